@@ -1,0 +1,120 @@
+//! What an ensemble (or a single model, an ensemble of one) is asked, and what it answers.
+
+/// A text to continue greedily.
+#[derive(Clone, Debug)]
+pub struct GenerationRequest {
+    /// The prompt, as text: every member encodes it with its own tokenizer.
+    pub prompt: String,
+    /// How members encode the prompt.
+    pub encoding: PromptEncoding,
+    /// Generation ends where the first of these appears in the emitted bytes; it is cut off.
+    pub stop: Vec<String>,
+    /// Most union tokens to emit.
+    pub max_new_tokens: usize,
+    /// What to do with a prompt that leaves too little room in some member's context.
+    pub overlong: Overlong,
+    /// Whether to record every step.
+    pub trace: bool,
+}
+
+/// How a prompt becomes ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum PromptEncoding {
+    /// With the special tokens that each tokenizer puts around a text.
+    #[default]
+    WithSpecial,
+    /// The text alone.
+    WithoutSpecial,
+}
+
+/// What to do with a prompt that is too long for a member's context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Overlong {
+    /// Refuse the request: an error.
+    #[default]
+    Refuse,
+    /// Drop tokens from the left until the prompt and `max_new_tokens` fit, as lm-evaluation-harness does.
+    TruncateLeft,
+}
+
+/// The continuation of a prompt.
+#[derive(Clone, Debug)]
+pub struct Generation {
+    /// What was emitted, without the stop string.
+    pub bytes: Vec<u8>,
+    /// Steps taken: union tokens, the one that ended the text included.
+    pub tokens: usize,
+    /// Steps at which the members voted.
+    pub ensembled: usize,
+    /// Tokens of the prompt, per member (0 for a member that was never consulted).
+    pub prompt_tokens: Vec<usize>,
+    /// The response's length in each member's own tokens (the paper's latency divides by their mean).
+    pub member_tokens: Vec<usize>,
+    /// Whether some member's prompt was cut from the left.
+    pub truncated: bool,
+    /// Why it ended.
+    pub finish: Finish,
+    /// Wall time from admission to the end, in seconds. Samples in flight together share it.
+    pub seconds: f64,
+    /// The steps, when a trace was asked for; else empty.
+    pub steps: Vec<Step>,
+}
+
+impl Generation {
+    /// The response as text. Bytes that are not UTF-8 (a character cut by `max_new_tokens`) become U+FFFD.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+}
+
+/// Why a generation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// END won.
+    End,
+    /// A stop string appeared.
+    Stop,
+    /// `max_new_tokens` were emitted.
+    Length,
+    /// A member's context is full.
+    Context,
+}
+
+/// One step of a generation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The token's bytes; empty for END and other control symbols.
+    pub bytes: Vec<u8>,
+    /// Whether the token is END.
+    pub end: bool,
+    /// Whether the members voted (otherwise the gate, or the only member, decided alone).
+    pub ensembled: bool,
+    /// The winner's fused probability where members voted, else its probability under the deciding member.
+    pub probability: f64,
+}
+
+/// A continuation to score after a context.
+#[derive(Clone, Debug)]
+pub struct LogLikelihoodRequest {
+    /// The context. Requests with equal contexts that follow each other share its computation.
+    pub context: String,
+    /// The continuation, with its leading space.
+    pub continuation: String,
+    /// How members encode the context.
+    pub encoding: PromptEncoding,
+    /// What to do when context and continuation do not fit.
+    pub overlong: Overlong,
+}
+
+/// Log-likelihood of a continuation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogLikelihood {
+    /// Sum of the natural logarithms of the continuation tokens' probabilities.
+    pub sum: f64,
+    /// Whether each token of the continuation is the most probable one.
+    pub greedy: bool,
+    /// The tokens' log-probabilities, one per token of the first member's segmentation.
+    pub tokens: Vec<f64>,
+    /// Whether some member's context was cut from the left.
+    pub truncated: bool,
+}

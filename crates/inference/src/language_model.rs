@@ -1,0 +1,138 @@
+//! The seam between ensembling and whatever computes probabilities.
+
+use crate::{Distribution, SequenceId, TokenId};
+
+/// Something that gives next-token distributions: the native engine, an adapter, a remote server, a script in a test.
+///
+/// The caller owns sequences by handle. Nothing happens to a sequence that was not asked for, and positions follow
+/// from the number of tokens it holds.
+pub trait LanguageModel: Send {
+    /// Sizes that never change.
+    fn limits(&self) -> Limits;
+
+    /// Opens a sequence that is going to hold `prompt`.
+    ///
+    /// A model that remembers a prefix of `prompt` from earlier sequences may fill it in: [`length`](Self::length)
+    /// says how many of its tokens are there already, and the caller extends by the others. The last token of
+    /// `prompt` is never filled in, so there is always a position to ask a distribution of.
+    ///
+    /// # Errors
+    /// When the backend fails.
+    fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError>;
+
+    /// Opens a sequence with the same tokens as `sequence`. They share what was computed.
+    ///
+    /// # Errors
+    /// For a handle that is not open.
+    fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError>;
+
+    /// Shortens `sequence` to its first `length` tokens.
+    ///
+    /// # Errors
+    /// For a handle that is not open, or a `length` beyond its end.
+    fn truncate(&mut self, sequence: SequenceId, length: usize) -> Result<(), ModelError>;
+
+    /// Drops `sequence`. Unknown handles are ignored.
+    fn close(&mut self, sequence: SequenceId);
+
+    /// Number of tokens that `sequence` holds; 0 for an unknown handle.
+    fn length(&self, sequence: SequenceId) -> usize;
+
+    /// Appends tokens to many sequences in one forward, each by one or several tokens, each at its own length.
+    ///
+    /// Gives per extension, in order, the distributions that it asked for, in the order of their positions.
+    ///
+    /// # Errors
+    /// [`ModelError::CacheFull`] and [`ModelError::ContextFull`] leave every sequence as it was.
+    fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError>;
+}
+
+/// What a model can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows of the output layer, padding rows included.
+    pub vocabulary: usize,
+    /// Longest sequence in tokens.
+    pub context: usize,
+    /// Tokens that all open sequences together can hold.
+    pub cache: usize,
+}
+
+/// Tokens to append to one sequence. A sequence occurs at most once in a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Extension<'a> {
+    /// The sequence.
+    pub sequence: SequenceId,
+    /// At least one token.
+    pub tokens: &'a [TokenId],
+    /// After which of `tokens` a distribution is wanted.
+    pub wanted: Wanted<'a>,
+}
+
+/// The positions of an [`Extension`] whose next-token distribution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted<'a> {
+    /// None: the tokens are only remembered.
+    Nothing,
+    /// After the last token.
+    Last,
+    /// After every token.
+    All,
+    /// After these tokens (indices into the extension's tokens, ascending).
+    At(&'a [usize]),
+}
+
+impl Wanted<'_> {
+    /// The indices into an extension of `length` tokens.
+    pub fn indices(&self, length: usize) -> Vec<usize> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Last => vec![length - 1],
+            Self::All => (0..length).collect(),
+            Self::At(indices) => indices.to_vec(),
+        }
+    }
+}
+
+/// Why a model could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The handle was closed, or another model gave it.
+    #[error("no open sequence {}", .0.0)]
+    UnknownSequence(SequenceId),
+    /// Truncation beyond the end.
+    #[error("cannot truncate a sequence of {length} tokens to {requested}")]
+    TruncateBeyondEnd {
+        /// Tokens it holds.
+        length: usize,
+        /// Tokens it was to keep.
+        requested: usize,
+    },
+    /// A token id that the model has no row for.
+    #[error("token id {token} is outside of the vocabulary of {vocabulary} rows")]
+    UnknownToken {
+        /// The id.
+        token: u32,
+        /// Rows there are.
+        vocabulary: usize,
+    },
+    /// The sequence would be longer than the model's context.
+    #[error("a sequence of {length} tokens does not fit the context of {context} tokens")]
+    ContextFull {
+        /// Length it would have.
+        length: usize,
+        /// The model's limit.
+        context: usize,
+    },
+    /// All cache blocks are in use. Close a sequence and try again.
+    #[error("the KV cache is full: {needed} more blocks of tokens are needed, {free} are free")]
+    CacheFull {
+        /// Blocks missing for this batch.
+        needed: usize,
+        /// Blocks not in use.
+        free: usize,
+    },
+    /// The computation itself failed.
+    #[error("forward pass failed: {0}")]
+    Backend(String),
+}
