@@ -1,0 +1,135 @@
+//! A task that is ready to run: documents turned into requests, and the rule that scores the answers.
+
+use gac_ensemble::LogLikelihood;
+use serde::{Deserialize, Serialize};
+
+/// A task with its documents loaded and its prompts built.
+pub struct LoadedTask {
+    /// lm-evaluation-harness's name.
+    pub name: String,
+    /// Version of the task's definition; samples of different versions are not compared.
+    pub version: String,
+    /// Shots in front of every prompt.
+    pub num_fewshot: usize,
+    /// The metric that stands in leaderboards.
+    pub primary: MetricKey,
+    /// What is evaluated, in the order of the data; subject by subject where the task has subjects.
+    pub documents: Vec<Document>,
+    /// How answers are scored.
+    pub scorer: Box<dyn Scorer>,
+}
+
+/// One document of a task with its prompt.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Row in the evaluated split (within the subject, where the task has subjects), as lm-evaluation-harness counts.
+    pub id: usize,
+    /// MMLU's subject.
+    pub subject: Option<String>,
+    /// SHA-256 of the document's fields, hexadecimal.
+    pub hash: String,
+    /// What a system is asked.
+    pub request: Request,
+    /// The reference answer, as results show it.
+    pub target: serde_json::Value,
+}
+
+/// What a system is asked about a document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// To continue a prompt.
+    Generate {
+        /// The prompt, shots included.
+        prompt: String,
+        /// Where generation ends.
+        stop: Vec<String>,
+        /// Most tokens to generate.
+        max_new_tokens: usize,
+    },
+    /// To score each continuation.
+    Choose {
+        /// The prompt, shots included.
+        context: String,
+        /// The choices, each with its leading space.
+        continuations: Vec<String>,
+    },
+}
+
+/// What a system answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// The generated text.
+    Text(String),
+    /// One score per continuation.
+    Scores(Vec<LogLikelihood>),
+}
+
+/// How an answer did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// The verdict under the task's primary metric.
+    pub outcome: Outcome,
+    /// Every filter's extraction and metrics.
+    pub filters: Vec<FilterScore>,
+}
+
+/// One filter's extraction from an answer, with its metrics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FilterScore {
+    /// lm-evaluation-harness's filter name; `none` where a task has none.
+    pub filter: String,
+    /// What was extracted; the chosen index for multiple choice.
+    pub extracted: serde_json::Value,
+    /// Metric names and values of this document.
+    pub metrics: Vec<(String, f64)>,
+}
+
+/// Wrong, unanswered and failed are different things.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The right answer.
+    Correct,
+    /// Another answer.
+    Wrong,
+    /// Nothing could be extracted.
+    NoAnswer,
+    /// The system could not be asked.
+    Failed {
+        /// Why.
+        error: String,
+    },
+}
+
+/// A metric under a filter: lm-evaluation-harness's `exact_match,strict-match`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MetricKey {
+    /// The metric.
+    pub metric: String,
+    /// The filter.
+    pub filter: String,
+}
+
+/// A metric over many documents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Aggregate {
+    /// Task, subtask (`mmlu_anatomy`) or group (`mmlu_stem`).
+    pub name: String,
+    /// What is reported.
+    pub key: MetricKey,
+    /// Its value, 0 to 1.
+    pub value: f64,
+    /// Its standard error, where one is defined.
+    pub stderr: Option<f64>,
+    /// Documents it is over.
+    pub documents: usize,
+}
+
+/// The rule that scores a task's answers.
+pub trait Scorer: Send + Sync {
+    /// Scores one document's answer.
+    fn score(&self, document: &Document, answer: &Answer) -> Score;
+
+    /// Aggregates scored documents: the task itself first, then its groups and subtasks.
+    fn aggregate(&self, scored: &[(&Document, &Score)]) -> Vec<Aggregate>;
+}
