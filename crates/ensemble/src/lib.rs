@@ -7,6 +7,7 @@
 //! made of can be used alone: the [`UnionVocabulary`] with each member's [`Projection`], the [`Segmentation`] of union
 //! tokens into a member's ids, and the combination of distributions ([`Fused`]).
 
+mod choice;
 mod combine;
 mod decode;
 mod ensemble;
@@ -16,6 +17,7 @@ mod member;
 mod prompt;
 mod request;
 mod sample;
+mod score;
 mod segmentation;
 mod union;
 mod weights;
