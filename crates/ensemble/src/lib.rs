@@ -2,9 +2,34 @@
 //!
 //! Yu et al., "Breaking the Ceiling of the LLM Community by Treating Token Generation as a Classification for
 //! Ensembling", Findings of EMNLP 2024, arXiv 2406.12585.
+//!
+//! An [`Ensemble`] continues texts ([`Ensemble::generate`]) and scores them ([`Ensemble::log_likelihood`]). What it is
+//! made of can be used alone: the [`UnionVocabulary`] with each member's [`Projection`], the [`Segmentation`] of union
+//! tokens into a member's ids, and the combination of distributions ([`Fused`]).
 
+mod choice;
+mod combine;
+mod decode;
+mod ensemble;
+mod error;
+mod gating;
+mod member;
+mod prompt;
 mod request;
+mod sample;
+mod score;
+mod segmentation;
+mod union;
+mod weights;
 
+pub use combine::{Fused, own_log_prob, top};
+pub use ensemble::{BatchLimits, Ensemble};
+pub use error::EnsembleError;
+pub use gating::{Gating, Threshold, ThresholdError};
+pub use member::{Member, MemberId};
 pub use request::{
     Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Overlong, PromptEncoding, Step,
 };
+pub use segmentation::{Segmentation, Unspellable};
+pub use union::{Projection, UnionId, UnionToken, UnionVocabulary};
+pub use weights::{Weights, WeightsError};

@@ -1,0 +1,278 @@
+//! Combination: from the members' distributions to one over the union vocabulary.
+
+use gac_inference::{Distribution, TokenId};
+
+use crate::{MemberId, UnionId, UnionVocabulary, Weights};
+
+/// The weighted average of the members' distributions over the union vocabulary (GaC, section 3.2, method `gac`):
+/// `q(u) = sum_m w_m * sum_{v -> u} p_m(v)`, in f64.
+///
+/// Nothing of size U is materialised unless [`fill`](Self::fill) is called: the winner is found from the few ids that
+/// can belong to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Fused<'a> {
+    union: &'a UnionVocabulary,
+    weights: &'a Weights,
+    members: &'a [&'a Distribution],
+}
+
+impl<'a> Fused<'a> {
+    /// `members[m]` is member `m`'s next-token distribution over its own V rows.
+    ///
+    /// # Panics
+    /// When there is not one distribution and one weight per member of `union`.
+    pub fn new(union: &'a UnionVocabulary, weights: &'a Weights, members: &'a [&'a Distribution]) -> Self {
+        assert_eq!(members.len(), union.members(), "one distribution per member");
+        assert_eq!(weights.get().len(), union.members(), "one weight per member");
+        Self { union, weights, members }
+    }
+
+    /// `(member, weight, distribution)` of all members.
+    fn parts(&self) -> impl Iterator<Item = (MemberId, f64, &'a Distribution)> {
+        let members: &'a [&'a Distribution] = self.members;
+        members.iter().zip(self.weights.get()).enumerate().map(|(m, (&d, &weight))| (MemberId(m), weight, d))
+    }
+
+    /// q(u).
+    pub fn prob(&self, token: UnionId) -> f64 {
+        let mut q = 0.0;
+        for (member, weight, distribution) in self.parts() {
+            for &id in self.union.projection(member).ids(token) {
+                q += weight * distribution.log_prob(id).exp();
+            }
+        }
+        q
+    }
+
+    /// log q(u), natural logarithm; exact also where q(u) is too small for an f64.
+    pub fn log_prob(&self, token: UnionId) -> f64 {
+        log_sum_exp(self.parts().flat_map(|(member, weight, distribution)| {
+            let log_weight = weight.ln();
+            self.union.projection(member).ids(token).iter().map(move |&id| log_weight + distribution.log_prob(id))
+        }))
+    }
+
+    /// The union token with the largest q and its q; ties go to the lowest union id. None when no union token has any
+    /// probability (or a member's logits are not numbers).
+    ///
+    /// The winner's q is at least L, the largest weighted probability of any id. A token whose ids, N at most over all
+    /// members, all weigh less than L/N stays below L. So one pass over each member's logits finds the ids worth
+    /// adding up; this is exact.
+    pub fn winner(&self) -> Option<(UnionId, f64)> {
+        let mut floor = 0.0_f64;
+        let mut most = 0;
+        for (member, weight, distribution) in self.parts() {
+            let (_, p) = top(self.union, member, distribution);
+            if p.is_nan() {
+                return None;
+            }
+            floor = floor.max(weight * p);
+            most += self.union.projection(member).most_ids();
+        }
+        if floor <= 0.0 {
+            return None;
+        }
+        let floor = floor / most as f64;
+        let mut best: Option<(UnionId, f64)> = None;
+        let mut consider = |token: UnionId| {
+            if best.is_some_and(|(known, _)| known == token) {
+                return;
+            }
+            let q = self.prob(token);
+            if best.is_none_or(|(known, most)| q > most || (q == most && token < known)) {
+                best = Some((token, q));
+            }
+        };
+        for (member, weight, distribution) in self.parts().filter(|&(_, weight, _)| weight > 0.0) {
+            let projection = self.union.projection(member);
+            match distribution {
+                Distribution::Dense(dense) => {
+                    let cut = (floor / weight).ln() + dense.log_normalizer();
+                    // Below the cut by more than f32 can round it.
+                    let cut = (cut - 1e-3 - cut.abs() * 1e-6) as f32;
+                    for (id, _) in (0..).map(TokenId).zip(dense.logits()).filter(|&(_, &logit)| logit >= cut) {
+                        projection.key(id).into_iter().for_each(&mut consider);
+                    }
+                }
+                Distribution::TopK(top) => {
+                    let keys = top.entries.iter().filter(|(_, p)| weight * p >= floor * 0.999);
+                    keys.filter_map(|(id, _)| projection.key(*id)).for_each(&mut consider);
+                }
+            }
+        }
+        best
+    }
+
+    /// All of q, f64 `(U,)`, into `q`, which is resized and overwritten; gives the mass that no union token gets
+    /// ([`unmapped`](Self::unmapped)).
+    pub fn fill(&self, q: &mut Vec<f64>) -> f64 {
+        q.clear();
+        q.resize(self.union.len(), 0.0);
+        for (member, weight, distribution) in self.parts() {
+            let projection = self.union.projection(member);
+            match distribution {
+                Distribution::Dense(dense) => {
+                    let normalizer = dense.log_normalizer();
+                    for (id, &logit) in (0..).map(TokenId).zip(dense.logits()) {
+                        if let Some(token) = projection.key(id) {
+                            q[token.index()] += weight * (f64::from(logit) - normalizer).exp();
+                        }
+                    }
+                }
+                Distribution::TopK(top) => {
+                    for &(id, p) in &top.entries {
+                        if let Some(token) = projection.key(id) {
+                            q[token.index()] += weight * p;
+                        }
+                    }
+                }
+            }
+        }
+        self.unmapped()
+    }
+
+    /// The mass that no union token gets: that of unused rows, and what top-k distributions do not list. q sums to one
+    /// minus this.
+    pub fn unmapped(&self) -> f64 {
+        self.parts()
+            .map(|(member, weight, distribution)| {
+                let projection = self.union.projection(member);
+                let dropped: f64 = match distribution {
+                    Distribution::Dense(dense) => {
+                        let beyond = (projection.rows()..dense.logits().len()).map(|id| TokenId(id as u32));
+                        projection.unused().iter().copied().chain(beyond).map(|id| dense.log_prob(id).exp()).sum()
+                    }
+                    Distribution::TopK(top) => {
+                        let unused = top.entries.iter().filter(|(id, _)| projection.key(*id).is_none());
+                        top.rest + unused.map(|(_, p)| p).sum::<f64>()
+                    }
+                };
+                weight * dropped
+            })
+            .sum()
+    }
+}
+
+/// `member`'s own most probable id among those that have a union token, and its probability, at most 1.
+///
+/// Not a number when its logits are not.
+pub fn top(union: &UnionVocabulary, member: MemberId, distribution: &Distribution) -> (TokenId, f64) {
+    let projection = union.projection(member);
+    let (id, p) = distribution.top_where(|id| projection.key(id).is_some());
+    (id, if p > 1.0 { 1.0 } else { p })
+}
+
+/// `member`'s own log-probability of a union token: the sum over its ids for it.
+pub fn own_log_prob(union: &UnionVocabulary, member: MemberId, distribution: &Distribution, token: UnionId) -> f64 {
+    log_sum_exp(union.projection(member).ids(token).iter().map(|&id| distribution.log_prob(id)))
+}
+
+/// `log(sum(exp(terms)))` without underflow; negative infinity for no terms.
+fn log_sum_exp(terms: impl Iterator<Item = f64>) -> f64 {
+    let terms: Vec<f64> = terms.collect();
+    match terms[..] {
+        [] => f64::NEG_INFINITY,
+        // Nothing to add up: exactly the term.
+        [term] => term,
+        _ => {
+            let max = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            if max == f64::NEG_INFINITY {
+                max
+            } else {
+                max + terms.iter().map(|term| (term - max).exp()).sum::<f64>().ln()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gac_inference::testkit::tokenizer;
+    use gac_inference::{DenseDistribution, Symbol, TextKind, TopKDistribution, Vocabulary};
+
+    use super::*;
+
+    fn dense(probabilities: &[f64]) -> Distribution {
+        Distribution::Dense(DenseDistribution::new(probabilities.iter().map(|p| p.ln() as f32).collect()))
+    }
+
+    fn close(a: f64, b: f64) {
+        assert!((a - b).abs() < 1e-6, "{a} is not {b}");
+    }
+
+    #[test]
+    fn a_step_computed_by_hand() {
+        // union: x=0, y=1, END=2, z=3
+        let a = tokenizer(&["x", "y", "<eos>"], &["<eos>"]);
+        let b = tokenizer(&["z", "y", "</s>", "<eot>"], &["</s>", "<eot>"]);
+        let union = UnionVocabulary::new(&[a.vocabulary(), b.vocabulary()]);
+        let weights = Weights::given(&[3.0, 1.0]).unwrap();
+        let (p, q) = (dense(&[0.5, 0.3, 0.2]), dense(&[0.1, 0.4, 0.3, 0.2]));
+        let members = [&p, &q];
+        let fused = Fused::new(&union, &weights, &members);
+        let mut all = Vec::new();
+        let unmapped = fused.fill(&mut all);
+        for (q, expected) in all.iter().zip([0.375, 0.225 + 0.1, 0.15 + 0.125, 0.025]) {
+            close(*q, expected);
+        }
+        close(unmapped, 0.0);
+        let (winner, q) = fused.winner().unwrap();
+        assert_eq!(winner, UnionId(0));
+        close(q, 0.375);
+        close(fused.log_prob(UnionId(1)), 0.325_f64.ln());
+        close(own_log_prob(&union, MemberId(1), members[1], UnionId(2)), 0.5_f64.ln());
+        assert_eq!(own_log_prob(&union, MemberId(1), members[1], UnionId(0)), f64::NEG_INFINITY);
+    }
+
+    #[test]
+    fn end_wins_by_the_sum_of_several_ids() {
+        let a = tokenizer(&["x", "<eos>", "<eot>"], &["<eos>", "<eot>"]);
+        let b = tokenizer(&["</s>", "x"], &["</s>"]);
+        let union = UnionVocabulary::new(&[a.vocabulary(), b.vocabulary()]);
+        let (p, q) = (dense(&[0.4, 0.3, 0.3]), dense(&[0.5, 0.5]));
+        let (winner, q) = Fused::new(&union, &Weights::uniform(2), &[&p, &q]).winner().unwrap();
+        assert_eq!(Some(winner), union.end());
+        close(q, 0.55);
+    }
+
+    #[test]
+    fn unused_rows_padding_and_the_rest_of_a_top_k_list_are_dropped_and_counted() {
+        let text = |bytes: &[u8]| Symbol::Text { bytes: bytes.into(), kind: TextKind::Piece };
+        let a = Vocabulary::new(vec![text(b"x"), Symbol::Unused, text(b"y")], []);
+        let union = UnionVocabulary::new(&[&a, &a]);
+        let p = dense(&[0.2, 0.4, 0.1, 0.3]);
+        let q = Distribution::TopK(TopKDistribution { entries: vec![(TokenId(1), 0.5), (TokenId(2), 0.3)], rest: 0.2 });
+        let members = [&p, &q];
+        let weights = Weights::uniform(2);
+        let fused = Fused::new(&union, &weights, &members);
+        let mut all = Vec::new();
+        close(fused.fill(&mut all), 0.5 * (0.4 + 0.3) + 0.5 * 0.7);
+        close(all.iter().sum::<f64>() + fused.unmapped(), 1.0);
+        assert_eq!(fused.winner().unwrap().0, UnionId(1));
+    }
+
+    #[test]
+    fn ties_go_to_the_lowest_union_id() {
+        let a = tokenizer(&["x", "y"], &[]);
+        let b = tokenizer(&["y", "x"], &[]);
+        let union = UnionVocabulary::new(&[a.vocabulary(), b.vocabulary()]);
+        let p = dense(&[0.3, 0.7]);
+        assert_eq!(Fused::new(&union, &Weights::uniform(2), &[&p, &p]).winner().unwrap().0, UnionId(0));
+    }
+
+    #[test]
+    fn logits_that_are_not_numbers_have_no_winner() {
+        let a = tokenizer(&["x", "y"], &[]);
+        let union = UnionVocabulary::new(&[a.vocabulary()]);
+        let nan = Distribution::Dense(DenseDistribution::new(vec![f32::NAN, f32::NAN]));
+        assert_eq!(Fused::new(&union, &Weights::uniform(1), &[&nan]).winner(), None);
+    }
+
+    #[test]
+    fn a_probability_too_small_for_an_f64_still_has_a_logarithm() {
+        let a = tokenizer(&["x", "y"], &[]);
+        let union = UnionVocabulary::new(&[a.vocabulary(), a.vocabulary()]);
+        let p = Distribution::Dense(DenseDistribution::new(vec![2000.0, 0.0]));
+        close(Fused::new(&union, &Weights::uniform(2), &[&p, &p]).log_prob(UnionId(1)), -2000.0);
+    }
+}

@@ -1,0 +1,108 @@
+//! Prompts as ids: every member encodes them with its own tokenizer, before any work is done.
+
+use gac_inference::{TokenId, Tokenizer, TokenizerError};
+
+use crate::{EnsembleError, GenerationRequest, Member, Overlong, PromptEncoding};
+
+/// One member's ids for one request's prompt.
+#[derive(Clone, Debug)]
+pub(crate) struct Prompt {
+    pub(crate) ids: Vec<TokenId>,
+    pub(crate) truncated: bool,
+}
+
+/// Encodes every prompt for every member: `[request][member]`.
+///
+/// # Errors
+/// For the first request that some member cannot encode or hold, so that nothing is begun that cannot be finished.
+pub(crate) fn prompts(members: &[Member], requests: &[GenerationRequest]) -> Result<Vec<Vec<Prompt>>, EnsembleError> {
+    let mut prompts: Vec<Vec<Prompt>> = requests.iter().map(|_| Vec::with_capacity(members.len())).collect();
+    for member in members {
+        let tokenizer = &*member.tokenizer;
+        let all = parallel(requests, |request| encode(tokenizer, &request.prompt, request.encoding));
+        for (index, (ids, of_request)) in all.into_iter().zip(&mut prompts).enumerate() {
+            let ids =
+                ids.map_err(|source| EnsembleError::Encode { member: member.name.clone(), request: index, source })?;
+            of_request.push(fit(member, index, &requests[index], ids)?);
+        }
+    }
+    Ok(prompts)
+}
+
+/// Ids of a prompt; where it has none, those of the symbol that a text begins with.
+pub(crate) fn encode(
+    tokenizer: &Tokenizer,
+    text: &str,
+    encoding: PromptEncoding,
+) -> Result<Vec<TokenId>, TokenizerError> {
+    match encoding {
+        PromptEncoding::WithSpecial => tokenizer.encoder().encode(text),
+        PromptEncoding::WithoutSpecial => tokenizer.encoder().encode_without_special(text),
+    }
+}
+
+/// The symbol that stands before an empty text: what the tokenizer begins every text with, or else an END id.
+pub(crate) fn prefix(tokenizer: &Tokenizer) -> Option<TokenId> {
+    let begin = tokenizer.encoder().encode("").ok().and_then(|ids| ids.first().copied());
+    begin.or_else(|| tokenizer.vocabulary().ends().first().copied())
+}
+
+fn fit(member: &Member, index: usize, request: &GenerationRequest, ids: Vec<TokenId>) -> Result<Prompt, EnsembleError> {
+    let limits = member.model.limits();
+    let mut prompt = Prompt { ids, truncated: false };
+    if prompt.ids.is_empty() {
+        let prefix = prefix(&member.tokenizer);
+        prompt
+            .ids
+            .push(prefix.ok_or_else(|| EnsembleError::EmptyPrompt { member: member.name.clone(), request: index })?);
+    }
+    match request.overlong {
+        Overlong::Refuse if prompt.ids.len() + 1 > limits.context => {
+            return Err(EnsembleError::TooLong {
+                member: member.name.clone(),
+                request: index,
+                tokens: prompt.ids.len() + 1,
+                context: limits.context,
+            });
+        }
+        Overlong::Refuse => {}
+        Overlong::TruncateLeft => {
+            let keep = limits.context.saturating_sub(request.max_new_tokens).max(1);
+            prompt.truncated = keep_last(&mut prompt.ids, keep);
+        }
+    }
+    if prompt.ids.len() > limits.cache {
+        return Err(EnsembleError::CacheTooSmall {
+            member: member.name.clone(),
+            request: index,
+            tokens: prompt.ids.len(),
+            cache: limits.cache,
+        });
+    }
+    Ok(prompt)
+}
+
+/// Drops ids from the left until at most `keep` are there; whether there was anything to drop.
+pub(crate) fn keep_last(ids: &mut Vec<TokenId>, keep: usize) -> bool {
+    let surplus = ids.len().saturating_sub(keep);
+    ids.drain(..surplus);
+    surplus > 0
+}
+
+/// `f` of every item, in order, on all cores: encoding thousands of few-shot prompts takes a while on one.
+pub(crate) fn parallel<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    const WORTH_A_THREAD: usize = 64;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len().div_ceil(WORTH_A_THREAD));
+    if threads <= 1 {
+        return items.iter().map(f).collect();
+    }
+    let f = &f;
+    std::thread::scope(|scope| {
+        let parts = items.chunks(items.len().div_ceil(threads));
+        let workers: Vec<_> = parts.map(|part| scope.spawn(move || part.iter().map(f).collect::<Vec<R>>())).collect();
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}

@@ -1,0 +1,196 @@
+//! One sample in flight: what it has emitted, and what each member was told of it.
+
+use std::time::Instant;
+
+use gac_inference::{LanguageModel, ModelError, SequenceId, TokenId};
+
+use crate::prompt::Prompt;
+use crate::{Finish, Generation, GenerationRequest, Member, Step};
+
+/// One member's view of a sample.
+///
+/// `tokens` is all it should have seen; what its sequence does not hold yet it is owed. So a member that was not
+/// consulted for a while, a new one and one whose sequence was taken away are all brought up to date in the same way.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// The prompt, then what was emitted, in this member's ids.
+    pub(crate) tokens: Vec<TokenId>,
+    /// How many of them are the prompt.
+    pub(crate) prompt: usize,
+    /// Whether its prompt was cut from the left.
+    pub(crate) truncated: bool,
+    /// Whether it was ever asked about this sample.
+    pub(crate) consulted: bool,
+    /// Its sequence, while there is one.
+    pub(crate) sequence: Option<SequenceId>,
+}
+
+impl Lane {
+    /// Makes sure of a sequence that is owed at least one token, so that the next distribution can be asked for, and
+    /// gives it with the number of tokens it holds.
+    ///
+    /// A member that has no token for a control symbol is owed nothing after it: it forgets its last token, to be
+    /// told again.
+    pub(crate) fn ready(&mut self, model: &mut dyn LanguageModel) -> Result<(SequenceId, usize), ModelError> {
+        self.consulted = true;
+        let sequence = match self.sequence {
+            Some(sequence) => sequence,
+            None => *self.sequence.insert(model.open(&self.tokens)?),
+        };
+        let mut held = model.length(sequence);
+        if held >= self.tokens.len() {
+            held = self.tokens.len() - 1;
+            model.truncate(sequence, held)?;
+        }
+        Ok((sequence, held))
+    }
+}
+
+/// Where a sample is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It wants its next token.
+    Running,
+    /// It had to make room and starts over with what it has.
+    Preempted,
+    /// It is done.
+    Finished(Finish),
+}
+
+/// A request on its way to a [`Generation`].
+#[derive(Debug)]
+pub(crate) struct Sample {
+    /// Index of the request.
+    pub(crate) request: usize,
+    pub(crate) state: State,
+    pub(crate) lanes: Vec<Lane>,
+    /// Tokens emitted.
+    pub(crate) emitted: usize,
+    max_new_tokens: usize,
+    bytes: Vec<u8>,
+    ensembled: usize,
+    steps: Vec<Step>,
+    admitted: Option<Instant>,
+}
+
+impl Sample {
+    pub(crate) fn new(request: usize, max_new_tokens: usize, prompts: Vec<Prompt>) -> Self {
+        let lanes = prompts
+            .into_iter()
+            .map(|prompt| Lane {
+                prompt: prompt.ids.len(),
+                tokens: prompt.ids,
+                truncated: prompt.truncated,
+                consulted: false,
+                sequence: None,
+            })
+            .collect();
+        Self {
+            request,
+            state: State::Running,
+            lanes,
+            emitted: 0,
+            max_new_tokens,
+            bytes: Vec::new(),
+            ensembled: 0,
+            steps: Vec::new(),
+            admitted: None,
+        }
+    }
+
+    /// Lets it in: the clock starts, once.
+    pub(crate) fn admit(&mut self) {
+        self.admitted.get_or_insert_with(Instant::now);
+        self.state = if self.emitted < self.max_new_tokens { State::Running } else { State::Finished(Finish::Length) };
+    }
+
+    /// Tokens that `member` may come to hold for it.
+    pub(crate) fn reserved(&self, member: usize) -> usize {
+        self.lanes[member].tokens.len().saturating_add(self.max_new_tokens.saturating_sub(self.emitted))
+    }
+
+    /// Appends a step. `step.bytes` are the winner's bytes; lanes are brought up by the caller.
+    pub(crate) fn emit(&mut self, step: Step, request: &GenerationRequest) {
+        self.emitted += 1;
+        self.ensembled += usize::from(step.ensembled);
+        let before = self.bytes.len();
+        self.bytes.extend_from_slice(&step.bytes);
+        if step.end {
+            self.state = State::Finished(Finish::End);
+        } else if let Some(at) = stop_at(&self.bytes, before, &request.stop) {
+            self.bytes.truncate(at);
+            self.state = State::Finished(Finish::Stop);
+        } else if self.emitted >= self.max_new_tokens {
+            self.state = State::Finished(Finish::Length);
+        }
+        if request.trace {
+            self.steps.push(step);
+        }
+    }
+
+    /// Drops its sequences everywhere.
+    pub(crate) fn close(&mut self, members: &mut [Member]) {
+        for (lane, member) in self.lanes.iter_mut().zip(members) {
+            if let Some(sequence) = lane.sequence.take() {
+                member.model.close(sequence);
+            }
+        }
+    }
+
+    /// What became of it.
+    pub(crate) fn into_generation(self, finish: Finish) -> Generation {
+        // END is a token of the response for every member, though nobody is fed it.
+        let end = usize::from(finish == Finish::End);
+        Generation {
+            bytes: self.bytes,
+            tokens: self.emitted,
+            ensembled: self.ensembled,
+            prompt_tokens: self.lanes.iter().map(|lane| if lane.consulted { lane.prompt } else { 0 }).collect(),
+            member_tokens: self.lanes.iter().map(|lane| lane.tokens.len() - lane.prompt + end).collect(),
+            truncated: self.lanes.iter().any(|lane| lane.truncated),
+            finish,
+            seconds: self.admitted.map_or(0.0, |admitted| admitted.elapsed().as_secs_f64()),
+            steps: self.steps,
+        }
+    }
+}
+
+/// Where the first stop string begins in `bytes`, of which `before` had none. Empty stop strings are ignored.
+fn stop_at(bytes: &[u8], before: usize, stop: &[String]) -> Option<usize> {
+    stop.iter()
+        .map(|stop| stop.as_bytes())
+        .filter(|stop| !stop.is_empty())
+        .filter_map(|stop| {
+            let from = (before + 1).saturating_sub(stop.len());
+            bytes[from..].windows(stop.len()).position(|window| window == stop).map(|at| from + at)
+        })
+        .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stop_at;
+
+    fn stops(stop: &[&str]) -> Vec<String> {
+        stop.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_stop_string_may_begin_in_an_earlier_token() {
+        assert_eq!(stop_at(b"ab\n\nQ", 3, &stops(&["\n\nQ"])), Some(2));
+        assert_eq!(stop_at(b"ab\n\nQ", 4, &stops(&["\n\nQ"])), Some(2));
+        assert_eq!(stop_at(b"ab\n\n", 3, &stops(&["\n\nQ"])), None);
+    }
+
+    #[test]
+    fn the_earliest_position_wins_over_the_order_of_stop_strings() {
+        assert_eq!(stop_at(b"a.\n", 0, &stops(&["\n", ".\n"])), Some(1));
+        assert_eq!(stop_at(b"", 0, &stops(&["x"])), None);
+        assert_eq!(stop_at(b"abc", 0, &stops(&[""])), None);
+    }
+
+    #[test]
+    fn a_stop_string_longer_than_everything_is_not_found() {
+        assert_eq!(stop_at(b"ab", 0, &stops(&["abcdef"])), None);
+    }
+}

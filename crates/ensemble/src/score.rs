@@ -1,0 +1,465 @@
+//! Log-likelihoods of continuations, in the union vocabulary.
+
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+
+use gac_inference::{Distribution, Extension, ModelError, SequenceId, TokenId, Wanted};
+
+use crate::choice::{Choice, choices};
+use crate::combine::{own_log_prob, top};
+use crate::ensemble::Roles;
+use crate::{BatchLimits, Ensemble, EnsembleError, Fused, LogLikelihood, LogLikelihoodRequest};
+
+/// Most distributions asked for in one forward: each may be 150,000 numbers.
+const MOST_DISTRIBUTIONS: usize = 256;
+
+impl Ensemble {
+    /// Scores every continuation. `finished` gets each score with the index of its request, in order; breaking ends
+    /// the call early.
+    ///
+    /// A continuation is encoded as lm-evaluation-harness does it: white space at the end of the context moves to the
+    /// continuation, the first member encodes the context and the whole, and the continuation is what comes after as
+    /// many tokens as the context has. Each of these tokens is scored in the union vocabulary: log q(u) of the
+    /// weighted average over all members, where each other member has read its own encoding of the context and its
+    /// segmentation of the union tokens before. With a gate, its own probability of u counts where its top probability
+    /// is above the threshold. A single model is scored by its own ids.
+    ///
+    /// # Errors
+    /// Before anything is done, when some request cannot be encoded or does not fit; later, when a member fails.
+    pub fn log_likelihood(
+        &mut self,
+        requests: &[LogLikelihoodRequest],
+        limits: BatchLimits,
+        finished: &mut dyn FnMut(usize, LogLikelihood) -> ControlFlow<()>,
+    ) -> Result<(), EnsembleError> {
+        let choices = choices(self, requests)?;
+        let roles = self.roles();
+        let mut scorer = Scorer { ensemble: self, roles, open: Vec::new() };
+        let mut rest = &choices[..];
+        while !rest.is_empty() {
+            let (round, later) = rest.split_at(scorer.fitting(rest, limits.max_samples.max(1)));
+            for (choice, score) in round.iter().zip(scorer.score(round)?) {
+                if finished(choice.request, score).is_break() {
+                    return Ok(());
+                }
+            }
+            rest = later;
+        }
+        Ok(())
+    }
+}
+
+/// The sequences of one call.
+struct Scorer<'e> {
+    ensemble: &'e mut Ensemble,
+    roles: Roles,
+    /// Every open sequence with its member.
+    open: Vec<(usize, SequenceId)>,
+}
+
+/// Sequences of some choices: `[member][group]` for their contexts, `[member][choice]` for themselves.
+struct Round<'c> {
+    choices: &'c [Choice],
+    /// Choices with the same context.
+    groups: Vec<Range<usize>>,
+    contexts: Vec<Vec<Option<SequenceId>>>,
+    branches: Vec<Vec<Option<SequenceId>>>,
+}
+
+impl Round<'_> {
+    /// The group of a choice.
+    fn group(&self, choice: usize) -> usize {
+        self.groups.partition_point(|group| group.end <= choice)
+    }
+
+    /// Whether several choices of `group` go on after its context.
+    fn shared(&self, group: usize) -> bool {
+        self.choices[self.groups[group].clone()].iter().filter(|choice| choice.tokens.len() > 1).count() > 1
+    }
+}
+
+/// Some tokens of one choice: indices into its tokens.
+struct Piece {
+    choice: usize,
+    tokens: Vec<usize>,
+}
+
+/// Distributions for a piece: for each of its tokens the index into the distributions. Tokens that a member reads
+/// nothing between share one.
+struct View {
+    distributions: Vec<Distribution>,
+    of_token: Vec<usize>,
+}
+
+impl View {
+    fn get(&self, token: usize) -> &Distribution {
+        &self.distributions[self.of_token[token]]
+    }
+}
+
+impl Scorer<'_> {
+    /// How many of `choices` are scored together, at least one: contexts that are shared count once.
+    fn fitting(&self, choices: &[Choice], max_samples: usize) -> usize {
+        let max_samples = max_samples.min(MOST_DISTRIBUTIONS);
+        let mut samples = 0;
+        // Those of the group's choices that need a sequence of their own.
+        let mut branches = 0;
+        let mut held = vec![0_usize; self.ensemble.members.len()];
+        for (index, choice) in choices.iter().enumerate() {
+            if index == 0 || !Arc::ptr_eq(&choices[index - 1].context, &choice.context) {
+                samples += 1;
+                branches = 0;
+                held.iter_mut().zip(&choice.context.ids).for_each(|(held, ids)| *held += ids.len());
+            }
+            if choice.tokens.len() > 1 {
+                branches += 1;
+                samples += usize::from(branches > 1);
+                held.iter_mut().zip(&choice.fed).for_each(|(held, fed)| *held += fed.len());
+            }
+            let full = self.ensemble.members.iter().zip(&held).any(|(m, &held)| held > m.model.limits().cache);
+            if index > 0 && (samples > max_samples || full) {
+                return index;
+            }
+        }
+        choices.len()
+    }
+
+    /// Scores `choices` together; where a cache is too small for that, in two halves.
+    fn score(&mut self, choices: &[Choice]) -> Result<Vec<LogLikelihood>, EnsembleError> {
+        let result = self.round(choices);
+        self.close();
+        match result {
+            Err(EnsembleError::Model { source: ModelError::CacheFull { .. }, .. }) if choices.len() > 1 => {
+                let (left, right) = choices.split_at(choices.len() / 2);
+                let mut scores = self.score(left)?;
+                scores.extend(self.score(right)?);
+                Ok(scores)
+            }
+            other => other,
+        }
+    }
+
+    fn round(&mut self, choices: &[Choice]) -> Result<Vec<LogLikelihood>, EnsembleError> {
+        let groups: Vec<Range<usize>> = choices
+            .chunk_by(|a, b| Arc::ptr_eq(&a.context, &b.context))
+            .scan(0, |start, group| {
+                let range = *start..*start + group.len();
+                *start = range.end;
+                Some(range)
+            })
+            .collect();
+        let members = self.ensemble.members.len();
+        let mut round = Round {
+            choices,
+            contexts: vec![vec![None; groups.len()]; members],
+            branches: vec![vec![None; choices.len()]; members],
+            groups,
+        };
+        let mut scores: Vec<LogLikelihood> = choices
+            .iter()
+            .map(|choice| LogLikelihood {
+                sum: 0.0,
+                greedy: true,
+                tokens: Vec::with_capacity(choice.tokens.len()),
+                truncated: choice.context.truncated,
+            })
+            .collect();
+        self.first_tokens(&mut round, &mut scores)?;
+        let mut left: Vec<(usize, Range<usize>)> =
+            choices.iter().enumerate().map(|(choice, c)| (choice, 1..c.tokens.len())).collect();
+        loop {
+            let mut room = MOST_DISTRIBUTIONS;
+            let pieces: Vec<Piece> = left
+                .iter_mut()
+                .map(|(choice, left)| {
+                    let tokens = left.by_ref().take(room).collect::<Vec<_>>();
+                    room -= tokens.len();
+                    Piece { choice: *choice, tokens }
+                })
+                .filter(|piece| !piece.tokens.is_empty())
+                .collect();
+            if pieces.is_empty() {
+                return Ok(scores);
+            }
+            self.later_tokens(&mut round, &pieces, &mut scores)?;
+        }
+    }
+
+    /// Scores each choice's first token: choices with the same context share its distribution.
+    fn first_tokens(&mut self, round: &mut Round<'_>, scores: &mut [LogLikelihood]) -> Result<(), EnsembleError> {
+        let all: Vec<usize> = (0..round.groups.len()).collect();
+        let mut views: Vec<Vec<Option<Distribution>>> =
+            round.contexts.iter().map(|_| all.iter().map(|_| None).collect()).collect();
+        for lead in self.roles.leads.clone() {
+            views[lead] = self.read_contexts(round, lead, &all, Wanted::Last)?;
+        }
+        let key: Vec<usize> =
+            all.into_iter().filter(|&group| self.votes(|member| views[member][group].as_ref())).collect();
+        for supporter in self.roles.supporters.clone() {
+            views[supporter] = self.read_contexts(round, supporter, &key, Wanted::Last)?;
+        }
+        for (group, range) in round.groups.iter().enumerate() {
+            let of_members: Vec<_> = views.iter().map(|views| views[group].as_ref()).collect();
+            for choice in range.clone() {
+                self.add(&mut scores[choice], &round.choices[choice], 0, &of_members)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Scores `pieces`: tokens that come after other tokens of their choice.
+    fn later_tokens(
+        &mut self,
+        round: &mut Round<'_>,
+        pieces: &[Piece],
+        scores: &mut [LogLikelihood],
+    ) -> Result<(), EnsembleError> {
+        let mut views: Vec<Vec<Option<View>>> =
+            round.branches.iter().map(|_| pieces.iter().map(|_| None).collect()).collect();
+        for lead in self.roles.leads.clone() {
+            let all: Vec<_> = pieces.iter().map(|piece| piece.tokens.clone()).collect();
+            views[lead] = self.read_pieces(round, lead, pieces, &all)?;
+        }
+        // Places of the tokens in their piece.
+        let key: Vec<Vec<usize>> = pieces
+            .iter()
+            .enumerate()
+            .map(|(at, piece)| {
+                let votes =
+                    |token: &usize| self.votes(|member| views[member][at].as_ref().map(|view| view.get(*token)));
+                (0..piece.tokens.len()).filter(votes).collect()
+            })
+            .collect();
+        for supporter in self.roles.supporters.clone() {
+            let wanted: Vec<Vec<usize>> = pieces
+                .iter()
+                .zip(&key)
+                .map(|(piece, key)| key.iter().map(|&place| piece.tokens[place]).collect())
+                .collect();
+            views[supporter] = self.read_pieces(round, supporter, pieces, &wanted)?;
+        }
+        for (at, (piece, key)) in pieces.iter().zip(&key).enumerate() {
+            for (place, &token) in piece.tokens.iter().enumerate() {
+                let of_members: Vec<_> = views
+                    .iter()
+                    .enumerate()
+                    .map(|(member, views)| {
+                        let place = if self.roles.supporters.contains(&member) {
+                            key.binary_search(&place).ok()?
+                        } else {
+                            place
+                        };
+                        views[at].as_ref().map(|view| view.get(place))
+                    })
+                    .collect();
+                self.add(&mut scores[piece.choice], &round.choices[piece.choice], token, &of_members)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the supporters are to be asked, by what the gate sees.
+    fn votes<'d>(&self, view: impl Fn(usize) -> Option<&'d Distribution>) -> bool {
+        self.roles.alone.is_some_and(|gate| {
+            let probability = view(gate.0).map(|view| top(&self.ensemble.union, gate, view).1);
+            !self.roles.supporters.is_empty() && probability.is_some_and(|p| self.ensemble.gating.votes(p))
+        })
+    }
+
+    /// Adds a token to its choice's score. `views[member]` is there for each member that was consulted.
+    fn add(
+        &self,
+        score: &mut LogLikelihood,
+        choice: &Choice,
+        token: usize,
+        views: &[Option<&Distribution>],
+    ) -> Result<(), EnsembleError> {
+        let Ensemble { union, weights, members, .. } = &*self.ensemble;
+        let (id, key) = choice.tokens[token];
+        let all: Vec<&Distribution> = views.iter().copied().flatten().collect();
+        let (log_prob, greedy) = match (self.roles.alone, key, &all[..]) {
+            _ if members.len() == 1 => (all[0].log_prob(id), all[0].top().0 == id),
+            (_, Some(key), all) if all.len() == members.len() => {
+                let fused = Fused::new(union, weights, all);
+                let winner = fused.winner().ok_or_else(|| self.ensemble.who_gave_no_probabilities(all))?;
+                (fused.log_prob(key), winner.0 == key)
+            }
+            (Some(gate), Some(key), &[view]) => {
+                let (best, _) = top(union, gate, view);
+                (own_log_prob(union, gate, view, key), union.projection(gate).key(best) == Some(key))
+            }
+            _ => {
+                return Err(EnsembleError::UnusedToken {
+                    member: members[0].name.clone(),
+                    request: choice.request,
+                    token: id.0,
+                });
+            }
+        };
+        if log_prob.is_nan() {
+            return Err(self.ensemble.who_gave_no_probabilities(&all));
+        }
+        score.sum += log_prob;
+        score.greedy &= greedy;
+        score.tokens.push(log_prob);
+        Ok(())
+    }
+
+    /// `member` reads the contexts of `groups`, as far as it has not; distributions by group.
+    fn read_contexts(
+        &mut self,
+        round: &mut Round<'_>,
+        member: usize,
+        groups: &[usize],
+        wanted: Wanted<'_>,
+    ) -> Result<Vec<Option<Distribution>>, EnsembleError> {
+        let mut views: Vec<Option<Distribution>> = round.groups.iter().map(|_| None).collect();
+        let mut batch = Vec::with_capacity(groups.len());
+        let mut asked = Vec::with_capacity(groups.len());
+        let mut groups = groups.to_vec();
+        groups.dedup();
+        for group in groups {
+            let ids = &round.choices[round.groups[group].start].context.ids[member];
+            let sequence = self.context(round, member, group)?;
+            let held = self.ensemble.members[member].model.length(sequence);
+            if held < ids.len() {
+                batch.push(Extension { sequence, tokens: &ids[held..], wanted });
+                asked.push(group);
+            }
+        }
+        for (group, mut distributions) in asked.into_iter().zip(self.extend(member, &batch)?) {
+            views[group] = distributions.pop();
+        }
+        Ok(views)
+    }
+
+    /// `member`'s views of `wanted` tokens of each piece; none for a piece it is asked nothing of.
+    fn read_pieces(
+        &mut self,
+        round: &mut Round<'_>,
+        member: usize,
+        pieces: &[Piece],
+        wanted: &[Vec<usize>],
+    ) -> Result<Vec<Option<View>>, EnsembleError> {
+        let asked: Vec<usize> = (0..pieces.len()).filter(|&at| !wanted[at].is_empty()).collect();
+        let sequences = self.branches(round, member, &asked.iter().map(|&at| pieces[at].choice).collect::<Vec<_>>())?;
+        // Per piece: its sequence, the ids it is fed, the positions in them to see, and those of each token.
+        let mut plans: Vec<(SequenceId, Vec<TokenId>, Vec<usize>, Vec<usize>)> = Vec::with_capacity(asked.len());
+        for (&at, sequence) in asked.iter().zip(sequences) {
+            let choice = &round.choices[pieces[at].choice];
+            let context = &choice.context.ids[member];
+            // The last id that has been read where each token is scored, counted from the context's first.
+            let reads = wanted[at].iter().map(|&token| context.len() + choice.before[member][token] - 1);
+            let reads: Vec<usize> = reads.collect();
+            let model = &mut *self.ensemble.members[member].model;
+            let mut held = model.length(sequence);
+            if held > reads[0] {
+                // Nothing was fed since (a control symbol it does not have): it forgets one token, to be told again.
+                held = reads[0];
+                model.truncate(sequence, held).map_err(|source| self.ensemble.failed(member, source))?;
+            }
+            let until = reads[reads.len() - 1] + 1;
+            let ids = context.iter().chain(&choice.fed[member]).copied().take(until).skip(held).collect();
+            let mut positions: Vec<usize> = reads.iter().map(|read| read - held).collect();
+            positions.dedup();
+            let of_token =
+                reads.iter().map(|read| positions.partition_point(|position| position + held < *read)).collect();
+            plans.push((sequence, ids, positions, of_token));
+        }
+        let batch: Vec<_> = plans
+            .iter()
+            .map(|(sequence, ids, positions, _)| Extension {
+                sequence: *sequence,
+                tokens: ids,
+                wanted: Wanted::At(positions),
+            })
+            .collect();
+        let all = self.extend(member, &batch)?;
+        let mut views: Vec<Option<View>> = pieces.iter().map(|_| None).collect();
+        for ((at, distributions), (_, _, _, of_token)) in asked.into_iter().zip(all).zip(plans) {
+            views[at] = Some(View { distributions, of_token });
+        }
+        Ok(views)
+    }
+
+    /// Sequences of `member` for `choices`, beginning with their contexts. Where no other choice of the group needs
+    /// one, it is the context's own.
+    fn branches(
+        &mut self,
+        round: &mut Round<'_>,
+        member: usize,
+        choices: &[usize],
+    ) -> Result<Vec<SequenceId>, EnsembleError> {
+        let shared: Vec<usize> =
+            choices.iter().map(|&choice| round.group(choice)).filter(|&g| round.shared(g)).collect();
+        self.read_contexts(round, member, &shared, Wanted::Nothing)?;
+        let mut branches = Vec::with_capacity(choices.len());
+        for &choice in choices {
+            let group = round.group(choice);
+            let branch = match round.branches[member][choice] {
+                Some(branch) => branch,
+                None => {
+                    let context = self.context(round, member, group)?;
+                    if round.shared(group) { self.opened(member, |model| model.fork(context))? } else { context }
+                }
+            };
+            round.branches[member][choice] = Some(branch);
+            branches.push(branch);
+        }
+        Ok(branches)
+    }
+
+    /// `member`'s sequence for a group's context, opened if need be.
+    fn context(&mut self, round: &mut Round<'_>, member: usize, group: usize) -> Result<SequenceId, EnsembleError> {
+        match round.contexts[member][group] {
+            Some(sequence) => Ok(sequence),
+            None => {
+                let ids = &round.choices[round.groups[group].start].context.ids[member];
+                let sequence = self.opened(member, |model| model.open(ids))?;
+                round.contexts[member][group] = Some(sequence);
+                Ok(sequence)
+            }
+        }
+    }
+
+    /// Opens a sequence that is closed when the round ends.
+    fn opened(
+        &mut self,
+        member: usize,
+        open: impl FnOnce(&mut dyn gac_inference::LanguageModel) -> Result<SequenceId, ModelError>,
+    ) -> Result<SequenceId, EnsembleError> {
+        let sequence =
+            open(&mut *self.ensemble.members[member].model).map_err(|source| self.ensemble.failed(member, source))?;
+        self.open.push((member, sequence));
+        Ok(sequence)
+    }
+
+    fn extend(&mut self, member: usize, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, EnsembleError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let result = self.ensemble.members[member].model.extend(batch).and_then(|all| {
+            let complete = all.len() == batch.len()
+                && all.iter().zip(batch).all(|(given, e)| given.len() == e.wanted.indices(e.tokens.len()).len());
+            if complete {
+                Ok(all)
+            } else {
+                Err(ModelError::Backend(String::from("fewer distributions than were asked for")))
+            }
+        });
+        result.map_err(|source| self.ensemble.failed(member, source))
+    }
+
+    fn close(&mut self) {
+        for (member, sequence) in self.open.drain(..) {
+            self.ensemble.members[member].model.close(sequence);
+        }
+    }
+}
+
+impl Drop for Scorer<'_> {
+    /// However the call ends, no sequence stays open.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
