@@ -116,3 +116,30 @@ pub enum EnsembleError {
         source: ModelError,
     },
 }
+
+impl EnsembleError {
+    /// The request that cannot be served, where it is one request's fault.
+    pub fn request(&self) -> Option<usize> {
+        match self {
+            Self::Encode { request, .. }
+            | Self::EmptyPrompt { request, .. }
+            | Self::EmptyContinuation { request }
+            | Self::UnusedToken { request, .. }
+            | Self::TooLong { request, .. }
+            | Self::CacheTooSmall { request, .. } => Some(*request),
+            _ => None,
+        }
+    }
+
+    /// What a user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLong { .. } => Some("shorten the prompt, or use a model with a longer context"),
+            Self::Unspellable { .. } => Some("use a model whose tokenizer can spell every byte"),
+            Self::NoProbabilities { .. } => {
+                Some("are the weights damaged? NaN in one of them spoils every probability")
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Next-token distributions.
 
 use crate::TokenId;
+use crate::kernel::{Simd, log_sum_exp};
 
 /// The distribution of the next token at one position.
 #[derive(Clone, Debug)]
@@ -64,9 +65,7 @@ pub struct DenseDistribution {
 impl DenseDistribution {
     /// Takes unnormalised `logits`, f32 `(V,)`, and computes their normaliser in f64.
     pub fn new(logits: Vec<f32>) -> Self {
-        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f64 = logits.iter().map(|&l| f64::from((l - max).exp())).sum();
-        Self { log_normalizer: f64::from(max) + sum.ln(), logits }
+        Self { log_normalizer: log_sum_exp(Simd::detect(), &logits), logits }
     }
 
     /// The logits, `(V,)`.

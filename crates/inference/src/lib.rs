@@ -6,13 +6,27 @@
 //!
 //! Text is bytes here: [`Vocabulary`] says for every token id which bytes it stands for.
 
+mod checkpoint;
+mod decoder;
+mod device;
 mod distribution;
+mod engine;
 mod id;
+mod kernel;
 mod language_model;
+mod score;
 pub mod testkit;
+mod tokenizer;
 mod vocabulary;
 
+pub use checkpoint::config::{Activation, Biases, DecoderConfig, RopeConfig, RopeScaling};
+pub use checkpoint::files::{CheckpointError, ModelSource};
+pub use checkpoint::hub::{HubError, HubRepository, Place, RepositoryKind};
+pub use device::{DeviceError, DeviceSpec, UnknownWeightType, WeightType};
 pub use distribution::{DenseDistribution, Distribution, TopKDistribution};
+pub use engine::{Engine, EngineError, EngineOptions};
 pub use id::{SequenceId, TokenId};
 pub use language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
+pub use score::{TokenScores, score_tokens};
+pub use tokenizer::load::TokenizerLoadError;
 pub use vocabulary::{Symbol, TextEncoder, TextKind, Tokenizer, TokenizerError, Vocabulary};

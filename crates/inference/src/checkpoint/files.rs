@@ -1,0 +1,250 @@
+//! A checkpoint's files, in a folder or on the hub.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::hub::{HubError, HubRepository, RepositoryKind};
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelSource {
+    /// A folder on this machine.
+    Folder(PathBuf),
+    /// A repository of the hub.
+    Hub(HubRepository),
+}
+
+impl ModelSource {
+    /// A folder where `text` names one, else a hub id `org/name[@revision]`.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn parse(text: &str) -> Result<Self, CheckpointError> {
+        let path = Path::new(text);
+        if path.is_dir() {
+            return Ok(Self::Folder(path.to_owned()));
+        }
+        if path.exists() {
+            return Err(CheckpointError::NotAFolder { path: text.to_owned() });
+        }
+        HubRepository::parse(RepositoryKind::Model, text)
+            .map(Self::Hub)
+            .ok_or_else(|| CheckpointError::NoSuchFolder { path: text.to_owned() })
+    }
+
+    /// A folder that has to be there.
+    ///
+    /// # Errors
+    /// When it is not, or is no folder.
+    pub fn folder(path: &Path) -> Result<Self, CheckpointError> {
+        let text = || path.display().to_string();
+        match path.metadata() {
+            Ok(found) if found.is_dir() => Ok(Self::Folder(path.to_owned())),
+            Ok(_) => Err(CheckpointError::NotAFolder { path: text() }),
+            Err(_) => Err(CheckpointError::NoSuchFolder { path: text() }),
+        }
+    }
+
+    /// A required file.
+    fn require(&self, file: &str) -> Result<PathBuf, CheckpointError> {
+        self.find(file)?.ok_or_else(|| CheckpointError::MissingFile { file: file.to_owned(), model: self.to_string() })
+    }
+
+    /// A file that a checkpoint may lack.
+    pub(crate) fn find(&self, file: &str) -> Result<Option<PathBuf>, CheckpointError> {
+        match self {
+            Self::Folder(folder) => Ok(Some(folder.join(file)).filter(|path| path.is_file())),
+            Self::Hub(repository) => match repository.fetch(file) {
+                Ok(path) => Ok(Some(path)),
+                Err(HubError::NotThere { .. }) => Ok(None),
+                Err(failed @ HubError::Failed { .. }) => Err(failed.into()),
+            },
+        }
+    }
+
+    /// `config.json`.
+    pub(crate) fn config(&self) -> Result<PathBuf, CheckpointError> {
+        self.require("config.json")
+    }
+
+    /// The safetensors files, one or the shards that the index names.
+    pub(crate) fn weights(&self) -> Result<Vec<PathBuf>, CheckpointError> {
+        if let Some(single) = self.find("model.safetensors")? {
+            return Ok(vec![single]);
+        }
+        let Some(index) = self.find("model.safetensors.index.json")? else {
+            return Err(CheckpointError::NoWeights { model: self.to_string() });
+        };
+        let index: ShardIndex = read_json(&index)?;
+        let mut shards: Vec<&String> = index.weight_map.values().collect();
+        shards.sort_unstable();
+        shards.dedup();
+        for shard in &shards {
+            if Path::new(shard).components().count() != 1 || shard.contains("..") {
+                return Err(CheckpointError::MissingFile { file: (*shard).clone(), model: self.to_string() });
+            }
+        }
+        shards.into_iter().map(|shard| self.require(shard)).collect()
+    }
+}
+
+impl std::fmt::Display for ModelSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder(path) => write!(f, "{}", path.display()),
+            Self::Hub(repository) => repository.fmt(f),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct ShardIndex {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// Reads a JSON file into a typed value; errors name the file and the place in it.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
+    let unreadable = |reason: String| CheckpointError::Unreadable { path: path.display().to_string(), reason };
+    let text = std::fs::read(path).map_err(|source| unreadable(source.to_string()))?;
+    serde_json::from_slice(&text).map_err(|source| unreadable(source.to_string()))
+}
+
+/// A checkpoint that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Neither a folder nor a hub id.
+    #[error("no model folder `{path}`, and it is no hub id either (`org/name` or `org/name@revision`)")]
+    NoSuchFolder {
+        /// What was given.
+        path: String,
+    },
+    /// A file where a folder was expected.
+    #[error("`{path}` is a file; a model is a folder with config.json, or a hub id")]
+    NotAFolder {
+        /// What was given.
+        path: String,
+    },
+    /// A file is missing.
+    #[error("the model `{model}` has no `{file}`")]
+    MissingFile {
+        /// The file.
+        file: String,
+        /// The model.
+        model: String,
+    },
+    /// There are no weights in a format we read.
+    #[error("the model `{model}` has neither `model.safetensors` nor `model.safetensors.index.json`")]
+    NoWeights {
+        /// The model.
+        model: String,
+    },
+    /// A file cannot be read or parsed.
+    #[error("failed to read `{path}`: {reason}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The hub did not give a file.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// The configuration names an architecture that is not known.
+    #[error("unknown architecture `{name}` in `{path}`; known are {}", .known.join(", "))]
+    UnknownArchitecture {
+        /// The `model_type`.
+        name: String,
+        /// The file.
+        path: String,
+        /// What is known.
+        known: Vec<&'static str>,
+    },
+    /// A field of the configuration is missing or cannot be.
+    #[error("`{field}` in `{path}` {problem}")]
+    Config {
+        /// The field.
+        field: &'static str,
+        /// The file.
+        path: String,
+        /// What is wrong with it and what would be valid.
+        problem: String,
+    },
+    /// A weight is missing.
+    #[error("the weights of `{model}` lack the tensor `{tensor}`")]
+    MissingTensor {
+        /// Its name.
+        tensor: String,
+        /// The model.
+        model: String,
+    },
+    /// A weight has another shape than the configuration says.
+    #[error("tensor `{tensor}` of `{model}` has shape {found:?}, but config.json asks for {expected:?}")]
+    TensorShape {
+        /// Its name.
+        tensor: String,
+        /// The model.
+        model: String,
+        /// Shape in the file.
+        found: Vec<usize>,
+        /// Shape by the configuration.
+        expected: Vec<usize>,
+    },
+    /// A weight is stored in a type that is not supported.
+    #[error("tensor `{tensor}` of `{model}` is stored as {found}; supported are f32, f16 and bf16")]
+    TensorType {
+        /// Its name.
+        tensor: String,
+        /// The model.
+        model: String,
+        /// The type in the file.
+        found: String,
+    },
+}
+
+impl CheckpointError {
+    /// What a user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoSuchFolder { .. } | Self::NotAFolder { .. } => {
+                "a model is a local folder with config.json, tokenizer.json and safetensors, or a hub id"
+            }
+            Self::MissingFile { .. } | Self::NoWeights { .. } => {
+                "is the download complete? a model folder holds config.json, tokenizer.json and model.safetensors"
+            }
+            Self::Unreadable { .. } | Self::MissingTensor { .. } => {
+                "the file may be truncated or damaged; download it again"
+            }
+            Self::Hub(HubError::Failed { .. }) => {
+                "check the network and HF_TOKEN, or give a local folder; HF_HUB_OFFLINE=1 uses the cache alone"
+            }
+            Self::Hub(HubError::NotThere { .. }) => "check the id and the revision, and HF_HUB_OFFLINE",
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_folder_is_not_taken_for_a_hub_id_when_it_cannot_be_one() {
+        let error = ModelSource::parse("./no/such/folder").unwrap_err();
+        assert!(error.to_string().contains("./no/such/folder"), "{error}");
+        assert!(matches!(ModelSource::parse("org/name"), Ok(ModelSource::Hub(_))));
+    }
+
+    #[test]
+    fn a_shard_index_cannot_name_files_outside_of_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(
+            folder.path().join("model.safetensors.index.json"),
+            r#"{"weight_map": {"a": "../../etc/passwd"}}"#,
+        )
+        .unwrap();
+        let source = ModelSource::Folder(folder.path().to_owned());
+        assert!(matches!(source.weights(), Err(CheckpointError::MissingFile { .. })));
+    }
+}

@@ -1,0 +1,168 @@
+//! Files of the Hugging Face hub: its cache, its environment variables, its network.
+
+use std::path::PathBuf;
+
+use hf_hub::api::sync::{ApiBuilder, ApiError};
+use hf_hub::{Cache, Repo, RepoType};
+
+/// One repository of the hub at one revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubRepository {
+    /// Models and data sets live in different places.
+    pub kind: RepositoryKind,
+    /// `org/name`.
+    pub id: String,
+    /// Branch, tag or commit.
+    pub revision: String,
+}
+
+/// What a repository holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RepositoryKind {
+    /// A model.
+    Model,
+    /// A data set.
+    Dataset,
+}
+
+impl HubRepository {
+    /// Parses `org/name` or `org/name@revision`; the default revision is `main`.
+    pub fn parse(kind: RepositoryKind, text: &str) -> Option<Self> {
+        let (id, revision) = text.split_once('@').unwrap_or((text, "main"));
+        let plain = |part: &str| {
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        };
+        let (organisation, name) = id.split_once('/')?;
+        (plain(organisation) && plain(name) && !revision.is_empty()).then(|| Self {
+            kind,
+            id: id.to_owned(),
+            revision: revision.to_owned(),
+        })
+    }
+
+    /// The path of `file` on this machine: from the hub's cache, or fetched into it.
+    ///
+    /// `HF_HOME`, `HF_ENDPOINT`, `HF_TOKEN` and `HF_HUB_OFFLINE` are honoured. When the network fails, a cached file
+    /// is used.
+    ///
+    /// # Errors
+    /// [`HubError::NotThere`] when the hub has no such file (or offline, the cache has none), [`HubError::Failed`]
+    /// when the hub could not be asked.
+    pub fn fetch(&self, file: &str) -> Result<PathBuf, HubError> {
+        let kind = match self.kind {
+            RepositoryKind::Model => RepoType::Model,
+            RepositoryKind::Dataset => RepoType::Dataset,
+        };
+        let repo = Repo::with_revision(self.id.clone(), kind, self.revision.clone());
+        let cache = Cache::from_env();
+        let cached = cache.repo(repo.clone()).get(file);
+        if let Some(path) = cached {
+            return Ok(path);
+        }
+        let not_there = |place: Place| HubError::NotThere { file: file.to_owned(), id: self.to_string(), place };
+        if offline() {
+            return Err(not_there(Place::Cache(cache.path().clone())));
+        }
+        let failed = |reason: String| HubError::Failed {
+            file: file.to_owned(),
+            id: self.to_string(),
+            reason: one_line(&reason),
+        };
+        let mut builder = ApiBuilder::from_env().with_progress(false);
+        if let Some(token) = std::env::var("HF_TOKEN").ok().filter(|token| !token.is_empty()) {
+            builder = builder.with_token(Some(token));
+        }
+        let api = builder.build().map_err(|source| failed(source.to_string()))?;
+        api.repo(repo)
+            .get(file)
+            .map_err(|source| if is_missing(&source) { not_there(Place::Hub) } else { failed(source.to_string()) })
+    }
+}
+
+impl std::fmt::Display for HubRepository {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.id)?;
+        if self.revision == "main" { Ok(()) } else { write!(f, "@{}", self.revision) }
+    }
+}
+
+fn offline() -> bool {
+    std::env::var("HF_HUB_OFFLINE")
+        .is_ok_and(|value| matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on"))
+}
+
+fn is_missing(error: &ApiError) -> bool {
+    match error {
+        ApiError::RequestError(request) => request.to_string().contains("404"),
+        ApiError::TooManyRetries(last) => is_missing(last),
+        _ => false,
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Where a file was looked for in vain.
+#[derive(Debug)]
+pub enum Place {
+    /// The hub itself.
+    Hub,
+    /// The cache on this machine, `HF_HUB_OFFLINE` being set.
+    Cache(PathBuf),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Hub => f.write_str("on the hub"),
+            Self::Cache(path) => write!(f, "in the cache `{}` (HF_HUB_OFFLINE is set)", path.display()),
+        }
+    }
+}
+
+/// A file of the hub that could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// There is none.
+    #[error("`{file}` of `{id}` is not {place}")]
+    NotThere {
+        /// The file's name in the repository.
+        file: String,
+        /// The repository.
+        id: String,
+        /// Where it was looked for.
+        place: Place,
+    },
+    /// The hub could not be asked.
+    #[error("failed to fetch `{file}` of `{id}` from the hub: {reason}")]
+    Failed {
+        /// The file's name in the repository.
+        file: String,
+        /// The repository.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hub_id_may_name_a_revision() {
+        let repo = HubRepository::parse(RepositoryKind::Model, "org/name-1.5@abc123").unwrap();
+        assert_eq!((repo.id.as_str(), repo.revision.as_str()), ("org/name-1.5", "abc123"));
+        assert_eq!(repo.to_string(), "org/name-1.5@abc123");
+    }
+
+    #[test]
+    fn paths_are_not_hub_ids() {
+        for text in ["./models/a", "../a", "/a/b", "a/b/c", "name", "a/", "/b", "a/..", "a b/c", "a/b@"] {
+            assert_eq!(HubRepository::parse(RepositoryKind::Model, text), None, "{text}");
+        }
+    }
+}

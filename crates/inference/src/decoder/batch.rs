@@ -1,0 +1,99 @@
+//! A flat ragged batch: tokens of many sequences packed one after the other, each with its position.
+
+use std::sync::Arc;
+
+use super::blocks::{BLOCK, BlockId, BlockTable};
+use crate::{ModelError, SequenceId, TokenId};
+
+/// The new tokens of one sequence within a batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment {
+    /// Row of its first token in the batch.
+    pub(crate) start: usize,
+    /// Its tokens in the batch.
+    pub(crate) length: usize,
+    /// Tokens of the sequence before them.
+    pub(crate) past: usize,
+    /// The sequence's blocks, those of the new tokens included.
+    pub(crate) blocks: Vec<BlockId>,
+}
+
+/// Rows of the batch that go to consecutive slots of the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) row: usize,
+    pub(crate) slot: usize,
+    pub(crate) length: usize,
+}
+
+/// `T` tokens of several sequences, without padding.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RaggedBatch {
+    /// Token ids, `(T,)`.
+    pub(crate) tokens: Vec<u32>,
+    /// Positions, `(T,)`.
+    pub(crate) positions: Vec<u32>,
+    /// Which rows belong to which sequence.
+    pub(crate) segments: Arc<Vec<Segment>>,
+    /// Where keys and values are written.
+    pub(crate) runs: Vec<Run>,
+    /// Rows whose logits are wanted, ascending.
+    pub(crate) wanted: Vec<u32>,
+}
+
+impl RaggedBatch {
+    /// Packs `parts`: a sequence, the new tokens that the table already holds for it at `past..past + tokens`, and
+    /// which of them are wanted.
+    pub(crate) fn new(table: &BlockTable, parts: &[Part<'_>]) -> Result<Self, ModelError> {
+        let mut batch = Self::default();
+        let mut segments = Vec::with_capacity(parts.len());
+        for part in parts {
+            let blocks = table.get(part.sequence)?.blocks[..(part.past + part.tokens.len()).div_ceil(BLOCK)].to_vec();
+            let start = batch.tokens.len();
+            batch.tokens.extend(part.tokens.iter().map(|token| token.0));
+            batch.positions.extend((part.past..part.past + part.tokens.len()).map(|position| position as u32));
+            batch.wanted.extend(part.wanted.iter().map(|&index| (start + index) as u32));
+            push_runs(&mut batch.runs, start, part.past, part.tokens.len(), &blocks);
+            segments.push(Segment { start, length: part.tokens.len(), past: part.past, blocks });
+        }
+        batch.segments = Arc::new(segments);
+        Ok(batch)
+    }
+}
+
+/// One sequence's share of a batch.
+pub(crate) struct Part<'a> {
+    pub(crate) sequence: SequenceId,
+    pub(crate) past: usize,
+    pub(crate) tokens: &'a [TokenId],
+    /// Indices into `tokens`.
+    pub(crate) wanted: Vec<usize>,
+}
+
+fn push_runs(runs: &mut Vec<Run>, start: usize, past: usize, length: usize, blocks: &[BlockId]) {
+    let mut done = 0;
+    while done < length {
+        let position = past + done;
+        let slot = blocks[position / BLOCK] as usize * BLOCK + position % BLOCK;
+        let step = (BLOCK - position % BLOCK).min(length - done);
+        match runs.last_mut() {
+            Some(last) if last.slot + last.length == slot && last.row + last.length == start + done => {
+                last.length += step;
+            }
+            _ => runs.push(Run { row: start + done, slot, length: step }),
+        }
+        done += step;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_neighbouring_blocks_are_written_in_one_run() {
+        let mut runs = Vec::new();
+        push_runs(&mut runs, 0, 10, 30, &[4, 5, 2]);
+        assert_eq!(runs, [Run { row: 0, slot: 74, length: 22 }, Run { row: 22, slot: 32, length: 8 }]);
+    }
+}

@@ -1,0 +1,320 @@
+//! The bookkeeping of a paged KV cache: which block holds which tokens of which sequence.
+//!
+//! Blocks are counted references. Forking a sequence and sharing a prompt's prefix are the same thing: two tables
+//! naming the same blocks. A full block is remembered by its tokens and everything before them, so that a later
+//! sequence with the same beginning finds it; unused remembered blocks are given away, oldest first, when room is
+//! needed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::{ModelError, SequenceId, TokenId};
+
+/// Tokens per block.
+pub(crate) const BLOCK: usize = 16;
+
+/// Index of a block in the cache.
+pub(crate) type BlockId = u32;
+
+/// What identifies a full block: the block before it (by serial number, 0 for none) and its own tokens.
+type BlockKey = (u64, [TokenId; BLOCK]);
+
+#[derive(Default)]
+struct Block {
+    references: u32,
+    /// Key under which the full block is remembered, and its serial number as a parent.
+    remembered: Option<(BlockKey, u64)>,
+    /// When it was last given up; orders eviction.
+    idle_since: u64,
+}
+
+/// One sequence: its tokens and the blocks that hold their keys and values.
+#[derive(Clone, Default)]
+pub(crate) struct Sequence {
+    pub(crate) tokens: Vec<TokenId>,
+    pub(crate) blocks: Vec<BlockId>,
+}
+
+/// A block whose first `tokens` slots are to be copied before a sequence writes into its own copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BlockCopy {
+    pub(crate) from: BlockId,
+    pub(crate) to: BlockId,
+    pub(crate) tokens: usize,
+}
+
+/// All blocks and all sequences.
+pub(crate) struct BlockTable {
+    blocks: Vec<Block>,
+    free: Vec<BlockId>,
+    idle: BTreeMap<u64, BlockId>,
+    remembered: HashMap<BlockKey, BlockId>,
+    sequences: HashMap<SequenceId, Sequence>,
+    next_sequence: u64,
+    next_serial: u64,
+    clock: u64,
+}
+
+impl BlockTable {
+    pub(crate) fn new(blocks: usize) -> Self {
+        Self {
+            blocks: std::iter::repeat_with(Block::default).take(blocks).collect(),
+            free: (0..blocks as BlockId).rev().collect(),
+            idle: BTreeMap::new(),
+            remembered: HashMap::new(),
+            sequences: HashMap::new(),
+            next_sequence: 0,
+            next_serial: 1,
+            clock: 0,
+        }
+    }
+
+    /// Blocks that can be had without closing a sequence.
+    pub(crate) fn available(&self) -> usize {
+        self.free.len() + self.idle.len()
+    }
+
+    pub(crate) fn get(&self, id: SequenceId) -> Result<&Sequence, ModelError> {
+        self.sequences.get(&id).ok_or(ModelError::UnknownSequence(id))
+    }
+
+    pub(crate) fn length(&self, id: SequenceId) -> usize {
+        self.sequences.get(&id).map_or(0, |sequence| sequence.tokens.len())
+    }
+
+    /// Opens a sequence that already holds the longest remembered prefix of `prompt`, its last token excluded.
+    pub(crate) fn open(&mut self, prompt: &[TokenId]) -> SequenceId {
+        let mut sequence = Sequence::default();
+        let mut parent = 0;
+        let reusable = prompt.len().saturating_sub(1) / BLOCK;
+        for tokens in prompt.as_chunks::<BLOCK>().0.iter().take(reusable) {
+            let Some(&block) = self.remembered.get(&(parent, *tokens)) else { break };
+            parent = self.serial(block);
+            self.acquire(block);
+            sequence.blocks.push(block);
+            sequence.tokens.extend_from_slice(tokens);
+        }
+        self.insert(sequence)
+    }
+
+    pub(crate) fn fork(&mut self, id: SequenceId) -> Result<SequenceId, ModelError> {
+        let copy = self.get(id)?.clone();
+        for &block in &copy.blocks {
+            self.acquire(block);
+        }
+        Ok(self.insert(copy))
+    }
+
+    pub(crate) fn truncate(&mut self, id: SequenceId, length: usize) -> Result<(), ModelError> {
+        let sequence = self.sequences.get_mut(&id).ok_or(ModelError::UnknownSequence(id))?;
+        if length > sequence.tokens.len() {
+            return Err(ModelError::TruncateBeyondEnd { length: sequence.tokens.len(), requested: length });
+        }
+        sequence.tokens.truncate(length);
+        let given_up = sequence.blocks.split_off(length.div_ceil(BLOCK));
+        self.release_all(&given_up);
+        Ok(())
+    }
+
+    pub(crate) fn close(&mut self, id: SequenceId) {
+        if let Some(sequence) = self.sequences.remove(&id) {
+            self.release_all(&sequence.blocks);
+        }
+    }
+
+    /// Blocks that [`reserve`](Self::reserve) would take for `more` tokens.
+    pub(crate) fn blocks_needed(&self, id: SequenceId, more: usize) -> Result<usize, ModelError> {
+        let sequence = self.get(id)?;
+        let length = sequence.tokens.len();
+        let grown = (length + more).div_ceil(BLOCK) - length.div_ceil(BLOCK);
+        Ok(grown + usize::from(self.must_copy_last(sequence)))
+    }
+
+    /// Appends `tokens` to a sequence and takes the blocks they need. The caller has checked
+    /// [`blocks_needed`](Self::blocks_needed) against [`available`](Self::available), and carries out the copy before
+    /// it writes.
+    pub(crate) fn reserve(&mut self, id: SequenceId, tokens: &[TokenId]) -> Result<Option<BlockCopy>, ModelError> {
+        let copy_last = self.must_copy_last(self.get(id)?);
+        let mut copied = None;
+        if copy_last {
+            let to = self.take()?;
+            let sequence = self.sequences.get_mut(&id).ok_or(ModelError::UnknownSequence(id))?;
+            let tokens = sequence.tokens.len() % BLOCK;
+            if let Some(last) = sequence.blocks.last_mut() {
+                let from = std::mem::replace(last, to);
+                copied = Some(BlockCopy { from, to, tokens });
+                self.release_all(&[from]);
+            }
+        }
+        let sequence = self.get(id)?;
+        let grown = (sequence.tokens.len() + tokens.len()).div_ceil(BLOCK) - sequence.blocks.len();
+        let fresh = (0..grown).map(|_| self.take()).collect::<Result<Vec<_>, _>>()?;
+        let sequence = self.sequences.get_mut(&id).ok_or(ModelError::UnknownSequence(id))?;
+        sequence.blocks.extend(fresh);
+        sequence.tokens.extend_from_slice(tokens);
+        Ok(copied)
+    }
+
+    /// Remembers the blocks of `id` that are full and computed, for later sequences with the same beginning.
+    pub(crate) fn remember(&mut self, id: SequenceId) {
+        let Some(sequence) = self.sequences.get(&id) else { return };
+        let mut parent = 0;
+        for (tokens, &block) in sequence.tokens.as_chunks::<BLOCK>().0.iter().zip(&sequence.blocks) {
+            let key = (parent, *tokens);
+            if let Some((_, serial)) = &self.blocks[block as usize].remembered {
+                parent = *serial;
+                continue;
+            }
+            if let Some(&twin) = self.remembered.get(&key) {
+                // Computed twice side by side; the first stays the remembered one.
+                parent = self.blocks[twin as usize].remembered.as_ref().map_or(0, |(_, serial)| *serial);
+                continue;
+            }
+            let serial = self.next_serial;
+            self.next_serial += 1;
+            self.remembered.insert(key, block);
+            self.blocks[block as usize].remembered = Some((key, serial));
+            parent = serial;
+        }
+    }
+
+    /// Whether the last block is partly filled and another may read it: then it is copied before it is written.
+    fn must_copy_last(&self, sequence: &Sequence) -> bool {
+        !sequence.tokens.len().is_multiple_of(BLOCK)
+            && sequence.blocks.last().is_some_and(|&last| {
+                let block = &self.blocks[last as usize];
+                block.references > 1 || block.remembered.is_some()
+            })
+    }
+
+    fn serial(&self, block: BlockId) -> u64 {
+        self.blocks[block as usize].remembered.as_ref().map_or(0, |(_, serial)| *serial)
+    }
+
+    fn insert(&mut self, sequence: Sequence) -> SequenceId {
+        let id = SequenceId(self.next_sequence);
+        self.next_sequence += 1;
+        self.sequences.insert(id, sequence);
+        id
+    }
+
+    fn acquire(&mut self, block: BlockId) {
+        let entry = &mut self.blocks[block as usize];
+        if entry.references == 0 {
+            self.idle.remove(&entry.idle_since);
+        }
+        entry.references += 1;
+    }
+
+    fn release_all(&mut self, blocks: &[BlockId]) {
+        // Back to front: the end of a sequence is less worth keeping than its beginning.
+        for &block in blocks.iter().rev() {
+            let entry = &mut self.blocks[block as usize];
+            entry.references -= 1;
+            if entry.references > 0 {
+                continue;
+            }
+            if entry.remembered.is_some() {
+                self.clock += 1;
+                entry.idle_since = self.clock;
+                self.idle.insert(self.clock, block);
+            } else {
+                self.free.push(block);
+            }
+        }
+    }
+
+    fn take(&mut self) -> Result<BlockId, ModelError> {
+        let block = match self.free.pop() {
+            Some(block) => block,
+            None => {
+                let (_, block) = self.idle.pop_first().ok_or(ModelError::CacheFull { needed: 1, free: 0 })?;
+                if let Some((key, _)) = self.blocks[block as usize].remembered.take() {
+                    self.remembered.remove(&key);
+                }
+                block
+            }
+        };
+        self.blocks[block as usize].references = 1;
+        Ok(block)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(range: std::ops::Range<u32>) -> Vec<TokenId> {
+        range.map(TokenId).collect()
+    }
+
+    #[test]
+    fn a_closed_sequence_gives_every_block_back() {
+        let mut table = BlockTable::new(4);
+        let id = table.open(&[]);
+        table.reserve(id, &ids(0..40)).unwrap();
+        assert_eq!(table.available(), 1);
+        table.remember(id);
+        table.close(id);
+        assert_eq!(table.available(), 4);
+    }
+
+    #[test]
+    fn a_prompt_finds_its_remembered_prefix_but_never_its_last_token() {
+        let mut table = BlockTable::new(8);
+        let first = table.open(&[]);
+        table.reserve(first, &ids(0..40)).unwrap();
+        table.remember(first);
+        let same = table.open(&ids(0..40));
+        assert_eq!(table.length(same), 32);
+        let exactly_two_blocks = table.open(&ids(0..32));
+        assert_eq!(table.length(exactly_two_blocks), 16);
+        let mut other = ids(0..40);
+        other[3] = TokenId(99);
+        let other = table.open(&other);
+        assert_eq!(table.length(other), 0);
+    }
+
+    #[test]
+    fn a_fork_that_writes_into_a_shared_block_gets_its_own_copy() {
+        let mut table = BlockTable::new(4);
+        let first = table.open(&[]);
+        table.reserve(first, &ids(0..20)).unwrap();
+        let second = table.fork(first).unwrap();
+        assert_eq!(table.blocks_needed(second, 1).unwrap(), 1);
+        let copy = table.reserve(second, &ids(50..51)).unwrap().unwrap();
+        assert_eq!(copy.tokens, 4);
+        assert_eq!(copy.from, table.get(first).unwrap().blocks[1]);
+        assert_eq!(copy.to, table.get(second).unwrap().blocks[1]);
+        // The first now owns its last block alone again.
+        assert_eq!(table.reserve(first, &ids(60..61)).unwrap(), None);
+    }
+
+    #[test]
+    fn a_remembered_block_is_not_overwritten_after_a_truncation() {
+        let mut table = BlockTable::new(4);
+        let id = table.open(&[]);
+        table.reserve(id, &ids(0..16)).unwrap();
+        table.remember(id);
+        table.truncate(id, 10).unwrap();
+        assert!(table.reserve(id, &ids(30..31)).unwrap().is_some());
+    }
+
+    #[test]
+    fn idle_blocks_are_evicted_oldest_first_and_forgotten() {
+        let mut table = BlockTable::new(2);
+        for start in [0, 100] {
+            let id = table.open(&[]);
+            table.reserve(id, &ids(start..start + 16)).unwrap();
+            table.remember(id);
+            table.close(id);
+        }
+        let id = table.open(&[]);
+        table.reserve(id, &ids(200..216)).unwrap();
+        let evicted = table.open(&ids(0..17));
+        assert_eq!(table.length(evicted), 0);
+        let kept = table.open(&ids(100..117));
+        assert_eq!(table.length(kept), 16);
+        assert_eq!(table.available(), 0);
+        assert!(matches!(table.reserve(id, &ids(0..1)), Err(ModelError::CacheFull { .. })));
+    }
+}

@@ -1,0 +1,68 @@
+//! Keys and values of all sequences, in blocks.
+
+use candle_core::{DType, Device, Result, Tensor};
+
+use super::batch::Run;
+use super::blocks::{BLOCK, BlockCopy};
+use crate::checkpoint::config::DecoderConfig;
+
+/// One layer's keys and values, `(blocks * BLOCK, kv_heads, head_dim)` each.
+pub(crate) struct LayerCache {
+    pub(crate) keys: Tensor,
+    pub(crate) values: Tensor,
+}
+
+/// Keys and values of every layer. Slot `block * BLOCK + offset` holds one token.
+pub(crate) struct PagedCache {
+    layers: Vec<LayerCache>,
+}
+
+impl PagedCache {
+    /// Room for `blocks` blocks. On the CPU the pages are only claimed as they are written.
+    pub(crate) fn new(config: &DecoderConfig, blocks: usize, device: &Device, dtype: DType) -> Result<Self> {
+        let shape = (blocks * BLOCK, config.kv_heads, config.head_dim);
+        let layers = config
+            .windows
+            .iter()
+            .map(|_| {
+                Ok(LayerCache {
+                    keys: Tensor::zeros(shape, dtype, device)?,
+                    values: Tensor::zeros(shape, dtype, device)?,
+                })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { layers })
+    }
+
+    /// Bytes that one block takes over all layers.
+    pub(crate) fn block_bytes(config: &DecoderConfig, dtype: DType) -> usize {
+        config.windows.len() * 2 * BLOCK * config.kv_heads * config.head_dim * dtype.size_in_bytes()
+    }
+
+    pub(crate) fn layer(&self, index: usize) -> &LayerCache {
+        &self.layers[index]
+    }
+
+    /// Copies the beginning of a block into another, in every layer.
+    pub(crate) fn copy(&mut self, copy: BlockCopy) -> Result<()> {
+        let (from, to) = (copy.from as usize * BLOCK, copy.to as usize * BLOCK);
+        for layer in &self.layers {
+            for tensor in [&layer.keys, &layer.values] {
+                let part = tensor.narrow(0, from, copy.tokens)?.copy()?;
+                tensor.slice_set(&part, 0, to)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LayerCache {
+    /// Writes the batch's keys and values, `(T, kv_heads, head_dim)` each, to their slots.
+    pub(crate) fn write(&self, keys: &Tensor, values: &Tensor, runs: &[Run]) -> Result<()> {
+        for run in runs {
+            self.keys.slice_set(&keys.narrow(0, run.row, run.length)?, 0, run.slot)?;
+            self.values.slice_set(&values.narrow(0, run.row, run.length)?, 0, run.slot)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,9 @@
+//! The decoder: one data-driven transformer over flat ragged batches, with a paged KV cache.
+
+pub(crate) mod attention;
+pub(crate) mod batch;
+pub(crate) mod blocks;
+pub(crate) mod cache;
+pub(crate) mod layers;
+pub(crate) mod rope;
+pub(crate) mod transformer;

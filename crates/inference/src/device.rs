@@ -1,0 +1,174 @@
+//! Where a model computes, and in which type.
+
+use std::str::FromStr;
+
+use candle_core::{DType, Device};
+
+/// A device as users name it: `cpu`, `cuda:0`, `metal`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum DeviceSpec {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// An NVIDIA GPU by number.
+    Cuda(usize),
+    /// The GPU of an Apple machine, by number.
+    Metal(usize),
+}
+
+impl DeviceSpec {
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// When `gac` was built without it or the machine has none. Never falls back to the CPU.
+    pub fn open(self) -> Result<Device, DeviceError> {
+        let unavailable = |source: candle_core::Error| DeviceError::Unavailable {
+            device: self.to_string(),
+            reason: source.to_string().lines().next().unwrap_or_default().to_owned(),
+        };
+        match self {
+            Self::Cpu => Ok(Device::Cpu),
+            Self::Cuda(_) if !cfg!(feature = "cuda") => {
+                Err(DeviceError::NotCompiledIn { device: self.to_string(), feature: "cuda" })
+            }
+            Self::Cuda(ordinal) => Device::new_cuda(ordinal).map_err(unavailable),
+            Self::Metal(_) if !cfg!(feature = "metal") => {
+                Err(DeviceError::NotCompiledIn { device: self.to_string(), feature: "metal" })
+            }
+            Self::Metal(ordinal) => Device::new_metal(ordinal).map_err(unavailable),
+        }
+    }
+}
+
+impl FromStr for DeviceSpec {
+    type Err = DeviceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = || DeviceError::Unknown { device: text.to_owned() };
+        let (kind, ordinal) = match text.split_once(':') {
+            Some((kind, number)) => (kind, number.parse().map_err(|_| unknown())?),
+            None => (text, 0),
+        };
+        match kind {
+            "cpu" if ordinal == 0 => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(ordinal)),
+            "metal" => Ok(Self::Metal(ordinal)),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl std::fmt::Display for DeviceSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+            Self::Metal(ordinal) => write!(f, "metal:{ordinal}"),
+        }
+    }
+}
+
+/// A device that cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceError {
+    /// Not a device's name.
+    #[error("unknown device `{device}`; valid are `cpu`, `cuda:N` and `metal`")]
+    Unknown {
+        /// What was asked for.
+        device: String,
+    },
+    /// The build lacks the backend.
+    #[error("device `{device}` was not compiled in; build with `--features {feature}`")]
+    NotCompiledIn {
+        /// What was asked for.
+        device: String,
+        /// The cargo feature.
+        feature: &'static str,
+    },
+    /// The backend finds no such device.
+    #[error("device `{device}` cannot be opened: {reason}")]
+    Unavailable {
+        /// What was asked for.
+        device: String,
+        /// The backend's words.
+        reason: String,
+    },
+}
+
+/// The type that weights are rounded to when they are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WeightType {
+    /// As the checkpoint stores them.
+    #[default]
+    Stored,
+    /// 32-bit floats.
+    F32,
+    /// bfloat16.
+    BF16,
+    /// IEEE half precision.
+    F16,
+}
+
+impl WeightType {
+    /// The type of a weight stored as `stored`.
+    pub fn resolve(self, stored: DType) -> DType {
+        match self {
+            Self::Stored => stored,
+            Self::F32 => DType::F32,
+            Self::BF16 => DType::BF16,
+            Self::F16 => DType::F16,
+        }
+    }
+}
+
+impl FromStr for WeightType {
+    type Err = UnknownWeightType;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "stored" | "auto" => Ok(Self::Stored),
+            "f32" | "float32" => Ok(Self::F32),
+            "bf16" | "bfloat16" => Ok(Self::BF16),
+            "f16" | "float16" => Ok(Self::F16),
+            _ => Err(UnknownWeightType { name: text.to_owned() }),
+        }
+    }
+}
+
+impl std::fmt::Display for WeightType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Stored => "stored",
+            Self::F32 => "f32",
+            Self::BF16 => "bf16",
+            Self::F16 => "f16",
+        })
+    }
+}
+
+/// Not a weight type.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown dtype `{name}`; valid are `stored`, `f32`, `bf16` and `f16`")]
+pub struct UnknownWeightType {
+    name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_was_not_compiled_in_is_an_error_and_not_the_cpu() {
+        let spec: DeviceSpec = "cuda:1".parse().unwrap();
+        if !cfg!(feature = "cuda") {
+            assert!(matches!(spec.open(), Err(DeviceError::NotCompiledIn { feature: "cuda", .. })));
+        }
+    }
+
+    #[test]
+    fn unknown_devices_are_refused() {
+        for text in ["gpu", "cuda:x", "cpu:1", ""] {
+            assert!(text.parse::<DeviceSpec>().is_err(), "{text}");
+        }
+    }
+}

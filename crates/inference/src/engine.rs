@@ -1,0 +1,272 @@
+//! The native engine: a decoder with its paged cache behind the [`LanguageModel`] seam.
+
+use candle_core::DType;
+
+use crate::checkpoint::config::DecoderConfig;
+use crate::checkpoint::files::{CheckpointError, ModelSource};
+use crate::checkpoint::weights::Weights;
+use crate::decoder::batch::{Part, RaggedBatch};
+use crate::decoder::blocks::{BLOCK, BlockTable};
+use crate::decoder::cache::PagedCache;
+use crate::decoder::transformer::Transformer;
+use crate::device::{DeviceError, DeviceSpec, WeightType};
+use crate::{DenseDistribution, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId};
+
+/// Most tokens in one forward: bounds the memory of activations.
+const FORWARD_TOKENS: usize = 2048;
+/// Most rows of logits in one forward.
+const FORWARD_LOGITS: usize = 512;
+
+/// How an engine is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineOptions {
+    /// Where it computes.
+    pub device: DeviceSpec,
+    /// The type that weights are rounded to.
+    pub weight_type: WeightType,
+    /// Most bytes of keys and values. On the CPU they are only claimed as they are written.
+    pub cache_bytes: usize,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { device: DeviceSpec::Cpu, weight_type: WeightType::Stored, cache_bytes: 2 << 30 }
+    }
+}
+
+/// A decoder with its weights and its cache.
+pub struct Engine {
+    transformer: Transformer,
+    cache: PagedCache,
+    table: BlockTable,
+    limits: Limits,
+}
+
+impl Engine {
+    /// Loads a checkpoint.
+    ///
+    /// # Errors
+    /// When the device cannot be used, a file is missing or damaged, the architecture is unknown, or a tensor does not
+    /// fit the configuration.
+    pub fn load(source: &ModelSource, options: &EngineOptions) -> Result<Self, EngineError> {
+        let device = options.device.open()?;
+        let config = DecoderConfig::load(&source.config()?)?;
+        let weights = Weights::open(&source.weights()?, source.to_string(), device.clone(), options.weight_type)?;
+        let transformer = Transformer::load(config, &weights, &device)?;
+        Ok(Self::new(transformer, options.cache_bytes)?)
+    }
+
+    /// Finds out cheaply whether a checkpoint could be loaded: that its files are there, the configuration makes sense
+    /// and the headers of the weights can be read.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), but for the shapes of tensors.
+    pub fn check(source: &ModelSource, device: DeviceSpec) -> Result<(), EngineError> {
+        let device = device.open()?;
+        DecoderConfig::load(&source.config()?)?;
+        Weights::open(&source.weights()?, source.to_string(), device, WeightType::Stored)?;
+        Ok(())
+    }
+
+    fn new(transformer: Transformer, cache_bytes: usize) -> Result<Self, ModelError> {
+        let config = transformer.config();
+        let block_bytes = PagedCache::block_bytes(config, transformer.dtype());
+        // At least one whole sequence must fit; a table of more than 2^22 blocks helps nobody.
+        let blocks = (cache_bytes / block_bytes).clamp(config.context.min(4096).div_ceil(BLOCK) + 1, 1 << 22);
+        let cache = PagedCache::new(config, blocks, transformer.device(), transformer.dtype()).map_err(backend)?;
+        let limits = Limits { vocabulary: config.vocabulary, context: config.context, cache: blocks * BLOCK };
+        Ok(Self { cache, table: BlockTable::new(blocks), limits, transformer })
+    }
+
+    /// Checks a batch against vocabulary, context and cache, changing nothing.
+    fn admit(&self, batch: &[Extension<'_>]) -> Result<(), ModelError> {
+        let mut needed = 0;
+        for extension in batch {
+            if let Some(token) = extension.tokens.iter().find(|token| token.index() >= self.limits.vocabulary) {
+                return Err(ModelError::UnknownToken { token: token.0, vocabulary: self.limits.vocabulary });
+            }
+            let length = self.table.get(extension.sequence)?.tokens.len() + extension.tokens.len();
+            if length > self.limits.context {
+                return Err(ModelError::ContextFull { length, context: self.limits.context });
+            }
+            needed += self.table.blocks_needed(extension.sequence, extension.tokens.len())?;
+        }
+        let free = self.table.available();
+        if needed > free { Err(ModelError::CacheFull { needed, free }) } else { Ok(()) }
+    }
+
+    fn forward(&mut self, parts: &[Part<'_>]) -> Result<Vec<Distribution>, ModelError> {
+        let batch = RaggedBatch::new(&self.table, parts)?;
+        let Some(logits) = self.transformer.forward(&batch, &self.cache).map_err(backend)? else {
+            return Ok(Vec::new());
+        };
+        let rows = logits.to_dtype(DType::F32).and_then(|logits| logits.to_vec2::<f32>()).map_err(backend)?;
+        Ok(rows.into_iter().map(|row| Distribution::Dense(DenseDistribution::new(row))).collect())
+    }
+}
+
+impl LanguageModel for Engine {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
+        Ok(self.table.open(prompt))
+    }
+
+    fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
+        self.table.fork(sequence)
+    }
+
+    fn truncate(&mut self, sequence: SequenceId, length: usize) -> Result<(), ModelError> {
+        self.table.truncate(sequence, length)
+    }
+
+    fn close(&mut self, sequence: SequenceId) {
+        self.table.close(sequence);
+    }
+
+    fn length(&self, sequence: SequenceId) -> usize {
+        self.table.length(sequence)
+    }
+
+    fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
+        self.admit(batch)?;
+        let mut pasts = Vec::with_capacity(batch.len());
+        for extension in batch {
+            pasts.push(self.table.length(extension.sequence));
+            if let Some(copy) = self.table.reserve(extension.sequence, extension.tokens)? {
+                self.cache.copy(copy).map_err(backend)?;
+            }
+        }
+        let mut distributions: Vec<Vec<Distribution>> = batch.iter().map(|_| Vec::new()).collect();
+        for forward in plan_forwards(batch) {
+            let parts: Vec<Part<'_>> = forward
+                .iter()
+                .map(|piece| Part {
+                    sequence: batch[piece.extension].sequence,
+                    past: pasts[piece.extension] + piece.from,
+                    tokens: &batch[piece.extension].tokens[piece.from..piece.to],
+                    wanted: piece.wanted.iter().map(|index| index - piece.from).collect(),
+                })
+                .collect();
+            let owners: Vec<usize> =
+                forward.iter().flat_map(|piece| std::iter::repeat_n(piece.extension, piece.wanted.len())).collect();
+            for (owner, distribution) in owners.into_iter().zip(self.forward(&parts)?) {
+                distributions[owner].push(distribution);
+            }
+        }
+        for extension in batch {
+            self.table.remember(extension.sequence);
+        }
+        Ok(distributions)
+    }
+}
+
+/// Part of an extension that goes through one forward.
+#[derive(Debug, PartialEq, Eq)]
+struct Piece {
+    extension: usize,
+    from: usize,
+    to: usize,
+    wanted: Vec<usize>,
+}
+
+/// Cuts a batch into forwards of bounded size, in order.
+fn plan_forwards(batch: &[Extension<'_>]) -> Vec<Vec<Piece>> {
+    let mut forwards = vec![Vec::new()];
+    let (mut tokens, mut rows) = (0, 0);
+    for (index, extension) in batch.iter().enumerate() {
+        let wanted = extension.wanted.indices(extension.tokens.len());
+        let mut wanted = wanted.as_slice();
+        let mut from = 0;
+        while from < extension.tokens.len() {
+            if tokens == FORWARD_TOKENS || rows == FORWARD_LOGITS {
+                forwards.push(Vec::new());
+                (tokens, rows) = (0, 0);
+            }
+            let mut to = extension.tokens.len().min(from + FORWARD_TOKENS - tokens);
+            if let Some(&beyond) = wanted.get(FORWARD_LOGITS - rows) {
+                to = to.min(beyond);
+            }
+            let (now, later) = wanted.split_at(wanted.partition_point(|&at| at < to));
+            if let Some(forward) = forwards.last_mut() {
+                forward.push(Piece { extension: index, from, to, wanted: now.to_vec() });
+            }
+            tokens += to - from;
+            rows += now.len();
+            wanted = later;
+            from = to;
+        }
+    }
+    forwards.retain(|forward| !forward.is_empty());
+    forwards
+}
+
+fn backend(source: candle_core::Error) -> ModelError {
+    ModelError::Backend(source.to_string().lines().next().unwrap_or_default().to_owned())
+}
+
+/// A model that could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The checkpoint cannot be used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The cache could not be made.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl EngineError {
+    /// What a user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Checkpoint(error) => error.hint(),
+            Self::Device(_) | Self::Model(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Wanted;
+
+    fn extension<'a>(tokens: &'a [TokenId], wanted: Wanted<'a>) -> Extension<'a> {
+        Extension { sequence: SequenceId(0), tokens, wanted }
+    }
+
+    #[test]
+    fn every_token_and_every_wanted_row_is_in_exactly_one_forward() {
+        let long = vec![TokenId(0); 3 * FORWARD_TOKENS + 5];
+        let short = vec![TokenId(0); 7];
+        let at = [0, 3, 6];
+        let batch = [
+            extension(&short, Wanted::At(&at)),
+            extension(&long, Wanted::All),
+            extension(&short, Wanted::Nothing),
+            extension(&short, Wanted::Last),
+        ];
+        let forwards = plan_forwards(&batch);
+        let mut tokens = vec![0; 4];
+        let mut wanted: Vec<Vec<usize>> = vec![Vec::new(); 4];
+        for forward in &forwards {
+            assert!(forward.iter().map(|p| p.to - p.from).sum::<usize>() <= FORWARD_TOKENS);
+            assert!(forward.iter().map(|p| p.wanted.len()).sum::<usize>() <= FORWARD_LOGITS);
+            for piece in forward {
+                assert_eq!(piece.from, tokens[piece.extension]);
+                assert!(piece.to > piece.from && piece.wanted.iter().all(|&at| piece.from <= at && at < piece.to));
+                tokens[piece.extension] = piece.to;
+                wanted[piece.extension].extend(&piece.wanted);
+            }
+        }
+        assert_eq!(tokens, [7, long.len(), 7, 7]);
+        let expected: Vec<Vec<usize>> =
+            batch.iter().map(|extension| extension.wanted.indices(extension.tokens.len())).collect();
+        assert_eq!(wanted, expected);
+    }
+}

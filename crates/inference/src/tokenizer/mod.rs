@@ -1,0 +1,5 @@
+//! Tokenizer files: the bytes of every token id, and text to ids.
+
+pub(crate) mod bytes;
+pub(crate) mod encoder;
+pub(crate) mod load;

@@ -1,0 +1,157 @@
+//! The decoder against transformers' own log-probabilities, recorded by `scripts/fixtures/decoders.py`.
+
+use std::path::{Path, PathBuf};
+
+use gac_inference::{Distribution, Engine, EngineOptions, Extension, LanguageModel, ModelSource, TokenId, Wanted};
+use serde::Deserialize;
+
+/// Natural-log units by which a log-probability may differ from transformers' in f32.
+const TOLERANCE: f64 = 2e-3;
+
+#[derive(Deserialize)]
+struct Reference {
+    tokens: Vec<TokenId>,
+    logprobs: Vec<f64>,
+    argmax: Vec<u32>,
+    last: Vec<f64>,
+}
+
+fn fixtures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    assert!(folders.len() >= 5);
+    folders
+}
+
+fn references(folder: &Path) -> Vec<Reference> {
+    serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap()
+}
+
+fn load(folder: &Path) -> Engine {
+    Engine::load(&ModelSource::Folder(folder.to_owned()), &EngineOptions::default()).unwrap()
+}
+
+/// The same checkpoint with its configuration in the style of transformers 4.
+fn load_in_old_style(folder: &Path) -> Engine {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        match name.as_str() {
+            "config.json" => continue,
+            "config_v4.json" => std::fs::copy(&path, copy.path().join("config.json")).unwrap(),
+            _ => std::fs::copy(&path, copy.path().join(name)).unwrap(),
+        };
+    }
+    load(copy.path())
+}
+
+fn largest_error(reference: &Reference, distributions: &[Distribution]) -> f64 {
+    assert_eq!(distributions.len(), reference.tokens.len());
+    let following = reference.tokens.iter().skip(1).zip(&reference.logprobs).zip(distributions);
+    let next = following.map(|((&token, expected), d)| (d.log_prob(token) - expected).abs());
+    let last = distributions.last().unwrap();
+    let whole = (0..).zip(&reference.last).map(|(id, expected)| (last.log_prob(TokenId(id)) - expected).abs());
+    for (argmax, distribution) in reference.argmax.iter().zip(distributions) {
+        let (top, best) = distribution.top();
+        assert!(top.0 == *argmax || best.ln() - distribution.log_prob(TokenId(*argmax)) < TOLERANCE);
+    }
+    next.chain(whole).fold(0.0, f64::max)
+}
+
+fn score_alone(engine: &mut Engine, reference: &Reference) -> Vec<Distribution> {
+    let sequence = engine.open(&[]).unwrap();
+    let batch = [Extension { sequence, tokens: &reference.tokens, wanted: Wanted::All }];
+    let distributions = engine.extend(&batch).unwrap().remove(0);
+    engine.close(sequence);
+    distributions
+}
+
+#[test]
+fn log_probabilities_equal_transformers_alone_and_in_both_config_styles() {
+    for folder in fixtures() {
+        for mut engine in [load(&folder), load_in_old_style(&folder)] {
+            for reference in references(&folder) {
+                let error = largest_error(&reference, &score_alone(&mut engine, &reference));
+                println!("{} {} tokens: {error:.1e}", folder.display(), reference.tokens.len());
+                assert!(error < TOLERANCE, "{}: {error}", folder.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn log_probabilities_equal_transformers_in_one_ragged_batch() {
+    for folder in fixtures() {
+        let mut engine = load(&folder);
+        let references = references(&folder);
+        let sequences: Vec<_> = references.iter().map(|_| engine.open(&[]).unwrap()).collect();
+        let batch: Vec<_> = references
+            .iter()
+            .zip(&sequences)
+            .map(|(reference, &sequence)| Extension { sequence, tokens: &reference.tokens, wanted: Wanted::All })
+            .collect();
+        for (reference, distributions) in references.iter().zip(engine.extend(&batch).unwrap()) {
+            assert!(largest_error(reference, &distributions) < TOLERANCE, "{}", folder.display());
+        }
+    }
+}
+
+#[test]
+fn log_probabilities_do_not_depend_on_how_a_sequence_was_fed() {
+    for folder in fixtures() {
+        let mut engine = load(&folder);
+        let references = references(&folder);
+        let longest = references.last().unwrap();
+        let sequence = engine.open(&[]).unwrap();
+        let mut distributions = Vec::new();
+        // Chunks of 1, 2, 3, ... tokens, a wrong turn cut off again after each.
+        let (mut from, mut size) = (0, 1);
+        while from < longest.tokens.len() {
+            let to = (from + size).min(longest.tokens.len());
+            let chunk = Extension { sequence, tokens: &longest.tokens[from..to], wanted: Wanted::All };
+            distributions.extend(engine.extend(&[chunk]).unwrap().remove(0));
+            let wrong = [TokenId(5), TokenId(6)];
+            engine.extend(&[Extension { sequence, tokens: &wrong, wanted: Wanted::Nothing }]).unwrap();
+            engine.truncate(sequence, to).unwrap();
+            (from, size) = (to, size + 1);
+        }
+        assert!(largest_error(longest, &distributions) < TOLERANCE, "{}", folder.display());
+    }
+}
+
+#[test]
+fn forks_and_shared_prefixes_change_nothing() {
+    for folder in fixtures() {
+        let mut engine = load(&folder);
+        let references = references(&folder);
+        let longest = references.last().unwrap();
+        let plain = score_alone(&mut engine, longest);
+        // The blocks of the closed sequence are found again.
+        let again = engine.open(&longest.tokens).unwrap();
+        let held = engine.length(again);
+        assert!(held >= 80, "{held} tokens found");
+        let fork = engine.fork(again).unwrap();
+        let other = [TokenId(9); 40];
+        let rest = Extension { sequence: again, tokens: &longest.tokens[held..], wanted: Wanted::All };
+        let turn = Extension { sequence: fork, tokens: &other, wanted: Wanted::Last };
+        let resumed = engine.extend(&[turn, rest]).unwrap().remove(1);
+        for (plain, resumed) in plain[held..].iter().zip(&resumed) {
+            assert!((plain.log_prob(TokenId(3)) - resumed.log_prob(TokenId(3))).abs() < 1e-5);
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_does_not_fit_changes_nothing() {
+    let folder = &fixtures()[0];
+    let mut engine = load(folder);
+    let sequence = engine.open(&[]).unwrap();
+    let many = vec![TokenId(1); engine.limits().context + 1];
+    let tokens = [TokenId(100_000)];
+    for tokens in [many.as_slice(), &tokens] {
+        assert!(engine.extend(&[Extension { sequence, tokens, wanted: Wanted::Last }]).is_err());
+        assert_eq!(engine.length(sequence), 0);
+    }
+}
