@@ -1,0 +1,289 @@
+//! Scripted members, and a watch over what they are asked.
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(unreachable_pub, missing_docs, reason = "a test's own module")]
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use gac_ensemble::{
+    BatchLimits, Ensemble, EnsembleError, Gating, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest,
+    Member, MemberId, Overlong, PromptEncoding, Threshold, Weights,
+};
+use gac_inference::testkit::ScriptedModel;
+use gac_inference::{Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId, Tokenizer};
+
+pub type Rule = Arc<dyn Fn(&[TokenId]) -> Vec<(TokenId, f64)> + Send + Sync>;
+pub type Log = Arc<Mutex<Vec<Vec<(SequenceId, Vec<TokenId>)>>>>;
+
+/// What a member is made of: enough to make it again and again.
+#[derive(Clone)]
+pub struct Script {
+    pub tokenizer: Arc<Tokenizer>,
+    pub rule: Rule,
+    pub limits: Limits,
+}
+
+impl Script {
+    pub fn new(tokenizer: Tokenizer, rule: impl Fn(&[TokenId]) -> Vec<(TokenId, f64)> + Send + Sync + 'static) -> Self {
+        let limits = Limits { vocabulary: tokenizer.vocabulary().len(), context: 4096, cache: 1 << 20 };
+        Self { tokenizer: Arc::new(tokenizer), rule: Arc::new(rule), limits }
+    }
+
+    /// Says `pieces` by what the text so far ends with: `(ending, [(piece, probability)])`, the first that fits.
+    pub fn says(tokenizer: Tokenizer, rules: &[(&str, &[(&str, f64)])]) -> Self {
+        let tokenizer = Arc::new(tokenizer);
+        let vocabulary = tokenizer.vocabulary().clone();
+        let id = |piece: &str| {
+            let named = vocabulary.iter().find(|(_, symbol)| match symbol {
+                gac_inference::Symbol::Text { bytes, .. } => **bytes == *piece.as_bytes(),
+                gac_inference::Symbol::Control { name } => **name == *piece,
+                gac_inference::Symbol::Unused => false,
+            });
+            named.unwrap_or_else(|| panic!("no piece {piece:?}")).0
+        };
+        let rules: Vec<(Vec<u8>, Vec<(TokenId, f64)>)> = rules
+            .iter()
+            .map(|(ending, next)| (ending.as_bytes().to_vec(), next.iter().map(|(piece, p)| (id(piece), *p)).collect()))
+            .collect();
+        let limits = Limits { vocabulary: vocabulary.len(), context: 4096, cache: 1 << 20 };
+        let rule: Rule = Arc::new(move |tokens| {
+            let text = vocabulary.decode(tokens);
+            let known = rules.iter().find(|(ending, _)| text.ends_with(ending));
+            known.map_or_else(Vec::new, |(_, next)| next.clone())
+        });
+        Self { tokenizer, rule, limits }
+    }
+
+    pub fn model(&self) -> ScriptedModel {
+        let rule = Arc::clone(&self.rule);
+        ScriptedModel::new(self.limits.vocabulary, move |tokens| rule(tokens)).with_limits(self.limits)
+    }
+
+    pub fn with(&self, change: impl FnOnce(&mut Limits)) -> Self {
+        let mut script = self.clone();
+        change(&mut script.limits);
+        script
+    }
+}
+
+/// A model that counts its open sequences, and fails on demand.
+pub struct Watched {
+    inner: ScriptedModel,
+    open: Arc<AtomicUsize>,
+    /// Calls of `extend` until it fails.
+    fuse: usize,
+}
+
+impl LanguageModel for Watched {
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+    fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.inner.open(prompt)
+    }
+    fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.inner.fork(sequence)
+    }
+    fn truncate(&mut self, sequence: SequenceId, length: usize) -> Result<(), ModelError> {
+        self.inner.truncate(sequence, length)
+    }
+    fn close(&mut self, sequence: SequenceId) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.inner.close(sequence);
+    }
+    fn length(&self, sequence: SequenceId) -> usize {
+        self.inner.length(sequence)
+    }
+    fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
+        self.fuse = self.fuse.checked_sub(1).ok_or_else(|| ModelError::Backend("the fuse burnt".into()))?;
+        self.inner.extend(batch)
+    }
+}
+
+/// An ensemble with a watch over each member.
+pub struct Bench {
+    pub ensemble: Ensemble,
+    pub logs: Vec<Log>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Bench {
+    pub fn new(scripts: &[Script], weights: Weights, gating: Gating) -> Self {
+        Self::with_fuse(scripts, weights, gating, usize::MAX)
+    }
+
+    pub fn every_step(scripts: &[Script]) -> Self {
+        Self::new(scripts, Weights::uniform(scripts.len()), Gating::EveryStep)
+    }
+
+    /// The first member is the gate.
+    pub fn gated(scripts: &[Script], threshold: f64) -> Self {
+        Self::new(scripts, Weights::uniform(scripts.len()), gating(0, threshold))
+    }
+
+    pub fn with_fuse(scripts: &[Script], weights: Weights, gating: Gating, fuse: usize) -> Self {
+        let open = Arc::new(AtomicUsize::new(0));
+        let mut logs = Vec::new();
+        let members = scripts
+            .iter()
+            .enumerate()
+            .map(|(index, script)| {
+                let inner = script.model();
+                logs.push(inner.log());
+                Member {
+                    name: format!("m{index}"),
+                    model: Box::new(Watched { inner, open: Arc::clone(&open), fuse }),
+                    tokenizer: Arc::clone(&script.tokenizer),
+                }
+            })
+            .collect();
+        Self { ensemble: Ensemble::new(members, weights, gating).unwrap(), logs, open }
+    }
+
+    pub fn open_sequences(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Generations in the order of `requests`; checks that each is given once and no sequence stays open.
+    pub fn try_generate(
+        &mut self,
+        requests: &[GenerationRequest],
+        max_samples: usize,
+    ) -> Result<Vec<Generation>, EnsembleError> {
+        let mut all: Vec<Option<Generation>> = requests.iter().map(|_| None).collect();
+        let result = self.ensemble.generate(requests, BatchLimits { max_samples }, &mut |index, generation| {
+            assert!(all[index].replace(generation).is_none(), "request {index} finished twice");
+            ControlFlow::Continue(())
+        });
+        assert_eq!(self.open_sequences(), 0, "sequences were left open");
+        result.map(|()| all.into_iter().map(|generation| generation.expect("a request without a generation")).collect())
+    }
+
+    pub fn generate(&mut self, requests: &[GenerationRequest], max_samples: usize) -> Vec<Generation> {
+        self.try_generate(requests, max_samples).unwrap()
+    }
+
+    pub fn text(&mut self, prompt: &str, max_new_tokens: usize) -> String {
+        self.generate(&[request(prompt, max_new_tokens)], 1).remove(0).text()
+    }
+
+    pub fn try_score(
+        &mut self,
+        requests: &[LogLikelihoodRequest],
+        max_samples: usize,
+    ) -> Result<Vec<LogLikelihood>, EnsembleError> {
+        let mut all = Vec::new();
+        let result = self.ensemble.log_likelihood(requests, BatchLimits { max_samples }, &mut |index, score| {
+            assert_eq!(index, all.len(), "scores come in order");
+            all.push(score);
+            ControlFlow::Continue(())
+        });
+        assert_eq!(self.open_sequences(), 0, "sequences were left open");
+        result.map(|()| all)
+    }
+
+    pub fn score(&mut self, requests: &[LogLikelihoodRequest], max_samples: usize) -> Vec<LogLikelihood> {
+        self.try_score(requests, max_samples).unwrap()
+    }
+}
+
+pub fn gating(gate: usize, threshold: f64) -> Gating {
+    Gating::KeyTokens { gate: MemberId(gate), threshold: Threshold::new(threshold).unwrap() }
+}
+
+pub fn request(prompt: &str, max_new_tokens: usize) -> GenerationRequest {
+    GenerationRequest {
+        prompt: prompt.into(),
+        encoding: PromptEncoding::WithSpecial,
+        stop: Vec::new(),
+        max_new_tokens,
+        overlong: Overlong::Refuse,
+        trace: true,
+    }
+}
+
+pub fn stopping(prompt: &str, max_new_tokens: usize, stop: &[&str]) -> GenerationRequest {
+    GenerationRequest { stop: stop.iter().map(ToString::to_string).collect(), ..request(prompt, max_new_tokens) }
+}
+
+pub fn scoring(context: &str, continuation: &str) -> LogLikelihoodRequest {
+    LogLikelihoodRequest {
+        context: context.into(),
+        continuation: continuation.into(),
+        encoding: PromptEncoding::WithSpecial,
+        overlong: Overlong::Refuse,
+    }
+}
+
+/// Numbers that look random and are the same every time.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    /// From 0 to 1.
+    pub fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// Pieces that every random tokenizer has, so that each can spell everything.
+const ALPHABET: [&str; 6] = ["a", "b", "c", " ", "é", "\n"];
+
+/// A random tokenizer over the alphabet, with several END ids.
+pub fn random_tokenizer(random: &mut Random) -> Tokenizer {
+    let mut pieces: Vec<String> = ALPHABET.iter().map(ToString::to_string).collect();
+    for _ in 0..random.below(10) {
+        let length = 2 + random.below(3);
+        let piece: String = (0..length).map(|_| ALPHABET[random.below(ALPHABET.len())]).collect();
+        if !pieces.contains(&piece) {
+            pieces.push(piece);
+        }
+    }
+    let ends = ["<eos>", "<eot>", "</s>"];
+    let first = random.below(3);
+    let ends = &ends[first..=first + random.below(3 - first)];
+    pieces.extend(ends.iter().map(ToString::to_string));
+    if random.below(2) == 0 {
+        pieces.push("<sep>".into());
+    }
+    for last in (1..pieces.len()).rev() {
+        pieces.swap(last, random.below(last + 1));
+    }
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    gac_inference::testkit::tokenizer(&pieces, ends)
+}
+
+/// A random member: its distribution depends on all the tokens so far, now flat, now sure of itself.
+pub fn random_script(random: &mut Random) -> Script {
+    let tokenizer = random_tokenizer(random);
+    let rows = tokenizer.vocabulary().len();
+    let seed = random.next();
+    Script::new(tokenizer, move |tokens| {
+        let mut of_history = Random(tokens.iter().fold(seed, |hash, token| {
+            let mut next = Random(hash ^ u64::from(token.0 + 1));
+            next.next()
+        }));
+        let sharpness = [1.0, 3.0, 8.0][of_history.below(3)];
+        let raw: Vec<f64> = (0..rows).map(|_| (sharpness * of_history.unit() * 2.0).exp()).collect();
+        let sum: f64 = raw.iter().sum();
+        (0..).map(TokenId).zip(raw.into_iter().map(|p| p / sum)).collect()
+    })
+}
+
+pub fn random_prompt(random: &mut Random) -> String {
+    (0..1 + random.below(12)).map(|_| ALPHABET[random.below(ALPHABET.len())]).collect()
+}

@@ -1,0 +1,199 @@
+//! Generation against a slow reference that shares nothing with it: plain loops over maps of bytes, everything
+//! recomputed at every step.
+
+mod common;
+
+use std::collections::HashMap;
+
+use common::{Bench, Random, Script, gating, random_prompt, random_script, stopping};
+use gac_ensemble::{Finish, Gating, GenerationRequest, Weights};
+use gac_inference::{Distribution, Extension, LanguageModel, Symbol, TokenId, Wanted};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    End,
+    Text(Vec<u8>),
+    Control(String),
+}
+
+fn key(script: &Script, id: TokenId) -> Option<Key> {
+    let vocabulary = script.tokenizer.vocabulary();
+    match vocabulary.symbol(id) {
+        _ if vocabulary.is_end(id) => Some(Key::End),
+        Symbol::Text { bytes, .. } => Some(Key::Text(bytes.to_vec())),
+        Symbol::Control { name } => Some(Key::Control(name.to_string())),
+        Symbol::Unused => None,
+    }
+}
+
+fn probabilities(script: &Script, history: &[TokenId]) -> Vec<f64> {
+    let mut model = script.model();
+    let sequence = model.open(history).unwrap();
+    let batch = [Extension { sequence, tokens: history, wanted: Wanted::Last }];
+    let distribution: Distribution = model.extend(&batch).unwrap().remove(0).remove(0);
+    (0..script.limits.vocabulary as u32).map(|id| distribution.log_prob(TokenId(id)).exp()).collect()
+}
+
+fn fed(script: &Script, token: &Key) -> Vec<TokenId> {
+    let rows = 0..script.limits.vocabulary as u32;
+    if *token == Key::End {
+        return Vec::new();
+    }
+    if let Some(own) = rows.clone().map(TokenId).find(|&id| key(script, id).as_ref() == Some(token)) {
+        return vec![own];
+    }
+    let Key::Text(bytes) = token else { return Vec::new() };
+    let mut ids = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let (length, id) = (at + 1..=bytes.len())
+            .rev()
+            .find_map(|end| {
+                let piece = Key::Text(bytes[at..end].to_vec());
+                Some((end - at, rows.clone().map(TokenId).find(|&id| key(script, id).as_ref() == Some(&piece))?))
+            })
+            .expect("the alphabet spells everything");
+        ids.push(id);
+        at += length;
+    }
+    ids
+}
+
+struct Reference {
+    bytes: Vec<u8>,
+    ensembled: Vec<bool>,
+    finish: Finish,
+    member_tokens: Vec<usize>,
+}
+
+fn reference(
+    scripts: &[Script],
+    weights: &[f64],
+    gate: Option<(usize, f64)>,
+    request: &GenerationRequest,
+) -> Reference {
+    // The order of first appearance, for ties.
+    let mut order: Vec<Key> = Vec::new();
+    for script in scripts {
+        for id in 0..script.limits.vocabulary as u32 {
+            let Some(key) = key(script, TokenId(id)) else { continue };
+            if !order.contains(&key) {
+                order.push(key);
+            }
+        }
+    }
+    let prompts: Vec<Vec<TokenId>> =
+        scripts.iter().map(|script| script.tokenizer.encoder().encode(&request.prompt).unwrap()).collect();
+    let mut histories = prompts.clone();
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut ensembled = Vec::new();
+    let finish = loop {
+        if ensembled.len() == request.max_new_tokens {
+            break Finish::Length;
+        }
+        let mut own: Option<(usize, TokenId)> = None;
+        let alone = if scripts.len() == 1 { Some((0, -1.0)) } else { gate };
+        if let Some((member, threshold)) = alone {
+            let p = probabilities(&scripts[member], &histories[member]);
+            let best = (0..p.len()).rev().max_by(|&a, &b| p[a].total_cmp(&p[b])).unwrap();
+            if p[best] > threshold {
+                own = Some((member, TokenId(best as u32)));
+            }
+        }
+        ensembled.push(own.is_none());
+        let winner = if let Some((member, id)) = own {
+            key(&scripts[member], id).unwrap()
+        } else {
+            let mut q: HashMap<Key, f64> = HashMap::new();
+            for ((script, history), weight) in scripts.iter().zip(&histories).zip(weights) {
+                for (id, p) in probabilities(script, history).into_iter().enumerate() {
+                    let Some(key) = key(script, TokenId(id as u32)) else { continue };
+                    *q.entry(key).or_insert(0.0) += weight * p;
+                }
+            }
+            let mut best = order[0].clone();
+            for key in &order {
+                if q[key] > q[&best] {
+                    best = key.clone();
+                }
+            }
+            best
+        };
+        for (member, (script, history)) in scripts.iter().zip(&mut histories).enumerate() {
+            match own {
+                Some((alone, id)) if alone == member && winner != Key::End => history.push(id),
+                _ => history.extend(fed(script, &winner)),
+            }
+        }
+        match winner {
+            Key::End => break Finish::End,
+            Key::Text(text) => bytes.extend(text),
+            Key::Control(_) => {}
+        }
+        let stop = request
+            .stop
+            .iter()
+            .filter_map(|stop| (0..bytes.len()).find(|&at| bytes[at..].starts_with(stop.as_bytes())));
+        if let Some(at) = stop.min() {
+            bytes.truncate(at);
+            break Finish::Stop;
+        }
+    };
+    let end = usize::from(finish == Finish::End);
+    let member_tokens = histories.iter().zip(&prompts).map(|(all, prompt)| all.len() - prompt.len() + end).collect();
+    Reference { bytes, ensembled, finish, member_tokens }
+}
+
+#[test]
+fn generation_equals_the_slow_reference_on_random_ensembles() {
+    let mut random = Random(7);
+    let (mut votes, mut alone, mut finishes) = (0, 0, [0; 3]);
+    for round in 0..60 {
+        let members = 1 + random.below(3);
+        let scripts: Vec<Script> = (0..members).map(|_| random_script(&mut random)).collect();
+        let raw: Vec<f64> = (0..members).map(|_| 0.1 + random.unit()).collect();
+        let weights = Weights::given(&raw).unwrap();
+        let gate = (random.below(3) > 0).then(|| (random.below(members), random.unit()));
+        let requests: Vec<GenerationRequest> = (0..7)
+            .map(|_| {
+                let stop = [&["ab", "b "][..], &["\n"], &[]][random.below(3)];
+                stopping(&random_prompt(&mut random), random.below(14), stop)
+            })
+            .collect();
+        // Every other round with too little cache for all of them: samples have to make room.
+        let scripts: Vec<Script> = scripts
+            .iter()
+            .map(|script| {
+                script.with(|limits| {
+                    if round % 2 == 1 {
+                        limits.cache = 60 + 10 * (round % 5)
+                    }
+                })
+            })
+            .collect();
+        let how = gate.map_or(Gating::EveryStep, |(gate, threshold)| gating(gate, threshold));
+        let max_samples = [1, 3, 7, 100][random.below(4)];
+        let generations = Bench::new(&scripts, weights.clone(), how).generate(&requests, max_samples);
+        for (request, generation) in requests.iter().zip(generations) {
+            let expected = reference(&scripts, weights.get(), gate, request);
+            let ensembled: Vec<bool> = generation.steps.iter().map(|step| step.ensembled).collect();
+            let expected_votes: Vec<bool> = expected.ensembled.iter().map(|&e| e && members > 1).collect();
+            assert_eq!(ensembled, expected_votes, "round {round}, {request:?}");
+            assert_eq!(generation.text(), String::from_utf8_lossy(&expected.bytes), "round {round}, {request:?}");
+            assert_eq!(generation.bytes, expected.bytes);
+            assert_eq!(generation.finish, expected.finish, "round {round}, {request:?}");
+            assert_eq!(generation.member_tokens, expected.member_tokens, "round {round}, {request:?}");
+            assert_eq!(generation.tokens, ensembled.len());
+            assert_eq!(generation.ensembled, ensembled.iter().filter(|&&e| e).count());
+            votes += generation.ensembled;
+            alone += generation.tokens - generation.ensembled;
+            finishes[match expected.finish {
+                Finish::End => 0,
+                Finish::Stop => 1,
+                Finish::Length | Finish::Context => 2,
+            }] += 1;
+        }
+    }
+    assert!(votes > 300 && alone > 300, "both kinds of step were met: {votes} votes, {alone} alone");
+    assert!(finishes.iter().all(|&count| count > 20), "all ends were met: {finishes:?}");
+}
