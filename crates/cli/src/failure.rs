@@ -4,7 +4,9 @@ use std::error::Error;
 use std::io;
 
 use gac_ensemble::EnsembleError;
-use gac_harness::{DataError, FolderError, OpenError, PlanError, RecipeError, RunError, TaskError};
+use gac_harness::recipe::{PlanError, RecipeError};
+use gac_harness::results::FolderError;
+use gac_harness::{DataError, OpenError, RunError, TaskError};
 use gac_inference::{CheckpointError, EngineError, TokenizerLoadError};
 
 /// An error with what a user can do about it.

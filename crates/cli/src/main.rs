@@ -1,1 +1,56 @@
-fn main() {}
+//! `gac`: evaluates language models and their GaC ensembles.
+
+mod args;
+mod commands;
+mod failure;
+mod members;
+mod printer;
+mod progress;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use clap::Parser;
+use failure::Failure;
+use printer::Printer;
+
+/// Exit codes.
+const FINE: u8 = 0;
+const COULD_NOT: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse_from(args::with_dashes(std::env::args_os()));
+    start_log(cli.global.verbose);
+    let mut printer = Printer::new(cli.global.quiet);
+    let outcome = match cli.command {
+        Command::Run(args) => commands::run::run(&args, &mut printer),
+        Command::Eval(args) => commands::eval::eval(&args, &mut printer),
+        Command::Generate(args) => commands::generate::generate(&args, &mut printer),
+        Command::Score(args) => commands::score::score(&args, &mut printer),
+        Command::Tasks(args) => commands::tasks::tasks(&args, &mut printer),
+    };
+    match outcome {
+        Ok(()) => ExitCode::from(FINE),
+        Err(failure) if failure.is_broken_pipe() => ExitCode::from(FINE),
+        Err(failure) => {
+            printer.failure(&failure);
+            ExitCode::from(COULD_NOT)
+        }
+    }
+}
+
+/// Messages of the libraries go to stderr: warnings, and with `-v` more. `GAC_LOG` takes tracing's directives.
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("GAC_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("gac={level},gac_harness={level},gac_ensemble={level},gac_inference={level}")));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}
+
+/// What a command comes to.
+type Outcome = Result<(), Failure>;

@@ -1,7 +1,8 @@
 //! Flags to members, for the commands that need no tasks.
 
 use gac_ensemble::{BatchLimits, Ensemble};
-use gac_harness::{DEFAULT_BATCH_SIZE, Dtype, ModelStore, Overrides, Systems};
+use gac_harness::ModelStore;
+use gac_harness::recipe::{DEFAULT_BATCH_SIZE, Dtype, Overrides, Systems};
 use gac_inference::{EngineOptions, WeightType};
 
 use crate::args::{Compute, DtypeArg, SystemArgs};
@@ -12,7 +13,7 @@ use crate::failure::Failure;
 pub(crate) fn ensemble(system: &SystemArgs, compute: &Compute) -> Result<Ensemble, Failure> {
     let overrides = Overrides { dtype: compute.dtype.map(Into::into), ..Overrides::default() };
     let Systems { models, systems } = Systems::resolve(&recipe(system), &overrides)?;
-    let mut store = ModelStore::new(models, compute.device);
+    let mut store = ModelStore::new(models, compute.device, batch_limits(compute).max_samples);
     let system = systems.first().ok_or_else(|| anyhow::anyhow!("no `--model` was given"))?;
     Ok(store.ensemble(system)?)
 }

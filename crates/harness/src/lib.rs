@@ -1,7 +1,13 @@
 //! Evaluation: data, tasks, few-shot, extraction, metrics, statistics, runner, results and reports.
 
 mod clock;
+pub mod data;
+mod ensemble_system;
 mod events;
+pub mod filters;
+pub mod metrics;
+mod model_store;
+pub mod python;
 pub mod recipe;
 pub mod report;
 pub mod results;
@@ -9,9 +15,14 @@ mod runner;
 pub mod stats;
 mod system;
 mod task;
+pub mod tasks;
 
 pub use clock::Timestamp;
+pub use data::{DataError, DataSource};
+pub use ensemble_system::EnsembleSystem;
 pub use events::{Event, Reporter, Silent, Warning};
+pub use model_store::{ModelStore, OpenError};
 pub use runner::{OpenSystems, RunError, RunSummary, run};
 pub use system::{System, SystemError};
 pub use task::{Aggregate, Answer, Document, FilterScore, LoadedTask, MetricKey, Outcome, Request, Score, Scorer};
+pub use tasks::{TaskError, TaskInfo, TaskOptions, load_task, task_names};

@@ -10,8 +10,7 @@ use gac_inference::{
 };
 
 use crate::recipe::{Dtype, ModelPlan, SystemPlan};
-use crate::runner::OpenSystems;
-use crate::{EnsembleSystem, System, SystemError};
+use crate::{EnsembleSystem, OpenSystems, System, SystemError};
 
 /// The models of a plan. Each is loaded when a system first needs it, and kept for the systems that follow.
 pub struct ModelStore {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gac_harness::{ModelSpec, Recipe, SystemSpec, TaskSpec};
+use gac_harness::recipe::{ModelSpec, Recipe, SystemSpec, TaskSpec};
 
 use crate::Outcome;
 use crate::args::{EvalArgs, SystemArgs};

@@ -1,8 +1,7 @@
 //! `gac run`: a recipe.
 
-use gac_harness::{
-    DataSource, LoadedTask, ModelStore, Overrides, Plan, Recipe, TaskOptions, leaderboard_table, load_task, run as run_plan,
-};
+use gac_harness::recipe::{Overrides, Plan, Recipe};
+use gac_harness::{DataSource, LoadedTask, ModelStore, TaskOptions, load_task, report};
 
 use crate::Outcome;
 use crate::args::{RunArgs, RunSettings};
@@ -20,9 +19,9 @@ pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> Outcome {
 pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Printer) -> Outcome {
     let plan = Plan::resolve(recipe, &overrides(settings))?;
     let tasks = load_tasks(&plan)?;
-    let mut models = ModelStore::new(&plan, settings.compute.device);
-    let summary = run_plan(&plan, &tasks, &mut models, &mut Progress::new(printer))?;
-    printer.data(&leaderboard_table(&summary.leaderboard, printer.width()))?;
+    let mut models = ModelStore::new(plan.models.clone(), settings.compute.device, plan.batch_size);
+    let summary = gac_harness::run(&plan, &tasks, &mut models, &mut Progress::new(printer))?;
+    printer.data(&report::terminal(&summary.leaderboard, printer.width()))?;
     printer.note(&format!("results: {}", summary.folder.display()));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `gac tasks`: what can be evaluated.
 
 use gac_harness::task_names;
+use gac_harness::tasks::TaskKind;
 
 use crate::Outcome;
 use crate::args::{TasksArgs, TasksCommand};
@@ -16,7 +17,10 @@ pub(crate) fn tasks(args: &TasksArgs, printer: &mut Printer) -> Outcome {
     }
     let widest = tasks.iter().map(|task| task.name.len()).max().unwrap_or(0);
     for task in &tasks {
-        let kind = task.kind.to_string();
+        let kind = match task.kind {
+            TaskKind::Generate => "generation",
+            TaskKind::Choose => "log-likelihood",
+        };
         printer.data(&format!(
             "{:<widest$}  {kind:<14}  {:>2} shots  {}\n",
             task.name, task.num_fewshot, task.title

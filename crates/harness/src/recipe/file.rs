@@ -125,6 +125,13 @@ impl Recipe {
     }
 }
 
+impl Recipe {
+    /// Where its relative paths start.
+    pub(super) fn folder(&self) -> &Path {
+        self.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
+    }
+}
+
 /// Line and column of where `span` starts, counted from one, columns in characters.
 fn position(text: &str, span: Option<Range<usize>>) -> (usize, usize) {
     let before = text.get(..span.map_or(0, |span| span.start)).unwrap_or(text);

@@ -7,5 +7,5 @@ mod system;
 
 pub use error::PlanError;
 pub use file::{Dtype, ModelSpec, Recipe, RecipeError, SystemSpec, TaskSpec};
-pub use plan::{DEFAULT_BATCH_SIZE, ModelPlan, ModelSource, Overrides, Plan, TaskPlan};
+pub use plan::{DEFAULT_BATCH_SIZE, ModelPlan, ModelSource, Overrides, Plan, Systems, TaskPlan};
 pub use system::{GatePlan, SystemPlan};

@@ -90,6 +90,29 @@ pub struct Overrides {
     pub log_samples: Option<bool>,
 }
 
+/// The models and systems of a recipe, without tasks: enough to ask them something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Systems {
+    /// The models, by name.
+    pub models: Vec<ModelPlan>,
+    /// The systems, in order.
+    pub systems: Vec<SystemPlan>,
+}
+
+impl Systems {
+    /// Checks everything a recipe says about models and systems.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn resolve(recipe: &Recipe, overrides: &Overrides) -> Result<Self, PlanError> {
+        let known: Vec<String> = recipe.models.keys().cloned().collect();
+        let systems = systems(recipe, &known)?;
+        let folder = recipe.folder();
+        let models = recipe.models.iter().map(|(name, spec)| model(name, spec, folder, overrides.dtype));
+        Ok(Self { systems, models: models.collect::<Result<_, _>>()? })
+    }
+}
+
 impl Plan {
     /// Decides every default and checks everything a recipe says.
     ///
@@ -106,21 +129,15 @@ impl Plan {
     /// # Errors
     /// As [`resolve`](Self::resolve).
     pub fn resolve_at(recipe: &Recipe, overrides: &Overrides, now: Timestamp) -> Result<Self, PlanError> {
-        let folder = recipe.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        let folder = recipe.folder();
         let name = recipe
             .path
             .as_deref()
             .and_then(Path::file_stem)
             .map_or_else(|| "eval".to_owned(), |stem| stem.to_string_lossy().into_owned());
 
-        let known: Vec<String> = recipe.models.keys().cloned().collect();
-        let systems = systems(recipe, &known)?;
+        let Systems { models, systems } = Systems::resolve(recipe, overrides)?;
         let tasks = tasks(recipe, overrides)?;
-        let models = recipe
-            .models
-            .iter()
-            .map(|(name, spec)| model(name, spec, folder, overrides.dtype))
-            .collect::<Result<_, _>>()?;
 
         let data_dir = overrides.data_dir.clone().or_else(|| recipe.data_dir.as_ref().map(|dir| folder.join(dir)));
         if let Some(path) = data_dir.as_ref().filter(|path| !path.is_dir()) {
