@@ -14,6 +14,7 @@ mod ensemble;
 mod error;
 mod gating;
 mod member;
+mod peaks;
 mod prompt;
 mod request;
 mod sample;
