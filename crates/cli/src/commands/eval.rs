@@ -1,0 +1,76 @@
+//! `gac eval`: one system from flags, through the same plan as a recipe.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gac_harness::{ModelSpec, Recipe, SystemSpec, TaskSpec};
+
+use crate::Outcome;
+use crate::args::{EvalArgs, SystemArgs};
+use crate::commands::run::execute;
+use crate::printer::Printer;
+
+/// Evaluates one model, or one ensemble of several.
+pub(crate) fn eval(args: &EvalArgs, printer: &mut Printer) -> Outcome {
+    let tasks = args.tasks.iter().map(|name| TaskSpec { name: name.clone(), ..TaskSpec::default() }).collect();
+    let recipe = Recipe { tasks, ..recipe(&args.system) };
+    execute(&recipe, &args.settings, printer)
+}
+
+/// The models and the one system that flags name.
+pub(crate) fn recipe(args: &SystemArgs) -> Recipe {
+    let names = names(&args.model);
+    let models = names.iter().zip(&args.model).map(|(name, text)| (name.clone(), model(text))).collect::<BTreeMap<_, _>>();
+    // A gate is named as its `--model` was, or by the name it got.
+    let gate = args.gate.as_ref().map(|gate| {
+        let place = args.model.iter().position(|model| model == gate);
+        place.map_or_else(|| gate.clone(), |place| names[place].clone())
+    });
+    let mut name = names.join(" + ");
+    if let Some(threshold) = args.threshold {
+        name = format!("{name} @ {threshold}");
+    }
+    let system =
+        SystemSpec { name, members: names, weights: args.weights.clone(), gate, threshold: args.threshold };
+    Recipe { models, systems: vec![system], ..Recipe::default() }
+}
+
+fn model(text: &str) -> ModelSpec {
+    let is_path = Path::new(text).exists() || text.starts_with(['.', '/']) || text.matches('/').count() != 1;
+    if is_path {
+        ModelSpec { path: Some(PathBuf::from(text)), ..ModelSpec::default() }
+    } else {
+        ModelSpec { hub: Some(text.to_owned()), ..ModelSpec::default() }
+    }
+}
+
+/// Short names: the last part of each path or id, numbered where that alone is not unique.
+fn names(models: &[String]) -> Vec<String> {
+    let short = |text: &str| {
+        let last = text.trim_end_matches('/').rsplit('/').next().unwrap_or(text);
+        last.split('@').next().unwrap_or(last).to_owned()
+    };
+    let mut names: Vec<String> = Vec::with_capacity(models.len());
+    for model in models {
+        let base = short(model);
+        let mut name = base.clone();
+        let mut number = 2;
+        while names.contains(&name) {
+            name = format!("{base}-{number}");
+            number += 1;
+        }
+        names.push(name);
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_of_the_same_name_are_numbered() {
+        let models = ["a/llama".to_owned(), "/b/llama/".to_owned(), "org/qwen@v1".to_owned()];
+        assert_eq!(names(&models), ["llama", "llama-2", "qwen"]);
+    }
+}

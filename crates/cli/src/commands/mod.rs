@@ -1,0 +1,8 @@
+//! One file per command.
+
+pub(crate) mod eval;
+pub(crate) mod generate;
+pub(crate) mod jsonl;
+pub(crate) mod run;
+pub(crate) mod score;
+pub(crate) mod tasks;

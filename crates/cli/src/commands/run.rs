@@ -1,0 +1,51 @@
+//! `gac run`: a recipe.
+
+use gac_harness::{
+    DataSource, LoadedTask, ModelStore, Overrides, Plan, Recipe, TaskOptions, leaderboard_table, load_task, run as run_plan,
+};
+
+use crate::Outcome;
+use crate::args::{RunArgs, RunSettings};
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::progress::Progress;
+
+/// Runs a recipe file.
+pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> Outcome {
+    let recipe = Recipe::load(&args.recipe)?;
+    execute(&recipe, &args.settings, printer)
+}
+
+/// Resolves a recipe, loads its tasks, runs it and prints the leaderboard.
+pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Printer) -> Outcome {
+    let plan = Plan::resolve(recipe, &overrides(settings))?;
+    let tasks = load_tasks(&plan)?;
+    let mut models = ModelStore::new(&plan, settings.compute.device);
+    let summary = run_plan(&plan, &tasks, &mut models, &mut Progress::new(printer))?;
+    printer.data(&leaderboard_table(&summary.leaderboard, printer.width()))?;
+    printer.note(&format!("results: {}", summary.folder.display()));
+    Ok(())
+}
+
+fn overrides(settings: &RunSettings) -> Overrides {
+    Overrides {
+        limit: settings.limit,
+        num_fewshot: settings.num_fewshot,
+        output: settings.output_path.clone(),
+        data_dir: settings.data_dir.clone(),
+        batch_size: settings.compute.batch_size,
+        dtype: settings.compute.dtype.map(Into::into),
+        log_samples: settings.log_samples.then_some(true),
+    }
+}
+
+fn load_tasks(plan: &Plan) -> Result<Vec<LoadedTask>, Failure> {
+    let data = DataSource::new(plan.data_dir.clone());
+    plan.tasks
+        .iter()
+        .map(|task| {
+            let options = TaskOptions { num_fewshot: task.num_fewshot, limit: task.limit };
+            Ok(load_task(&task.name, &data, &options)?)
+        })
+        .collect()
+}

@@ -1,0 +1,150 @@
+//! What happens during a run, told as it happens: the progress bars, the JSON log and the tests listen.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::report::Leaderboard;
+use crate::results::{SampleRecord, TaskResults};
+
+/// Something happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event<'a> {
+    /// Everything was checked; the first system is about to be opened.
+    RunStarted {
+        /// The run's folder, which does not exist yet.
+        folder: &'a Path,
+        /// Systems to evaluate.
+        systems: usize,
+        /// Tasks for each of them.
+        tasks: usize,
+        /// Documents for each of them, over all tasks.
+        documents: usize,
+    },
+    /// A system is about to be opened.
+    SystemStarted {
+        /// Its name.
+        system: &'a str,
+        /// Its place in the run, from 0.
+        index: usize,
+    },
+    /// A system is open.
+    SystemOpened {
+        /// Its name.
+        system: &'a str,
+        /// Time that took.
+        seconds: f64,
+    },
+    /// A task begins.
+    TaskStarted {
+        /// The system's name.
+        system: &'a str,
+        /// The task's name.
+        task: &'a str,
+        /// Documents to come.
+        documents: usize,
+    },
+    /// A sample is scored and on its way to the disk.
+    SampleFinished {
+        /// Samples of the task that have finished, this one included.
+        finished: usize,
+        /// The sample.
+        record: &'a SampleRecord,
+    },
+    /// A task is over, its results on the disk.
+    TaskFinished {
+        /// Its results.
+        results: &'a TaskResults,
+    },
+    /// A system has done all tasks and is about to be dropped.
+    SystemFinished {
+        /// Its name.
+        system: &'a str,
+        /// Time since it was started.
+        seconds: f64,
+    },
+    /// Something a reader of the results should know.
+    Warning(Warning<'a>),
+    /// Everything is over, and on the disk.
+    RunFinished {
+        /// The run's folder.
+        folder: &'a Path,
+        /// What came out.
+        leaderboard: &'a Leaderboard,
+        /// Time the whole run took.
+        seconds: f64,
+    },
+}
+
+/// Something a reader of the results should know. `Display` gives the sentence.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "warning", rename_all = "snake_case")]
+pub enum Warning<'a> {
+    /// Prompts were too long for some member's context.
+    Truncated {
+        /// The system's name.
+        system: &'a str,
+        /// The task's name.
+        task: &'a str,
+        /// Documents it happened to.
+        count: usize,
+        /// Documents of the task.
+        documents: usize,
+    },
+    /// Two systems could not be compared.
+    NotCompared {
+        /// The ensemble.
+        system: &'a str,
+        /// The best single model.
+        baseline: &'a str,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Warning<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated { system, task, count, documents } => write!(
+                formatter,
+                "{count} of {documents} prompts of task `{task}` did not fit the context of system `{system}` and were \
+                 cut from the left"
+            ),
+            Self::NotCompared { system, baseline, reason } => {
+                write!(formatter, "system `{system}` is not compared with `{baseline}`: {reason}")
+            }
+        }
+    }
+}
+
+impl Warning<'_> {
+    /// What can be done, for a `hint:` line.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Truncated { .. } => Some("fewer shots make shorter prompts: `--num-fewshot`".to_owned()),
+            Self::NotCompared { .. } => None,
+        }
+    }
+}
+
+/// Listens to a run.
+pub trait Reporter {
+    /// Is told of an event.
+    ///
+    /// # Errors
+    /// When it cannot pass the event on; that ends the run, with what was finished on the disk.
+    fn on(&mut self, event: &Event<'_>) -> io::Result<()>;
+}
+
+/// Listens to nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Reporter for Silent {
+    fn on(&mut self, _event: &Event<'_>) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,209 @@
+//! What can be wrong with a recipe's contents.
+
+use std::path::PathBuf;
+
+/// A recipe names something that does not exist or asks for something that makes no sense.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// Nothing to do.
+    #[error("there are no {what}")]
+    Empty {
+        /// `systems` or `tasks`.
+        what: &'static str,
+    },
+    /// A name without characters.
+    #[error("a {what} has an empty name")]
+    EmptyName {
+        /// `system` or `task`.
+        what: &'static str,
+    },
+    /// The same name twice.
+    #[error("{what} `{name}` is listed twice")]
+    Duplicate {
+        /// `system` or `task`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A model with no source, or with two.
+    #[error("model `{name}` needs either `path` or `hub`, and has {found}")]
+    ModelSource {
+        /// The model's name.
+        name: String,
+        /// `neither` or `both`.
+        found: &'static str,
+    },
+    /// A hub id that cannot be one.
+    #[error("`{id}` of model `{name}` is not a hub id")]
+    HubId {
+        /// The model's name.
+        name: String,
+        /// What was given.
+        id: String,
+    },
+    /// A folder that is not there.
+    #[error("{what} is not there: no `{}`", path.display())]
+    MissingPath {
+        /// What was to be found there.
+        what: String,
+        /// The place.
+        path: PathBuf,
+    },
+    /// A system without members.
+    #[error("system `{system}` has no members")]
+    NoMembers {
+        /// The system.
+        system: String,
+        /// Models there are.
+        known: Vec<String>,
+    },
+    /// A member that no model is called.
+    #[error("system `{system}` has an unknown member `{member}`")]
+    UnknownModel {
+        /// The system.
+        system: String,
+        /// The member.
+        member: String,
+        /// Models there are.
+        known: Vec<String>,
+    },
+    /// A member twice in one system.
+    #[error("system `{system}` has member `{member}` twice")]
+    DuplicateMember {
+        /// The system.
+        system: String,
+        /// The member.
+        member: String,
+    },
+    /// Not one weight per member.
+    #[error("system `{system}` has {weights} weights for {members} members")]
+    WeightCount {
+        /// The system.
+        system: String,
+        /// Weights given.
+        weights: usize,
+        /// Members it has.
+        members: usize,
+    },
+    /// A weight that is negative or not finite.
+    #[error("system `{system}` gives member `{member}` the weight {weight}; a weight is a finite number from 0 up")]
+    Weight {
+        /// The system.
+        system: String,
+        /// The member.
+        member: String,
+        /// What was given.
+        weight: f64,
+    },
+    /// Weights that are zero throughout (or whose sum overflows).
+    #[error("the weights of system `{system}` add up to {sum}; at least one must be above 0")]
+    WeightSum {
+        /// The system.
+        system: String,
+        /// Their sum.
+        sum: f64,
+    },
+    /// A threshold outside 0 to 1.
+    #[error("system `{system}` has the threshold {threshold}; a threshold is a probability, from 0 to 1")]
+    Threshold {
+        /// The system.
+        system: String,
+        /// What was given.
+        threshold: f64,
+    },
+    /// A gate that is not one of the members.
+    #[error("the gate `{gate}` of system `{system}` is not one of its members")]
+    GateNotMember {
+        /// The system.
+        system: String,
+        /// The gate.
+        gate: String,
+        /// Its members.
+        members: Vec<String>,
+    },
+    /// A gate without a threshold.
+    #[error("system `{system}` has a gate `{gate}` and no threshold")]
+    GateWithoutThreshold {
+        /// The system.
+        system: String,
+        /// The gate.
+        gate: String,
+    },
+    /// A threshold without a gate.
+    #[error("system `{system}` has a threshold {threshold} and no gate")]
+    ThresholdWithoutGate {
+        /// The system.
+        system: String,
+        /// The threshold.
+        threshold: f64,
+        /// Its members.
+        members: Vec<String>,
+    },
+    /// A gate with nobody to consult.
+    #[error("system `{system}` has a gate and only one member")]
+    GateAlone {
+        /// The system.
+        system: String,
+    },
+    /// A zero where at least one is needed.
+    #[error("{what} is 0; it must be at least 1")]
+    Zero {
+        /// The setting.
+        what: String,
+    },
+}
+
+impl PlanError {
+    /// The way out, for a `hint:` line.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Empty { what: "systems" } => {
+                Some("name at least one: `[[systems]]` with `name` and `members` (or `--model`)".to_owned())
+            }
+            Self::Empty { .. } => Some("name at least one (`gac tasks list` shows all)".to_owned()),
+            Self::ModelSource { .. } => {
+                Some("`path = \"models/mini-llama\"` for a local folder, `hub = \"org/name\"` for the hub".to_owned())
+            }
+            Self::HubId { .. } => {
+                Some("a hub id is `org/name` or `org/name@revision`; a folder is a `path`".to_owned())
+            }
+            Self::MissingPath { .. } => Some("paths in a recipe are relative to the recipe's folder".to_owned()),
+            Self::NoMembers { known, .. } => Some(list("models", known)),
+            Self::UnknownModel { member, known, .. } => Some(match nearest(member, known) {
+                Some(name) => format!("did you mean `{name}`? {}", list("models", known)),
+                None => list("models", known),
+            }),
+            Self::DuplicateMember { .. } => Some("to count a member more, give `weights`".to_owned()),
+            Self::GateNotMember { members, .. } => Some(list("members", members)),
+            Self::GateWithoutThreshold { .. } => {
+                Some("add `threshold = 0.5`, or leave the gate out to ensemble every step".to_owned())
+            }
+            Self::ThresholdWithoutGate { members, .. } => {
+                Some(format!("name the member that gates with `gate`; {}", list("members", members)))
+            }
+            Self::GateAlone { .. } => Some("a gate decides when the other members are consulted; add one".to_owned()),
+            Self::WeightCount { .. } => {
+                Some("give one weight per member, in order, or none for equal weights".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The names there are, as a hint.
+fn list(what: &str, names: &[String]) -> String {
+    if names.is_empty() {
+        return format!("there are no {what}");
+    }
+    format!("{what}: `{}`", names.join("`, `"))
+}
+
+/// The name most like `given`, when one is like it at all.
+fn nearest<'a>(given: &str, names: &'a [String]) -> Option<&'a str> {
+    names
+        .iter()
+        .map(|name| (strsim::jaro_winkler(given, name), name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name.as_str())
+}

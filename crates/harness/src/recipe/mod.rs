@@ -1,0 +1,11 @@
+//! Recipes (what a file or the command line says) and plans (what will be done, every default decided).
+
+mod error;
+mod file;
+mod plan;
+mod system;
+
+pub use error::PlanError;
+pub use file::{Dtype, ModelSpec, Recipe, RecipeError, SystemSpec, TaskSpec};
+pub use plan::{DEFAULT_BATCH_SIZE, ModelPlan, ModelSource, Overrides, Plan, TaskPlan};
+pub use system::{GatePlan, SystemPlan};

@@ -1,0 +1,222 @@
+//! A recipe, resolved: what will be done.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::PlanError;
+use super::file::{Dtype, ModelSpec, Recipe, TaskSpec};
+use super::system::SystemPlan;
+use crate::clock::Timestamp;
+
+/// Samples in flight at once, where nobody says otherwise.
+pub const DEFAULT_BATCH_SIZE: usize = 16;
+
+/// What will be done: every default decided, every reference and every local path checked.
+///
+/// What only a task's definition knows (its number of shots, where the plan has none) is decided when it is loaded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The recipe's file name without its ending; `eval` without a file.
+    pub name: String,
+    /// The recipe's file.
+    pub recipe: Option<PathBuf>,
+    /// The models, by name.
+    pub models: Vec<ModelPlan>,
+    /// What is evaluated, in the order of the leaderboard's rows.
+    pub systems: Vec<SystemPlan>,
+    /// What it is evaluated on, in the order of the leaderboard's columns.
+    pub tasks: Vec<TaskPlan>,
+    /// Folder laid out as the hub is; without it, data come from the hub.
+    pub data_dir: Option<PathBuf>,
+    /// Most samples in flight at once.
+    pub batch_size: usize,
+    /// Whether sample records carry their prompts.
+    pub log_samples: bool,
+    /// The run's folder.
+    pub output: PathBuf,
+}
+
+/// A model of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelPlan {
+    /// The name that systems call it.
+    pub name: String,
+    /// Where it comes from.
+    pub source: ModelSource,
+    /// The type to compute in; as stored when absent.
+    pub dtype: Option<Dtype>,
+}
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelSource {
+    /// A local folder (or file).
+    Path(PathBuf),
+    /// `org/name` or `org/name@revision` on the hub.
+    Hub(String),
+}
+
+/// A task of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskPlan {
+    /// lm-evaluation-harness's name.
+    pub name: String,
+    /// Shots in front of every prompt; the task's own number when absent.
+    pub num_fewshot: Option<usize>,
+    /// Documents to evaluate (per subject, where the task has subjects); all when absent.
+    pub limit: Option<usize>,
+}
+
+/// What a command line says over a recipe.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides {
+    /// Documents per task, over every limit of the recipe.
+    pub limit: Option<usize>,
+    /// Shots of every task.
+    pub num_fewshot: Option<usize>,
+    /// The run's folder, relative to the current one.
+    pub output: Option<PathBuf>,
+    /// The data folder, relative to the current one.
+    pub data_dir: Option<PathBuf>,
+    /// Most samples in flight at once.
+    pub batch_size: Option<usize>,
+    /// The type every model computes in.
+    pub dtype: Option<Dtype>,
+    /// Whether sample records carry their prompts.
+    pub log_samples: Option<bool>,
+}
+
+impl Plan {
+    /// Decides every default and checks everything a recipe says.
+    ///
+    /// Without an output, the run's folder is `results/<name>-<YYYYMMDD-HHMMSS>` (UTC) in the current folder.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn resolve(recipe: &Recipe, overrides: &Overrides) -> Result<Self, PlanError> {
+        Self::resolve_at(recipe, overrides, Timestamp::now())
+    }
+
+    /// [`resolve`](Self::resolve), with the time that the default output folder is named after.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn resolve_at(recipe: &Recipe, overrides: &Overrides, now: Timestamp) -> Result<Self, PlanError> {
+        let folder = recipe.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        let name = recipe
+            .path
+            .as_deref()
+            .and_then(Path::file_stem)
+            .map_or_else(|| "eval".to_owned(), |stem| stem.to_string_lossy().into_owned());
+
+        let known: Vec<String> = recipe.models.keys().cloned().collect();
+        let systems = systems(recipe, &known)?;
+        let tasks = tasks(recipe, overrides)?;
+        let models = recipe
+            .models
+            .iter()
+            .map(|(name, spec)| model(name, spec, folder, overrides.dtype))
+            .collect::<Result<_, _>>()?;
+
+        let data_dir = overrides.data_dir.clone().or_else(|| recipe.data_dir.as_ref().map(|dir| folder.join(dir)));
+        if let Some(path) = data_dir.as_ref().filter(|path| !path.is_dir()) {
+            return Err(PlanError::MissingPath { what: "the data folder".to_owned(), path: path.clone() });
+        }
+        let batch_size = overrides.batch_size.or(recipe.batch_size).unwrap_or(DEFAULT_BATCH_SIZE);
+        if batch_size == 0 {
+            return Err(PlanError::Zero { what: "the batch size".to_owned() });
+        }
+        let output = overrides
+            .output
+            .clone()
+            .or_else(|| recipe.output.as_ref().map(|output| folder.join(output)))
+            .unwrap_or_else(|| Path::new("results").join(format!("{name}-{}", now.compact())));
+
+        Ok(Self {
+            name,
+            recipe: recipe.path.clone(),
+            models,
+            systems,
+            tasks,
+            data_dir,
+            batch_size,
+            log_samples: overrides.log_samples.or(recipe.log_samples).unwrap_or(false),
+            output,
+        })
+    }
+
+    /// The model called `name`.
+    pub fn model(&self, name: &str) -> Option<&ModelPlan> {
+        self.models.iter().find(|model| model.name == name)
+    }
+}
+
+impl fmt::Display for ModelSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(formatter),
+            Self::Hub(id) => id.fmt(formatter),
+        }
+    }
+}
+
+fn systems(recipe: &Recipe, known: &[String]) -> Result<Vec<SystemPlan>, PlanError> {
+    if recipe.systems.is_empty() {
+        return Err(PlanError::Empty { what: "systems" });
+    }
+    let mut seen = BTreeSet::new();
+    let mut systems = Vec::with_capacity(recipe.systems.len());
+    for spec in &recipe.systems {
+        let system = SystemPlan::resolve(spec, known)?;
+        if !seen.insert(system.name.clone()) {
+            return Err(PlanError::Duplicate { what: "system", name: system.name });
+        }
+        systems.push(system);
+    }
+    Ok(systems)
+}
+
+fn tasks(recipe: &Recipe, overrides: &Overrides) -> Result<Vec<TaskPlan>, PlanError> {
+    if recipe.tasks.is_empty() {
+        return Err(PlanError::Empty { what: "tasks" });
+    }
+    let mut seen = BTreeSet::new();
+    let mut tasks = Vec::with_capacity(recipe.tasks.len());
+    for TaskSpec { name, num_fewshot, limit } in &recipe.tasks {
+        if name.trim().is_empty() {
+            return Err(PlanError::EmptyName { what: "task" });
+        }
+        if !seen.insert(name) {
+            return Err(PlanError::Duplicate { what: "task", name: name.clone() });
+        }
+        let limit = overrides.limit.or(*limit).or(recipe.limit);
+        if limit == Some(0) {
+            return Err(PlanError::Zero { what: format!("the limit of task `{name}`") });
+        }
+        tasks.push(TaskPlan { name: name.clone(), num_fewshot: overrides.num_fewshot.or(*num_fewshot), limit });
+    }
+    Ok(tasks)
+}
+
+fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<Dtype>) -> Result<ModelPlan, PlanError> {
+    let source = match (&spec.path, &spec.hub) {
+        (Some(path), None) => {
+            let path = folder.join(path);
+            if !path.exists() {
+                return Err(PlanError::MissingPath { what: format!("model `{name}`"), path });
+            }
+            ModelSource::Path(path)
+        }
+        (None, Some(id)) if id.is_empty() || id.contains(char::is_whitespace) || id.starts_with(['.', '/']) => {
+            return Err(PlanError::HubId { name: name.to_owned(), id: id.clone() });
+        }
+        (None, Some(id)) => ModelSource::Hub(id.clone()),
+        (None, None) => return Err(PlanError::ModelSource { name: name.to_owned(), found: "neither" }),
+        (Some(_), Some(_)) => return Err(PlanError::ModelSource { name: name.to_owned(), found: "both" }),
+    };
+    Ok(ModelPlan { name: name.to_owned(), source, dtype: dtype.or(spec.dtype) })
+}

@@ -1,0 +1,108 @@
+//! A system, resolved.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::PlanError;
+use super::file::SystemSpec;
+
+/// What is evaluated, with every setting decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SystemPlan {
+    /// Its name in results.
+    pub name: String,
+    /// Names of the plan's models.
+    pub members: Vec<String>,
+    /// One weight per member, each from 0 up, adding up to one.
+    pub weights: Vec<f64>,
+    /// Key-token gating; every step is ensembled when absent.
+    pub gate: Option<GatePlan>,
+}
+
+/// Key-token gating: members vote where the gate's top probability is at or below the threshold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GatePlan {
+    /// The gating member.
+    pub member: String,
+    /// 0 to 1.
+    pub threshold: f64,
+}
+
+impl SystemPlan {
+    /// Whether it is one model alone.
+    pub fn is_single(&self) -> bool {
+        self.members.len() == 1
+    }
+
+    /// The gating member's place among the members.
+    pub fn gate_index(&self) -> Option<usize> {
+        let gate = self.gate.as_ref()?;
+        self.members.iter().position(|member| *member == gate.member)
+    }
+
+    /// Checks a system against the models there are.
+    pub(super) fn resolve(spec: &SystemSpec, known: &[String]) -> Result<Self, PlanError> {
+        let system = || spec.name.clone();
+        if spec.name.trim().is_empty() {
+            return Err(PlanError::EmptyName { what: "system" });
+        }
+        if spec.members.is_empty() {
+            return Err(PlanError::NoMembers { system: system(), known: known.to_vec() });
+        }
+        let mut seen = BTreeSet::new();
+        for member in &spec.members {
+            if !known.contains(member) {
+                let (member, known) = (member.clone(), known.to_vec());
+                return Err(PlanError::UnknownModel { system: system(), member, known });
+            }
+            if !seen.insert(member) {
+                return Err(PlanError::DuplicateMember { system: system(), member: member.clone() });
+            }
+        }
+        Ok(Self { name: system(), members: spec.members.clone(), weights: weights(spec)?, gate: gate(spec)? })
+    }
+}
+
+/// Weights normalised to one; equal ones where none are given.
+fn weights(spec: &SystemSpec) -> Result<Vec<f64>, PlanError> {
+    let members = spec.members.len();
+    let Some(given) = &spec.weights else {
+        return Ok(vec![1.0 / members as f64; members]);
+    };
+    if given.len() != members {
+        return Err(PlanError::WeightCount { system: spec.name.clone(), weights: given.len(), members });
+    }
+    for (member, &weight) in spec.members.iter().zip(given) {
+        if !weight.is_finite() || weight < 0.0 {
+            return Err(PlanError::Weight { system: spec.name.clone(), member: member.clone(), weight });
+        }
+    }
+    let sum: f64 = given.iter().sum();
+    if sum <= 0.0 || !sum.is_finite() {
+        return Err(PlanError::WeightSum { system: spec.name.clone(), sum });
+    }
+    Ok(given.iter().map(|weight| weight / sum).collect())
+}
+
+/// Gate and threshold: both or neither.
+fn gate(spec: &SystemSpec) -> Result<Option<GatePlan>, PlanError> {
+    let system = spec.name.clone();
+    if let Some(threshold) = spec.threshold
+        && !(0.0..=1.0).contains(&threshold)
+    {
+        return Err(PlanError::Threshold { system, threshold });
+    }
+    match (&spec.gate, spec.threshold) {
+        (None, None) => Ok(None),
+        (None, Some(threshold)) => {
+            Err(PlanError::ThresholdWithoutGate { system, threshold, members: spec.members.clone() })
+        }
+        (Some(gate), _) if !spec.members.contains(gate) => {
+            Err(PlanError::GateNotMember { system, gate: gate.clone(), members: spec.members.clone() })
+        }
+        (Some(gate), None) => Err(PlanError::GateWithoutThreshold { system, gate: gate.clone() }),
+        (Some(_), Some(_)) if spec.members.len() == 1 => Err(PlanError::GateAlone { system }),
+        (Some(gate), Some(threshold)) => Ok(Some(GatePlan { member: gate.clone(), threshold })),
+    }
+}

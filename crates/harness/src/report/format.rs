@@ -1,0 +1,65 @@
+//! Numbers and cells as all tables show them.
+
+use super::leaderboard::{Comparison, Estimate, Leaderboard, Row};
+use crate::results::LatencyBasis;
+
+/// Where there is nothing to say.
+pub(super) const NOTHING: &str = "-";
+
+/// `62.50`: a score in percent.
+pub(super) fn percent(score: Estimate) -> String {
+    format!("{:.2}", score.value * 100.0)
+}
+
+/// ` ± 1.21`: a standard error in percentage points, or nothing.
+pub(super) fn plus_minus(score: Estimate) -> String {
+    score.stderr.map_or_else(String::new, |stderr| format!(" ± {:.2}", stderr * 100.0))
+}
+
+/// `12.34`, or nothing to say.
+pub(super) fn latency(row: &Row) -> String {
+    row.timing.ms_per_token.map_or_else(|| NOTHING.to_owned(), |ms| format!("{ms:.2}"))
+}
+
+/// `43.2%` of steps at which members voted; a single model has no votes.
+pub(super) fn share(row: &Row) -> String {
+    match row.timing.ensembled_share {
+        Some(share) if row.members > 1 => format!("{:.1}%", share * 100.0),
+        _ => NOTHING.to_owned(),
+    }
+}
+
+/// `+2.10`: a difference in percentage points.
+fn points(difference: f64) -> String {
+    format!("{:+.2}", difference * 100.0)
+}
+
+/// The paired difference as a sentence.
+pub(super) fn comparison(comparison: &Comparison, name: impl Fn(&str) -> String) -> String {
+    let Comparison { system, baseline, paired } = comparison;
+    format!(
+        "{} against {}, the best single model: {} points ({:.0}% CI {} to {}; paired over {} documents)",
+        name(system),
+        name(baseline),
+        points(paired.difference),
+        paired.bootstrap.level * 100.0,
+        points(paired.low),
+        points(paired.high),
+        paired.documents,
+    )
+}
+
+/// What the latency column is made of, as a sentence, if there is one.
+pub(super) fn latency_note(leaderboard: &Leaderboard) -> Option<&'static str> {
+    let mut bases = leaderboard.rows.iter().filter_map(|row| row.timing.latency_basis);
+    let first = bases.next()?;
+    if bases.any(|basis| basis != first) {
+        return Some("ms/token has different bases in different rows; they do not compare.");
+    }
+    Some(match first {
+        LatencyBasis::Request => "ms/token: a request's wall time over its length in tokens, one request at a time.",
+        LatencyBasis::Throughput => {
+            "ms/token: wall time over all tokens with requests batched, a throughput and not a latency."
+        }
+    })
+}

@@ -1,0 +1,239 @@
+//! A run's folder: who lies where.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::write::write_atomic;
+
+/// The manifest's name in a run's folder.
+const MANIFEST: &str = "manifest.json";
+/// Longest slug, in bytes; file systems end at 255.
+const MAX_SLUG: usize = 80;
+
+/// A run's folder, with a folder of its own for every system and every task.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    systems: Vec<String>,
+    tasks: Vec<String>,
+}
+
+/// Checks that a run may be written to `path`: there is nothing, or an empty folder.
+///
+/// # Errors
+/// When there is something else.
+pub fn check_folder(path: &Path) -> Result<(), FolderError> {
+    let owned = || path.to_path_buf();
+    match fs::read_dir(path) {
+        Ok(mut entries) => {
+            if entries.next().is_none() {
+                Ok(())
+            } else if path.join(MANIFEST).exists() {
+                Err(FolderError::HoldsRun { path: owned() })
+            } else {
+                Err(FolderError::NotEmpty { path: owned() })
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(FolderError::NotAFolder { path: owned() }),
+        Err(source) => Err(FolderError::Write { path: owned(), source }),
+    }
+}
+
+impl RunFolder {
+    /// Creates the folder at `path`, which must be absent or empty.
+    ///
+    /// # Errors
+    /// As [`check_folder`], or when it cannot be created.
+    pub fn create(path: &Path, systems: &[&str], tasks: &[&str]) -> Result<Self, FolderError> {
+        check_folder(path)?;
+        fs::create_dir_all(path).map_err(|source| FolderError::Write { path: path.to_path_buf(), source })?;
+        let taken = [MANIFEST, "leaderboard.md", "leaderboard.csv", "leaderboard.json", "leaderboard.html"];
+        Ok(Self { path: path.to_path_buf(), systems: slugs(systems, &taken), tasks: slugs(tasks, &[]) })
+    }
+
+    /// The run's folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The manifest's file.
+    pub fn manifest(&self) -> PathBuf {
+        self.path.join(MANIFEST)
+    }
+
+    /// Folder names of the systems, in order.
+    pub fn systems(&self) -> &[String] {
+        &self.systems
+    }
+
+    /// Folder names of the tasks inside each system's, in order.
+    pub fn tasks(&self) -> &[String] {
+        &self.tasks
+    }
+
+    /// Creates, and returns, the folder of a task under a system, by their places in the run.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn task(&self, system: usize, task: usize) -> Result<PathBuf, FolderError> {
+        let path = self.path.join(&self.systems[system]).join(&self.tasks[task]);
+        fs::create_dir_all(&path).map_err(|source| FolderError::Write { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// Writes a record as indented JSON to `path`, whole or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_json(path: &Path, record: &impl Serialize) -> Result<(), FolderError> {
+        let json = serde_json::to_string_pretty(record)
+            .map_err(|source| FolderError::Write { path: path.to_path_buf(), source: source.into() })?;
+        Self::write_text(path, &(json + "\n"))
+    }
+
+    /// Writes text to `path`, whole or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_text(path: &Path, text: &str) -> Result<(), FolderError> {
+        write_atomic(path, text.as_bytes()).map_err(|source| FolderError::Write { path: path.to_path_buf(), source })
+    }
+}
+
+/// One distinct folder name per name: its ASCII letters, digits, `-`, `_` and `.`, everything else a `-`; never empty,
+/// never starting with a dot, never one of `taken`, distinct also where letters' case does not count.
+fn slugs(names: &[&str], taken: &[&str]) -> Vec<String> {
+    let mut used: BTreeSet<String> = taken.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let mut distinct = |name: &&str| {
+        let base = slug(name);
+        let mut candidate = base.clone();
+        let mut number = 1;
+        while !used.insert(candidate.to_ascii_lowercase()) {
+            number += 1;
+            candidate = format!("{base}-{number}");
+        }
+        candidate
+    };
+    names.iter().map(&mut distinct).collect()
+}
+
+fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for character in name.chars() {
+        let kept = character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+        let character = if kept { character } else { '-' };
+        if slug.len() < MAX_SLUG && !(character == '-' && slug.ends_with('-')) {
+            slug.push(character);
+        }
+    }
+    let trimmed = slug.trim_matches(['-', '.']);
+    // Windows keeps these for devices, whatever their ending.
+    let stem = trimmed.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let device = matches!(stem.as_str(), "con" | "prn" | "aux" | "nul")
+        || ((stem.starts_with("com") || stem.starts_with("lpt")) && stem.len() == 4);
+    match trimmed {
+        "" => "unnamed".to_owned(),
+        _ if device => format!("x-{trimmed}"),
+        _ => trimmed.to_owned(),
+    }
+}
+
+/// A run's folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// It holds another run.
+    #[error("`{}` already holds a run", path.display())]
+    HoldsRun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// It holds something else.
+    #[error("`{}` is not empty", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// It is a file.
+    #[error("`{}` is not a folder", path.display())]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file system refuses.
+    #[error("failed to write `{}`", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl FolderError {
+    /// The way out, for a `hint:` line.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::HoldsRun { .. } => {
+                Some("choose another `--output-path`; a run is neither resumed nor overwritten".to_owned())
+            }
+            Self::NotEmpty { .. } | Self::NotAFolder { .. } => {
+                Some("choose an `--output-path` that does not exist yet, or an empty folder".to_owned())
+            }
+            Self::Write { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_names_are_readable_distinct_and_inside() {
+        let names = [
+            "GaC(Yi + Mixtral)",
+            "gac-yi-mixtral",
+            "GaC Yi Mixtral",
+            "gac-yi-mixtral-2",
+            "../x",
+            "..",
+            "/",
+            "",
+            "日本",
+            "manifest.json",
+            "con",
+            "a/b\\c\0d",
+        ];
+        assert_eq!(
+            slugs(&names, &[MANIFEST]),
+            [
+                "GaC-Yi-Mixtral",
+                "gac-yi-mixtral-2",
+                "GaC-Yi-Mixtral-3",
+                "gac-yi-mixtral-2-2",
+                "x",
+                "unnamed",
+                "unnamed-2",
+                "unnamed-3",
+                "unnamed-4",
+                "manifest.json-2",
+                "x-con",
+                "a-b-c-d",
+            ]
+        );
+    }
+
+    #[test]
+    fn very_long_names_are_cut_and_stay_distinct() {
+        let long = "m".repeat(300);
+        let slugs = slugs(&[&long, &long], &[]);
+        assert_eq!(slugs[0].len(), MAX_SLUG);
+        assert_ne!(slugs[0], slugs[1]);
+    }
+}

@@ -1,0 +1,223 @@
+//! The record of one sample.
+
+use std::fmt::Write as _;
+
+use gac_ensemble::{Finish, Generation, LogLikelihood};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::number;
+use crate::{FilterScore, MetricKey, Outcome, Request};
+
+/// One document's prompt, answer and score under one system: a line of `samples.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleRecord {
+    /// [`RECORD_VERSION`](super::RECORD_VERSION).
+    pub version: u32,
+    /// The system's name.
+    pub system: String,
+    /// The task's name.
+    pub task: String,
+    /// The version of the task's definition.
+    pub task_version: String,
+    /// MMLU's subject.
+    pub subject: Option<String>,
+    /// The document's row in its split.
+    pub doc_id: usize,
+    /// SHA-256 of the document's fields, hexadecimal.
+    pub doc_hash: String,
+    /// [`prompt_hash`] of what the system was asked.
+    pub prompt_hash: String,
+    /// The prompt or context itself, where the run logs them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// The verdict under the task's primary metric.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// The reference answer.
+    pub target: serde_json::Value,
+    /// What the system answered.
+    pub response: ResponseRecord,
+    /// Every filter's extraction and metrics.
+    pub filters: Vec<FilterRecord>,
+    /// Union tokens emitted, the last one included; 0 where choices were scored.
+    pub tokens: usize,
+    /// Steps at which the members voted.
+    pub ensembled: usize,
+    /// The response's length in each member's own tokens; empty where choices were scored.
+    pub member_tokens: Vec<usize>,
+    /// Whether some member's prompt was cut from the left.
+    pub truncated: bool,
+    /// Wall time from admission to the end, in seconds; absent where choices were scored.
+    pub seconds: Option<f64>,
+}
+
+/// What a system answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseRecord {
+    /// A generated text.
+    Generated {
+        /// The text, without the stop string.
+        text: String,
+        /// Why it ended: `end`, `stop`, `length` or `context`.
+        finish: String,
+    },
+    /// One score per choice.
+    Choices(Vec<ChoiceRecord>),
+}
+
+/// The log-likelihood of one choice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChoiceRecord {
+    /// Sum of its tokens' natural log-probabilities; the string `-inf` where one of them is impossible.
+    #[serde(with = "number")]
+    pub sum: f64,
+    /// Whether each token is the most probable one.
+    pub greedy: bool,
+    /// Its length in tokens.
+    pub tokens: usize,
+}
+
+/// One filter's extraction from an answer, with its metrics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FilterRecord {
+    /// lm-evaluation-harness's filter name; `none` where a task has none.
+    pub filter: String,
+    /// What was extracted; the chosen index for multiple choice.
+    pub extracted: serde_json::Value,
+    /// Metrics of this document.
+    pub metrics: Vec<MetricRecord>,
+}
+
+/// One metric's value for one document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricRecord {
+    /// The metric.
+    pub metric: String,
+    /// Its value.
+    #[serde(with = "number")]
+    pub value: f64,
+}
+
+impl SampleRecord {
+    /// The document's value of a metric, 0 to 1, if the metric was computed.
+    pub fn value(&self, key: &MetricKey) -> Option<f64> {
+        let filter = self.filters.iter().find(|filter| filter.filter == key.filter)?;
+        filter.metrics.iter().find(|metric| metric.metric == key.metric).map(|metric| metric.value)
+    }
+}
+
+impl From<&FilterScore> for FilterRecord {
+    fn from(score: &FilterScore) -> Self {
+        let metrics = score.metrics.iter();
+        Self {
+            filter: score.filter.clone(),
+            extracted: score.extracted.clone(),
+            metrics: metrics.map(|(metric, value)| MetricRecord { metric: metric.clone(), value: *value }).collect(),
+        }
+    }
+}
+
+impl From<&Generation> for ResponseRecord {
+    fn from(generation: &Generation) -> Self {
+        let finish = match generation.finish {
+            Finish::End => "end",
+            Finish::Stop => "stop",
+            Finish::Length => "length",
+            Finish::Context => "context",
+        };
+        Self::Generated { text: generation.text(), finish: finish.to_owned() }
+    }
+}
+
+impl From<&LogLikelihood> for ChoiceRecord {
+    fn from(score: &LogLikelihood) -> Self {
+        Self { sum: score.sum, greedy: score.greedy, tokens: score.tokens.len() }
+    }
+}
+
+/// SHA-256, hexadecimal, of what a system is asked: of a prompt's UTF-8 bytes; of a context and its choices, each
+/// choice after a zero byte.
+pub fn prompt_hash(request: &Request) -> String {
+    let mut hasher = Sha256::new();
+    match request {
+        Request::Generate { prompt, .. } => hasher.update(prompt),
+        Request::Choose { context, continuations } => {
+            hasher.update(context);
+            for continuation in continuations {
+                hasher.update([0]);
+                hasher.update(continuation);
+            }
+        }
+    }
+    hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> SampleRecord {
+        SampleRecord {
+            version: super::super::RECORD_VERSION,
+            system: "a".into(),
+            task: "t".into(),
+            task_version: "1".into(),
+            subject: None,
+            doc_id: 3,
+            doc_hash: "d".into(),
+            prompt_hash: "p".into(),
+            prompt: None,
+            outcome: Outcome::Failed { error: "out of memory".into() },
+            target: serde_json::json!(["x", 1]),
+            response: ResponseRecord::Choices(vec![
+                ChoiceRecord { sum: f64::NEG_INFINITY, greedy: false, tokens: 2 },
+                ChoiceRecord { sum: -0.1, greedy: true, tokens: 1 },
+            ]),
+            filters: vec![FilterRecord {
+                filter: "none".into(),
+                extracted: 1.into(),
+                metrics: vec![MetricRecord { metric: "acc".into(), value: 1.0 }],
+            }],
+            tokens: 0,
+            ensembled: 0,
+            member_tokens: vec![],
+            truncated: true,
+            seconds: None,
+        }
+    }
+
+    #[test]
+    fn a_record_survives_the_round_trip_impossible_choices_included() {
+        let line = serde_json::to_string(&record()).unwrap();
+        assert!(line.contains(r#""outcome":"failed","error":"out of memory""#), "{line}");
+        assert!(line.contains(r#""sum":"-inf""#), "{line}");
+        assert_eq!(serde_json::from_str::<SampleRecord>(&line).unwrap(), record());
+    }
+
+    #[test]
+    fn a_metric_is_looked_up_under_its_filter() {
+        let key = |metric: &str, filter: &str| MetricKey { metric: metric.into(), filter: filter.into() };
+        assert_eq!(record().value(&key("acc", "none")), Some(1.0));
+        assert_eq!(record().value(&key("acc", "strict-match")), None);
+        assert_eq!(record().value(&key("f1", "none")), None);
+    }
+
+    #[test]
+    fn a_prompt_hash_depends_on_the_choices_and_their_borders() {
+        let generate = Request::Generate { prompt: "abc".into(), stop: vec![], max_new_tokens: 1 };
+        // The known SHA-256 of "abc" (FIPS 180-2, appendix B.1).
+        assert_eq!(prompt_hash(&generate), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let choose = |choices: &[&str]| {
+            let continuations = choices.iter().map(ToString::to_string).collect();
+            prompt_hash(&Request::Choose { context: "abc".into(), continuations })
+        };
+        assert_ne!(choose(&["ab", "c"]), choose(&["a", "bc"]));
+        assert_ne!(choose(&["a", "b"]), choose(&["b", "a"]));
+    }
+}

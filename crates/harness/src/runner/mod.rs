@@ -1,0 +1,8 @@
+//! Asks systems about documents, and leaves the answers on disk.
+
+mod error;
+mod run;
+mod task;
+
+pub use error::RunError;
+pub use run::{OpenSystems, RunSummary, run};

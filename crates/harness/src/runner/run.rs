@@ -1,0 +1,194 @@
+//! A whole run: every system on every task, one system open at a time.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::error::{RunError, chain};
+use super::task::{TaskPlace, run_task};
+use crate::events::{Event, Reporter, Warning};
+use crate::recipe::{Plan, SystemPlan};
+use crate::report::{self, Leaderboard, SystemResults};
+use crate::results::{Manifest, RunFolder, RunStatus, check_folder};
+use crate::stats::Bootstrap;
+use crate::{LoadedTask, System, SystemError};
+
+/// Opens the systems of a plan. A closure `FnMut(&SystemPlan) -> Result<Box<dyn System>, SystemError>` is one.
+pub trait OpenSystems {
+    /// Finds out cheaply whether a system can be opened: that files are there and headers make sense. Asked for every
+    /// system before anything is written.
+    ///
+    /// # Errors
+    /// When it cannot.
+    fn check(&mut self, _system: &SystemPlan) -> Result<(), SystemError> {
+        Ok(())
+    }
+
+    /// Opens a system. The one before has been dropped; models that both use are the opener's to keep.
+    ///
+    /// # Errors
+    /// When a member cannot be loaded.
+    fn open(&mut self, system: &SystemPlan) -> Result<Box<dyn System + '_>, SystemError>;
+}
+
+impl<F: FnMut(&SystemPlan) -> Result<Box<dyn System>, SystemError>> OpenSystems for F {
+    fn open(&mut self, system: &SystemPlan) -> Result<Box<dyn System + '_>, SystemError> {
+        self(system)
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSummary {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// What came out.
+    pub leaderboard: Leaderboard,
+}
+
+/// Evaluates every system of `plan` on every one of `tasks`, in order, and writes results to `plan.output` (the layout
+/// is told in [`results`](crate::results)).
+///
+/// The folder is created once everything has been checked and the first system is open. Samples are written as they
+/// finish, a task's results when it ends, the leaderboard after every system.
+///
+/// # Errors
+/// When there is nothing to do, the folder is in use or cannot be written, a system cannot be opened or fails, or the
+/// reporter fails. The manifest then says `failed`, and what was finished stays.
+pub fn run(
+    plan: &Plan,
+    tasks: &[LoadedTask],
+    systems: &mut dyn OpenSystems,
+    reporter: &mut dyn Reporter,
+) -> Result<RunSummary, RunError> {
+    let started = Instant::now();
+    if plan.systems.is_empty() {
+        return Err(RunError::NoSystems);
+    }
+    if tasks.is_empty() {
+        return Err(RunError::NoTasks);
+    }
+    if let Some(task) = tasks.iter().find(|task| task.documents.is_empty()) {
+        return Err(RunError::NoDocuments { task: task.name.clone() });
+    }
+    check_folder(&plan.output)?;
+    for system in &plan.systems {
+        systems.check(system).map_err(|error| open_error(system, error))?;
+    }
+    let started_event = Event::RunStarted {
+        folder: &plan.output,
+        systems: plan.systems.len(),
+        tasks: tasks.len(),
+        documents: tasks.iter().map(|task| task.documents.len()).sum(),
+    };
+    reporter.on(&started_event).map_err(RunError::Report)?;
+
+    let mut run = Run { plan, tasks, systems, reporter, opened: None };
+    match run.all_systems(started) {
+        Ok(summary) => Ok(summary),
+        Err(error) => {
+            if let Some((folder, manifest)) = run.opened {
+                let failed = manifest.ended(RunStatus::Failed { error: chain(&error) });
+                // The error to report is the first one; a folder that cannot be written is likely the reason for it.
+                let _ = RunFolder::write_json(&folder.manifest(), &failed);
+            }
+            Err(error)
+        }
+    }
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    tasks: &'a [LoadedTask],
+    systems: &'a mut dyn OpenSystems,
+    reporter: &'a mut dyn Reporter,
+    /// The run's folder, once there is one, and what its manifest says.
+    opened: Option<(RunFolder, Manifest)>,
+}
+
+impl Run<'_> {
+    fn all_systems(&mut self, started: Instant) -> Result<RunSummary, RunError> {
+        let mut results = Vec::with_capacity(self.plan.systems.len());
+        for index in 0..self.plan.systems.len() {
+            results.push(self.one_system(index)?);
+            self.write_leaderboard(&Leaderboard::new(&results))?;
+        }
+        let mut leaderboard = Leaderboard::new(&results);
+        for (system, error) in leaderboard.compare(&results, Bootstrap::default()) {
+            let baseline = leaderboard.best_single().map_or("", |row| row.system.as_str());
+            let warning = Warning::NotCompared { system: &system, baseline, reason: error.to_string() };
+            self.tell(&Event::Warning(warning))?;
+        }
+        self.write_leaderboard(&leaderboard)?;
+
+        let (folder, manifest) = self.folder()?;
+        let path = folder.path().to_path_buf();
+        RunFolder::write_json(&folder.manifest(), &manifest.clone().ended(RunStatus::Finished))?;
+        let seconds = started.elapsed().as_secs_f64();
+        self.tell(&Event::RunFinished { folder: &path, leaderboard: &leaderboard, seconds })?;
+        Ok(RunSummary { folder: path, leaderboard })
+    }
+
+    fn one_system(&mut self, index: usize) -> Result<SystemResults, RunError> {
+        let plan = &self.plan.systems[index];
+        let started = Instant::now();
+        self.reporter.on(&Event::SystemStarted { system: &plan.name, index }).map_err(RunError::Report)?;
+        let mut system = self.systems.open(plan).map_err(|error| open_error(plan, error))?;
+        let seconds = started.elapsed().as_secs_f64();
+        self.reporter.on(&Event::SystemOpened { system: &plan.name, seconds }).map_err(RunError::Report)?;
+
+        if self.opened.is_none() {
+            self.opened = Some(create_folder(self.plan, self.tasks)?);
+        }
+        let folder = self.opened.as_ref().map(|(folder, _)| folder).expect("it was created above");
+        let mut results = SystemResults {
+            system: plan.name.clone(),
+            members: plan.members.len(),
+            tasks: Vec::with_capacity(self.tasks.len()),
+            scores: Vec::with_capacity(self.tasks.len()),
+        };
+        for (place, task) in self.tasks.iter().enumerate() {
+            let place = TaskPlace {
+                system: &plan.name,
+                folder: folder.task(index, place)?,
+                batch_size: self.plan.batch_size,
+                log_samples: self.plan.log_samples,
+            };
+            let (task_results, scores) = run_task(system.as_mut(), task, &place, self.reporter)?;
+            results.tasks.push(task_results);
+            results.scores.push(scores);
+        }
+        drop(system);
+        let seconds = started.elapsed().as_secs_f64();
+        self.tell(&Event::SystemFinished { system: &plan.name, seconds })?;
+        Ok(results)
+    }
+
+    fn write_leaderboard(&self, leaderboard: &Leaderboard) -> Result<(), RunError> {
+        let (folder, _) = self.folder()?;
+        RunFolder::write_text(&folder.path().join("leaderboard.md"), &report::markdown(leaderboard))?;
+        RunFolder::write_text(&folder.path().join("leaderboard.csv"), &report::csv(leaderboard))?;
+        RunFolder::write_text(&folder.path().join("leaderboard.json"), &report::json(leaderboard))?;
+        Ok(())
+    }
+
+    fn folder(&self) -> Result<&(RunFolder, Manifest), RunError> {
+        self.opened.as_ref().ok_or(RunError::NoSystems)
+    }
+
+    fn tell(&mut self, event: &Event<'_>) -> Result<(), RunError> {
+        self.reporter.on(event).map_err(RunError::Report)
+    }
+}
+
+fn create_folder(plan: &Plan, tasks: &[LoadedTask]) -> Result<(RunFolder, Manifest), RunError> {
+    let systems: Vec<&str> = plan.systems.iter().map(|system| system.name.as_str()).collect();
+    let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+    let folder = RunFolder::create(&plan.output, &systems, &names)?;
+    let manifest = Manifest::starting(plan, tasks, folder.systems(), folder.tasks());
+    RunFolder::write_json(&folder.manifest(), &manifest)?;
+    Ok((folder, manifest))
+}
+
+fn open_error(system: &SystemPlan, error: SystemError) -> RunError {
+    RunError::Open { system: system.name.clone(), source: error.source }
+}

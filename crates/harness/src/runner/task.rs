@@ -1,0 +1,329 @@
+//! One task under one system.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use gac_ensemble::{Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Overlong, PromptEncoding};
+
+use super::error::RunError;
+use crate::events::{Event, Reporter, Warning};
+use crate::results::{
+    FolderError, OutcomeCounts, RECORD_VERSION, ResponseRecord, RunFolder, SampleLog, SampleRecord, TaskResults,
+    Timing, prompt_hash,
+};
+use crate::stats::{DocumentScore, TaskScores};
+use crate::{Answer, Document, LoadedTask, Outcome, Request, Score, System, SystemError};
+
+/// Where a task's results go, and how they are made.
+pub(super) struct TaskPlace<'a> {
+    /// The system's name in results.
+    pub(super) system: &'a str,
+    /// The task's folder.
+    pub(super) folder: PathBuf,
+    /// Samples in flight at once.
+    pub(super) batch_size: usize,
+    /// Whether records carry prompts.
+    pub(super) log_samples: bool,
+}
+
+/// Asks `system` about every document of `task`, scoring and writing each as it is answered.
+pub(super) fn run_task(
+    system: &mut dyn System,
+    task: &LoadedTask,
+    place: &TaskPlace<'_>,
+    reporter: &mut dyn Reporter,
+) -> Result<(TaskResults, TaskScores), RunError> {
+    let path = place.folder.join("samples.jsonl");
+    let log = SampleLog::open(&path).map_err(|source| FolderError::Write { path, source })?;
+    let documents = task.documents.len();
+    let started = Event::TaskStarted { system: place.system, task: &task.name, documents };
+    reporter.on(&started).map_err(RunError::Report)?;
+
+    let started = Instant::now();
+    let mut sheet = Sheet {
+        task,
+        place,
+        log,
+        reporter,
+        scores: vec![None; documents],
+        values: vec![None; documents],
+        finished: 0,
+        outcomes: OutcomeCounts::default(),
+        truncated: 0,
+        timing: Timing::default(),
+        request_seconds: 0.0,
+    };
+    let asked = sheet.generate(system).and_then(|()| sheet.choose(system));
+    // Finished samples are kept, whatever happened.
+    let synced = sheet.sync();
+    asked.and(synced)?;
+    sheet.timing.finish(started.elapsed().as_secs_f64(), sheet.request_seconds, place.batch_size);
+    sheet.close()
+}
+
+/// A task being answered.
+struct Sheet<'a> {
+    task: &'a LoadedTask,
+    place: &'a TaskPlace<'a>,
+    log: SampleLog,
+    reporter: &'a mut dyn Reporter,
+    /// One place per document.
+    scores: Vec<Option<Score>>,
+    /// One place per document: its value under the primary metric.
+    values: Vec<Option<f64>>,
+    finished: usize,
+    outcomes: OutcomeCounts,
+    truncated: usize,
+    timing: Timing,
+    request_seconds: f64,
+}
+
+/// What an answer cost.
+#[derive(Default)]
+struct Cost {
+    tokens: usize,
+    ensembled: usize,
+    member_tokens: Vec<usize>,
+    truncated: bool,
+    seconds: Option<f64>,
+}
+
+impl Sheet<'_> {
+    /// Asks everything that is to be continued.
+    fn generate(&mut self, system: &mut dyn System) -> Result<(), RunError> {
+        let mut places = Vec::new();
+        let mut requests = Vec::new();
+        for (index, document) in self.task.documents.iter().enumerate() {
+            if let Request::Generate { prompt, stop, max_new_tokens } = &document.request {
+                places.push(index);
+                requests.push(GenerationRequest {
+                    prompt: prompt.clone(),
+                    encoding: PromptEncoding::WithSpecial,
+                    stop: stop.clone(),
+                    max_new_tokens: *max_new_tokens,
+                    overlong: Overlong::TruncateLeft,
+                    trace: false,
+                });
+            }
+        }
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let mut outcome = Ok(());
+        let ended = system.generate(&requests, &mut |request, generation| {
+            continue_if(&mut outcome, || match places.get(request) {
+                Some(&index) => self.generated(index, &generation),
+                None => Err(self.protocol(format!("request {request} of {} answered", places.len()))),
+            })
+        });
+        self.ended(outcome, ended, &places)
+    }
+
+    /// Asks for the scores of everything that is to be chosen from.
+    fn choose(&mut self, system: &mut dyn System) -> Result<(), RunError> {
+        let mut places = Vec::new();
+        let mut requests = Vec::new();
+        let mut pending: Vec<Vec<Option<LogLikelihood>>> = vec![Vec::new(); self.task.documents.len()];
+        for (index, document) in self.task.documents.iter().enumerate() {
+            if let Request::Choose { context, continuations } = &document.request {
+                pending[index] = vec![None; continuations.len()];
+                for (choice, continuation) in continuations.iter().enumerate() {
+                    places.push((index, choice));
+                    requests.push(LogLikelihoodRequest {
+                        context: context.clone(),
+                        continuation: continuation.clone(),
+                        encoding: PromptEncoding::WithSpecial,
+                        overlong: Overlong::TruncateLeft,
+                    });
+                }
+            }
+        }
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let mut outcome = Ok(());
+        let ended = system.log_likelihood(&requests, &mut |request, score| {
+            continue_if(&mut outcome, || {
+                let Some(&(index, choice)) = places.get(request) else {
+                    return Err(self.protocol(format!("request {request} of {} answered", places.len())));
+                };
+                if pending[index][choice].replace(score).is_some() {
+                    return Err(self.protocol(format!("choice {choice} of document {index} answered twice")));
+                }
+                if pending[index].iter().all(Option::is_some) {
+                    let scores = pending[index].iter_mut().filter_map(Option::take).collect();
+                    self.chosen(index, scores)?;
+                }
+                Ok(())
+            })
+        });
+        let places: Vec<usize> = places.into_iter().map(|(index, _)| index).collect();
+        self.ended(outcome, ended, &places)
+    }
+
+    /// What a call to a system came to: our own error first, then the system's, then documents it left out.
+    fn ended(
+        &self,
+        outcome: Result<(), RunError>,
+        ended: Result<(), SystemError>,
+        places: &[usize],
+    ) -> Result<(), RunError> {
+        outcome?;
+        ended.map_err(|error| RunError::System {
+            system: self.place.system.to_owned(),
+            task: self.task.name.clone(),
+            finished: self.finished,
+            documents: self.task.documents.len(),
+            source: error.source,
+        })?;
+        match places.iter().find(|index| self.scores[**index].is_none()) {
+            Some(index) => Err(self.protocol(format!("document {index} left without an answer"))),
+            None => Ok(()),
+        }
+    }
+
+    fn generated(&mut self, index: usize, generation: &Generation) -> Result<(), RunError> {
+        self.timing.add(generation.tokens, generation.ensembled, &generation.member_tokens);
+        self.request_seconds += generation.seconds;
+        let cost = Cost {
+            tokens: generation.tokens,
+            ensembled: generation.ensembled,
+            member_tokens: generation.member_tokens.clone(),
+            truncated: generation.truncated,
+            seconds: Some(generation.seconds),
+        };
+        self.answered(index, &Answer::Text(generation.text()), generation.into(), cost)
+    }
+
+    fn chosen(&mut self, index: usize, scores: Vec<LogLikelihood>) -> Result<(), RunError> {
+        let response = ResponseRecord::Choices(scores.iter().map(Into::into).collect());
+        let cost = Cost { truncated: scores.iter().any(|score| score.truncated), ..Cost::default() };
+        self.answered(index, &Answer::Scores(scores), response, cost)
+    }
+
+    /// Scores a document, writes its record, tells of it.
+    fn answered(
+        &mut self,
+        index: usize,
+        answer: &Answer,
+        response: ResponseRecord,
+        cost: Cost,
+    ) -> Result<(), RunError> {
+        let document = &self.task.documents[index];
+        if self.scores[index].is_some() {
+            return Err(self.protocol(format!("document {index} answered twice")));
+        }
+        let score = self.task.scorer.score(document, answer);
+        let record = self.record(document, &score, response, cost);
+        self.log
+            .append(&record)
+            .map_err(|source| FolderError::Write { path: self.log.path().to_path_buf(), source })?;
+
+        self.finished += 1;
+        self.outcomes.add(&score.outcome);
+        self.truncated += usize::from(record.truncated);
+        // A metric that this document lacks leaves the verdict, which is the primary metric's.
+        self.values[index] =
+            record.value(&self.task.primary).or(Some(f64::from(u8::from(score.outcome == Outcome::Correct))));
+        self.scores[index] = Some(score);
+        let event = Event::SampleFinished { finished: self.finished, record: &record };
+        self.reporter.on(&event).map_err(RunError::Report)
+    }
+
+    fn record(&self, document: &Document, score: &Score, response: ResponseRecord, cost: Cost) -> SampleRecord {
+        let (Request::Generate { prompt, .. } | Request::Choose { context: prompt, .. }) = &document.request;
+        SampleRecord {
+            version: RECORD_VERSION,
+            system: self.place.system.to_owned(),
+            task: self.task.name.clone(),
+            task_version: self.task.version.clone(),
+            subject: document.subject.clone(),
+            doc_id: document.id,
+            doc_hash: document.hash.clone(),
+            prompt_hash: prompt_hash(&document.request),
+            prompt: self.place.log_samples.then(|| prompt.clone()),
+            outcome: score.outcome.clone(),
+            target: document.target.clone(),
+            response,
+            filters: score.filters.iter().map(Into::into).collect(),
+            tokens: cost.tokens,
+            ensembled: cost.ensembled,
+            member_tokens: cost.member_tokens,
+            truncated: cost.truncated,
+            seconds: cost.seconds,
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), RunError> {
+        let path = self.log.path().to_path_buf();
+        self.log.sync().map_err(|source| FolderError::Write { path, source }.into())
+    }
+
+    /// Aggregates, writes the task's results, tells of them.
+    fn close(self) -> Result<(TaskResults, TaskScores), RunError> {
+        let Self { task, place, reporter, .. } = self;
+        let documents = task.documents.len();
+        let scored: Vec<(&Document, &Score)> = task
+            .documents
+            .iter()
+            .zip(&self.scores)
+            .filter_map(|(document, score)| Some((document, score.as_ref()?)))
+            .collect();
+        let aggregates = task.scorer.aggregate(&scored);
+        let primary = aggregates
+            .iter()
+            .filter(|aggregate| aggregate.key == task.primary)
+            .max_by_key(|aggregate| aggregate.name == task.name)
+            .ok_or_else(|| RunError::NoPrimary {
+                task: task.name.clone(),
+                metric: format!("{},{}", task.primary.metric, task.primary.filter),
+            })?;
+        let results = TaskResults {
+            version: RECORD_VERSION,
+            system: place.system.to_owned(),
+            task: task.name.clone(),
+            task_version: task.version.clone(),
+            num_fewshot: task.num_fewshot,
+            documents,
+            primary: task.primary.clone(),
+            value: primary.value,
+            stderr: primary.stderr,
+            aggregates: aggregates.clone(),
+            outcomes: self.outcomes,
+            truncated: self.truncated,
+            timing: self.timing,
+        };
+        RunFolder::write_json(&place.folder.join("results.json"), &results)?;
+        if self.truncated > 0 {
+            let (system, task, count) = (place.system, task.name.as_str(), self.truncated);
+            let warning = Warning::Truncated { system, task, count, documents };
+            reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
+        }
+        reporter.on(&Event::TaskFinished { results: &results }).map_err(RunError::Report)?;
+
+        let values = task.documents.iter().zip(&self.values);
+        let scores = values.filter_map(|(document, value)| {
+            Some(DocumentScore {
+                subject: document.subject.clone(),
+                doc_id: document.id,
+                doc_hash: document.hash.clone(),
+                value: (*value)?,
+            })
+        });
+        let scores = TaskScores { task: task.name.clone(), version: task.version.clone(), documents: scores.collect() };
+        Ok((results, scores))
+    }
+
+    fn protocol(&self, what: String) -> RunError {
+        RunError::Protocol { system: self.place.system.to_owned(), task: self.task.name.clone(), what }
+    }
+}
+
+/// Does `step` unless one has failed before; a failure is kept in `outcome` and ends the call.
+fn continue_if(outcome: &mut Result<(), RunError>, step: impl FnOnce() -> Result<(), RunError>) -> ControlFlow<()> {
+    if outcome.is_ok() {
+        *outcome = step();
+    }
+    if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+}

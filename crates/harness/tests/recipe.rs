@@ -1,0 +1,233 @@
+//! Recipes: what is understood, what is decided, and what is said about mistakes.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+use std::path::{Path, PathBuf};
+
+use gac_harness::Timestamp;
+use gac_harness::recipe::{
+    DEFAULT_BATCH_SIZE, Dtype, GatePlan, ModelSource, ModelSpec, Overrides, Plan, PlanError, Recipe, SystemSpec,
+    TaskSpec,
+};
+
+/// Two hub models, so that no folder is needed, and whatever stands in the middle.
+fn recipe(systems: &str) -> Recipe {
+    let text = format!(
+        "tasks = [\"gsm8k\"]\n[models]\nllama = {{ hub = \"meta/llama\" }}\nqwen = {{ hub = \"qwen/qwen@v1\" }}\n{systems}"
+    );
+    Recipe::parse(&text, Path::new("recipes/test.toml")).unwrap()
+}
+
+fn resolve(recipe: &Recipe) -> Result<Plan, PlanError> {
+    Plan::resolve_at(recipe, &Overrides::default(), Timestamp::from_unix(1_718_701_503))
+}
+
+/// The message and the hint about one system.
+fn complaint(system: &str) -> (String, String) {
+    let error = resolve(&recipe(&format!("[[systems]]\nname = \"both\"\n{system}"))).unwrap_err();
+    (error.to_string(), error.hint().unwrap_or_default())
+}
+
+#[test]
+fn the_mini_recipe_is_understood() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes/mini.toml");
+    let recipe = Recipe::load(&path).unwrap();
+    let names: Vec<&str> = recipe.systems.iter().map(|system| system.name.as_str()).collect();
+    assert_eq!(names, ["mini-llama", "mini-qwen", "GaC every step", "GaC gated 0.5"]);
+    assert_eq!((recipe.systems[3].gate.as_deref(), recipe.systems[3].threshold), (Some("mini-llama"), Some(0.5)));
+    let tasks: Vec<(&str, Option<usize>)> = recipe.tasks.iter().map(|t| (t.name.as_str(), t.num_fewshot)).collect();
+    assert_eq!(tasks[0], ("mmlu_flan_n_shot_generative", Some(2)));
+    assert_eq!(tasks.len(), 6);
+}
+
+#[test]
+fn every_default_is_decided() {
+    let plan = resolve(&recipe(
+        "[[systems]]\nname = \"a\"\nmembers = [\"llama\"]\n[[systems]]\nname = \"b\"\nmembers = [\"llama\", \"qwen\"]\n\
+         weights = [3, 1]\ngate = \"qwen\"\nthreshold = 1\n",
+    ))
+    .unwrap();
+    assert_eq!(plan.name, "test");
+    assert_eq!(plan.output, Path::new("results/test-20240618-090503"));
+    assert_eq!(plan.batch_size, DEFAULT_BATCH_SIZE);
+    assert_eq!(plan.systems[0].weights, [1.0]);
+    assert!(plan.systems[0].is_single());
+    assert_eq!(plan.systems[1].weights, [0.75, 0.25]);
+    assert_eq!(plan.systems[1].gate, Some(GatePlan { member: "qwen".into(), threshold: 1.0 }));
+    assert_eq!(plan.systems[1].gate_index(), Some(1));
+    assert_eq!(plan.model("qwen").unwrap().source, ModelSource::Hub("qwen/qwen@v1".into()));
+    assert!(!plan.log_samples);
+    // And it survives being written into a manifest.
+    let json = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+}
+
+#[test]
+fn paths_are_relative_to_the_recipe_and_must_be_there() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("models/a")).unwrap();
+    std::fs::create_dir_all(folder.path().join("recipes")).unwrap();
+    let file = folder.path().join("recipes/one.toml");
+    let text = |model: &str, data: &str| {
+        format!(
+            "data-dir = \"{data}\"\ntasks = [\"piqa\"]\noutput = \"../out\"\nsystems = [{{ name = \"a\", members = [\"a\"] }}]\n\
+             [models]\na = {{ path = \"{model}\", dtype = \"bf16\" }}\n"
+        )
+    };
+    let plan = resolve(&Recipe::parse(&text("../models/a", "../models"), &file).unwrap()).unwrap();
+    let model = plan.model("a").unwrap();
+    assert_eq!(model.source, ModelSource::Path(folder.path().join("recipes/../models/a")));
+    assert_eq!(model.dtype, Some(Dtype::Bf16));
+    assert_eq!(plan.output, folder.path().join("recipes/../out"));
+
+    let error = resolve(&Recipe::parse(&text("../models/b", "../models"), &file).unwrap()).unwrap_err();
+    let missing = folder.path().join("recipes/../models/b");
+    assert_eq!(error.to_string(), format!("model `a` is not there: no `{}`", missing.display()));
+    assert_eq!(error.hint().unwrap(), "paths in a recipe are relative to the recipe's folder");
+    let error = resolve(&Recipe::parse(&text("../models/a", "nowhere"), &file).unwrap()).unwrap_err();
+    let missing = folder.path().join("recipes/nowhere");
+    assert_eq!(error.to_string(), format!("the data folder is not there: no `{}`", missing.display()));
+}
+
+#[test]
+fn the_command_line_goes_before_the_recipe() {
+    let mut recipe = recipe("[[systems]]\nname = \"a\"\nmembers = [\"llama\"]\n");
+    recipe.limit = Some(100);
+    recipe.tasks.push(TaskSpec { name: "piqa".into(), num_fewshot: Some(1), limit: Some(7) });
+    let plan = resolve(&recipe).unwrap();
+    assert_eq!(plan.tasks.iter().map(|task| task.limit).collect::<Vec<_>>(), [Some(100), Some(7)]);
+    let overrides = Overrides {
+        limit: Some(5),
+        num_fewshot: Some(3),
+        output: Some(PathBuf::from("here")),
+        batch_size: Some(1),
+        dtype: Some(Dtype::F32),
+        log_samples: Some(true),
+        data_dir: None,
+    };
+    let plan = Plan::resolve(&recipe, &overrides).unwrap();
+    assert!(plan.tasks.iter().all(|task| (task.limit, task.num_fewshot) == (Some(5), Some(3))));
+    assert_eq!((plan.output.as_path(), plan.batch_size, plan.log_samples), (Path::new("here"), 1, true));
+    assert_eq!(plan.models[0].dtype, Some(Dtype::F32));
+}
+
+#[test]
+fn flags_become_the_same_plan_by_the_same_rules() {
+    let model = |hub: &str| ModelSpec { hub: Some(hub.to_owned()), ..ModelSpec::default() };
+    let mut recipe = Recipe {
+        models: [("a".to_owned(), model("org/a")), ("b".to_owned(), model("org/b"))].into(),
+        systems: vec![SystemSpec {
+            name: "a + b".into(),
+            members: vec!["a".into(), "b".into()],
+            gate: Some("a".into()),
+            threshold: Some(0.5),
+            ..SystemSpec::default()
+        }],
+        tasks: vec![TaskSpec { name: "gsm8k".into(), ..TaskSpec::default() }],
+        ..Recipe::default()
+    };
+    let plan = resolve(&recipe).unwrap();
+    assert_eq!((plan.name.as_str(), plan.recipe.as_ref()), ("eval", None));
+    assert_eq!(plan.output, Path::new("results/eval-20240618-090503"));
+    recipe.systems[0].threshold = Some(2.0);
+    assert!(matches!(resolve(&recipe), Err(PlanError::Threshold { .. })));
+}
+
+#[test]
+fn an_unknown_member_is_named_with_the_known_ones() {
+    let (message, hint) = complaint("members = [\"llama\", \"qwem\"]");
+    assert_eq!(message, "system `both` has an unknown member `qwem`");
+    assert_eq!(hint, "did you mean `qwen`? models: `llama`, `qwen`");
+}
+
+#[test]
+fn weights_must_make_sense() {
+    let both = "members = [\"llama\", \"qwen\"]\nweights = ";
+    assert_eq!(complaint(&format!("{both}[1]")).0, "system `both` has 1 weights for 2 members");
+    let rule = "a weight is a finite number from 0 up";
+    for (weights, shown) in [("[1, -0.5]", "-0.5"), ("[1, nan]", "NaN"), ("[1, inf]", "inf")] {
+        let message = format!("system `both` gives member `qwen` the weight {shown}; {rule}");
+        assert_eq!(complaint(&format!("{both}{weights}")).0, message);
+    }
+    let zero = "the weights of system `both` add up to 0; at least one must be above 0";
+    assert_eq!(complaint(&format!("{both}[0, 0]")).0, zero);
+}
+
+#[test]
+fn gate_and_threshold_must_make_sense() {
+    let both = "members = [\"llama\", \"qwen\"]\n";
+    let rule = "a threshold is a probability, from 0 to 1";
+    for threshold in ["1.5", "-0.1", "nan"] {
+        let shown = threshold.replace("nan", "NaN");
+        let message = format!("system `both` has the threshold {shown}; {rule}");
+        assert_eq!(complaint(&format!("{both}gate = \"llama\"\nthreshold = {threshold}")).0, message);
+    }
+    let (message, hint) = complaint(&format!("{both}gate = \"gpt\"\nthreshold = 0.5"));
+    assert_eq!(message, "the gate `gpt` of system `both` is not one of its members");
+    assert_eq!(hint, "members: `llama`, `qwen`");
+    assert_eq!(complaint(&format!("{both}gate = \"llama\"")).0, "system `both` has a gate `llama` and no threshold");
+    assert_eq!(complaint(&format!("{both}threshold = 0.5")).0, "system `both` has a threshold 0.5 and no gate");
+    let alone = complaint("members = [\"llama\"]\ngate = \"llama\"\nthreshold = 0.5");
+    assert_eq!(alone.0, "system `both` has a gate and only one member");
+}
+
+#[test]
+fn lists_must_not_be_empty_nor_say_things_twice() {
+    let one = "[[systems]]\nname = \"a\"\nmembers = [\"llama\"]\n";
+    assert_eq!(resolve(&recipe("")).unwrap_err().to_string(), "there are no systems");
+    assert_eq!(resolve(&recipe(&format!("{one}{one}"))).unwrap_err().to_string(), "system `a` is listed twice");
+    let mut doubled = recipe(one);
+    doubled.tasks.push(doubled.tasks[0].clone());
+    assert_eq!(resolve(&doubled).unwrap_err().to_string(), "task `gsm8k` is listed twice");
+    doubled.tasks.clear();
+    assert_eq!(resolve(&doubled).unwrap_err().to_string(), "there are no tasks");
+    assert_eq!(complaint("members = []").0, "system `both` has no members");
+    assert_eq!(complaint("members = [\"llama\", \"llama\"]").0, "system `both` has member `llama` twice");
+    let mut zero = recipe(one);
+    zero.limit = Some(0);
+    assert_eq!(resolve(&zero).unwrap_err().to_string(), "the limit of task `gsm8k` is 0; it must be at least 1");
+    zero.limit = None;
+    zero.batch_size = Some(0);
+    assert_eq!(resolve(&zero).unwrap_err().to_string(), "the batch size is 0; it must be at least 1");
+}
+
+#[test]
+fn a_model_has_one_source() {
+    let parse = |model: &str| {
+        let text = format!(
+            "tasks = [\"gsm8k\"]\nsystems = [{{ name = \"a\", members = [\"a\"] }}]\n[models]\na = {{ {model} }}\n"
+        );
+        resolve(&Recipe::parse(&text, Path::new("r.toml")).unwrap()).unwrap_err().to_string()
+    };
+    assert_eq!(parse(""), "model `a` needs either `path` or `hub`, and has neither");
+    assert_eq!(parse("path = \"x\", hub = \"y/z\""), "model `a` needs either `path` or `hub`, and has both");
+    assert_eq!(parse("hub = \"./x\""), "`./x` of model `a` is not a hub id");
+}
+
+#[test]
+fn mistakes_in_the_file_are_located() {
+    let parse = |text: &str| Recipe::parse(text, Path::new("r.toml")).unwrap_err().to_string();
+    let unknown = parse("tasks = [\"gsm8k\"]\n\n  modles = 1\n");
+    assert!(
+        unknown.starts_with("recipe `r.toml`, line 3, column 3: unknown field `modles`, expected one of"),
+        "{unknown}"
+    );
+    // Inside a task's table and a system's, too.
+    let task = parse("tasks = [\n  { name = \"gsm8k\", shots = 2 },\n]\n");
+    assert!(task.starts_with("recipe `r.toml`, line 2, column 21: unknown field `shots`"), "{task}");
+    let system = parse("[[systems]]\nname = \"a\"\nmembers = [\"a\"]\ntreshold = 1\n");
+    assert!(system.starts_with("recipe `r.toml`, line 4, column 1: unknown field `treshold`"), "{system}");
+    let dtype = parse("[models]\na = { path = \"x\", dtype = \"int8\" }\n");
+    assert!(dtype.starts_with("recipe `r.toml`, line 2, column 27: unknown variant `int8`"), "{dtype}");
+    let syntax = parse("tasks = [\"gsm8k\"\nlimit = 3\n");
+    assert!(syntax.starts_with("recipe `r.toml`, line 2, column"), "{syntax}");
+    let number = parse("limit = -3\n");
+    assert!(number.starts_with("recipe `r.toml`, line 1, column 9: invalid value"), "{number}");
+    assert!(!parse("a = 1").contains('\n'));
+}
+
+#[test]
+fn a_missing_file_is_said_so() {
+    let error = Recipe::load(Path::new("nowhere/none.toml")).unwrap_err();
+    assert_eq!(error.to_string(), "failed to read recipe `nowhere/none.toml`");
+    assert!(error.hint().unwrap().contains("recipes/mini.toml"));
+}
