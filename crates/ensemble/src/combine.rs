@@ -261,7 +261,7 @@ mod tests {
         close(q, 0.375);
         close(fused.log_prob(UnionId(1)), 0.325_f64.ln());
         close(own_log_prob(&union, MemberId(1), members[1], UnionId(2)), 0.5_f64.ln());
-        assert_eq!(own_log_prob(&union, MemberId(1), members[1], UnionId(0)), f64::NEG_INFINITY);
+        assert!(own_log_prob(&union, MemberId(1), members[1], UnionId(0)) < -1e300);
     }
 
     #[test]

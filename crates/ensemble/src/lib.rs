@@ -16,6 +16,7 @@ mod gating;
 mod member;
 mod peaks;
 mod prompt;
+mod reading;
 mod request;
 mod sample;
 mod score;
