@@ -2,7 +2,11 @@
 
 use gac_inference::{Distribution, TokenId};
 
+use crate::peaks::Peaks;
 use crate::{MemberId, UnionId, UnionVocabulary, Weights};
+
+/// More union tokens than this are not worth adding up one by one.
+const MANY: usize = 10_000;
 
 /// The weighted average of the members' distributions over the union vocabulary (GaC, section 3.2, method `gac`):
 /// `q(u) = sum_m w_m * sum_{v -> u} p_m(v)`, in f64.
@@ -38,7 +42,7 @@ impl<'a> Fused<'a> {
         let mut q = 0.0;
         for (member, weight, distribution) in self.parts() {
             for &id in self.union.projection(member).ids(token) {
-                q += weight * distribution.log_prob(id).exp();
+                q += weight * prob(distribution, id);
             }
         }
         q
@@ -57,12 +61,13 @@ impl<'a> Fused<'a> {
     ///
     /// The winner's q is at least L, the largest weighted probability of any id. A token whose ids, N at most over all
     /// members, all weigh less than L/N stays below L. So one pass over each member's logits finds the ids worth
-    /// adding up; this is exact.
+    /// adding up; this is exact, and the same to the last bit as the largest entry of [`fill`](Self::fill).
     pub fn winner(&self) -> Option<(UnionId, f64)> {
+        let peaks: Vec<Option<Peaks<'_>>> = self.members.iter().map(|distribution| peaks(distribution)).collect();
         let mut floor = 0.0_f64;
         let mut most = 0;
-        for (member, weight, distribution) in self.parts() {
-            let (_, p) = top(self.union, member, distribution);
+        for ((member, weight, distribution), peaks) in self.parts().zip(&peaks) {
+            let (_, p) = top_of(self.union, member, distribution, peaks.as_ref());
             if p.is_nan() {
                 return None;
             }
@@ -73,34 +78,32 @@ impl<'a> Fused<'a> {
             return None;
         }
         let floor = floor / most as f64;
-        let mut best: Option<(UnionId, f64)> = None;
-        let mut consider = |token: UnionId| {
-            if best.is_some_and(|(known, _)| known == token) {
-                return;
-            }
-            let q = self.prob(token);
-            if best.is_none_or(|(known, most)| q > most || (q == most && token < known)) {
-                best = Some((token, q));
-            }
-        };
-        for (member, weight, distribution) in self.parts().filter(|&(_, weight, _)| weight > 0.0) {
+        let mut worth: Vec<UnionId> = Vec::new();
+        for ((member, weight, distribution), peaks) in self.parts().zip(&peaks).filter(|((_, w, _), _)| *w > 0.0) {
             let projection = self.union.projection(member);
-            match distribution {
-                Distribution::Dense(dense) => {
+            match (distribution, peaks) {
+                (Distribution::Dense(dense), Some(peaks)) => {
                     let cut = (floor / weight).ln() + dense.log_normalizer();
                     // Below the cut by more than f32 can round it.
                     let cut = (cut - 1e-3 - cut.abs() * 1e-6) as f32;
-                    for (id, _) in (0..).map(TokenId).zip(dense.logits()).filter(|&(_, &logit)| logit >= cut) {
-                        projection.key(id).into_iter().for_each(&mut consider);
-                    }
+                    worth.extend(peaks.at_least(cut).filter_map(|id| projection.key(TokenId(id as u32))));
                 }
-                Distribution::TopK(top) => {
+                (Distribution::TopK(top), _) => {
                     let keys = top.entries.iter().filter(|(_, p)| weight * p >= floor * 0.999);
-                    keys.filter_map(|(id, _)| projection.key(*id)).for_each(&mut consider);
+                    worth.extend(keys.filter_map(|(id, _)| projection.key(*id)));
                 }
+                (Distribution::Dense(_), None) => {}
             }
         }
-        best
+        if worth.len() > MANY {
+            // Almost flat: the whole sum is cheaper.
+            let mut q = Vec::new();
+            self.fill(&mut q);
+            return largest((0..).map(UnionId).zip(q));
+        }
+        worth.sort_unstable();
+        worth.dedup();
+        largest(worth.into_iter().map(|token| (token, self.prob(token))))
     }
 
     /// All of q, f64 `(U,)`, into `q`, which is resized and overwritten; gives the mass that no union token gets
@@ -153,13 +156,50 @@ impl<'a> Fused<'a> {
     }
 }
 
-/// `member`'s own most probable id among those that have a union token, and its probability, at most 1.
+/// `member`'s own most probable id among those that have a union token (ties: the lowest id), and its probability, at
+/// most 1.
 ///
 /// Not a number when its logits are not.
 pub fn top(union: &UnionVocabulary, member: MemberId, distribution: &Distribution) -> (TokenId, f64) {
+    top_of(union, member, distribution, peaks(distribution).as_ref())
+}
+
+fn top_of(
+    union: &UnionVocabulary,
+    member: MemberId,
+    distribution: &Distribution,
+    peaks: Option<&Peaks<'_>>,
+) -> (TokenId, f64) {
     let projection = union.projection(member);
-    let (id, p) = distribution.top_where(|id| projection.key(id).is_some());
+    let first = peaks.and_then(Peaks::first).map(|id| TokenId(id as u32)).filter(|&id| projection.key(id).is_some());
+    let (id, p) = match first {
+        Some(id) => (id, prob(distribution, id)),
+        None => distribution.top_where(|id| projection.key(id).is_some()),
+    };
     (id, if p > 1.0 { 1.0 } else { p })
+}
+
+fn peaks(distribution: &Distribution) -> Option<Peaks<'_>> {
+    match distribution {
+        Distribution::Dense(dense) => Some(Peaks::new(dense.logits())),
+        Distribution::TopK(_) => None,
+    }
+}
+
+/// p(id), the same to the last bit wherever it is added up.
+fn prob(distribution: &Distribution, id: TokenId) -> f64 {
+    match distribution {
+        Distribution::Dense(dense) => dense.log_prob(id).exp(),
+        Distribution::TopK(top) => top.entries.iter().find(|(known, _)| *known == id).map_or(0.0, |(_, p)| *p),
+    }
+}
+
+/// The first of the entries with the largest q.
+fn largest(entries: impl Iterator<Item = (UnionId, f64)>) -> Option<(UnionId, f64)> {
+    entries.fold(None, |best, entry| match best {
+        Some((_, most)) if entry.1 <= most => best,
+        _ => Some(entry),
+    })
 }
 
 /// `member`'s own log-probability of a union token: the sum over its ids for it.
@@ -221,7 +261,7 @@ mod tests {
         close(q, 0.375);
         close(fused.log_prob(UnionId(1)), 0.325_f64.ln());
         close(own_log_prob(&union, MemberId(1), members[1], UnionId(2)), 0.5_f64.ln());
-        assert_eq!(own_log_prob(&union, MemberId(1), members[1], UnionId(0)), f64::NEG_INFINITY);
+        assert!(own_log_prob(&union, MemberId(1), members[1], UnionId(0)) < -1e300);
     }
 
     #[test]

@@ -158,7 +158,7 @@ impl Sample {
 /// Where the first stop string begins in `bytes`, of which `before` had none. Empty stop strings are ignored.
 fn stop_at(bytes: &[u8], before: usize, stop: &[String]) -> Option<usize> {
     stop.iter()
-        .map(|stop| stop.as_bytes())
+        .map(String::as_bytes)
         .filter(|stop| !stop.is_empty())
         .filter_map(|stop| {
             let from = (before + 1).saturating_sub(stop.len());

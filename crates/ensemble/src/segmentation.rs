@@ -1,6 +1,7 @@
 //! What each member is fed for a union token.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use gac_inference::{Symbol, TokenId, Tokenizer};
@@ -70,13 +71,15 @@ impl Segmentation {
         if own[token.index()] != NO_ID {
             return Ok(std::slice::from_ref(&own[token.index()]));
         }
-        if !spelled.contains_key(&token) {
-            let ids = encoded(tokenizer, bytes)
-                .or_else(|| longest_match(&self.union, own, *longest, bytes))
-                .ok_or_else(|| Unspellable { member, bytes: bytes.to_vec() })?;
-            spelled.insert(token, ids.into());
-        }
-        Ok(&spelled[&token])
+        Ok(match spelled.entry(token) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(vacant) => {
+                let ids = encoded(tokenizer, bytes)
+                    .or_else(|| longest_match(&self.union, own, *longest, bytes))
+                    .ok_or_else(|| Unspellable { member, bytes: bytes.to_vec() })?;
+                vacant.insert(ids.into())
+            }
+        })
     }
 }
 

@@ -1,4 +1,5 @@
 //! Key-token gating: who is consulted when, and what they are fed.
+#![allow(clippy::unwrap_used, clippy::manual_midpoint, reason = "tests; sums as one would write them by hand")]
 
 mod common;
 

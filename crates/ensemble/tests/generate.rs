@@ -1,4 +1,5 @@
 //! Generation step by step: what is emitted, and what each member is fed.
+#![allow(clippy::unwrap_used, clippy::manual_midpoint, reason = "tests; sums as one would write them by hand")]
 
 mod common;
 

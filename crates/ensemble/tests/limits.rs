@@ -1,4 +1,5 @@
 //! Room: caches that are too small, contexts that end, prompts that are too long; and errors before any work.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! Generation against a slow reference that shares nothing with it: plain loops over maps of bytes, everything
 //! recomputed at every step.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
@@ -166,7 +167,7 @@ fn generation_equals_the_slow_reference_on_random_ensembles() {
             .map(|script| {
                 script.with(|limits| {
                     if round % 2 == 1 {
-                        limits.cache = 60 + 10 * (round % 5)
+                        limits.cache = 60 + 10 * (round % 5);
                     }
                 })
             })

@@ -13,6 +13,7 @@ use gac_ensemble::{
 use gac_inference::testkit::ScriptedModel;
 use gac_inference::{Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId, Tokenizer};
 
+type Next = Vec<(TokenId, f64)>;
 pub type Rule = Arc<dyn Fn(&[TokenId]) -> Vec<(TokenId, f64)> + Send + Sync>;
 pub type Log = Arc<Mutex<Vec<Vec<(SequenceId, Vec<TokenId>)>>>>;
 
@@ -42,7 +43,7 @@ impl Script {
             });
             named.unwrap_or_else(|| panic!("no piece {piece:?}")).0
         };
-        let rules: Vec<(Vec<u8>, Vec<(TokenId, f64)>)> = rules
+        let rules: Vec<(Vec<u8>, Next)> = rules
             .iter()
             .map(|(ending, next)| (ending.as_bytes().to_vec(), next.iter().map(|(piece, p)| (id(piece), *p)).collect()))
             .collect();
@@ -285,5 +286,5 @@ pub fn random_script(random: &mut Random) -> Script {
 }
 
 pub fn random_prompt(random: &mut Random) -> String {
-    (0..1 + random.below(12)).map(|_| ALPHABET[random.below(ALPHABET.len())]).collect()
+    (0..=random.below(12)).map(|_| ALPHABET[random.below(ALPHABET.len())]).collect()
 }

@@ -1,0 +1,204 @@
+//! What members are fed to score continuations: contexts once, then their forks.
+
+use std::ops::Range;
+
+use gac_inference::{Distribution, Extension, LanguageModel, ModelError, SequenceId, TokenId, Wanted};
+
+use crate::EnsembleError;
+use crate::choice::Choice;
+use crate::score::Scorer;
+
+/// Sequences of some choices: `[member][group]` for their contexts, `[member][choice]` for themselves.
+pub(crate) struct Round<'c> {
+    pub(crate) choices: &'c [Choice],
+    /// Choices with the same context.
+    pub(crate) groups: Vec<Range<usize>>,
+    pub(crate) contexts: Vec<Vec<Option<SequenceId>>>,
+    pub(crate) branches: Vec<Vec<Option<SequenceId>>>,
+}
+
+impl Round<'_> {
+    /// The group of a choice.
+    fn group(&self, choice: usize) -> usize {
+        self.groups.partition_point(|group| group.end <= choice)
+    }
+
+    /// Whether several choices of `group` go on after its context.
+    fn shared(&self, group: usize) -> bool {
+        self.choices[self.groups[group].clone()].iter().filter(|choice| choice.tokens.len() > 1).count() > 1
+    }
+}
+
+/// Some tokens of one choice: indices into its tokens.
+pub(crate) struct Piece {
+    pub(crate) choice: usize,
+    pub(crate) tokens: Vec<usize>,
+}
+
+/// Distributions for a piece: for each of its tokens the index into the distributions. Tokens that a member reads
+/// nothing between share one.
+pub(crate) struct View {
+    distributions: Vec<Distribution>,
+    of_token: Vec<usize>,
+}
+
+impl View {
+    pub(crate) fn get(&self, token: usize) -> &Distribution {
+        &self.distributions[self.of_token[token]]
+    }
+}
+
+/// What a member is fed for a piece.
+struct Plan {
+    sequence: SequenceId,
+    ids: Vec<TokenId>,
+    /// The indices into `ids` after which a distribution is wanted.
+    positions: Vec<usize>,
+    /// For each token of the piece the index into `positions`.
+    of_token: Vec<usize>,
+}
+
+impl Scorer<'_> {
+    /// `member` reads the contexts of `groups`, as far as it has not; distributions by group.
+    pub(crate) fn read_contexts(
+        &mut self,
+        round: &mut Round<'_>,
+        member: usize,
+        groups: &[usize],
+        wanted: Wanted<'_>,
+    ) -> Result<Vec<Option<Distribution>>, EnsembleError> {
+        let mut views: Vec<Option<Distribution>> = round.groups.iter().map(|_| None).collect();
+        let mut batch = Vec::with_capacity(groups.len());
+        let mut asked = Vec::with_capacity(groups.len());
+        let mut groups = groups.to_vec();
+        groups.dedup();
+        for group in groups {
+            let ids = &round.choices[round.groups[group].start].context.ids[member];
+            let sequence = self.context(round, member, group)?;
+            let held = self.ensemble.members[member].model.length(sequence);
+            if held < ids.len() {
+                batch.push(Extension { sequence, tokens: &ids[held..], wanted });
+                asked.push(group);
+            }
+        }
+        for (group, mut distributions) in asked.into_iter().zip(self.extend(member, &batch)?) {
+            views[group] = distributions.pop();
+        }
+        Ok(views)
+    }
+
+    /// `member`'s views of `wanted` tokens of each piece; none for a piece it is asked nothing of.
+    pub(crate) fn read_pieces(
+        &mut self,
+        round: &mut Round<'_>,
+        member: usize,
+        pieces: &[Piece],
+        wanted: &[Vec<usize>],
+    ) -> Result<Vec<Option<View>>, EnsembleError> {
+        let asked: Vec<usize> = (0..pieces.len()).filter(|&at| !wanted[at].is_empty()).collect();
+        let sequences = self.branches(round, member, &asked.iter().map(|&at| pieces[at].choice).collect::<Vec<_>>())?;
+        let mut plans: Vec<Plan> = Vec::with_capacity(asked.len());
+        for (&at, sequence) in asked.iter().zip(sequences) {
+            let choice = &round.choices[pieces[at].choice];
+            let context = &choice.context.ids[member];
+            // The last id that has been read where each token is scored, counted from the context's first.
+            let reads = wanted[at].iter().map(|&token| context.len() + choice.before[member][token] - 1);
+            let reads: Vec<usize> = reads.collect();
+            let model = &mut *self.ensemble.members[member].model;
+            let mut held = model.length(sequence);
+            if held > reads[0] {
+                // Nothing was fed since (a control symbol it does not have): it forgets one token, to be told again.
+                held = reads[0];
+                model.truncate(sequence, held).map_err(|source| self.ensemble.failed(member, source))?;
+            }
+            let until = reads[reads.len() - 1] + 1;
+            let ids = context.iter().chain(&choice.fed[member]).copied().take(until).skip(held).collect();
+            let mut positions: Vec<usize> = reads.iter().map(|read| read - held).collect();
+            positions.dedup();
+            let of_token =
+                reads.iter().map(|read| positions.partition_point(|position| position + held < *read)).collect();
+            plans.push(Plan { sequence, ids, positions, of_token });
+        }
+        let batch: Vec<_> = plans
+            .iter()
+            .map(|plan| Extension { sequence: plan.sequence, tokens: &plan.ids, wanted: Wanted::At(&plan.positions) })
+            .collect();
+        let all = self.extend(member, &batch)?;
+        let mut views: Vec<Option<View>> = pieces.iter().map(|_| None).collect();
+        for ((at, distributions), plan) in asked.into_iter().zip(all).zip(plans) {
+            views[at] = Some(View { distributions, of_token: plan.of_token });
+        }
+        Ok(views)
+    }
+
+    /// Sequences of `member` for `choices`, beginning with their contexts. Where no other choice of the group needs
+    /// one, it is the context's own.
+    fn branches(
+        &mut self,
+        round: &mut Round<'_>,
+        member: usize,
+        choices: &[usize],
+    ) -> Result<Vec<SequenceId>, EnsembleError> {
+        let shared: Vec<usize> =
+            choices.iter().map(|&choice| round.group(choice)).filter(|&g| round.shared(g)).collect();
+        self.read_contexts(round, member, &shared, Wanted::Nothing)?;
+        let mut branches = Vec::with_capacity(choices.len());
+        for &choice in choices {
+            let group = round.group(choice);
+            if let Some(branch) = round.branches[member][choice] {
+                branches.push(branch);
+                continue;
+            }
+            let context = self.context(round, member, group)?;
+            let branch = if round.shared(group) { self.opened(member, |model| model.fork(context))? } else { context };
+            round.branches[member][choice] = Some(branch);
+            branches.push(branch);
+        }
+        Ok(branches)
+    }
+
+    /// `member`'s sequence for a group's context, opened if need be.
+    fn context(&mut self, round: &mut Round<'_>, member: usize, group: usize) -> Result<SequenceId, EnsembleError> {
+        if let Some(sequence) = round.contexts[member][group] {
+            return Ok(sequence);
+        }
+        let ids = &round.choices[round.groups[group].start].context.ids[member];
+        let sequence = self.opened(member, |model| model.open(ids))?;
+        round.contexts[member][group] = Some(sequence);
+        Ok(sequence)
+    }
+
+    /// Opens a sequence that is closed when the round ends.
+    fn opened(
+        &mut self,
+        member: usize,
+        open: impl FnOnce(&mut dyn LanguageModel) -> Result<SequenceId, ModelError>,
+    ) -> Result<SequenceId, EnsembleError> {
+        let sequence =
+            open(&mut *self.ensemble.members[member].model).map_err(|source| self.ensemble.failed(member, source))?;
+        self.open.push((member, sequence));
+        Ok(sequence)
+    }
+
+    fn extend(&mut self, member: usize, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, EnsembleError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let result = self.ensemble.members[member].model.extend(batch).and_then(|all| {
+            let complete = all.len() == batch.len()
+                && all.iter().zip(batch).all(|(given, e)| given.len() == e.wanted.indices(e.tokens.len()).len());
+            if complete {
+                Ok(all)
+            } else {
+                Err(ModelError::Backend(String::from("fewer distributions than were asked for")))
+            }
+        });
+        result.map_err(|source| self.ensemble.failed(member, source))
+    }
+
+    pub(crate) fn close(&mut self) {
+        for (member, sequence) in self.open.drain(..) {
+            self.ensemble.members[member].model.close(sequence);
+        }
+    }
+}
