@@ -47,8 +47,11 @@ fn start_log(verbose: u8) {
         2 => "debug",
         _ => "trace",
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("GAC_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("gac={level},gac_harness={level},gac_ensemble={level},gac_inference={level}")));
+    let filter = tracing_subscriber::EnvFilter::try_from_env("GAC_LOG").unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new(format!(
+            "gac={level},gac_harness={level},gac_ensemble={level},gac_inference={level}"
+        ))
+    });
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
 }
 

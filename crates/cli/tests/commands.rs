@@ -108,7 +108,9 @@ fn scoring_tokens_needs_no_tokenizer() {
 fn tasks_are_listed() {
     let ran = gac(&["tasks", "list"]);
     assert_eq!(ran.code, 0);
-    for task in ["mmlu", "mmlu_flan_n_shot_generative", "gsm8k", "arc_easy", "arc_challenge", "piqa", "triviaqa", "nq_open"] {
+    for task in
+        ["mmlu", "mmlu_flan_n_shot_generative", "gsm8k", "arc_easy", "arc_challenge", "piqa", "triviaqa", "nq_open"]
+    {
         assert!(ran.stdout.lines().any(|line| line.split_whitespace().next() == Some(task)), "{task}");
     }
     let json: Value = serde_json::from_str(&gac(&["tasks", "list", "--json"]).stdout).unwrap();
@@ -139,8 +141,26 @@ fn eval_scores_an_ensemble_on_every_task() {
     let run = folder.path().join("run");
     let tasks = "mmlu,mmlu_flan_n_shot_generative,gsm8k,arc_easy,arc_challenge,piqa,triviaqa,nq_open";
     let ran = gac(&[
-        "eval", "--model", LLAMA, "--model", QWEN, "--gate", LLAMA, "--threshold", "0.5", "--tasks", tasks, "--limit", "2",
-        "--num_fewshot", "1", "--data_dir", "datasets/mini", "--output_path", run.to_str().unwrap(), "--log_samples",
+        "eval",
+        "--model",
+        LLAMA,
+        "--model",
+        QWEN,
+        "--gate",
+        LLAMA,
+        "--threshold",
+        "0.5",
+        "--tasks",
+        tasks,
+        "--limit",
+        "2",
+        "--num_fewshot",
+        "1",
+        "--data_dir",
+        "datasets/mini",
+        "--output_path",
+        run.to_str().unwrap(),
+        "--log_samples",
     ]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let samples = walk(&run, "samples.jsonl");

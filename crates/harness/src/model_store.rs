@@ -50,7 +50,8 @@ impl ModelStore {
         }
         let model = self.model(name)?;
         let source = source(model)?;
-        let options = EngineOptions { device: self.device, weight_type: weight_type(model), ..EngineOptions::default() };
+        let options =
+            EngineOptions { device: self.device, weight_type: weight_type(model), ..EngineOptions::default() };
         let engine = Engine::load(&source, &options)?;
         let tokenizer = Tokenizer::load(&source, Some(engine.limits().vocabulary))?;
         Ok(Member { name: name.to_owned(), model: Box::new(engine), tokenizer: Arc::new(tokenizer) })

@@ -10,10 +10,9 @@ use gac_inference::{Engine, EngineOptions, Extension, LanguageModel, ModelSource
 #[test]
 fn logits_equal_candle_transformers_qwen2() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/qwen2-bf16");
-    let config: Config = serde_json::from_slice(
-        &std::fs::read(folder.join("config_v4.json")).map(|text| with_window(&text)).unwrap(),
-    )
-    .unwrap();
+    let config: Config =
+        serde_json::from_slice(&std::fs::read(folder.join("config_v4.json")).map(|text| with_window(&text)).unwrap())
+            .unwrap();
     let weights = std::fs::read(folder.join("model.safetensors")).unwrap();
     let weights = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).unwrap();
     let mut reference = ModelForCausalLM::new(&config, weights).unwrap();

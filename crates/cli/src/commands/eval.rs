@@ -20,7 +20,8 @@ pub(crate) fn eval(args: &EvalArgs, printer: &mut Printer) -> Outcome {
 /// The models and the one system that flags name.
 pub(crate) fn recipe(args: &SystemArgs) -> Recipe {
     let names = names(&args.model);
-    let models = names.iter().zip(&args.model).map(|(name, text)| (name.clone(), model(text))).collect::<BTreeMap<_, _>>();
+    let models =
+        names.iter().zip(&args.model).map(|(name, text)| (name.clone(), model(text))).collect::<BTreeMap<_, _>>();
     // A gate is named as its `--model` was, or by the name it got.
     let gate = args.gate.as_ref().map(|gate| {
         let place = args.model.iter().position(|model| model == gate);
@@ -30,8 +31,7 @@ pub(crate) fn recipe(args: &SystemArgs) -> Recipe {
     if let Some(threshold) = args.threshold {
         name = format!("{name} @ {threshold}");
     }
-    let system =
-        SystemSpec { name, members: names, weights: args.weights.clone(), gate, threshold: args.threshold };
+    let system = SystemSpec { name, members: names, weights: args.weights.clone(), gate, threshold: args.threshold };
     Recipe { models, systems: vec![system], ..Recipe::default() }
 }
 

@@ -68,9 +68,10 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
     });
     bar.finish_and_clear();
     generated.map_err(|error| at_line(error, &prompts, args))?;
-    let lines = prompts.into_iter().zip(generations).filter_map(|((_, prompt), generation)| {
-        Some(continuation(prompt.prompt, generation?, args.trace))
-    });
+    let lines = prompts
+        .into_iter()
+        .zip(generations)
+        .filter_map(|((_, prompt), generation)| Some(continuation(prompt.prompt, generation?, args.trace)));
     output.finish(lines)
 }
 

@@ -44,8 +44,8 @@ impl Output {
     /// Opens it, so that a place that cannot be written is known before the work begins.
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::NamedTempFile::new_in(folder)
-            .with_context(|| format!("failed to write `{}`", path.display()))?;
+        let file =
+            tempfile::NamedTempFile::new_in(folder).with_context(|| format!("failed to write `{}`", path.display()))?;
         Ok(Self { path: path.to_owned(), file })
     }
 

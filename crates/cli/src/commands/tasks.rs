@@ -21,10 +21,8 @@ pub(crate) fn tasks(args: &TasksArgs, printer: &mut Printer) -> Outcome {
             TaskKind::Generate => "generation",
             TaskKind::Choose => "log-likelihood",
         };
-        printer.data(&format!(
-            "{:<widest$}  {kind:<14}  {:>2} shots  {}\n",
-            task.name, task.num_fewshot, task.title
-        ))?;
+        printer
+            .data(&format!("{:<widest$}  {kind:<14}  {:>2} shots  {}\n", task.name, task.num_fewshot, task.title))?;
     }
     Ok(())
 }

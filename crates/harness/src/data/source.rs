@@ -1,0 +1,82 @@
+//! Where data comes from: a folder, or the hub.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DataError, Row, files, hub, parquet};
+
+/// A data set on the hub.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// Its id, `organisation/name`.
+    pub id: String,
+    /// The configuration: the folder its files are in.
+    pub config: String,
+    /// Branch, tag or commit.
+    #[serde(default = "main_branch")]
+    pub revision: String,
+}
+
+fn main_branch() -> String {
+    "main".to_owned()
+}
+
+/// Finds and reads the files of data sets.
+#[derive(Clone, Debug, Default)]
+pub struct DataSource {
+    dir: Option<PathBuf>,
+}
+
+impl DataSource {
+    /// Reads from `data_dir`, laid out as the hub is (`DIR/openai/gsm8k/main/test-00000-of-00001.parquet`), and from
+    /// nowhere else; or, without one, from the hub's local cache and the hub.
+    pub fn new(data_dir: Option<PathBuf>) -> Self {
+        Self { dir: data_dir }
+    }
+
+    /// The files of a split, in order.
+    ///
+    /// # Errors
+    /// When the folder lacks them (the error names the paths looked for), or the hub does not give them.
+    pub fn files(&self, dataset: &Dataset, split: &str) -> Result<Vec<PathBuf>, DataError> {
+        let Some(dir) = &self.dir else { return hub::fetch(dataset, split) };
+        let root = dir.join(&dataset.id);
+        files::find(&root, dataset, split)?.ok_or_else(|| DataError::NotInFolder {
+            dataset: dataset.id.clone(),
+            split: split.to_owned(),
+            looked_for: files::expected(&root, dataset, split),
+        })
+    }
+
+    /// The rows of a split, in order, with the named columns only.
+    ///
+    /// # Errors
+    /// As [`files`](Self::files); and when a file does not parse or lacks a column.
+    pub fn rows(&self, dataset: &Dataset, split: &str, columns: &[String]) -> Result<Vec<Row>, DataError> {
+        let mut rows = Vec::new();
+        for path in self.files(dataset, split)? {
+            rows.extend(parquet::read(&path, columns)?);
+        }
+        Ok(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_the_file_names_the_paths_looked_for() {
+        let source = DataSource::new(Some("/nowhere".into()));
+        let dataset = Dataset { id: "a/b".to_owned(), config: "main".to_owned(), revision: main_branch() };
+        let error = source.rows(&dataset, "test", &[]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the data folder has no split `test` of `a/b`: looked for \
+             /nowhere/a/b/main/test-00000-of-00001.parquet and /nowhere/a/b/main/test/0000.parquet"
+        );
+        assert!(error.hint().is_some());
+    }
+}

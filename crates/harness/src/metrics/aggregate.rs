@@ -1,0 +1,82 @@
+//! Means and their standard errors.
+
+/// A mean over documents.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// The mean.
+    pub value: f64,
+    /// Its standard error: sample standard deviation over the square root of the number of documents. `None` for a
+    /// single document.
+    pub stderr: Option<f64>,
+    /// Documents it is over.
+    pub documents: usize,
+}
+
+impl Estimate {
+    /// The mean of `values`; `None` of nothing.
+    pub fn mean(values: &[f64]) -> Option<Self> {
+        if values.is_empty() {
+            return None;
+        }
+        let n = values.len() as f64;
+        let value = values.iter().sum::<f64>() / n;
+        let stderr = (values.len() > 1).then(|| {
+            let squares: f64 = values.iter().map(|x| (x - value).powi(2)).sum();
+            (squares / (n - 1.0)).sqrt() / n.sqrt()
+        });
+        Some(Self { value, stderr, documents: values.len() })
+    }
+}
+
+/// A group's figure: the mean weighted by the parts' sizes, and the pooled standard error
+/// `sqrt(sum((n_i - 1) n_i s_i^2) / (N - k) / N)` over its `k` parts at once. No standard error where a part has none,
+/// no figure of no parts.
+///
+/// Source: lm-evaluation-harness 0.4.13, `aggregate_subtask_metrics` and `pooled_sample_stderr`.
+pub fn pooled(parts: &[Estimate]) -> Option<Estimate> {
+    let documents: usize = parts.iter().map(|part| part.documents).sum();
+    if documents == 0 {
+        return None;
+    }
+    let total = documents as f64;
+    let value = parts.iter().map(|part| part.value * part.documents as f64).sum::<f64>() / total;
+    let weighted: Option<f64> = parts
+        .iter()
+        .map(|part| {
+            let n = part.documents as f64;
+            part.stderr.map(|stderr| (n - 1.0) * stderr.powi(2) * n)
+        })
+        .sum();
+    let stderr = weighted.map(|sum| (sum / (total - parts.len() as f64) / total).sqrt());
+    Some(Estimate { value, stderr, documents })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_standard_error_is_the_samples() {
+        let estimate = Estimate::mean(&[1.0, 0.0, 1.0, 1.0]).unwrap();
+        assert!((estimate.value - 0.75).abs() < 1e-15);
+        assert!((estimate.stderr.unwrap() - 0.25).abs() < 1e-15);
+        assert_eq!(Estimate::mean(&[1.0]).unwrap().stderr, None);
+        assert_eq!(Estimate::mean(&[]), None);
+    }
+
+    #[test]
+    fn a_group_weighs_its_parts_by_size() {
+        let parts = [Estimate::mean(&[1.0, 1.0, 0.0]).unwrap(), Estimate::mean(&[0.0, 1.0]).unwrap()];
+        let group = pooled(&parts).unwrap();
+        assert!((group.value - 0.6).abs() < 1e-15);
+        // Sums of squares 2/3 and 1/2 over 5 - 2, then over 5.
+        assert!((group.stderr.unwrap() - ((2.0 / 3.0 + 0.5) / 3.0_f64 / 5.0).sqrt()).abs() < 1e-15);
+        assert_eq!(group.documents, 5);
+    }
+
+    #[test]
+    fn a_group_with_a_part_of_one_document_has_no_standard_error() {
+        let parts = [Estimate::mean(&[1.0, 0.0]).unwrap(), Estimate::mean(&[1.0]).unwrap()];
+        assert_eq!(pooled(&parts).unwrap().stderr, None);
+    }
+}

@@ -1,0 +1,11 @@
+//! Metrics of single documents and their aggregation, as lm-evaluation-harness computes them.
+
+mod aggregate;
+mod choice;
+mod definition;
+mod exact_match;
+
+pub use aggregate::{Estimate, pooled};
+pub use choice::{ChoiceScores, argmax};
+pub use definition::MetricDefinition;
+pub use exact_match::ExactMatch;

@@ -1,0 +1,144 @@
+//! What a task is, as its TOML file says.
+
+use serde::{Deserialize, Serialize};
+
+use crate::MetricKey;
+use crate::data::Dataset;
+use crate::filters::FilterDefinition;
+use crate::metrics::MetricDefinition;
+
+/// A task's definition: which rows, which prompt, which shots, which score.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskDefinition {
+    /// lm-evaluation-harness's name. A suffix `@...` names a protocol other than release 0.4.13's.
+    pub name: String,
+    /// One line for lists.
+    pub title: String,
+    /// lm-evaluation-harness's version of the task; samples of different versions are not compared.
+    pub version: String,
+    /// Whether a system continues the prompt or scores choices.
+    pub kind: TaskKind,
+    /// The metric that stands in leaderboards.
+    pub primary: MetricKey,
+    /// The data set.
+    pub dataset: Dataset,
+    /// The split that is evaluated.
+    pub split: String,
+    /// The columns that are read; together they are the document.
+    pub columns: Vec<String>,
+    /// How rows are cut into subtasks, where they are.
+    pub subjects: Option<SubjectsDefinition>,
+    /// The prompt.
+    pub prompt: PromptDefinition,
+    /// The few-shot examples.
+    pub fewshot: FewShotDefinition,
+    /// Generation settings; for [`TaskKind::Generate`] only.
+    pub generation: Option<GenerationDefinition>,
+    /// Filters of responses; for [`TaskKind::Generate`] only. Multiple choice has the filter `none`.
+    #[serde(default)]
+    pub filters: Vec<FilterDefinition>,
+    /// The metrics of every filter.
+    pub metrics: Vec<MetricDefinition>,
+}
+
+/// What a system is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// To continue a prompt.
+    Generate,
+    /// To score continuations.
+    Choose,
+}
+
+/// Rows cut into subtasks by a column, with groups of subtasks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubjectsDefinition {
+    /// The column with the subject.
+    pub column: String,
+    /// Template of a subtask's name, of `subject`.
+    pub subtask: String,
+    /// Template of a group's name, of `category`.
+    pub group: String,
+    /// Whether lm-evaluation-harness itself reports figures for the task as a whole and its groups. Ours always are.
+    pub harness_reports_groups: bool,
+}
+
+/// How a document becomes text. `text` and `description` are minijinja templates, `target` and `choices` minijinja
+/// expressions, all over the document's columns.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromptDefinition {
+    /// What stands in front of everything, shots included.
+    #[serde(default)]
+    pub description: String,
+    /// The question.
+    pub text: String,
+    /// The reference answer: a text, a list of accepted texts, or for multiple choice the index of the right choice.
+    pub target: String,
+    /// The choices' texts.
+    pub choices: Option<String>,
+    /// What stands between a question and its answer.
+    #[serde(default = "space")]
+    pub target_delimiter: String,
+    /// What stands after a shot.
+    #[serde(default = "blank_line")]
+    pub fewshot_delimiter: String,
+}
+
+fn space() -> String {
+    " ".to_owned()
+}
+
+fn blank_line() -> String {
+    "\n\n".to_owned()
+}
+
+/// Where few-shot examples come from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FewShotDefinition {
+    /// The split.
+    pub split: String,
+    /// How they are chosen.
+    pub sampler: SamplerKind,
+    /// How many there are unless asked otherwise.
+    pub default: usize,
+    /// Draws one more example than needed and drops the evaluated document if it is among them.
+    /// lm-evaluation-harness does so when the few-shot split and the test split have the same name, and also when the
+    /// task names neither.
+    #[serde(default)]
+    pub exclude_document: bool,
+}
+
+/// How few-shot examples are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SamplerKind {
+    /// Drawn with Python's `random.Random(1234)`, one generator per (sub)task, document after document.
+    Random,
+    /// The first ones of the split, the same for every document.
+    FirstN,
+}
+
+/// How a system generates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GenerationDefinition {
+    /// Where generation ends: at the first of these texts.
+    pub until: Vec<String>,
+    /// Most tokens to generate; 256, lm-evaluation-harness's default, unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_gen_toks: Option<usize>,
+    /// Whether to sample; evaluation is greedy either way. lm-evaluation-harness sends the setting along.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub do_sample: Option<bool>,
+    /// Sampling temperature; as `do_sample`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+}
+
+/// Most tokens to generate where a task does not say.
+pub(super) const DEFAULT_MAX_NEW_TOKENS: usize = 256;

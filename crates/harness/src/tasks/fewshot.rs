@@ -1,0 +1,146 @@
+//! Which rows a document gets as shots.
+
+use super::definition::{FewShotDefinition, SamplerKind};
+use crate::data::Row;
+use crate::python::PythonRandom;
+
+/// lm-evaluation-harness's default seed of few-shot sampling.
+const SEED: u64 = 1234;
+
+/// Chooses shots for one (sub)task's documents, which must be asked for in order from the first one: the generator
+/// advances from document to document. (lm-evaluation-harness is fragile here: with several ranks each rank advances
+/// its own generator over its own documents, so shots depend on the number of ranks. Here they never do: a limit only
+/// ends the sequence early.)
+///
+/// Source: lm-evaluation-harness 0.4.13, `lm_eval/api/samplers.py`.
+pub(super) struct ShotSampler<'a> {
+    kind: SamplerKind,
+    exclude_document: bool,
+    shots: usize,
+    pool: &'a [Row],
+    random: PythonRandom,
+}
+
+/// More rows were needed than the pool has.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct PoolTooSmall {
+    pub(super) available: usize,
+    pub(super) needed: usize,
+}
+
+impl<'a> ShotSampler<'a> {
+    pub(super) fn new(definition: &FewShotDefinition, shots: usize, pool: &'a [Row]) -> Self {
+        Self {
+            kind: definition.sampler,
+            exclude_document: definition.exclude_document,
+            shots,
+            pool,
+            random: PythonRandom::new(SEED),
+        }
+    }
+
+    /// Indices into the pool of the next document's shots, in prompt order.
+    pub(super) fn next(&mut self, document: &Row) -> Result<Vec<usize>, PoolTooSmall> {
+        if self.shots == 0 {
+            return Ok(Vec::new());
+        }
+        match self.kind {
+            SamplerKind::FirstN => self.first(document),
+            SamplerKind::Random => self.draw(document),
+        }
+    }
+
+    fn first(&self, document: &Row) -> Result<Vec<usize>, PoolTooSmall> {
+        let eligible = (0..self.pool.len()).filter(|index| !self.is_excluded(*index, document));
+        let mut chosen: Vec<usize> = eligible.collect();
+        if chosen.len() < self.shots {
+            return Err(PoolTooSmall { available: chosen.len(), needed: self.shots });
+        }
+        chosen.truncate(self.shots);
+        Ok(chosen)
+    }
+
+    fn draw(&mut self, document: &Row) -> Result<Vec<usize>, PoolTooSmall> {
+        let wanted = self.shots + usize::from(self.exclude_document);
+        let mut chosen = self.sample(self.pool.len(), wanted)?;
+        chosen.retain(|index| !self.is_excluded(*index, document));
+        chosen.truncate(self.shots);
+        if chosen.len() < self.shots {
+            // The document was drawn more than once (the pool has copies of it): drawn again, from the others.
+            let others: Vec<usize> = (0..self.pool.len()).filter(|index| !self.is_excluded(*index, document)).collect();
+            chosen = self.sample(others.len(), self.shots)?.into_iter().map(|index| others[index]).collect();
+        }
+        Ok(chosen)
+    }
+
+    fn sample(&mut self, available: usize, needed: usize) -> Result<Vec<usize>, PoolTooSmall> {
+        self.random.sample(available, needed).ok_or(PoolTooSmall { available, needed })
+    }
+
+    fn is_excluded(&self, index: usize, document: &Row) -> bool {
+        self.exclude_document && self.pool[index] == *document
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn rows(texts: &[&str]) -> Vec<Row> {
+        texts.iter().map(|text| json!({"text": text}).as_object().unwrap().clone()).collect()
+    }
+
+    fn definition(sampler: SamplerKind, exclude_document: bool) -> FewShotDefinition {
+        FewShotDefinition { split: "train".to_owned(), sampler, default: 0, exclude_document }
+    }
+
+    #[test]
+    fn the_first_rows_are_the_same_for_every_document() {
+        let pool = rows(&["a", "b", "c"]);
+        let mut sampler = ShotSampler::new(&definition(SamplerKind::FirstN, false), 2, &pool);
+        assert_eq!(sampler.next(&pool[0]), Ok(vec![0, 1]));
+        assert_eq!(sampler.next(&pool[1]), Ok(vec![0, 1]));
+    }
+
+    #[test]
+    fn draws_follow_the_generator_from_document_to_document() {
+        // From Python: r = random.Random(1234); r.sample(range(100), 3); r.sample(range(100), 3)
+        let pool = rows(&vec!["a"; 100]);
+        let mut sampler = ShotSampler::new(&definition(SamplerKind::Random, false), 3, &pool);
+        let mut random = PythonRandom::new(1234);
+        assert_eq!(sampler.next(&pool[0]).ok(), random.sample(100, 3));
+        assert_eq!(sampler.next(&pool[0]).ok(), random.sample(100, 3));
+    }
+
+    #[test]
+    fn the_evaluated_document_is_never_among_its_shots() {
+        let pool = rows(&["a", "b", "c", "d"]);
+        for document in &pool {
+            let mut sampler = ShotSampler::new(&definition(SamplerKind::Random, true), 3, &pool);
+            for _ in 0..20 {
+                let shots = sampler.next(document).unwrap();
+                assert_eq!(shots.len(), 3);
+                assert!(shots.iter().all(|index| pool[*index] != *document));
+            }
+        }
+    }
+
+    #[test]
+    fn copies_of_the_evaluated_document_lead_to_another_draw() {
+        let pool = rows(&["a", "a", "a", "b", "c"]);
+        let mut sampler = ShotSampler::new(&definition(SamplerKind::Random, true), 2, &pool);
+        for _ in 0..20 {
+            let mut shots = sampler.next(&pool[0]).unwrap();
+            shots.sort_unstable();
+            assert_eq!(shots, [3, 4]);
+        }
+    }
+
+    #[test]
+    fn a_pool_that_is_too_small_says_so() {
+        let pool = rows(&["a", "b"]);
+        let mut sampler = ShotSampler::new(&definition(SamplerKind::Random, true), 2, &pool);
+        assert_eq!(sampler.next(&pool[0]), Err(PoolTooSmall { available: 2, needed: 3 }));
+    }
+}

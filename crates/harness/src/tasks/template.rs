@@ -1,0 +1,126 @@
+//! Templates over documents, with the few methods of Python's texts and lists that they use.
+
+use std::sync::{Arc, LazyLock};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, Value, ValueKind, from_args};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Expression, State, UndefinedBehavior};
+
+use crate::python::strip;
+
+/// The only template's name in its environment.
+const TEXT: &str = "template";
+
+/// A template that gives text.
+pub(super) struct Template {
+    environment: Environment<'static>,
+}
+
+impl Template {
+    pub(super) fn new(source: &str) -> Result<Self, Error> {
+        let mut environment = environment()?;
+        environment.add_template_owned(TEXT, source.to_owned())?;
+        Ok(Self { environment })
+    }
+
+    pub(super) fn render(&self, document: &Value) -> Result<String, Error> {
+        self.environment.get_template(TEXT)?.render(document.clone())
+    }
+}
+
+/// An expression that gives a value.
+pub(super) struct ValueTemplate {
+    expression: Expression<'static, 'static>,
+}
+
+impl ValueTemplate {
+    pub(super) fn new(source: &str) -> Result<Self, Error> {
+        static ENVIRONMENT: LazyLock<Environment<'static>> =
+            LazyLock::new(|| environment().expect("the default delimiters are valid"));
+        Ok(Self { expression: ENVIRONMENT.compile_expression_owned(source.to_owned())? })
+    }
+
+    pub(super) fn evaluate(&self, document: &Value) -> Result<serde_json::Value, Error> {
+        let value = self.expression.eval(document.clone())?;
+        serde_json::to_value(&value)
+            .map_err(|source| Error::new(ErrorKind::BadSerialization, "no plain value").with_source(source))
+    }
+}
+
+/// A document, ready for templates.
+pub(super) fn context(document: &impl serde::Serialize) -> Value {
+    Value::from(Serde(document))
+}
+
+/// An environment that behaves as Jinja2 does under lm-evaluation-harness: undefined names are errors, nothing is
+/// escaped, a final line break stays.
+fn environment() -> Result<Environment<'static>, Error> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build()?);
+    environment.set_unknown_method_callback(python_method);
+    Ok(environment)
+}
+
+fn python_method(_: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
+    match (value.kind(), method) {
+        (ValueKind::String, "strip") => {
+            let () = from_args(args)?;
+            Ok(Value::from(strip(value.as_str().unwrap_or_default())))
+        }
+        (ValueKind::String, "split") => {
+            let (separator,): (Arc<str>,) = from_args(args)?;
+            let text = value.as_str().unwrap_or_default();
+            Ok(text.split(&*separator).map(Value::from).collect())
+        }
+        (ValueKind::Seq, "index") => {
+            let (wanted,): (Value,) = from_args(args)?;
+            let found = value.try_iter()?.position(|item| item == wanted);
+            found.map(Value::from).ok_or_else(|| {
+                Error::new(ErrorKind::InvalidOperation, format!("`{wanted}` is not in the list {value}"))
+            })
+        }
+        _ => Err(Error::from(ErrorKind::UnknownMethod)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn document(value: &serde_json::Value) -> Value {
+        context(value)
+    }
+
+    #[test]
+    fn a_template_strips_as_python_does_and_keeps_its_final_newline() {
+        let template = Template::new("Q: {{question.strip()}} <b>\n").unwrap();
+        let rendered = template.render(&document(&json!({"question": " a & b\u{1f}"}))).unwrap();
+        assert_eq!(rendered, "Q: a & b <b>\n");
+    }
+
+    #[test]
+    fn an_undefined_name_is_an_error() {
+        assert!(Template::new("{{goal}}").unwrap().render(&document(&json!({}))).is_err());
+        assert!(ValueTemplate::new("goal.text").unwrap().evaluate(&document(&json!({}))).is_err());
+    }
+
+    #[test]
+    fn expressions_give_integers_texts_and_lists() {
+        let row = document(&json!({"choices": {"text": ["x", "y"], "label": ["1", "2"]}, "key": "2", "n": 3}));
+        let evaluate = |source: &str| ValueTemplate::new(source).unwrap().evaluate(&row).unwrap();
+        assert_eq!(evaluate("choices.label.index(key)"), json!(1));
+        assert_eq!(evaluate("choices.text"), json!(["x", "y"]));
+        assert_eq!(evaluate("[key, 'z']"), json!(["2", "z"]));
+        assert_eq!(evaluate("['a', 'b', 'c', 'd'][n]"), json!("d"));
+    }
+
+    #[test]
+    fn a_key_that_is_no_label_is_named() {
+        let row = document(&json!({"label": ["A", "B"], "key": "E"}));
+        let error = ValueTemplate::new("label.index(key)").unwrap().evaluate(&row).unwrap_err();
+        assert!(error.to_string().contains("`E` is not in the list"), "{error}");
+    }
+}

@@ -1,0 +1,67 @@
+//! Prompts.
+
+use std::collections::HashMap;
+
+use gac_harness::tasks::task_definition;
+use gac_harness::{Document, Request, TaskOptions, load_task};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::support::{data, key, lines, shared};
+
+fn sha256(parts: &[&str]) -> String {
+    Sha256::digest(parts.join("\0").as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+fn by_key(documents: &[Document]) -> HashMap<(Option<String>, usize), &Document> {
+    documents.iter().map(|document| ((document.subject.clone(), document.id), document)).collect()
+}
+
+/// Every recorded document's prompt (or each of its requests), its text where it is given, and the generation settings.
+pub(crate) fn compare(recording: &str, task: &str, shots: usize) {
+    let Some(shared) = shared() else { return };
+    let options = TaskOptions { num_fewshot: Some(shots), limit: None };
+    let loaded = load_task(task, &data(&shared), &options).unwrap();
+    let documents = by_key(&loaded.documents);
+    let settings = serde_json::to_value(&task_definition(task).unwrap().generation).unwrap();
+    let (mut compared, mut requests) = (0, 0);
+    for line in lines(&shared, &format!("{recording}.jsonl")) {
+        let document = documents[&key(&line)];
+        match &document.request {
+            Request::Generate { prompt, stop, max_new_tokens } => {
+                if let Some(text) = line["prompt"].as_str() {
+                    assert_eq!(prompt, text, "{recording} {:?}", key(&line));
+                }
+                assert_eq!(json!(sha256(&[prompt])), line["prompt_sha256"], "{recording} {:?}", key(&line));
+                assert_eq!(settings, line["gen_kwargs"], "{recording}");
+                assert_eq!(json!(stop), line["gen_kwargs"]["until"]);
+                assert_eq!(*max_new_tokens, 256);
+                requests += 1;
+            }
+            Request::Choose { context, continuations } => {
+                if let Some(text) = line["context"].as_str() {
+                    assert_eq!(context, text, "{recording} {:?}", key(&line));
+                    assert_eq!(json!(continuations), line["continuations"]);
+                }
+                let hashes: Vec<Value> = continuations.iter().map(|text| json!(sha256(&[context, text]))).collect();
+                assert_eq!(json!(hashes), line["request_sha256"], "{recording} {:?}", key(&line));
+                requests += hashes.len();
+            }
+        }
+        compared += 1;
+    }
+    eprintln!("{recording}: {compared} documents, {requests} requests equal, of {} loaded", loaded.documents.len());
+}
+
+/// The first documents with a limit are those without one.
+pub(crate) fn compare_limited(task: &str, shots: usize) {
+    let Some(shared) = shared() else { return };
+    let load =
+        |limit| load_task(task, &data(&shared), &TaskOptions { num_fewshot: Some(shots), limit }).unwrap().documents;
+    let (limited, full) = (load(Some(3)), load(None));
+    let full = by_key(&full);
+    assert!(limited.iter().all(|document| document.id < 3));
+    for document in &limited {
+        assert_eq!(document.request, full[&(document.subject.clone(), document.id)].request);
+    }
+}

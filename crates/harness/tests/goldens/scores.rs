@@ -1,0 +1,93 @@
+//! Scores.
+
+use std::collections::HashMap;
+
+use gac_ensemble::LogLikelihood;
+use gac_harness::tasks::task_definition;
+use gac_harness::{Answer, Document, Outcome, Score, TaskOptions, load_task};
+use serde_json::Value;
+
+use super::support::{data, key, lines, shared};
+
+/// Every recorded response's extraction and metrics, and every aggregate over them.
+pub(crate) fn compare(task: &str) {
+    let Some(shared) = shared() else { return };
+    let loaded = load_task(task, &data(&shared), &TaskOptions { num_fewshot: Some(0), limit: None }).unwrap();
+    let documents: HashMap<(Option<String>, usize), &Document> =
+        loaded.documents.iter().map(|document| ((document.subject.clone(), document.id), document)).collect();
+
+    let lines = lines(&shared, &format!("scoring/{task}.jsonl"));
+    let mut scored: Vec<(&Document, Score)> = Vec::new();
+    for line in lines.iter().filter(|line| line["type"] == "response") {
+        let document = documents[&key(line)];
+        assert_eq!(document.target, line["target"], "{line}");
+        let score = loaded.scorer.score(document, &answer(line));
+        assert!(!matches!(score.outcome, Outcome::Failed { .. }), "{line}");
+        if line["response"].as_str().is_some_and(|response| response.trim().is_empty()) {
+            assert_eq!(score.outcome, Outcome::NoAnswer, "{line}");
+        }
+        check_metrics(line, &score);
+        scored.push((document, score));
+    }
+
+    let scored: Vec<(&Document, &Score)> = scored.iter().map(|(document, score)| (*document, score)).collect();
+    let aggregates = loaded.scorer.aggregate(&scored);
+    let reports_groups = task_definition(task).unwrap().subjects.as_ref().is_none_or(|s| s.harness_reports_groups);
+    let (mut lines_compared, mut values_compared) = (0, 0);
+    for line in lines.iter().filter(|line| line["type"] == "aggregate") {
+        let metrics = line["metrics"].as_object().unwrap();
+        assert_eq!(metrics.is_empty(), !reports_groups && line["subject"].is_null(), "{line}");
+        let own: Vec<_> = aggregates.iter().filter(|own| line["name"] == own.name).collect();
+        assert!(!own.is_empty(), "{line}");
+        for own in own {
+            assert_eq!(Some(own.documents as u64), line["n"].as_u64(), "{line}");
+            let (metric, filter) = (&own.key.metric, &own.key.filter);
+            let compared =
+                [(format!("{metric},{filter}"), Some(own.value)), (format!("{metric}_stderr,{filter}"), own.stderr)];
+            for (name, value) in compared.into_iter().filter(|_| !metrics.is_empty()) {
+                let difference = (value.unwrap() - metrics[&name].as_f64().unwrap()).abs();
+                assert!(difference <= 1e-12, "{name}: {value:?} in {line}");
+                values_compared += 1;
+            }
+        }
+        assert!(values_compared >= metrics.len());
+        lines_compared += 1;
+    }
+    eprintln!("{task}: {} responses, {lines_compared} aggregates ({values_compared} values) equal", scored.len());
+}
+
+fn answer(line: &Value) -> Answer {
+    if let Some(response) = line["response"].as_str() {
+        return Answer::Text(response.to_owned());
+    }
+    let sums = line["lls"].as_array().unwrap();
+    Answer::Scores(
+        sums.iter()
+            .map(|sum| LogLikelihood {
+                sum: sum.as_f64().unwrap(),
+                greedy: false,
+                tokens: Vec::new(),
+                truncated: false,
+            })
+            .collect(),
+    )
+}
+
+fn check_metrics(line: &Value, score: &Score) {
+    let expected: Vec<(&str, &Value)> = match line["filters"].as_object() {
+        Some(filters) => filters.iter().map(|(name, filter)| (name.as_str(), filter)).collect(),
+        None => vec![("none", &line["metrics"])],
+    };
+    assert_eq!(score.filters.len(), expected.len(), "{line}");
+    for (name, expected) in expected {
+        let filter = score.filters.iter().find(|filter| filter.filter == name).unwrap();
+        let expected = expected.as_object().unwrap();
+        if let Some(filtered) = expected.get("filtered") {
+            assert_eq!(filter.extracted, *filtered, "{line}");
+        }
+        assert_eq!(filter.metrics.len(), expected.keys().filter(|key| *key != "filtered").count(), "{line}");
+        for (metric, value) in &filter.metrics {
+            assert_eq!(Some(*value), expected[metric].as_f64(), "{metric} under {name}: {line}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Tasks from data folder to aggregate, on invented rows.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use gac_ensemble::LogLikelihood;
+use gac_harness::{Answer, DataSource, Outcome, Request, TaskError, TaskOptions, load_task};
+use polars::prelude::{Column, DataFrame, IntoSeries, NamedFrom, ParquetWriter, Series, StructChunked};
+
+fn write(folder: &Path, file: &str, rows: usize, columns: Vec<Column>) {
+    let path = folder.join(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut frame = DataFrame::new(rows, columns).unwrap();
+    ParquetWriter::new(File::create(path).unwrap()).finish(&mut frame).unwrap();
+}
+
+fn lists(name: &str, lists: &[&[&str]]) -> Series {
+    Series::new(name.into(), lists.iter().map(|list| Series::new("".into(), *list)).collect::<Vec<_>>())
+}
+
+fn options(num_fewshot: usize) -> TaskOptions {
+    TaskOptions { num_fewshot: Some(num_fewshot), limit: None }
+}
+
+/// Two subjects lm-evaluation-harness knows and one it does not.
+fn mmlu(folder: &Path) {
+    let choices: &[&str] = &["red", "blue", "green", "grey"];
+    for (file, subjects) in [
+        ("dev", ["virology", "anatomy", "zorb_law"].repeat(2)),
+        ("test", vec!["virology", "virology", "anatomy", "anatomy", "zorb_law", "zorb_law"]),
+    ] {
+        let questions: Vec<String> = (0..6).map(|row| format!(" {file} question {row}? ")).collect();
+        let columns = vec![
+            Column::new("question".into(), questions),
+            Column::new("subject".into(), subjects),
+            lists("choices", &[choices; 6]).into(),
+            Column::new("answer".into(), [0_i64, 1, 2, 3, 0, 1]),
+        ];
+        write(folder, &format!("cais/mmlu/all/{file}-00000-of-00001.parquet"), 6, columns);
+    }
+}
+
+#[test]
+fn subjects_come_in_alphabetical_order_each_with_its_own_shots_and_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    mmlu(folder.path());
+    let task = load_task("mmlu", &DataSource::new(Some(folder.path().to_owned())), &options(2)).unwrap();
+
+    let order: Vec<(&str, usize)> =
+        task.documents.iter().map(|document| (document.subject.as_deref().unwrap(), document.id)).collect();
+    assert_eq!(
+        order,
+        [("anatomy", 0), ("anatomy", 1), ("virology", 0), ("virology", 1), ("zorb_law", 0), ("zorb_law", 1)]
+    );
+    let Request::Choose { context, continuations } = &task.documents[4].request else { panic!("a choice") };
+    assert_eq!(
+        *context,
+        "The following are multiple choice questions (with answers) about zorb law.\n\n\
+         dev question 2?\nA. red\nB. blue\nC. green\nD. grey\nAnswer: C\n\n\
+         dev question 5?\nA. red\nB. blue\nC. green\nD. grey\nAnswer: B\n\n\
+         test question 4?\nA. red\nB. blue\nC. green\nD. grey\nAnswer:"
+    );
+    assert_eq!(*continuations, [" A", " B", " C", " D"]);
+
+    // Always "A": right for one document of virology and one of zorb_law.
+    let scores = |sum| LogLikelihood { sum, greedy: false, tokens: Vec::new(), truncated: false };
+    let answer = Answer::Scores([-1.0, -2.0, -2.0, -2.0].map(scores).to_vec());
+    let scored: Vec<_> =
+        task.documents.iter().map(|document| (document, task.scorer.score(document, &answer))).collect();
+    let scored: Vec<_> = scored.iter().map(|(document, score)| (*document, score)).collect();
+    let aggregates = task.scorer.aggregate(&scored);
+    let named: Vec<(&str, usize)> = aggregates.iter().map(|own| (own.name.as_str(), own.documents)).collect();
+    let groups = [("mmlu", 6), ("mmlu_stem", 2), ("mmlu_other", 2)];
+    let subtasks = [("mmlu_anatomy", 2), ("mmlu_virology", 2), ("mmlu_zorb_law", 2)];
+    assert_eq!(named, [groups, subtasks].concat());
+    assert!((aggregates[0].value - 1.0 / 3.0).abs() < 1e-12);
+    assert!((aggregates[2].value - 0.5).abs() < 1e-12);
+}
+
+#[test]
+fn a_limit_is_per_subject() {
+    let folder = tempfile::tempdir().unwrap();
+    mmlu(folder.path());
+    let data = DataSource::new(Some(folder.path().to_owned()));
+    let task = load_task("mmlu", &data, &TaskOptions { num_fewshot: None, limit: Some(1) }).unwrap();
+    assert_eq!(task.num_fewshot, 0);
+    assert_eq!(task.documents.len(), 3);
+}
+
+#[test]
+fn too_many_shots_are_refused_with_the_number_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    mmlu(folder.path());
+    let data = DataSource::new(Some(folder.path().to_owned()));
+    let error = load_task("mmlu", &data, &options(3)).err().unwrap();
+    assert!(matches!(error, TaskError::TooFewShots { available: 2, needed: 3, .. }), "{error}");
+    assert!(error.to_string().starts_with("mmlu_anatomy has 2 rows"), "{error}");
+}
+
+#[test]
+fn an_empty_response_is_no_answer_even_where_the_metric_credits_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer =
+        StructChunked::from_series("answer".into(), 1, [lists("aliases", &[&["@", "at sign"]])].iter()).unwrap();
+    let columns = vec![
+        Column::new("question".into(), ["which sign is in a zorb address"]),
+        Column::new("question_id".into(), ["z1"]),
+        answer.into_series().into(),
+    ];
+    write(folder.path(), "mandarjoshi/trivia_qa/rc.nocontext/validation-00000-of-00001.parquet", 1, columns);
+    let task = load_task("triviaqa", &DataSource::new(Some(folder.path().to_owned())), &options(0)).unwrap();
+    let document = &task.documents[0];
+    let score = |response: &str| {
+        let score = task.scorer.score(document, &Answer::Text(response.to_owned()));
+        (score.outcome, score.filters[0].metrics[0].1 > 0.0)
+    };
+    assert_eq!(score(" \n"), (Outcome::NoAnswer, true));
+    assert_eq!(score(" At sign!"), (Outcome::Correct, true));
+    assert_eq!(score("hash"), (Outcome::Wrong, false));
+
+    let wrong_kind = task.scorer.score(document, &Answer::Scores(Vec::new()));
+    assert!(matches!(wrong_kind.outcome, Outcome::Failed { .. }));
+}
+
+#[test]
+fn a_missing_file_is_an_error_with_a_way_out() {
+    let error = load_task("gsm8k", &DataSource::new(Some("/nowhere".into())), &options(0)).err().unwrap();
+    assert_eq!(error.to_string(), "failed to load the data of task `gsm8k`");
+    assert!(error.hint().unwrap().contains("DIR/openai/gsm8k"));
+}
