@@ -5,9 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use gac_ensemble::{
-    BatchLimits, Ensemble, EnsembleError, Gating, LogLikelihoodRequest, Member, Overlong, PromptEncoding, Weights,
-};
+use gac_ensemble::{Ensemble, EnsembleError, Gating, LogLikelihoodRequest, Member, Overlong, PromptEncoding, Weights};
 use gac_inference::{Engine, LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, score_tokens};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -12,7 +12,7 @@ use super::system::SystemPlan;
 use crate::clock::Timestamp;
 
 /// Samples in flight at once, where nobody says otherwise.
-pub const DEFAULT_BATCH_SIZE: usize = 16;
+pub const DEFAULT_BATCH_SIZE: usize = 64;
 
 /// What will be done: every default decided, every reference and every local path checked.
 ///

@@ -48,7 +48,8 @@ impl PagedCache {
         let (from, to) = (copy.from as usize * BLOCK, copy.to as usize * BLOCK);
         for layer in &self.layers {
             for tensor in [&layer.keys, &layer.values] {
-                let part = tensor.narrow(0, from, copy.tokens)?.copy()?;
+                // Not `copy`, which clones all of the storage behind a view.
+                let part = tensor.narrow(0, from, copy.tokens)?.force_contiguous()?;
                 tensor.slice_set(&part, 0, to)?;
             }
         }
