@@ -1,5 +1,7 @@
 //! Bad input: one paragraph with a hint, exit code 2, nothing half-written.
 
+#![allow(clippy::unwrap_used, reason = "test code: a panic is a failure, not every file uses every helper")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! The commands on the miniature world.
 
+#![allow(clippy::unwrap_used, reason = "test code: a panic is a failure, not every file uses every helper")]
+
 mod support;
 
 use std::fs;

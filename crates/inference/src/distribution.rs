@@ -46,7 +46,8 @@ impl Distribution {
             }
             Self::TopK(top) => {
                 top.entries.iter().filter(|(id, _)| allowed(*id)).fold((TokenId(0), 0.0), |best, &(id, p)| {
-                    if p > best.1 || (p > 0.0 && p == best.1 && id < best.0) { (id, p) } else { best }
+                    let order = p.total_cmp(&best.1);
+                    if order.is_gt() || (order.is_eq() && p > 0.0 && id < best.0) { (id, p) } else { best }
                 })
             }
         }

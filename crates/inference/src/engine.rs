@@ -203,6 +203,7 @@ fn plan_forwards(batch: &[Extension<'_>]) -> Vec<Vec<Piece>> {
     forwards
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
 fn backend(source: candle_core::Error) -> ModelError {
     ModelError::Backend(source.to_string().lines().next().unwrap_or_default().to_owned())
 }

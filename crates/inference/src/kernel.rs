@@ -1,6 +1,8 @@
 //! The inner loops: plain Rust that the compiler vectorises, compiled once more for AVX2 and FMA and chosen at run
 //! time.
 
+#![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
+
 /// Lanes of an accumulator. A fixed number, so that sums have one order on every machine.
 const LANES: usize = 16;
 

@@ -62,6 +62,9 @@ impl TextEncoder for LongestMatch {
     }
 }
 
+/// Every call of `extend`: which sequence got which tokens.
+pub type CallLog = Arc<Mutex<Vec<Vec<(SequenceId, Vec<TokenId>)>>>>;
+
 type Rule = Box<dyn Fn(&[TokenId]) -> Vec<(TokenId, f64)> + Send>;
 
 /// A model whose next-token distribution is a function of the tokens so far.
@@ -72,7 +75,7 @@ pub struct ScriptedModel {
     rule: Rule,
     sequences: HashMap<SequenceId, Vec<TokenId>>,
     next: u64,
-    log: Arc<Mutex<Vec<Vec<(SequenceId, Vec<TokenId>)>>>>,
+    log: CallLog,
 }
 
 impl ScriptedModel {
@@ -95,8 +98,7 @@ impl ScriptedModel {
     }
 
     /// A handle on the record of `extend` calls; stays readable after the model was moved into an ensemble.
-    #[expect(clippy::type_complexity, reason = "a test's record, read in one place")]
-    pub fn log(&self) -> Arc<Mutex<Vec<Vec<(SequenceId, Vec<TokenId>)>>>> {
+    pub fn log(&self) -> CallLog {
         Arc::clone(&self.log)
     }
 

@@ -1,5 +1,12 @@
 //! Runs the binary as a user does.
 
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    dead_code,
+    reason = "test code: a panic is a failure, not every file uses every helper"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

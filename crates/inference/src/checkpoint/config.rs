@@ -56,9 +56,9 @@ pub struct Biases {
 pub enum Activation {
     /// `x * sigmoid(x)`.
     Silu,
-    /// GELU with the error function.
+    /// `GELU` with the error function.
     Gelu,
-    /// GELU by its tanh approximation.
+    /// `GELU` by its tanh approximation.
     GeluTanh,
 }
 
@@ -71,7 +71,7 @@ pub struct RopeConfig {
     pub scaling: RopeScaling,
 }
 
-/// How RoPE frequencies are stretched.
+/// How `RoPE` frequencies are stretched.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RopeScaling {
     /// Not at all.
@@ -130,15 +130,14 @@ impl Family {
             Self::Llama => vec![None; layers],
             Self::Mistral => vec![window; layers],
             Self::Qwen2 if !raw.use_sliding_window.unwrap_or(false) => vec![None; layers],
-            Self::Qwen2 => match &raw.layer_types {
-                Some(types) => {
-                    (0..layers).map(|layer| window.filter(|_| types.get(layer) == Some(&LayerType::Sliding))).collect()
+            Self::Qwen2 => {
+                if let Some(types) = &raw.layer_types {
+                    let slides = |layer| types.get(layer) == Some(&LayerType::Sliding);
+                    return (0..layers).map(|layer| window.filter(|_| slides(layer))).collect();
                 }
-                None => {
-                    let first = raw.max_window_layers.unwrap_or(28);
-                    (0..layers).map(|layer| window.filter(|_| layer >= first)).collect()
-                }
-            },
+                let first = raw.max_window_layers.unwrap_or(28);
+                (0..layers).map(|layer| window.filter(|_| layer >= first)).collect()
+            }
         }
     }
 }

@@ -224,15 +224,14 @@ impl BlockTable {
     }
 
     fn take(&mut self) -> Result<BlockId, ModelError> {
-        let block = match self.free.pop() {
-            Some(block) => block,
-            None => {
-                let (_, block) = self.idle.pop_first().ok_or(ModelError::CacheFull { needed: 1, free: 0 })?;
-                if let Some((key, _)) = self.blocks[block as usize].remembered.take() {
-                    self.remembered.remove(&key);
-                }
-                block
+        let block = if let Some(block) = self.free.pop() {
+            block
+        } else {
+            let (_, block) = self.idle.pop_first().ok_or(ModelError::CacheFull { needed: 1, free: 0 })?;
+            if let Some((key, _)) = self.blocks[block as usize].remembered.take() {
+                self.remembered.remove(&key);
             }
+            block
         };
         self.blocks[block as usize].references = 1;
         Ok(block)
