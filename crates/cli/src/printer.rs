@@ -12,6 +12,7 @@ pub(crate) struct Printer {
     quiet: bool,
 }
 
+#[expect(clippy::unused_self, reason = "who prints asks the printer, whether or not it needs a setting for that")]
 impl Printer {
     pub(crate) fn new(quiet: bool) -> Self {
         Self { quiet }

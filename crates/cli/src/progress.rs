@@ -27,7 +27,9 @@ impl<'a> Progress<'a> {
         let style = if length.is_some() { style() } else { ProgressStyle::default_spinner() };
         self.bar.set_style(style);
         self.bar.set_message(message);
-        self.bar.enable_steady_tick(Duration::from_millis(200));
+        if self.printer.shows_progress() {
+            self.bar.enable_steady_tick(Duration::from_millis(200));
+        }
     }
 }
 
@@ -35,7 +37,9 @@ impl<'a> Progress<'a> {
 pub(crate) fn counter(printer: &Printer, message: &str, length: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(length as u64), target(printer)).with_style(style());
     bar.set_message(message.to_owned());
-    bar.enable_steady_tick(Duration::from_millis(200));
+    if printer.shows_progress() {
+        bar.enable_steady_tick(Duration::from_millis(200));
+    }
     bar
 }
 

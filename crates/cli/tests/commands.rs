@@ -46,8 +46,8 @@ fn a_trace_tells_every_step() {
         let steps = line["steps"].as_array().unwrap();
         assert_eq!(steps.len() as u64, line["tokens"].as_u64().unwrap());
         let hex: String = steps.iter().map(|step| step["hex"].as_str().unwrap()).collect();
-        let text: String = line["text"].as_str().unwrap().bytes().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, text);
+        let bytes = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+        assert_eq!(String::from_utf8(bytes).unwrap(), line["text"].as_str().unwrap());
         for step in steps {
             let p = step["probability"].as_f64().unwrap();
             assert!(p > 0.0 && p <= 1.0 && step["ensembled"] == true, "{step}");

@@ -1,5 +1,7 @@
 //! The decoder against candle-transformers' own Qwen2: same weights, same arithmetic library, other code.
 
+#![allow(clippy::unwrap_used, reason = "test code: a panic is a failure")]
+
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};

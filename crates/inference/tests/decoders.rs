@@ -1,5 +1,7 @@
 //! The decoder against transformers' own log-probabilities, recorded by `scripts/fixtures/decoders.py`.
 
+#![allow(clippy::unwrap_used, reason = "test code: a panic is a failure")]
+
 use std::path::{Path, PathBuf};
 
 use gac_inference::{Distribution, Engine, EngineOptions, Extension, LanguageModel, ModelSource, TokenId, Wanted};

@@ -3,6 +3,8 @@
 //! `GAC_SHARED` names the folder with `tokenizers/`; without it and without `../shared` beside the repository, these
 //! tests say so and pass.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "test code: a panic is a failure")]
+
 use std::path::PathBuf;
 
 use gac_inference::{ModelSource, Symbol, TokenId, Tokenizer};

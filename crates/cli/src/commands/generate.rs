@@ -71,7 +71,7 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
     let lines = prompts
         .into_iter()
         .zip(generations)
-        .filter_map(|((_, prompt), generation)| Some(continuation(prompt.prompt, generation?, args.trace)));
+        .filter_map(|((_, prompt), generation)| Some(continuation(prompt.prompt, &generation?, args.trace)));
     output.finish(lines)
 }
 
@@ -85,7 +85,7 @@ fn at_line(error: EnsembleError, prompts: &[(usize, Prompt)], args: &GenerateArg
     }
 }
 
-fn continuation(prompt: String, generation: Generation, trace: bool) -> Continuation {
+fn continuation(prompt: String, generation: &Generation, trace: bool) -> Continuation {
     Continuation {
         prompt,
         text: generation.text(),
