@@ -35,7 +35,7 @@ fn the_mini_recipe_is_understood() {
     assert_eq!(names, ["mini-llama", "mini-qwen", "GaC every step", "GaC gated 0.5"]);
     assert_eq!((recipe.systems[3].gate.as_deref(), recipe.systems[3].threshold), (Some("mini-llama"), Some(0.5)));
     let tasks: Vec<(&str, Option<usize>)> = recipe.tasks.iter().map(|t| (t.name.as_str(), t.num_fewshot)).collect();
-    assert_eq!(tasks[0], ("mmlu_flan_n_shot_generative", Some(2)));
+    assert_eq!(tasks[0], ("mmlu_flan_n_shot_generative", Some(0)));
     assert_eq!(tasks.len(), 6);
 }
 
