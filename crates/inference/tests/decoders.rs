@@ -157,3 +157,41 @@ fn a_batch_that_does_not_fit_changes_nothing() {
         assert_eq!(engine.length(sequence), 0);
     }
 }
+
+#[test]
+fn prompts_of_one_batch_share_the_computation_of_their_common_beginning() {
+    for folder in fixtures() {
+        let mut engine = load(&folder);
+        let references = references(&folder);
+        let longest = &references.last().unwrap().tokens;
+        let prompts: Vec<Vec<TokenId>> = (0..6u32)
+            .map(|last| longest[..80 + last as usize].iter().copied().chain([TokenId(last + 3)]).collect())
+            .collect();
+        let alone: Vec<Distribution> = prompts
+            .iter()
+            .map(|prompt| {
+                let mut engine = load(&folder);
+                let sequence = engine.open(&[]).unwrap();
+                engine
+                    .extend(&[Extension { sequence, tokens: prompt, wanted: Wanted::Last }])
+                    .unwrap()
+                    .remove(0)
+                    .remove(0)
+            })
+            .collect();
+        let sequences: Vec<_> = prompts.iter().map(|prompt| engine.open(prompt).unwrap()).collect();
+        let batch: Vec<_> = prompts
+            .iter()
+            .zip(&sequences)
+            .map(|(tokens, &sequence)| Extension { sequence, tokens, wanted: Wanted::Last })
+            .collect();
+        let together = engine.extend(&batch).unwrap();
+        for (prompt, &sequence) in prompts.iter().zip(&sequences) {
+            assert_eq!(engine.length(sequence), prompt.len());
+        }
+        for (alone, together) in alone.iter().zip(&together) {
+            let id = TokenId(3);
+            assert!((alone.log_prob(id) - together[0].log_prob(id)).abs() < 1e-5, "{}", folder.display());
+        }
+    }
+}
