@@ -1,16 +1,19 @@
 //! The parts of a layer.
 
-use candle_core::{Result, Tensor};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use candle_nn::ops::{rms_norm, silu};
 
 use crate::checkpoint::config::Activation;
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::Weights;
+use crate::kernel::{Activations, Matrix, Simd, matmul};
 
-/// `x W^T + b`.
+/// `x W^T + b`, the weights in the type they are stored in.
 pub(crate) struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
+    product: Product,
 }
 
 impl Linear {
@@ -21,23 +24,66 @@ impl Linear {
         (input, output): (usize, usize),
         bias: bool,
     ) -> std::result::Result<Self, CheckpointError> {
-        let weight = weights.get(&format!("{name}.weight"), (output, input))?;
+        let weight = weights.matrix(&format!("{name}.weight"), (output, input))?;
         let bias = bias.then(|| weights.get(&format!("{name}.bias"), output)).transpose()?;
-        Ok(Self { weight, bias })
+        Ok(Self { bias, ..Self::tied(weights, weight) })
     }
 
     /// A layer without bias over a weight that is shared with another, `(output, input)`.
-    pub(crate) fn tied(weight: Tensor) -> Self {
-        Self { weight, bias: None }
+    pub(crate) fn tied(weights: &Weights, weight: Tensor) -> Self {
+        let product = Product { simd: Simd::detect(), activations: weights.activations() };
+        Self { weight, bias: None, product }
     }
 
     /// `(T, input)` to `(T, output)`.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        let product = input.matmul(&self.weight.t()?)?;
+        let product = if input.device().is_cpu() {
+            input.apply_op2_no_bwd(&self.weight, &self.product)?
+        } else {
+            input.matmul(&self.weight.t()?)?
+        };
         match &self.bias {
             Some(bias) => product.broadcast_add(bias),
             None => Ok(product),
         }
+    }
+}
+
+/// `x W^T` on the CPU by our own kernel: candle has none for bfloat16.
+#[derive(Clone, Copy)]
+struct Product {
+    simd: Simd,
+    activations: Activations,
+}
+
+impl CustomOp2 for Product {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        input: &CpuStorage,
+        input_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (rows, inner) = input_layout.shape().dims2()?;
+        let (columns, _) = weight_layout.shape().dims2()?;
+        let (Some((x_from, x_to)), Some((w_from, w_to))) =
+            (input_layout.contiguous_offsets(), weight_layout.contiguous_offsets())
+        else {
+            bail!("a linear layer needs contiguous tensors");
+        };
+        let matrix = match weight {
+            CpuStorage::F32(values) => Matrix::F32(&values[w_from..w_to]),
+            CpuStorage::BF16(values) => Matrix::Bf16(&values[w_from..w_to]),
+            CpuStorage::F16(values) => Matrix::F16(&values[w_from..w_to]),
+            other => bail!("a linear layer cannot use weights of type {:?}", other.dtype()),
+        };
+        let x = &input.as_slice::<f32>()?[x_from..x_to];
+        let out = matmul(self.simd, x, matrix, inner, self.activations);
+        Ok((CpuStorage::F32(out), (rows, columns).into()))
     }
 }
 

@@ -18,11 +18,14 @@ use crate::kernel::Simd;
 /// A decoder-only transformer.
 pub(crate) struct Transformer {
     config: DecoderConfig,
+    /// `(V, H)`, in the type that is stored.
     embedding: Tensor,
     layers: Vec<Layer>,
     norm: RmsNorm,
     head: Linear,
     rope: RopeTable,
+    /// The type of activations, keys and values.
+    dtype: DType,
     simd: Simd,
 }
 
@@ -44,7 +47,7 @@ impl Transformer {
         weights: &Weights,
         device: &Device,
     ) -> std::result::Result<Self, CheckpointError> {
-        let embedding = weights.get("model.embed_tokens.weight", (config.vocabulary, config.hidden))?;
+        let embedding = weights.matrix("model.embed_tokens.weight", (config.vocabulary, config.hidden))?;
         let layers = config
             .windows
             .iter()
@@ -52,13 +55,14 @@ impl Transformer {
             .map(|(index, &window)| Layer::load(&config, weights, index, window))
             .collect::<std::result::Result<_, _>>()?;
         let head = if config.tied_embeddings.unwrap_or(!weights.has("lm_head.weight")) {
-            Linear::tied(embedding.clone())
+            Linear::tied(weights, embedding.clone())
         } else {
             Linear::load(weights, "lm_head", (config.hidden, config.vocabulary), false)?
         };
-        let rope = RopeTable::new(&config.rope, config.head_dim, device, embedding.dtype());
+        let dtype = weights.compute_type(embedding.dtype());
+        let rope = RopeTable::new(&config.rope, config.head_dim, device, dtype);
         let norm = RmsNorm::load(weights, "model.norm", config.hidden, config.norm_epsilon)?;
-        Ok(Self { embedding, layers, norm, head, rope, simd: Simd::detect(), config })
+        Ok(Self { embedding, layers, norm, head, rope, dtype, simd: Simd::detect(), config })
     }
 
     pub(crate) fn config(&self) -> &DecoderConfig {
@@ -67,7 +71,7 @@ impl Transformer {
 
     /// The type of activations, keys and values.
     pub(crate) fn dtype(&self) -> DType {
-        self.embedding.dtype()
+        self.dtype
     }
 
     pub(crate) fn device(&self) -> &Device {
@@ -81,7 +85,7 @@ impl Transformer {
         let device = self.embedding.device();
         let tokens = Tensor::new(batch.tokens.as_slice(), device)?;
         let rope = self.rope.at(&batch.positions)?;
-        let mut hidden = self.embedding.index_select(&tokens, 0)?;
+        let mut hidden = self.embedding.index_select(&tokens, 0)?.to_dtype(self.dtype)?;
         for (index, layer) in self.layers.iter().enumerate() {
             hidden = self.layer(layer, &hidden, &rope, batch, cache.layer(index))?;
         }

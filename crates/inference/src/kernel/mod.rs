@@ -1,0 +1,14 @@
+//! The inner loops. Plain Rust that the compiler vectorises, compiled once more for AVX2 and FMA, and products of
+//! matrices written out for AVX-512; chosen at run time.
+
+mod attend;
+mod exp;
+mod matmul;
+#[cfg(target_arch = "x86_64")]
+mod matmul_avx512;
+mod simd;
+
+pub(crate) use attend::{Visible, attend};
+pub(crate) use exp::log_sum_exp;
+pub(crate) use matmul::{Activations, Matrix, matmul};
+pub(crate) use simd::Simd;
