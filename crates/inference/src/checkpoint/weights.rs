@@ -9,7 +9,6 @@ use safetensors::Dtype;
 
 use super::files::CheckpointError;
 use crate::device::WeightType;
-use crate::kernel::Activations;
 
 /// A checkpoint's tensors by name. Nothing is read before it is asked for.
 pub(crate) struct Weights {
@@ -87,12 +86,8 @@ impl Weights {
         if self.device.is_cpu() { DType::F32 } else { weights }
     }
 
-    /// How activations enter products: rounded to bfloat16 where weights of that type were asked for by name.
-    pub(crate) fn activations(&self) -> Activations {
-        if self.weight_type == WeightType::BF16 { Activations::Bf16 } else { Activations::F32 }
-    }
-
-    fn unreadable(&self, source: &candle_core::Error) -> CheckpointError {
+    /// The error for a tensor that could not be read or converted.
+    pub(crate) fn unreadable(&self, source: &candle_core::Error) -> CheckpointError {
         CheckpointError::Unreadable { path: self.model.clone(), reason: first_line(source) }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::batch::Segment;
 use super::blocks::BLOCK;
 use super::cache::LayerCache;
+use super::fused::contiguous;
 use crate::kernel::{self, Simd, Visible};
 
 /// One layer's attention: which rows belong to which sequence, and what they see.
@@ -113,13 +114,6 @@ impl CustomOp3 for Attention {
             kernel::attend(self.simd, &queries[index * width..][..width], self.scale, seen, scores, out);
         });
         Ok((CpuStorage::F32(out), (tokens, heads * width).into()))
-    }
-}
-
-fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    match layout.contiguous_offsets() {
-        Some((from, to)) => Ok(&storage.as_slice::<f32>()?[from..to]),
-        None => bail!("paged attention needs contiguous tensors"),
     }
 }
 

@@ -4,16 +4,16 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use candle_nn::ops::{rms_norm, silu};
 
+use super::fused::{RmsNormOp, SiluTimesOp};
 use crate::checkpoint::config::Activation;
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::Weights;
-use crate::kernel::{Activations, Matrix, Simd, matmul};
+use crate::kernel::{Matrix, Simd, matmul};
 
 /// `x W^T + b`, the weights in the type they are stored in.
 pub(crate) struct Linear {
     weight: Tensor,
     bias: Option<Tensor>,
-    product: Product,
 }
 
 impl Linear {
@@ -26,19 +26,36 @@ impl Linear {
     ) -> std::result::Result<Self, CheckpointError> {
         let weight = weights.matrix(&format!("{name}.weight"), (output, input))?;
         let bias = bias.then(|| weights.get(&format!("{name}.bias"), output)).transpose()?;
-        Ok(Self { bias, ..Self::tied(weights, weight) })
+        Ok(Self { weight, bias })
+    }
+
+    /// Reads several layers over the same input as one, their outputs side by side.
+    pub(crate) fn load_joined(
+        weights: &Weights,
+        names: &[(String, usize)],
+        input: usize,
+        bias: bool,
+    ) -> std::result::Result<Self, CheckpointError> {
+        let parts = names
+            .iter()
+            .map(|(name, output)| Self::load(weights, name, (input, *output), bias))
+            .collect::<std::result::Result<Vec<_>, _>>()?;
+        let join = |tensors: Vec<&Tensor>| Tensor::cat(&tensors, 0).map_err(|source| weights.unreadable(&source));
+        let weight = join(parts.iter().map(|part| &part.weight).collect())?;
+        let biases: Vec<&Tensor> = parts.iter().filter_map(|part| part.bias.as_ref()).collect();
+        let bias = if biases.is_empty() { None } else { Some(join(biases)?) };
+        Ok(Self { weight, bias })
     }
 
     /// A layer without bias over a weight that is shared with another, `(output, input)`.
-    pub(crate) fn tied(weights: &Weights, weight: Tensor) -> Self {
-        let product = Product { simd: Simd::detect(), activations: weights.activations() };
-        Self { weight, bias: None, product }
+    pub(crate) fn tied(weight: Tensor) -> Self {
+        Self { weight, bias: None }
     }
 
     /// `(T, input)` to `(T, output)`.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
         let product = if input.device().is_cpu() {
-            input.apply_op2_no_bwd(&self.weight, &self.product)?
+            input.apply_op2_no_bwd(&self.weight, &Product)?
         } else {
             input.matmul(&self.weight.t()?)?
         };
@@ -50,11 +67,7 @@ impl Linear {
 }
 
 /// `x W^T` on the CPU by our own kernel: candle has none for bfloat16.
-#[derive(Clone, Copy)]
-struct Product {
-    simd: Simd,
-    activations: Activations,
-}
+struct Product;
 
 impl CustomOp2 for Product {
     fn name(&self) -> &'static str {
@@ -82,7 +95,7 @@ impl CustomOp2 for Product {
             other => bail!("a linear layer cannot use weights of type {:?}", other.dtype()),
         };
         let x = &input.as_slice::<f32>()?[x_from..x_to];
-        let out = matmul(self.simd, x, matrix, inner, self.activations);
+        let out = matmul(Simd::detect(), x, matrix, inner);
         Ok((CpuStorage::F32(out), (rows, columns).into()))
     }
 }
@@ -104,26 +117,34 @@ impl RmsNorm {
     }
 
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        if input.device().is_cpu() {
+            return input.apply_op2_no_bwd(&self.weight, &RmsNormOp { epsilon: self.epsilon });
+        }
         rms_norm(input, &self.weight, self.epsilon)
     }
 }
 
 /// A gated MLP: `down(activation(gate(x)) * up(x))`.
 pub(crate) struct GatedMlp {
-    pub(crate) gate: Linear,
-    pub(crate) up: Linear,
+    /// Gate and up projection, side by side: `(H, 2I)`.
+    pub(crate) gate_up: Linear,
     pub(crate) down: Linear,
     pub(crate) activation: Activation,
 }
 
 impl GatedMlp {
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        let gate = self.gate.forward(input)?;
+        let both = self.gate_up.forward(input)?;
+        if both.device().is_cpu() && self.activation == Activation::Silu {
+            return self.down.forward(&both.apply_op1_no_bwd(&SiluTimesOp)?);
+        }
+        let width = both.dim(1)? / 2;
+        let gate = both.narrow(1, 0, width)?.contiguous()?;
         let gate = match self.activation {
             Activation::Silu => silu(&gate)?,
             Activation::Gelu => gate.gelu_erf()?,
             Activation::GeluTanh => gate.gelu()?,
         };
-        self.down.forward(&(gate * self.up.forward(input)?)?)
+        self.down.forward(&(gate * both.narrow(1, width, width)?)?)
     }
 }

@@ -1,7 +1,10 @@
 //! Rotary position embedding (Su et al. 2021, arXiv 2104.09864), half-rotated as in Llama.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::fused::Angles;
 use crate::checkpoint::config::{RopeConfig, RopeScaling};
 
 /// Cosines and sines by position, `(context, head_dim / 2)` each.
@@ -18,8 +21,8 @@ impl RopeTable {
         Self { inverse_frequencies: inverse_frequencies(config, head_dim), device: device.clone(), dtype }
     }
 
-    /// Cosines and sines of `positions`, `(T, head_dim / 2)` each, in the type we compute in.
-    pub(crate) fn at(&self, positions: &[u32]) -> Result<(Tensor, Tensor)> {
+    /// Cosines and sines of `positions`.
+    pub(crate) fn angles(&self, positions: &[u32]) -> Angles {
         let half = self.inverse_frequencies.len();
         let mut cos = Vec::with_capacity(positions.len() * half);
         let mut sin = Vec::with_capacity(positions.len() * half);
@@ -30,8 +33,14 @@ impl RopeTable {
                 sin.push(angle.sin() as f32);
             }
         }
-        let tensor = |values| Tensor::from_vec(values, (positions.len(), half), &self.device)?.to_dtype(self.dtype);
-        Ok((tensor(cos)?, tensor(sin)?))
+        Angles { cos: Arc::new(cos), sin: Arc::new(sin), half }
+    }
+
+    /// The same as tensors `(T, head_dim / 2)`, in the type we compute in.
+    pub(crate) fn tensors(&self, angles: &Angles) -> Result<(Tensor, Tensor)> {
+        let shape = (angles.cos.len() / angles.half, angles.half);
+        let tensor = |values: &[f32]| Tensor::from_slice(values, shape, &self.device)?.to_dtype(self.dtype);
+        Ok((tensor(&angles.cos)?, tensor(&angles.sin)?))
     }
 }
 
@@ -75,8 +84,7 @@ mod tests {
     fn positions_far_out_are_exact_to_f32() {
         let config = RopeConfig { theta: 10_000.0, scaling: RopeScaling::None };
         let table = RopeTable::new(&config, 4, &Device::Cpu, DType::F32);
-        let (cos, _) = table.at(&[100_003]).unwrap();
-        let cos = cos.to_vec2::<f32>().unwrap();
-        assert!((f64::from(cos[0][0]) - 100_003f64.cos()).abs() < 1e-6);
+        let angles = table.angles(&[100_003]);
+        assert!((f64::from(angles.cos[0]) - 100_003f64.cos()).abs() < 1e-6);
     }
 }

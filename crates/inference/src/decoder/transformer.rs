@@ -8,6 +8,7 @@ use candle_nn::rotary_emb::rope_thd;
 use super::attention::Attention;
 use super::batch::RaggedBatch;
 use super::cache::{LayerCache, PagedCache};
+use super::fused::{Angles, QueriesOp, StoreOp, add};
 use super::layers::{GatedMlp, Linear, RmsNorm};
 use super::rope::RopeTable;
 use crate::checkpoint::config::DecoderConfig;
@@ -31,9 +32,8 @@ pub(crate) struct Transformer {
 
 struct Layer {
     attention_norm: RmsNorm,
-    query: Linear,
-    key: Linear,
-    value: Linear,
+    /// Queries, keys and values side by side.
+    projections: Linear,
     output: Linear,
     mlp_norm: RmsNorm,
     mlp: GatedMlp,
@@ -55,7 +55,7 @@ impl Transformer {
             .map(|(index, &window)| Layer::load(&config, weights, index, window))
             .collect::<std::result::Result<_, _>>()?;
         let head = if config.tied_embeddings.unwrap_or(!weights.has("lm_head.weight")) {
-            Linear::tied(weights, embedding.clone())
+            Linear::tied(embedding.clone())
         } else {
             Linear::load(weights, "lm_head", (config.hidden, config.vocabulary), false)?
         };
@@ -84,7 +84,7 @@ impl Transformer {
     pub(crate) fn forward(&self, batch: &RaggedBatch, cache: &PagedCache) -> Result<Option<Tensor>> {
         let device = self.embedding.device();
         let tokens = Tensor::new(batch.tokens.as_slice(), device)?;
-        let rope = self.rope.at(&batch.positions)?;
+        let rope = self.rope.angles(&batch.positions);
         let mut hidden = self.embedding.index_select(&tokens, 0)?.to_dtype(self.dtype)?;
         for (index, layer) in self.layers.iter().enumerate() {
             hidden = self.layer(layer, &hidden, &rope, batch, cache.layer(index))?;
@@ -101,29 +101,44 @@ impl Transformer {
         &self,
         layer: &Layer,
         hidden: &Tensor,
-        (cos, sin): &(Tensor, Tensor),
+        rope: &Angles,
         batch: &RaggedBatch,
         cache: &LayerCache,
     ) -> Result<Tensor> {
-        let DecoderConfig { heads, kv_heads, head_dim, .. } = self.config;
-        let tokens = batch.tokens.len();
-        let normed = layer.attention_norm.forward(hidden)?;
-        let rotate = |projected: Tensor, heads: usize| {
-            rope_thd(&projected.reshape((1, tokens, heads, head_dim))?, cos, sin)?.reshape((tokens, heads, head_dim))
-        };
-        let queries = rotate(layer.query.forward(&normed)?, heads)?;
-        let keys = rotate(layer.key.forward(&normed)?, kv_heads)?;
-        let values = layer.value.forward(&normed)?.reshape((tokens, kv_heads, head_dim))?;
-        cache.write(&keys, &values, &batch.runs)?;
+        let projected = layer.projections.forward(&layer.attention_norm.forward(hidden)?)?;
+        let queries = self.store(&projected, rope, batch, cache)?;
         let attention = Attention {
             segments: Arc::clone(&batch.segments),
-            scale: 1.0 / (head_dim as f32).sqrt(),
+            scale: 1.0 / (self.config.head_dim as f32).sqrt(),
             window: layer.window,
             simd: self.simd,
         };
-        let hidden = (hidden + layer.output.forward(&attention.apply(&queries, cache)?)?)?;
+        let hidden = add(hidden, &layer.output.forward(&attention.apply(&queries, cache)?)?)?;
         let mixed = layer.mlp.forward(&layer.mlp_norm.forward(&hidden)?)?;
-        hidden + mixed
+        add(&hidden, &mixed)
+    }
+
+    /// Writes the keys and values of projected rows to the cache and gives their queries `(T, heads, head_dim)`.
+    fn store(&self, projected: &Tensor, rope: &Angles, batch: &RaggedBatch, cache: &LayerCache) -> Result<Tensor> {
+        let DecoderConfig { heads, kv_heads, head_dim, .. } = self.config;
+        let (wide, narrow) = (heads * head_dim, kv_heads * head_dim);
+        if projected.device().is_cpu() {
+            let keys = StoreOp { offset: wide, rotate: Some(rope), runs: &batch.runs };
+            cache.keys.inplace_op2(projected, &keys)?;
+            let values = StoreOp { offset: wide + narrow, rotate: None, runs: &batch.runs };
+            cache.values.inplace_op2(projected, &values)?;
+            return projected.apply_op1_no_bwd(&QueriesOp { angles: rope.clone(), heads });
+        }
+        let tokens = batch.tokens.len();
+        let (cos, sin) = self.rope.tensors(rope)?;
+        let part = |from, heads: usize| {
+            projected.narrow(1, from, heads * head_dim)?.contiguous()?.reshape((1, tokens, heads, head_dim))
+        };
+        let rotate = |part: Tensor, heads| rope_thd(&part, &cos, &sin)?.reshape((tokens, heads, head_dim));
+        let keys = rotate(part(wide, kv_heads)?, kv_heads)?;
+        let values = part(wide + narrow, kv_heads)?.reshape((tokens, kv_heads, head_dim))?;
+        cache.write(&keys, &values, &batch.runs)?;
+        rotate(part(0, heads)?, heads)
     }
 }
 
@@ -138,17 +153,21 @@ impl Layer {
         let (wide, narrow) = (config.heads * head_dim, config.kv_heads * head_dim);
         let name = |part: &str| format!("model.layers.{index}.{part}");
         let linear = |part: &str, shape, bias| Linear::load(weights, &name(part), shape, bias);
+        let joined = |parts: &[(&str, usize)], bias| {
+            let named: Vec<_> = parts.iter().map(|&(part, width)| (name(part), width)).collect();
+            Linear::load_joined(weights, &named, hidden, bias)
+        };
         let norm = |part: &str| RmsNorm::load(weights, &name(part), hidden, norm_epsilon);
         Ok(Self {
             attention_norm: norm("input_layernorm")?,
-            query: linear("self_attn.q_proj", (hidden, wide), biases.qkv)?,
-            key: linear("self_attn.k_proj", (hidden, narrow), biases.qkv)?,
-            value: linear("self_attn.v_proj", (hidden, narrow), biases.qkv)?,
+            projections: joined(
+                &[("self_attn.q_proj", wide), ("self_attn.k_proj", narrow), ("self_attn.v_proj", narrow)],
+                biases.qkv,
+            )?,
             output: linear("self_attn.o_proj", (wide, hidden), biases.out)?,
             mlp_norm: norm("post_attention_layernorm")?,
             mlp: GatedMlp {
-                gate: linear("mlp.gate_proj", (hidden, intermediate), biases.mlp)?,
-                up: linear("mlp.up_proj", (hidden, intermediate), biases.mlp)?,
+                gate_up: joined(&[("mlp.gate_proj", intermediate), ("mlp.up_proj", intermediate)], biases.mlp)?,
                 down: linear("mlp.down_proj", (intermediate, hidden), biases.mlp)?,
                 activation: config.activation,
             },

@@ -50,21 +50,26 @@ fn attend_avx2(query: &[f32], scale: f32, seen: Visible<'_>, scores: &mut Vec<f3
 
 #[inline(always)]
 fn attend_body<const FMA: bool>(query: &[f32], scale: f32, seen: Visible<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
+    // Loops, not iterator adaptors: a closure that ends up in a function of its own is not compiled for the features.
     let (from, to) = seen.range;
     let width = query.len();
     scores.clear();
-    scores.extend((from..to).map(|at| {
+    scores.resize(to - from, 0.0);
+    let mut max = f32::NEG_INFINITY;
+    for at in from..to {
         let start = seen.start(at);
-        dot::<FMA>(query, &seen.keys[start..start + width]) * scale
-    }));
-    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let score = dot::<FMA>(query, &seen.keys[start..start + width]) * scale;
+        scores[at - from] = score;
+        max = max.max(score);
+    }
     for score in scores.iter_mut() {
         *score = exp::<FMA>(*score - max);
     }
     let inverse = 1.0 / sum(scores);
     out.fill(0.0);
-    for (at, &weight) in (from..to).zip(scores.iter()) {
+    for at in from..to {
         let start = seen.start(at);
+        let weight = scores[at - from];
         for (out, &value) in out.iter_mut().zip(&seen.values[start..start + width]) {
             *out = multiply_add::<FMA>(weight, value, *out);
         }

@@ -1,111 +1,55 @@
 //! `x W^T` written out for AVX-512: tiles of up to 4 rows by 6 columns, whose 24 sums stay in registers.
 
 use std::arch::x86_64::{
-    __m256i, __m512, __m512bh, __m512i, _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_dpbf16_ps,
-    _mm512_fmadd_ps, _mm512_maskz_loadu_epi16, _mm512_maskz_loadu_ps, _mm512_reduce_add_ps, _mm512_setzero_ps,
-    _mm512_slli_epi32, _mm256_maskz_loadu_epi16,
+    __m512, _mm_add_ps, _mm_storeu_ps, _mm256_add_ps, _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_extractf128_ps,
+    _mm256_maskz_loadu_epi16, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps512_ps256,
+    _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_extractf64x4_pd, _mm512_fmadd_ps,
+    _mm512_maskz_loadu_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_unpackhi_pd, _mm512_unpackhi_ps,
+    _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
 use super::matmul::{Matrix, Out, Product, TILE_COLUMNS};
+use super::simd::LANES;
 
 /// Rows of a tile.
 const TILE_ROWS: usize = 4;
 /// Rows of `x` from which on weights are widened once into a buffer instead of in every tile.
 const WORTH_WIDENING: usize = 3 * TILE_ROWS;
+/// Widened weights that are worked on at a time: 32 KiB.
+const CACHED_WEIGHTS: usize = 1 << 13;
 
-/// One kind of operands: how a step along the summed dimension loads and multiplies.
-trait Kind {
-    type X: Copy;
-    type W: Copy;
-    type XVector: Copy;
-    type WVector: Copy;
-    /// Elements a step.
-    const STEP: usize;
+/// How sixteen weights of one type become f32.
+trait Weight: Copy {
     /// # Safety
     /// `at` is readable for the elements that `mask` names.
-    unsafe fn x(at: *const Self::X, mask: u32) -> Self::XVector;
-    /// # Safety
-    /// `at` is readable for the elements that `mask` names.
-    unsafe fn w(at: *const Self::W, mask: u32) -> Self::WVector;
-    /// # Safety
-    /// The processor has the features.
-    unsafe fn multiply_add(x: Self::XVector, w: Self::WVector, sum: __m512) -> __m512;
+    unsafe fn load(at: *const Self, mask: u16) -> __m512;
 }
 
-/// Both in f32.
-struct Wide;
-/// f32 by bfloat16, widened on the way.
-struct Mixed;
-/// f32 by half, widened on the way.
-struct Half;
-/// Pairs of bfloat16.
-struct Pairs;
-
-macro_rules! f32_kind {
-    ($kind:ty, $weight:ty, |$at:ident, $mask:ident| $load:expr) => {
-        impl Kind for $kind {
-            type X = f32;
-            type W = $weight;
-            type XVector = __m512;
-            type WVector = __m512;
-            const STEP: usize = 16;
-            #[inline]
-            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-            unsafe fn x(at: *const f32, mask: u32) -> __m512 {
-                // SAFETY: the caller's promise.
-                unsafe { _mm512_maskz_loadu_ps(mask as u16, at) }
-            }
-            #[inline]
-            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-            unsafe fn w($at: *const $weight, $mask: u32) -> __m512 {
-                $load
-            }
-            #[inline]
-            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-            unsafe fn multiply_add(x: __m512, w: __m512, sum: __m512) -> __m512 {
-                _mm512_fmadd_ps(x, w, sum)
-            }
-        }
-    };
-}
-
-f32_kind!(Wide, f32, |at, mask| {
-    // SAFETY: the caller's promise.
-    unsafe { _mm512_maskz_loadu_ps(mask as u16, at) }
-});
-f32_kind!(Mixed, half::bf16, |at, mask| {
-    // SAFETY: the caller's promise; a bfloat16 is 16 bits.
-    let bits: __m256i = unsafe { _mm256_maskz_loadu_epi16(mask as u16, at.cast()) };
-    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
-});
-f32_kind!(Half, half::f16, |at, mask| {
-    // SAFETY: the caller's promise; a half is 16 bits.
-    let bits: __m256i = unsafe { _mm256_maskz_loadu_epi16(mask as u16, at.cast()) };
-    _mm512_cvtph_ps(bits)
-});
-
-impl Kind for Pairs {
-    type X = half::bf16;
-    type W = half::bf16;
-    type XVector = __m512bh;
-    type WVector = __m512bh;
-    const STEP: usize = 32;
+impl Weight for f32 {
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn x(at: *const half::bf16, mask: u32) -> __m512bh {
-        // SAFETY: the caller's promise; both types are 512 bits of bfloat16.
-        unsafe { std::mem::transmute::<__m512i, __m512bh>(_mm512_maskz_loadu_epi16(mask, at.cast())) }
-    }
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn w(at: *const half::bf16, mask: u32) -> __m512bh {
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn load(at: *const Self, mask: u16) -> __m512 {
         // SAFETY: the caller's promise.
-        unsafe { Self::x(at, mask) }
+        unsafe { _mm512_maskz_loadu_ps(mask, at) }
     }
+}
+
+impl Weight for half::bf16 {
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    unsafe fn multiply_add(x: __m512bh, w: __m512bh, sum: __m512) -> __m512 {
-        _mm512_dpbf16_ps(sum, x, w)
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn load(at: *const Self, mask: u16) -> __m512 {
+        // SAFETY: the caller's promise; a bfloat16 is 16 bits.
+        let bits = unsafe { _mm256_maskz_loadu_epi16(mask, at.cast()) };
+        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
+    }
+}
+
+impl Weight for half::f16 {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn load(at: *const Self, mask: u16) -> __m512 {
+        // SAFETY: the caller's promise; a half is 16 bits.
+        _mm512_cvtph_ps(unsafe { _mm256_maskz_loadu_epi16(mask, at.cast()) })
     }
 }
 
@@ -114,38 +58,93 @@ impl Kind for Pairs {
 /// # Safety
 /// Both are readable for that many rows.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn tile<K: Kind, const R: usize, const C: usize>(x: *const K::X, w: *const K::W, k: usize) -> [[f32; C]; R] {
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn tile<W: Weight, const R: usize, const C: usize>(x: *const f32, w: *const W, k: usize) -> [[f32; C]; R] {
     let mut sums = [[_mm512_setzero_ps(); C]; R];
+    let whole = k / LANES * LANES;
     let mut at = 0;
-    while at < k {
-        let left = k - at;
-        let mask = if left >= K::STEP { u32::MAX } else { (1u32 << left) - 1 };
-        let mut columns = [const { std::mem::MaybeUninit::<K::WVector>::uninit() }; C];
-        for (column, vector) in columns.iter_mut().enumerate() {
-            // SAFETY: within row `column` of the weights, as far as the mask goes.
-            vector.write(unsafe { K::w(w.add(column * k + at), mask) });
+    while at < whole {
+        // SAFETY: a whole step is left in every row.
+        unsafe { step(x.add(at), w.add(at), k, u16::MAX, &mut sums) };
+        at += LANES;
+    }
+    if at < k {
+        // SAFETY: the mask names what is left.
+        unsafe { step(x.add(at), w.add(at), k, (1 << (k - at)) - 1, &mut sums) };
+    }
+    let mut out = [[0f32; C]; R];
+    let mut done = 0;
+    while done < R * C {
+        // Four at a time; the last of a tile that is no multiple are added up more than once.
+        let pick = |i: usize| (done + i).min(R * C - 1);
+        let [a, b, c, d] = [pick(0), pick(1), pick(2), pick(3)];
+        let four = add_up(sums[a / C][a % C], sums[b / C][b % C], sums[c / C][c % C], sums[d / C][d % C]);
+        out[a / C][a % C] = four[0];
+        out[b / C][b % C] = four[1];
+        out[c / C][c % C] = four[2];
+        out[d / C][d % C] = four[3];
+        done += 4;
+    }
+    out
+}
+
+/// The sums of the lanes of four vectors, each added up in the same order.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn add_up(a: __m512, b: __m512, c: __m512, d: __m512) -> [f32; 4] {
+    let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    let (ab, cd) = (_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+    let low = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd));
+    let high = _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd));
+    // Each quarter now holds the quarter's sums of a, b, c and d.
+    let quarters = _mm512_add_ps(low, high);
+    let halves = _mm256_add_ps(
+        _mm512_castps512_ps256(quarters),
+        _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(quarters))),
+    );
+    let sums = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps::<1>(halves));
+    let mut out = [0f32; 4];
+    // SAFETY: four floats of room.
+    unsafe { _mm_storeu_ps(out.as_mut_ptr(), sums) };
+    out
+}
+
+/// One step along the summed dimension.
+///
+/// # Safety
+/// The elements that `mask` names are readable in every row.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn step<W: Weight, const R: usize, const C: usize>(
+    x: *const f32,
+    w: *const W,
+    k: usize,
+    mask: u16,
+    sums: &mut [[__m512; C]; R],
+) {
+    // SAFETY: the caller's promise, and the features are enabled here.
+    unsafe {
+        let mut rows = [_mm512_setzero_ps(); R];
+        for row in 0..R {
+            rows[row] = _mm512_maskz_loadu_ps(mask, x.add(row * k));
         }
-        for (row, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: within row `row` of `x`, as far as the mask goes.
-            let x = unsafe { K::x(x.add(row * k + at), mask) };
-            for (sum, column) in sums.iter_mut().zip(&columns) {
-                // SAFETY: written above; the features are enabled here.
-                *sum = unsafe { K::multiply_add(x, column.assume_init(), *sum) };
+        for column in 0..C {
+            let weight = W::load(w.add(column * k), mask);
+            for row in 0..R {
+                sums[row][column] = _mm512_fmadd_ps(rows[row], weight, sums[row][column]);
             }
         }
-        at += K::STEP;
     }
-    sums.map(|row| row.map(|sum| _mm512_reduce_add_ps(sum)))
 }
 
 /// All tiles of rows `top..bottom` and columns `from..to`.
 ///
 /// # Safety
 /// `x` points to row 0 of `x`, `w` to the row of weights of column `from`.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn tiles<K: Kind>(
-    (x, w, k): (*const K::X, *const K::W, usize),
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn tiles<W: Weight>(
+    (x, w, k): (*const f32, *const W, usize),
     (top, bottom): (usize, usize),
     (from, to): (usize, usize),
     n: usize,
@@ -154,81 +153,66 @@ unsafe fn tiles<K: Kind>(
     macro_rules! tile {
         ($row:expr, $column:expr, $rows:literal, $columns:expr) => {{
             // SAFETY: these rows of `x` and of the weights are there.
-            let sums = unsafe { tile::<K, $rows, $columns>(x.add($row * k), w.add(($column - from) * k), k) };
-            for (i, row) in sums.iter().enumerate() {
-                for (j, &sum) in row.iter().enumerate() {
-                    out.set(($row + i) * n + $column + j, sum);
+            let sums = unsafe { tile::<W, $rows, $columns>(x.add($row * k), w.add(($column - from) * k), k) };
+            for i in 0..$rows {
+                for j in 0..$columns {
+                    out.set(($row + i) * n + $column + j, sums[i][j]);
                 }
             }
         }};
     }
+    // Rows outside: a few of `x` and these columns' weights fit the first-level cache together.
     macro_rules! strip {
-        ($column:expr, $columns:expr) => {{
-            let mut row = top;
-            while row + TILE_ROWS <= bottom {
-                tile!(row, $column, 4, $columns);
-                row += TILE_ROWS;
+        ($row:expr, $rows:literal) => {{
+            let mut column = from;
+            while column + TILE_COLUMNS <= to {
+                tile!($row, column, $rows, TILE_COLUMNS);
+                column += TILE_COLUMNS;
             }
-            match bottom - row {
-                3 => tile!(row, $column, 3, $columns),
-                2 => tile!(row, $column, 2, $columns),
-                1 => tile!(row, $column, 1, $columns),
-                _ => {}
+            while column < to {
+                tile!($row, column, $rows, 1);
+                column += 1;
             }
         }};
     }
-    let mut column = from;
-    while column + TILE_COLUMNS <= to {
-        strip!(column, TILE_COLUMNS);
-        column += TILE_COLUMNS;
+    let mut row = top;
+    while row + TILE_ROWS <= bottom {
+        strip!(row, 4);
+        row += TILE_ROWS;
     }
-    while column < to {
-        strip!(column, 1);
-        column += 1;
+    match bottom - row {
+        3 => strip!(row, 3),
+        2 => strip!(row, 2),
+        1 => strip!(row, 1),
+        _ => {}
     }
 }
 
 impl Product<'_> {
     /// Columns `from..to` of the output, all rows.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     pub(super) fn columns_avx512(&self, from: usize, to: usize, out: &Out) {
         let (k, n) = (self.k, self.n);
-        let start = from * k;
+        // Columns whose widened weights leave room for rows of `x` in the first-level cache.
+        let group = (CACHED_WEIGHTS / k / TILE_COLUMNS).max(1) * TILE_COLUMNS;
         let mut buffer = Vec::new();
-        for (top, bottom) in self.row_blocks() {
-            let rows = (top, bottom);
-            // SAFETY (all calls): `x` has `m` rows and the weights `n`, each of `k`; slices are cut to prove it.
-            match self.weights {
-                Matrix::Bf16(weights) if !self.rounded.is_empty() => {
-                    let (x, w) = (&self.rounded[..self.m * k], &weights[start..to * k]);
-                    // SAFETY: see above.
-                    unsafe { tiles::<Pairs>((x.as_ptr(), w.as_ptr(), k), rows, (from, to), n, out) };
+        for rows in self.row_blocks() {
+            for column in (from..to).step_by(group) {
+                let columns = (column, to.min(column + group));
+                let weights = column * k..columns.1 * k;
+                let widened = rows.1 - rows.0 >= WORTH_WIDENING && !matches!(self.weights, Matrix::F32(_));
+                if widened {
+                    buffer.resize(group * k, 0f32);
+                    super::matmul::widen(self.weights, weights.start, &mut buffer[..weights.len()]);
                 }
-                Matrix::F32(weights) => {
-                    let (x, w) = (&self.x[..self.m * k], &weights[start..to * k]);
-                    // SAFETY: see above.
-                    unsafe { tiles::<Wide>((x.as_ptr(), w.as_ptr(), k), rows, (from, to), n, out) };
-                }
-                _ if bottom - top >= WORTH_WIDENING => {
-                    buffer.resize(TILE_COLUMNS * k, 0f32);
-                    for column in (from..to).step_by(TILE_COLUMNS) {
-                        let end = to.min(column + TILE_COLUMNS);
-                        let wide = &mut buffer[..(end - column) * k];
-                        super::matmul::widen(self.weights, column * k, wide);
-                        let x = &self.x[..self.m * k];
-                        // SAFETY: see above.
-                        unsafe { tiles::<Wide>((x.as_ptr(), wide.as_ptr(), k), rows, (column, end), n, out) };
-                    }
-                }
-                Matrix::Bf16(weights) => {
-                    let (x, w) = (&self.x[..self.m * k], &weights[start..to * k]);
-                    // SAFETY: see above.
-                    unsafe { tiles::<Mixed>((x.as_ptr(), w.as_ptr(), k), rows, (from, to), n, out) };
-                }
-                Matrix::F16(weights) => {
-                    let (x, w) = (&self.x[..self.m * k], &weights[start..to * k]);
-                    // SAFETY: see above.
-                    unsafe { tiles::<Half>((x.as_ptr(), w.as_ptr(), k), rows, (from, to), n, out) };
+                let x = self.x[..self.m * k].as_ptr();
+                // SAFETY (all): `x` has `m` rows of `k`, as the slice proves, and the weights of these columns are cut
+                // out of a slice as well.
+                match self.weights {
+                    _ if widened => unsafe { tiles((x, buffer[..weights.len()].as_ptr(), k), rows, columns, n, out) },
+                    Matrix::F32(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, out) },
+                    Matrix::Bf16(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, out) },
+                    Matrix::F16(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, out) },
                 }
             }
         }

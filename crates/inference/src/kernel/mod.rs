@@ -6,9 +6,11 @@ mod exp;
 mod matmul;
 #[cfg(target_arch = "x86_64")]
 mod matmul_avx512;
+mod rows;
 mod simd;
 
 pub(crate) use attend::{Visible, attend};
 pub(crate) use exp::log_sum_exp;
-pub(crate) use matmul::{Activations, Matrix, matmul};
+pub(crate) use matmul::{Matrix, matmul};
+pub(crate) use rows::{rms_norm, rotate, silu_times};
 pub(crate) use simd::Simd;

@@ -13,7 +13,7 @@ pub(crate) enum Simd {
     /// AVX2 with fused multiply-add and conversions of half precision.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// AVX-512 with bfloat16 products.
+    /// AVX-512.
     #[cfg(target_arch = "x86_64")]
     Avx512,
 }
@@ -25,8 +25,7 @@ impl Simd {
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c") {
             let wide = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512bf16");
+                && is_x86_feature_detected!("avx512vl");
             return if wide { Self::Avx512 } else { Self::Avx2 };
         }
         Self::Portable
