@@ -58,8 +58,8 @@ impl Engine {
     pub fn load(source: &ModelSource, options: &EngineOptions) -> Result<Self, EngineError> {
         let device = options.device.open()?;
         let config = DecoderConfig::load(&source.config()?)?;
-        let weights = Weights::open(&source.weights()?, source.to_string(), device.clone(), options.weight_type)?;
-        let transformer = Transformer::load(config, &weights, &device)?;
+        let weights = Weights::open(&source.weights()?, source.to_string(), device, options.weight_type)?;
+        let transformer = Transformer::load(config, &weights)?;
         Ok(Self::new(transformer, options.cache_bytes)?)
     }
 

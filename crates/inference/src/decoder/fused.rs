@@ -2,12 +2,12 @@
 //!
 //! Every operation has its plain version in tensor operations, for other devices and for the tests.
 
-use std::sync::Arc;
-
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, InplaceOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, InplaceOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::batch::Run;
+use super::rope::Angles;
+use crate::checkpoint::config::RopeStyle;
 use crate::kernel::{self, Simd};
 
 /// Elements from which on rows are spread over threads.
@@ -38,7 +38,7 @@ pub(super) fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result
     }
 }
 
-/// Root-mean-square norm of `(T, H)` by a weight `(H,)`.
+/// Root-mean-square norm of rows by a weight.
 pub(super) struct RmsNormOp {
     pub(super) epsilon: f32,
 }
@@ -53,6 +53,33 @@ impl CustomOp2 for RmsNormOp {
         let simd = Simd::detect();
         let width = weight.len();
         let out = rows(x, width, width, |_, x, out| kernel::rms_norm(simd, x, weight, self.epsilon, out));
+        Ok((CpuStorage::F32(out), xl.shape().clone()))
+    }
+}
+
+/// Layer norm of rows by a weight and a bias.
+pub(super) struct LayerNormOp {
+    pub(super) epsilon: f32,
+}
+
+impl CustomOp3 for LayerNormOp {
+    fn name(&self) -> &'static str {
+        "layer-norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        xl: &Layout,
+        weight: &CpuStorage,
+        wl: &Layout,
+        bias: &CpuStorage,
+        bl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, weight, bias) = (contiguous(x, xl)?, contiguous(weight, wl)?, contiguous(bias, bl)?);
+        let simd = Simd::detect();
+        let width = weight.len();
+        let out = rows(x, width, width, |_, x, out| kernel::layer_norm(simd, x, weight, bias, self.epsilon, out));
         Ok((CpuStorage::F32(out), xl.shape().clone()))
     }
 }
@@ -91,44 +118,27 @@ impl CustomOp2 for AddOp {
     }
 }
 
-/// Cosines and sines of a batch's positions, `(T, head_dim / 2)` each.
-#[derive(Clone)]
-pub(crate) struct Angles {
-    pub(crate) cos: Arc<Vec<f32>>,
-    pub(crate) sin: Arc<Vec<f32>>,
-    /// `head_dim / 2`.
-    pub(crate) half: usize,
-}
-
-impl Angles {
-    fn of(&self, row: usize) -> (&[f32], &[f32]) {
-        let range = row * self.half..(row + 1) * self.half;
-        (&self.cos[range.clone()], &self.sin[range])
-    }
-}
-
 /// Takes the queries out of projected rows `(T, (heads + 2 kv_heads) * head_dim)` and rotates them:
 /// `(T, heads, head_dim)`.
-pub(super) struct QueriesOp {
-    pub(super) angles: Angles,
+pub(super) struct QueriesOp<'a> {
+    /// None where the layer has no positions.
+    pub(super) angles: Option<&'a Angles>,
     pub(super) heads: usize,
+    pub(super) head_dim: usize,
 }
 
-impl CustomOp1 for QueriesOp {
+impl CustomOp1 for QueriesOp<'_> {
     fn name(&self) -> &'static str {
         "queries"
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (tokens, all) = layout.shape().dims2()?;
-        let width = 2 * self.angles.half;
-        let out = rows(contiguous(x, layout)?, all, self.heads * width, |row, x, out| {
-            let (cos, sin) = self.angles.of(row);
-            for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-                kernel::rotate(x, cos, sin, out);
-            }
+        let width = self.heads * self.head_dim;
+        let out = rows(contiguous(x, layout)?, all, width, |row, x, out| {
+            place(self.angles, row, &x[..width], out, self.head_dim);
         });
-        Ok((CpuStorage::F32(out), (tokens, self.heads, width).into()))
+        Ok((CpuStorage::F32(out), (tokens, self.heads, self.head_dim).into()))
     }
 }
 
@@ -137,7 +147,7 @@ pub(super) struct StoreOp<'a> {
     /// Where in a row they begin.
     pub(super) offset: usize,
     /// Keys are rotated.
-    pub(super) rotate: Option<&'a Angles>,
+    pub(super) angles: Option<&'a Angles>,
     pub(super) runs: &'a [Run],
 }
 
@@ -147,31 +157,36 @@ impl InplaceOp2 for StoreOp<'_> {
     }
 
     fn cpu_fwd(&self, cache: &mut CpuStorage, cl: &Layout, rows: &CpuStorage, rl: &Layout) -> Result<()> {
-        let (slots, kv_heads, width) = cl.shape().dims3()?;
+        let (_, kv_heads, width) = cl.shape().dims3()?;
         let (_, all) = rl.shape().dims2()?;
         let rows = contiguous(rows, rl)?;
         let (CpuStorage::F32(cache), Some((0, _))) = (cache, cl.contiguous_offsets()) else {
             bail!("the cache of a CPU holds f32");
         };
         let stored = kv_heads * width;
-        debug_assert_eq!(cache.len(), slots * stored);
         for run in self.runs {
             for step in 0..run.length {
                 let row = run.row + step;
                 let x = &rows[row * all + self.offset..][..stored];
-                let out = &mut cache[(run.slot + step) * stored..][..stored];
-                match self.rotate {
-                    None => out.copy_from_slice(x),
-                    Some(angles) => {
-                        let (cos, sin) = angles.of(row);
-                        for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-                            kernel::rotate(x, cos, sin, out);
-                        }
-                    }
-                }
+                place(self.angles, row, x, &mut cache[(run.slot + step) * stored..][..stored], width);
             }
         }
         Ok(())
+    }
+}
+
+/// Copies heads of one row, rotated where there are angles.
+fn place(angles: Option<&Angles>, row: usize, x: &[f32], out: &mut [f32], head_dim: usize) {
+    let Some(angles) = angles else {
+        out.copy_from_slice(x);
+        return;
+    };
+    let (cos, sin) = angles.of(row);
+    for (x, out) in x.chunks_exact(head_dim).zip(out.chunks_exact_mut(head_dim)) {
+        match angles.style {
+            RopeStyle::Halves => kernel::rotate_halves(x, cos, sin, out),
+            RopeStyle::Pairs => kernel::rotate_pairs(x, cos, sin, out),
+        }
     }
 }
 

@@ -1,11 +1,8 @@
-//! The parts of a layer.
+//! Linear layers.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
-use candle_nn::ops::{rms_norm, silu};
 
-use super::fused::{RmsNormOp, SiluTimesOp};
-use crate::checkpoint::config::Activation;
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::Weights;
 use crate::kernel::{Matrix, Simd, matmul};
@@ -45,6 +42,11 @@ impl Linear {
         let biases: Vec<&Tensor> = parts.iter().filter_map(|part| part.bias.as_ref()).collect();
         let bias = if biases.is_empty() { None } else { Some(join(biases)?) };
         Ok(Self { weight, bias })
+    }
+
+    /// The layer with its rows, of weight and bias alike, put in another order.
+    pub(crate) fn map(self, reorder: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
+        Ok(Self { weight: reorder(&self.weight)?, bias: self.bias.as_ref().map(reorder).transpose()? })
     }
 
     /// A layer without bias over a weight that is shared with another, `(output, input)`.
@@ -97,54 +99,5 @@ impl CustomOp2 for Product {
         let x = &input.as_slice::<f32>()?[x_from..x_to];
         let out = matmul(Simd::detect(), x, matrix, inner);
         Ok((CpuStorage::F32(out), (rows, columns).into()))
-    }
-}
-
-/// Root-mean-square norm.
-pub(crate) struct RmsNorm {
-    weight: Tensor,
-    epsilon: f32,
-}
-
-impl RmsNorm {
-    pub(crate) fn load(
-        weights: &Weights,
-        name: &str,
-        width: usize,
-        epsilon: f64,
-    ) -> std::result::Result<Self, CheckpointError> {
-        Ok(Self { weight: weights.get(&format!("{name}.weight"), width)?, epsilon: epsilon as f32 })
-    }
-
-    pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        if input.device().is_cpu() {
-            return input.apply_op2_no_bwd(&self.weight, &RmsNormOp { epsilon: self.epsilon });
-        }
-        rms_norm(input, &self.weight, self.epsilon)
-    }
-}
-
-/// A gated MLP: `down(activation(gate(x)) * up(x))`.
-pub(crate) struct GatedMlp {
-    /// Gate and up projection, side by side: `(H, 2I)`.
-    pub(crate) gate_up: Linear,
-    pub(crate) down: Linear,
-    pub(crate) activation: Activation,
-}
-
-impl GatedMlp {
-    pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        let both = self.gate_up.forward(input)?;
-        if both.device().is_cpu() && self.activation == Activation::Silu {
-            return self.down.forward(&both.apply_op1_no_bwd(&SiluTimesOp)?);
-        }
-        let width = both.dim(1)? / 2;
-        let gate = both.narrow(1, 0, width)?.contiguous()?;
-        let gate = match self.activation {
-            Activation::Silu => silu(&gate)?,
-            Activation::Gelu => gate.gelu_erf()?,
-            Activation::GeluTanh => gate.gelu()?,
-        };
-        self.down.forward(&(gate * both.narrow(1, width, width)?)?)
     }
 }

@@ -6,5 +6,8 @@ pub(crate) mod blocks;
 pub(crate) mod cache;
 pub(crate) mod fused;
 pub(crate) mod layers;
+pub(crate) mod mlp;
+pub(crate) mod norm;
+pub(crate) mod projections;
 pub(crate) mod rope;
 pub(crate) mod transformer;

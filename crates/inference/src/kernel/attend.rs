@@ -5,6 +5,17 @@
 use super::exp::exp;
 use super::simd::{Simd, dot, multiply_add, sum};
 
+/// A query of one head.
+#[derive(Clone, Copy)]
+pub(crate) struct Query<'a> {
+    /// Its components.
+    pub(crate) values: &'a [f32],
+    /// What its products with keys are multiplied by.
+    pub(crate) scale: f32,
+    /// Soft cap of the scores: `cap * tanh(score / cap)`.
+    pub(crate) cap: Option<f32>,
+}
+
 /// One query's view of the cached keys and values of its sequence and head.
 #[derive(Clone, Copy)]
 pub(crate) struct Visible<'a> {
@@ -32,34 +43,40 @@ impl Visible<'_> {
     }
 }
 
-/// Attention of one query `(head_dim,)` over what it sees, into `out` `(head_dim,)`. `scores` is scratch.
-pub(crate) fn attend(simd: Simd, query: &[f32], scale: f32, seen: Visible<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
+/// Attention of one query over what it sees, into `out` `(head_dim,)`. `scores` is scratch.
+pub(crate) fn attend(simd: Simd, query: Query<'_>, seen: Visible<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
     match simd {
-        Simd::Portable => attend_body::<false>(query, scale, seen, scores, out),
+        Simd::Portable => attend_body::<false>(query, seen, scores, out),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `Simd::Avx2` is only made by `detect`, which has seen both features.
-        Simd::Avx2 | Simd::Avx512 => unsafe { attend_avx2(query, scale, seen, scores, out) },
+        Simd::Avx2 | Simd::Avx512 => unsafe { attend_avx2(query, seen, scores, out) },
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn attend_avx2(query: &[f32], scale: f32, seen: Visible<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
-    attend_body::<true>(query, scale, seen, scores, out);
+fn attend_avx2(query: Query<'_>, seen: Visible<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
+    attend_body::<true>(query, seen, scores, out);
 }
 
 #[inline(always)]
-fn attend_body<const FMA: bool>(query: &[f32], scale: f32, seen: Visible<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
+fn attend_body<const FMA: bool>(query: Query<'_>, seen: Visible<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
     // Loops, not iterator adaptors: a closure that ends up in a function of its own is not compiled for the features.
     let (from, to) = seen.range;
-    let width = query.len();
+    let width = query.values.len();
     scores.clear();
     scores.resize(to - from, 0.0);
     let mut max = f32::NEG_INFINITY;
     for at in from..to {
         let start = seen.start(at);
-        let score = dot::<FMA>(query, &seen.keys[start..start + width]) * scale;
-        scores[at - from] = score;
+        scores[at - from] = dot::<FMA>(query.values, &seen.keys[start..start + width]) * query.scale;
+    }
+    if let Some(cap) = query.cap {
+        for score in scores.iter_mut() {
+            *score = cap * (*score / cap).tanh();
+        }
+    }
+    for &score in scores.iter() {
         max = max.max(score);
     }
     for score in scores.iter_mut() {
@@ -111,7 +128,8 @@ mod tests {
         let total: f64 = weights.iter().sum();
         for simd in [Simd::Portable, Simd::detect()] {
             let mut out = vec![0.0; width];
-            attend(simd, &query, 0.3, seen, &mut Vec::new(), &mut out);
+            let query = Query { values: &query, scale: 0.3, cap: None };
+            attend(simd, query, seen, &mut Vec::new(), &mut out);
             for (column, &out) in out.iter().enumerate() {
                 let expected: f64 =
                     (1..7).map(|at| weights[at - 1] / total * f64::from(values[slot(at) * width + column])).sum();
