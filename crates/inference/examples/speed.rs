@@ -1,18 +1,22 @@
-//! Tokens per second of a checkpoint: `cargo run --release --example speed -- MODEL [stored|f32|bf16|f16] [SECONDS]`.
+//! Tokens per second of a checkpoint: `cargo run --release --example speed -- MODEL [stored|f32|bf16|f16|q8_0|q4_k] [SECONDS]`.
 //!
 //! Prints one JSON line per measurement: prefill of 512 tokens, and decoding in batches of 1 and 16 after 64 tokens.
 //! `scripts/bench/compare.py` sets it beside PyTorch.
 
 use std::time::{Duration, Instant};
 
-use gac_inference::{DeviceSpec, Engine, EngineOptions, Extension, LanguageModel, ModelSource, TokenId, Wanted};
+use gac_inference::{
+    DeviceSpec, Engine, EngineOptions, Extension, LanguageModel, ModelSource, TokenId, Wanted, WeightType,
+};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let model = arguments.next().ok_or("which model folder?")?;
-    let weight_type = arguments.next().as_deref().unwrap_or("stored").parse()?;
+    let weights = arguments.next().unwrap_or_else(|| "stored".to_owned());
+    let quantization = weights.parse().ok();
+    let weight_type = if quantization.is_some() { WeightType::Stored } else { weights.parse()? };
     let seconds = Duration::from_secs_f64(arguments.next().as_deref().unwrap_or("3").parse()?);
-    let options = EngineOptions { device: DeviceSpec::Cpu, weight_type, ..EngineOptions::default() };
+    let options = EngineOptions { device: DeviceSpec::Cpu, weight_type, quantization, ..EngineOptions::default() };
     let mut engine = Engine::load(&ModelSource::parse(&model)?, &options)?;
     let vocabulary = engine.limits().vocabulary as u32;
 

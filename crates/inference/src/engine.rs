@@ -12,7 +12,7 @@ use crate::decoder::batch::{Part, RaggedBatch};
 use crate::decoder::blocks::{BLOCK, BlockKey, BlockTable};
 use crate::decoder::cache::PagedCache;
 use crate::decoder::transformer::Transformer;
-use crate::device::{DeviceError, DeviceSpec, WeightType};
+use crate::device::{DeviceError, DeviceSpec, Quantization, WeightType};
 use crate::{
     DenseDistribution, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId, Wanted,
 };
@@ -31,13 +31,15 @@ pub struct EngineOptions {
     pub device: DeviceSpec,
     /// The type that weights are rounded to.
     pub weight_type: WeightType,
+    /// How the weights of linear layers are quantised.
+    pub quantization: Option<Quantization>,
     /// Most bytes of keys and values. On the CPU they are only claimed as they are written.
     pub cache_bytes: usize,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { device: DeviceSpec::Cpu, weight_type: WeightType::Stored, cache_bytes: 2 << 30 }
+        Self { device: DeviceSpec::Cpu, weight_type: WeightType::Stored, quantization: None, cache_bytes: 2 << 30 }
     }
 }
 
@@ -58,7 +60,8 @@ impl Engine {
     pub fn load(source: &ModelSource, options: &EngineOptions) -> Result<Self, EngineError> {
         let device = options.device.open()?;
         let config = DecoderConfig::load(&source.config()?)?;
-        let weights = Weights::open(&source.weights()?, source.to_string(), device, options.weight_type)?;
+        let weights =
+            Weights::open(&source.weights()?, source.to_string(), device, options.weight_type, options.quantization)?;
         let transformer = Transformer::load(config, &weights)?;
         Ok(Self::new(transformer, options.cache_bytes)?)
     }
@@ -71,7 +74,7 @@ impl Engine {
     pub fn check(source: &ModelSource, device: DeviceSpec) -> Result<(), EngineError> {
         let device = device.open()?;
         DecoderConfig::load(&source.config()?)?;
-        Weights::open(&source.weights()?, source.to_string(), device, WeightType::Stored)?;
+        Weights::open(&source.weights()?, source.to_string(), device, WeightType::Stored, None)?;
         Ok(())
     }
 

@@ -25,7 +25,7 @@ pub use checkpoint::config::{
 };
 pub use checkpoint::files::{CheckpointError, ModelSource};
 pub use checkpoint::hub::{HubError, HubRepository, Place, RepositoryKind};
-pub use device::{DeviceError, DeviceSpec, UnknownWeightType, WeightType};
+pub use device::{DeviceError, DeviceSpec, Quantization, UnknownQuantization, UnknownWeightType, WeightType};
 pub use distribution::{DenseDistribution, Distribution, TopKDistribution};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use id::{SequenceId, TokenId};

@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Shape, Tensor};
 use safetensors::Dtype;
 
 use super::files::CheckpointError;
-use crate::device::WeightType;
+use crate::device::{Quantization, WeightType};
 
 /// A checkpoint's tensors by name. Nothing is read before it is asked for.
 pub(crate) struct Weights {
@@ -18,6 +18,7 @@ pub(crate) struct Weights {
     model: String,
     device: Device,
     weight_type: WeightType,
+    quantization: Option<Quantization>,
 }
 
 impl Weights {
@@ -27,6 +28,7 @@ impl Weights {
         model: String,
         device: Device,
         weight_type: WeightType,
+        quantization: Option<Quantization>,
     ) -> Result<Self, CheckpointError> {
         for path in paths {
             let readable = std::fs::File::open(path).and_then(|file| file.metadata());
@@ -44,7 +46,7 @@ impl Weights {
             reason: first_line(&source),
         })?;
         let types = files.tensors().into_iter().map(|(name, view)| (name, view.dtype())).collect();
-        Ok(Self { files, types, model, device, weight_type })
+        Ok(Self { files, types, model, device, weight_type, quantization })
     }
 
     /// Whether there is a tensor of this name.
@@ -79,6 +81,11 @@ impl Weights {
             });
         }
         value.to_dtype(self.weight_type.resolve(value.dtype())).map_err(|source| self.unreadable(&source))
+    }
+
+    /// How linear layers are quantised.
+    pub(crate) fn quantization(&self) -> Option<Quantization> {
+        self.quantization
     }
 
     /// The type of activations with weights of type `weights`: f32 on the CPU, the weights' own elsewhere.

@@ -1,16 +1,24 @@
 //! Linear layers.
 
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::quantized::{QMatMul, QTensor};
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Module, Result, Shape, Tensor, bail};
 
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::Weights;
+use crate::device::Quantization;
 use crate::kernel::{Matrix, Simd, matmul};
 
-/// `x W^T + b`, the weights in the type they are stored in.
+/// `x W^T + b`, the weights in the type they are stored in or quantised.
 pub(crate) struct Linear {
-    weight: Tensor,
+    weight: Weight,
     bias: Option<Tensor>,
+}
+
+/// `(output, input)`.
+enum Weight {
+    Plain(Tensor),
+    Quantised(QMatMul),
 }
 
 impl Linear {
@@ -23,7 +31,7 @@ impl Linear {
     ) -> std::result::Result<Self, CheckpointError> {
         let weight = weights.matrix(&format!("{name}.weight"), (output, input))?;
         let bias = bias.then(|| weights.get(&format!("{name}.bias"), output)).transpose()?;
-        Ok(Self { weight, bias })
+        Ok(Self { weight: Weight::Plain(weight), bias })
     }
 
     /// Reads several layers over the same input as one, their outputs side by side.
@@ -33,33 +41,45 @@ impl Linear {
         input: usize,
         bias: bool,
     ) -> std::result::Result<Self, CheckpointError> {
-        let parts = names
-            .iter()
-            .map(|(name, output)| Self::load(weights, name, (input, *output), bias))
-            .collect::<std::result::Result<Vec<_>, _>>()?;
-        let join = |tensors: Vec<&Tensor>| Tensor::cat(&tensors, 0).map_err(|source| weights.unreadable(&source));
-        let weight = join(parts.iter().map(|part| &part.weight).collect())?;
-        let biases: Vec<&Tensor> = parts.iter().filter_map(|part| part.bias.as_ref()).collect();
-        let bias = if biases.is_empty() { None } else { Some(join(biases)?) };
+        let join = |tensors: Vec<Tensor>| Tensor::cat(&tensors, 0).map_err(|source| weights.unreadable(&source));
+        let matrices = names.iter().map(|(name, output)| weights.matrix(&format!("{name}.weight"), (*output, input)));
+        let weight = Weight::Plain(join(matrices.collect::<std::result::Result<_, _>>()?)?);
+        if !bias {
+            return Ok(Self { weight, bias: None });
+        }
+        let biases = names.iter().map(|(name, output)| weights.get(&format!("{name}.bias"), *output));
+        let bias = Some(join(biases.collect::<std::result::Result<_, _>>()?)?);
         Ok(Self { weight, bias })
     }
 
     /// The layer with its rows, of weight and bias alike, put in another order.
     pub(crate) fn map(self, reorder: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
-        Ok(Self { weight: reorder(&self.weight)?, bias: self.bias.as_ref().map(reorder).transpose()? })
+        let weight = match self.weight {
+            Weight::Plain(weight) => Weight::Plain(reorder(&weight)?),
+            Weight::Quantised(_) => bail!("quantised rows stay in their order"),
+        };
+        Ok(Self { weight, bias: self.bias.as_ref().map(reorder).transpose()? })
     }
 
     /// A layer without bias over a weight that is shared with another, `(output, input)`.
     pub(crate) fn tied(weight: Tensor) -> Self {
-        Self { weight, bias: None }
+        Self { weight: Weight::Plain(weight), bias: None }
+    }
+
+    /// The layer as `quantization` has it; as it is where its rows do not consist of whole blocks.
+    pub(crate) fn quantised(self, quantization: Option<Quantization>) -> Result<Self> {
+        let (Some(quantization), Weight::Plain(weight)) = (quantization, &self.weight) else { return Ok(self) };
+        let Some(dtype) = quantization.block_type(weight.dim(1)?) else { return Ok(self) };
+        let quantised = QTensor::quantize(&weight.to_dtype(DType::F32)?, dtype)?;
+        Ok(Self { weight: Weight::Quantised(QMatMul::from_qtensor(quantised)?), bias: self.bias })
     }
 
     /// `(T, input)` to `(T, output)`.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        let product = if input.device().is_cpu() {
-            input.apply_op2_no_bwd(&self.weight, &Product)?
-        } else {
-            input.matmul(&self.weight.t()?)?
+        let product = match &self.weight {
+            Weight::Plain(weight) if input.device().is_cpu() => input.apply_op2_no_bwd(weight, &Product)?,
+            Weight::Plain(weight) => input.matmul(&weight.t()?)?,
+            Weight::Quantised(weight) => weight.forward(input)?,
         };
         match &self.bias {
             Some(bias) => product.broadcast_add(bias),

@@ -22,19 +22,22 @@ impl Mlp {
     /// Reads the MLP of the layer whose tensors begin with `prefix`.
     pub(crate) fn load(config: &DecoderConfig, weights: &Weights, prefix: &str, mlp: &MlpConfig) -> Loaded<Self> {
         let (hidden, bias, activation) = (config.hidden, config.biases.mlp, config.activation);
-        let down = |width| Linear::load(weights, &format!("{prefix}.{}", config.names.down), (width, hidden), bias);
+        let finish = |linear: Linear| linear.quantised(weights.quantization()).map_err(|e| weights.unreadable(&e));
+        let down =
+            |width| finish(Linear::load(weights, &format!("{prefix}.{}", config.names.down), (width, hidden), bias)?);
         match (mlp, config.names.gate_up) {
             (&MlpConfig::Gated { intermediate }, GateUp::Separate(gate, up)) => {
                 let parts = [(format!("{prefix}.{gate}"), intermediate), (format!("{prefix}.{up}"), intermediate)];
-                let gate_up = Linear::load_joined(weights, &parts, hidden, bias)?;
+                let gate_up = finish(Linear::load_joined(weights, &parts, hidden, bias)?)?;
                 Ok(Self::Gated(GatedMlp { gate_up, down: down(intermediate)?, activation }))
             }
             (&MlpConfig::Gated { intermediate }, GateUp::Joined(both)) => {
-                let gate_up = Linear::load(weights, &format!("{prefix}.{both}"), (hidden, 2 * intermediate), bias)?;
+                let name = format!("{prefix}.{both}");
+                let gate_up = finish(Linear::load(weights, &name, (hidden, 2 * intermediate), bias)?)?;
                 Ok(Self::Gated(GatedMlp { gate_up, down: down(intermediate)?, activation }))
             }
             (&MlpConfig::Plain { intermediate }, GateUp::Separate(_, up) | GateUp::Joined(up)) => {
-                let up = Linear::load(weights, &format!("{prefix}.{up}"), (hidden, intermediate), bias)?;
+                let up = finish(Linear::load(weights, &format!("{prefix}.{up}"), (hidden, intermediate), bias)?)?;
                 Ok(Self::Plain { up, down: down(intermediate)?, activation })
             }
             (MlpConfig::Experts(experts), _) => {
@@ -95,11 +98,12 @@ pub(crate) struct Experts {
 impl Experts {
     fn load(config: &DecoderConfig, weights: &Weights, prefix: &str, experts: &ExpertsConfig) -> Loaded<Self> {
         let (hidden, names) = (config.hidden, &config.names);
+        let finish = |linear: Linear| linear.quantised(weights.quantization()).map_err(|e| weights.unreadable(&e));
         let mlp = |prefix: &str, width: usize, [gate, up, down]: [&str; 3]| {
             let parts = [(format!("{prefix}.{gate}"), width), (format!("{prefix}.{up}"), width)];
             Ok(GatedMlp {
-                gate_up: Linear::load_joined(weights, &parts, hidden, false)?,
-                down: Linear::load(weights, &format!("{prefix}.{down}"), (width, hidden), false)?,
+                gate_up: finish(Linear::load_joined(weights, &parts, hidden, false)?)?,
+                down: finish(Linear::load(weights, &format!("{prefix}.{down}"), (width, hidden), false)?)?,
                 activation: config.activation,
             })
         };

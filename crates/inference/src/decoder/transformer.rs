@@ -16,6 +16,7 @@ use super::rope::{Angles, RopeTable};
 use crate::checkpoint::config::{Block, DecoderConfig, LayerConfig};
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::Weights;
+use crate::device::Quantization;
 use crate::kernel::Simd;
 
 /// A decoder-only transformer.
@@ -61,6 +62,9 @@ impl Transformer {
         } else {
             Linear::load(weights, names.output, (config.hidden, config.vocabulary), false)?
         };
+        let head = head
+            .quantised(weights.quantization().map(Quantization::of_output))
+            .map_err(|source| weights.unreadable(&source))?;
         Ok(Self {
             ropes: config.ropes.iter().map(RopeTable::new).collect(),
             norm: Norm::load(weights, names.final_norm, config.hidden, config.norm)?,
@@ -192,7 +196,9 @@ impl Layer {
         Ok(Self {
             attention_norm: norm(before, names.attention_norm)?,
             projections: QueryKeyValue::load(config, weights, &prefix)?,
-            output: Linear::load(weights, &output, (width, config.hidden), config.biases.out)?,
+            output: Linear::load(weights, &output, (width, config.hidden), config.biases.out)?
+                .quantised(weights.quantization())
+                .map_err(|source| weights.unreadable(&source))?,
             attention_post_norm: norm(after, names.attention_post_norm)?,
             mlp_norm: norm(before && config.block != Block::Parallel, names.mlp_norm)?,
             mlp: Mlp::load(config, weights, &prefix, &layer.mlp)?,
