@@ -33,6 +33,7 @@ impl RopeTable {
         let (frequencies, beyond, scale) = match &config.scaling {
             RopeScaling::None => (plain, None, 1.0),
             RopeScaling::Linear { factor } => (plain.iter().map(|plain| plain / factor).collect(), None, 1.0),
+            RopeScaling::Divided { by } => (divided(by), None, 1.0),
             &RopeScaling::Llama3 { factor, low, high, original_context } => {
                 let stretch = |&plain: &f64| {
                     let wavelength = 2.0 * std::f64::consts::PI / plain;

@@ -2,4 +2,5 @@
 
 pub(crate) mod bytes;
 pub(crate) mod encoder;
+mod gguf;
 pub(crate) mod load;

@@ -246,4 +246,23 @@ impl Names {
         experts: "mlp.experts",
         expert: ["gate_proj", "up_proj", "down_proj"],
     };
+
+    /// Those of GGUF files.
+    pub(crate) const GGUF: Self = Self {
+        embedding: "token_embd",
+        layers: "blk",
+        final_norm: "output_norm",
+        output: "output",
+        projections: Projections::Separate(["attn_q", "attn_k", "attn_v"]),
+        query_norm: "attn_q_norm",
+        key_norm: "attn_k_norm",
+        attention_output: "attn_output",
+        attention_norm: "attn_norm",
+        attention_post_norm: "post_attention_norm",
+        mlp_norm: "ffn_norm",
+        mlp_post_norm: "post_ffw_norm",
+        gate_up: GateUp::Separate("ffn_gate", "ffn_up"),
+        down: "ffn_down",
+        ..Self::LLAMA
+    };
 }

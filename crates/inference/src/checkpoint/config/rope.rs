@@ -34,6 +34,11 @@ pub enum RopeScaling {
         /// The factor.
         factor: f64,
     },
+    /// Every frequency divided by a factor of its own.
+    Divided {
+        /// The factors.
+        by: Vec<f64>,
+    },
     /// Llama 3.1's smooth interpolation by wavelength.
     Llama3 {
         /// Divisor of the low frequencies.
