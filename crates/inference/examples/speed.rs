@@ -3,6 +3,8 @@
 //! Prints one JSON line per measurement: prefill of 512 tokens, and decoding in batches of 1 and 16 after 64 tokens.
 //! `scripts/bench/compare.py` sets it beside PyTorch.
 
+#![allow(clippy::print_stdout, reason = "a program whose output is data")]
+
 use std::time::{Duration, Instant};
 
 use gac_inference::{

@@ -162,6 +162,7 @@ fn write_tokenizer(json: &serde_json::Value, pre: Option<&str>, out: &Path) {
         ("tokenizer.ggml.token_type", Value::Array(kinds.into_iter().map(Value::I32).collect())),
         ("tokenizer.ggml.add_bos_token", Value::Bool(false)),
     ];
+    #[allow(clippy::single_match_else, reason = "two kinds of tokenizer")]
     match pre {
         Some(pre) => {
             let merges = json["model"]["merges"].as_array().unwrap().iter().map(|merge| match merge.as_str() {

@@ -35,7 +35,7 @@ impl HubRepository {
                 && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         };
         let (organisation, name) = id.split_once('/')?;
-        let sound = !revision.is_empty() && revision.split('/').all(|part| plain(part));
+        let sound = !revision.is_empty() && revision.split('/').all(&plain);
         (plain(organisation) && plain(name) && sound).then(|| Self {
             kind,
             id: id.to_owned(),

@@ -104,14 +104,16 @@ impl Weights {
         if !self.has(name) {
             return Err(CheckpointError::MissingTensor { tensor: name.to_owned(), model: self.model.clone() });
         }
-        let check = |found: &Shape| match found == &expected {
-            true => Ok(()),
-            false => Err(CheckpointError::TensorShape {
+        let check = |found: &Shape| {
+            if found == &expected {
+                return Ok(());
+            }
+            Err(CheckpointError::TensorShape {
                 tensor: name.to_owned(),
                 model: self.model.clone(),
                 found: found.dims().to_vec(),
                 expected: expected.dims().to_vec(),
-            }),
+            })
         };
         match &self.files {
             Files::Safetensors { files, types } => {

@@ -60,13 +60,11 @@ impl Linear {
         if !plain.is_empty() {
             parts.push(Weight::Plain(join(&plain)?));
         }
-        let bias = match bias {
-            true => {
-                let biases = names.iter().map(|(name, output)| weights.get(&format!("{name}.bias"), *output));
-                Some(join(&biases.collect::<std::result::Result<Vec<_>, _>>()?)?)
-            }
-            false => None,
-        };
+        if !bias {
+            return Ok(Self { parts, bias: None });
+        }
+        let biases = names.iter().map(|(name, output)| weights.get(&format!("{name}.bias"), *output));
+        let bias = Some(join(&biases.collect::<std::result::Result<Vec<_>, _>>()?)?);
         Ok(Self { parts, bias })
     }
 

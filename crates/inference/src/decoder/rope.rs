@@ -52,7 +52,7 @@ impl RopeTable {
                 let (low, high) = (component(fast), component(slow));
                 let (low, high) = if truncate { (low.floor(), high.ceil()) } else { (low, high) };
                 let (low, high) = (low.max(0.0), high.min(config.width as f64 - 1.0));
-                let span = if low == high { 0.001 } else { high - low };
+                let span = if high - low < 1e-9 { 0.001 } else { high - low };
                 let stretch = |(pair, plain): (usize, &f64)| {
                     let divided = ((pair as f64 - low) / span).clamp(0.0, 1.0);
                     plain / factor * divided + plain * (1.0 - divided)

@@ -54,7 +54,7 @@ pub(super) fn tokenizer_json(gguf: &Gguf) -> Result<Value, CheckpointError> {
         gguf.count("tokenizer.ggml.bos_token_id").and_then(|id| tokens.get(id as usize).map(|token| (id, *token)));
     let model = gguf.text("tokenizer.ggml.model").unwrap_or_default();
     let mut tokenizer = match model {
-        "gpt2" => byte_level(gguf, vocabulary)?,
+        "gpt2" => byte_level(gguf, &vocabulary)?,
         "llama" => sentence_piece(gguf, &tokens, vocabulary)?,
         other => {
             return Err(gguf.problem("tokenizer.ggml.model", format!("is `{other}`; known are `gpt2` and `llama`")));
@@ -74,7 +74,7 @@ pub(super) fn tokenizer_json(gguf: &Gguf) -> Result<Value, CheckpointError> {
     Ok(tokenizer)
 }
 
-fn byte_level(gguf: &Gguf, vocabulary: serde_json::Map<String, Value>) -> Result<Value, CheckpointError> {
+fn byte_level(gguf: &Gguf, vocabulary: &serde_json::Map<String, Value>) -> Result<Value, CheckpointError> {
     let field = "tokenizer.ggml.merges";
     let merges = gguf.texts(field).ok_or_else(|| gguf.problem(field, "is missing"))?;
     let pre = gguf.text("tokenizer.ggml.pre").unwrap_or("default");

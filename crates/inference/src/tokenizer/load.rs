@@ -96,8 +96,10 @@ impl Tokenizer {
             file: "tokenizer.json".to_owned(),
             model: source.to_string(),
         })?;
+        // First as plain JSON: the tokenizers crate panics on some files that are none.
+        let raw = read_json(&path)?;
         let tokenizer = tokenizers::Tokenizer::from_file(&path);
-        Self::build(&read_json(&path)?, tokenizer, &path, rows, |symbols| end_ids(source, symbols))
+        Self::build(&raw, tokenizer, &path, rows, |symbols| end_ids(source, symbols))
     }
 
     fn of_gguf(gguf: &Gguf, rows: Option<usize>) -> Result<Self, TokenizerLoadError> {

@@ -112,7 +112,7 @@ pub enum NormKind {
 pub enum Block {
     /// `x + a(n(x))`, then `x + m(n(x))`.
     Before,
-    /// `x + n(a(x))`, then `x + n(m(x))` (OLMo 2).
+    /// `x + n(a(x))`, then `x + n(m(x))` (`OLMo` 2).
     After,
     /// `x + n(a(n(x)))`, then `x + n(m(n(x)))` (Gemma 2, GLM-4).
     Around,
@@ -131,7 +131,7 @@ pub enum QueryKeyNorm {
     PerHead,
     /// Per head, a weight for each (Cohere, StableLM): `(heads, head_dim)`.
     PerHeadOwnWeights,
-    /// Over all heads at once (OLMo 2).
+    /// Over all heads at once (`OLMo` 2).
     Whole,
 }
 

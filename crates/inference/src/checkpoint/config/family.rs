@@ -395,10 +395,10 @@ impl Family {
                     _ => listed(&|layer| layer >= raw.max_window_layers.unwrap_or(28)),
                 }
             }
-            Self::Gemma2 => listed(&|layer| layer % 2 == 0),
+            Self::Gemma2 => listed(&|layer| layer.is_multiple_of(2)),
             Self::Gemma3 => {
                 let pattern = raw.sliding_window_pattern.unwrap_or(6).max(1);
-                listed(&|layer| (layer + 1) % pattern != 0)
+                listed(&|layer| !(layer + 1).is_multiple_of(pattern))
             }
             _ => vec![None; layers],
         }
@@ -408,7 +408,7 @@ impl Family {
         match (self, &raw.no_rope_layers) {
             // The list says 1 where positions are used.
             (Self::SmolLm3, Some(layers)) => layers.get(layer) != Some(&0),
-            (Self::SmolLm3, None) => (layer + 1) % raw.no_rope_layer_interval.unwrap_or(4).max(1) != 0,
+            (Self::SmolLm3, None) => !(layer + 1).is_multiple_of(raw.no_rope_layer_interval.unwrap_or(4).max(1)),
             _ => true,
         }
     }
