@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gac_ensemble::{BatchLimits, Ensemble, EnsembleError, Gating, Member, MemberId, Threshold, Weights};
+use gac_ensemble::{BatchLimits, Certainty, Ensemble, EnsembleError, Gating, Member, MemberId, Threshold, Weights};
 use gac_inference::{
     CheckpointError, DeviceSpec, Engine, EngineError, EngineOptions, LanguageModel, ModelSource, Tokenizer,
     TokenizerLoadError, WeightType,
@@ -36,6 +36,7 @@ impl ModelStore {
         let gating = match (&system.gate, system.gate_index()) {
             (Some(gate), Some(index)) => Gating::KeyTokens {
                 gate: MemberId(index),
+                certainty: Certainty::TopProbability,
                 threshold: Threshold::new(gate.threshold).map_err(EnsembleError::from)?,
             },
             _ => Gating::EveryStep,
