@@ -1,6 +1,7 @@
 //! Where the members vote, and where one of them decides alone.
 
 use gac_inference::{Distribution, TokenId};
+use serde::{Deserialize, Serialize};
 
 use crate::combine::top;
 use crate::{MemberId, UnionVocabulary};
@@ -65,7 +66,8 @@ impl Gating {
 
 /// How sure a gate is of its own next token: from 0 (not at all) to 1, whatever it is taken by, so that one scale of
 /// thresholds serves all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Certainty {
     /// The probability of its most probable token (GaC, section 3.4).
     #[default]

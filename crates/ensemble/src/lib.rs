@@ -28,6 +28,7 @@ mod segmentation;
 mod step;
 mod trace;
 mod union;
+mod vocabulary_report;
 mod weights;
 
 pub use combine::{Fused, own_log_prob, top};
@@ -43,4 +44,5 @@ pub use request::{
 pub use sampling::{Decoding, Sampling, SamplingError};
 pub use segmentation::{Segmentation, Unspellable};
 pub use union::{Projection, UnionId, UnionToken, UnionVocabulary};
+pub use vocabulary_report::{EndId, MemberVocabulary, Overlap, VocabularyReport};
 pub use weights::{Weighting, Weights, WeightsError};

@@ -1,12 +1,14 @@
 //! How the members' distributions become one: the published ways.
 
 use gac_inference::Distribution;
+use serde::{Deserialize, Serialize};
 
 use crate::combine::{largest, most_probable, own_prob, peaks, prob};
 use crate::{Fused, MemberId, Segmentation, UnionId, UnionVocabulary, Weights};
 
 /// How the members' distributions become one over the union vocabulary.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// The weighted average over the whole union vocabulary (GaC, Yu et al. 2024, section 3.2).
     #[default]

@@ -1,7 +1,10 @@
 //! Drawing the next token instead of taking the most probable one.
 
+use serde::{Deserialize, Serialize};
+
 /// How a token is picked from a distribution.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Decoding {
     /// The most probable token.
     #[default]
@@ -15,7 +18,8 @@ pub enum Decoding {
 /// probable one's share (the order of transformers' logits processors).
 ///
 /// Every draw is a function of the seed, the prompt and the step alone, so it is the same whatever else is in flight.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Sampling {
     temperature: f64,
     top_p: f64,

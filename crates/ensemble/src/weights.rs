@@ -1,5 +1,7 @@
 //! How much each member's vote counts.
 
+use serde::{Deserialize, Serialize};
+
 /// The members' weights: finite, not negative, summing to one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights(Vec<f64>);
@@ -45,7 +47,8 @@ impl Weights {
 }
 
 /// Where the members' weights come from.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Weighting {
     /// They are given, the same for every request: uniform, chosen, or in proportion to scores.
     #[default]

@@ -3,3 +3,4 @@
 pub(crate) mod bytes;
 pub(crate) mod encoder;
 pub(crate) mod load;
+pub(crate) mod rows;
