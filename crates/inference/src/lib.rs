@@ -32,4 +32,5 @@ pub use id::{SequenceId, TokenId};
 pub use language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
 pub use score::{TokenScores, score_tokens};
 pub use tokenizer::load::TokenizerLoadError;
+pub use tokenizer::rows::output_rows;
 pub use vocabulary::{Symbol, TextEncoder, TextKind, Tokenizer, TokenizerError, Vocabulary};

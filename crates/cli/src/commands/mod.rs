@@ -1,8 +1,12 @@
 //! One file per command.
 
 pub(crate) mod eval;
+pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod jsonl;
 pub(crate) mod run;
 pub(crate) mod score;
+pub(crate) mod sweep;
 pub(crate) mod tasks;
+pub(crate) mod trace;
+pub(crate) mod vocab;

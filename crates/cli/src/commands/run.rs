@@ -26,7 +26,7 @@ pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Pri
     Ok(())
 }
 
-fn overrides(settings: &RunSettings) -> Overrides {
+pub(crate) fn overrides(settings: &RunSettings) -> Overrides {
     Overrides {
         limit: settings.limit,
         num_fewshot: settings.num_fewshot,
@@ -38,7 +38,7 @@ fn overrides(settings: &RunSettings) -> Overrides {
     }
 }
 
-fn load_tasks(plan: &Plan) -> Result<Vec<LoadedTask>, Failure> {
+pub(crate) fn load_tasks(plan: &Plan) -> Result<Vec<LoadedTask>, Failure> {
     let data = DataSource::new(plan.data_dir.clone());
     plan.tasks
         .iter()
