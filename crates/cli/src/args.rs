@@ -61,12 +61,16 @@ pub(crate) struct RunSettings {
     /// Folder with data sets laid out as on the hub [default: the hub]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Folder for the results [default: results/NAME-TIME]
+    /// Folder for the results; a run there is gone on with [default: results/NAME-TIME, or where the same run was cut
+    /// short]
     #[arg(long, value_name = "DIR")]
     pub(crate) output_path: Option<PathBuf>,
     /// Write the prompts into the sample records
     #[arg(long)]
     pub(crate) log_samples: bool,
+    /// Write every step of generated responses into the sample records
+    #[arg(long)]
+    pub(crate) trace: bool,
     #[command(flatten)]
     pub(crate) compute: Compute,
 }

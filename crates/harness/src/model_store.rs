@@ -9,6 +9,7 @@ use gac_inference::{
     TokenizerLoadError, WeightType,
 };
 
+use crate::identity::{HashCache, IdentityError, ModelIdentity};
 use crate::recipe::{Dtype, ModelPlan, SystemPlan};
 use crate::{EnsembleSystem, OpenSystems, System, SystemError};
 
@@ -19,12 +20,20 @@ pub struct ModelStore {
     limits: BatchLimits,
     parked: BTreeMap<String, Member>,
     open: Option<Ensemble>,
+    identities: BTreeMap<String, ModelIdentity>,
 }
 
 impl ModelStore {
     /// A store of `models`, which compute on `device` with at most `batch_size` samples in flight.
     pub fn new(models: Vec<ModelPlan>, device: DeviceSpec, batch_size: usize) -> Self {
-        Self { models, device, limits: BatchLimits { max_samples: batch_size }, parked: BTreeMap::new(), open: None }
+        Self {
+            models,
+            device,
+            limits: BatchLimits { max_samples: batch_size },
+            parked: BTreeMap::new(),
+            open: None,
+            identities: BTreeMap::new(),
+        }
     }
 
     /// The ensemble of `system`, its members taken out of the store or loaded.
@@ -81,6 +90,22 @@ impl OpenSystems for ModelStore {
         checked.map_err(|error: OpenError| failed(system, error))
     }
 
+    fn identify(&mut self, system: &SystemPlan) -> Result<Vec<ModelIdentity>, SystemError> {
+        let mut cache = HashCache::of_user();
+        let members = system.members.iter().map(|name| {
+            if let Some(known) = self.identities.get(name) {
+                return Ok(known.clone());
+            }
+            let model = self.model(name)?;
+            let identity = ModelIdentity::of(model, &source(model)?, &mut cache)?;
+            self.identities.insert(name.clone(), identity.clone());
+            Ok(identity)
+        });
+        let members = members.collect::<Result<Vec<_>, OpenError>>();
+        cache.save();
+        members.map_err(|error| failed(system, error))
+    }
+
     fn open(&mut self, system: &SystemPlan) -> Result<Box<dyn System + '_>, SystemError> {
         self.park();
         let ensemble = self.ensemble(system).map_err(|error| failed(system, error))?;
@@ -124,6 +149,9 @@ pub enum OpenError {
     /// The model cannot be loaded.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Its files cannot be read.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// Its tokenizer cannot be loaded.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerLoadError),
@@ -139,7 +167,8 @@ impl OpenError {
             Self::Checkpoint(error) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Tokenizer(error) => error.hint(),
-            Self::UnknownModel { .. } | Self::Ensemble(_) => None,
+            Self::Identity(IdentityError::Checkpoint(error)) => error.hint(),
+            Self::Identity(IdentityError::Read { .. }) | Self::UnknownModel { .. } | Self::Ensemble(_) => None,
         };
         hint.map(str::to_owned)
     }

@@ -102,6 +102,7 @@ fn the_command_line_goes_before_the_recipe() {
         batch_size: Some(1),
         dtype: Some(Dtype::F32),
         log_samples: Some(true),
+        trace: None,
         data_dir: None,
     };
     let plan = Plan::resolve(&recipe, &overrides).unwrap();

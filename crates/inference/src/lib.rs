@@ -19,6 +19,7 @@ pub mod testkit;
 mod tokenizer;
 mod vocabulary;
 
+pub use checkpoint::artifacts::Artifacts;
 pub use checkpoint::config::{Activation, Biases, DecoderConfig, RopeConfig, RopeScaling};
 pub use checkpoint::files::{CheckpointError, ModelSource};
 pub use checkpoint::hub::{HubError, HubRepository, Place, RepositoryKind};

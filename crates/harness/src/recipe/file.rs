@@ -42,6 +42,8 @@ pub struct Recipe {
     /// Whether sample records carry their prompts.
     #[serde(alias = "log_samples")]
     pub log_samples: Option<bool>,
+    /// Whether sample records carry every step of a generated response.
+    pub trace: Option<bool>,
 }
 
 /// A model: a local folder or a hub id, one of the two.

@@ -35,6 +35,9 @@ pub struct Plan {
     pub batch_size: usize,
     /// Whether sample records carry their prompts.
     pub log_samples: bool,
+    /// Whether sample records carry every step of a generated response.
+    #[serde(default)]
+    pub trace: bool,
     /// The run's folder.
     pub output: PathBuf,
 }
@@ -88,6 +91,8 @@ pub struct Overrides {
     pub dtype: Option<Dtype>,
     /// Whether sample records carry their prompts.
     pub log_samples: Option<bool>,
+    /// Whether sample records carry every step of a generated response.
+    pub trace: Option<bool>,
 }
 
 /// The models and systems of a recipe, without tasks: enough to ask them something.
@@ -162,6 +167,7 @@ impl Plan {
             data_dir,
             batch_size,
             log_samples: overrides.log_samples.or(recipe.log_samples).unwrap_or(false),
+            trace: overrides.trace.or(recipe.trace).unwrap_or(false),
             output,
         })
     }

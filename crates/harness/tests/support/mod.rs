@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::rc::Rc;
 
-use gac_ensemble::{Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest};
+use gac_ensemble::{Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Step};
 use gac_harness::recipe::{ModelPlan, ModelSource, Plan, SystemPlan};
 use gac_harness::{
     Aggregate, Answer, Document, Event, FilterScore, LoadedTask, MetricKey, Outcome, Reporter, Request, Score, Scorer,
@@ -159,6 +159,13 @@ impl System for Fake {
         self.answer(requests.len(), finished, |index| {
             let prompt = &requests[index].prompt;
             let text = if self.wrong(prompt) { format!("not {prompt}") } else { format!(" {prompt}") };
+            let step = |piece: char| Step {
+                bytes: piece.to_string().into_bytes(),
+                end: false,
+                ensembled: self.members > 1,
+                probability: 0.5,
+            };
+            let steps = if requests[index].trace { text.chars().map(step).collect() } else { vec![] };
             Generation {
                 bytes: text.into_bytes(),
                 tokens: 4,
@@ -168,7 +175,7 @@ impl System for Fake {
                 truncated: index < self.truncated,
                 finish: Finish::Stop,
                 seconds: 0.04,
-                steps: vec![],
+                steps,
             }
         })
     }
@@ -210,6 +217,7 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
         data_dir: None,
         batch_size: 1,
         log_samples: false,
+        trace: false,
         output: output.to_path_buf(),
     }
 }
@@ -238,7 +246,9 @@ impl Reporter for Listener {
             Event::RunStarted { systems, tasks, documents, .. } => format!("run {systems} {tasks} {documents}"),
             Event::SystemStarted { system, index } => format!("system {index} {system}"),
             Event::SystemOpened { system, .. } => format!("opened {system}"),
-            Event::TaskStarted { system, task, documents } => format!("task {system} {task} {documents}"),
+            Event::TaskStarted { system, task, documents, reused } => {
+                format!("task {system} {task} {reused} of {documents}")
+            }
             Event::SampleFinished { finished, record } => {
                 if let Some(look) = &self.at_sample {
                     look(&record.system, &record.task, *finished);
