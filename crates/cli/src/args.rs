@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gac_inference::DeviceSpec;
 
+use crate::commands::compare::CompareArgs;
+use crate::commands::leaderboard::LeaderboardArgs;
+use crate::commands::rerun::RerunArgs;
+
 /// Evaluate language models and their GaC ensembles.
 #[derive(Parser, Debug)]
 #[command(name = "gac", version, about, max_term_width = 100)]
@@ -31,8 +35,14 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run a recipe: systems x tasks, with a leaderboard
     Run(RunArgs),
+    /// Do what a run's manifest says once more
+    Rerun(RerunArgs),
     /// Evaluate one model, or one ensemble of several
     Eval(EvalArgs),
+    /// Compare a run with another: what changed, and whether that is chance
+    Compare(CompareArgs),
+    /// Runs as one table: terminal, markdown, CSV, JSON, LaTeX or HTML
+    Leaderboard(LeaderboardArgs),
     /// Continue prompts
     Generate(GenerateArgs),
     /// Log-probabilities of given tokens or texts

@@ -142,7 +142,10 @@ fn a_file_that_may_not_grow_is_said_so_and_the_run_goes_on_later() {
     let ran = Command::new("bash").args(["-c", &script]).output().unwrap();
     let stderr = String::from_utf8_lossy(&ran.stderr);
     assert_eq!(ran.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains("failed to write") && stderr.contains("hint: make room and run the same command again"), "{stderr}");
+    assert!(
+        stderr.contains("failed to write") && stderr.contains("hint: make room and run the same command again"),
+        "{stderr}"
+    );
     let path = output.join("a/gsm8k/samples.jsonl");
     let before = support::lines(path.to_str().unwrap());
     assert!(!before.is_empty() && before.len() < 24);

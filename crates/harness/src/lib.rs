@@ -1,6 +1,7 @@
 //! Evaluation: data, tasks, few-shot, extraction, metrics, statistics, runner, results and reports.
 
 mod clock;
+pub mod compare;
 pub mod data;
 mod ensemble_system;
 mod events;

@@ -8,7 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use gac_harness::recipe::SystemPlan;
-use gac_harness::results::{Manifest, ResponseRecord, RunLock, RunStatus, SampleRecord, TaskResults, read_samples, unfinished_run};
+use gac_harness::results::{
+    Manifest, ResponseRecord, RunLock, RunStatus, SampleRecord, TaskResults, read_samples, unfinished_run,
+};
 use gac_harness::{LoadedTask, RunError, Silent, run};
 use support::{Fake, Listener, choice, echo, opener, plan};
 
@@ -24,8 +26,7 @@ fn timeless(folder: &Path) -> Vec<SampleRecord> {
 }
 
 fn results(folder: &Path) -> TaskResults {
-    let mut results: TaskResults =
-        serde_json::from_slice(&fs::read(folder.join("results.json")).unwrap()).unwrap();
+    let mut results: TaskResults = serde_json::from_slice(&fs::read(folder.join("results.json")).unwrap()).unwrap();
     results.timing.wall_seconds = 0.0;
     results
 }
@@ -56,8 +57,12 @@ fn a_run_that_failed_goes_on_where_it_was_and_ends_as_if_it_had_not() {
     let (heard, opened) = count(&second, &whole, &tasks);
     // The first system has nothing left to do and is not even opened.
     assert_eq!(opened, 1);
-    let started: Vec<&String> = heard.iter().filter(|line| line.starts_with("task ") && line.contains(" of ")).collect();
-    assert_eq!(started, ["task one gsm8k 9 of 9", "task one arc_easy 5 of 5", "task two gsm8k 5 of 9", "task two arc_easy 0 of 5"]);
+    let started: Vec<&String> =
+        heard.iter().filter(|line| line.starts_with("task ") && line.contains(" of ")).collect();
+    assert_eq!(
+        started,
+        ["task one gsm8k 9 of 9", "task one arc_easy 5 of 5", "task two gsm8k 5 of 9", "task two arc_easy 0 of 5"]
+    );
     for task in ["one/gsm8k", "one/arc_easy", "two/gsm8k", "two/arc_easy"] {
         assert_eq!(timeless(&first.join(task)), timeless(&second.join(task)), "{task}");
         assert_eq!(results(&first.join(task)), results(&second.join(task)), "{task}");

@@ -71,14 +71,22 @@ fn results_on_disk_are_complete_and_can_be_read_back() {
     assert_eq!(leaderboard.best_single().unwrap().system, "two");
     let comparison = &leaderboard.comparisons[0];
     assert_eq!((comparison.system.as_str(), comparison.baseline.as_str()), ("both of them", "two"));
-    let [two, both] = [1, 2].map(|row| leaderboard.rows[row].average.value);
+    let [two, both] = [1, 2].map(|row| leaderboard.rows[row].average.unwrap().value);
     assert!((comparison.paired.difference - (both - two)).abs() < 1e-12);
     assert!(fs::read_to_string(output.join("leaderboard.md")).unwrap().contains("both of them against two"));
     assert_eq!(fs::read_to_string(output.join("leaderboard.csv")).unwrap().lines().count(), 1 + 3 * 3);
     let mut left: Vec<_> = fs::read_dir(&output).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
-    let names =
-        [".lock", "both-of-them", "leaderboard.csv", "leaderboard.json", "leaderboard.md", "manifest.json", "one", "two"];
+    let names = [
+        ".lock",
+        "both-of-them",
+        "leaderboard.csv",
+        "leaderboard.json",
+        "leaderboard.md",
+        "manifest.json",
+        "one",
+        "two",
+    ];
     assert_eq!(left, names);
 }
 

@@ -1,8 +1,11 @@
 //! One file per command.
 
+pub(crate) mod compare;
 pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod jsonl;
+pub(crate) mod leaderboard;
+pub(crate) mod rerun;
 pub(crate) mod run;
 pub(crate) mod score;
 pub(crate) mod tasks;

@@ -44,9 +44,9 @@ pub fn data_files(tasks: &[&str], data: &DataSource, cache: &mut HashCache) -> R
                 Err(_) if split == &definition.fewshot.split && split != &definition.split => continue,
                 Err(source) => return Err(TaskError::Data { task: definition.name.clone(), source }.into()),
             };
-            let files = paths.iter().map(|path| {
-                cache.hash(path).map_err(|source| IdentityError::Read { path: path.clone(), source })
-            });
+            let files = paths
+                .iter()
+                .map(|path| cache.hash(path).map_err(|source| IdentityError::Read { path: path.clone(), source }));
             found.push(DataFiles {
                 dataset: dataset.id.clone(),
                 config: dataset.config.clone(),

@@ -55,11 +55,8 @@ impl ModelIdentity {
     /// When a file is missing or cannot be read.
     pub fn of(plan: &ModelPlan, source: &ModelSource, cache: &mut HashCache) -> Result<Self, IdentityError> {
         let Artifacts { configuration, weights, tokenizer, commit } = source.artifacts()?;
-        let roles = [
-            (FileRole::Configuration, configuration),
-            (FileRole::Weights, weights),
-            (FileRole::Tokenizer, tokenizer),
-        ];
+        let roles =
+            [(FileRole::Configuration, configuration), (FileRole::Weights, weights), (FileRole::Tokenizer, tokenizer)];
         let mut files = Vec::new();
         for (role, paths) in roles {
             for path in paths {

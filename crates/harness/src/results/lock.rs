@@ -54,7 +54,6 @@ impl RunLock {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

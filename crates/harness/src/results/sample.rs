@@ -107,6 +107,11 @@ pub struct MetricRecord {
 }
 
 impl SampleRecord {
+    /// `12`, or `anatomy/12` where there are subjects.
+    pub fn label(&self) -> String {
+        self.subject.as_ref().map_or_else(|| self.doc_id.to_string(), |subject| format!("{subject}/{}", self.doc_id))
+    }
+
     /// The document's value of a metric, 0 to 1, if the metric was computed.
     pub fn value(&self, key: &MetricKey) -> Option<f64> {
         let filter = self.filters.iter().find(|filter| filter.filter == key.filter)?;

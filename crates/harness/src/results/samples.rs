@@ -135,8 +135,8 @@ pub fn read_samples(path: &Path) -> Result<Vec<SampleRecord>, ReadError> {
 }
 
 fn parse(path: &Path, line: usize, text: &[u8]) -> Result<SampleRecord, ReadError> {
-    let record: SampleRecord = serde_json::from_slice(text)
-        .map_err(|source| ReadError::Line { path: path.to_path_buf(), line, source })?;
+    let record: SampleRecord =
+        serde_json::from_slice(text).map_err(|source| ReadError::Line { path: path.to_path_buf(), line, source })?;
     if record.version == RECORD_VERSION {
         Ok(record)
     } else {
@@ -184,7 +184,9 @@ impl ReadError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Read { .. } => None,
-            Self::Line { .. } => Some("the file was changed by something else; remove the line, or the file".to_owned()),
+            Self::Line { .. } => {
+                Some("the file was changed by something else; remove the line, or the file".to_owned())
+            }
             Self::Version { .. } => Some("it was written by another version of gac; use a new folder".to_owned()),
         }
     }

@@ -25,8 +25,8 @@ pub struct StoredRun {
 pub struct StoredSystem {
     /// Its name.
     pub name: String,
-    /// How many models take part.
-    pub members: usize,
+    /// The models that take part.
+    pub members: Vec<String>,
     /// Its tasks, in the order of the leaderboard's columns.
     pub tasks: Vec<StoredTask>,
 }
@@ -58,7 +58,7 @@ impl StoredRun {
             for task in &manifest.tasks {
                 tasks.push(StoredTask::read(&folder.join(&entry.folder).join(&task.folder), task)?);
             }
-            systems.push(StoredSystem { name: entry.name.clone(), members: plan.members.len(), tasks });
+            systems.push(StoredSystem { name: entry.name.clone(), members: plan.members.clone(), tasks });
         }
         Ok(Self { folder: folder.to_path_buf(), manifest, systems })
     }
@@ -86,7 +86,11 @@ impl StoredTask {
             doc_hash: sample.doc_hash.clone(),
             value: sample.primary(&self.entry.primary),
         });
-        TaskScores { task: self.entry.name.clone(), version: self.entry.version.clone(), documents: documents.collect() }
+        TaskScores {
+            task: self.entry.name.clone(),
+            version: self.entry.version.clone(),
+            documents: documents.collect(),
+        }
     }
 }
 
@@ -95,7 +99,7 @@ impl StoredSystem {
     pub fn results(&self) -> SystemResults {
         SystemResults {
             system: self.name.clone(),
-            members: self.members,
+            members: self.members.clone(),
             tasks: self.tasks.iter().map(|task| task.results.clone()).collect(),
             scores: self.tasks.iter().map(StoredTask::scores).collect(),
         }

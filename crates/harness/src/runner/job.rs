@@ -30,14 +30,8 @@ impl<'a> Job<'a> {
             folder: folder.systems()[index].clone(),
             identity: self.identity(index),
         });
-        let mut manifest = Manifest::starting(
-            plan,
-            self.tasks,
-            &self.models(),
-            entries.collect(),
-            folder.tasks(),
-            self.provenance,
-        );
+        let mut manifest =
+            Manifest::starting(plan, self.tasks, &self.models(), entries.collect(), folder.tasks(), self.provenance);
         // Looked at again now that nobody else can change it.
         if check_folder(&plan.output)? == Contents::Run {
             manifest = manifest.resuming(Manifest::read(&plan.output)?);

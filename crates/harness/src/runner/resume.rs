@@ -74,8 +74,7 @@ impl Prepared {
                     .map_err(|source| FolderError::Write { path: set_aside.clone(), source })?;
             }
             // First where they go to, then where they come from: a kill in between loses nothing.
-            append(&set_aside, &superseded)
-                .map_err(|source| FolderError::Write { path: set_aside.clone(), source })?;
+            append(&set_aside, &superseded).map_err(|source| FolderError::Write { path: set_aside.clone(), source })?;
             let kept = lines(records.iter().flatten()).map_err(io::Error::from);
             kept.and_then(|lines| write_atomic(&path, &lines)).map_err(|source| FolderError::Write { path, source })?;
         }

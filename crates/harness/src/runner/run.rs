@@ -184,7 +184,7 @@ impl Run<'_> {
         };
         let mut results = SystemResults {
             system: plan.name.clone(),
-            members: plan.members.len(),
+            members: plan.members.clone(),
             tasks: Vec::with_capacity(prepared.len()),
             scores: Vec::with_capacity(prepared.len()),
         };
