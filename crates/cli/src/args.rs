@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use gac_inference::DeviceSpec;
 
 use crate::commands::compare::CompareArgs;
+use crate::commands::export::ExportArgs;
 use crate::commands::leaderboard::LeaderboardArgs;
+use crate::commands::report::ReportArgs;
 use crate::commands::rerun::RerunArgs;
 
 /// Evaluate language models and their GaC ensembles.
@@ -43,6 +45,10 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Runs as one table: terminal, markdown, CSV, JSON, LaTeX or HTML
     Leaderboard(LeaderboardArgs),
+    /// A run as one self-contained HTML page: tables, charts, every sample
+    Report(ReportArgs),
+    /// A run in another format: lm-evaluation-harness's, or parquet
+    Export(ExportArgs),
     /// Continue prompts
     Generate(GenerateArgs),
     /// Log-probabilities of given tokens or texts

@@ -29,6 +29,8 @@ fn main() -> ExitCode {
             other => other.map(|_| ()),
         },
         Command::Leaderboard(args) => commands::leaderboard::leaderboard(&args, &mut printer),
+        Command::Report(args) => commands::report::report(&args, &mut printer),
+        Command::Export(args) => commands::export::export(&args, &mut printer),
         Command::Rerun(args) => commands::rerun::rerun(&args, &mut printer),
         Command::Run(args) => commands::run::run(&args, &mut printer),
         Command::Eval(args) => commands::eval::eval(&args, &mut printer),

@@ -5,6 +5,7 @@ pub mod compare;
 pub mod data;
 mod ensemble_system;
 mod events;
+pub mod export;
 pub mod filters;
 pub mod identity;
 pub mod metrics;

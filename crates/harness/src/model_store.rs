@@ -59,8 +59,8 @@ impl ModelStore {
         }
         let model = self.model(name)?;
         let source = source(model)?;
-        let options =
-            EngineOptions { device: self.device, weight_type: weight_type(model), ..EngineOptions::default() };
+        let device = self.device_of(model);
+        let options = EngineOptions { device, weight_type: weight_type(model), ..EngineOptions::default() };
         let engine = Engine::load(&source, &options)?;
         let tokenizer = Tokenizer::load(&source, Some(engine.limits().vocabulary))?;
         Ok(Member { name: name.to_owned(), model: Box::new(engine), tokenizer: Arc::new(tokenizer) })
@@ -71,6 +71,11 @@ impl ModelStore {
             .iter()
             .find(|model| model.name == name)
             .ok_or_else(|| OpenError::UnknownModel { name: name.to_owned() })
+    }
+
+    /// Where a model computes: where the recipe says, else where the run does.
+    fn device_of(&self, model: &ModelPlan) -> DeviceSpec {
+        model.device.map_or(self.device, |device| device.0)
     }
 
     /// Puts the members of the system that was open back.
@@ -84,8 +89,8 @@ impl ModelStore {
 impl OpenSystems for ModelStore {
     fn check(&mut self, system: &SystemPlan) -> Result<(), SystemError> {
         let checked = system.members.iter().try_for_each(|name| {
-            let source = source(self.model(name)?)?;
-            Ok(Engine::check(&source, self.device)?)
+            let model = self.model(name)?;
+            Ok(Engine::check(&source(model)?, self.device_of(model))?)
         });
         checked.map_err(|error: OpenError| failed(system, error))
     }

@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gac_harness::identity::{HashCache, data_files};
 use gac_harness::recipe::{ModelSource, Plan};
 use gac_harness::results::{Manifest, SampleRecord, StoredRun};
-use gac_harness::{DataSource, ModelStore, OpenSystems, Timestamp};
+use gac_harness::{ModelStore, OpenSystems, Timestamp};
 use gac_inference::DeviceSpec;
 
 use crate::Outcome;
-use crate::commands::run::execute_plan;
+use crate::commands::run::{execute_plan, load_tasks, read_data};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -99,10 +98,7 @@ fn changes(manifest: &Manifest, plan: &Plan, device: DeviceSpec) -> Result<Vec<S
             changes.push(format!("model `{}` ({})", now.name, files.join(", ")));
         }
     }
-    let tasks: Vec<&str> = plan.tasks.iter().map(|task| task.name.as_str()).collect();
-    let mut cache = HashCache::of_user();
-    let data = data_files(&tasks, &DataSource::new(plan.data_dir.clone()), &mut cache)?;
-    cache.save();
+    let data = read_data(plan, &load_tasks(plan)?)?;
     for before in &manifest.data {
         let now = data
             .iter()

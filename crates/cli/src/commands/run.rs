@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use gac_harness::identity::{HashCache, data_files};
+use gac_harness::identity::{DataFiles, HashCache, data_files};
 use gac_harness::recipe::{Overrides, Plan, Recipe};
 use gac_harness::results::{GitState, Provenance, unfinished_run};
+use gac_harness::tasks::task_definition;
 use gac_harness::{DataSource, LoadedTask, ModelStore, RunSummary, TaskOptions, load_task, report};
 use gac_inference::DeviceSpec;
 
@@ -37,7 +38,7 @@ pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Pri
 /// Runs a plan and prints the leaderboard.
 pub(crate) fn execute_plan(plan: &Plan, device: DeviceSpec, printer: &mut Printer) -> Result<RunSummary, Failure> {
     let tasks = load_tasks(plan)?;
-    let provenance = provenance(plan, device)?;
+    let provenance = provenance(plan, &tasks, device)?;
     let mut models = ModelStore::new(plan.models.clone(), device, plan.batch_size);
     let summary = gac_harness::run_with(plan, &tasks, &mut models, &mut Progress::new(printer), &provenance)?;
     printer.data(&report::terminal(&summary.leaderboard, printer.width()))?;
@@ -45,12 +46,25 @@ pub(crate) fn execute_plan(plan: &Plan, device: DeviceSpec, printer: &mut Printe
     Ok(summary)
 }
 
-/// What is known of a run besides its plan.
-fn provenance(plan: &Plan, device: DeviceSpec) -> Result<Provenance, Failure> {
-    let tasks: Vec<&str> = plan.tasks.iter().map(|task| task.name.as_str()).collect();
+/// The files that tasks read: their documents, and their shots where they have any.
+pub(crate) fn read_data(plan: &Plan, tasks: &[LoadedTask]) -> Result<Vec<DataFiles>, Failure> {
+    let mut splits = Vec::new();
+    for task in tasks {
+        let definition = task_definition(&task.name)?;
+        splits.push((&definition.dataset, definition.split.as_str()));
+        if task.num_fewshot > 0 {
+            splits.push((&definition.dataset, definition.fewshot.split.as_str()));
+        }
+    }
     let mut cache = HashCache::of_user();
-    let data = data_files(&tasks, &DataSource::new(plan.data_dir.clone()), &mut cache)?;
+    let data = data_files(splits, &DataSource::new(plan.data_dir.clone()), &mut cache)?;
     cache.save();
+    Ok(data)
+}
+
+/// What is known of a run besides its plan.
+fn provenance(plan: &Plan, tasks: &[LoadedTask], device: DeviceSpec) -> Result<Provenance, Failure> {
+    let data = read_data(plan, tasks)?;
     let folder = plan.recipe.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
     Ok(Provenance {
         build: option_env!("GAC_BUILD_COMMIT").map(str::to_owned),
@@ -74,7 +88,7 @@ fn overrides(settings: &RunSettings) -> Overrides {
     }
 }
 
-fn load_tasks(plan: &Plan) -> Result<Vec<LoadedTask>, Failure> {
+pub(crate) fn load_tasks(plan: &Plan) -> Result<Vec<LoadedTask>, Failure> {
     let data = DataSource::new(plan.data_dir.clone());
     plan.tasks
         .iter()

@@ -70,7 +70,7 @@ pub struct Finding {
     /// Two-sided: McNemar's exact test for a task; for the average, how much of the bootstrap lies on the other side
     /// of zero, twice.
     pub p: f64,
-    /// `p`, adjusted for the number of tasks of all systems (Holm). The average is one test of its own.
+    /// `p`, adjusted for the number of the system's tasks (Holm). The average is one test of its own.
     pub p_adjusted: f64,
     /// What the gate says.
     pub verdict: Verdict,
@@ -121,7 +121,9 @@ pub fn compare(
         let flips = tasks.iter().flat_map(flips).collect();
         systems.push(SystemComparison { base: base.name.clone(), new: new.name.clone(), findings, flips });
     }
-    judge(&mut systems, gate);
+    for system in &mut systems {
+        judge(system, gate);
+    }
     Ok(Comparison {
         version: RECORD_VERSION,
         base: base.folder.display().to_string(),
@@ -132,12 +134,11 @@ pub fn compare(
     })
 }
 
-/// Adjusts the tasks' p-values for their number and passes judgement.
-fn judge(systems: &mut [SystemComparison], gate: Gate) {
-    let findings = || systems.iter().flat_map(|system| &system.findings);
-    let p: Vec<f64> = findings().filter(|finding| finding.scope != Scope::Average).map(|finding| finding.p).collect();
-    let mut adjusted = holm(&p).into_iter();
-    for finding in systems.iter_mut().flat_map(|system| &mut system.findings) {
+/// Adjusts the p-values of a system's tasks for their number and passes judgement.
+fn judge(system: &mut SystemComparison, gate: Gate) {
+    let tasks = system.findings.iter().filter(|finding| finding.scope != Scope::Average);
+    let mut adjusted = holm(&tasks.map(|finding| finding.p).collect::<Vec<_>>()).into_iter();
+    for finding in &mut system.findings {
         if finding.scope != Scope::Average {
             finding.p_adjusted = adjusted.next().unwrap_or(1.0);
         }

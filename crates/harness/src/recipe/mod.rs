@@ -1,10 +1,12 @@
 //! Recipes (what a file or the command line says) and plans (what will be done, every default decided).
 
+mod device;
 mod error;
 mod file;
 mod plan;
 mod system;
 
+pub use device::RecipeDevice;
 pub use error::PlanError;
 pub use file::{Dtype, ModelSpec, Recipe, RecipeError, SystemSpec, TaskSpec};
 pub use plan::{DEFAULT_BATCH_SIZE, ModelPlan, ModelSource, Overrides, Plan, Systems, TaskPlan};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::device::RecipeDevice;
 use super::error::PlanError;
 use super::file::{Dtype, ModelSpec, Recipe, TaskSpec};
 use super::system::SystemPlan;
@@ -51,6 +52,9 @@ pub struct ModelPlan {
     pub source: ModelSource,
     /// The type to compute in; as stored when absent.
     pub dtype: Option<Dtype>,
+    /// Where it computes; where the run says when absent.
+    #[serde(default)]
+    pub device: Option<RecipeDevice>,
 }
 
 /// Where a model comes from.
@@ -241,5 +245,5 @@ fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<Dtype>) -> R
         (None, None) => return Err(PlanError::ModelSource { name: name.to_owned(), found: "neither" }),
         (Some(_), Some(_)) => return Err(PlanError::ModelSource { name: name.to_owned(), found: "both" }),
     };
-    Ok(ModelPlan { name: name.to_owned(), source, dtype: dtype.or(spec.dtype) })
+    Ok(ModelPlan { name: name.to_owned(), source, dtype: dtype.or(spec.dtype), device: spec.device })
 }

@@ -8,6 +8,7 @@ mod json;
 mod latex;
 mod leaderboard;
 mod markdown;
+mod page;
 mod paper;
 mod terminal;
 
@@ -21,5 +22,6 @@ pub use json::json;
 pub use latex::latex;
 pub use leaderboard::{Column, Comparison, Estimate, Leaderboard, MixedProtocols, Mixing, Row, SystemResults};
 pub use markdown::markdown;
+pub use page::{Axis, Chart, Line, Point, Series, charts, report};
 pub use paper::{BesideCell, BesidePaper, BesideRow, PaperError, PaperRow, PaperTable};
 pub use terminal::terminal;

@@ -8,6 +8,7 @@ use super::latex::escape as escape_latex;
 use super::leaderboard::{Leaderboard, Row};
 use super::markdown::escape as escape_markdown;
 use super::terminal::{Grid, printable, wrap};
+use crate::results::LatencyBasis;
 
 /// The table of the GaC paper.
 const GAC: &str = include_str!("../../../../results/paper/gac.csv");
@@ -114,7 +115,7 @@ impl PaperTable {
         let row = |published: &PaperRow| {
             let ours = leaderboard.rows.iter().find(|row| same(&row.system, &published.system));
             let cell = |(column, published): (&String, &Option<f64>)| {
-                let ours = ours.and_then(|row| value(leaderboard, row, column));
+                let ours = ours.and_then(|row| self.value(leaderboard, row, column));
                 let difference = ours.zip(*published).map(|(ours, published)| ours - published);
                 BesideCell { published: *published, ours, difference }
             };
@@ -136,6 +137,26 @@ impl PaperTable {
                 .collect(),
         }
     }
+
+    /// Our number for a published column.
+    fn value(&self, leaderboard: &Leaderboard, row: &Row, column: &str) -> Option<f64> {
+        match column {
+            // Only an average over the same benchmarks is the same average.
+            AVERAGE => row.average.filter(|_| self.has_benchmarks_of(leaderboard)).map(|average| average.value * 100.0),
+            // Theirs is a latency; a throughput does not compare.
+            LATENCY => row.timing.ms_per_token.filter(|_| row.timing.latency_basis == Some(LatencyBasis::Request)),
+            benchmark => row.scores[column_of(leaderboard, benchmark)?].map(|score| score.value * 100.0),
+        }
+    }
+
+    /// Whether every column of ours is a benchmark of the table, and the other way round.
+    fn has_benchmarks_of(&self, leaderboard: &Leaderboard) -> bool {
+        let mut benchmarks = self.columns.iter().filter(|column| *column != AVERAGE && *column != LATENCY);
+        let count = benchmarks.clone().count();
+        count > 0
+            && count == leaderboard.columns.len()
+            && benchmarks.all(|benchmark| column_of(leaderboard, benchmark).is_some())
+    }
 }
 
 /// Whether two names are the same but for case, spaces and signs.
@@ -144,21 +165,10 @@ fn same(a: &str, b: &str) -> bool {
     plain(a) == plain(b)
 }
 
-/// Our number for a published column.
-fn value(leaderboard: &Leaderboard, row: &Row, column: &str) -> Option<f64> {
-    match column {
-        AVERAGE => {
-            // Only an average over the same benchmarks is the same average.
-            let all = leaderboard.columns.iter().all(|column| column.mixed.is_empty());
-            row.average.filter(|_| all).map(|average| average.value * 100.0)
-        }
-        LATENCY => row.timing.ms_per_token,
-        benchmark => {
-            let task = benchmark_task(benchmark);
-            let index = leaderboard.columns.iter().position(|column| column.task.starts_with(&task))?;
-            row.scores[index].map(|score| score.value * 100.0)
-        }
-    }
+/// The place of a benchmark among our columns.
+fn column_of(leaderboard: &Leaderboard, benchmark: &str) -> Option<usize> {
+    let task = benchmark_task(benchmark);
+    leaderboard.columns.iter().position(|column| column.task.starts_with(&task))
 }
 
 /// How the tasks of a benchmark begin.

@@ -202,7 +202,12 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
         name: "test".into(),
         recipe: None,
         models: (0..2)
-            .map(|m| ModelPlan { name: format!("m{m}"), source: ModelSource::Hub(format!("o/m{m}")), dtype: None })
+            .map(|m| ModelPlan {
+                name: format!("m{m}"),
+                source: ModelSource::Hub(format!("o/m{m}")),
+                dtype: None,
+                device: None,
+            })
             .collect(),
         systems: fakes
             .iter()
