@@ -169,10 +169,9 @@ impl OpenError {
     /// What a user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Checkpoint(error) => error.hint(),
+            Self::Checkpoint(error) | Self::Identity(IdentityError::Checkpoint(error)) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Tokenizer(error) => error.hint(),
-            Self::Identity(IdentityError::Checkpoint(error)) => error.hint(),
             Self::Identity(IdentityError::Read { .. }) | Self::UnknownModel { .. } | Self::Ensemble(_) => None,
         };
         hint.map(str::to_owned)

@@ -1,5 +1,5 @@
 //! McNemar's exact test, Holm's adjustment and the bootstrap against what `scripts/fixtures/mcnemar.py` recorded from
-//! SciPy and statsmodels.
+//! `SciPy` and statsmodels.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use gac_harness::stats::{Bootstrap, Discordant, DocumentScore, TaskScores, holm, paired_difference};

@@ -49,7 +49,7 @@ pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> Outcome {
         (Ok(before), Ok(after)) => printer.note(&agreement(&before, &after)),
         // A run that was cut short can be run again, but there is nothing whole to hold it against.
         (Err(error), _) | (_, Err(error)) => {
-            printer.warning(&format!("not compared with the run before: {error}"), None)
+            printer.warning(&format!("not compared with the run before: {error}"), None);
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! A comparison for continuous integration: JUnit's XML, a suite per system, a case per task.
 
+use std::fmt::Write as _;
+
 use super::findings::{Comparison, Finding};
 use super::terminal::p_value;
 use super::verdict::Verdict;
@@ -14,10 +16,11 @@ pub fn junit(comparison: &Comparison) -> String {
         tests += system.findings.len();
         failures += failed;
         let name = escape(&system.name());
-        suites.push_str(&format!(
-            "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{failed}\" errors=\"0\">\n",
+        let _ = writeln!(
+            suites,
+            "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{failed}\" errors=\"0\">",
             system.findings.len()
-        ));
+        );
         for finding in &system.findings {
             suites.push_str(&case(&name, finding));
         }

@@ -1,5 +1,7 @@
 //! A comparison for pull requests and GitHub's step summaries.
 
+use std::fmt::Write as _;
+
 use super::findings::{Comparison, Direction, Finding, Flip, SystemComparison};
 use super::terminal::{decision, name, note, p_value, word};
 use super::verdict::Verdict;
@@ -12,7 +14,7 @@ const NAMED: usize = 100;
 pub fn markdown(comparison: &Comparison) -> String {
     let mut text = format!("### {}\n\n", decision(comparison));
     for system in &comparison.systems {
-        text.push_str(&format!("**{}**\n\n", escape(&system.name())));
+        let _ = write!(text, "**{}**\n\n", escape(&system.name()));
         text.push_str("| task | documents | base | new | difference | 95% CI | lost | gained | p | p (Holm) | |\n");
         text.push_str("| --- | ---: | ---: | ---: | ---: | :---: | ---: | ---: | ---: | ---: | --- |\n");
         for finding in &system.findings {
@@ -57,7 +59,7 @@ fn flips(system: &SystemComparison) -> String {
     let mut text = format!("<details><summary>{} documents lost, {} gained</summary>\n\n", lost.len(), gained.len());
     for (word, flips) in [("Lost", lost), ("Gained", gained)] {
         if !flips.is_empty() {
-            text.push_str(&format!("- {word}: {}\n", escape(&name(&flips, NAMED))));
+            let _ = writeln!(text, "- {word}: {}", escape(&name(&flips, NAMED)));
         }
     }
     text + "\n</details>\n\n"

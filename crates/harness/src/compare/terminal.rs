@@ -1,5 +1,7 @@
 //! A comparison for terminals.
 
+use std::fmt::Write as _;
+
 use super::findings::{Comparison, Direction, Finding, Flip, SystemComparison};
 use super::verdict::{Gate, Verdict};
 use crate::report::{points, printable, wrap};
@@ -87,13 +89,13 @@ pub(super) fn name(flips: &[&Flip], named: usize) -> String {
             text.push_str(", ");
         } else {
             text.push_str(if task.is_some() { "; " } else { "" });
-            text.push_str(&format!("{} ", printable(&flip.task)));
+            let _ = write!(text, "{} ", printable(&flip.task));
             task = Some(&flip.task);
         }
         text.push_str(&printable(&flip.document()));
     }
     if flips.len() > named {
-        text.push_str(&format!(" and {} more", flips.len() - named));
+        let _ = write!(text, " and {} more", flips.len() - named);
     }
     text
 }

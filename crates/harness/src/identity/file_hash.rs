@@ -159,7 +159,7 @@ mod tests {
     /// Sets a file's time of modification some way back. Its time of change stays.
     fn age(path: &Path) {
         let file = File::options().write(true).open(path).unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A model by its contents.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use gac_inference::{Artifacts, ModelSource};
@@ -78,7 +79,7 @@ impl ModelIdentity {
     pub fn contents(&self) -> String {
         let mut text = format!("dtype {:?}\n", self.dtype);
         for ModelFile { role, hash, .. } in &self.files {
-            text.push_str(&format!("{role:?} {} {}\n", hash.bytes, hash.sha256));
+            let _ = writeln!(text, "{role:?} {} {}", hash.bytes, hash.sha256);
         }
         if self.files.is_empty() {
             text.push_str(&self.name);

@@ -68,8 +68,8 @@ pub(super) fn latency_note(leaderboard: &Leaderboard) -> Option<&'static str> {
 /// What each column was made by, as sentences.
 pub(super) fn protocols(leaderboard: &Leaderboard, name: impl Fn(&str) -> String) -> Vec<String> {
     let sentence = |column: &Column| {
-        let mixed: String = column.mixed.iter().map(|protocol| format!("; some rows {}", name(protocol))).collect();
-        format!("{}: {}{mixed}", name(&column.task), name(&column.protocol()))
+        let all: Vec<String> = [column.protocol()].iter().chain(&column.mixed).map(|protocol| name(protocol)).collect();
+        format!("{}: {}", name(&column.task), all.join("; some rows "))
     };
     leaderboard.columns.iter().map(sentence).collect()
 }

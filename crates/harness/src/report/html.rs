@@ -1,5 +1,7 @@
 //! A leaderboard as an HTML table, alone or inside a report.
 
+use std::fmt::Write as _;
+
 use super::format::{NOTHING, comparison, latency, latency_note, percent, plus_minus, points, protocols, share};
 use super::leaderboard::{Estimate, Leaderboard, Row};
 use super::paper::BesidePaper;
@@ -25,24 +27,25 @@ pub(super) fn table(leaderboard: &Leaderboard) -> String {
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Leaderboard\">\n<table>\n<thead>\n<tr><th scope=\"col\">system</th>",
     );
     for column in &leaderboard.columns {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "<th scope=\"col\" title=\"{}\">{}<br><small>{}-shot, v{}</small></th>",
             escape(&column.protocol()),
             escape(&column.task).replace('_', "_<wbr>"),
             column.num_fewshot,
             escape(&column.version),
-        ));
+        );
     }
     text.push_str("<th scope=\"col\">average</th><th scope=\"col\">to best member</th><th scope=\"col\">ms/token</th><th scope=\"col\">ensembled</th></tr>\n</thead>\n<tbody>\n");
     for row in &leaderboard.rows {
-        text.push_str(&format!("<tr><th scope=\"row\">{}</th>", escape(&row.system)));
+        let _ = write!(text, "<tr><th scope=\"row\">{}</th>", escape(&row.system));
         for (index, &score) in row.scores.iter().enumerate() {
             text.push_str(&cell(leaderboard, score, |row| row.scores[index]));
         }
         text.push_str(&cell(leaderboard, row.average, |row: &Row| row.average));
         let difference = leaderboard.comparison(&row.system).map(|found| points(found.paired.difference));
         for value in [difference.as_deref().unwrap_or(NOTHING), &latency(row), &share(row)] {
-            text.push_str(&format!("<td>{}</td>", escape(value)));
+            let _ = write!(text, "<td>{}</td>", escape(value));
         }
         text.push_str("</tr>\n");
     }
@@ -52,7 +55,7 @@ pub(super) fn table(leaderboard: &Leaderboard) -> String {
     notes.extend(protocols(leaderboard, escape));
     notes.extend(latency_note(leaderboard).map(str::to_owned));
     for note in notes {
-        text.push_str(&format!("<li>{note}</li>\n"));
+        let _ = writeln!(text, "<li>{note}</li>");
     }
     text + "</ul>\n"
 }

@@ -1,5 +1,7 @@
 //! Published numbers, and ours beside them.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::format::NOTHING;
@@ -238,7 +240,7 @@ impl BesidePaper {
         let mut text = format!("\\begin{{table}}\n  \\centering\n  \\begin{{tabular}}{{l{columns}}}\n    \\toprule\n");
         for (index, row) in self.grid().iter().enumerate() {
             let cells: Vec<String> = row.iter().map(|cell| escape_latex(cell)).collect();
-            text.push_str(&format!("    {} \\\\\n", cells.join(" & ")));
+            let _ = writeln!(text, "    {} \\\\", cells.join(" & "));
             if index == 0 {
                 text.push_str("    \\midrule\n");
             }
@@ -258,11 +260,11 @@ impl BesidePaper {
                 (_, 0) => format!("<th scope=\"row\">{}</th>", escape_html(cell)),
                 _ => format!("<td>{}</td>", escape_html(cell)),
             });
-            text.push_str(&format!("<tr>{}</tr>\n", cells.collect::<String>()));
+            let _ = writeln!(text, "<tr>{}</tr>", cells.collect::<String>());
         }
         text.push_str("</table>\n</div>\n<ul class=\"notes\">\n");
         for note in self.notes() {
-            text.push_str(&format!("<li>{}</li>\n", escape_html(&note)));
+            let _ = writeln!(text, "<li>{}</li>", escape_html(&note));
         }
         text + "</ul>\n"
     }

@@ -164,7 +164,7 @@ impl Run<'_> {
         let plan = &self.job.plan.systems[index];
         let started = Instant::now();
         self.tell(&Event::SystemStarted { system: &plan.name, index })?;
-        let mut prepared = match &self.opened {
+        let prepared = match &self.opened {
             Some((folder, _)) => Some(self.job.prepare(folder, index, self.reporter)?),
             None => None,
         };
@@ -175,12 +175,11 @@ impl Run<'_> {
             let seconds = started.elapsed().as_secs_f64();
             self.reporter.on(&Event::SystemOpened { system: &plan.name, seconds }).map_err(RunError::Report)?;
         }
-        let prepared = match prepared.take() {
-            Some(prepared) => prepared,
-            None => {
-                let (folder, _) = self.opened.insert(self.job.open_folder()?);
-                self.job.prepare(folder, index, self.reporter)?
-            }
+        let prepared = if let Some(prepared) = prepared {
+            prepared
+        } else {
+            let (folder, _) = self.opened.insert(self.job.open_folder()?);
+            self.job.prepare(folder, index, self.reporter)?
         };
         let mut results = SystemResults {
             system: plan.name.clone(),
@@ -190,7 +189,7 @@ impl Run<'_> {
         };
         for (task, (place, prepared)) in self.job.tasks.iter().zip(prepared) {
             let system = system.as_mut().map(|system| &mut **system as &mut dyn System);
-            let (task_results, scores) = run_task(system, task, &place, prepared, self.reporter)?;
+            let (task_results, scores) = run_task(system, task, &place, &prepared, self.reporter)?;
             results.tasks.push(task_results);
             results.scores.push(scores);
         }

@@ -50,7 +50,7 @@ pub(super) fn run_task(
     system: Option<&mut (dyn System + '_)>,
     task: &LoadedTask,
     place: &TaskPlace<'_>,
-    prepared: Prepared,
+    prepared: &Prepared,
     reporter: &mut dyn Reporter,
 ) -> Result<(TaskResults, TaskScores), RunError> {
     let path = place.folder.join(SAMPLES);

@@ -1,5 +1,7 @@
 //! A chart as inline SVG that takes the page's colours.
 
+use std::fmt::Write as _;
+
 use super::super::html::escape;
 
 /// Size of a chart in its own units.
@@ -137,37 +139,40 @@ impl Chart {
         let (left, right, bottom) = (LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM);
         for &tick in &y.ticks {
             let at = at_y(tick);
-            svg.push_str(&format!(
+            let _ = writeln!(
+                svg,
                 "<line class=\"grid\" x1=\"{left}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text x=\"{:.1}\" \
-                 y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
+                 y=\"{:.1}\" text-anchor=\"end\">{}</text>",
                 left - 8.0,
                 at + 4.5,
                 y.text(tick)
-            ));
+            );
         }
         for &tick in &x.ticks {
             let at = at_x(tick);
-            svg.push_str(&format!(
+            let _ = writeln!(
+                svg,
                 "<line class=\"axis\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{bottom}\" y2=\"{:.1}\"/><text x=\"{at:.1}\" \
-                 y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n",
+                 y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
                 bottom + 5.0,
                 bottom + 20.0,
                 x.text(tick)
-            ));
+            );
         }
-        svg.push_str(&format!(
+        let _ = writeln!(
+            svg,
             "<line class=\"axis\" x1=\"{left}\" x2=\"{right}\" y1=\"{bottom}\" y2=\"{bottom}\"/>\n\
              <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n\
-             <text transform=\"translate(16 {:.1}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
+             <text transform=\"translate(16 {:.1}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
             f64::midpoint(left, right),
             HEIGHT - 10.0,
             escape(&self.x.name),
             f64::midpoint(TOP, bottom),
             escape(&self.y.name)
-        ));
+        );
         let mut labels: Vec<(usize, f64, &str)> = Vec::new();
         for (index, series) in self.series.iter().enumerate() {
-            svg.push_str(&format!("<g class=\"s{}\">\n", index % COLOURS));
+            let _ = writeln!(svg, "<g class=\"s{}\">", index % COLOURS);
             let path: Vec<String> =
                 series.points.iter().map(|point| format!("{:.1},{:.1}", at_x(point.x), at_y(point.y))).collect();
             let class = match series.line {
@@ -176,7 +181,7 @@ impl Chart {
                 Line::Dashed => Some("path dashed"),
             };
             if let Some(class) = class {
-                svg.push_str(&format!("<polyline class=\"{class}\" points=\"{}\"/>\n", path.join(" ")));
+                let _ = writeln!(svg, "<polyline class=\"{class}\" points=\"{}\"/>", path.join(" "));
             }
             for point in &series.points {
                 svg.push_str(&mark(point, at_x(point.x), at_y));
@@ -200,7 +205,7 @@ fn mark(point: &Point, x: f64, at_y: impl Fn(f64) -> f64) -> String {
     let mut text = String::new();
     if let Some(error) = point.error.filter(|error| *error > 0.0) {
         let (low, high) = (at_y(point.y - error), at_y(point.y + error));
-        text.push_str(&format!("<line class=\"error\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{low:.1}\" y2=\"{high:.1}\"/>"));
+        let _ = write!(text, "<line class=\"error\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{low:.1}\" y2=\"{high:.1}\"/>");
     }
     text + &format!(
         "<circle class=\"mark\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\"><title>{}</title></circle>\n",

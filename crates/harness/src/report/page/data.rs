@@ -23,40 +23,46 @@ pub(super) struct PageData<'a> {
 
 #[derive(Debug, Serialize)]
 struct PageDocument<'a> {
-    /// Task.
-    t: usize,
-    /// Subject.
-    j: Option<&'a str>,
-    /// Row in the split.
-    d: usize,
-    /// Gold.
-    g: &'a Value,
-    /// Prompt, where it was recorded.
-    p: Option<usize>,
+    #[serde(rename = "t")]
+    task: usize,
+    #[serde(rename = "j")]
+    subject: Option<&'a str>,
+    /// Its row in the split.
+    #[serde(rename = "d")]
+    row: usize,
+    #[serde(rename = "g")]
+    gold: &'a Value,
+    /// Its prompt's place, where it was recorded.
+    #[serde(rename = "p")]
+    prompt: Option<usize>,
 }
 
 #[derive(Debug, Serialize)]
 struct PageSample<'a> {
-    /// System.
-    s: usize,
-    /// Document.
-    c: usize,
-    /// Outcome.
-    o: &'static str,
-    /// Response: a text, or per choice log-likelihood, greedy, tokens.
-    r: PageResponse<'a>,
+    #[serde(rename = "s")]
+    system: usize,
+    /// Its place among the documents.
+    #[serde(rename = "c")]
+    document: usize,
+    #[serde(rename = "o")]
+    outcome: &'static str,
+    /// A text, or per choice log-likelihood, greedy, tokens.
+    #[serde(rename = "r")]
+    response: PageResponse<'a>,
     /// What ended it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    f: Option<&'a str>,
-    /// Extractions: filter, extracted, metrics.
-    x: Vec<(&'a str, &'a Value, Vec<(&'a str, f64)>)>,
+    #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
+    finish: Option<&'a str>,
+    #[serde(rename = "x")]
+    extractions: Vec<PageExtraction<'a>>,
     /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    e: Option<&'a str>,
-    /// Steps.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    k: Option<Vec<PageStep<'a>>>,
+    #[serde(rename = "e", skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(rename = "k", skip_serializing_if = "Option::is_none")]
+    steps: Option<Vec<PageStep<'a>>>,
 }
+
+/// Filter, what it extracted, metrics with their values.
+type PageExtraction<'a> = (&'a str, &'a Value, Vec<(&'a str, f64)>);
 
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -67,21 +73,25 @@ enum PageResponse<'a> {
 
 #[derive(Debug, Serialize)]
 struct PageStep<'a> {
-    /// Text.
-    t: &'a str,
+    #[serde(rename = "t")]
+    text: &'a str,
     /// Who decided.
-    w: Decider,
-    /// Probability.
-    p: f64,
+    #[serde(rename = "w")]
+    decider: Decider,
+    #[serde(rename = "p")]
+    probability: f64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     end: bool,
     /// What the gate proposed, where that was another token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    g: Option<&'a str>,
-    /// Members' views: most probable tokens, share.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    m: Vec<Option<(&'a [(String, f64)], f64)>>,
+    #[serde(rename = "g", skip_serializing_if = "Option::is_none")]
+    proposed: Option<&'a str>,
+    /// Members' most probable tokens, and their share.
+    #[serde(rename = "m", skip_serializing_if = "Vec::is_empty")]
+    members: Vec<Option<PageView<'a>>>,
 }
+
+/// A member's most probable tokens, and its share.
+type PageView<'a> = (&'a [(String, f64)], f64);
 
 impl<'a> PageData<'a> {
     pub(super) fn new(run: &'a StoredRun) -> Self {
@@ -95,23 +105,22 @@ impl<'a> PageData<'a> {
         };
         let mut places = BTreeMap::new();
         let mut prompts = BTreeMap::new();
-        for (s, system) in run.systems.iter().enumerate() {
-            for (t, task) in system.tasks.iter().enumerate() {
-                for sample in &task.samples {
-                    let key = (t, sample.subject.as_deref(), sample.doc_id);
-                    let c = *places.entry(key).or_insert_with(|| {
-                        let (_, j, d) = key;
-                        data.documents.push(PageDocument { t, j, d, g: &sample.target, p: None });
+        for (system, stored) in run.systems.iter().enumerate() {
+            for (task, stored) in stored.tasks.iter().enumerate() {
+                for sample in &stored.samples {
+                    let (subject, row) = (sample.subject.as_deref(), sample.doc_id);
+                    let document = *places.entry((task, subject, row)).or_insert_with(|| {
+                        data.documents.push(PageDocument { task, subject, row, gold: &sample.target, prompt: None });
                         data.documents.len() - 1
                     });
-                    if let (Some(prompt), None) = (&sample.prompt, data.documents[c].p) {
+                    if let (Some(prompt), None) = (&sample.prompt, data.documents[document].prompt) {
                         let place = *prompts.entry(prompt.as_str()).or_insert_with(|| {
                             data.prompts.push(prompt);
                             data.prompts.len() - 1
                         });
-                        data.documents[c].p = Some(place);
+                        data.documents[document].prompt = Some(place);
                     }
-                    data.samples.push(PageSample::new(s, c, sample));
+                    data.samples.push(PageSample::new(system, document, sample));
                 }
             }
         }
@@ -142,8 +151,8 @@ impl<'a> PageData<'a> {
 }
 
 impl<'a> PageSample<'a> {
-    fn new(s: usize, c: usize, sample: &'a SampleRecord) -> Self {
-        let (r, f) = match &sample.response {
+    fn new(system: usize, document: usize, sample: &'a SampleRecord) -> Self {
+        let (response, finish) = match &sample.response {
             ResponseRecord::Generated { text, finish } => (PageResponse::Text(text), Some(finish.as_str())),
             ResponseRecord::Choices(choices) => {
                 let sum = |sum: f64| if sum.is_finite() { sum.into() } else { sum.to_string().into() };
@@ -151,18 +160,18 @@ impl<'a> PageSample<'a> {
                 (PageResponse::Choices(choices.collect()), None)
             }
         };
-        let filters = sample.filters.iter().map(|filter| {
+        let extractions = sample.filters.iter().map(|filter| {
             let metrics = filter.metrics.iter().map(|metric| (metric.metric.as_str(), metric.value));
             (filter.filter.as_str(), &filter.extracted, metrics.collect())
         });
-        let (o, e) = match &sample.outcome {
+        let (outcome, error) = match &sample.outcome {
             Outcome::Correct => ("correct", None),
             Outcome::Wrong => ("wrong", None),
             Outcome::NoAnswer => ("no_answer", None),
             Outcome::Failed { error } => ("failed", Some(error.as_str())),
         };
-        let k = sample.trace.as_ref().map(|steps| steps.iter().map(PageStep::new).collect());
-        Self { s, c, o, r, f, x: filters.collect(), e, k }
+        let steps = sample.trace.as_ref().map(|steps| steps.iter().map(PageStep::new).collect());
+        Self { system, document, outcome, response, finish, extractions: extractions.collect(), error, steps }
     }
 }
 
@@ -170,12 +179,12 @@ impl<'a> PageStep<'a> {
     fn new(step: &'a StepRecord) -> Self {
         let views = step.members.iter().map(|view| view.as_ref().map(|view| (&view.top[..], view.share)));
         Self {
-            t: &step.text,
-            w: step.decider(),
-            p: step.probability,
+            text: &step.text,
+            decider: step.decider(),
+            probability: step.probability,
             end: step.end,
-            g: step.proposed.as_deref().filter(|proposed| *proposed != step.text),
-            m: views.collect(),
+            proposed: step.proposed.as_deref().filter(|proposed| *proposed != step.text),
+            members: views.collect(),
         }
     }
 }

@@ -3,9 +3,9 @@
 mod chart;
 mod charts;
 mod data;
-mod page;
+mod render;
 mod subjects;
 
 pub use chart::{Axis, Chart, Line, Point, Series};
 pub use charts::charts;
-pub use page::report;
+pub use render::report;

@@ -1,5 +1,7 @@
 //! Scores by subject and group, for tasks that have them.
 
+use std::fmt::Write as _;
+
 use super::super::html::escape;
 use crate::results::StoredRun;
 
@@ -22,24 +24,22 @@ pub(super) fn subjects(run: &StoredRun) -> String {
         if rows.len() < 2 {
             continue;
         }
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "<details>\n<summary>{}: {} subjects and groups</summary>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" \
              aria-label=\"Subjects of {0}\">\n<table>\n<thead><tr><th scope=\"col\">subject</th><th scope=\"col\">documents\
              </th>",
             escape(&task.name),
             rows.len()
-        ));
+        );
         for system in &run.systems {
-            text.push_str(&format!("<th scope=\"col\">{}</th>", escape(&system.name)));
+            let _ = write!(text, "<th scope=\"col\">{}</th>", escape(&system.name));
         }
         text.push_str("</tr></thead>\n<tbody>\n");
         for (name, documents, values) in rows {
             let short =
                 name.strip_prefix(&task.name).map_or(name, |rest| rest.trim_start_matches(['_', ':', '/', ' ']));
-            text.push_str(&format!(
-                "<tr><th scope=\"row\">{}</th><td>{documents}</td>",
-                escape(&short.replace('_', " "))
-            ));
+            let _ = write!(text, "<tr><th scope=\"row\">{}</th><td>{documents}</td>", escape(&short.replace('_', " ")));
             for value in values {
                 text.push_str(&value.map_or_else(
                     || "<td>-</td>".to_owned(),
