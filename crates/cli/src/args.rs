@@ -6,6 +6,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gac_inference::DeviceSpec;
 
+use crate::commands::compare::CompareArgs;
+use crate::commands::export::ExportArgs;
+use crate::commands::leaderboard::LeaderboardArgs;
+use crate::commands::report::ReportArgs;
+use crate::commands::rerun::RerunArgs;
 use crate::commands::sweep::Weights;
 use crate::voting::{MethodArg, VotingArgs};
 
@@ -34,8 +39,18 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run a recipe: systems x tasks, with a leaderboard
     Run(RunArgs),
+    /// Do what a run's manifest says once more
+    Rerun(RerunArgs),
     /// Evaluate one model, or one ensemble of several
     Eval(EvalArgs),
+    /// Compare a run with another: what changed, and whether that is chance
+    Compare(CompareArgs),
+    /// Runs as one table: terminal, markdown, CSV, JSON, LaTeX or HTML
+    Leaderboard(LeaderboardArgs),
+    /// A run as one self-contained HTML page: tables, charts, every sample
+    Report(ReportArgs),
+    /// A run in another format: lm-evaluation-harness's, or parquet
+    Export(ExportArgs),
     /// Continue prompts
     Generate(GenerateArgs),
     /// Log-probabilities of given tokens or texts
@@ -70,12 +85,16 @@ pub(crate) struct RunSettings {
     /// Folder with data sets laid out as on the hub [default: the hub]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Folder for the results [default: results/NAME-TIME]
+    /// Folder for the results; a run there is gone on with [default: results/NAME-TIME, or where the same run was cut
+    /// short]
     #[arg(long, value_name = "DIR")]
     pub(crate) output_path: Option<PathBuf>,
     /// Write the prompts into the sample records
     #[arg(long)]
     pub(crate) log_samples: bool,
+    /// Write every step of generated responses into the sample records
+    #[arg(long)]
+    pub(crate) trace: bool,
     #[command(flatten)]
     pub(crate) compute: Compute,
 }

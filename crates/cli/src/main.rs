@@ -17,6 +17,7 @@ use printer::Printer;
 
 /// Exit codes.
 const FINE: u8 = 0;
+const SAID_NO: u8 = 1;
 const COULD_NOT: u8 = 2;
 
 fn main() -> ExitCode {
@@ -24,6 +25,14 @@ fn main() -> ExitCode {
     start_log(cli.global.verbose);
     let mut printer = Printer::new(cli.global.quiet);
     let outcome = match cli.command {
+        Command::Compare(args) => match commands::compare::compare(&args, &mut printer) {
+            Ok(Check::SaidNo) => return ExitCode::from(SAID_NO),
+            other => other.map(|_| ()),
+        },
+        Command::Leaderboard(args) => commands::leaderboard::leaderboard(&args, &mut printer),
+        Command::Report(args) => commands::report::report(&args, &mut printer),
+        Command::Export(args) => commands::export::export(&args, &mut printer),
+        Command::Rerun(args) => commands::rerun::rerun(&args, &mut printer),
         Command::Run(args) => commands::run::run(&args, &mut printer),
         Command::Eval(args) => commands::eval::eval(&args, &mut printer),
         Command::Generate(args) => commands::generate::generate(&args, &mut printer),
@@ -61,3 +70,12 @@ fn start_log(verbose: u8) {
 
 /// What a command comes to.
 type Outcome = Result<(), Failure>;
+
+/// What a command that checks something comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Check {
+    /// There is nothing to object to.
+    Fine,
+    /// The check says no.
+    SaidNo,
+}

@@ -10,6 +10,7 @@ use gac_inference::{
 };
 
 use crate::full_response::{Choice, FullResponse};
+use crate::identity::{HashCache, IdentityError, ModelIdentity};
 use crate::recipe::{Combination, Dtype, ModelPlan, SystemPlan};
 use crate::{EnsembleSystem, OpenSystems, System, SystemError};
 
@@ -21,6 +22,7 @@ pub struct ModelStore {
     parked: BTreeMap<String, Member>,
     /// The system that is open: one ensemble, or each member alone.
     open: Vec<Ensemble>,
+    identities: BTreeMap<String, ModelIdentity>,
 }
 
 impl ModelStore {
@@ -32,6 +34,7 @@ impl ModelStore {
             limits: BatchLimits { max_samples: batch_size },
             parked: BTreeMap::new(),
             open: Vec::new(),
+            identities: BTreeMap::new(),
         }
     }
 
@@ -90,8 +93,8 @@ impl ModelStore {
         }
         let model = self.model(name)?;
         let source = source(model)?;
-        let options =
-            EngineOptions { device: self.device, weight_type: weight_type(model), ..EngineOptions::default() };
+        let device = self.device_of(model);
+        let options = EngineOptions { device, weight_type: weight_type(model), ..EngineOptions::default() };
         let engine = Engine::load(&source, &options)?;
         let tokenizer = Tokenizer::load(&source, Some(engine.limits().vocabulary))?;
         Ok(Member { name: name.to_owned(), model: Box::new(engine), tokenizer: Arc::new(tokenizer) })
@@ -102,6 +105,11 @@ impl ModelStore {
             .iter()
             .find(|model| model.name == name)
             .ok_or_else(|| OpenError::UnknownModel { name: name.to_owned() })
+    }
+
+    /// Where a model computes: where the recipe says, else where the run does.
+    fn device_of(&self, model: &ModelPlan) -> DeviceSpec {
+        model.device.map_or(self.device, |device| device.0)
     }
 
     /// Puts the members of the system that was open back.
@@ -115,10 +123,26 @@ impl ModelStore {
 impl OpenSystems for ModelStore {
     fn check(&mut self, system: &SystemPlan) -> Result<(), SystemError> {
         let checked = system.members.iter().try_for_each(|name| {
-            let source = source(self.model(name)?)?;
-            Ok(Engine::check(&source, self.device)?)
+            let model = self.model(name)?;
+            Ok(Engine::check(&source(model)?, self.device_of(model))?)
         });
         checked.map_err(|error: OpenError| failed(system, error))
+    }
+
+    fn identify(&mut self, system: &SystemPlan) -> Result<Vec<ModelIdentity>, SystemError> {
+        let mut cache = HashCache::of_user();
+        let members = system.members.iter().map(|name| {
+            if let Some(known) = self.identities.get(name) {
+                return Ok(known.clone());
+            }
+            let model = self.model(name)?;
+            let identity = ModelIdentity::of(model, &source(model)?, &mut cache)?;
+            self.identities.insert(name.clone(), identity.clone());
+            Ok(identity)
+        });
+        let members = members.collect::<Result<Vec<_>, OpenError>>();
+        cache.save();
+        members.map_err(|error| failed(system, error))
     }
 
     fn open(&mut self, system: &SystemPlan) -> Result<Box<dyn System + '_>, SystemError> {
@@ -180,6 +204,9 @@ pub enum OpenError {
     /// The model cannot be loaded.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Its files cannot be read.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// Its tokenizer cannot be loaded.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerLoadError),
@@ -193,10 +220,10 @@ impl OpenError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::FullResponse { .. } => Some("`vote` and `best-of` are for `gac eval` and `gac run`"),
-            Self::Checkpoint(error) => error.hint(),
+            Self::Checkpoint(error) | Self::Identity(IdentityError::Checkpoint(error)) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Tokenizer(error) => error.hint(),
-            Self::UnknownModel { .. } | Self::Ensemble(_) => None,
+            Self::Identity(IdentityError::Read { .. }) | Self::UnknownModel { .. } | Self::Ensemble(_) => None,
         };
         hint.map(str::to_owned)
     }

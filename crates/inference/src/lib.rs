@@ -19,6 +19,7 @@ pub mod testkit;
 mod tokenizer;
 mod vocabulary;
 
+pub use checkpoint::artifacts::Artifacts;
 pub use checkpoint::config::{
     Activation, Biases, Block, Caps, DecoderConfig, ExpertsConfig, LayerConfig, MlpConfig, Multipliers, NormConfig,
     NormKind, QueryKeyNorm, RopeConfig, RopeScaling, RopeStyle, architectures,

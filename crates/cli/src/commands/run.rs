@@ -1,7 +1,13 @@
 //! `gac run`: a recipe.
 
+use std::path::Path;
+
+use gac_harness::identity::{DataFiles, HashCache, data_files};
 use gac_harness::recipe::{Overrides, Plan, Recipe};
-use gac_harness::{DataSource, LoadedTask, ModelStore, TaskOptions, load_task, report};
+use gac_harness::results::{GitState, Provenance, unfinished_run};
+use gac_harness::tasks::task_definition;
+use gac_harness::{DataSource, LoadedTask, ModelStore, RunSummary, TaskOptions, load_task, report};
+use gac_inference::DeviceSpec;
 
 use crate::Outcome;
 use crate::args::{RunArgs, RunSettings};
@@ -17,13 +23,56 @@ pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> Outcome {
 
 /// Resolves a recipe, loads its tasks, runs it and prints the leaderboard.
 pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Printer) -> Outcome {
-    let plan = Plan::resolve(recipe, &overrides(settings))?;
-    let tasks = load_tasks(&plan)?;
-    let mut models = ModelStore::new(plan.models.clone(), settings.compute.device, plan.batch_size);
-    let summary = gac_harness::run(&plan, &tasks, &mut models, &mut Progress::new(printer))?;
+    let mut plan = Plan::resolve(recipe, &overrides(settings))?;
+    if settings.output_path.is_none()
+        && recipe.output.is_none()
+        && let Some(unfinished) = unfinished_run(&plan)
+    {
+        printer.note(&format!("going on with `{}`, which was cut short", unfinished.display()));
+        plan.output = unfinished;
+    }
+    execute_plan(&plan, settings.compute.device, printer)?;
+    Ok(())
+}
+
+/// Runs a plan and prints the leaderboard.
+pub(crate) fn execute_plan(plan: &Plan, device: DeviceSpec, printer: &mut Printer) -> Result<RunSummary, Failure> {
+    let tasks = load_tasks(plan)?;
+    let provenance = provenance(plan, &tasks, device)?;
+    let mut models = ModelStore::new(plan.models.clone(), device, plan.batch_size);
+    let summary = gac_harness::run_with(plan, &tasks, &mut models, &mut Progress::new(printer), &provenance)?;
     printer.data(&report::terminal(&summary.leaderboard, printer.width()))?;
     printer.note(&format!("results: {}", summary.folder.display()));
-    Ok(())
+    Ok(summary)
+}
+
+/// The files that tasks read: their documents, and their shots where they have any.
+pub(crate) fn read_data(plan: &Plan, tasks: &[LoadedTask]) -> Result<Vec<DataFiles>, Failure> {
+    let mut splits = Vec::new();
+    for task in tasks {
+        let definition = task_definition(&task.name)?;
+        splits.push((&definition.dataset, definition.split.as_str()));
+        if task.num_fewshot > 0 {
+            splits.push((&definition.dataset, definition.fewshot.split.as_str()));
+        }
+    }
+    let mut cache = HashCache::of_user();
+    let data = data_files(splits, &DataSource::new(plan.data_dir.clone()), &mut cache)?;
+    cache.save();
+    Ok(data)
+}
+
+/// What is known of a run besides its plan.
+fn provenance(plan: &Plan, tasks: &[LoadedTask], device: DeviceSpec) -> Result<Provenance, Failure> {
+    let data = read_data(plan, tasks)?;
+    let folder = plan.recipe.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
+    Ok(Provenance {
+        build: option_env!("GAC_BUILD_COMMIT").map(str::to_owned),
+        command: std::env::args().collect(),
+        device: Some(device.to_string()),
+        data,
+        git: GitState::around(folder),
+    })
 }
 
 pub(crate) fn overrides(settings: &RunSettings) -> Overrides {
@@ -35,6 +84,7 @@ pub(crate) fn overrides(settings: &RunSettings) -> Overrides {
         batch_size: settings.compute.batch_size,
         dtype: settings.compute.dtype.map(Into::into),
         log_samples: settings.log_samples.then_some(true),
+        trace: settings.trace.then_some(true),
     }
 }
 

@@ -7,5 +7,5 @@ mod parquet;
 mod source;
 
 pub use error::DataError;
-pub use parquet::Row;
+pub use parquet::{Row, read as read_parquet};
 pub use source::{DataSource, Dataset};

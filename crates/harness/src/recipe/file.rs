@@ -10,6 +10,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::device::RecipeDevice;
+
 /// Models, systems, tasks and limits: one run, as a TOML file or a command line states it.
 ///
 /// Nothing is decided or checked here; [`Plan::resolve`](super::Plan::resolve) does both. The command line builds the
@@ -42,6 +44,8 @@ pub struct Recipe {
     /// Whether sample records carry their prompts.
     #[serde(alias = "log_samples")]
     pub log_samples: Option<bool>,
+    /// Whether sample records carry every step of a generated response.
+    pub trace: Option<bool>,
 }
 
 /// A model: a local folder or a hub id, one of the two.
@@ -54,6 +58,8 @@ pub struct ModelSpec {
     pub hub: Option<String>,
     /// The type to compute in; as stored when absent.
     pub dtype: Option<Dtype>,
+    /// Where it computes; the command line's `--device` when absent.
+    pub device: Option<RecipeDevice>,
 }
 
 /// One system: a single member is that model alone, several are a GaC ensemble.

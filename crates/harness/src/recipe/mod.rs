@@ -1,11 +1,13 @@
 //! Recipes (what a file or the command line says) and plans (what will be done, every default decided).
 
+mod device;
 mod error;
 mod file;
 mod plan;
 mod settings;
 mod system;
 
+pub use device::RecipeDevice;
 pub use error::PlanError;
 pub use file::{
     Dtype, GateBy, MethodName, ModelSpec, Recipe, RecipeError, SamplingSpec, SystemSpec, TaskSpec, WeightBy,

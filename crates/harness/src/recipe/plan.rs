@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::device::RecipeDevice;
 use super::error::PlanError;
 use super::file::{Dtype, ModelSpec, Recipe, TaskSpec};
 use super::system::SystemPlan;
@@ -35,6 +36,9 @@ pub struct Plan {
     pub batch_size: usize,
     /// Whether sample records carry their prompts.
     pub log_samples: bool,
+    /// Whether sample records carry every step of a generated response.
+    #[serde(default)]
+    pub trace: bool,
     /// The run's folder.
     pub output: PathBuf,
 }
@@ -48,6 +52,9 @@ pub struct ModelPlan {
     pub source: ModelSource,
     /// The type to compute in; as stored when absent.
     pub dtype: Option<Dtype>,
+    /// Where it computes; where the run says when absent.
+    #[serde(default)]
+    pub device: Option<RecipeDevice>,
 }
 
 /// Where a model comes from.
@@ -88,6 +95,8 @@ pub struct Overrides {
     pub dtype: Option<Dtype>,
     /// Whether sample records carry their prompts.
     pub log_samples: Option<bool>,
+    /// Whether sample records carry every step of a generated response.
+    pub trace: Option<bool>,
 }
 
 /// The models and systems of a recipe, without tasks: enough to ask them something.
@@ -162,6 +171,7 @@ impl Plan {
             data_dir,
             batch_size,
             log_samples: overrides.log_samples.or(recipe.log_samples).unwrap_or(false),
+            trace: overrides.trace.or(recipe.trace).unwrap_or(false),
             output,
         })
     }
@@ -235,5 +245,5 @@ fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<Dtype>) -> R
         (None, None) => return Err(PlanError::ModelSource { name: name.to_owned(), found: "neither" }),
         (Some(_), Some(_)) => return Err(PlanError::ModelSource { name: name.to_owned(), found: "both" }),
     };
-    Ok(ModelPlan { name: name.to_owned(), source, dtype: dtype.or(spec.dtype) })
+    Ok(ModelPlan { name: name.to_owned(), source, dtype: dtype.or(spec.dtype), device: spec.device })
 }

@@ -1,5 +1,6 @@
 //! A model's files: where they are, what their configuration says, what their weights are.
 
+pub(crate) mod artifacts;
 pub(crate) mod config;
 pub(crate) mod files;
 pub(crate) mod gguf;
