@@ -42,6 +42,16 @@ impl HubRepository {
         })
     }
 
+    /// The path of `file` in the hub's cache on this machine, if it is there. Asks nobody.
+    pub fn cached(&self, file: &str) -> Option<PathBuf> {
+        let kind = match self.kind {
+            RepositoryKind::Model => RepoType::Model,
+            RepositoryKind::Dataset => RepoType::Dataset,
+        };
+        let repo = Repo::with_revision(self.id.clone(), kind, self.revision.clone());
+        Cache::from_env().repo(repo).get(file)
+    }
+
     /// The path of `file` on this machine: from the hub's cache, or fetched into it.
     ///
     /// `HF_HOME`, `HF_ENDPOINT`, `HF_TOKEN` and `HF_HUB_OFFLINE` are honoured. When the network fails, a cached file
@@ -57,8 +67,7 @@ impl HubRepository {
         };
         let repo = Repo::with_revision(self.id.clone(), kind, self.revision.clone());
         let cache = Cache::from_env();
-        let cached = cache.repo(repo.clone()).get(file);
-        if let Some(path) = cached {
+        if let Some(path) = self.cached(file) {
             return Ok(path);
         }
         let not_there = |place: Place| HubError::NotThere { file: file.to_owned(), id: self.to_string(), place };
