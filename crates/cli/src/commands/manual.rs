@@ -34,17 +34,14 @@ pub(crate) fn completions(args: &CompletionsArgs, printer: &mut Printer) -> Outc
 
 /// Prints the manual page, or writes all of them.
 pub(crate) fn man(args: &ManArgs, printer: &mut Printer) -> Outcome {
-    match &args.output {
-        Some(folder) => {
-            std::fs::create_dir_all(folder)
-                .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
-                .with_context(|| format!("failed to write `{}`", folder.display()))?;
-        }
-        None => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-            printer.data(&String::from_utf8_lossy(&page))?;
-        }
+    if let Some(folder) = &args.output {
+        std::fs::create_dir_all(folder)
+            .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+            .with_context(|| format!("failed to write `{}`", folder.display()))?;
+    } else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+        printer.data(&String::from_utf8_lossy(&page))?;
     }
     Ok(())
 }
