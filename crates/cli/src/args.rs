@@ -9,6 +9,7 @@ use gac_inference::DeviceSpec;
 use crate::commands::compare::CompareArgs;
 use crate::commands::export::ExportArgs;
 use crate::commands::leaderboard::LeaderboardArgs;
+use crate::commands::manual::{CompletionsArgs, ManArgs};
 use crate::commands::report::ReportArgs;
 use crate::commands::rerun::RerunArgs;
 use crate::commands::sweep::Weights;
@@ -63,12 +64,22 @@ pub(crate) enum Command {
     Vocab(VocabArgs),
     /// What can be evaluated
     Tasks(TasksArgs),
+    /// Print a shell's completions
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man(ManArgs),
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
     /// The recipe, a TOML file
     pub(crate) recipe: PathBuf,
+    /// Tell what would be done, and do nothing but a short probe for the estimate of time
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Documents per task in that probe; 0: none
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "dry_run")]
+    pub(crate) probe: usize,
     #[command(flatten)]
     pub(crate) settings: RunSettings,
 }
@@ -92,6 +103,9 @@ pub(crate) struct RunSettings {
     /// Write the prompts into the sample records
     #[arg(long)]
     pub(crate) log_samples: bool,
+    /// Print the leaderboard (or the plan) as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Write every step of generated responses into the sample records
     #[arg(long)]
     pub(crate) trace: bool,

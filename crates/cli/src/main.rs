@@ -8,6 +8,7 @@ mod printer;
 mod progress;
 mod voting;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
             other => other.map(|_| ()),
         },
         Command::Leaderboard(args) => commands::leaderboard::leaderboard(&args, &mut printer),
+        Command::Completions(args) => commands::manual::completions(&args, &mut printer),
+        Command::Man(args) => commands::manual::man(&args, &mut printer),
         Command::Report(args) => commands::report::report(&args, &mut printer),
         Command::Export(args) => commands::export::export(&args, &mut printer),
         Command::Rerun(args) => commands::rerun::rerun(&args, &mut printer),
@@ -65,7 +68,13 @@ fn start_log(verbose: u8) {
             "gac={level},gac_harness={level},gac_ensemble={level},gac_inference={level}"
         ))
     });
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_ansi(colours)
+        .init();
 }
 
 /// What a command comes to.

@@ -209,6 +209,28 @@ fn a_report_of_14_000_samples_loads() {
 }
 
 #[test]
+fn charts_are_files_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run_with(folder.path(), 12);
+    let plots = folder.path().join("plots");
+    let page = folder.path().join("page.html");
+    let args = ["report", run.to_str().unwrap(), "-o", page.to_str().unwrap(), "--plots", plots.to_str().unwrap()];
+    let ran = gac(&args);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let mut names: Vec<String> =
+        fs::read_dir(&plots).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let titles =
+        ["accuracy-against-latency", "accuracy-against-threshold", "share-of-ensembled-steps-against-threshold"];
+    let expected: Vec<String> =
+        titles.iter().flat_map(|title| [format!("{title}.png"), format!("{title}.svg")]).collect();
+    assert_eq!(names, expected);
+    if let Some(pictures) = std::env::var_os("GAC_SCREENSHOTS") {
+        fs::copy(plots.join(&names[2]), Path::new(&pictures).join("plot.png")).unwrap();
+    }
+}
+
+#[test]
 fn a_page_needs_nothing_from_outside() {
     let folder = tempfile::tempdir().unwrap();
     let text = fs::read_to_string(report(&run_with(folder.path(), 4))).unwrap();

@@ -153,11 +153,13 @@ fn more_documents_keep_the_samples_that_are_there() {
     assert_eq!(samples(&output.join("one/gsm8k")).len(), 7);
 }
 
+/// Changes something of a task.
+type Change = fn(&mut LoadedTask);
+
 #[test]
 fn a_changed_document_prompt_or_version_is_asked_again() {
     let folder = tempfile::tempdir().unwrap();
     let fakes = [Fake::new("one", 1, 2)];
-    type Change = fn(&mut LoadedTask);
     let changes: [(&str, Change); 4] = [
         ("hash", |task| task.documents[1].hash = "other".into()),
         ("target", |task| task.documents[1].target = "7".into()),

@@ -1,12 +1,14 @@
 //! One file per command.
 
 pub(crate) mod compare;
+pub(crate) mod dry_run;
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod jsonl;
 pub(crate) mod leaderboard;
+pub(crate) mod manual;
 pub(crate) mod report;
 pub(crate) mod rerun;
 pub(crate) mod run;

@@ -17,6 +17,9 @@ pub(crate) struct ReportArgs {
     /// The page [default: RUN/report.html]
     #[arg(short, long, value_name = "FILE.html")]
     pub(crate) output: Option<PathBuf>,
+    /// Write the charts into this folder as well, each as SVG and as PNG
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plots: Option<PathBuf>,
 }
 
 /// Writes a run's report.
@@ -26,5 +29,16 @@ pub(crate) fn report(args: &ReportArgs, printer: &mut Printer) -> Outcome {
     let output = args.output.clone().unwrap_or_else(|| args.run.join("report.html"));
     write_atomic(&output, page.as_bytes()).with_context(|| format!("failed to write `{}`", output.display()))?;
     printer.note(&format!("report: {} ({} bytes)", output.display(), page.len()));
+    let Some(folder) = &args.plots else { return Ok(()) };
+    std::fs::create_dir_all(folder).with_context(|| format!("failed to write `{}`", folder.display()))?;
+    let charts = report::charts(&run);
+    for chart in &charts {
+        let name = chart.title.to_lowercase().replace(' ', "-");
+        for (ending, bytes) in [("svg", report::svg(chart)?.into_bytes()), ("png", report::png(chart)?)] {
+            let path = folder.join(format!("{name}.{ending}"));
+            write_atomic(&path, &bytes).with_context(|| format!("failed to write `{}`", path.display()))?;
+        }
+    }
+    printer.note(&format!("{} charts in {}", charts.len(), folder.display()));
     Ok(())
 }

@@ -23,6 +23,9 @@ pub(crate) struct RerunArgs {
     /// Device: cpu, cuda:N or metal [default: the run's]
     #[arg(long)]
     pub(crate) device: Option<DeviceSpec>,
+    /// Print the leaderboard as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Run also where models or data are not what they were
     #[arg(long)]
     pub(crate) allow_changes: bool,
@@ -44,7 +47,7 @@ pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> Outcome {
         }
         printer.warning(&text, None);
     }
-    let summary = execute_plan(&plan, device, printer)?;
+    let summary = execute_plan(&plan, device, args.json, printer)?;
     match (StoredRun::read(&args.run), StoredRun::read(&summary.folder)) {
         (Ok(before), Ok(after)) => printer.note(&agreement(&before, &after)),
         // A run that was cut short can be run again, but there is nothing whole to hold it against.

@@ -11,6 +11,7 @@ use gac_inference::DeviceSpec;
 
 use crate::Outcome;
 use crate::args::{RunArgs, RunSettings};
+use crate::commands::dry_run::dry_run;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Progress;
@@ -18,6 +19,10 @@ use crate::progress::Progress;
 /// Runs a recipe file.
 pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> Outcome {
     let recipe = Recipe::load(&args.recipe)?;
+    if args.dry_run {
+        let plan = Plan::resolve(&recipe, &overrides(&args.settings))?;
+        return dry_run(&plan, args.settings.compute.device, args.probe, args.settings.json, printer);
+    }
     execute(&recipe, &args.settings, printer)
 }
 
@@ -31,17 +36,23 @@ pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Pri
         printer.note(&format!("going on with `{}`, which was cut short", unfinished.display()));
         plan.output = unfinished;
     }
-    execute_plan(&plan, settings.compute.device, printer)?;
+    execute_plan(&plan, settings.compute.device, settings.json, printer)?;
     Ok(())
 }
 
 /// Runs a plan and prints the leaderboard.
-pub(crate) fn execute_plan(plan: &Plan, device: DeviceSpec, printer: &mut Printer) -> Result<RunSummary, Failure> {
+pub(crate) fn execute_plan(
+    plan: &Plan,
+    device: DeviceSpec,
+    json: bool,
+    printer: &mut Printer,
+) -> Result<RunSummary, Failure> {
     let tasks = load_tasks(plan)?;
     let provenance = provenance(plan, &tasks, device)?;
     let mut models = ModelStore::new(plan.models.clone(), device, plan.batch_size);
     let summary = gac_harness::run_with(plan, &tasks, &mut models, &mut Progress::new(printer), &provenance)?;
-    printer.data(&report::terminal(&summary.leaderboard, printer.width()))?;
+    let leaderboard = &summary.leaderboard;
+    printer.data(&if json { report::json(leaderboard) } else { report::terminal(leaderboard, printer.width()) })?;
     printer.note(&format!("results: {}", summary.folder.display()));
     Ok(summary)
 }

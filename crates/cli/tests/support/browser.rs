@@ -1,6 +1,6 @@
 //! Headless Chromium, driven over its debugging pipe: messages are JSON, each ended by a zero byte.
 
-#![allow(dead_code, reason = "not every file uses every helper")]
+#![allow(dead_code, clippy::print_stderr, clippy::unwrap_used, reason = "test code: not every file uses every helper")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -10,6 +10,7 @@ mod leaderboard;
 mod markdown;
 mod page;
 mod paper;
+mod plot;
 mod terminal;
 
 pub(crate) use format::points;
@@ -24,4 +25,5 @@ pub use leaderboard::{Column, Comparison, Estimate, Leaderboard, MixedProtocols,
 pub use markdown::markdown;
 pub use page::{Axis, Chart, Line, Point, Series, charts, report};
 pub use paper::{BesideCell, BesidePaper, BesideRow, PaperError, PaperRow, PaperTable};
+pub use plot::{PlotError, png, svg};
 pub use terminal::terminal;

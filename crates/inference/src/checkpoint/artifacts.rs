@@ -46,6 +46,38 @@ impl ModelSource {
     }
 }
 
+impl ModelSource {
+    /// Names of required files that are not on this machine; none when the model loads without the network. Asks
+    /// nobody.
+    pub fn missing(&self) -> Vec<String> {
+        if let Self::Gguf(path) = self {
+            return if path.is_file() { Vec::new() } else { vec![path.display().to_string()] };
+        }
+        let here = |file: &str| match self {
+            Self::Gguf(path) => Some(path.clone()),
+            Self::Folder(folder) => Some(folder.join(file)).filter(|path| path.is_file()),
+            Self::Hub(repository) => repository.cached_file(file),
+        };
+        let mut required = vec!["config.json".to_owned(), "tokenizer.json".to_owned()];
+        if here("model.safetensors").is_none() {
+            match here("model.safetensors.index.json").and_then(|index| shards(&index)) {
+                Some(shards) => required.extend(shards),
+                None => required.push("model.safetensors".to_owned()),
+            }
+        }
+        required.retain(|file| here(file).is_none());
+        required
+    }
+}
+
+/// The weight files that an index names, each once.
+fn shards(index: &Path) -> Option<Vec<String>> {
+    let index: serde_json::Value = serde_json::from_slice(&std::fs::read(index).ok()?).ok()?;
+    let files = index.get("weight_map")?.as_object()?.values().filter_map(|file| file.as_str());
+    let files: std::collections::BTreeSet<&str> = files.collect();
+    Some(files.into_iter().map(str::to_owned).collect())
+}
+
 /// The commit in `.../snapshots/<commit>/config.json`, the layout of the hub's cache.
 fn snapshot(path: &Path) -> Option<String> {
     let folder = path.parent()?;
@@ -75,5 +107,17 @@ mod tests {
         assert_eq!(found.weights, [folder.path().join("model.safetensors")]);
         assert_eq!(found.tokenizer, [folder.path().join("tokenizer.json")]);
         assert_eq!(found.commit, None);
+    }
+
+    #[test]
+    fn missing_files_are_named_shards_by_the_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = ModelSource::Folder(folder.path().to_owned());
+        assert_eq!(source.missing(), ["config.json", "tokenizer.json", "model.safetensors"]);
+        let index = r#"{"weight_map": {"x": "a.safetensors", "y": "b.safetensors", "z": "a.safetensors"}}"#;
+        for (name, text) in [("config.json", "{}"), ("b.safetensors", ""), ("model.safetensors.index.json", index)] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        assert_eq!(source.missing(), ["tokenizer.json", "a.safetensors"]);
     }
 }

@@ -9,7 +9,12 @@ use crate::results::StoredRun;
 
 /// The charts of a run: accuracy and share of ensembled steps against the threshold where there are several thresholds
 /// of one ensemble, and accuracy against latency where latencies were measured.
-pub fn charts(run: &StoredRun, leaderboard: &Leaderboard) -> Vec<Chart> {
+pub fn charts(run: &StoredRun) -> Vec<Chart> {
+    let results: Vec<_> = run.systems.iter().map(crate::results::StoredSystem::results).collect();
+    of_leaderboard(run, &Leaderboard::new(&results))
+}
+
+pub(super) fn of_leaderboard(run: &StoredRun, leaderboard: &Leaderboard) -> Vec<Chart> {
     let mut charts = sweeps(run, leaderboard);
     charts.extend(latency(leaderboard));
     charts

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::html::{escape, table};
 use super::super::leaderboard::Leaderboard;
-use super::charts::charts;
+use super::charts::of_leaderboard;
 use super::data::PageData;
 use super::subjects::subjects;
 use crate::results::{FolderError, StoredRun};
@@ -29,7 +29,7 @@ pub fn report(run: &StoredRun) -> Result<String, FolderError> {
     let data = PageData::new(run);
     let json = data.json().map_err(|source| FolderError::Write { path: run.folder.clone(), source: source.into() })?;
     let script_hash = base64(&Sha256::digest(SCRIPT));
-    let charts: String = charts(run, &leaderboard).iter().map(super::chart::Chart::figure).collect();
+    let charts: String = of_leaderboard(run, &leaderboard).iter().map(super::chart::Chart::figure).collect();
     let subjects = subjects(run);
     let section = |id: &str, title: &str, body: &str| {
         if body.is_empty() {
