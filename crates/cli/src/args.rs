@@ -103,7 +103,7 @@ pub(crate) struct RunSettings {
     /// Write the prompts into the sample records
     #[arg(long)]
     pub(crate) log_samples: bool,
-    /// Print the leaderboard (or the plan) as JSON
+    /// Print the leaderboard (the plan, the sweep) as JSON
     #[arg(long)]
     pub(crate) json: bool,
     /// Write every step of generated responses into the sample records
@@ -199,10 +199,6 @@ pub(crate) struct SweepArgs {
     /// Also run every threshold alone, one document at a time, for its latency
     #[arg(long)]
     pub(crate) measure_latency: bool,
-
-    /// JSON instead of CSV on stdout (`--output-path` gets both)
-    #[arg(long)]
-    pub(crate) json: bool,
 
     #[command(flatten)]
     pub(crate) settings: RunSettings,

@@ -158,8 +158,11 @@ fn whole_responses_are_voted_on_by_their_answers() {
         std::fs::read_to_string(run.join("leaderboard.csv")).unwrap()
     };
     let number = |csv: &str, task: &str| -> f64 {
+        let column = csv.lines().next().unwrap().split(',').position(|name| name == "value").unwrap();
         let line = csv.lines().find(|line| line.split(',').any(|field| field == task)).unwrap();
-        line.split(',').nth_back(4).unwrap().parse().unwrap()
+        // Fields before this one may hold commas in quotes: count from the end.
+        let from_end = csv.lines().next().unwrap().split(',').count() - 1 - column;
+        line.split(',').nth_back(from_end).unwrap().parse().unwrap()
     };
     // With two members every tie is the first's: a vote is the first model, unless it gives no answer.
     let alone = value("alone", &["--model", LLAMA]);

@@ -62,7 +62,7 @@ pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
         }
         models.take_back(ensemble);
     }
-    if args.json {
+    if args.settings.json {
         let sweep = Sweep { version: 1, sweeps };
         printer.data(&format!("{}\n", serde_json::to_string_pretty(&sweep)?))?;
     } else {

@@ -68,6 +68,7 @@ pub(super) fn run_task(
         log,
         reporter,
         before,
+        answered: 0.0,
         started: Instant::now(),
         scores: vec![None; documents],
         values: vec![None; documents],
@@ -82,15 +83,13 @@ pub(super) fn run_task(
             sheet.count(index, record.score(), record);
         }
     }
-    let mut wall_seconds = before;
     if let Some(system) = system.filter(|_| reused < documents) {
         let asked = sheet.generate(system).and_then(|()| sheet.choose(system));
         // Finished samples are kept, whatever happened.
         let synced = sheet.sync();
         asked.and(synced)?;
-        wall_seconds = sheet.elapsed();
     }
-    sheet.timing.finish(wall_seconds, sheet.request_seconds, place.batch_size);
+    sheet.timing.finish(sheet.answered, sheet.request_seconds, place.batch_size);
     sheet.close()
 }
 
@@ -104,6 +103,8 @@ struct Sheet<'a> {
     reporter: &'a mut dyn Reporter,
     /// Seconds that earlier sessions took.
     before: f64,
+    /// Seconds until the last answer so far: what the task took, and the same when it is read back.
+    answered: f64,
     started: Instant,
     /// One place per document.
     scores: Vec<Option<Score>>,
@@ -277,6 +278,7 @@ impl Sheet<'_> {
             self.timing.add(record.tokens, record.ensembled, &record.member_tokens);
             self.request_seconds += record.seconds.unwrap_or(0.0);
         }
+        self.answered = self.answered.max(record.elapsed);
         self.finished += 1;
         self.outcomes.add(&score.outcome);
         self.truncated += usize::from(record.truncated);
