@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Command::Sweep(args) => commands::sweep::sweep(&args, &mut printer),
         Command::Explain(args) => commands::explain::explain(&args, &mut printer),
         Command::Vocab(args) => commands::vocab::vocab(&args, &mut printer),
+        Command::Models(args) => commands::models::models(&args, &mut printer),
         Command::Tasks(args) => commands::tasks::tasks(&args, &mut printer),
     };
     match outcome {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use gac_ensemble::{BatchLimits, Ensemble, EnsembleError, Gating, Member, MemberId, Threshold, Weights};
 use gac_inference::{
-    CheckpointError, DeviceSpec, Engine, EngineError, EngineOptions, LanguageModel, ModelSource, Tokenizer,
-    TokenizerLoadError, WeightType,
+    CheckpointError, DeviceSpec, Engine, EngineError, EngineOptions, LanguageModel, ModelSource, Quantization,
+    Tokenizer, TokenizerLoadError, WeightType, available_memory,
 };
 
 use crate::full_response::{Choice, FullResponse};
@@ -19,6 +19,8 @@ pub struct ModelStore {
     models: Vec<ModelPlan>,
     device: DeviceSpec,
     limits: BatchLimits,
+    /// Most bytes of keys and values of all models together.
+    cache_bytes: Option<u64>,
     parked: BTreeMap<String, Member>,
     /// The system that is open: one ensemble, or each member alone.
     open: Vec<Ensemble>,
@@ -32,10 +34,19 @@ impl ModelStore {
             models,
             device,
             limits: BatchLimits { max_samples: batch_size },
+            cache_bytes: None,
             parked: BTreeMap::new(),
             open: Vec::new(),
             identities: BTreeMap::new(),
         }
+    }
+
+    /// With at most `bytes` for the keys and values of all models together, shared equally. Otherwise they take a
+    /// quarter of the memory that is free.
+    #[must_use]
+    pub fn with_max_memory(mut self, bytes: Option<u64>) -> Self {
+        self.cache_bytes = bytes;
+        self
     }
 
     /// The ensemble of `system`, its members taken out of the store or loaded.
@@ -94,10 +105,22 @@ impl ModelStore {
         let model = self.model(name)?;
         let source = source(model)?;
         let device = self.device_of(model);
-        let options = EngineOptions { device, weight_type: weight_type(model), ..EngineOptions::default() };
+        let options = EngineOptions {
+            device,
+            weight_type: weight_type(model),
+            quantization: quantization(model),
+            cache_bytes: self.cache_share(),
+        };
         let engine = Engine::load(&source, &options)?;
         let tokenizer = Tokenizer::load(&source, Some(engine.limits().vocabulary))?;
         Ok(Member { name: name.to_owned(), model: Box::new(engine), tokenizer: Arc::new(tokenizer) })
+    }
+
+    /// Bytes of keys and values of one model.
+    fn cache_share(&self) -> usize {
+        let all = self.cache_bytes.or_else(|| available_memory().map(|free| free / 4));
+        let share = all.map(|all| all / self.models.len().max(1) as u64);
+        share.map_or(EngineOptions::default().cache_bytes, |share| usize::try_from(share).unwrap_or(usize::MAX))
     }
 
     fn model(&self, name: &str) -> Result<&ModelPlan, OpenError> {
@@ -176,10 +199,18 @@ fn source(model: &ModelPlan) -> Result<ModelSource, CheckpointError> {
 
 fn weight_type(model: &ModelPlan) -> WeightType {
     match model.dtype {
-        None => WeightType::Stored,
+        None | Some(Dtype::Q8_0 | Dtype::Q4K) => WeightType::Stored,
         Some(Dtype::F32) => WeightType::F32,
         Some(Dtype::Bf16) => WeightType::BF16,
         Some(Dtype::F16) => WeightType::F16,
+    }
+}
+
+fn quantization(model: &ModelPlan) -> Option<Quantization> {
+    match model.dtype {
+        Some(Dtype::Q8_0) => Some(Quantization::Q8_0),
+        Some(Dtype::Q4K) => Some(Quantization::Q4K),
+        None | Some(Dtype::F32 | Dtype::Bf16 | Dtype::F16) => None,
     }
 }
 

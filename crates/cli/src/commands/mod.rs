@@ -9,6 +9,7 @@ pub(crate) mod generate;
 pub(crate) mod jsonl;
 pub(crate) mod leaderboard;
 pub(crate) mod manual;
+pub(crate) mod models;
 pub(crate) mod report;
 pub(crate) mod rerun;
 pub(crate) mod run;

@@ -47,7 +47,7 @@ pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> Outcome {
         }
         printer.warning(&text, None);
     }
-    let summary = execute_plan(&plan, device, args.json, printer)?;
+    let summary = execute_plan(&plan, (device, None), args.json, printer)?;
     match (StoredRun::read(&args.run), StoredRun::read(&summary.folder)) {
         (Ok(before), Ok(after)) => printer.note(&agreement(&before, &after)),
         // A run that was cut short can be run again, but there is nothing whole to hold it against.

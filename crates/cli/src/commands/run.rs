@@ -36,20 +36,21 @@ pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Pri
         printer.note(&format!("going on with `{}`, which was cut short", unfinished.display()));
         plan.output = unfinished;
     }
-    execute_plan(&plan, settings.compute.device, settings.json, printer)?;
+    let compute = &settings.compute;
+    execute_plan(&plan, (compute.device, compute.max_memory), settings.json, printer)?;
     Ok(())
 }
 
 /// Runs a plan and prints the leaderboard.
 pub(crate) fn execute_plan(
     plan: &Plan,
-    device: DeviceSpec,
+    (device, max_memory): (DeviceSpec, Option<u64>),
     json: bool,
     printer: &mut Printer,
 ) -> Result<RunSummary, Failure> {
     let tasks = load_tasks(plan)?;
     let provenance = provenance(plan, &tasks, device)?;
-    let mut models = ModelStore::new(plan.models.clone(), device, plan.batch_size);
+    let mut models = ModelStore::new(plan.models.clone(), device, plan.batch_size).with_max_memory(max_memory);
     let summary = gac_harness::run_with(plan, &tasks, &mut models, &mut Progress::new(printer), &provenance)?;
     let leaderboard = &summary.leaderboard;
     printer.data(&if json { report::json(leaderboard) } else { report::terminal(leaderboard, printer.width()) })?;
@@ -92,8 +93,8 @@ pub(crate) fn overrides(settings: &RunSettings) -> Overrides {
         num_fewshot: settings.num_fewshot,
         output: settings.output_path.clone(),
         data_dir: settings.data_dir.clone(),
-        batch_size: settings.compute.batch_size,
-        dtype: settings.compute.dtype.map(Into::into),
+        batch_size: settings.compute.batch_size(),
+        dtype: settings.compute.dtype(),
         log_samples: settings.log_samples.then_some(true),
         trace: settings.trace.then_some(true),
     }

@@ -190,6 +190,12 @@ pub enum Dtype {
     /// IEEE half precision.
     #[serde(alias = "float16")]
     F16,
+    /// Linear layers quantised to 8 bits and a scale per 32 weights.
+    #[serde(rename = "q8_0")]
+    Q8_0,
+    /// Linear layers quantised to about 4.5 bits per weight.
+    #[serde(rename = "q4_k")]
+    Q4K,
 }
 
 impl Recipe {

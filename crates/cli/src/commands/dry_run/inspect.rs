@@ -93,6 +93,8 @@ fn weight_bytes(path: &Path, dtype: Option<Dtype>) -> Option<u64> {
         Some(match dtype {
             Some(Dtype::F32) => numbers * 4,
             Some(Dtype::Bf16 | Dtype::F16) => numbers * 2,
+            Some(Dtype::Q8_0) => numbers * 17 / 16,
+            Some(Dtype::Q4K) => numbers * 9 / 16,
             None => tensor["data_offsets"][1].as_u64()? - tensor["data_offsets"][0].as_u64()?,
         })
     });
