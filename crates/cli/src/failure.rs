@@ -6,8 +6,9 @@ use std::io;
 use gac_ensemble::EnsembleError;
 use gac_harness::recipe::{PlanError, RecipeError};
 use gac_harness::results::FolderError;
+use gac_harness::sweep::SweepError;
 use gac_harness::{DataError, OpenError, RunError, TaskError};
-use gac_inference::{CheckpointError, EngineError, TokenizerLoadError};
+use gac_inference::{ChatError, CheckpointError, EngineError, TokenizerLoadError};
 
 /// An error with what a user can do about it.
 #[derive(Debug)]
@@ -65,6 +66,6 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
         };
     }
     ask!(RecipeError, PlanError, RunError, FolderError, TaskError, DataError, OpenError);
-    ask!(EngineError, CheckpointError, TokenizerLoadError, EnsembleError);
+    ask!(EngineError, CheckpointError, TokenizerLoadError, ChatError, EnsembleError, SweepError);
     None
 }

@@ -65,7 +65,7 @@ impl Ensemble {
         finished: &mut dyn FnMut(usize, usize, Generation) -> ControlFlow<()>,
     ) -> Result<(), EnsembleError> {
         let Some(&first) = rules.first() else { return Ok(()) };
-        let prompts = prompts(&self.members, requests)?;
+        let prompts = prompts(&self.members, self.chat.as_ref(), requests)?;
         let waiting = prompts
             .into_iter()
             .zip(requests)

@@ -7,6 +7,7 @@
 //! made of can be used alone: the [`UnionVocabulary`] with each member's [`Projection`], the [`Segmentation`] of union
 //! tokens into a member's ids, and the combination of distributions ([`Fused`]).
 
+mod chat;
 mod choice;
 mod combine;
 mod decode;
@@ -31,6 +32,7 @@ mod union;
 mod vocabulary_report;
 mod weights;
 
+pub use chat::Chat;
 pub use combine::{Fused, own_log_prob, top};
 pub use ensemble::{BatchLimits, Ensemble};
 pub use error::EnsembleError;

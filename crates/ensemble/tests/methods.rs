@@ -177,10 +177,8 @@ fn the_member_that_knows_the_prompt_has_the_say() {
         tokenizer(&pieces, &[]),
         &[("abab", &[("c", 0.6), ("d", 0.4)]), ("a", &[("b", 0.8)]), ("b", &[("a", 0.8)])],
     );
-    let knows_not = Script::says(
-        tokenizer(&pieces, &[]),
-        &[("abab", &[("d", 0.9)]), ("a", &[("b", 0.1)]), ("b", &[("a", 0.1)])],
-    );
+    let knows_not =
+        Script::says(tokenizer(&pieces, &[]), &[("abab", &[("d", 0.9)]), ("a", &[("b", 0.1)]), ("b", &[("a", 0.1)])]);
     let scripts = [knows, knows_not];
     assert_eq!(Bench::every_step(&scripts).text("abab", 1), "d");
     let mut bench = Bench::every_step(&scripts);

@@ -111,9 +111,8 @@ fn alphabet(dissent: usize) -> [Script; 2] {
         (0..7).map(|step| (pieces[step], vec![(pieces[step + 1], certainties[step])])).collect();
     let gate: Vec<(&str, &[(&str, f64)])> = rules.iter().map(|(ending, next)| (*ending, &next[..])).collect();
     let gate = Script::says(tokenizer(&pieces, &[]), &gate);
-    let others: Vec<(&str, Vec<(&str, f64)>)> = (0..7)
-        .map(|step| (pieces[step], vec![(if step == dissent { "z" } else { pieces[step + 1] }, 0.99)]))
-        .collect();
+    let others: Vec<(&str, Vec<(&str, f64)>)> =
+        (0..7).map(|step| (pieces[step], vec![(if step == dissent { "z" } else { pieces[step + 1] }, 0.99)])).collect();
     let others: Vec<(&str, &[(&str, f64)])> = others.iter().map(|(ending, next)| (*ending, &next[..])).collect();
     [gate, Script::says(tokenizer(&pieces, &[]), &others)]
 }

@@ -6,6 +6,7 @@
 //!
 //! Text is bytes here: [`Vocabulary`] says for every token id which bytes it stands for.
 
+mod chat;
 mod checkpoint;
 mod decoder;
 mod device;
@@ -19,6 +20,7 @@ pub mod testkit;
 mod tokenizer;
 mod vocabulary;
 
+pub use chat::{ChatError, ChatMessage, ChatTemplate, Role, UnixTime};
 pub use checkpoint::config::{Activation, Biases, DecoderConfig, RopeConfig, RopeScaling};
 pub use checkpoint::files::{CheckpointError, ModelSource};
 pub use checkpoint::hub::{HubError, HubRepository, Place, RepositoryKind};
