@@ -158,7 +158,7 @@ fn failed(system: &SystemPlan, error: OpenError) -> SystemError {
 
 fn source(model: &ModelPlan) -> Result<ModelSource, CheckpointError> {
     match &model.source {
-        crate::recipe::ModelSource::Path(path) => ModelSource::folder(path),
+        crate::recipe::ModelSource::Path(path) => ModelSource::local(path),
         crate::recipe::ModelSource::Hub(id) => ModelSource::parse(id),
     }
 }

@@ -2,5 +2,6 @@
 
 pub(crate) mod config;
 pub(crate) mod files;
+pub(crate) mod gguf;
 pub(crate) mod hub;
 pub(crate) mod weights;
