@@ -207,11 +207,12 @@ fn chats_are_written_down_by_each_models_own_template() {
     let turns = run(&messages.to_string(), &["--apply-chat-template", "--system-instruction", "Answer."]);
     assert_eq!(turns.0, 0, "{}", turns.1);
     assert_eq!(turns.2[0]["prompt"], question);
+    let one = |role: &str| serde_json::json!({"messages": [{"role": role, "content": "x"}]}).to_string();
     for (text, flags, expected) in [
         (messages.to_string(), &[][..], "earlier turns"),
         (prompt.clone(), &["--system-instruction", "x"][..], "--apply-chat-template"),
-        (String::from(r#"{"messages": [{"role": "assistant", "content": "x"}]}"#), &["--apply-chat-template"][..], "user"),
-        (String::from(r#"{"messages": [{"role": "robot", "content": "x"}]}"#), &["--apply-chat-template"][..], "robot"),
+        (one("assistant"), &["--apply-chat-template"][..], "user"),
+        (one("robot"), &["--apply-chat-template"][..], "robot"),
     ] {
         let (code, stderr, _) = run(&text, flags);
         assert_eq!(code, 2);

@@ -41,17 +41,15 @@ pub(crate) fn choices(
     requests: &[LogLikelihoodRequest],
 ) -> Result<Vec<Choice>, EnsembleError> {
     let chat = ensemble.chat.as_ref();
-    let text = |request: &'_ LogLikelihoodRequest| match chat {
-        // A template ends where the answer begins: its white space stays, and the answer needs no space of its own
-        // (as lm-evaluation-harness does it).
-        Some(_) => {
+    let text = |request: &LogLikelihoodRequest| {
+        if chat.is_some() {
+            // A template ends where the answer begins: its white space stays, and the answer needs no space of its own
+            // (as lm-evaluation-harness does it).
             let answer = &request.continuation;
-            (request.context.clone(), answer.strip_prefix(' ').unwrap_or(answer).to_owned())
+            return (request.context.clone(), answer.strip_prefix(' ').unwrap_or(answer).to_owned());
         }
-        None => {
-            let (context, continuation) = split(&request.context, &request.continuation);
-            (context.to_owned(), continuation)
-        }
+        let (context, continuation) = split(&request.context, &request.continuation);
+        (context.to_owned(), continuation)
     };
     let texts: Vec<(String, String)> = requests.iter().map(text).collect();
     let same = |a: usize, b: usize| texts[a].0 == texts[b].0 && requests[a].encoding == requests[b].encoding;

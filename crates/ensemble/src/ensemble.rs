@@ -31,8 +31,8 @@ pub struct BatchLimits {
 }
 
 impl Ensemble {
-    /// Joins `members`' vocabularies. `weights` and `gating` hold for every request; the method is `gac` and decoding is
-    /// greedy until told otherwise.
+    /// Joins `members`' vocabularies. `weights` and `gating` hold for every request; the method is `gac` and decoding
+    /// is greedy until told otherwise.
     ///
     /// # Errors
     /// Without members, without one weight per member, or with a gate that is none of them.

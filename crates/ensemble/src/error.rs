@@ -69,7 +69,7 @@ pub enum EnsembleError {
         request: usize,
         /// Why.
         #[source]
-        source: ChatError,
+        source: Box<ChatError>,
     },
     /// Earlier turns, and nobody who writes them down.
     #[error("request {request} has earlier turns, but the members use no chat templates")]
@@ -168,6 +168,7 @@ impl EnsembleError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::TooLong { .. } => Some("shorten the prompt, or use a model with a longer context"),
+            Self::Chat { source, .. } => source.hint(),
             Self::TurnsWithoutTemplates { .. } => Some("apply the chat templates: `--apply-chat-template`"),
             Self::Unspellable { .. } => Some("use a model whose tokenizer can spell every byte"),
             Self::NoProbabilities { .. } => {

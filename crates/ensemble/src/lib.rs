@@ -16,6 +16,7 @@ mod error;
 mod gating;
 mod member;
 mod method;
+mod own;
 mod peaks;
 mod perplexity;
 mod prompt;
@@ -33,12 +34,13 @@ mod vocabulary_report;
 mod weights;
 
 pub use chat::Chat;
-pub use combine::{Fused, own_log_prob, top};
+pub use combine::Fused;
 pub use ensemble::{BatchLimits, Ensemble};
 pub use error::EnsembleError;
 pub use gating::{Certainty, Gating, Threshold, ThresholdError};
 pub use member::{Member, MemberId};
 pub use method::{Method, MethodError};
+pub use own::{own_log_prob, top};
 pub use request::{
     Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView, Overlong, PromptEncoding,
     Step,

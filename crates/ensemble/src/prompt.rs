@@ -54,7 +54,7 @@ impl Unreadable {
         let member = member.name.clone();
         match self {
             Self::Tokenizer(source) => EnsembleError::Encode { member, request, source },
-            Self::Chat(source) => EnsembleError::Chat { member, request, source },
+            Self::Chat(source) => EnsembleError::Chat { member, request, source: Box::new(source) },
         }
     }
 }

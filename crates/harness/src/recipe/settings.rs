@@ -55,7 +55,7 @@ impl Combination {
     }
 }
 
-/// PackLLM's temperature of the softmax over negative log-perplexities, where nobody says otherwise.
+/// `PackLLM`'s temperature of the softmax over negative log-perplexities, where nobody says otherwise.
 const PERPLEXITY_TEMPERATURE: f64 = 1.0;
 
 impl Settings {
@@ -230,7 +230,12 @@ mod tests {
 
     #[test]
     fn settings_that_do_not_belong_together_are_refused() {
-        let other = |setting, method| move |error: SettingError| matches!(error, SettingError::OtherMethod { setting: s, method: m, .. } if s == setting && m == method);
+        let other = |setting, method| {
+            move |error: SettingError| match error {
+                SettingError::OtherMethod { setting: s, method: m, .. } => (s, m) == (setting, method),
+                _ => false,
+            }
+        };
         assert!(other("top-k", "gac")(resolve("top-k = 5").unwrap_err()));
         assert!(other("floor", "unite")(resolve("method = \"unite\"\nfloor = 0.1").unwrap_err()));
         assert!(other("threshold", "safe")(resolve("method = \"safe\"\nthreshold = 0.1").unwrap_err()));

@@ -55,8 +55,8 @@ impl UnixTime {
                 Some('b' | 'h') => out.push_str(&month_name[..3]),
                 Some('A') => out.push_str(day_name),
                 Some('a') => out.push_str(&day_name[..3]),
-                Some('F') => out.push_str(&format!("{year}-{month:02}-{day:02}")),
-                Some('T') => out.push_str(&format!("{hour:02}:{minute:02}:{second:02}")),
+                Some('F') => out.push_str(&self.format("%Y-%m-%d")),
+                Some('T') => out.push_str(&self.format("%H:%M:%S")),
                 Some('%') => out.push('%'),
                 other => {
                     out.push_str(if plain { "%-" } else { "%" });

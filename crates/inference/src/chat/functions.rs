@@ -36,6 +36,7 @@ pub(super) fn set_time(environment: &mut Environment<'_>, now: UnixTime) {
 }
 
 /// Python's `json.dumps`, with characters as they are.
+#[expect(clippy::needless_pass_by_value, reason = "the signature of a filter")]
 fn to_json(value: &Value, options: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = options.get("indent")?;
     // Python's other options change nothing that templates show.
@@ -95,8 +96,11 @@ fn method(value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
     Err(Error::from(ErrorKind::UnknownMethod))
 }
 
+/// Takes characters of a set off some side of a text.
+type Side<'a> = &'a dyn Fn(&str, &dyn Fn(char) -> bool) -> String;
+
 fn of_text(text: &str, name: &str, args: &[Value]) -> Result<Value, Error> {
-    let stripped = |side: &dyn Fn(&str, &dyn Fn(char) -> bool) -> String| -> Result<Value, Error> {
+    let stripped = |side: Side<'_>| -> Result<Value, Error> {
         let (set,): (Option<String>,) = from_args(args)?;
         Ok(Value::from(match set {
             Some(set) => side(text, &|c| set.contains(c)),

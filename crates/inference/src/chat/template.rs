@@ -152,7 +152,7 @@ fn without_generation_tags(text: &str) -> String {
             _ => None,
         };
         match replaced {
-            Some(inner) => out.push_str(&format!("{{%{inner}%}}")),
+            Some(inner) => out.extend(["{%", &inner, "%}"]),
             None => out.push_str(tag),
         }
         rest = after;
