@@ -310,7 +310,7 @@ pub(crate) struct VocabArgs {
 pub(crate) struct GenerateArgs {
     #[command(flatten)]
     pub(crate) system: SystemArgs,
-    /// JSON lines {"prompt": "..."}
+    /// JSON lines {"prompt": "..."}, or {"messages": [..]} with `--apply-chat-template`
     #[arg(long, value_name = "IN.jsonl")]
     pub(crate) prompts: PathBuf,
     /// JSON lines, one per prompt, in order

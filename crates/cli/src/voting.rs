@@ -23,6 +23,12 @@ pub(crate) struct VotingArgs {
     pub(crate) gate_by: Option<GateByArg>,
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
+    /// Make every prompt a chat, written down by each model's own template
+    #[arg(long)]
+    pub(crate) apply_chat_template: bool,
+    /// A message in front of every chat
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) system_instruction: Option<String>,
 }
 
 /// How tokens are drawn. Without any of these, the most probable one is taken.
@@ -94,6 +100,8 @@ impl VotingArgs {
             GateByArg::Entropy => GateBy::Entropy,
             GateByArg::Margin => GateBy::Margin,
         });
+        spec.chat_template = self.apply_chat_template.then_some(true);
+        spec.system_instruction.clone_from(&self.system_instruction);
         let SamplingArgs { temperature, top_p, top_k, min_p, seed } = self.sampling;
         let sampling = SamplingSpec { temperature, top_p, top_k, min_p, seed };
         spec.sampling = (sampling != SamplingSpec::default()).then_some(sampling);

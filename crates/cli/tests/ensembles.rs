@@ -172,3 +172,56 @@ fn whole_responses_are_voted_on_by_their_answers() {
     let best = value("best", &[&PAIR[..], &["--method", "best-of"]].concat());
     assert!((0.0..=1.0).contains(&number(&best, "gsm8k")));
 }
+
+/// A copy of a model that has been given a chat template.
+fn chatty(model: &str, template: &str) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(support::root().join(model)).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    std::fs::write(copy.path().join("chat_template.jinja"), template).unwrap();
+    copy
+}
+
+#[test]
+fn chats_are_written_down_by_each_models_own_template() {
+    let template = "{% for m in messages %}{{ m.content }}\n{% endfor %}";
+    let (llama, qwen) = (chatty(LLAMA, template), chatty(QWEN, template));
+    let pair = ["--model", llama.path().to_str().unwrap(), "--model", qwen.path().to_str().unwrap()];
+    let run = |lines_in: &str, more: &[&str]| {
+        let (_folder, input, output) = file(lines_in);
+        let mut args = vec!["generate", "--prompts", &input, "--output", &output, "--max-new-tokens", "12"];
+        args.extend(pair);
+        args.extend(more);
+        let ran = gac(&args);
+        (ran.code, ran.stderr, if ran.code == 0 { lines(&output) } else { Vec::new() })
+    };
+    let question = "Question: Tom has 3 apples and buys 4 more. How many apples does he have?";
+    let prompt = serde_json::json!({"prompt": question}).to_string();
+    let chat = run(&prompt, &["--apply-chat-template"]);
+    assert_eq!(chat.0, 0, "{}", chat.1);
+    // Turns before the last, and a system message, are read in order.
+    let messages = serde_json::json!({"messages": [
+        {"role": "user", "content": "Question: What is 1 + 1?"},
+        {"role": "assistant", "content": "Answer: 2"},
+        {"role": "user", "content": question},
+    ]});
+    let turns = run(&messages.to_string(), &["--apply-chat-template", "--system-instruction", "Answer."]);
+    assert_eq!(turns.0, 0, "{}", turns.1);
+    assert_eq!(turns.2[0]["prompt"], question);
+    let one = |role: &str| serde_json::json!({"messages": [{"role": role, "content": "x"}]}).to_string();
+    for (text, flags, expected) in [
+        (messages.to_string(), &[][..], "earlier turns"),
+        (prompt.clone(), &["--system-instruction", "x"][..], "--apply-chat-template"),
+        (one("assistant"), &["--apply-chat-template"][..], "user"),
+        (one("robot"), &["--apply-chat-template"][..], "robot"),
+    ] {
+        let (code, stderr, _) = run(&text, flags);
+        assert_eq!(code, 2);
+        assert!(stderr.contains(expected), "no `{expected}` in {stderr}");
+    }
+    let (_folder, input, output) = file(&prompt);
+    let plain = ["generate", "--model", LLAMA, "--prompts", &input, "--output", &output, "--apply-chat-template"];
+    refused(&plain, &["no chat template", "hint: "]);
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gac_inference::TokenId;
 
-use crate::prompt::{encode, keep_last, parallel, prefix};
+use crate::prompt::{Reader, keep_last, parallel, prefix};
 use crate::{Ensemble, EnsembleError, LogLikelihoodRequest, Member, MemberId, Overlong, UnionId};
 
 /// A context in every member's ids.
@@ -40,32 +40,40 @@ pub(crate) fn choices(
     ensemble: &mut Ensemble,
     requests: &[LogLikelihoodRequest],
 ) -> Result<Vec<Choice>, EnsembleError> {
-    let texts: Vec<(&str, String)> =
-        requests.iter().map(|request| split(&request.context, &request.continuation)).collect();
+    let chat = ensemble.chat.as_ref();
+    let text = |request: &LogLikelihoodRequest| {
+        if chat.is_some() {
+            // A template ends where the answer begins: its white space stays, and the answer needs no space of its own
+            // (as lm-evaluation-harness does it).
+            let answer = &request.continuation;
+            return (request.context.clone(), answer.strip_prefix(' ').unwrap_or(answer).to_owned());
+        }
+        let (context, continuation) = split(&request.context, &request.continuation);
+        (context.to_owned(), continuation)
+    };
+    let texts: Vec<(String, String)> = requests.iter().map(text).collect();
     let same = |a: usize, b: usize| texts[a].0 == texts[b].0 && requests[a].encoding == requests[b].encoding;
     let firsts: Vec<usize> = (0..requests.len()).filter(|&index| index == 0 || !same(index - 1, index)).collect();
 
-    let failed =
-        |member: &Member, request, source| EnsembleError::Encode { member: member.name.clone(), request, source };
     let mut contexts: Vec<Vec<Vec<TokenId>>> = firsts.iter().map(|_| Vec::new()).collect();
-    for member in &ensemble.members {
-        let tokenizer = &*member.tokenizer;
-        let all = parallel(&firsts, |&index| encode(tokenizer, texts[index].0, requests[index].encoding));
+    let read = |reader: Reader<'_>, index: usize, continuation: &str| {
+        reader.read(&[], &texts[index].0, continuation, requests[index].encoding)
+    };
+    for (place, member) in ensemble.members.iter().enumerate() {
+        let reader = Reader { place, tokenizer: &member.tokenizer, chat };
+        let all = parallel(&firsts, |&index| read(reader, index, ""));
         for ((ids, &index), context) in all.into_iter().zip(&firsts).zip(&mut contexts) {
-            context.push(ids.map_err(|source| failed(member, index, source))?);
+            context.push(ids.map_err(|error| error.of(member, index))?);
         }
     }
     let indices: Vec<usize> = (0..requests.len()).collect();
     let first = &ensemble.members[0];
-    let tokenizer = &*first.tokenizer;
-    let wholes = parallel(&indices, |&index| {
-        let (context, continuation) = &texts[index];
-        encode(tokenizer, &format!("{context}{continuation}"), requests[index].encoding)
-    });
+    let reader = Reader { place: 0, tokenizer: &first.tokenizer, chat };
+    let wholes = parallel(&indices, |&index| read(reader, index, &texts[index].1));
     let wholes: Vec<Vec<TokenId>> = wholes
         .into_iter()
         .zip(indices)
-        .map(|(ids, index)| ids.map_err(|source| failed(first, index, source)))
+        .map(|(ids, index)| ids.map_err(|error| error.of(first, index)))
         .collect::<Result<_, _>>()?;
 
     let mut choices: Vec<Choice> = Vec::with_capacity(requests.len());

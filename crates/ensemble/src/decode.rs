@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use gac_inference::{Distribution, Extension, ModelError, Wanted};
 
-use crate::combine::top;
 use crate::ensemble::Roles;
+use crate::own::top;
 use crate::prompt::prompts;
 use crate::sample::{Sample, State};
 use crate::{
@@ -33,12 +33,13 @@ impl Ensemble {
         self.decode(requests, rules, limits, &mut |request, _, generation| finished(request, generation))
     }
 
-    /// Continues every request under each of `thresholds` in place of the gate's own, all together: `finished` gets each
-    /// generation with the indices of its request and of its threshold.
+    /// Continues every request under each of `thresholds` in place of the gate's own, all together: `finished` gets
+    /// each generation with the indices of its request and of its threshold.
     ///
     /// Per request, the thresholds form a tree: those that have emitted the same so far are one sample. Where a step's
     /// certainty divides them and the vote's winner is another token than the gate's, the sample forks, and both sides
-    /// share what was computed before. The other members are asked once where any threshold of a sample wants a vote. Each generation is, token for token, what [`generate`](Self::generate) gives at its threshold.
+    /// share what was computed before. The other members are asked once where any threshold of a sample wants a vote.
+    /// Each generation is, token for token, what [`generate`](Self::generate) gives at its threshold.
     ///
     /// # Errors
     /// As [`generate`](Self::generate), and without a gate.
@@ -65,7 +66,7 @@ impl Ensemble {
         finished: &mut dyn FnMut(usize, usize, Generation) -> ControlFlow<()>,
     ) -> Result<(), EnsembleError> {
         let Some(&first) = rules.first() else { return Ok(()) };
-        let prompts = prompts(&self.members, requests)?;
+        let prompts = prompts(&self.members, self.chat.as_ref(), requests)?;
         let waiting = prompts
             .into_iter()
             .zip(requests)
@@ -137,11 +138,21 @@ impl Decoder<'_> {
                 break;
             }
             let Some(mut sample) = self.waiting.pop_front() else { break };
-            sample.admit();
-            if sample.weights.is_none() && sample.state == State::Running {
+            if sample.weights.is_none() && !sample.is_full() {
                 let prompt: Vec<_> = sample.lanes.iter().map(|lane| &lane.tokens[..lane.prompt]).collect();
-                sample.weights = self.ensemble.prompt_weights(&prompt)?;
+                match self.ensemble.prompt_weights(&prompt) {
+                    Ok(weights) => sample.weights = weights,
+                    // There will be room when some sample has left.
+                    Err(EnsembleError::Model { source: ModelError::CacheFull { .. }, .. })
+                        if !self.active.is_empty() =>
+                    {
+                        self.waiting.push_front(sample);
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
             }
+            sample.admit();
             self.active.push(sample);
         }
         Ok(())

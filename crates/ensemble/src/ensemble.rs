@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Decoding, EnsembleError, Gating, Member, MemberId, Method, Segmentation, UnionVocabulary, Weighting, Weights,
+    Chat, Decoding, EnsembleError, Gating, Member, MemberId, Method, Segmentation, UnionVocabulary, Weighting, Weights,
     WeightsError,
 };
 
@@ -20,6 +20,7 @@ pub struct Ensemble {
     pub(crate) gating: Gating,
     pub(crate) method: Method,
     pub(crate) decoding: Decoding,
+    pub(crate) chat: Option<Chat>,
 }
 
 /// How much an ensemble does at once.
@@ -30,8 +31,8 @@ pub struct BatchLimits {
 }
 
 impl Ensemble {
-    /// Joins `members`' vocabularies. `weights` and `gating` hold for every request; the method is `gac` and decoding is
-    /// greedy until told otherwise.
+    /// Joins `members`' vocabularies. `weights` and `gating` hold for every request; the method is `gac` and decoding
+    /// is greedy until told otherwise.
     ///
     /// # Errors
     /// Without members, without one weight per member, or with a gate that is none of them.
@@ -52,6 +53,7 @@ impl Ensemble {
             gating: Gating::EveryStep,
             method: Method::Gac,
             decoding: Decoding::Greedy,
+            chat: None,
         };
         ensemble.set_weights(weights)?;
         ensemble.set_gating(gating)?;

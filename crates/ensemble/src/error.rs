@@ -1,6 +1,6 @@
 //! Why an ensemble could not be made, or could not go on.
 
-use gac_inference::{ModelError, TokenizerError};
+use gac_inference::{ChatError, ModelError, TokenizerError};
 
 use crate::{MethodError, ThresholdError, WeightsError};
 
@@ -51,6 +51,31 @@ pub enum EnsembleError {
         /// Why.
         #[source]
         source: TokenizerError,
+    },
+    /// Not one chat template per member.
+    #[error("{templates} chat templates for {members} members: there has to be one per member")]
+    TemplateCount {
+        /// Number of templates.
+        templates: usize,
+        /// Number of members.
+        members: usize,
+    },
+    /// A member cannot write a chat down.
+    #[error("member `{member}` cannot write down the chat of request {request}")]
+    Chat {
+        /// The member.
+        member: String,
+        /// Index of the request.
+        request: usize,
+        /// Why.
+        #[source]
+        source: Box<ChatError>,
+    },
+    /// Earlier turns, and nobody who writes them down.
+    #[error("request {request} has earlier turns, but the members use no chat templates")]
+    TurnsWithoutTemplates {
+        /// Index of the request.
+        request: usize,
     },
     /// A prompt has no tokens, and the member has no symbol to begin with instead.
     #[error("the prompt of request {request} is empty, and member `{member}` has no begin or end symbol to start from")]
@@ -128,6 +153,8 @@ impl EnsembleError {
     pub fn request(&self) -> Option<usize> {
         match self {
             Self::Encode { request, .. }
+            | Self::Chat { request, .. }
+            | Self::TurnsWithoutTemplates { request }
             | Self::EmptyPrompt { request, .. }
             | Self::EmptyContinuation { request }
             | Self::UnusedToken { request, .. }
@@ -141,6 +168,8 @@ impl EnsembleError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::TooLong { .. } => Some("shorten the prompt, or use a model with a longer context"),
+            Self::Chat { source, .. } => source.hint(),
+            Self::TurnsWithoutTemplates { .. } => Some("apply the chat templates: `--apply-chat-template`"),
             Self::Unspellable { .. } => Some("use a model whose tokenizer can spell every byte"),
             Self::NoProbabilities { .. } => {
                 Some("are the weights damaged? NaN in one of them spoils every probability")

@@ -3,7 +3,7 @@
 use gac_inference::{Distribution, TokenId};
 use serde::{Deserialize, Serialize};
 
-use crate::combine::top;
+use crate::own::top;
 use crate::{MemberId, UnionVocabulary};
 
 /// When the members vote.

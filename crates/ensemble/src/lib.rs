@@ -7,6 +7,7 @@
 //! made of can be used alone: the [`UnionVocabulary`] with each member's [`Projection`], the [`Segmentation`] of union
 //! tokens into a member's ids, and the combination of distributions ([`Fused`]).
 
+mod chat;
 mod choice;
 mod combine;
 mod decode;
@@ -15,6 +16,7 @@ mod error;
 mod gating;
 mod member;
 mod method;
+mod own;
 mod peaks;
 mod perplexity;
 mod prompt;
@@ -31,12 +33,14 @@ mod union;
 mod vocabulary_report;
 mod weights;
 
-pub use combine::{Fused, own_log_prob, top};
+pub use chat::Chat;
+pub use combine::Fused;
 pub use ensemble::{BatchLimits, Ensemble};
 pub use error::EnsembleError;
 pub use gating::{Certainty, Gating, Threshold, ThresholdError};
 pub use member::{Member, MemberId};
 pub use method::{Method, MethodError};
+pub use own::{own_log_prob, top};
 pub use request::{
     Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView, Overlong, PromptEncoding,
     Step,

@@ -3,7 +3,8 @@
 use gac_inference::Distribution;
 use serde::{Deserialize, Serialize};
 
-use crate::combine::{largest, most_probable, own_prob, peaks, prob};
+use crate::combine::largest;
+use crate::own::{most_probable, own_prob, peaks, prob};
 use crate::{Fused, MemberId, Segmentation, UnionId, UnionVocabulary, Weights};
 
 /// How the members' distributions become one over the union vocabulary.
@@ -22,8 +23,8 @@ pub enum Method {
         top_k: usize,
     },
     /// The weighted geometric mean, a product of experts (Hinton 2002): `q(u)` in proportion to
-    /// `prod_m max(p_m(u), floor)^w_m`. A member's doubt is a veto; the floor says how strong a veto may be, for what it
-    /// cannot say at all too.
+    /// `prod_m max(p_m(u), floor)^w_m`. A member's doubt is a veto; the floor says how strong a veto may be, for what
+    /// it cannot say at all too.
     Geometric {
         /// The least probability that a member is taken to give; above 0 and below 1.
         floor: f64,

@@ -8,7 +8,7 @@ use crate::{Ensemble, EnsembleError, Weighting, Weights};
 const CHUNK: usize = 128;
 
 impl Ensemble {
-    /// The members' weights for a prompt, `prompt[m]` in member `m`'s ids; none where they are the same for all prompts.
+    /// The members' weights for a prompt, `prompt[m]` in member `m`'s ids; none where all prompts have the same.
     ///
     /// # Errors
     /// When a member fails.

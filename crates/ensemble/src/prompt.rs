@@ -1,8 +1,8 @@
 //! Prompts as ids: every member encodes them with its own tokenizer, before any work is done.
 
-use gac_inference::{TokenId, Tokenizer, TokenizerError};
+use gac_inference::{ChatError, ChatMessage, TokenId, Tokenizer, TokenizerError};
 
-use crate::{EnsembleError, GenerationRequest, Member, Overlong, PromptEncoding};
+use crate::{Chat, EnsembleError, GenerationRequest, Member, Overlong, PromptEncoding};
 
 /// One member's ids for one request's prompt.
 #[derive(Clone, Debug)]
@@ -15,26 +15,71 @@ pub(crate) struct Prompt {
 ///
 /// # Errors
 /// For the first request that some member cannot encode or hold, so that nothing is begun that cannot be finished.
-pub(crate) fn prompts(members: &[Member], requests: &[GenerationRequest]) -> Result<Vec<Vec<Prompt>>, EnsembleError> {
+pub(crate) fn prompts(
+    members: &[Member],
+    chat: Option<&Chat>,
+    requests: &[GenerationRequest],
+) -> Result<Vec<Vec<Prompt>>, EnsembleError> {
+    if let Some(request) = requests.iter().position(|request| chat.is_none() && !request.turns.is_empty()) {
+        return Err(EnsembleError::TurnsWithoutTemplates { request });
+    }
     let mut prompts: Vec<Vec<Prompt>> = requests.iter().map(|_| Vec::with_capacity(members.len())).collect();
-    for member in members {
-        let tokenizer = &*member.tokenizer;
-        let all = parallel(requests, |request| encode(tokenizer, &request.prompt, request.encoding));
+    for (place, member) in members.iter().enumerate() {
+        let reader = Reader { place, tokenizer: &member.tokenizer, chat };
+        let all = parallel(requests, |request| reader.read(&request.turns, &request.prompt, "", request.encoding));
         for (index, (ids, of_request)) in all.into_iter().zip(&mut prompts).enumerate() {
-            let ids =
-                ids.map_err(|source| EnsembleError::Encode { member: member.name.clone(), request: index, source })?;
+            let ids = ids.map_err(|error| error.of(member, index))?;
             of_request.push(fit(member, index, &requests[index], ids)?);
         }
     }
     Ok(prompts)
 }
 
+/// One member, reading prompts.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    pub(crate) place: usize,
+    pub(crate) tokenizer: &'a Tokenizer,
+    pub(crate) chat: Option<&'a Chat>,
+}
+
+/// Why a prompt cannot be read.
+pub(crate) enum Unreadable {
+    Tokenizer(TokenizerError),
+    Chat(ChatError),
+}
+
+impl Unreadable {
+    pub(crate) fn of(self, member: &Member, request: usize) -> EnsembleError {
+        let member = member.name.clone();
+        match self {
+            Self::Tokenizer(source) => EnsembleError::Encode { member, request, source },
+            Self::Chat(source) => EnsembleError::Chat { member, request, source: Box::new(source) },
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// The ids of a prompt (of a chat, where there are templates), followed by `continuation`.
+    pub(crate) fn read(
+        &self,
+        turns: &[ChatMessage],
+        prompt: &str,
+        continuation: &str,
+        encoding: PromptEncoding,
+    ) -> Result<Vec<TokenId>, Unreadable> {
+        let (text, encoding) = match self.chat {
+            Some(chat) => {
+                (chat.text(self.place, turns, prompt).map_err(Unreadable::Chat)?, PromptEncoding::WithoutSpecial)
+            }
+            None => (prompt.to_owned(), encoding),
+        };
+        encode(self.tokenizer, &(text + continuation), encoding).map_err(Unreadable::Tokenizer)
+    }
+}
+
 /// Ids of a prompt; where it has none, those of the symbol that a text begins with.
-pub(crate) fn encode(
-    tokenizer: &Tokenizer,
-    text: &str,
-    encoding: PromptEncoding,
-) -> Result<Vec<TokenId>, TokenizerError> {
+fn encode(tokenizer: &Tokenizer, text: &str, encoding: PromptEncoding) -> Result<Vec<TokenId>, TokenizerError> {
     match encoding {
         PromptEncoding::WithSpecial => tokenizer.encoder().encode(text),
         PromptEncoding::WithoutSpecial => tokenizer.encoder().encode_without_special(text),

@@ -1,5 +1,7 @@
 //! What an ensemble (or a single model, an ensemble of one) is asked, and what it answers.
 
+use gac_inference::ChatMessage;
+
 use crate::UnionToken;
 
 /// A text to continue.
@@ -7,6 +9,9 @@ use crate::UnionToken;
 pub struct GenerationRequest {
     /// The prompt, as text: every member encodes it with its own tokenizer.
     pub prompt: String,
+    /// Messages before the prompt, which is then the user's last one: shots as turns, say. Only where the members use
+    /// chat templates ([`Ensemble::set_chat`](crate::Ensemble::set_chat)).
+    pub turns: Vec<ChatMessage>,
     /// How members encode the prompt.
     pub encoding: PromptEncoding,
     /// Generation ends where the first of these appears in the emitted bytes; it is cut off.

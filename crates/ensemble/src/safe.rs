@@ -7,8 +7,8 @@ const WINDOW: usize = 64;
 
 /// Whether a member with `tokenizer` would split a text that ends in `emitted` and goes on with `next` between the two.
 ///
-/// Where it would not, `emitted` ends in a piece that the member never sees there in its own tokens ("So" of a word that
-/// it has as "Sofia"), and what it expects after it is worth little. Only the last word is looked at: tokenizers do not
+/// Where it would not, `emitted` ends in a piece that the member never sees there in its own tokens ("So" of a word
+/// that it has as "Sofia"), and what it expects after it is worth little. Only the last word is looked at: tokenizers do not
 /// join across a space that follows a word.
 pub(crate) fn splits_between(tokenizer: &Tokenizer, emitted: &[u8], next: &[u8]) -> bool {
     let word = last_word(emitted);

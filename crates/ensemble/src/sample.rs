@@ -131,7 +131,12 @@ impl Sample {
     /// Lets it in: the clock starts, once.
     pub(crate) fn admit(&mut self) {
         self.admitted.get_or_insert_with(Instant::now);
-        self.state = if self.emitted < self.max_new_tokens { State::Running } else { State::Finished(Finish::Length) };
+        self.state = if self.is_full() { State::Finished(Finish::Length) } else { State::Running };
+    }
+
+    /// Whether it may emit no more tokens.
+    pub(crate) fn is_full(&self) -> bool {
+        self.emitted >= self.max_new_tokens
     }
 
     /// Tokens that `member` may come to hold for it: every rule may go its own way.
@@ -186,7 +191,7 @@ impl Sample {
         } else if let Some(at) = stop_at(&self.bytes, before, &request.stop) {
             self.bytes.truncate(at);
             self.state = State::Finished(Finish::Stop);
-        } else if self.emitted >= self.max_new_tokens {
+        } else if self.is_full() {
             self.state = State::Finished(Finish::Length);
         }
     }

@@ -13,8 +13,8 @@ pub enum Decoding {
     Sampled(Sampling),
 }
 
-/// How a token is drawn: the distribution is sharpened or flattened by the temperature, cut to the `top_k` most probable
-/// tokens, then to the fewest that hold `top_p` of what is left, then to those with at least `min_p` of the most
+/// How a token is drawn: the distribution is sharpened or flattened by the temperature, cut to the `top_k` most
+/// probable tokens, then to the fewest that hold `top_p` of what is left, then to those with at least `min_p` of the most
 /// probable one's share (the order of transformers' logits processors).
 ///
 /// Every draw is a function of the seed, the prompt and the step alone, so it is the same whatever else is in flight.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use gac_inference::{Distribution, ModelError, SequenceId, Wanted};
 
 use crate::choice::{Choice, choices};
-use crate::combine::{own_log_prob, top};
 use crate::ensemble::Roles;
 use crate::method::Votes;
+use crate::own::{own_log_prob, top};
 use crate::reading::{Piece, Round, View};
 use crate::{BatchLimits, Ensemble, EnsembleError, LogLikelihood, LogLikelihoodRequest, Weights};
 

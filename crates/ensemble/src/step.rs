@@ -2,9 +2,9 @@
 
 use gac_inference::{Distribution, TokenId};
 
-use crate::combine::top;
 use crate::decode::{Decoder, Views};
 use crate::method::Votes;
+use crate::own::top;
 use crate::safe::splits_between;
 use crate::sample::State;
 use crate::sampling::unit;
@@ -122,7 +122,7 @@ impl Decoder<'_> {
             .iter()
             .any(|&member| sample.lanes[member].tokens.len() > ensemble.members[member].model.limits().context);
         for (branch, wanted) in sample.branches.iter_mut().zip(&wanted) {
-            branch.consulted |= wanted & !full;
+            branch.consulted |= *wanted && !full;
         }
         Vote { wanted, full }
     }
@@ -213,8 +213,8 @@ impl Decoder<'_> {
         self.emit_from(place, place, winners, vote, draft, views)
     }
 
-    /// Appends what was decided to the sample at `place`, of which members' views are at `seen`: `winners` by branch, all
-    /// leaving the same tokens; none where the context is full.
+    /// Appends what was decided to the sample at `place`, of which members' views are at `seen`: `winners` by branch,
+    /// all leaving the same tokens; none where the context is full.
     fn emit_from(
         &mut self,
         place: usize,

@@ -2,7 +2,7 @@
 
 use gac_inference::Distribution;
 
-use crate::combine::{most_probable, own_prob, unmapped};
+use crate::own::{most_probable, own_prob, unmapped};
 use crate::{MemberId, MemberView, UnionId, UnionToken, UnionVocabulary, Weights};
 
 /// Most probable tokens per member in a trace.

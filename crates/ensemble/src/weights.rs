@@ -54,8 +54,8 @@ pub enum Weighting {
     #[default]
     Given,
     /// By how well each member knows the prompt: the softmax over members of `-ln(perplexity) / temperature`, where the
-    /// perplexity is that of the prompt's tokens but the first, in the member's own tokens (`PackLLM-sim`, Mavromatis et
-    /// al., "Pack of LLMs", arXiv 2404.11531). Uniform where a member has a prompt of one token. The paper combines
+    /// perplexity is that of the prompt's tokens but the first, in the member's own tokens (`PackLLM-sim`, Mavromatis
+    /// et al., "Pack of LLMs", arXiv 2404.11531). Uniform where a member has a prompt of one token. The paper combines
     /// logits with these weights; here they weigh whatever the method combines.
     PromptPerplexity {
         /// Above 0: how far the better member is preferred (the lower, the farther).

@@ -1,7 +1,7 @@
 //! What a vote costs beside the models' forwards, with the real Llama-3.2 and Qwen2.5 vocabularies.
 //!
-//! `cargo test --release --workspace --test overhead -- --ignored --nocapture` prints the table. It measures time, so it
-//! is not part of the suite.
+//! `cargo test --release --workspace --test overhead -- --ignored --nocapture` prints the table. It measures time, so
+//! it is not part of the suite.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::hint::black_box;

@@ -6,8 +6,8 @@ mod common;
 
 use std::collections::HashMap;
 
-use common::{Bench, Random, Script, gating, random_prompt, random_script, stopping};
-use gac_ensemble::{Finish, Gating, GenerationRequest, Weights};
+use common::{Bench, Random, Script, random_prompt, random_script, stopping};
+use gac_ensemble::{Certainty, Finish, Gating, GenerationRequest, MemberId, Method, Threshold, Weights};
 use gac_inference::{Distribution, Extension, LanguageModel, Symbol, TokenId, Wanted};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -67,10 +67,69 @@ struct Reference {
     member_tokens: Vec<usize>,
 }
 
+fn certain(certainty: Certainty, p: &[f64]) -> f64 {
+    let mut sorted = p.to_vec();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    match certainty {
+        Certainty::TopProbability => sorted[0],
+        Certainty::Margin => sorted[0] - sorted[1],
+        Certainty::Entropy => 1.0 + p.iter().map(|p| p * p.ln()).sum::<f64>() / (p.len() as f64).ln(),
+    }
+}
+
+/// One member's probability of a key: the sum over its ids.
+fn of_key(script: &Script, p: &[f64], wanted: &Key) -> Option<f64> {
+    let ids: Vec<usize> = (0..p.len()).filter(|&id| key(script, TokenId(id as u32)).as_ref() == Some(wanted)).collect();
+    (!ids.is_empty()).then(|| ids.iter().map(|&id| p[id]).sum())
+}
+
+fn fuse(scripts: &[Script], weights: &[f64], views: &[Vec<f64>], order: &[Key], method: Method) -> HashMap<Key, f64> {
+    let mut q: HashMap<Key, f64> = HashMap::new();
+    match method {
+        Method::Gac => {
+            for ((script, p), weight) in scripts.iter().zip(views).zip(weights) {
+                for (id, p) in p.iter().enumerate() {
+                    let Some(key) = key(script, TokenId(id as u32)) else { continue };
+                    *q.entry(key).or_insert(0.0) += weight * p;
+                }
+            }
+        }
+        Method::Geometric { floor } => {
+            for key in order {
+                let factors = scripts.iter().zip(views).zip(weights);
+                let product: f64 =
+                    factors.map(|((s, p), w)| of_key(s, p, key).unwrap_or(0.0).max(floor).powf(*w)).product();
+                q.insert(key.clone(), product);
+            }
+        }
+        Method::Unite { top_k } => {
+            let mut candidates: Vec<Key> = Vec::new();
+            for (script, p) in scripts.iter().zip(views) {
+                let mut ids: Vec<usize> = (0..p.len()).collect();
+                ids.sort_by(|&a, &b| p[b].total_cmp(&p[a]));
+                candidates.extend(ids.iter().take(top_k).filter_map(|&id| key(script, TokenId(id as u32))));
+            }
+            for ((script, p), weight) in scripts.iter().zip(views).zip(weights) {
+                let value = |candidate: &Key| {
+                    let first = || fed(script, candidate).first().map_or(0.0, |id| p[id.index()]);
+                    of_key(script, p, candidate).unwrap_or_else(first)
+                };
+                let distinct: std::collections::HashSet<&Key> = candidates.iter().collect();
+                let total: f64 = distinct.iter().map(|candidate| value(candidate)).sum();
+                for candidate in distinct {
+                    *q.entry(candidate.clone()).or_insert(0.0) += weight * value(candidate) / total;
+                }
+            }
+        }
+    }
+    q
+}
+
 fn reference(
     scripts: &[Script],
     weights: &[f64],
-    gate: Option<(usize, f64)>,
+    gate: Option<(usize, Certainty, f64)>,
+    method: Method,
     request: &GenerationRequest,
 ) -> Reference {
     // The order of first appearance, for ties.
@@ -93,11 +152,11 @@ fn reference(
             break Finish::Length;
         }
         let mut own: Option<(usize, TokenId)> = None;
-        let alone = if scripts.len() == 1 { Some((0, -1.0)) } else { gate };
-        if let Some((member, threshold)) = alone {
+        let alone = if scripts.len() == 1 { Some((0, Certainty::TopProbability, -1.0)) } else { gate };
+        if let Some((member, certainty, threshold)) = alone {
             let p = probabilities(&scripts[member], &histories[member]);
             let best = (0..p.len()).rev().max_by(|&a, &b| p[a].total_cmp(&p[b])).unwrap();
-            if p[best] > threshold {
+            if certain(certainty, &p) > threshold {
                 own = Some((member, TokenId(best as u32)));
             }
         }
@@ -105,16 +164,12 @@ fn reference(
         let winner = if let Some((member, id)) = own {
             key(&scripts[member], id).unwrap()
         } else {
-            let mut q: HashMap<Key, f64> = HashMap::new();
-            for ((script, history), weight) in scripts.iter().zip(&histories).zip(weights) {
-                for (id, p) in probabilities(script, history).into_iter().enumerate() {
-                    let Some(key) = key(script, TokenId(id as u32)) else { continue };
-                    *q.entry(key).or_insert(0.0) += weight * p;
-                }
-            }
+            let views: Vec<Vec<f64>> =
+                scripts.iter().zip(&histories).map(|(script, history)| probabilities(script, history)).collect();
+            let q = fuse(scripts, weights, &views, &order, method);
             let mut best = order[0].clone();
             for key in &order {
-                if q[key] > q[&best] {
+                if q.get(key).unwrap_or(&0.0) > q.get(&best).unwrap_or(&0.0) {
                     best = key.clone();
                 }
             }
@@ -149,12 +204,18 @@ fn reference(
 fn generation_equals_the_slow_reference_on_random_ensembles() {
     let mut random = Random(7);
     let (mut votes, mut alone, mut finishes) = (0, 0, [0; 3]);
-    for round in 0..60 {
+    for round in 0..120 {
         let members = 1 + random.below(3);
         let scripts: Vec<Script> = (0..members).map(|_| random_script(&mut random)).collect();
         let raw: Vec<f64> = (0..members).map(|_| 0.1 + random.unit()).collect();
         let weights = Weights::given(&raw).unwrap();
-        let gate = (random.below(3) > 0).then(|| (random.below(members), random.unit()));
+        let kinds = [Certainty::TopProbability, Certainty::Entropy, Certainty::Margin];
+        let gate = (random.below(3) > 0).then(|| (random.below(members), kinds[random.below(3)], random.unit()));
+        let method = match random.below(3) {
+            0 => Method::Unite { top_k: 1 + random.below(4) },
+            1 => Method::Geometric { floor: 0.001 },
+            _ => Method::Gac,
+        };
         let requests: Vec<GenerationRequest> = (0..7)
             .map(|_| {
                 let stop = [&["ab", "b "][..], &["\n"], &[]][random.below(3)];
@@ -172,11 +233,17 @@ fn generation_equals_the_slow_reference_on_random_ensembles() {
                 })
             })
             .collect();
-        let how = gate.map_or(Gating::EveryStep, |(gate, threshold)| gating(gate, threshold));
+        let how = gate.map_or(Gating::EveryStep, |(gate, certainty, threshold)| Gating::KeyTokens {
+            gate: MemberId(gate),
+            certainty,
+            threshold: Threshold::new(threshold).unwrap(),
+        });
         let max_samples = [1, 3, 7, 100][random.below(4)];
-        let generations = Bench::new(&scripts, weights.clone(), how).generate(&requests, max_samples);
+        let mut bench = Bench::new(&scripts, weights.clone(), how);
+        bench.ensemble.set_method(method).unwrap();
+        let generations = bench.generate(&requests, max_samples);
         for (request, generation) in requests.iter().zip(generations) {
-            let expected = reference(&scripts, weights.get(), gate, request);
+            let expected = reference(&scripts, weights.get(), gate, method, request);
             let ensembled: Vec<bool> = generation.steps.iter().map(|step| step.ensembled).collect();
             let expected_votes: Vec<bool> = expected.ensembled.iter().map(|&e| e && members > 1).collect();
             assert_eq!(ensembled, expected_votes, "round {round}, {request:?}");

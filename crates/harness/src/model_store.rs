@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gac_ensemble::{BatchLimits, Ensemble, EnsembleError, Gating, Member, MemberId, Threshold, Weights};
+use gac_ensemble::{BatchLimits, Chat, Ensemble, EnsembleError, Gating, Member, MemberId, Threshold, Weights};
 use gac_inference::{
-    CheckpointError, DeviceSpec, Engine, EngineError, EngineOptions, LanguageModel, ModelSource, Quantization,
-    Tokenizer, TokenizerLoadError, WeightType, available_memory,
+    ChatError, ChatTemplate, CheckpointError, DeviceSpec, Engine, EngineError, EngineOptions, LanguageModel,
+    ModelSource, Quantization, Tokenizer, TokenizerLoadError, UnixTime, WeightType, available_memory,
 };
 
 use crate::full_response::{Choice, FullResponse};
 use crate::identity::{HashCache, IdentityError, ModelIdentity};
-use crate::recipe::{Combination, Dtype, ModelPlan, SystemPlan};
+use crate::recipe::{ChatPlan, Combination, Dtype, ModelPlan, SystemPlan};
 use crate::{EnsembleSystem, OpenSystems, System, SystemError};
 
 /// The models of a plan. Each is loaded when a system first needs it, and kept for the systems that follow.
@@ -77,7 +77,17 @@ impl ModelStore {
         ensemble.set_method(method)?;
         ensemble.set_weighting(settings.weighting)?;
         ensemble.set_decoding(settings.decoding);
+        if let Some(chat) = &settings.chat {
+            ensemble.set_chat(Some(self.chat(&system.members, chat)?))?;
+        }
         Ok(ensemble)
+    }
+
+    /// The chat templates of some models.
+    fn chat(&self, models: &[String], plan: &ChatPlan) -> Result<Chat, OpenError> {
+        let load = |name: &String| Ok(ChatTemplate::load(&source(self.model(name)?)?)?);
+        let templates = models.iter().map(load).collect::<Result<Vec<_>, OpenError>>()?;
+        Ok(Chat::new(templates, plan.system_instruction.clone(), UnixTime::now()))
     }
 
     /// Each member of `system` as an ensemble of its own.
@@ -86,6 +96,9 @@ impl ModelStore {
         for name in &system.members {
             let mut alone = Ensemble::new(vec![self.member(name)?], Weights::uniform(1), Gating::EveryStep)?;
             alone.set_decoding(system.settings.decoding);
+            if let Some(chat) = &system.settings.chat {
+                alone.set_chat(Some(self.chat(std::slice::from_ref(name), chat)?))?;
+            }
             members.push(alone);
         }
         Ok(members)
@@ -238,6 +251,9 @@ pub enum OpenError {
     /// Its files cannot be read.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// Its chat template cannot be used.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
     /// Its tokenizer cannot be loaded.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerLoadError),
@@ -253,6 +269,7 @@ impl OpenError {
             Self::FullResponse { .. } => Some("`vote` and `best-of` are for `gac eval` and `gac run`"),
             Self::Checkpoint(error) | Self::Identity(IdentityError::Checkpoint(error)) => error.hint(),
             Self::Engine(error) => error.hint(),
+            Self::Chat(error) => error.hint(),
             Self::Tokenizer(error) => error.hint(),
             Self::Identity(IdentityError::Read { .. }) | Self::UnknownModel { .. } | Self::Ensemble(_) => None,
         };

@@ -6,6 +6,7 @@
 //!
 //! Text is bytes here: [`Vocabulary`] says for every token id which bytes it stands for.
 
+mod chat;
 mod checkpoint;
 mod decoder;
 mod device;
@@ -20,6 +21,7 @@ pub mod testkit;
 mod tokenizer;
 mod vocabulary;
 
+pub use chat::{ChatError, ChatMessage, ChatTemplate, Role, UnixTime};
 pub use checkpoint::artifacts::Artifacts;
 pub use checkpoint::config::{
     Activation, Biases, Block, Caps, DecoderConfig, ExpertsConfig, LayerConfig, MlpConfig, Multipliers, NormConfig,

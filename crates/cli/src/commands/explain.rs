@@ -48,17 +48,21 @@ fn explained(line: &Line, steps: &[TraceStep], all: bool) -> String {
     if let Some(prompt) = &line.prompt {
         let tail: String = prompt.chars().rev().take(200).collect::<Vec<_>>().into_iter().rev().collect();
         let cut = if tail.len() < prompt.len() { "..." } else { "" };
-        out.push_str(&format!("prompt: {cut}{}\n\n", visible(&tail)));
+        push(&mut out, format_args!("prompt: {cut}{}\n\n", visible(&tail)));
     }
     for step in steps {
         out.push_str(&marked(step));
     }
     let voted = steps.iter().filter(|step| step.ensembled).count();
     let overruled = steps.iter().filter(|step| overruled(step)).count();
-    out.push_str(&format!(
-        "\n\n[voted]  [gate's own>voted instead]  |: END\n{} tokens, {voted} voted on, the gate overruled at {overruled}\n",
-        steps.len()
-    ));
+    push(
+        &mut out,
+        format_args!(
+            "\n\n[voted]  [gate's own>voted instead]  |: END\n\
+         {} tokens, {voted} voted on, the gate overruled at {overruled}\n",
+            steps.len()
+        ),
+    );
     for (index, step) in steps.iter().enumerate().filter(|(_, step)| all || step.ensembled) {
         out.push_str(&detail(index, step, line.models.as_deref()));
     }
@@ -100,7 +104,7 @@ fn detail(index: usize, step: &TraceStep, models: Option<&[String]>) -> String {
     for (place, member) in step.members.iter().enumerate() {
         let name = models.and_then(|models| models.get(place)).map_or_else(|| format!("model {place}"), Clone::clone);
         match member {
-            None => out.push_str(&format!("       {name:<20} not asked\n")),
+            None => push(&mut out, format_args!("       {name:<20} not asked\n")),
             Some(member) => out.push_str(&view(&name, member)),
         }
     }
@@ -112,6 +116,13 @@ fn view(name: &str, member: &TraceMember) -> String {
         member.top.iter().map(|(text, p)| format!("{} {p:.3}", shown(text, text.is_empty()))).collect();
     let unmapped = if member.unmapped > 5e-4 { format!("  (unmapped {:.3})", member.unmapped) } else { String::new() };
     format!("       {name:<20} {:>3.0}%  {}{unmapped}\n", 100.0 * member.share, top.join("  "))
+}
+
+/// Appends formatted text.
+fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+    use std::fmt::Write;
+    // Writing to a string cannot fail.
+    let _ = out.write_fmt(text);
 }
 
 /// A token in quotes of a kind, so that its spaces can be seen.

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use gac_ensemble::{EnsembleError, Generation, GenerationRequest, Overlong, PromptEncoding};
+use gac_inference::{ChatMessage, Role};
 use serde::{Deserialize, Serialize};
 
 use super::jsonl;
@@ -14,11 +15,39 @@ use crate::members;
 use crate::printer::Printer;
 use crate::progress::counter;
 
-const SHAPE: &str = r#"{"prompt": "..."}"#;
+const SHAPE: &str =
+    r#"{"prompt": "..."}, or {"messages": [{"role": "user", "content": "..."}]} that end with the user's"#;
 
+/// A line to continue.
 #[derive(Deserialize)]
+#[serde(try_from = "Line")]
 struct Prompt {
+    /// Messages before the last one.
+    turns: Vec<ChatMessage>,
     prompt: String,
+}
+
+/// A line as it is written.
+#[derive(Deserialize)]
+struct Line {
+    prompt: Option<String>,
+    messages: Option<Vec<ChatMessage>>,
+}
+
+impl TryFrom<Line> for Prompt {
+    type Error = &'static str;
+
+    fn try_from(line: Line) -> Result<Self, Self::Error> {
+        match (line.prompt, line.messages) {
+            (Some(prompt), None) => Ok(Self { turns: Vec::new(), prompt }),
+            (None, Some(mut turns)) => match turns.pop() {
+                Some(ChatMessage { role: Role::User, content }) => Ok(Self { turns, prompt: content }),
+                _ => Err("the last of `messages` is not the user's"),
+            },
+            (Some(_), Some(_)) => Err("it has `prompt` and `messages`"),
+            (None, None) => Err("missing field `prompt`"),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -47,6 +76,7 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
         .iter()
         .map(|(_, prompt)| GenerationRequest {
             prompt: prompt.prompt.clone(),
+            turns: prompt.turns.clone(),
             encoding: PromptEncoding::WithSpecial,
             stop: args.until.iter().filter(|text| !text.is_empty()).cloned().collect(),
             max_new_tokens: args.max_new_tokens,

@@ -202,6 +202,7 @@ pub fn gating(gate: usize, threshold: f64) -> Gating {
 pub fn request(prompt: &str, max_new_tokens: usize) -> GenerationRequest {
     GenerationRequest {
         prompt: prompt.into(),
+        turns: Vec::new(),
         encoding: PromptEncoding::WithSpecial,
         stop: Vec::new(),
         max_new_tokens,

@@ -88,6 +88,10 @@ pub struct SystemSpec {
     pub gate_by: Option<GateBy>,
     /// How tokens are drawn; the most probable one is taken when absent.
     pub sampling: Option<SamplingSpec>,
+    /// Whether prompts are chats, written down by each member's own template.
+    pub chat_template: Option<bool>,
+    /// A message in front of every chat.
+    pub system_instruction: Option<String>,
 }
 
 /// How members come to one answer.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::file::{GateBy, MethodName, SamplingSpec, SystemSpec, WeightBy};
 
 /// How a system's members come to one answer, and how tokens are picked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     /// What is combined, and how.
@@ -17,6 +17,15 @@ pub struct Settings {
     pub weighting: Weighting,
     /// How tokens are picked.
     pub decoding: Decoding,
+    /// Whether prompts are chats, written down by each member's own template.
+    pub chat: Option<ChatPlan>,
+}
+
+/// Prompts as chats.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatPlan {
+    /// A message in front of every chat.
+    pub system_instruction: Option<String>,
 }
 
 /// What is combined: tokens, or whole responses.
@@ -46,7 +55,7 @@ impl Combination {
     }
 }
 
-/// PackLLM's temperature of the softmax over negative log-perplexities, where nobody says otherwise.
+/// `PackLLM`'s temperature of the softmax over negative log-perplexities, where nobody says otherwise.
 const PERPLEXITY_TEMPERATURE: f64 = 1.0;
 
 impl Settings {
@@ -90,6 +99,9 @@ impl Settings {
         if spec.gate_by.is_some() && spec.threshold.is_none() {
             return Err(SettingError::GateByWithoutGate);
         }
+        if spec.system_instruction.is_some() && spec.chat_template != Some(true) {
+            return Err(SettingError::SystemWithoutChat);
+        }
         if spec.weight_by == Some(WeightBy::PromptPerplexity) && spec.weights.is_some() {
             return Err(SettingError::TwoWeights);
         }
@@ -105,6 +117,10 @@ impl Settings {
                 None => Weighting::Given,
             },
             decoding: spec.sampling.as_ref().map_or(Ok(Decoding::Greedy), sampled)?,
+            chat: spec
+                .chat_template
+                .unwrap_or(false)
+                .then(|| ChatPlan { system_instruction: spec.system_instruction.clone() }),
         })
     }
 }
@@ -154,6 +170,9 @@ pub enum SettingError {
     /// A kind of certainty, and nobody to be certain.
     #[error("`gate-by` says how sure a gate is, and there is no gate with a threshold")]
     GateByWithoutGate,
+    /// A system message, and no chat.
+    #[error("a system instruction is a message of a chat, and prompts are no chats")]
+    SystemWithoutChat,
     /// Weights from two places.
     #[error("weights are given, and are to follow from the prompt as well")]
     TwoWeights,
@@ -165,6 +184,9 @@ impl SettingError {
         match self {
             Self::OtherMethod { setting, hint, .. } => Some(format!("`{setting}` belongs to {hint}")),
             Self::GateByWithoutGate => Some("add `gate` and `threshold`, or leave it out".to_owned()),
+            Self::SystemWithoutChat => {
+                Some("apply the chat templates too: `--apply-chat-template`, or `chat-template = true`".to_owned())
+            }
             Self::TwoWeights => Some("leave out `weights` or `weight-by`".to_owned()),
             Self::Method(_) | Self::Sampling(_) => None,
         }
@@ -208,11 +230,17 @@ mod tests {
 
     #[test]
     fn settings_that_do_not_belong_together_are_refused() {
-        let other = |setting, method| move |error: SettingError| matches!(error, SettingError::OtherMethod { setting: s, method: m, .. } if s == setting && m == method);
+        let other = |setting, method| {
+            move |error: SettingError| match error {
+                SettingError::OtherMethod { setting: s, method: m, .. } => (s, m) == (setting, method),
+                _ => false,
+            }
+        };
         assert!(other("top-k", "gac")(resolve("top-k = 5").unwrap_err()));
         assert!(other("floor", "unite")(resolve("method = \"unite\"\nfloor = 0.1").unwrap_err()));
         assert!(other("threshold", "safe")(resolve("method = \"safe\"\nthreshold = 0.1").unwrap_err()));
         assert!(other("weights", "vote")(resolve("method = \"vote\"\nweights = [1, 2]").unwrap_err()));
+        assert_eq!(resolve("system-instruction = \"x\""), Err(SettingError::SystemWithoutChat));
         assert_eq!(resolve("gate-by = \"margin\""), Err(SettingError::GateByWithoutGate));
         assert_eq!(resolve("weights = [1, 2]\nweight-by = \"prompt-perplexity\""), Err(SettingError::TwoWeights));
         assert!(matches!(resolve("sampling = { temperature = -1 }"), Err(SettingError::Sampling(_))));

@@ -148,6 +148,7 @@ impl Sheet<'_> {
                 places.push(index);
                 requests.push(GenerationRequest {
                     prompt: prompt.clone(),
+                    turns: Vec::new(),
                     encoding: PromptEncoding::WithSpecial,
                     stop: stop.clone(),
                     max_new_tokens: *max_new_tokens,

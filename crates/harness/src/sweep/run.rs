@@ -164,6 +164,7 @@ fn generations(task: &LoadedTask) -> (Vec<usize>, Vec<GenerationRequest>) {
             place,
             GenerationRequest {
                 prompt: prompt.clone(),
+                turns: Vec::new(),
                 encoding: PromptEncoding::WithSpecial,
                 stop: stop.clone(),
                 max_new_tokens: *max_new_tokens,
@@ -254,4 +255,15 @@ pub enum SweepError {
         /// The metric.
         metric: String,
     },
+}
+
+impl SweepError {
+    /// What a user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Ensemble(EnsembleError::SweepWithoutGate) => Some("name the model that gates: `--gate`"),
+            Self::Ensemble(error) => error.hint(),
+            Self::NoPrimary { .. } => None,
+        }
+    }
 }

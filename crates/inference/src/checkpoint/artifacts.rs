@@ -11,7 +11,7 @@ pub struct Artifacts {
     pub configuration: Vec<PathBuf>,
     /// The safetensors files, in order.
     pub weights: Vec<PathBuf>,
-    /// `tokenizer.json` and, where there is one, `tokenizer_config.json`.
+    /// `tokenizer.json` and, where there are any, `tokenizer_config.json` and `chat_template.jinja`.
     pub tokenizer: Vec<PathBuf>,
     /// The commit that a revision of the hub stands for; none for a folder.
     pub commit: Option<String>,
@@ -28,11 +28,11 @@ impl ModelSource {
             let weights = vec![path.clone()];
             return Ok(Artifacts { configuration: Vec::new(), weights, tokenizer: Vec::new(), commit: None });
         }
-        let there = |names: [&str; 2]| -> Result<Vec<PathBuf>, CheckpointError> {
-            let files = names.into_iter().map(|name| self.find(name)).collect::<Result<Vec<_>, _>>()?;
+        let there = |names: &[&str]| -> Result<Vec<PathBuf>, CheckpointError> {
+            let files = names.iter().map(|name| self.find(name)).collect::<Result<Vec<_>, _>>()?;
             Ok(files.into_iter().flatten().collect())
         };
-        let configuration = there(["config.json", "generation_config.json"])?;
+        let configuration = there(&["config.json", "generation_config.json"])?;
         let commit = match self {
             Self::Folder(_) | Self::Gguf(_) => None,
             Self::Hub(_) => configuration.first().and_then(|path| snapshot(path)),
@@ -40,7 +40,7 @@ impl ModelSource {
         Ok(Artifacts {
             configuration,
             weights: self.weights()?,
-            tokenizer: there(["tokenizer.json", "tokenizer_config.json"])?,
+            tokenizer: there(&["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"])?,
             commit,
         })
     }

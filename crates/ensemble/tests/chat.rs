@@ -1,0 +1,121 @@
+//! Prompts as chats: each member reads its own template's text, with no special token doubled.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests; a skipped one says so")]
+
+mod common;
+
+use std::path::PathBuf;
+
+use common::{Bench, Script, request, scoring};
+use gac_ensemble::{Chat, EnsembleError, GenerationRequest};
+use gac_inference::testkit::tokenizer;
+use gac_inference::{ChatMessage, ChatTemplate, ModelSource, Role, TokenId, Tokenizer, UnixTime};
+
+const PIECES: [&str; 9] = ["[", "]", "q", "x", "a", ":", "s", "!", "\n"];
+
+fn script() -> Script {
+    Script::says(tokenizer(&PIECES, &[]), &[("", &[("x", 0.9)])])
+}
+
+fn template(text: &str) -> ChatTemplate {
+    ChatTemplate::new(text, std::collections::BTreeMap::new()).unwrap()
+}
+
+fn chatting(system: Option<&str>) -> Bench {
+    let mut bench = Bench::every_step(&[script(), script()]);
+    let templates = vec![
+        template("{% for m in messages %}[{{ m.content }}]{% endfor %}"),
+        template("{% for m in messages %}{{ m.role[0] | replace('u', 'q') }}:{{ m.content }}\n{% endfor %}a:"),
+    ];
+    let chat = Chat::new(templates, system.map(str::to_owned), UnixTime(0));
+    bench.ensemble.set_chat(Some(chat)).unwrap();
+    bench
+}
+
+fn read(bench: &Bench, member: usize) -> String {
+    let log = bench.logs[member].lock().unwrap();
+    let ids = &log.last().unwrap()[0].1;
+    ids.iter().map(|id| PIECES[id.index()]).collect()
+}
+
+#[test]
+fn each_member_reads_its_own_template() {
+    let mut bench = chatting(None);
+    assert_eq!(bench.text("q", 1), "x");
+    assert_eq!(read(&bench, 0), "[q]");
+    assert_eq!(read(&bench, 1), "q:q\na:");
+    let turn = |role, content: &str| ChatMessage { role, content: content.into() };
+    let turns = vec![turn(Role::User, "x"), turn(Role::Assistant, "!")];
+    let mut bench = chatting(Some("s"));
+    bench.generate(&[GenerationRequest { turns: turns.clone(), ..request("q", 1) }], 1);
+    assert_eq!(read(&bench, 0), "[s][x][!][q]");
+    assert_eq!(read(&bench, 1), "s:s\nq:x\na:!\nq:q\na:");
+    let mut plain = Bench::every_step(&[script()]);
+    let error = plain.try_generate(&[request("q", 1), GenerationRequest { turns, ..request("q", 1) }], 1).unwrap_err();
+    assert!(matches!(error, EnsembleError::TurnsWithoutTemplates { request: 1 }), "{error:?}");
+}
+
+#[test]
+fn a_choice_follows_where_the_answer_begins() {
+    let mut bench = chatting(None);
+    let score = bench.score(&[scoring("q", " x"), scoring("q", " !")], 2);
+    // Without its space, and after all that the template writes.
+    assert_eq!(score[0].tokens.len(), 1);
+    assert!(score[0].greedy && !score[1].greedy, "{score:?}");
+    assert_eq!(read(&bench, 1), "q:q\na:");
+}
+
+#[test]
+fn a_template_that_refuses_is_named_with_the_request() {
+    let mut bench = Bench::every_step(&[script()]);
+    let chat = Chat::new(vec![template("{{ raise_exception('no') }}")], None, UnixTime(0));
+    bench.ensemble.set_chat(Some(chat)).unwrap();
+    let error = bench.try_generate(&[request("q", 1)], 1).unwrap_err();
+    assert!(matches!(&error, EnsembleError::Chat { request: 0, member, .. } if member == "m0"), "{error:?}");
+    let error = bench.ensemble.set_chat(Some(Chat::new(vec![], None, UnixTime(0)))).unwrap_err();
+    assert!(matches!(error, EnsembleError::TemplateCount { templates: 0, members: 1 }));
+}
+
+#[test]
+fn real_templates_write_every_message_once_and_begin_the_text_once() {
+    let shared = std::env::var_os("GAC_SHARED")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
+    let folder = shared.join("tokenizers");
+    if !folder.is_dir() {
+        eprintln!("skipped: no real tokenizers at `{}` (set GAC_SHARED)", folder.display());
+        return;
+    }
+    let message = |role, content: &str| ChatMessage { role, content: content.into() };
+    let messages = [
+        message(Role::System, "Answer with a number."),
+        message(Role::User, "What is two plus two?"),
+        message(Role::Assistant, "4"),
+        message(Role::User, "And three more?"),
+    ];
+    let begins = [
+        ("llama-3.2-3b-instruct", 1),
+        ("qwen2.5-7b-instruct", 0),
+        ("mistral-7b-instruct-v0.2", 1),
+        ("phi-3-mini-4k-instruct", 0),
+    ];
+    for (name, expected) in begins {
+        let source = ModelSource::Folder(folder.join(name));
+        let template = ChatTemplate::load(&source).unwrap();
+        let text = template.render(&messages, UnixTime(1_709_210_096)).unwrap();
+        let mut at = 0;
+        for message in &messages {
+            if name.starts_with("phi") && message.role == Role::System {
+                continue;
+            }
+            let found = text[at..].find(&message.content);
+            at += found.unwrap_or_else(|| panic!("{name}: no {:?} after byte {at} of {text:?}", message.content));
+        }
+        assert_eq!(text.matches("And three more?").count(), 1, "{name}");
+        let tokenizer = Tokenizer::load(&source, None).unwrap();
+        let ids = tokenizer.encoder().encode_without_special(&text).unwrap();
+        let begin = tokenizer.encoder().encode("").unwrap().first().copied();
+        let count = |begin: TokenId| ids.iter().filter(|&&id| id == begin).count();
+        let found = begin.filter(|begin| !tokenizer.vocabulary().is_end(*begin)).map_or(0, count);
+        assert_eq!(found, expected, "{name}: {ids:?}");
+        assert!(name != "llama-3.2-3b-instruct" || text.contains("29 Feb 2024"), "the date is the one given");
+    }
+}
