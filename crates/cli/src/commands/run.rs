@@ -43,7 +43,7 @@ fn load_tasks(plan: &Plan) -> Result<Vec<LoadedTask>, Failure> {
     plan.tasks
         .iter()
         .map(|task| {
-            let options = TaskOptions { num_fewshot: task.num_fewshot, limit: task.limit };
+            let options = TaskOptions { num_fewshot: task.num_fewshot, limit: task.limit, ..TaskOptions::default() };
             Ok(load_task(&task.name, &data, &options)?)
         })
         .collect()

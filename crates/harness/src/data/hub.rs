@@ -51,6 +51,12 @@ pub(super) fn fetch(dataset: &Dataset, split: &str) -> Result<Vec<PathBuf>, Data
         .collect()
 }
 
+/// A folder of our own beside the cache, for files that are on no hub.
+pub(super) fn neighbour() -> PathBuf {
+    let cache = Cache::from_env().path().clone();
+    cache.parent().map_or_else(|| cache.join("gac"), |folder| folder.join("gac"))
+}
+
 fn repo(dataset: &Dataset) -> Repo {
     Repo::with_revision(dataset.id.clone(), RepoType::Dataset, dataset.revision.clone())
 }

@@ -36,6 +36,11 @@ impl DataSource {
         Self { dir: data_dir }
     }
 
+    /// Where a file that is on no hub is: in the data folder, or beside the hub's cache.
+    pub fn file(&self, relative: &str) -> PathBuf {
+        self.dir.clone().unwrap_or_else(hub::neighbour).join(relative)
+    }
+
     /// The files of a split, in order.
     ///
     /// # Errors

@@ -1,5 +1,14 @@
 //! Means and their standard errors.
 
+/// How a group of groups gets its standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolingRule {
+    /// Pooled over all subtasks at once (lm-evaluation-harness 0.4.13).
+    AllAtOnce,
+    /// Pooled over the groups, each pooled over its subtasks (lm-evaluation-harness at commit 9e6e240).
+    LevelByLevel,
+}
+
 /// A mean over documents.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {

@@ -5,7 +5,7 @@ mod choice;
 mod definition;
 mod exact_match;
 
-pub use aggregate::{Estimate, pooled};
+pub use aggregate::{Estimate, PoolingRule, pooled};
 pub use choice::{ChoiceScores, argmax};
 pub use definition::MetricDefinition;
 pub use exact_match::ExactMatch;

@@ -1,13 +1,19 @@
 //! Tasks: definitions as data, prompts with their few-shot examples, scoring.
 
 mod categories;
+mod check;
 mod definition;
 mod error;
+mod extend;
 mod fewshot;
+mod groups;
+mod harness_file;
 mod load;
 mod prompt;
 mod registry;
+mod rules;
 mod scorer;
+mod sections;
 mod template;
 
 pub use definition::{
@@ -15,5 +21,7 @@ pub use definition::{
     TaskKind,
 };
 pub use error::TaskError;
-pub use load::{TaskOptions, load_task};
-pub use registry::{TaskInfo, task_definition, task_names};
+pub use harness_file::{HarnessFileDefinition, HarnessText};
+pub use load::TaskOptions;
+pub use registry::{TaskInfo, TaskRegistry, load_task, task_definition, task_names};
+pub use rules::HarnessRules;

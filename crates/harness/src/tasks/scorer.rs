@@ -2,20 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::categories;
-use super::definition::{SubjectsDefinition, TaskDefinition, TaskKind};
+use super::definition::{TaskDefinition, TaskKind};
 use super::error::TaskError;
+use super::groups::Groups;
 use super::prompt::Target;
-use super::template::{Template, context};
 use crate::filters::FilterPipeline;
-use crate::metrics::{ChoiceScores, Estimate, ExactMatch, MetricDefinition, pooled};
+use crate::metrics::{ChoiceScores, ExactMatch, MetricDefinition};
 use crate::{Aggregate, Answer, Document, FilterScore, MetricKey, Outcome, Score, Scorer};
 
 /// The filter name of multiple choice.
-const NONE: &str = "none";
-
-/// lm-evaluation-harness's order of MMLU's categories.
-const CATEGORIES: [&str; 4] = ["stem", "other", "social_sciences", "humanities"];
+pub(super) const NONE: &str = "none";
 
 /// What the scorer must know of a document.
 pub(super) struct Reference {
@@ -33,7 +29,7 @@ pub(super) struct TaskScorer {
     primary: MetricKey,
     filters: Vec<FilterPipeline>,
     metrics: Vec<Metric>,
-    names: Option<Names>,
+    groups: Groups,
     references: References,
 }
 
@@ -41,12 +37,6 @@ enum Metric {
     ExactMatch(ExactMatch),
     Acc,
     AccNorm,
-}
-
-/// Names of subtasks and groups.
-struct Names {
-    subtask: Template,
-    group: Template,
 }
 
 impl TaskScorer {
@@ -68,7 +58,7 @@ impl TaskScorer {
             primary: definition.primary.clone(),
             filters,
             metrics,
-            names: definition.subjects.as_ref().map(|subjects| Names::new(definition, subjects)).transpose()?,
+            groups: Groups::new(definition)?,
             references,
         })
     }
@@ -170,40 +160,7 @@ impl Scorer for TaskScorer {
     }
 
     fn aggregate(&self, scored: &[(&Document, &Score)]) -> Vec<Aggregate> {
-        let keys = self.keys();
-        let Some(names) = &self.names else {
-            return keys.into_iter().filter_map(|key| aggregate(&self.task, &key, mean(scored, &key))).collect();
-        };
-
-        let mut subjects: Vec<(&str, Vec<(&Document, &Score)>)> = Vec::new();
-        for &(document, score) in scored {
-            let subject = document.subject.as_deref().unwrap_or_default();
-            match subjects.iter_mut().find(|(name, _)| *name == subject) {
-                Some((_, part)) => part.push((document, score)),
-                None => subjects.push((subject, vec![(document, score)])),
-            }
-        }
-        let parts: Vec<Vec<Option<Estimate>>> =
-            subjects.iter().map(|(_, part)| keys.iter().map(|key| mean(part, key)).collect()).collect();
-        let pool = |of: &dyn Fn(&str) -> bool, key: usize| {
-            let chosen = subjects.iter().zip(&parts).filter(|((subject, _), _)| of(subject));
-            pooled(&chosen.filter_map(|(_, part)| part[key]).collect::<Vec<_>>())
-        };
-
-        let mut aggregates = Vec::new();
-        aggregates
-            .extend(keys.iter().enumerate().filter_map(|(i, key)| aggregate(&self.task, key, pool(&|_| true, i))));
-        for category in CATEGORIES {
-            let group = names.group(category);
-            let is_member = |subject: &str| categories::of_subject(subject) == Some(category);
-            aggregates
-                .extend(keys.iter().enumerate().filter_map(|(i, key)| aggregate(&group, key, pool(&is_member, i))));
-        }
-        for ((subject, _), part) in subjects.iter().zip(&parts) {
-            let subtask = names.subtask(subject);
-            aggregates.extend(keys.iter().zip(part).filter_map(|(key, part)| aggregate(&subtask, key, *part)));
-        }
-        aggregates
+        self.groups.aggregate(&self.keys(), scored)
     }
 }
 
@@ -215,46 +172,6 @@ impl Metric {
             Self::AccNorm => "acc_norm",
         }
     }
-}
-
-impl Names {
-    fn new(definition: &TaskDefinition, subjects: &SubjectsDefinition) -> Result<Self, TaskError> {
-        let template = |source: &str| {
-            Template::new(source)
-                .map_err(|error| TaskError::Definition { task: definition.name.clone(), reason: error.to_string() })
-        };
-        Ok(Self { subtask: template(&subjects.subtask)?, group: template(&subjects.group)? })
-    }
-
-    fn subtask(&self, subject: &str) -> String {
-        render(&self.subtask, "subject", subject)
-    }
-
-    fn group(&self, category: &str) -> String {
-        render(&self.group, "category", category)
-    }
-}
-
-/// A name from its template, or the plain value where the template asks for more than there is.
-fn render(template: &Template, name: &str, value: &str) -> String {
-    template.render(&context(&HashMap::from([(name, value)]))).unwrap_or_else(|_| value.to_owned())
-}
-
-/// A metric over the documents that have it; failed ones have none.
-fn mean(scored: &[(&Document, &Score)], key: &MetricKey) -> Option<Estimate> {
-    let values: Vec<f64> = scored
-        .iter()
-        .filter_map(|(_, score)| {
-            let filter = score.filters.iter().find(|filter| filter.filter == key.filter)?;
-            filter.metrics.iter().find(|(name, _)| *name == key.metric).map(|(_, value)| *value)
-        })
-        .collect();
-    Estimate::mean(&values)
-}
-
-fn aggregate(name: &str, key: &MetricKey, estimate: Option<Estimate>) -> Option<Aggregate> {
-    let Estimate { value, stderr, documents } = estimate?;
-    Some(Aggregate { name: name.to_owned(), key: key.clone(), value, stderr, documents })
 }
 
 fn failed(error: String) -> Score {
