@@ -6,3 +6,5 @@ pub(crate) mod jsonl;
 pub(crate) mod run;
 pub(crate) mod score;
 pub(crate) mod tasks;
+mod tasks_render;
+mod tasks_score;

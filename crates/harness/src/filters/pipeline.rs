@@ -28,6 +28,7 @@ enum Compiled {
     TakeFirst,
     RemoveWhitespace,
     RemoveLeadingSpace,
+    Remove(PythonRegex),
     Regex { extract: Extract, fallback: String },
     MultiChoice(MultiChoice),
 }
@@ -53,6 +54,7 @@ impl FilterPipeline {
             Compiled::TakeFirst => text,
             Compiled::RemoveWhitespace => strip(&text).to_owned(),
             Compiled::RemoveLeadingSpace => text.strip_prefix(' ').unwrap_or(&text).to_owned(),
+            Compiled::Remove(pattern) => pattern.remove_all(&text),
             Compiled::Regex { extract, fallback } => extract.first(&text).unwrap_or_else(|| fallback.clone()),
             Compiled::MultiChoice(filter) => filter.apply(&text, choices),
         })
@@ -63,7 +65,10 @@ impl FilterPipeline {
     pub fn is_no_answer(&self, extracted: &str) -> bool {
         strip(extracted).is_empty()
             || self.steps.iter().any(|step| match step {
-                Compiled::TakeFirst | Compiled::RemoveWhitespace | Compiled::RemoveLeadingSpace => false,
+                Compiled::TakeFirst
+                | Compiled::RemoveWhitespace
+                | Compiled::RemoveLeadingSpace
+                | Compiled::Remove(_) => false,
                 Compiled::Regex { fallback, .. } => extracted == fallback,
                 Compiled::MultiChoice(filter) => extracted == filter.fallback(),
             })
@@ -76,6 +81,7 @@ impl Compiled {
             FilterStep::TakeFirst => Self::TakeFirst,
             FilterStep::RemoveWhitespace => Self::RemoveWhitespace,
             FilterStep::RemoveLeadingSpace => Self::RemoveLeadingSpace,
+            FilterStep::Remove { pattern } => Self::Remove(PythonRegex::new(pattern)?),
             FilterStep::Regex { pattern, group_select, fallback } => {
                 Self::Regex { extract: Extract::new(pattern, *group_select)?, fallback: fallback.clone() }
             }

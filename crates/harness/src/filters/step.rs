@@ -17,6 +17,11 @@ pub enum FilterStep {
     RemoveWhitespace,
     /// Drops one space at the beginning of the response, as the `remove_whitespace` of commit 9e6e240 does.
     RemoveLeadingSpace,
+    /// Drops every match of a pattern.
+    Remove {
+        /// The pattern, in Python's dialect.
+        pattern: String,
+    },
     /// Keeps one match of a pattern: its first group that is not empty, or the whole match where it has no groups.
     Regex {
         /// The pattern, in Python's dialect.

@@ -3,7 +3,8 @@
 use super::TaskError;
 use super::definition::{TaskDefinition, TaskKind};
 use super::harness_file::HarnessText;
-use super::scorer::{NONE, TaskScorer};
+use super::scorer::{NONE, References, TaskScorer};
+use crate::filters::ROBUST;
 
 impl TaskDefinition {
     /// Checks what its parts say about each other.
@@ -26,6 +27,12 @@ impl TaskDefinition {
         if self.fewshot.default > 0 && !has_pool {
             return wrong("`fewshot` has no `split` to take shots from, and no `harness_file` gives them".to_owned());
         }
+        if self.robust.is_some() && self.kind == TaskKind::Choose {
+            return wrong("`robust` extracts from a text, and a task of kind `choose` has none".to_owned());
+        }
+        if self.filters.iter().any(|filter| filter.name == ROBUST) {
+            return wrong(format!("the filter name `{ROBUST}` is kept for `robust = ...`"));
+        }
         let primary = &self.primary;
         let filters: Vec<&str> = match self.kind {
             TaskKind::Choose => vec![NONE],
@@ -45,6 +52,6 @@ impl TaskDefinition {
                 keys.join(" and ")
             ));
         }
-        TaskScorer::new(self, Default::default()).map(|_| ())
+        TaskScorer::new(self, References::default()).map(|_| ())
     }
 }

@@ -6,7 +6,7 @@ use super::harness_file::HarnessFileDefinition;
 use super::rules::HarnessRules;
 use crate::MetricKey;
 use crate::data::Dataset;
-use crate::filters::FilterDefinition;
+use crate::filters::{FilterDefinition, RobustKind};
 use crate::metrics::MetricDefinition;
 
 /// A task's definition: which rows, which prompt, which shots, which score.
@@ -25,14 +25,17 @@ pub struct TaskDefinition {
     pub rules: HarnessRules,
     /// Whether a system continues the prompt or scores choices.
     pub kind: TaskKind,
-    /// The metric that stands in leaderboards.
-    pub primary: MetricKey,
-    /// The data set.
-    pub dataset: Dataset,
     /// The split that is evaluated.
     pub split: String,
     /// The columns that are read; together they are the document.
     pub columns: Vec<String>,
+    /// What our own extraction looks for; reported as `exact_match` of the filter `robust` beside all others, for
+    /// [`TaskKind::Generate`] only.
+    pub robust: Option<RobustKind>,
+    /// The metric that stands in leaderboards.
+    pub primary: MetricKey,
+    /// The data set.
+    pub dataset: Dataset,
     /// How rows are cut into subtasks, where they are.
     pub subjects: Option<SubjectsDefinition>,
     /// What is read from lm-evaluation-harness's own task file.

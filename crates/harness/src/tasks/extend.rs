@@ -55,6 +55,16 @@ pub(super) fn resolve(source: &Source, known: &[Source]) -> Result<TaskDefinitio
     table.try_into().map_err(|error| TaskError::Parse { path: source.path.clone(), source: Box::new(error) })
 }
 
+impl TaskDefinition {
+    /// The definition as a file that needs no other one.
+    ///
+    /// # Errors
+    /// Never, for a definition that was read from a file.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string_pretty(self)
+    }
+}
+
 fn merge(mut base: Table, over: Table) -> Table {
     for (key, value) in over {
         let merged = match (base.remove(&key), value) {

@@ -6,7 +6,7 @@ use super::categories;
 use super::definition::{SubjectsDefinition, TaskDefinition};
 use super::error::TaskError;
 use super::template::{Template, context};
-use crate::metrics::{Estimate, PoolingRule, pooled};
+use crate::metrics::{Estimate, PoolingRule, RUNNING_MEAN, pooled};
 use crate::{Aggregate, Document, MetricKey, Score};
 
 /// MMLU's categories, in alphabetical order.
@@ -132,7 +132,7 @@ fn mean(scored: &[(&Document, &Score)], key: &MetricKey) -> Option<Estimate> {
             filter.metrics.iter().find(|(name, _)| *name == key.metric).map(|(_, value)| *value)
         })
         .collect();
-    Estimate::mean(&values)
+    if key.metric == RUNNING_MEAN { Estimate::running_mean(&values) } else { Estimate::mean(&values) }
 }
 
 fn aggregate(name: &str, key: &MetricKey, estimate: Option<Estimate>) -> Option<Aggregate> {

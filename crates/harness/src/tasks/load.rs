@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::definition::{DEFAULT_MAX_NEW_TOKENS, GenerationDefinition, TaskDefinition, TaskKind};
 use super::error::TaskError;
 use super::fewshot::ShotSampler;
+use super::overrides::GenerationOverrides;
 use super::prompt::{PromptBuilder, Rendered, Target};
 use super::scorer::{Reference, References, TaskScorer};
 use super::sections::{Section, sections};
@@ -22,6 +23,8 @@ pub struct TaskOptions {
     /// Evaluates the first documents only: this many, of every subject where the task has subjects. Each document
     /// keeps the shots it has without a limit.
     pub limit: Option<usize>,
+    /// Generation settings instead of the task's own; tasks that score choices have none to override.
+    pub generation: Option<GenerationOverrides>,
 }
 
 /// Loads a task's documents and builds their prompts.
@@ -34,12 +37,16 @@ pub(super) fn load(
     options: &TaskOptions,
 ) -> Result<LoadedTask, TaskError> {
     let (drawn, shown) = shots(definition, options.num_fewshot);
+    let generation = match (&definition.generation, &options.generation) {
+        (Some(own), Some(overrides)) => Some(own.with(overrides)),
+        (own, _) => own.clone(),
+    };
     let mut documents = Vec::new();
     let mut references = References::new();
     for section in sections(definition, data, drawn)? {
         let builder = PromptBuilder::new(definition, &section.texts)?;
         let subject = section.subject.clone();
-        let part = Part { definition, generation: definition.generation.as_ref(), builder, section, shots: drawn };
+        let part = Part { definition, generation: generation.as_ref(), builder, section, shots: drawn };
         let rows = options.limit.unwrap_or(usize::MAX).min(part.section.rows.len());
         references.insert(subject, part.build(rows, &mut documents)?);
     }

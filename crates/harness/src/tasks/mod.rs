@@ -9,8 +9,10 @@ mod fewshot;
 mod groups;
 mod harness_file;
 mod load;
+mod overrides;
 mod prompt;
 mod registry;
+mod rescore;
 mod rules;
 mod scorer;
 mod sections;
@@ -23,5 +25,7 @@ pub use definition::{
 pub use error::TaskError;
 pub use harness_file::{HarnessFileDefinition, HarnessText};
 pub use load::TaskOptions;
+pub use overrides::{GenerationOverrides, GenerationOverridesError};
 pub use registry::{TaskInfo, TaskRegistry, load_task, task_definition, task_names};
+pub use rescore::{RescoreError, Rescored, RescoredAggregate, RescoredResponse, SavedResponse, rescore};
 pub use rules::HarnessRules;

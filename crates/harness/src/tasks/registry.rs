@@ -39,6 +39,18 @@ static BUILT_IN: LazyLock<TaskRegistry> = LazyLock::new(|| {
         "9e6e240/nq_open.toml",
         "9e6e240/piqa.toml",
         "9e6e240/triviaqa.toml",
+        "deepen/arc_challenge.toml",
+        "deepen/gsm8k.toml",
+        "deepen/mmlu.toml",
+        "deepen/nq_open.toml",
+        "deepen/piqa.toml",
+        "deepen/triviaqa.toml",
+        "unite/arc_challenge.toml",
+        "unite/gsm8k.toml",
+        "unite/mmlu.toml",
+        "unite/nq_open.toml",
+        "unite/piqa.toml",
+        "unite/triviaqa.toml",
     ];
     let sources = sources.map(|(file, text)| (PathBuf::from(file), text.to_owned()));
     TaskRegistry::default().with(sources.to_vec()).expect("built-in definitions are right; a test loads each of them")
@@ -224,6 +236,22 @@ mod tests {
         }
         for name in ["mmlu", "gsm8k", "gsm8k_cot", "arc_easy", "arc_challenge", "piqa", "triviaqa", "nq_open"] {
             task_definition(&format!("{name}@9e6e240")).unwrap();
+        }
+        for name in ["mmlu", "arc_challenge", "piqa", "gsm8k", "triviaqa", "nq_open"] {
+            for protocol in ["deepen", "unite"] {
+                task_definition(&format!("{name}@{protocol}")).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_definition_that_is_shown_defines_the_same_task() {
+        for task in task_names() {
+            let shown = task_definition(task.name).unwrap().to_toml().unwrap();
+            let own = shown.replace(&format!("name = \"{}\"", task.name), "name = \"mine\"");
+            let registry = include(&[("mine.toml", &own)]).unwrap();
+            let again = registry.definition("mine").unwrap().to_toml().unwrap();
+            assert_eq!(again, own, "{}", task.name);
         }
     }
 

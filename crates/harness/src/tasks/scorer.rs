@@ -6,8 +6,9 @@ use super::definition::{TaskDefinition, TaskKind};
 use super::error::TaskError;
 use super::groups::Groups;
 use super::prompt::Target;
-use crate::filters::FilterPipeline;
-use crate::metrics::{ChoiceScores, ExactMatch, MetricDefinition};
+use crate::filters::{FilterPipeline, Found, ROBUST, Robust};
+use crate::metrics::{ChoiceScores, ExactMatch, MetricDefinition, normalised_match};
+use crate::python::PatternError;
 use crate::{Aggregate, Answer, Document, FilterScore, MetricKey, Outcome, Score, Scorer};
 
 /// The filter name of multiple choice.
@@ -29,35 +30,38 @@ pub(super) struct TaskScorer {
     primary: MetricKey,
     filters: Vec<FilterPipeline>,
     metrics: Vec<Metric>,
+    robust: Option<Robust>,
     groups: Groups,
     references: References,
 }
 
-enum Metric {
+struct Metric {
+    name: &'static str,
+    rule: Rule,
+}
+
+enum Rule {
     ExactMatch(ExactMatch),
+    NormalisedMatch { credits_empty: bool },
     Acc,
     AccNorm,
 }
+
+/// The metric of the robust filter.
+const ROBUST_METRIC: &str = "exact_match";
 
 impl TaskScorer {
     pub(super) fn new(definition: &TaskDefinition, references: References) -> Result<Self, TaskError> {
         let pattern = |source| TaskError::Pattern { task: definition.name.clone(), source };
         let filters = definition.filters.iter().map(FilterPipeline::new).collect::<Result<_, _>>().map_err(pattern)?;
-        let metrics = definition
-            .metrics
-            .iter()
-            .map(|metric| match (metric, ExactMatch::new(metric).map_err(pattern)?) {
-                (_, Some(exact_match)) => Ok(Metric::ExactMatch(exact_match)),
-                (MetricDefinition::AccNorm, None) => Ok(Metric::AccNorm),
-                (_, None) => Ok(Metric::Acc),
-            })
-            .collect::<Result<_, TaskError>>()?;
+        let metrics = definition.metrics.iter().map(Metric::new).collect::<Result<_, _>>().map_err(pattern)?;
         Ok(Self {
             task: definition.name.clone(),
             kind: definition.kind,
             primary: definition.primary.clone(),
             filters,
             metrics,
+            robust: definition.robust.map(Robust::new),
             groups: Groups::new(definition)?,
             references,
         })
@@ -70,7 +74,7 @@ impl TaskScorer {
     fn score_text(&self, response: &str, reference: &Reference) -> Score {
         let targets = reference.target.texts();
         let mut outcome = Outcome::Wrong;
-        let filters = self
+        let mut filters: Vec<FilterScore> = self
             .filters
             .iter()
             .map(|filter| {
@@ -78,12 +82,7 @@ impl TaskScorer {
                 let metrics: Vec<(String, f64)> = self
                     .metrics
                     .iter()
-                    .filter_map(|metric| match metric {
-                        Metric::ExactMatch(exact) => {
-                            Some((metric.name().to_owned(), exact.score(&extracted, &targets)))
-                        }
-                        Metric::Acc | Metric::AccNorm => None,
-                    })
+                    .filter_map(|metric| Some((metric.name.to_owned(), metric.of_text(&extracted, &targets)?)))
                     .collect();
                 if filter.name() == self.primary.filter {
                     // An empty answer is none, even where the metric credits it (an alias of punctuation only).
@@ -92,6 +91,12 @@ impl TaskScorer {
                 FilterScore { filter: filter.name().to_owned(), extracted: extracted.into(), metrics }
             })
             .collect();
+        // Beside the others: neither the outcome nor any other metric depends on it.
+        filters.extend(self.robust.map(|robust| {
+            let Found { answer, is_right } = robust.apply(response, &targets, &reference.choices);
+            let metrics = vec![(ROBUST_METRIC.to_owned(), f64::from(is_right))];
+            FilterScore { filter: ROBUST.to_owned(), extracted: answer.into(), metrics }
+        }));
         Score { outcome, filters }
     }
 
@@ -106,12 +111,12 @@ impl TaskScorer {
             .metrics
             .iter()
             .filter_map(|metric| {
-                let value = match metric {
-                    Metric::Acc => is_right(scores.best()),
-                    Metric::AccNorm => is_right(scores.best_normalised()),
-                    Metric::ExactMatch(_) => return None,
+                let value = match metric.rule {
+                    Rule::Acc => is_right(scores.best()),
+                    Rule::AccNorm => is_right(scores.best_normalised()),
+                    Rule::ExactMatch(_) | Rule::NormalisedMatch { .. } => return None,
                 };
-                Some((metric.name().to_owned(), value))
+                Some((metric.name.to_owned(), value))
             })
             .collect();
         let outcome = self.verdict(&metrics);
@@ -126,19 +131,17 @@ impl TaskScorer {
         if right { Outcome::Correct } else { Outcome::Wrong }
     }
 
-    /// Filters and metrics in the definition's order.
+    /// Filters and metrics in the definition's order, the robust one last.
     fn keys(&self) -> Vec<MetricKey> {
         let filters: Vec<&str> = match self.kind {
             TaskKind::Choose => vec![NONE],
             TaskKind::Generate => self.filters.iter().map(FilterPipeline::name).collect(),
         };
+        let key = |metric: &str, filter: &str| MetricKey { metric: metric.to_owned(), filter: filter.to_owned() };
         filters
             .into_iter()
-            .flat_map(|filter| {
-                self.metrics
-                    .iter()
-                    .map(|metric| MetricKey { metric: metric.name().to_owned(), filter: filter.to_owned() })
-            })
+            .flat_map(|filter| self.metrics.iter().map(move |metric| key(metric.name, filter)))
+            .chain(self.robust.map(|_| key(ROBUST_METRIC, ROBUST)))
             .collect()
     }
 }
@@ -165,11 +168,28 @@ impl Scorer for TaskScorer {
 }
 
 impl Metric {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::ExactMatch(_) => "exact_match",
-            Self::Acc => "acc",
-            Self::AccNorm => "acc_norm",
+    fn new(definition: &MetricDefinition) -> Result<Self, PatternError> {
+        let rule = match definition {
+            MetricDefinition::ExactMatch { regexes_to_ignore, ignore_case, ignore_punctuation } => {
+                Rule::ExactMatch(ExactMatch::new(regexes_to_ignore, *ignore_case, *ignore_punctuation)?)
+            }
+            MetricDefinition::RunningMeanAsPublished => Rule::ExactMatch(ExactMatch::new(&[], false, false)?),
+            MetricDefinition::NormalisedMatch => Rule::NormalisedMatch { credits_empty: false },
+            MetricDefinition::NormalisedMatchAsPublished => Rule::NormalisedMatch { credits_empty: true },
+            MetricDefinition::Acc => Rule::Acc,
+            MetricDefinition::AccNorm => Rule::AccNorm,
+        };
+        Ok(Self { name: definition.name(), rule })
+    }
+
+    /// The value of an extracted text; `None` where the metric is one of choices.
+    fn of_text(&self, extracted: &str, references: &[&str]) -> Option<f64> {
+        match &self.rule {
+            Rule::ExactMatch(exact) => Some(exact.score(extracted, references)),
+            Rule::NormalisedMatch { credits_empty } => {
+                Some(f64::from(normalised_match(extracted, references, *credits_empty)))
+            }
+            Rule::Acc | Rule::AccNorm => None,
         }
     }
 }
