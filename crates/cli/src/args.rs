@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// What can be evaluated
     Tasks(TasksArgs),
+    /// The data that tasks read
+    Data(DataArgs),
 }
 
 #[derive(Args, Debug)]
@@ -227,6 +229,33 @@ pub(crate) struct RescoreArgs {
     /// JSON lines, one per response, in order, then the aggregates
     #[arg(long, value_name = "OUT.jsonl")]
     pub(crate) output: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DataArgs {
+    #[command(subcommand)]
+    pub(crate) command: DataCommand,
+    /// Folder with task definitions of your own, *.toml (repeatable)
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) include_path: Vec<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum DataCommand {
+    /// Fetch what tasks read, once; runs are offline afterwards
+    Fetch(DataSelection),
+    /// Check every file's checksum and rows; exit code 1 says that a file is refused, or missing for a named task
+    Verify(DataSelection),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DataSelection {
+    /// Tasks by name [default: all]
+    #[arg(value_name = "TASK")]
+    pub(crate) tasks: Vec<String>,
+    /// Folder laid out as the hub is [default: the hub's cache]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 /// Underscores in flag names become dashes: `--num_fewshot` is `--num-fewshot`. Values are left alone.

@@ -16,6 +16,7 @@ use printer::Printer;
 
 /// Exit codes.
 const FINE: u8 = 0;
+const SAID_NO: u8 = 1;
 const COULD_NOT: u8 = 2;
 
 fn main() -> ExitCode {
@@ -28,6 +29,10 @@ fn main() -> ExitCode {
         Command::Generate(args) => commands::generate::generate(&args, &mut printer),
         Command::Score(args) => commands::score::score(&args, &mut printer),
         Command::Tasks(args) => commands::tasks::tasks(&args, &mut printer),
+        Command::Data(args) => match commands::data::data(&args, &mut printer) {
+            Ok(Check::SaidNo) => return ExitCode::from(SAID_NO),
+            other => other.map(|_| ()),
+        },
     };
     match outcome {
         Ok(()) => ExitCode::from(FINE),
@@ -57,3 +62,12 @@ fn start_log(verbose: u8) {
 
 /// What a command comes to.
 type Outcome = Result<(), Failure>;
+
+/// What a command that checks something comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Check {
+    /// There is nothing to object to.
+    Fine,
+    /// The check says no.
+    SaidNo,
+}

@@ -19,10 +19,13 @@ pub mod testkit;
 mod tokenizer;
 mod vocabulary;
 
-pub use checkpoint::config::{Activation, Biases, DecoderConfig, RopeConfig, RopeScaling};
+pub use checkpoint::config::{
+    Activation, Biases, Block, Caps, DecoderConfig, ExpertsConfig, LayerConfig, MlpConfig, Multipliers, NormConfig,
+    NormKind, QueryKeyNorm, RopeConfig, RopeScaling, RopeStyle, architectures,
+};
 pub use checkpoint::files::{CheckpointError, ModelSource};
 pub use checkpoint::hub::{HubError, HubRepository, Place, RepositoryKind};
-pub use device::{DeviceError, DeviceSpec, UnknownWeightType, WeightType};
+pub use device::{DeviceError, DeviceSpec, Quantization, UnknownQuantization, UnknownWeightType, WeightType};
 pub use distribution::{DenseDistribution, Distribution, TopKDistribution};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use id::{SequenceId, TokenId};

@@ -8,7 +8,8 @@ use super::TaskError;
 use super::definition::{TaskDefinition, TaskKind};
 use super::extend::{Source, resolve};
 use super::load::{TaskOptions, load};
-use crate::data::DataSource;
+use super::sections::needs;
+use crate::data::{DataSource, Needs};
 use crate::{LoadedTask, MetricKey};
 
 /// File names and texts of the built-in definitions, by name and then by protocol.
@@ -154,6 +155,25 @@ impl TaskRegistry {
     /// When no task has this name, its data cannot be read, or its rows do not fit it.
     pub fn load(&self, name: &str, data: &DataSource, options: &TaskOptions) -> Result<LoadedTask, TaskError> {
         load(self.definition(name)?, data, options)
+    }
+
+    /// What tasks read; all tasks for no names.
+    ///
+    /// # Errors
+    /// When no task has one of these names.
+    pub fn needs(&self, names: &[String]) -> Result<Needs, TaskError> {
+        let tasks: Vec<&TaskDefinition> = if names.is_empty() {
+            self.tasks.iter().collect()
+        } else {
+            names.iter().map(|name| self.definition(name)).collect::<Result<_, _>>()?
+        };
+        let mut all = Needs::default();
+        for task in tasks {
+            let Needs { splits, sources } = needs(task)?;
+            all.splits.extend(splits);
+            all.sources.extend(sources);
+        }
+        Ok(all)
     }
 
     fn nearest(&self, name: &str) -> Option<String> {

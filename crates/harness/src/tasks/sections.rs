@@ -6,7 +6,7 @@ use super::definition::{SubjectsDefinition, TaskDefinition};
 use super::error::TaskError;
 use super::harness_file::HarnessTexts;
 use super::template::{Template, context};
-use crate::data::{DataSource, Dataset, Row};
+use crate::data::{DataSource, Dataset, Needs, Row};
 
 /// A subtask, or a task without subjects.
 pub(super) struct Section {
@@ -68,6 +68,39 @@ pub(super) fn sections(
     }
 }
 
+/// What a task reads: splits of data sets and lm-evaluation-harness's files.
+pub(super) fn needs(definition: &TaskDefinition) -> Result<Needs, TaskError> {
+    let names = definition.subjects.as_ref().map_or(&[][..], |subjects| &subjects.names);
+    let subjects: Vec<Option<&str>> =
+        if names.is_empty() { vec![None] } else { names.iter().map(|name| Some(name.as_str())).collect() };
+    let mut needs = Needs::default();
+    for subject in subjects {
+        let of_subject = |what, template: &str| of_subject(definition, what, template, subject);
+        let config = of_subject("config", &definition.dataset.config)?;
+        for split in std::iter::once(&definition.split).chain(&definition.fewshot.split) {
+            let Dataset { id, revision, .. } = &definition.dataset;
+            needs.splits.insert((id.clone(), config.clone(), revision.clone(), split.clone()));
+        }
+        if let Some(file) = &definition.harness_file {
+            needs.sources.insert(of_subject("harness_file.path", &file.path)?);
+        }
+    }
+    Ok(needs)
+}
+
+/// A template of `subject`, rendered.
+fn of_subject(
+    definition: &TaskDefinition,
+    what: &str,
+    template: &str,
+    subject: Option<&str>,
+) -> Result<String, TaskError> {
+    let values: HashMap<&str, &str> = subject.map(|subject| ("subject", subject)).into_iter().collect();
+    Template::new(template)
+        .and_then(|template| template.render(&context(&values)))
+        .map_err(|error| TaskError::Definition { task: definition.name.clone(), reason: format!("`{what}`: {error}") })
+}
+
 struct Reader<'a> {
     definition: &'a TaskDefinition,
     data: &'a DataSource,
@@ -90,7 +123,12 @@ impl Reader<'_> {
         let texts = match &self.definition.harness_file {
             Some(file) => {
                 let path = self.of_subject("harness_file.path", &file.path, subject.as_deref())?;
-                HarnessTexts::read(&self.definition.name, &self.data.file(&path), &file.take)?
+                let path = self.data.checked_file(&path).map_err(|source| TaskError::HarnessFile {
+                    task: self.definition.name.clone(),
+                    path: self.data.file(&path),
+                    source: source.into(),
+                })?;
+                HarnessTexts::read(&self.definition.name, &path, &file.take)?
             }
             None => HarnessTexts::default(),
         };
@@ -119,12 +157,8 @@ impl Reader<'_> {
         Ok(sections)
     }
 
-    /// A template of `subject`, rendered.
     fn of_subject(&self, what: &str, template: &str, subject: Option<&str>) -> Result<String, TaskError> {
-        let values: HashMap<&str, &str> = subject.map(|subject| ("subject", subject)).into_iter().collect();
-        Template::new(template)
-            .and_then(|template| template.render(&context(&values)))
-            .map_err(|error| self.wrong(format!("`{what}`: {error}")))
+        of_subject(self.definition, what, template, subject)
     }
 
     fn wrong(&self, reason: String) -> TaskError {

@@ -49,7 +49,12 @@ impl ModelSource {
 
     /// A required file.
     fn require(&self, file: &str) -> Result<PathBuf, CheckpointError> {
-        self.find(file)?.ok_or_else(|| CheckpointError::MissingFile { file: file.to_owned(), model: self.to_string() })
+        match self {
+            Self::Folder(_) => self
+                .find(file)?
+                .ok_or_else(|| CheckpointError::MissingFile { file: file.to_owned(), model: self.to_string() }),
+            Self::Hub(repository) => Ok(repository.fetch(file)?),
+        }
     }
 
     /// A file that a checkpoint may lack.
@@ -219,7 +224,9 @@ impl CheckpointError {
             Self::Hub(HubError::Failed { .. }) => {
                 "check the network and HF_TOKEN, or give a local folder; HF_HUB_OFFLINE=1 uses the cache alone"
             }
-            Self::Hub(HubError::NotThere { .. }) => "check the id and the revision, and HF_HUB_OFFLINE",
+            Self::Hub(HubError::NotThere { .. }) => {
+                "check the id, the revision and HF_TOKEN (a private or gated repository looks as if it were not there)"
+            }
             _ => return None,
         })
     }

@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Shape, Tensor};
 use safetensors::Dtype;
 
 use super::files::CheckpointError;
-use crate::device::WeightType;
+use crate::device::{Quantization, WeightType};
 
 /// A checkpoint's tensors by name. Nothing is read before it is asked for.
 pub(crate) struct Weights {
@@ -18,6 +18,7 @@ pub(crate) struct Weights {
     model: String,
     device: Device,
     weight_type: WeightType,
+    quantization: Option<Quantization>,
 }
 
 impl Weights {
@@ -27,6 +28,7 @@ impl Weights {
         model: String,
         device: Device,
         weight_type: WeightType,
+        quantization: Option<Quantization>,
     ) -> Result<Self, CheckpointError> {
         for path in paths {
             let readable = std::fs::File::open(path).and_then(|file| file.metadata());
@@ -44,7 +46,7 @@ impl Weights {
             reason: first_line(&source),
         })?;
         let types = files.tensors().into_iter().map(|(name, view)| (name, view.dtype())).collect();
-        Ok(Self { files, types, model, device, weight_type })
+        Ok(Self { files, types, model, device, weight_type, quantization })
     }
 
     /// Whether there is a tensor of this name.
@@ -54,6 +56,12 @@ impl Weights {
 
     /// The tensor `name`, which must have `shape`; rounded to the weight type, then in the type we compute in.
     pub(crate) fn get(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor, CheckpointError> {
+        let rounded = self.matrix(name, shape)?;
+        rounded.to_dtype(self.compute_type(rounded.dtype())).map_err(|source| self.unreadable(&source))
+    }
+
+    /// The tensor `name`, which must have `shape`, in the weight type.
+    pub(crate) fn matrix(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor, CheckpointError> {
         let expected = shape.into();
         let model = || self.model.clone();
         let tensor = || name.to_owned();
@@ -63,9 +71,7 @@ impl Weights {
         if !matches!(stored, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
             return Err(CheckpointError::TensorType { tensor: tensor(), model: model(), found: format!("{stored:?}") });
         }
-        let unreadable =
-            |source: candle_core::Error| CheckpointError::Unreadable { path: model(), reason: first_line(&source) };
-        let value = self.files.load(name, &self.device).map_err(unreadable)?;
+        let value = self.files.load(name, &self.device).map_err(|source| self.unreadable(&source))?;
         if value.shape() != &expected {
             return Err(CheckpointError::TensorShape {
                 tensor: tensor(),
@@ -74,14 +80,23 @@ impl Weights {
                 expected: expected.dims().to_vec(),
             });
         }
-        let rounded = value.to_dtype(self.weight_type.resolve(value.dtype())).map_err(unreadable)?;
-        rounded.to_dtype(compute_type(&self.device, rounded.dtype())).map_err(unreadable)
+        value.to_dtype(self.weight_type.resolve(value.dtype())).map_err(|source| self.unreadable(&source))
     }
-}
 
-/// The type we compute in: f32 on the CPU, the weights' own elsewhere.
-fn compute_type(device: &Device, weights: DType) -> DType {
-    if device.is_cpu() { DType::F32 } else { weights }
+    /// How linear layers are quantised.
+    pub(crate) fn quantization(&self) -> Option<Quantization> {
+        self.quantization
+    }
+
+    /// The type of activations with weights of type `weights`: f32 on the CPU, the weights' own elsewhere.
+    pub(crate) fn compute_type(&self, weights: DType) -> DType {
+        if self.device.is_cpu() { DType::F32 } else { weights }
+    }
+
+    /// The error for a tensor that could not be read or converted.
+    pub(crate) fn unreadable(&self, source: &candle_core::Error) -> CheckpointError {
+        CheckpointError::Unreadable { path: self.model.clone(), reason: first_line(source) }
+    }
 }
 
 fn first_line(source: &candle_core::Error) -> String {
