@@ -60,7 +60,7 @@ pub(crate) struct RunSettings {
     /// Shots in front of every prompt [default: the task's own number]
     #[arg(long, value_name = "K")]
     pub(crate) num_fewshot: Option<usize>,
-    /// Generation settings over the tasks' own: max_gen_toks=N,until=TEXT, or a JSON object
+    /// Generation settings over the tasks' own: `max_gen_toks=N,until=TEXT`, or a JSON object
     #[arg(long, value_name = "SETTINGS")]
     pub(crate) gen_kwargs: Option<String>,
     /// Folder with task definitions of your own, *.toml (repeatable)
@@ -223,7 +223,7 @@ pub(crate) struct RescoreArgs {
     /// Folder with data sets laid out as on the hub [default: the hub]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// JSON lines {"task", "subject", "doc_id", "response"} or with "lls" for "response"
+    /// JSON lines `{"task", "subject", "doc_id", "response"}`, or with `"lls"` for `"response"`
     #[arg(long, value_name = "IN.jsonl")]
     pub(crate) responses: PathBuf,
     /// JSON lines, one per response, in order, then the aggregates

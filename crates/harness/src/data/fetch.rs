@@ -70,18 +70,18 @@ impl Needs {
         let manifest = DataManifest::built_in();
         let mut files = Vec::new();
         for (id, config, revision, split) in &self.splits {
-            match manifest.dataset(id, config).filter(|entry| entry.revision == *revision) {
-                Some(entry) => {
-                    files.extend(entry.files.iter().filter(|file| file.split == *split).map(|file| NeededFile {
+            if let Some(entry) = manifest.dataset(id, config).filter(|entry| entry.revision == *revision) {
+                let of_split = entry.files.iter().filter(|file| file.split == *split);
+                files.extend(
+                    of_split.map(|file| NeededFile {
                         name: format!("{id}/{}", file.path),
                         kind: Kind::Hub { entry, file },
-                    }))
-                }
-                None => {
-                    let dataset = Dataset { id: id.clone(), config: config.clone(), revision: revision.clone() };
-                    let name = format!("{id}/{config}/{split}");
-                    files.push(NeededFile { name, kind: Kind::Unknown { dataset, split: split.clone() } });
-                }
+                    }),
+                );
+            } else {
+                let dataset = Dataset { id: id.clone(), config: config.clone(), revision: revision.clone() };
+                let name = format!("{id}/{config}/{split}");
+                files.push(NeededFile { name, kind: Kind::Unknown { dataset, split: split.clone() } });
             }
         }
         for place in &self.sources {
@@ -99,7 +99,7 @@ impl NeededFile {
     /// How the file stands in `data`, without asking any network.
     pub fn standing(&self, data: &DataSource) -> Standing {
         let found = match &self.kind {
-            Kind::Hub { entry, file } => self.known(data, entry, file),
+            Kind::Hub { entry, file } => known(data, entry, file),
             Kind::Source { .. } => {
                 let path = data.file(&self.name);
                 if path.is_file() {
@@ -119,17 +119,6 @@ impl NeededFile {
             Ok(None) => Standing::Missing,
             Err(error) => Standing::Refused(error),
         }
-    }
-
-    fn known(&self, data: &DataSource, entry: &DatasetEntry, file: &FileEntry) -> Result<Option<Standing>, DataError> {
-        let root = data.root(&entry.id, &entry.revision);
-        let path = root.join(&file.path);
-        if !path.is_file() {
-            return Ok(None);
-        }
-        let state = verify::dataset_file(&entry.id, &root, &path)?;
-        let rows = verify::rows(&path)?;
-        Ok(Some(Standing::There { path, state, rows: Some(rows), expected_rows: verify::expected_rows(file, state) }))
     }
 
     /// Brings the file to `data`: a data folder, or the hub's cache and its neighbour. A file that is there is left
@@ -174,6 +163,18 @@ impl NeededFile {
         }
         Ok(true)
     }
+}
+
+/// How a file that the manifest has stands; `None` when it is not there.
+fn known(data: &DataSource, entry: &DatasetEntry, file: &FileEntry) -> Result<Option<Standing>, DataError> {
+    let root = data.root(&entry.id, &entry.revision);
+    let path = root.join(&file.path);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let state = verify::dataset_file(&entry.id, &root, &path)?;
+    let rows = verify::rows(&path)?;
+    Ok(Some(Standing::There { path, state, rows: Some(rows), expected_rows: verify::expected_rows(file, state) }))
 }
 
 /// A file of a GitHub repository, checked. `GAC_GITHUB_ENDPOINT` names another server.

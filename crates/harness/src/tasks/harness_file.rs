@@ -69,11 +69,11 @@ impl HarnessTexts {
         for part in take {
             let key = match part {
                 HarnessText::Description => {
-                    texts.description = file.description.clone();
+                    texts.description.clone_from(&file.description);
                     texts.description.is_none().then_some("description")
                 }
                 HarnessText::Text => {
-                    texts.text = file.doc_to_text.clone();
+                    texts.text.clone_from(&file.doc_to_text);
                     texts.text.is_none().then_some("doc_to_text")
                 }
                 HarnessText::Shots => {
