@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page
     Man(ManArgs),
+    /// The data that tasks read
+    Data(DataArgs),
 }
 
 #[derive(Args, Debug)]
@@ -96,6 +98,12 @@ pub(crate) struct RunSettings {
     /// Shots in front of every prompt [default: the task's own number]
     #[arg(long, value_name = "K")]
     pub(crate) num_fewshot: Option<usize>,
+    /// Generation settings over the tasks' own: `max_gen_toks=N,until=TEXT`, or a JSON object
+    #[arg(long, value_name = "SETTINGS")]
+    pub(crate) gen_kwargs: Option<String>,
+    /// Folder with task definitions of your own, *.toml (repeatable)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) include_path: Vec<PathBuf>,
     /// Folder with data sets laid out as on the hub [default: the hub]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -364,6 +372,9 @@ pub(crate) enum ModelsCommand {
 pub(crate) struct TasksArgs {
     #[command(subcommand)]
     pub(crate) command: TasksCommand,
+    /// Folder with task definitions of your own, *.toml (repeatable)
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) include_path: Vec<PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -374,6 +385,75 @@ pub(crate) enum TasksCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Print a task's definition, as TOML
+    Show {
+        /// The task's name; `@9e6e240`, `@deepen` or `@unite` after it picks a protocol
+        task: String,
+    },
+    /// Write every document's prompt
+    Render(RenderArgs),
+    /// Score saved responses, without a model
+    Score(RescoreArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RenderArgs {
+    /// The task's name
+    pub(crate) task: String,
+    /// Folder with data sets laid out as on the hub [default: the hub]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Shots in front of every prompt [default: the task's own number]
+    #[arg(long, value_name = "N")]
+    pub(crate) num_fewshot: Option<usize>,
+    /// First N documents (of every subject, where the task has subjects), each with the shots it has in a full run
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// JSON lines, one per document, in order
+    #[arg(long, value_name = "OUT.jsonl")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RescoreArgs {
+    /// The task's name
+    pub(crate) task: String,
+    /// Folder with data sets laid out as on the hub [default: the hub]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// JSON lines `{"task", "subject", "doc_id", "response"}`, or with `"lls"` for `"response"`
+    #[arg(long, value_name = "IN.jsonl")]
+    pub(crate) responses: PathBuf,
+    /// JSON lines, one per response, in order, then the aggregates
+    #[arg(long, value_name = "OUT.jsonl")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DataArgs {
+    #[command(subcommand)]
+    pub(crate) command: DataCommand,
+    /// Folder with task definitions of your own, *.toml (repeatable)
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) include_path: Vec<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum DataCommand {
+    /// Fetch what tasks read, once; runs are offline afterwards
+    Fetch(DataSelection),
+    /// Check every file's checksum and rows; exit code 1 says that a file is refused, or missing for a named task
+    Verify(DataSelection),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DataSelection {
+    /// Tasks by name [default: all]
+    #[arg(value_name = "TASK")]
+    pub(crate) tasks: Vec<String>,
+    /// Folder laid out as the hub is [default: the hub's cache]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 /// Underscores in flag names become dashes: `--num_fewshot` is `--num-fewshot`. Values are left alone.

@@ -45,6 +45,10 @@ fn main() -> ExitCode {
         Command::Vocab(args) => commands::vocab::vocab(&args, &mut printer),
         Command::Models(args) => commands::models::models(&args, &mut printer),
         Command::Tasks(args) => commands::tasks::tasks(&args, &mut printer),
+        Command::Data(args) => match commands::data::data(&args, &mut printer) {
+            Ok(Check::SaidNo) => return ExitCode::from(SAID_NO),
+            other => other.map(|_| ()),
+        },
     };
     match outcome {
         Ok(()) => ExitCode::from(FINE),

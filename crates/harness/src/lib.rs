@@ -30,4 +30,4 @@ pub use model_store::{ModelStore, OpenError};
 pub use runner::{OpenSystems, RunError, RunSummary, run, run_with};
 pub use system::{System, SystemError};
 pub use task::{Aggregate, Answer, Document, FilterScore, LoadedTask, MetricKey, Outcome, Request, Score, Scorer};
-pub use tasks::{TaskError, TaskInfo, TaskOptions, load_task, task_names};
+pub use tasks::{TaskError, TaskInfo, TaskOptions, TaskRegistry, load_task, task_names};

@@ -1,7 +1,8 @@
-//! Prompts and scores against lm-evaluation-harness's own, on the real data sets.
+//! Prompts and scores against lm-evaluation-harness's own, on the real data sets, in both versions.
 //!
 //! The recorded values and the data are no part of the repository: they are looked for in `GAC_SHARED`, or in `shared/`
-//! beside the workspace. Without them these tests say that they are skipped.
+//! beside the workspace. Without them these tests say that they are skipped. Every recorded file is compared; one that
+//! is not known here fails the test.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and says what it compared")]
 
@@ -11,37 +12,75 @@ mod goldens {
     pub(crate) mod support;
 }
 
+use goldens::support::{VERSIONS, Version, recordings, shared};
 use goldens::{prompts, scores};
 
-/// Name of the recording, task, shots it was made with.
-const PROMPTS: [(&str, &str, usize); 9] = [
-    ("mmlu", "mmlu", 5),
-    ("mmlu_flan_n_shot_generative", "mmlu_flan_n_shot_generative", 5),
-    ("gsm8k", "gsm8k", 5),
-    ("arc_easy", "arc_easy", 0),
-    ("arc_challenge", "arc_challenge", 0),
-    ("arc_challenge_25shot", "arc_challenge", 25),
-    ("piqa", "piqa", 0),
-    ("triviaqa", "triviaqa", 5),
-    ("nq_open", "nq_open", 5),
-];
+/// A recording's task and the shots it was made with; built-in shots are not asked for.
+fn task_of(recording: &str) -> (&str, Option<usize>) {
+    match recording {
+        "mmlu" | "mmlu_flan_n_shot_generative" | "gsm8k" | "triviaqa" | "nq_open" => (recording, Some(5)),
+        "arc_easy" | "arc_challenge" | "piqa" => (recording, Some(0)),
+        "arc_challenge_25shot" => ("arc_challenge", Some(25)),
+        "gsm8k_cot" | "bbh_cot_fewshot" => (recording, None),
+        _ => panic!("no test knows the recording {recording}"),
+    }
+}
+
+fn compare_prompts(version: Version) {
+    let Some(shared) = shared() else { return };
+    let (mut documents, mut requests, mut files) = (0, 0, 0);
+    for recording in recordings(&shared, version, "") {
+        let (task, shots) = task_of(&recording);
+        let counts = prompts::compare(&shared, version, &recording, task, shots);
+        documents += counts.0;
+        requests += counts.1;
+        files += 1;
+    }
+    assert_eq!(files, 11, "recordings of prompts of {}", version.name);
+    eprintln!("{}: {files} files, {documents} documents, {requests} requests equal", version.name);
+}
+
+fn compare_scores(version: Version) {
+    let Some(shared) = shared() else { return };
+    let (mut responses, mut aggregates, mut files) = (0, 0, 0);
+    for recording in recordings(&shared, version, "scoring") {
+        let counts = scores::compare(&shared, version, &recording);
+        responses += counts.0;
+        aggregates += counts.1;
+        files += 1;
+    }
+    assert_eq!(files, 10, "recordings of scores of {}", version.name);
+    eprintln!("{}: {files} files, {responses} responses, {aggregates} aggregates equal", version.name);
+}
 
 #[test]
-fn every_recorded_prompt_is_reproduced() {
-    for (recording, task, shots) in PROMPTS {
-        prompts::compare(recording, task, shots);
-    }
+fn every_recorded_prompt_of_the_release_is_reproduced() {
+    compare_prompts(VERSIONS[0]);
+}
+
+#[test]
+fn every_recorded_prompt_of_the_papers_commit_is_reproduced() {
+    compare_prompts(VERSIONS[1]);
+}
+
+#[test]
+fn every_recorded_score_and_aggregate_of_the_release_is_reproduced() {
+    compare_scores(VERSIONS[0]);
+}
+
+#[test]
+fn every_recorded_score_and_aggregate_of_the_papers_commit_is_reproduced() {
+    compare_scores(VERSIONS[1]);
 }
 
 #[test]
 fn a_limit_does_not_change_a_documents_prompt() {
     prompts::compare_limited("nq_open", 5);
     prompts::compare_limited("mmlu", 5);
+    prompts::compare_limited("mmlu_flan_n_shot_generative@9e6e240", 5);
 }
 
 #[test]
-fn every_recorded_score_and_aggregate_is_reproduced() {
-    for task in gac_harness::task_names() {
-        scores::compare(task.name);
-    }
+fn answers_at_once_take_their_shots_from_the_commits_own_files() {
+    prompts::bbh_without_reasoning();
 }

@@ -71,7 +71,7 @@ fn minis() -> (Ensemble, Arc<AtomicUsize>) {
 
 fn task(name: &str, limit: usize) -> LoadedTask {
     let data = DataSource::new(Some(root().join("datasets/mini")));
-    load_task(name, &data, &TaskOptions { num_fewshot: Some(1), limit: Some(limit) }).unwrap()
+    load_task(name, &data, &TaskOptions { num_fewshot: Some(1), limit: Some(limit), generation: None }).unwrap()
 }
 
 fn requests(task: &LoadedTask) -> Vec<GenerationRequest> {

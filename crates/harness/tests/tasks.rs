@@ -21,7 +21,7 @@ fn lists(name: &str, lists: &[&[&str]]) -> Series {
 }
 
 fn options(num_fewshot: usize) -> TaskOptions {
-    TaskOptions { num_fewshot: Some(num_fewshot), limit: None }
+    TaskOptions { num_fewshot: Some(num_fewshot), ..TaskOptions::default() }
 }
 
 /// Two subjects lm-evaluation-harness knows and one it does not.
@@ -72,11 +72,11 @@ fn subjects_come_in_alphabetical_order_each_with_its_own_shots_and_groups() {
     let scored: Vec<_> = scored.iter().map(|(document, score)| (*document, score)).collect();
     let aggregates = task.scorer.aggregate(&scored);
     let named: Vec<(&str, usize)> = aggregates.iter().map(|own| (own.name.as_str(), own.documents)).collect();
-    let groups = [("mmlu", 6), ("mmlu_stem", 2), ("mmlu_other", 2)];
+    let groups = [("mmlu", 6), ("mmlu_other", 2), ("mmlu_stem", 2)];
     let subtasks = [("mmlu_anatomy", 2), ("mmlu_virology", 2), ("mmlu_zorb_law", 2)];
     assert_eq!(named, [groups, subtasks].concat());
     assert!((aggregates[0].value - 1.0 / 3.0).abs() < 1e-12);
-    assert!((aggregates[2].value - 0.5).abs() < 1e-12);
+    assert!((aggregates[1].value - 0.5).abs() < 1e-12);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_limit_is_per_subject() {
     let folder = tempfile::tempdir().unwrap();
     mmlu(folder.path());
     let data = DataSource::new(Some(folder.path().to_owned()));
-    let task = load_task("mmlu", &data, &TaskOptions { num_fewshot: None, limit: Some(1) }).unwrap();
+    let task = load_task("mmlu", &data, &TaskOptions { limit: Some(1), ..TaskOptions::default() }).unwrap();
     assert_eq!(task.num_fewshot, 0);
     assert_eq!(task.documents.len(), 3);
 }
@@ -122,6 +122,75 @@ fn an_empty_response_is_no_answer_even_where_the_metric_credits_it() {
 
     let wrong_kind = task.scorer.score(document, &Answer::Scores(Vec::new()));
     assert!(matches!(wrong_kind.outcome, Outcome::Failed { .. }));
+}
+
+#[test]
+fn a_published_rule_that_credits_empty_answers_stands_beside_a_sound_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer =
+        StructChunked::from_series("answer".into(), 1, [lists("aliases", &[&["@", "The at-sign"]])].iter()).unwrap();
+    let columns = vec![
+        Column::new("question".into(), ["which sign is in a zorb address"]),
+        Column::new("question_id".into(), ["z1"]),
+        answer.into_series().into(),
+    ];
+    write(folder.path(), "mandarjoshi/trivia_qa/rc.nocontext/validation-00000-of-00001.parquet", 1, columns);
+    let data = DataSource::new(Some(folder.path().to_owned()));
+    for task in ["triviaqa@deepen", "triviaqa@unite"] {
+        let task = load_task(task, &data, &options(0)).unwrap();
+        let score = |response: &str| {
+            let score = task.scorer.score(&task.documents[0], &Answer::Text(response.to_owned()));
+            let values: Vec<(String, bool)> =
+                score.filters[0].metrics.iter().map(|(name, value)| (name.clone(), *value > 0.0)).collect();
+            (score.outcome, values)
+        };
+        let metrics = |sound, published| {
+            vec![("normalised_match".to_owned(), sound), ("normalised_match_as_published".to_owned(), published)]
+        };
+        assert_eq!(score(" \n"), (Outcome::NoAnswer, metrics(false, true)));
+        assert_eq!(score(" an ATSIGN."), (Outcome::Correct, metrics(true, true)));
+        assert_eq!(score(" hash"), (Outcome::Wrong, metrics(false, false)));
+    }
+}
+
+#[test]
+fn a_letter_of_one_token_is_scored_and_the_mean_of_means_is_labelled_as_published() {
+    let folder = tempfile::tempdir().unwrap();
+    mmlu(folder.path());
+    let data = DataSource::new(Some(folder.path().to_owned()));
+    let task = load_task("mmlu@unite", &data, &options(1)).unwrap();
+    let Request::Generate { prompt, max_new_tokens, .. } = &task.documents[0].request else { panic!("a prompt") };
+    assert_eq!(
+        (prompt.as_str(), *max_new_tokens),
+        (
+            "Answer the question by replying A, B, C or D.\n\
+             Question:  dev question 1? \nA: red\nB: blue\nC: green\nD: grey\nAnswer: B\n\
+             Question:  test question 2? \nA: red\nB: blue\nC: green\nD: grey\nAnswer:",
+            1
+        )
+    );
+    // Right answers are C, D (anatomy), A, B (virology), A, B (zorb_law).
+    let answers = [" C", "(A", " A", "\u{2581}", " Apple", "B"];
+    let scored: Vec<_> = task
+        .documents
+        .iter()
+        .zip(answers)
+        .map(|(document, text)| (document, task.scorer.score(document, &Answer::Text(text.to_owned()))))
+        .collect();
+    let outcomes: Vec<&Outcome> = scored.iter().map(|(_, score)| &score.outcome).collect();
+    let (right, wrong, none) = (&Outcome::Correct, &Outcome::Wrong, &Outcome::NoAnswer);
+    assert_eq!(outcomes, [right, wrong, right, none, none, right]);
+    let scored: Vec<_> = scored.iter().map(|(document, score)| (*document, score)).collect();
+    let aggregates = task.scorer.aggregate(&scored);
+    let of = |name: &str, metric: &str| {
+        let found =
+            aggregates.iter().find(|own| own.name == name && own.key.metric == metric && own.key.filter == "letter");
+        found.unwrap().value
+    };
+    assert!((of("mmlu@unite", "exact_match") - 0.5).abs() < 1e-12);
+    // After one document 1, after two 1/2; the other way round in zorb_law.
+    assert!((of("mmlu_anatomy", "running_mean_as_published") - 0.75).abs() < 1e-12);
+    assert!((of("mmlu_zorb_law", "running_mean_as_published") - 0.25).abs() < 1e-12);
 }
 
 #[test]

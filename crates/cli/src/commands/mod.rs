@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod compare;
+pub(crate) mod data;
 pub(crate) mod dry_run;
 pub(crate) mod eval;
 pub(crate) mod explain;
@@ -16,5 +17,7 @@ pub(crate) mod run;
 pub(crate) mod score;
 pub(crate) mod sweep;
 pub(crate) mod tasks;
+mod tasks_render;
+mod tasks_score;
 pub(crate) mod trace;
 pub(crate) mod vocab;

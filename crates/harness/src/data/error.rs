@@ -37,6 +37,33 @@ pub enum DataError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file has another checksum than it should have.
+    #[error("{} is refused: its SHA-256 is {found}, not {expected}", path.display())]
+    Damaged {
+        /// The file, or where it was fetched from.
+        path: PathBuf,
+        /// The checksum it should have.
+        expected: String,
+        /// The checksum it has.
+        found: String,
+    },
+    /// A file that is on no hub could not be fetched.
+    #[error("failed to fetch {url}: {reason}")]
+    Download {
+        /// Its address.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// A fetched file could not be written.
+    #[error("failed to write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A column that the task needs is not there.
     #[error("{} has no column `{column}`; its columns are {}", path.display(), available.join(", "))]
     MissingColumn {
@@ -68,7 +95,11 @@ impl DataError {
             )),
             Self::Hub(_) => Some("`--data-dir DIR` reads the data from a folder laid out as the hub is".to_owned()),
             Self::MissingShard { .. } | Self::Read { .. } => Some("fetch the file again".to_owned()),
-            Self::MissingColumn { .. } | Self::UnsupportedColumn { .. } => None,
+            Self::Damaged { .. } => {
+                Some("delete it and fetch it again (`gac data fetch`); `gac data verify` checks every file".to_owned())
+            }
+            Self::Download { .. } => Some("fetch again; files that have arrived are kept".to_owned()),
+            Self::Write { .. } | Self::MissingColumn { .. } | Self::UnsupportedColumn { .. } => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Splits from the Hugging Face hub and its local cache.
 
-use std::path::PathBuf;
+use std::env;
+use std::path::{Path, PathBuf};
 
 use gac_inference::{HubError, HubRepository, RepositoryKind};
 
@@ -23,4 +24,15 @@ pub(super) fn fetch(dataset: &Dataset, split: &str) -> Result<Vec<PathBuf>, Data
         return Err(HubError::NotThere { file, id: repository.to_string(), place: gac_inference::Place::Hub }.into());
     }
     Ok(names.into_iter().map(|name| repository.fetch(name)).collect::<Result<_, _>>()?)
+}
+
+/// The folder that holds what was fetched of a data set; it may not exist.
+pub(super) fn cached(id: &str, revision: &str) -> PathBuf {
+    HubRepository { kind: RepositoryKind::Dataset, id: id.to_owned(), revision: revision.to_owned() }.cached()
+}
+
+/// A folder of our own beside the hub's cache, for files that are on no hub.
+pub(super) fn neighbour() -> PathBuf {
+    let home = || Path::new(&env::var_os("HOME").unwrap_or_default()).join(".cache/huggingface");
+    env::var_os("HF_HOME").map_or_else(home, PathBuf::from).join("gac")
 }

@@ -1,11 +1,17 @@
 //! Data sets: where their files are and what their rows are.
 
 mod error;
+mod fetch;
 mod files;
 mod hub;
+mod manifest;
 mod parquet;
 mod source;
+mod verify;
 
 pub use error::DataError;
+pub use fetch::{NeededFile, Needs, Standing};
+pub use manifest::{DataManifest, DatasetEntry, FileEntry, RebuiltFile, SourceEntry, SourceFile};
 pub use parquet::{Row, read as read_parquet};
 pub use source::{DataSource, Dataset};
+pub use verify::FileState;

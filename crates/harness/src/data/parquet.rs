@@ -50,6 +50,16 @@ pub fn read(path: &Path, columns: &[String]) -> Result<Vec<Row>, DataError> {
     Ok(rows)
 }
 
+/// How many rows a parquet file has.
+///
+/// # Errors
+/// When the file does not parse.
+pub(super) fn height(path: &Path) -> Result<usize, DataError> {
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| DataError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(|source| failed(source.into()))?;
+    ParquetReader::new(file).num_rows().map_err(|source| failed(source.into()))
+}
+
 /// Whether values of this type become JSON without loss.
 fn is_supported(dtype: &ArrowDataType) -> bool {
     use ArrowDataType as T;
@@ -158,5 +168,7 @@ mod tests {
         let path = folder.path().join("rows.parquet");
         std::fs::write(&path, "not parquet").unwrap();
         assert!(matches!(read(&path, &[]), Err(DataError::Read { .. })));
+        assert!(matches!(height(&path), Err(DataError::Read { .. })));
+        assert_eq!(height(&write(folder.path(), frame())).unwrap(), 2);
     }
 }

@@ -1,10 +1,10 @@
 //! Where data comes from: a folder, or the hub.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{DataError, Row, files, hub, parquet};
+use super::{DataError, Row, files, hub, parquet, verify};
 
 /// A data set on the hub.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,39 @@ impl DataSource {
         Self { dir: data_dir }
     }
 
+    /// The data folder; `None` where data come from the hub.
+    pub fn folder(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+
+    /// Where a file that is on no hub is: in the data folder, or beside the hub's cache.
+    pub fn file(&self, relative: &str) -> PathBuf {
+        self.dir.clone().unwrap_or_else(hub::neighbour).join(relative)
+    }
+
+    /// A data set's own folder: in the data folder, or in the hub's cache. It may not exist.
+    pub(super) fn root(&self, id: &str, revision: &str) -> PathBuf {
+        self.dir.as_ref().map_or_else(|| hub::cached(id, revision), |dir| dir.join(id))
+    }
+
+    /// A file of lm-evaluation-harness, checked against its checksum.
+    ///
+    /// # Errors
+    /// When its checksum is another.
+    pub(crate) fn checked_file(&self, relative: &str) -> Result<PathBuf, DataError> {
+        let path = self.file(relative);
+        // Whoever reads it says that it is missing.
+        if path.is_file() {
+            verify::source_file(relative, &path)?;
+        }
+        Ok(path)
+    }
+
+    /// The files of a split that are on this machine; `None` when there are none.
+    pub(super) fn local_files(&self, dataset: &Dataset, split: &str) -> Result<Option<Vec<PathBuf>>, DataError> {
+        files::find(&self.root(&dataset.id, &dataset.revision), dataset, split)
+    }
+
     /// The files of a split, in order.
     ///
     /// # Errors
@@ -53,10 +86,13 @@ impl DataSource {
     /// The rows of a split, in order, with the named columns only.
     ///
     /// # Errors
-    /// As [`files`](Self::files); and when a file does not parse or lacks a column.
+    /// As [`files`](Self::files); and when a file fails its checksum, does not parse or lacks a column.
     pub fn rows(&self, dataset: &Dataset, split: &str, columns: &[String]) -> Result<Vec<Row>, DataError> {
         let mut rows = Vec::new();
-        for path in self.files(dataset, split)? {
+        let files = self.files(dataset, split)?;
+        let root = self.root(&dataset.id, &dataset.revision);
+        for path in files {
+            verify::dataset_file(&dataset.id, &root, &path)?;
             rows.extend(parquet::read(&path, columns)?);
         }
         Ok(rows)

@@ -2,7 +2,11 @@
 
 mod multi_choice;
 mod pipeline;
+mod robust;
+mod robust_letter;
 mod step;
 
 pub use pipeline::{FilterDefinition, FilterPipeline};
+pub(crate) use robust::ROBUST;
+pub use robust::{Found, Robust, RobustKind};
 pub use step::FilterStep;

@@ -14,20 +14,17 @@ use crate::python::{PythonRegex, escaped_length, strip};
 /// Source: lm-evaluation-harness 0.4.13, `multi_choice_regex`.
 #[derive(Debug)]
 pub(super) struct MultiChoice {
-    extract: Extract,
-    fallback: String,
-    ignore_case: bool,
-    ignore_punctuation: bool,
+    pub(super) extract: Extract,
+    pub(super) fallback: String,
+    pub(super) ignore_case: bool,
+    pub(super) ignore_punctuation: bool,
+    pub(super) longest_first: bool,
 }
 
 /// Unicode category P.
 static PUNCTUATION: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\p{P}").expect("a constant pattern compiles"));
 
 impl MultiChoice {
-    pub(super) fn new(extract: Extract, fallback: String, ignore_case: bool, ignore_punctuation: bool) -> Self {
-        Self { extract, fallback, ignore_case, ignore_punctuation }
-    }
-
     pub(super) fn fallback(&self) -> &str {
         &self.fallback
     }
@@ -46,7 +43,9 @@ impl MultiChoice {
         let texts: Vec<String> = choices.iter().map(|choice| self.normalise(strip(choice))).collect();
         let mut alternatives: Vec<&str> = texts.iter().map(String::as_str).collect();
         // Longer choices first, so that one that begins like another does not hide it; Python measures them escaped.
-        alternatives.sort_by_key(|text| Reverse(escaped_length(text)));
+        if self.longest_first {
+            alternatives.sort_by_key(|text| Reverse(escaped_length(text)));
+        }
         let response = self.normalise(response);
         let found = find_any(&alternatives, &response);
         let found = strip(select(&found, self.extract.group_select)?);
@@ -100,12 +99,17 @@ mod tests {
     use super::super::{FilterDefinition, FilterPipeline, FilterStep};
 
     fn apply(response: &str, choices: &[&str]) -> String {
+        apply_in_order(response, choices, true)
+    }
+
+    fn apply_in_order(response: &str, choices: &[&str], longest_first: bool) -> String {
         let step = FilterStep::MultiChoiceRegex {
             pattern: r"(\([A-Z]\))".to_owned(),
             group_select: 0,
             fallback: "[invalid]".to_owned(),
             ignore_case: true,
             ignore_punctuation: true,
+            longest_first,
         };
         let definition = FilterDefinition { name: "test".to_owned(), steps: vec![step] };
         let choices: Vec<String> = choices.iter().map(ToString::to_string).collect();
@@ -125,6 +129,7 @@ mod tests {
     #[test]
     fn a_longer_choice_is_not_hidden_by_its_beginning() {
         assert_eq!(apply("red wine", &["red", "red wine"]), "(B)");
+        assert_eq!(apply_in_order("red wine", &["red", "red wine"], false), "(A)", "at the commit it is");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct FilterPipeline {
 enum Compiled {
     TakeFirst,
     RemoveWhitespace,
+    RemoveLeadingSpace,
+    Remove(PythonRegex),
     Regex { extract: Extract, fallback: String },
     MultiChoice(MultiChoice),
 }
@@ -51,6 +53,8 @@ impl FilterPipeline {
         self.steps.iter().fold(response.to_owned(), |text, step| match step {
             Compiled::TakeFirst => text,
             Compiled::RemoveWhitespace => strip(&text).to_owned(),
+            Compiled::RemoveLeadingSpace => text.strip_prefix(' ').unwrap_or(&text).to_owned(),
+            Compiled::Remove(pattern) => pattern.remove_all(&text),
             Compiled::Regex { extract, fallback } => extract.first(&text).unwrap_or_else(|| fallback.clone()),
             Compiled::MultiChoice(filter) => filter.apply(&text, choices),
         })
@@ -61,7 +65,10 @@ impl FilterPipeline {
     pub fn is_no_answer(&self, extracted: &str) -> bool {
         strip(extracted).is_empty()
             || self.steps.iter().any(|step| match step {
-                Compiled::TakeFirst | Compiled::RemoveWhitespace => false,
+                Compiled::TakeFirst
+                | Compiled::RemoveWhitespace
+                | Compiled::RemoveLeadingSpace
+                | Compiled::Remove(_) => false,
                 Compiled::Regex { fallback, .. } => extracted == fallback,
                 Compiled::MultiChoice(filter) => extracted == filter.fallback(),
             })
@@ -73,13 +80,25 @@ impl Compiled {
         Ok(match step {
             FilterStep::TakeFirst => Self::TakeFirst,
             FilterStep::RemoveWhitespace => Self::RemoveWhitespace,
+            FilterStep::RemoveLeadingSpace => Self::RemoveLeadingSpace,
+            FilterStep::Remove { pattern } => Self::Remove(PythonRegex::new(pattern)?),
             FilterStep::Regex { pattern, group_select, fallback } => {
                 Self::Regex { extract: Extract::new(pattern, *group_select)?, fallback: fallback.clone() }
             }
-            FilterStep::MultiChoiceRegex { pattern, group_select, fallback, ignore_case, ignore_punctuation } => {
-                let extract = Extract::new(pattern, *group_select)?;
-                Self::MultiChoice(MultiChoice::new(extract, fallback.clone(), *ignore_case, *ignore_punctuation))
-            }
+            FilterStep::MultiChoiceRegex {
+                pattern,
+                group_select,
+                fallback,
+                ignore_case,
+                ignore_punctuation,
+                longest_first,
+            } => Self::MultiChoice(MultiChoice {
+                extract: Extract::new(pattern, *group_select)?,
+                fallback: fallback.clone(),
+                ignore_case: *ignore_case,
+                ignore_punctuation: *ignore_punctuation,
+                longest_first: *longest_first,
+            }),
         })
     }
 }
@@ -142,6 +161,14 @@ mod tests {
         assert_eq!(extracted, "[invalid]");
         assert!(filter.is_no_answer(&extracted));
         assert!(!filter.is_no_answer(&filter.apply("#### 18", &[])));
+    }
+
+    #[test]
+    fn one_leading_space_is_dropped_and_nothing_else() {
+        let steps = vec![FilterStep::RemoveLeadingSpace, FilterStep::TakeFirst];
+        let filter = FilterPipeline::new(&FilterDefinition { name: "test".to_owned(), steps }).unwrap();
+        assert_eq!(filter.apply("  x \n", &[]), " x \n");
+        assert_eq!(filter.apply("\u{a0}x", &[]), "\u{a0}x");
     }
 
     #[test]

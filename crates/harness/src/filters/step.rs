@@ -15,6 +15,13 @@ pub enum FilterStep {
     TakeFirst,
     /// Drops white space around the response.
     RemoveWhitespace,
+    /// Drops one space at the beginning of the response, as the `remove_whitespace` of commit 9e6e240 does.
+    RemoveLeadingSpace,
+    /// Drops every match of a pattern.
+    Remove {
+        /// The pattern, in Python's dialect.
+        pattern: String,
+    },
     /// Keeps one match of a pattern: its first group that is not empty, or the whole match where it has no groups.
     Regex {
         /// The pattern, in Python's dialect.
@@ -43,7 +50,14 @@ pub enum FilterStep {
         /// Whether punctuation (Unicode category P) is dropped before the choice is looked for.
         #[serde(default)]
         ignore_punctuation: bool,
+        /// Whether a longer choice is looked for before a shorter one. Commit 9e6e240 does not.
+        #[serde(default = "yes")]
+        longest_first: bool,
     },
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn invalid() -> String {

@@ -1,5 +1,14 @@
 //! Means and their standard errors.
 
+/// How a group of groups gets its standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolingRule {
+    /// Pooled over all subtasks at once (lm-evaluation-harness 0.4.13).
+    AllAtOnce,
+    /// Pooled over the groups, each pooled over its subtasks (lm-evaluation-harness at commit 9e6e240).
+    LevelByLevel,
+}
+
 /// A mean over documents.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
@@ -25,6 +34,22 @@ impl Estimate {
             (squares / (n - 1.0)).sqrt() / n.sqrt()
         });
         Some(Self { value, stderr, documents: values.len() })
+    }
+}
+
+impl Estimate {
+    /// The mean of the means of the first, the first two, the first three values, and so on; `None` of nothing. It has
+    /// no standard error.
+    pub fn running_mean(values: &[f64]) -> Option<Self> {
+        if values.is_empty() {
+            return None;
+        }
+        let (mut sum, mut means) = (0.0, 0.0);
+        for (count, value) in (1..).zip(values) {
+            sum += value;
+            means += sum / f64::from(count);
+        }
+        Some(Self { value: means / values.len() as f64, stderr: None, documents: values.len() })
     }
 }
 
@@ -62,6 +87,15 @@ mod tests {
         assert!((estimate.stderr.unwrap() - 0.25).abs() < 1e-15);
         assert_eq!(Estimate::mean(&[1.0]).unwrap().stderr, None);
         assert_eq!(Estimate::mean(&[]), None);
+    }
+
+    #[test]
+    fn a_running_mean_weighs_the_first_documents_most() {
+        // 1, 1/2, 1/3
+        let estimate = Estimate::running_mean(&[1.0, 0.0, 0.0]).unwrap();
+        assert!((estimate.value - (1.0 + 0.5 + 1.0 / 3.0) / 3.0).abs() < 1e-15);
+        assert_eq!((estimate.stderr, estimate.documents), (None, 3));
+        assert_eq!(Estimate::running_mean(&[]), None);
     }
 
     #[test]

@@ -20,17 +20,32 @@ pub enum MetricDefinition {
         #[serde(default)]
         ignore_punctuation: bool,
     },
+    /// Whether the extracted text is a reference text once case, punctuation and articles are dropped. An answer of
+    /// which nothing is left is wrong.
+    NormalisedMatch,
+    /// As `normalised_match`, but an answer of which nothing is left is right where a reference is such, too: the rule
+    /// by which `DeePEn` and `UniTE` were published.
+    NormalisedMatchAsPublished,
+    /// Exact match, aggregated as the mean of the accuracies after each document: the rule by which `UniTE` was
+    /// published. It depends on the order of the documents and weighs the first ones most.
+    RunningMeanAsPublished,
     /// Whether the choice of the highest log-likelihood is right.
     Acc,
     /// Whether the choice of the highest log-likelihood per character is right.
     AccNorm,
 }
 
+/// The one metric that is not aggregated by its mean.
+pub(crate) const RUNNING_MEAN: &str = "running_mean_as_published";
+
 impl MetricDefinition {
     /// lm-evaluation-harness's name.
     pub fn name(&self) -> &'static str {
         match self {
             Self::ExactMatch { .. } => "exact_match",
+            Self::NormalisedMatch => "normalised_match",
+            Self::NormalisedMatchAsPublished => "normalised_match_as_published",
+            Self::RunningMeanAsPublished => RUNNING_MEAN,
             Self::Acc => "acc",
             Self::AccNorm => "acc_norm",
         }

@@ -2,8 +2,6 @@
 
 use crate::python::{PatternError, PythonRegex, is_ascii_punctuation};
 
-use super::MetricDefinition;
-
 /// Compares a text with reference texts after dropping what is to be ignored.
 ///
 /// lm-evaluation-harness works on numpy's fixed-width text arrays, and two of their habits show in scores: zero
@@ -17,16 +15,17 @@ pub struct ExactMatch {
 }
 
 impl ExactMatch {
-    /// Compiles a definition; `None` when it is another metric's.
+    /// Compiles the patterns whose matches are dropped.
     ///
     /// # Errors
     /// When a pattern is no regular expression.
-    pub fn new(definition: &MetricDefinition) -> Result<Option<Self>, PatternError> {
-        let MetricDefinition::ExactMatch { regexes_to_ignore, ignore_case, ignore_punctuation } = definition else {
-            return Ok(None);
-        };
+    pub fn new(
+        regexes_to_ignore: &[String],
+        ignore_case: bool,
+        ignore_punctuation: bool,
+    ) -> Result<Self, PatternError> {
         let ignore = regexes_to_ignore.iter().map(|pattern| PythonRegex::new(pattern)).collect::<Result<_, _>>()?;
-        Ok(Some(Self { ignore, ignore_case: *ignore_case, ignore_punctuation: *ignore_punctuation }))
+        Ok(Self { ignore, ignore_case, ignore_punctuation })
     }
 
     /// 1 when `text` equals one of `references`, else 0.
@@ -82,10 +81,8 @@ mod tests {
     use super::*;
 
     fn metric(patterns: &[&str], ignore_case: bool, ignore_punctuation: bool) -> ExactMatch {
-        let regexes_to_ignore = patterns.iter().map(ToString::to_string).collect();
-        ExactMatch::new(&MetricDefinition::ExactMatch { regexes_to_ignore, ignore_case, ignore_punctuation })
-            .unwrap()
-            .unwrap()
+        let regexes_to_ignore: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+        ExactMatch::new(&regexes_to_ignore, ignore_case, ignore_punctuation).unwrap()
     }
 
     #[test]

@@ -4,8 +4,11 @@ mod aggregate;
 mod choice;
 mod definition;
 mod exact_match;
+mod normalised;
 
-pub use aggregate::{Estimate, pooled};
+pub use aggregate::{Estimate, PoolingRule, pooled};
 pub use choice::{ChoiceScores, argmax};
 pub use definition::MetricDefinition;
+pub(crate) use definition::RUNNING_MEAN;
 pub use exact_match::ExactMatch;
+pub use normalised::{normalise_answer, normalised_match};

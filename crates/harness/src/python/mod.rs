@@ -7,4 +7,4 @@ mod text;
 
 pub use random::PythonRandom;
 pub use regex::{PatternError, PythonRegex};
-pub(crate) use text::{escaped_length, is_ascii_punctuation, strip};
+pub(crate) use text::{escaped_length, is_ascii_punctuation, split_whitespace, strip};

@@ -67,11 +67,17 @@ impl PythonRegex {
 
     /// `re.sub(pattern, "", text)`.
     pub fn remove_all(&self, text: &str) -> String {
+        self.replace_all(text, "")
+    }
+
+    /// `re.sub(pattern, literal, text)`, for a replacement without backslashes.
+    pub fn replace_all(&self, text: &str, literal: &str) -> String {
         let mut kept = String::with_capacity(text.len());
         let mut end = 0;
         self.each_match(text, |captures| {
             if let Some(whole) = captures.get(0) {
                 kept.push_str(&text[end..whole.start()]);
+                kept.push_str(literal);
                 end = whole.end();
             }
         });

@@ -10,6 +10,11 @@ pub(crate) fn strip(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
+/// `str.split()`.
+pub(crate) fn split_whitespace(text: &str) -> impl Iterator<Item = &str> {
+    text.split(is_space).filter(|part| !part.is_empty())
+}
+
 /// Whether `c` is in `string.punctuation`.
 pub(crate) fn is_ascii_punctuation(c: char) -> bool {
     c.is_ascii_punctuation()

@@ -11,6 +11,7 @@ use super::error::PlanError;
 use super::file::{Dtype, ModelSpec, Recipe, TaskSpec};
 use super::system::SystemPlan;
 use crate::clock::Timestamp;
+use crate::tasks::GenerationOverrides;
 
 /// Samples in flight at once, where nobody says otherwise.
 pub const DEFAULT_BATCH_SIZE: usize = 64;
@@ -68,7 +69,7 @@ pub enum ModelSource {
 }
 
 /// A task of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskPlan {
     /// lm-evaluation-harness's name.
     pub name: String,
@@ -76,6 +77,9 @@ pub struct TaskPlan {
     pub num_fewshot: Option<usize>,
     /// Documents to evaluate (per subject, where the task has subjects); all when absent.
     pub limit: Option<usize>,
+    /// Generation settings instead of the task's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gen_kwargs: Option<GenerationOverrides>,
 }
 
 /// What a command line says over a recipe.
@@ -85,6 +89,8 @@ pub struct Overrides {
     pub limit: Option<usize>,
     /// Shots of every task.
     pub num_fewshot: Option<usize>,
+    /// Generation settings of every task that generates.
+    pub gen_kwargs: Option<GenerationOverrides>,
     /// The run's folder, relative to the current one.
     pub output: Option<PathBuf>,
     /// The data folder, relative to the current one.
@@ -224,7 +230,12 @@ fn tasks(recipe: &Recipe, overrides: &Overrides) -> Result<Vec<TaskPlan>, PlanEr
         if limit == Some(0) {
             return Err(PlanError::Zero { what: format!("the limit of task `{name}`") });
         }
-        tasks.push(TaskPlan { name: name.clone(), num_fewshot: overrides.num_fewshot.or(*num_fewshot), limit });
+        tasks.push(TaskPlan {
+            name: name.clone(),
+            num_fewshot: overrides.num_fewshot.or(*num_fewshot),
+            limit,
+            gen_kwargs: overrides.gen_kwargs.clone(),
+        });
     }
     Ok(tasks)
 }

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::harness_file::HarnessFileDefinition;
+use super::rules::HarnessRules;
 use crate::MetricKey;
 use crate::data::Dataset;
-use crate::filters::FilterDefinition;
+use crate::filters::{FilterDefinition, RobustKind};
 use crate::metrics::MetricDefinition;
 
 /// A task's definition: which rows, which prompt, which shots, which score.
@@ -15,20 +17,29 @@ pub struct TaskDefinition {
     pub name: String,
     /// One line for lists.
     pub title: String,
-    /// lm-evaluation-harness's version of the task; samples of different versions are not compared.
+    /// lm-evaluation-harness's version of the task, or the commit for its unversioned past; samples of different
+    /// versions are not compared.
     pub version: String,
+    /// Which version of lm-evaluation-harness builds the prompts.
+    #[serde(default)]
+    pub rules: HarnessRules,
     /// Whether a system continues the prompt or scores choices.
     pub kind: TaskKind,
-    /// The metric that stands in leaderboards.
-    pub primary: MetricKey,
-    /// The data set.
-    pub dataset: Dataset,
     /// The split that is evaluated.
     pub split: String,
     /// The columns that are read; together they are the document.
     pub columns: Vec<String>,
+    /// What our own extraction looks for; reported as `exact_match` of the filter `robust` beside all others, for
+    /// [`TaskKind::Generate`] only.
+    pub robust: Option<RobustKind>,
+    /// The metric that stands in leaderboards.
+    pub primary: MetricKey,
+    /// The data set.
+    pub dataset: Dataset,
     /// How rows are cut into subtasks, where they are.
     pub subjects: Option<SubjectsDefinition>,
+    /// What is read from lm-evaluation-harness's own task file.
+    pub harness_file: Option<HarnessFileDefinition>,
     /// The prompt.
     pub prompt: PromptDefinition,
     /// The few-shot examples.
@@ -52,32 +63,38 @@ pub enum TaskKind {
     Choose,
 }
 
-/// Rows cut into subtasks by a column, with groups of subtasks.
+/// Rows cut into subtasks, with groups of subtasks.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubjectsDefinition {
-    /// The column with the subject.
-    pub column: String,
+    /// The column with the subject, where all subjects are in the same files.
+    pub column: Option<String>,
+    /// The subjects, where each has its own configuration of the data set. Then the data set's `config` is a template
+    /// of `subject`.
+    #[serde(default)]
+    pub names: Vec<String>,
     /// Template of a subtask's name, of `subject`.
     pub subtask: String,
-    /// Template of a group's name, of `category`.
-    pub group: String,
+    /// Template of a group's name, of `category` (MMLU's four); no groups but the task as a whole without one.
+    pub group: Option<String>,
     /// Whether lm-evaluation-harness itself reports figures for the task as a whole and its groups. Ours always are.
     pub harness_reports_groups: bool,
 }
 
-/// How a document becomes text. `text` and `description` are minijinja templates, `target` and `choices` minijinja
-/// expressions, all over the document's columns.
+/// How a document becomes text. `text` and `description` are minijinja templates, `target`, `shot_target` and
+/// `choices` minijinja expressions, all over the document's columns.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PromptDefinition {
     /// What stands in front of everything, shots included.
     #[serde(default)]
     pub description: String,
-    /// The question.
-    pub text: String,
+    /// The question; absent where the harness file has it.
+    pub text: Option<String>,
     /// The reference answer: a text, a list of accepted texts, or for multiple choice the index of the right choice.
     pub target: String,
+    /// The answer that shots show, where it is another than `target`.
+    pub shot_target: Option<String>,
     /// The choices' texts.
     pub choices: Option<String>,
     /// What stands between a question and its answer.
@@ -100,12 +117,15 @@ fn blank_line() -> String {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FewShotDefinition {
-    /// The split.
-    pub split: String,
+    /// The split; absent where the harness file has them.
+    pub split: Option<String>,
     /// How they are chosen.
     pub sampler: SamplerKind,
     /// How many there are unless asked otherwise.
     pub default: usize,
+    /// Shots that are part of the prompt's text. Then there are no others, and another number cannot be had
+    /// (lm-evaluation-harness passes over a wish for one).
+    pub built_in: Option<usize>,
     /// Draws one more example than needed and drops the evaluated document if it is among them.
     /// lm-evaluation-harness does so when the few-shot split and the test split have the same name, and also when the
     /// task names neither.

@@ -1,5 +1,7 @@
 //! What can be wrong with a task.
 
+use std::path::PathBuf;
+
 use crate::data::DataError;
 use crate::python::PatternError;
 
@@ -22,6 +24,17 @@ pub enum TaskError {
         /// Why.
         #[source]
         source: DataError,
+    },
+    /// lm-evaluation-harness's task file could not be used.
+    #[error("failed to read lm-evaluation-harness's task file {} of task `{task}`", path.display())]
+    HarnessFile {
+        /// The task.
+        task: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The evaluated split has no rows.
     #[error("task `{task}` has no documents: split `{split}` of `{dataset}` is empty")]
@@ -57,6 +70,40 @@ pub enum TaskError {
         /// What is wrong.
         reason: String,
     },
+    /// A file with a definition, or a folder of them, could not be read.
+    #[error("failed to read task definitions from {}", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is no definition.
+    #[error("{} is no task definition", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A file names no task.
+    #[error("{} is no task definition: it has no `name`", path.display())]
+    NoName {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two definitions have the same name.
+    #[error("{} defines task `{name}`, which {} already", path.display(), taken(other))]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The second file.
+        path: PathBuf,
+        /// The first file, and whether it is built in.
+        other: (PathBuf, bool),
+    },
     /// The definition itself is wrong.
     #[error("the definition of task `{task}` is wrong: {reason}")]
     Definition {
@@ -85,8 +132,23 @@ impl TaskError {
             }
             Self::Unknown { nearest: None, .. } => Some("`gac tasks list` shows all".to_owned()),
             Self::Data { source, .. } => source.hint(),
+            Self::HarnessFile { task, .. } => {
+                Some(format!("`gac data fetch {task}` fetches it, to `--data-dir` if given"))
+            }
             Self::TooFewShots { .. } => Some("`--num-fewshot` asks for fewer".to_owned()),
-            Self::Empty { .. } | Self::Row { .. } | Self::Definition { .. } | Self::Pattern { .. } => None,
+            Self::Parse { .. } | Self::NoName { .. } => {
+                Some("`gac tasks show gsm8k` prints a definition with all its parts".to_owned())
+            }
+            Self::NameTaken { .. } => Some("a task may say `extends = \"NAME\"` under a name of its own".to_owned()),
+            Self::Empty { .. }
+            | Self::Row { .. }
+            | Self::File { .. }
+            | Self::Definition { .. }
+            | Self::Pattern { .. } => None,
         }
     }
+}
+
+fn taken((path, built_in): &(PathBuf, bool)) -> String {
+    if *built_in { "is built-in".to_owned() } else { format!("{} does", path.display()) }
 }

@@ -1,107 +1,108 @@
 //! A task made ready to run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::definition::{DEFAULT_MAX_NEW_TOKENS, TaskDefinition, TaskKind};
+use super::definition::{DEFAULT_MAX_NEW_TOKENS, GenerationDefinition, TaskDefinition, TaskKind};
 use super::error::TaskError;
 use super::fewshot::ShotSampler;
+use super::overrides::GenerationOverrides;
 use super::prompt::{PromptBuilder, Rendered, Target};
-use super::registry::task_definition;
 use super::scorer::{Reference, References, TaskScorer};
-use super::template::{Template, context};
+use super::sections::{Section, sections};
 use crate::data::{DataSource, Row};
 use crate::{Document, LoadedTask, Request};
 
 /// What may be asked of a task when it is loaded.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TaskOptions {
     /// Shots in front of every prompt; the task's default unless given.
     pub num_fewshot: Option<usize>,
     /// Evaluates the first documents only: this many, of every subject where the task has subjects. Each document
     /// keeps the shots it has without a limit.
     pub limit: Option<usize>,
+    /// Generation settings instead of the task's own; tasks that score choices have none to override.
+    pub generation: Option<GenerationOverrides>,
 }
 
 /// Loads a task's documents and builds their prompts.
 ///
 /// # Errors
-/// When no task has this name, its data cannot be read, or its rows do not fit it.
-pub fn load_task(name: &str, data: &DataSource, options: &TaskOptions) -> Result<LoadedTask, TaskError> {
-    let definition = task_definition(name)?;
-    let num_fewshot = options.num_fewshot.unwrap_or(definition.fewshot.default);
-    let rows = |split: &str| {
-        data.rows(&definition.dataset, split, &definition.columns)
-            .map_err(|source| TaskError::Data { task: definition.name.clone(), source })
+/// When its data cannot be read, or its rows do not fit it.
+pub(super) fn load(
+    definition: &TaskDefinition,
+    data: &DataSource,
+    options: &TaskOptions,
+) -> Result<LoadedTask, TaskError> {
+    let (drawn, shown) = shots(definition, options.num_fewshot);
+    let generation = match (&definition.generation, &options.generation) {
+        (Some(own), Some(overrides)) => Some(own.with(overrides)),
+        (own, _) => own.clone(),
     };
-
-    let evaluated = rows(&definition.split)?;
-    if evaluated.is_empty() {
+    let mut documents = Vec::new();
+    let mut references = References::new();
+    for section in sections(definition, data, drawn)? {
+        let builder = PromptBuilder::new(definition, &section.texts)?;
+        let subject = section.subject.clone();
+        let part = Part { definition, generation: generation.as_ref(), builder, section, shots: drawn };
+        let rows = options.limit.unwrap_or(usize::MAX).min(part.section.rows.len());
+        references.insert(subject, part.build(rows, &mut documents)?);
+    }
+    if documents.is_empty() {
         return Err(TaskError::Empty {
             task: definition.name.clone(),
             dataset: definition.dataset.id.clone(),
             split: definition.split.clone(),
         });
     }
-    let mut pools = if num_fewshot == 0 {
-        BTreeMap::new()
-    } else {
-        by_subject(definition, &definition.fewshot.split, rows(&definition.fewshot.split)?)?
-    };
-
-    let builder = PromptBuilder::new(definition)?;
-    let mut documents = Vec::new();
-    let mut references = References::new();
-    for (subject, rows) in by_subject(definition, &definition.split, evaluated)? {
-        let section = Section {
-            definition,
-            builder: &builder,
-            name: section_name(definition, subject.as_deref()),
-            pool: pools.remove(&subject).unwrap_or_default(),
-            num_fewshot,
-        };
-        let rows = &rows[..options.limit.unwrap_or(rows.len()).min(rows.len())];
-        references.insert(subject.clone(), section.build(subject.as_deref(), rows, &mut documents)?);
-    }
     Ok(LoadedTask {
         name: definition.name.clone(),
         version: definition.version.clone(),
-        num_fewshot,
+        num_fewshot: shown,
         primary: definition.primary.clone(),
         documents,
         scorer: Box::new(TaskScorer::new(definition, references)?),
     })
 }
 
-/// A subtask, or a task without subjects.
-struct Section<'a> {
-    definition: &'a TaskDefinition,
-    builder: &'a PromptBuilder,
-    name: String,
-    pool: Vec<Row>,
-    num_fewshot: usize,
+/// How many shots are taken for each document, and how many a prompt has in all.
+fn shots(definition: &TaskDefinition, asked: Option<usize>) -> (usize, usize) {
+    let Some(built_in) = definition.fewshot.built_in else {
+        let shots = asked.unwrap_or(definition.fewshot.default);
+        return (shots, shots);
+    };
+    if let Some(asked) = asked.filter(|asked| *asked != built_in) {
+        tracing::warn!(task = definition.name, asked, built_in, "the task's shots are part of its prompt and stay");
+    }
+    (0, built_in)
 }
 
-impl Section<'_> {
-    /// Appends the documents of `rows` and gives their references.
-    fn build(
-        &self,
-        subject: Option<&str>,
-        rows: &[Row],
-        documents: &mut Vec<Document>,
-    ) -> Result<HashMap<usize, Reference>, TaskError> {
-        let mut sampler = ShotSampler::new(&self.definition.fewshot, self.num_fewshot, &self.pool);
+/// A section whose prompts are being built.
+struct Part<'a> {
+    definition: &'a TaskDefinition,
+    generation: Option<&'a GenerationDefinition>,
+    builder: PromptBuilder,
+    section: Section,
+    shots: usize,
+}
+
+impl Part<'_> {
+    /// Appends the documents of the first `count` rows and gives their references.
+    fn build(&self, count: usize, documents: &mut Vec<Document>) -> Result<HashMap<usize, Reference>, TaskError> {
+        let Section { subject, rows, pool, .. } = &self.section;
+        let (fewshot, rules) = (&self.definition.fewshot, self.definition.rules);
+        let mut sampler = ShotSampler::new(fewshot, rules, self.shots, pool);
         let mut shots: HashMap<usize, String> = HashMap::new();
-        let mut references = HashMap::with_capacity(rows.len());
-        for (id, row) in rows.iter().enumerate() {
+        let mut references = HashMap::with_capacity(count);
+        for (id, row) in rows.iter().take(count).enumerate() {
             let in_row = |reason| self.row_error(&self.definition.split, id, reason);
             let chosen = sampler.next(row).map_err(|small| TaskError::TooFewShots {
-                task: self.name.clone(),
+                task: self.section.name.clone(),
                 available: small.available,
                 needed: small.needed,
-                shots: self.num_fewshot,
+                shots: self.shots,
             })?;
 
             let mut prompt = self.builder.description(row).map_err(in_row)?;
@@ -110,10 +111,8 @@ impl Section<'_> {
                     prompt.push_str(shot);
                     continue;
                 }
-                let shot = self
-                    .builder
-                    .shot(&self.pool[index])
-                    .map_err(|reason| self.row_error(&self.definition.fewshot.split, index, reason))?;
+                let split = fewshot.split.as_deref().unwrap_or("built-in shots");
+                let shot = self.builder.shot(&pool[index]).map_err(|reason| self.row_error(split, index, reason))?;
                 prompt.push_str(&shot);
                 shots.insert(index, shot);
             }
@@ -124,7 +123,7 @@ impl Section<'_> {
             let Rendered { target, choices, .. } = rendered;
             documents.push(Document {
                 id,
-                subject: subject.map(str::to_owned),
+                subject: subject.clone(),
                 hash: hash(row),
                 request,
                 target: target.to_json(),
@@ -135,7 +134,7 @@ impl Section<'_> {
     }
 
     fn request(&self, prompt: String, rendered: &Rendered) -> Result<Request, String> {
-        match (self.definition.kind, &self.definition.generation) {
+        match (self.definition.kind, self.generation) {
             (TaskKind::Generate, Some(generation)) => Ok(Request::Generate {
                 prompt,
                 stop: generation.until.clone(),
@@ -153,38 +152,8 @@ impl Section<'_> {
     }
 
     fn row_error(&self, split: &str, row: usize, reason: String) -> TaskError {
-        TaskError::Row { task: self.name.clone(), split: split.to_owned(), row, reason }
+        TaskError::Row { task: self.section.name.clone(), split: split.to_owned(), row, reason }
     }
-}
-
-/// Rows by subject, subjects in alphabetical order; all under `None` where the task has no subjects.
-fn by_subject(
-    definition: &TaskDefinition,
-    split: &str,
-    rows: Vec<Row>,
-) -> Result<BTreeMap<Option<String>, Vec<Row>>, TaskError> {
-    let Some(subjects) = &definition.subjects else { return Ok(BTreeMap::from([(None, rows)])) };
-    let mut sections: BTreeMap<Option<String>, Vec<Row>> = BTreeMap::new();
-    for (index, row) in rows.into_iter().enumerate() {
-        let subject = row.get(&subjects.column).and_then(|value| value.as_str()).map(str::to_owned);
-        if subject.is_none() {
-            return Err(TaskError::Row {
-                task: definition.name.clone(),
-                split: split.to_owned(),
-                row: index,
-                reason: format!("column `{}` holds no text", subjects.column),
-            });
-        }
-        sections.entry(subject).or_default().push(row);
-    }
-    Ok(sections)
-}
-
-fn section_name(definition: &TaskDefinition, subject: Option<&str>) -> String {
-    let named = definition.subjects.as_ref().zip(subject).and_then(|(subjects, subject)| {
-        Template::new(&subjects.subtask).ok()?.render(&context(&HashMap::from([("subject", subject)]))).ok()
-    });
-    named.unwrap_or_else(|| definition.name.clone())
 }
 
 /// SHA-256 of a document's fields as JSON, hexadecimal.

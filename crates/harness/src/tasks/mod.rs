@@ -1,13 +1,21 @@
 //! Tasks: definitions as data, prompts with their few-shot examples, scoring.
 
 mod categories;
+mod check;
 mod definition;
 mod error;
+mod extend;
 mod fewshot;
+mod groups;
+mod harness_file;
 mod load;
+mod overrides;
 mod prompt;
 mod registry;
+mod rescore;
+mod rules;
 mod scorer;
+mod sections;
 mod template;
 
 pub use definition::{
@@ -15,5 +23,9 @@ pub use definition::{
     TaskKind,
 };
 pub use error::TaskError;
-pub use load::{TaskOptions, load_task};
-pub use registry::{TaskInfo, task_definition, task_names};
+pub use harness_file::{HarnessFileDefinition, HarnessText};
+pub use load::TaskOptions;
+pub use overrides::{GenerationOverrides, GenerationOverridesError};
+pub use registry::{TaskInfo, TaskRegistry, load_task, task_definition, task_names};
+pub use rescore::{RescoreError, Rescored, RescoredAggregate, RescoredResponse, SavedResponse, rescore};
+pub use rules::HarnessRules;

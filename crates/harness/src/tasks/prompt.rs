@@ -5,6 +5,8 @@ use serde_json::Value as Json;
 
 use super::definition::TaskDefinition;
 use super::error::TaskError;
+use super::harness_file::HarnessTexts;
+use super::rules::HarnessRules;
 use super::template::{Template, ValueTemplate, context};
 use crate::data::Row;
 
@@ -13,9 +15,11 @@ pub(super) struct PromptBuilder {
     description: Template,
     text: Template,
     target: ValueTemplate,
+    shot_target: Option<ValueTemplate>,
     choices: Option<ValueTemplate>,
     target_delimiter: String,
     fewshot_delimiter: String,
+    rules: HarnessRules,
 }
 
 /// A reference answer.
@@ -38,24 +42,27 @@ pub(super) struct Rendered {
 }
 
 impl PromptBuilder {
-    pub(super) fn new(definition: &TaskDefinition) -> Result<Self, TaskError> {
-        let prompt = &definition.prompt;
-        let wrong = |what: &str, error: &minijinja::Error| TaskError::Definition {
-            task: definition.name.clone(),
-            reason: format!("`{what}`: {error}"),
+    /// Compiles a definition's templates; what was taken from a harness file goes before what the definition says.
+    pub(super) fn new(definition: &TaskDefinition, texts: &HarnessTexts) -> Result<Self, TaskError> {
+        let (prompt, rules) = (&definition.prompt, definition.rules);
+        let wrong = |reason: String| TaskError::Definition { task: definition.name.clone(), reason };
+        let template = |what: &str, source: &str, keep: bool| {
+            Template::with_final_line_break(source, keep).map_err(|error| wrong(format!("`{what}`: {error}")))
         };
+        let expression =
+            |what: &str, source: &str| ValueTemplate::new(source).map_err(|error| wrong(format!("`{what}`: {error}")));
+        let text = texts.text.as_ref().or(prompt.text.as_ref());
+        let text = text.ok_or_else(|| wrong("`prompt` has no `text`, and no `harness_file` gives it".to_owned()))?;
         Ok(Self {
-            description: Template::new(&prompt.description).map_err(|error| wrong("description", &error))?,
-            text: Template::new(&prompt.text).map_err(|error| wrong("text", &error))?,
-            target: ValueTemplate::new(&prompt.target).map_err(|error| wrong("target", &error))?,
-            choices: prompt
-                .choices
-                .as_deref()
-                .map(ValueTemplate::new)
-                .transpose()
-                .map_err(|error| wrong("choices", &error))?,
+            // The commit puts the description in front as it is, and so keeps its final line break.
+            description: template("description", texts.description.as_ref().unwrap_or(&prompt.description), true)?,
+            text: template("text", text, rules.keeps_final_line_break())?,
+            target: expression("target", &prompt.target)?,
+            shot_target: prompt.shot_target.as_deref().map(|it| expression("shot_target", it)).transpose()?,
+            choices: prompt.choices.as_deref().map(|it| expression("choices", it)).transpose()?,
             target_delimiter: prompt.target_delimiter.clone(),
             fewshot_delimiter: prompt.fewshot_delimiter.clone(),
+            rules,
         })
     }
 
@@ -77,14 +84,18 @@ impl PromptBuilder {
         self.description.render(&context(document)).map_err(|error| error.to_string())
     }
 
-    /// A document with its answer, as a shot. An empty answer leaves out both delimiters.
+    /// A document with its answer, as a shot. Whether an empty answer leaves out both delimiters depends on the rules.
     pub(super) fn shot(&self, document: &Row) -> Result<String, String> {
-        let Rendered { text, target, choices } = self.render(document)?;
+        let Rendered { text, target: own, choices } = self.render(document)?;
+        let target = match &self.shot_target {
+            Some(shown) => target(shown.evaluate(&context(document)).map_err(|error| error.to_string())?)?,
+            None => own,
+        };
         let answer = match &target {
             Target::Index(index) => choices
                 .get(*index)
                 .ok_or_else(|| format!("its right choice is number {index}, but it has {} choices", choices.len()))?,
-            Target::Text(answer) if answer.is_empty() => return Ok(text),
+            Target::Text(answer) if answer.is_empty() && self.rules.empty_answers_drop_delimiters() => return Ok(text),
             Target::Text(answer) => answer,
             Target::Texts(answers) => answers.first().ok_or("it has no answer")?,
         };
@@ -144,7 +155,7 @@ mod tests {
     }
 
     fn builder(task: &str) -> PromptBuilder {
-        PromptBuilder::new(task_definition(task).unwrap()).unwrap()
+        PromptBuilder::new(task_definition(task).unwrap(), &HarnessTexts::default()).unwrap()
     }
 
     #[test]
@@ -172,6 +183,23 @@ mod tests {
     fn an_empty_answer_leaves_out_both_delimiters() {
         let row = row(&json!({"question": "1 + 1?", "answer": ""}));
         assert_eq!(builder("gsm8k").shot(&row).unwrap(), "Question: 1 + 1?\nAnswer:");
+        assert_eq!(builder("gsm8k@9e6e240").shot(&row).unwrap(), "Question: 1 + 1?\nAnswer: \n\n");
+    }
+
+    #[test]
+    fn what_a_harness_file_gives_goes_before_the_definition() {
+        let texts = HarnessTexts {
+            description: Some("Sort.\n\n".to_owned()),
+            text: Some("Q: a\nA: b\n\nQ: {{question}}\nA: so\n".to_owned()),
+            shots: None,
+        };
+        let row = row(&json!({"question": "c", "answer": "d"}));
+        let render = |task| {
+            let builder = PromptBuilder::new(task_definition(task).unwrap(), &texts).unwrap();
+            builder.description(&row).unwrap() + &builder.render(&row).unwrap().text
+        };
+        assert_eq!(render("gsm8k"), "Sort.\n\nQ: a\nA: b\n\nQ: c\nA: so\n");
+        assert_eq!(render("gsm8k@9e6e240"), "Sort.\n\nQ: a\nA: b\n\nQ: c\nA: so", "one line break less");
     }
 
     #[test]

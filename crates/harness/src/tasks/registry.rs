@@ -1,85 +1,245 @@
-//! The tasks there are.
+//! The tasks there are: built in, and users' own.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use super::TaskError;
 use super::definition::{TaskDefinition, TaskKind};
-use crate::MetricKey;
+use super::extend::{Source, resolve};
+use super::load::{TaskOptions, load};
+use super::sections::needs;
+use crate::data::{DataSource, Needs};
+use crate::{LoadedTask, MetricKey};
 
-static BUILT_IN: LazyLock<Vec<TaskDefinition>> = LazyLock::new(|| {
-    [
-        include_str!("../../tasks/arc_challenge.toml"),
-        include_str!("../../tasks/arc_easy.toml"),
-        include_str!("../../tasks/gsm8k.toml"),
-        include_str!("../../tasks/mmlu.toml"),
-        include_str!("../../tasks/mmlu_flan_n_shot_generative.toml"),
-        include_str!("../../tasks/nq_open.toml"),
-        include_str!("../../tasks/piqa.toml"),
-        include_str!("../../tasks/triviaqa.toml"),
-    ]
-    .into_iter()
-    .map(|source| toml::from_str(source).expect("built-in definitions parse; a test loads each of them"))
-    .collect()
+/// File names and texts of the built-in definitions, by name and then by protocol.
+macro_rules! built_in {
+    ($($file:literal),* $(,)?) => { [$(($file, include_str!(concat!("../../tasks/", $file)))),*] };
+}
+
+static BUILT_IN: LazyLock<TaskRegistry> = LazyLock::new(|| {
+    let sources = built_in![
+        "arc_challenge.toml",
+        "arc_easy.toml",
+        "bbh_cot_fewshot.toml",
+        "gsm8k.toml",
+        "gsm8k_cot.toml",
+        "mmlu.toml",
+        "mmlu_flan_n_shot_generative.toml",
+        "nq_open.toml",
+        "piqa.toml",
+        "triviaqa.toml",
+        "9e6e240/arc_challenge.toml",
+        "9e6e240/arc_easy.toml",
+        "9e6e240/bbh_cot_fewshot.toml",
+        "9e6e240/bbh_fewshot.toml",
+        "9e6e240/gsm8k.toml",
+        "9e6e240/gsm8k_cot.toml",
+        "9e6e240/mmlu.toml",
+        "9e6e240/mmlu_flan_n_shot_generative.toml",
+        "9e6e240/nq_open.toml",
+        "9e6e240/piqa.toml",
+        "9e6e240/triviaqa.toml",
+        "deepen/arc_challenge.toml",
+        "deepen/gsm8k.toml",
+        "deepen/mmlu.toml",
+        "deepen/nq_open.toml",
+        "deepen/piqa.toml",
+        "deepen/triviaqa.toml",
+        "unite/arc_challenge.toml",
+        "unite/gsm8k.toml",
+        "unite/mmlu.toml",
+        "unite/nq_open.toml",
+        "unite/piqa.toml",
+        "unite/triviaqa.toml",
+    ];
+    let sources = sources.map(|(file, text)| (PathBuf::from(file), text.to_owned()));
+    TaskRegistry::default().with(sources.to_vec()).expect("built-in definitions are right; a test loads each of them")
 });
+
+/// All tasks that can be asked for.
+#[derive(Clone, Debug, Default)]
+pub struct TaskRegistry {
+    sources: Vec<Source>,
+    tasks: Vec<TaskDefinition>,
+}
 
 /// A task in a list.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct TaskInfo {
+pub struct TaskInfo<'a> {
     /// Its name.
-    pub name: &'static str,
+    pub name: &'a str,
     /// One line about it.
-    pub title: &'static str,
+    pub title: &'a str,
     /// The data set's hub id.
-    pub dataset: &'static str,
-    /// The data set's configuration.
-    pub config: &'static str,
+    pub dataset: &'a str,
+    /// The data set's configuration; a template of `subject` where each subject has its own.
+    pub config: &'a str,
     /// Whether a system continues the prompt or scores choices.
     pub kind: TaskKind,
     /// Shots unless asked otherwise.
     pub num_fewshot: usize,
     /// The metric that stands in leaderboards.
-    pub primary: &'static MetricKey,
+    pub primary: &'a MetricKey,
 }
 
-/// All tasks, by name.
-pub fn task_names() -> Vec<TaskInfo> {
-    BUILT_IN
-        .iter()
-        .map(|task| TaskInfo {
-            name: &task.name,
-            title: &task.title,
-            dataset: &task.dataset.id,
-            config: &task.dataset.config,
-            kind: task.kind,
-            num_fewshot: task.fewshot.default,
-            primary: &task.primary,
-        })
-        .collect()
+impl TaskRegistry {
+    /// The built-in tasks.
+    pub fn built_in() -> Self {
+        BUILT_IN.clone()
+    }
+
+    /// The built-in tasks and those of every `*.toml` file in `folders`.
+    ///
+    /// # Errors
+    /// When a folder or file cannot be read, a file is no definition, or a name is taken.
+    pub fn with_folders(folders: &[PathBuf]) -> Result<Self, TaskError> {
+        let mut sources = Vec::new();
+        for folder in folders {
+            sources.extend(files(folder)?);
+        }
+        Self::built_in().with(sources)
+    }
+
+    fn with(mut self, files: Vec<(PathBuf, String)>) -> Result<Self, TaskError> {
+        let first = self.sources.len();
+        for (path, text) in files {
+            let source = Source::parse(path, &text)?;
+            if let Some(other) = self.sources.iter().find(|other| other.name == source.name) {
+                return Err(TaskError::NameTaken {
+                    name: source.name,
+                    path: source.path,
+                    other: (other.path.clone(), self.sources.iter().position(|s| s.name == other.name) < Some(first)),
+                });
+            }
+            self.sources.push(source);
+        }
+        for source in &self.sources[first..] {
+            let definition = resolve(source, &self.sources)?;
+            definition.check()?;
+            self.tasks.push(definition);
+        }
+        Ok(self)
+    }
+
+    /// All tasks: built-in ones by protocol and name, then users' own.
+    pub fn list(&self) -> Vec<TaskInfo<'_>> {
+        self.tasks
+            .iter()
+            .map(|task| TaskInfo {
+                name: &task.name,
+                title: &task.title,
+                dataset: &task.dataset.id,
+                config: &task.dataset.config,
+                kind: task.kind,
+                num_fewshot: task.fewshot.built_in.unwrap_or(task.fewshot.default),
+                primary: &task.primary,
+            })
+            .collect()
+    }
+
+    /// A task's definition.
+    ///
+    /// # Errors
+    /// When no task has this name.
+    pub fn definition(&self, name: &str) -> Result<&TaskDefinition, TaskError> {
+        self.tasks
+            .iter()
+            .find(|task| task.name == name)
+            .ok_or_else(|| TaskError::Unknown { name: name.to_owned(), nearest: self.nearest(name) })
+    }
+
+    /// Loads a task's documents and builds their prompts.
+    ///
+    /// # Errors
+    /// When no task has this name, its data cannot be read, or its rows do not fit it.
+    pub fn load(&self, name: &str, data: &DataSource, options: &TaskOptions) -> Result<LoadedTask, TaskError> {
+        load(self.definition(name)?, data, options)
+    }
+
+    /// What tasks read; all tasks for no names.
+    ///
+    /// # Errors
+    /// When no task has one of these names.
+    pub fn needs(&self, names: &[String]) -> Result<Needs, TaskError> {
+        let tasks: Vec<&TaskDefinition> = if names.is_empty() {
+            self.tasks.iter().collect()
+        } else {
+            names.iter().map(|name| self.definition(name)).collect::<Result<_, _>>()?
+        };
+        let mut all = Needs::default();
+        for task in tasks {
+            let Needs { splits, sources } = needs(task)?;
+            all.splits.extend(splits);
+            all.sources.extend(sources);
+        }
+        Ok(all)
+    }
+
+    fn nearest(&self, name: &str) -> Option<String> {
+        self.tasks
+            .iter()
+            .map(|task| (strsim::jaro_winkler(&task.name, name), &task.name))
+            .filter(|(similarity, _)| *similarity > 0.7)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, name)| name.clone())
+    }
 }
 
-/// A task's definition.
+/// The `*.toml` files of a folder, in alphabetical order.
+fn files(folder: &Path) -> Result<Vec<(PathBuf, String)>, TaskError> {
+    let failed = |path: &Path, source| TaskError::File { path: path.to_owned(), source };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|source| failed(folder, source))? {
+        let path = entry.map_err(|source| failed(folder, source))?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let read = |path: PathBuf| match fs::read_to_string(&path) {
+        Ok(text) => Ok((path, text)),
+        Err(source) => Err(failed(&path, source)),
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// All built-in tasks.
+pub fn task_names() -> Vec<TaskInfo<'static>> {
+    BUILT_IN.list()
+}
+
+/// A built-in task's definition.
 ///
 /// # Errors
 /// When no task has this name.
 pub fn task_definition(name: &str) -> Result<&'static TaskDefinition, TaskError> {
-    BUILT_IN
-        .iter()
-        .find(|task| task.name == name)
-        .ok_or_else(|| TaskError::Unknown { name: name.to_owned(), nearest: nearest(name) })
+    BUILT_IN.definition(name)
 }
 
-fn nearest(name: &str) -> Option<String> {
-    BUILT_IN
-        .iter()
-        .map(|task| (strsim::jaro_winkler(&task.name, name), &task.name))
-        .filter(|(similarity, _)| *similarity > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name.clone())
+/// Loads a built-in task's documents and builds their prompts.
+///
+/// # Errors
+/// As [`TaskRegistry::load`].
+pub fn load_task(name: &str, data: &DataSource, options: &TaskOptions) -> Result<LoadedTask, TaskError> {
+    BUILT_IN.load(name, data, options)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    fn include(files: &[(&str, &str)]) -> Result<TaskRegistry, TaskError> {
+        TaskRegistry::with_folders(&[folder(files).path().to_owned()])
+    }
 
     #[test]
     fn an_unknown_task_suggests_the_nearest() {
@@ -90,16 +250,65 @@ mod tests {
     }
 
     #[test]
-    fn every_definition_parses_and_its_primary_metric_is_one_it_has() {
-        assert_eq!(task_names().len(), 8);
-        for task in BUILT_IN.iter() {
-            let filters: Vec<&str> = match task.kind {
-                TaskKind::Choose => vec!["none"],
-                TaskKind::Generate => task.filters.iter().map(|filter| filter.name.as_str()).collect(),
-            };
-            assert!(filters.contains(&task.primary.filter.as_str()), "{}", task.name);
-            assert!(task.metrics.iter().any(|metric| metric.name() == task.primary.metric), "{}", task.name);
-            assert_eq!(task.generation.is_some(), task.kind == TaskKind::Generate, "{}", task.name);
+    fn every_built_in_definition_is_right() {
+        for task in task_names() {
+            task_definition(task.name).unwrap().check().unwrap();
         }
+        for name in ["mmlu", "gsm8k", "gsm8k_cot", "arc_easy", "arc_challenge", "piqa", "triviaqa", "nq_open"] {
+            task_definition(&format!("{name}@9e6e240")).unwrap();
+        }
+        for name in ["mmlu", "arc_challenge", "piqa", "gsm8k", "triviaqa", "nq_open"] {
+            for protocol in ["deepen", "unite"] {
+                task_definition(&format!("{name}@{protocol}")).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_definition_that_is_shown_defines_the_same_task() {
+        for task in task_names() {
+            let shown = task_definition(task.name).unwrap().to_toml().unwrap();
+            let own = shown.replace(&format!("name = \"{}\"", task.name), "name = \"mine\"");
+            let registry = include(&[("mine.toml", &own)]).unwrap();
+            let again = registry.definition("mine").unwrap().to_toml().unwrap();
+            assert_eq!(again, own, "{}", task.name);
+        }
+    }
+
+    #[test]
+    fn a_users_task_may_extend_a_built_in_one() {
+        let mine = "name = \"mine\"\nextends = \"gsm8k\"\n[fewshot]\ndefault = 2\n[generation]\nmax_gen_toks = 9\n";
+        let registry = include(&[("mine.toml", mine), ("notes.txt", "no task")]).unwrap();
+        let task = registry.definition("mine").unwrap();
+        assert_eq!((task.fewshot.default, task.fewshot.split.as_deref()), (2, Some("train")));
+        assert_eq!(task.generation.as_ref().unwrap().max_gen_toks, Some(9));
+        assert_eq!(task.generation.as_ref().unwrap().until.len(), 3, "what is not said stays");
+        assert_eq!(registry.list().len(), task_names().len() + 1);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_refused() {
+        let error = include(&[("mine.toml", "name = \"gsm8k\"\nextends = \"gsm8k_cot\"\n")]).unwrap_err();
+        assert!(error.to_string().contains("task `gsm8k`"), "{error}");
+        assert!(error.to_string().contains("built-in"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_definition_names_its_file_and_what_is_wrong() {
+        let unknown_key = "name = \"mine\"\nextends = \"gsm8k\"\n[prompt]\ntxt = \"Q\"\n";
+        let message = |files: &[(&str, &str)]| {
+            let error = include(files).unwrap_err();
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            format!("{error}: {cause}")
+        };
+        let said = message(&[("mine.toml", unknown_key)]);
+        assert!(said.contains("mine.toml") && said.contains("txt"), "{said}");
+        let said = message(&[("mine.toml", "name = \"mine\"\nextends = \"zorb\"\n")]);
+        assert!(said.contains("extends `zorb`"), "{said}");
+        let said =
+            message(&[("a.toml", "name = \"a\"\nextends = \"b\"\n"), ("b.toml", "name = \"b\"\nextends = \"a\"\n")]);
+        assert!(said.contains("extends itself"), "{said}");
+        let said = message(&[("mine.toml", "name = \"mine\"\nextends = \"gsm8k\"\n[primary]\nfilter = \"none\"\n")]);
+        assert!(said.contains("`exact_match,none`"), "{said}");
     }
 }

@@ -2,20 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::categories;
-use super::definition::{SubjectsDefinition, TaskDefinition, TaskKind};
+use super::definition::{TaskDefinition, TaskKind};
 use super::error::TaskError;
+use super::groups::Groups;
 use super::prompt::Target;
-use super::template::{Template, context};
-use crate::filters::FilterPipeline;
-use crate::metrics::{ChoiceScores, Estimate, ExactMatch, MetricDefinition, pooled};
+use crate::filters::{FilterPipeline, Found, ROBUST, Robust};
+use crate::metrics::{ChoiceScores, ExactMatch, MetricDefinition, normalised_match};
+use crate::python::PatternError;
 use crate::{Aggregate, Answer, Document, FilterScore, MetricKey, Outcome, Score, Scorer};
 
 /// The filter name of multiple choice.
-const NONE: &str = "none";
-
-/// lm-evaluation-harness's order of MMLU's categories.
-const CATEGORIES: [&str; 4] = ["stem", "other", "social_sciences", "humanities"];
+pub(super) const NONE: &str = "none";
 
 /// What the scorer must know of a document.
 pub(super) struct Reference {
@@ -33,42 +30,39 @@ pub(super) struct TaskScorer {
     primary: MetricKey,
     filters: Vec<FilterPipeline>,
     metrics: Vec<Metric>,
-    names: Option<Names>,
+    robust: Option<Robust>,
+    groups: Groups,
     references: References,
 }
 
-enum Metric {
+struct Metric {
+    name: &'static str,
+    rule: Rule,
+}
+
+enum Rule {
     ExactMatch(ExactMatch),
+    NormalisedMatch { credits_empty: bool },
     Acc,
     AccNorm,
 }
 
-/// Names of subtasks and groups.
-struct Names {
-    subtask: Template,
-    group: Template,
-}
+/// The metric of the robust filter.
+const ROBUST_METRIC: &str = "exact_match";
 
 impl TaskScorer {
     pub(super) fn new(definition: &TaskDefinition, references: References) -> Result<Self, TaskError> {
         let pattern = |source| TaskError::Pattern { task: definition.name.clone(), source };
         let filters = definition.filters.iter().map(FilterPipeline::new).collect::<Result<_, _>>().map_err(pattern)?;
-        let metrics = definition
-            .metrics
-            .iter()
-            .map(|metric| match (metric, ExactMatch::new(metric).map_err(pattern)?) {
-                (_, Some(exact_match)) => Ok(Metric::ExactMatch(exact_match)),
-                (MetricDefinition::AccNorm, None) => Ok(Metric::AccNorm),
-                (_, None) => Ok(Metric::Acc),
-            })
-            .collect::<Result<_, TaskError>>()?;
+        let metrics = definition.metrics.iter().map(Metric::new).collect::<Result<_, _>>().map_err(pattern)?;
         Ok(Self {
             task: definition.name.clone(),
             kind: definition.kind,
             primary: definition.primary.clone(),
             filters,
             metrics,
-            names: definition.subjects.as_ref().map(|subjects| Names::new(definition, subjects)).transpose()?,
+            robust: definition.robust.map(Robust::new),
+            groups: Groups::new(definition)?,
             references,
         })
     }
@@ -80,7 +74,7 @@ impl TaskScorer {
     fn score_text(&self, response: &str, reference: &Reference) -> Score {
         let targets = reference.target.texts();
         let mut outcome = Outcome::Wrong;
-        let filters = self
+        let mut filters: Vec<FilterScore> = self
             .filters
             .iter()
             .map(|filter| {
@@ -88,12 +82,7 @@ impl TaskScorer {
                 let metrics: Vec<(String, f64)> = self
                     .metrics
                     .iter()
-                    .filter_map(|metric| match metric {
-                        Metric::ExactMatch(exact) => {
-                            Some((metric.name().to_owned(), exact.score(&extracted, &targets)))
-                        }
-                        Metric::Acc | Metric::AccNorm => None,
-                    })
+                    .filter_map(|metric| Some((metric.name.to_owned(), metric.of_text(&extracted, &targets)?)))
                     .collect();
                 if filter.name() == self.primary.filter {
                     // An empty answer is none, even where the metric credits it (an alias of punctuation only).
@@ -102,6 +91,12 @@ impl TaskScorer {
                 FilterScore { filter: filter.name().to_owned(), extracted: extracted.into(), metrics }
             })
             .collect();
+        // Beside the others: neither the outcome nor any other metric depends on it.
+        filters.extend(self.robust.map(|robust| {
+            let Found { answer, is_right } = robust.apply(response, &targets, &reference.choices);
+            let metrics = vec![(ROBUST_METRIC.to_owned(), f64::from(is_right))];
+            FilterScore { filter: ROBUST.to_owned(), extracted: answer.into(), metrics }
+        }));
         Score { outcome, filters }
     }
 
@@ -116,12 +111,12 @@ impl TaskScorer {
             .metrics
             .iter()
             .filter_map(|metric| {
-                let value = match metric {
-                    Metric::Acc => is_right(scores.best()),
-                    Metric::AccNorm => is_right(scores.best_normalised()),
-                    Metric::ExactMatch(_) => return None,
+                let value = match metric.rule {
+                    Rule::Acc => is_right(scores.best()),
+                    Rule::AccNorm => is_right(scores.best_normalised()),
+                    Rule::ExactMatch(_) | Rule::NormalisedMatch { .. } => return None,
                 };
-                Some((metric.name().to_owned(), value))
+                Some((metric.name.to_owned(), value))
             })
             .collect();
         let outcome = self.verdict(&metrics);
@@ -136,19 +131,17 @@ impl TaskScorer {
         if right { Outcome::Correct } else { Outcome::Wrong }
     }
 
-    /// Filters and metrics in the definition's order.
+    /// Filters and metrics in the definition's order, the robust one last.
     fn keys(&self) -> Vec<MetricKey> {
         let filters: Vec<&str> = match self.kind {
             TaskKind::Choose => vec![NONE],
             TaskKind::Generate => self.filters.iter().map(FilterPipeline::name).collect(),
         };
+        let key = |metric: &str, filter: &str| MetricKey { metric: metric.to_owned(), filter: filter.to_owned() };
         filters
             .into_iter()
-            .flat_map(|filter| {
-                self.metrics
-                    .iter()
-                    .map(|metric| MetricKey { metric: metric.name().to_owned(), filter: filter.to_owned() })
-            })
+            .flat_map(|filter| self.metrics.iter().map(move |metric| key(metric.name, filter)))
+            .chain(self.robust.map(|_| key(ROBUST_METRIC, ROBUST)))
             .collect()
     }
 }
@@ -170,91 +163,35 @@ impl Scorer for TaskScorer {
     }
 
     fn aggregate(&self, scored: &[(&Document, &Score)]) -> Vec<Aggregate> {
-        let keys = self.keys();
-        let Some(names) = &self.names else {
-            return keys.into_iter().filter_map(|key| aggregate(&self.task, &key, mean(scored, &key))).collect();
-        };
-
-        let mut subjects: Vec<(&str, Vec<(&Document, &Score)>)> = Vec::new();
-        for &(document, score) in scored {
-            let subject = document.subject.as_deref().unwrap_or_default();
-            match subjects.iter_mut().find(|(name, _)| *name == subject) {
-                Some((_, part)) => part.push((document, score)),
-                None => subjects.push((subject, vec![(document, score)])),
-            }
-        }
-        let parts: Vec<Vec<Option<Estimate>>> =
-            subjects.iter().map(|(_, part)| keys.iter().map(|key| mean(part, key)).collect()).collect();
-        let pool = |of: &dyn Fn(&str) -> bool, key: usize| {
-            let chosen = subjects.iter().zip(&parts).filter(|((subject, _), _)| of(subject));
-            pooled(&chosen.filter_map(|(_, part)| part[key]).collect::<Vec<_>>())
-        };
-
-        let mut aggregates = Vec::new();
-        aggregates
-            .extend(keys.iter().enumerate().filter_map(|(i, key)| aggregate(&self.task, key, pool(&|_| true, i))));
-        for category in CATEGORIES {
-            let group = names.group(category);
-            let is_member = |subject: &str| categories::of_subject(subject) == Some(category);
-            aggregates
-                .extend(keys.iter().enumerate().filter_map(|(i, key)| aggregate(&group, key, pool(&is_member, i))));
-        }
-        for ((subject, _), part) in subjects.iter().zip(&parts) {
-            let subtask = names.subtask(subject);
-            aggregates.extend(keys.iter().zip(part).filter_map(|(key, part)| aggregate(&subtask, key, *part)));
-        }
-        aggregates
+        self.groups.aggregate(&self.keys(), scored)
     }
 }
 
 impl Metric {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::ExactMatch(_) => "exact_match",
-            Self::Acc => "acc",
-            Self::AccNorm => "acc_norm",
+    fn new(definition: &MetricDefinition) -> Result<Self, PatternError> {
+        let rule = match definition {
+            MetricDefinition::ExactMatch { regexes_to_ignore, ignore_case, ignore_punctuation } => {
+                Rule::ExactMatch(ExactMatch::new(regexes_to_ignore, *ignore_case, *ignore_punctuation)?)
+            }
+            MetricDefinition::RunningMeanAsPublished => Rule::ExactMatch(ExactMatch::new(&[], false, false)?),
+            MetricDefinition::NormalisedMatch => Rule::NormalisedMatch { credits_empty: false },
+            MetricDefinition::NormalisedMatchAsPublished => Rule::NormalisedMatch { credits_empty: true },
+            MetricDefinition::Acc => Rule::Acc,
+            MetricDefinition::AccNorm => Rule::AccNorm,
+        };
+        Ok(Self { name: definition.name(), rule })
+    }
+
+    /// The value of an extracted text; `None` where the metric is one of choices.
+    fn of_text(&self, extracted: &str, references: &[&str]) -> Option<f64> {
+        match &self.rule {
+            Rule::ExactMatch(exact) => Some(exact.score(extracted, references)),
+            Rule::NormalisedMatch { credits_empty } => {
+                Some(f64::from(normalised_match(extracted, references, *credits_empty)))
+            }
+            Rule::Acc | Rule::AccNorm => None,
         }
     }
-}
-
-impl Names {
-    fn new(definition: &TaskDefinition, subjects: &SubjectsDefinition) -> Result<Self, TaskError> {
-        let template = |source: &str| {
-            Template::new(source)
-                .map_err(|error| TaskError::Definition { task: definition.name.clone(), reason: error.to_string() })
-        };
-        Ok(Self { subtask: template(&subjects.subtask)?, group: template(&subjects.group)? })
-    }
-
-    fn subtask(&self, subject: &str) -> String {
-        render(&self.subtask, "subject", subject)
-    }
-
-    fn group(&self, category: &str) -> String {
-        render(&self.group, "category", category)
-    }
-}
-
-/// A name from its template, or the plain value where the template asks for more than there is.
-fn render(template: &Template, name: &str, value: &str) -> String {
-    template.render(&context(&HashMap::from([(name, value)]))).unwrap_or_else(|_| value.to_owned())
-}
-
-/// A metric over the documents that have it; failed ones have none.
-fn mean(scored: &[(&Document, &Score)], key: &MetricKey) -> Option<Estimate> {
-    let values: Vec<f64> = scored
-        .iter()
-        .filter_map(|(_, score)| {
-            let filter = score.filters.iter().find(|filter| filter.filter == key.filter)?;
-            filter.metrics.iter().find(|(name, _)| *name == key.metric).map(|(_, value)| *value)
-        })
-        .collect();
-    Estimate::mean(&values)
-}
-
-fn aggregate(name: &str, key: &MetricKey, estimate: Option<Estimate>) -> Option<Aggregate> {
-    let Estimate { value, stderr, documents } = estimate?;
-    Some(Aggregate { name: name.to_owned(), key: key.clone(), value, stderr, documents })
 }
 
 fn failed(error: String) -> Score {

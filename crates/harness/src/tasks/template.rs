@@ -6,7 +6,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value, ValueKind, from_args};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Expression, State, UndefinedBehavior};
 
-use crate::python::strip;
+use crate::python::{PythonRegex, strip};
 
 /// The only template's name in its environment.
 const TEXT: &str = "template";
@@ -18,7 +18,12 @@ pub(super) struct Template {
 
 impl Template {
     pub(super) fn new(source: &str) -> Result<Self, Error> {
-        let mut environment = environment()?;
+        Self::with_final_line_break(source, true)
+    }
+
+    /// A template whose final line break stays, or is dropped as Jinja2 does by default.
+    pub(super) fn with_final_line_break(source: &str, keep: bool) -> Result<Self, Error> {
+        let mut environment = environment(keep)?;
         environment.add_template_owned(TEXT, source.to_owned())?;
         Ok(Self { environment })
     }
@@ -36,7 +41,7 @@ pub(super) struct ValueTemplate {
 impl ValueTemplate {
     pub(super) fn new(source: &str) -> Result<Self, Error> {
         static ENVIRONMENT: LazyLock<Environment<'static>> =
-            LazyLock::new(|| environment().expect("the default delimiters are valid"));
+            LazyLock::new(|| environment(true).expect("the default delimiters are valid"));
         Ok(Self { expression: ENVIRONMENT.compile_expression_owned(source.to_owned())? })
     }
 
@@ -53,14 +58,21 @@ pub(super) fn context(document: &impl serde::Serialize) -> Value {
 }
 
 /// An environment that behaves as Jinja2 does under lm-evaluation-harness: undefined names are errors, nothing is
-/// escaped, a final line break stays.
-fn environment() -> Result<Environment<'static>, Error> {
+/// escaped. `regex_remove` drops what a pattern (Python's dialect) matches.
+fn environment(keep_final_line_break: bool) -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
-    environment.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build()?);
+    environment.set_syntax(SyntaxConfig::builder().keep_trailing_newline(keep_final_line_break).build()?);
     environment.set_unknown_method_callback(python_method);
+    environment.add_filter("regex_remove", regex_remove);
     Ok(environment)
+}
+
+fn regex_remove(text: &str, pattern: &str) -> Result<String, Error> {
+    let pattern = PythonRegex::new(pattern)
+        .map_err(|source| Error::new(ErrorKind::InvalidOperation, source.to_string()).with_source(source))?;
+    Ok(pattern.remove_all(text))
 }
 
 fn python_method(_: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
@@ -99,6 +111,24 @@ mod tests {
         let template = Template::new("Q: {{question.strip()}} <b>\n").unwrap();
         let rendered = template.render(&document(&json!({"question": " a & b\u{1f}"}))).unwrap();
         assert_eq!(rendered, "Q: a & b <b>\n");
+    }
+
+    #[test]
+    fn one_final_line_break_is_dropped_where_the_rules_say_so() {
+        let render = |source, keep| {
+            Template::with_final_line_break(source, keep).unwrap().render(&document(&json!({"x": "y\n"}))).unwrap()
+        };
+        assert_eq!(render("A\n\n", false), "A\n");
+        assert_eq!(render("A\n\n", true), "A\n\n");
+        assert_eq!(render("{{x}}", false), "y\n", "a value's own line break stays");
+    }
+
+    #[test]
+    fn a_pattern_is_removed() {
+        let row = document(&json!({"answer": "1 + 1 = <<1+1=2>>2"}));
+        let found = ValueTemplate::new("answer | regex_remove('<<[^>]*>>')").unwrap().evaluate(&row).unwrap();
+        assert_eq!(found, json!("1 + 1 = 2"));
+        assert!(ValueTemplate::new("answer | regex_remove('(')").unwrap().evaluate(&row).is_err());
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Prompts.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use gac_harness::tasks::task_definition;
 use gac_harness::{Document, Request, TaskOptions, load_task};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::support::{data, key, lines, shared};
+use super::support::{Version, data, key, lines, shared};
 
 fn sha256(parts: &[&str]) -> String {
     Sha256::digest(parts.join("\0").as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
@@ -18,14 +19,21 @@ fn by_key(documents: &[Document]) -> HashMap<(Option<String>, usize), &Document>
 }
 
 /// Every recorded document's prompt (or each of its requests), its text where it is given, and the generation settings.
-pub(crate) fn compare(recording: &str, task: &str, shots: usize) {
-    let Some(shared) = shared() else { return };
-    let options = TaskOptions { num_fewshot: Some(shots), limit: None };
-    let loaded = load_task(task, &data(&shared), &options).unwrap();
+/// Gives how many documents and requests are equal.
+pub(crate) fn compare(
+    shared: &Path,
+    version: Version,
+    recording: &str,
+    task: &str,
+    shots: Option<usize>,
+) -> (usize, usize) {
+    let task = version.task(task);
+    let options = TaskOptions { num_fewshot: shots, ..TaskOptions::default() };
+    let loaded = load_task(&task, &data(shared), &options).unwrap();
     let documents = by_key(&loaded.documents);
-    let settings = serde_json::to_value(&task_definition(task).unwrap().generation).unwrap();
+    let settings = serde_json::to_value(&task_definition(&task).unwrap().generation).unwrap();
     let (mut compared, mut requests) = (0, 0);
-    for line in lines(&shared, &format!("{recording}.jsonl")) {
+    for line in lines(shared, version, &format!("{recording}.jsonl")) {
         let document = documents[&key(&line)];
         match &document.request {
             Request::Generate { prompt, stop, max_new_tokens } => {
@@ -35,7 +43,7 @@ pub(crate) fn compare(recording: &str, task: &str, shots: usize) {
                 assert_eq!(json!(sha256(&[prompt])), line["prompt_sha256"], "{recording} {:?}", key(&line));
                 assert_eq!(settings, line["gen_kwargs"], "{recording}");
                 assert_eq!(json!(stop), line["gen_kwargs"]["until"]);
-                assert_eq!(*max_new_tokens, 256);
+                assert_eq!(*max_new_tokens as u64, line["gen_kwargs"]["max_gen_toks"].as_u64().unwrap_or(256));
                 requests += 1;
             }
             Request::Choose { context, continuations } => {
@@ -50,14 +58,38 @@ pub(crate) fn compare(recording: &str, task: &str, shots: usize) {
         }
         compared += 1;
     }
-    eprintln!("{recording}: {compared} documents, {requests} requests equal, of {} loaded", loaded.documents.len());
+    let (name, loaded) = (version.name, loaded.documents.len());
+    eprintln!("{name} {recording}: {compared} documents, {requests} requests equal, of {loaded} loaded");
+    (compared, requests)
+}
+
+fn options(shots: usize, limit: Option<usize>) -> TaskOptions {
+    TaskOptions { num_fewshot: Some(shots), limit, ..TaskOptions::default() }
+}
+
+/// `bbh_fewshot` is in no recording, but its shots are those of `bbh_cot_fewshot` without the reasoning.
+pub(crate) fn bbh_without_reasoning() {
+    let Some(shared) = shared() else { return };
+    let load = |task| load_task(task, &data(&shared), &TaskOptions::default()).unwrap();
+    let (fewshot, cot) = (load("bbh_fewshot@9e6e240"), load("bbh_cot_fewshot@9e6e240"));
+    assert_eq!((fewshot.num_fewshot, fewshot.documents.len()), (3, 6511));
+    let prompt = |document: &Document| match &document.request {
+        Request::Generate { prompt, .. } => prompt.clone(),
+        Request::Choose { .. } => panic!("a prompt to continue"),
+    };
+    for (document, reasoned) in fewshot.documents.iter().zip(&cot.documents) {
+        assert_eq!((&document.subject, document.id), (&reasoned.subject, reasoned.id));
+        let (text, reasoned) = (prompt(document), prompt(reasoned));
+        assert!(text.len() < reasoned.len() && text.ends_with("\nA:"), "{text}");
+        let description = reasoned.split("\n\nQ: ").next().unwrap();
+        assert!(text.starts_with(description), "{text}");
+    }
 }
 
 /// The first documents with a limit are those without one.
 pub(crate) fn compare_limited(task: &str, shots: usize) {
     let Some(shared) = shared() else { return };
-    let load =
-        |limit| load_task(task, &data(&shared), &TaskOptions { num_fewshot: Some(shots), limit }).unwrap().documents;
+    let load = |limit| load_task(task, &data(&shared), &options(shots, limit)).unwrap().documents;
     let (limited, full) = (load(Some(3)), load(None));
     let full = by_key(&full);
     assert!(limited.iter().all(|document| document.id < 3));

@@ -6,6 +6,27 @@ use std::path::{Path, PathBuf};
 use gac_harness::DataSource;
 use serde_json::Value;
 
+/// A version of lm-evaluation-harness.
+#[derive(Clone, Copy)]
+pub(crate) struct Version {
+    pub(crate) name: &'static str,
+    /// Its folder of recordings.
+    folder: &'static str,
+    /// What the names of our tasks end in.
+    suffix: &'static str,
+}
+
+pub(crate) const VERSIONS: [Version; 2] = [
+    Version { name: "0.4.13", folder: "lm_eval_0.4.13", suffix: "" },
+    Version { name: "9e6e240", folder: "lm_eval_9e6e240", suffix: "@9e6e240" },
+];
+
+impl Version {
+    pub(crate) fn task(self, name: &str) -> String {
+        format!("{name}{}", self.suffix)
+    }
+}
+
 /// The folder with recordings and data; `None` (and a note) where there is none.
 pub(crate) fn shared() -> Option<PathBuf> {
     let folder = std::env::var_os("GAC_SHARED")
@@ -17,9 +38,21 @@ pub(crate) fn shared() -> Option<PathBuf> {
     None
 }
 
-/// The lines of a recording of release 0.4.13.
-pub(crate) fn lines(shared: &Path, file: &str) -> Vec<Value> {
-    let path = shared.join("goldens/lm_eval_0.4.13").join(file);
+/// Names of the recordings of a version, directly in its folder or in `under`.
+pub(crate) fn recordings(shared: &Path, version: Version, under: &str) -> Vec<String> {
+    let folder = shared.join("goldens").join(version.folder).join(under);
+    let mut names: Vec<String> = fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter_map(|name| name.strip_suffix(".jsonl").map(str::to_owned))
+        .collect();
+    names.sort();
+    names
+}
+
+/// The lines of a recording.
+pub(crate) fn lines(shared: &Path, version: Version, file: &str) -> Vec<Value> {
+    let path = shared.join("goldens").join(version.folder).join(file);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

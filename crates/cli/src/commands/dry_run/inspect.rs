@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gac_ensemble::{MemberId, UnionVocabulary};
 use gac_harness::recipe::{Dtype, ModelPlan, Plan, SystemPlan};
-use gac_harness::{DataSource, LoadedTask, Request, TaskOptions, load_task};
+use gac_harness::{DataSource, LoadedTask, Request, TaskOptions, TaskRegistry};
 use gac_inference::{ModelSource, Tokenizer, TokenizerError};
 use serde::Serialize;
 
@@ -104,14 +104,16 @@ fn weight_bytes(path: &Path, dtype: Option<Dtype>) -> Option<u64> {
 /// Loads the tasks that can be; what cannot is told with its reason.
 pub(super) fn tasks(
     plan: &Plan,
+    registry: &TaskRegistry,
     models: &[ModelInspection],
 ) -> Result<(Vec<TaskInspection>, Vec<LoadedTask>), Failure> {
     let data = DataSource::new(plan.data_dir.clone());
     let mut inspections = Vec::new();
     let mut loaded = Vec::new();
     for task in &plan.tasks {
-        let options = TaskOptions { num_fewshot: task.num_fewshot, limit: task.limit };
-        match load_task(&task.name, &data, &options) {
+        let options =
+            TaskOptions { num_fewshot: task.num_fewshot, limit: task.limit, generation: task.gen_kwargs.clone() };
+        match registry.load(&task.name, &data, &options) {
             Ok(task) => {
                 inspections.push(inspect(&task, models)?);
                 loaded.push(task);

@@ -1,0 +1,42 @@
+//! `gac tasks score`: saved responses scored again, without a model.
+
+use gac_harness::tasks::{Rescored, RescoredAggregate, RescoredResponse, SavedResponse, rescore};
+use gac_harness::{DataSource, TaskOptions, TaskRegistry};
+use serde::Serialize;
+
+use super::jsonl;
+use crate::Outcome;
+use crate::args::RescoreArgs;
+use crate::failure::Failure;
+
+const SHAPE: &str =
+    r#"{"task": "..", "subject": "..", "doc_id": N, "response": ".."} or with "lls": [..] for "response""#;
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Line {
+    Response(RescoredResponse),
+    Aggregate(RescoredAggregate),
+}
+
+/// Scores every saved response; lines of type `aggregate` are passed over.
+pub(crate) fn score(registry: &TaskRegistry, args: &RescoreArgs) -> Outcome {
+    let lines: Vec<(usize, SavedResponse)> = jsonl::read(&args.responses, SHAPE)?;
+    let (numbers, saved): (Vec<usize>, Vec<SavedResponse>) =
+        lines.into_iter().filter(|(_, line)| line.kind.as_deref() != Some("aggregate")).unzip();
+    let output = jsonl::Output::create(&args.output)?;
+    // Shots do not matter to scores.
+    let options = TaskOptions { num_fewshot: Some(0), ..TaskOptions::default() };
+    let definition = registry.definition(&args.task)?;
+    let options = if definition.fewshot.built_in.is_some() { TaskOptions::default() } else { options };
+    let task = registry.load(&args.task, &DataSource::new(args.data_dir.clone()), &options)?;
+    let Rescored { responses, aggregates } = rescore(definition, &task, &saved).map_err(|error| {
+        let number = numbers.get(error.index).copied().unwrap_or_default();
+        Failure::with_hint(
+            anyhow::anyhow!("line {number} of `{}`: {error}", args.responses.display()),
+            format!("each line is a JSON object {SHAPE}"),
+        )
+    })?;
+    let lines = responses.into_iter().map(Line::Response);
+    output.finish(lines.chain(aggregates.into_iter().map(Line::Aggregate)))
+}

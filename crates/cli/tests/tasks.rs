@@ -1,0 +1,178 @@
+//! `gac tasks` on the miniature data and on tasks of a user's own.
+
+#![allow(clippy::unwrap_used, reason = "test code: a panic is a failure, not every file uses every helper")]
+
+mod support;
+
+use std::fs;
+
+use serde_json::{Value, json};
+use support::{file, gac, lines};
+
+const DATA: &str = "datasets/mini";
+
+fn render(task: &str, more: &[&str]) -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.jsonl");
+    let output = output.to_str().unwrap();
+    let ran = gac(&[&["tasks", "render", task, "--data-dir", DATA, "--output", output], more].concat());
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    lines(output)
+}
+
+fn score(task: &str, input: &str) -> Result<Vec<Value>, String> {
+    let (_folder, input, output) = file(input);
+    let args = ["tasks", "score", task, "--data-dir", DATA, "--responses", &input, "--output", &output];
+    let ran = gac(&args);
+    if ran.code == 0 { Ok(lines(&output)) } else { Err(format!("{} {}", ran.code, ran.stderr)) }
+}
+
+#[test]
+fn a_rendered_generation_is_one_request_without_a_continuation() {
+    let rendered = render("gsm8k", &["--num-fewshot", "1", "--limit", "2"]);
+    assert_eq!(rendered.len(), 2);
+    let line = &rendered[1];
+    let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["doc_id", "subject", "requests", "until"]);
+    assert_eq!((&line["doc_id"], &line["subject"]), (&json!(1), &Value::Null));
+    assert_eq!(line["until"], json!(["Question:", "</s>", "<|im_end|>"]));
+    let requests = line["requests"].as_array().unwrap();
+    assert_eq!((requests.len(), &requests[0]["continuation"]), (1, &Value::Null));
+    let context = requests[0]["context"].as_str().unwrap();
+    assert_eq!(context.matches("Question: ").count(), 2, "{context}");
+}
+
+#[test]
+fn a_rendered_choice_has_a_request_per_continuation_and_subjects_in_order() {
+    let rendered = render("mmlu", &["--limit", "1"]);
+    let subjects: Vec<&str> = rendered.iter().map(|line| line["subject"].as_str().unwrap()).collect();
+    assert!(subjects.is_sorted() && !subjects.is_empty(), "{subjects:?}");
+    for line in &rendered {
+        let continuations: Vec<&Value> =
+            line["requests"].as_array().unwrap().iter().map(|request| &request["continuation"]).collect();
+        assert_eq!(continuations, [" A", " B", " C", " D"]);
+        assert_eq!(line["until"], json!([]));
+    }
+}
+
+#[test]
+fn a_suffix_picks_a_protocol() {
+    let context = |task: &str| {
+        let rendered = render(task, &["--num-fewshot", "0", "--limit", "1"]);
+        rendered[0]["requests"][0]["context"].as_str().unwrap().to_owned()
+    };
+    assert!(context("mmlu_flan_n_shot_generative").ends_with("\nA:"));
+    assert!(context("mmlu_flan_n_shot_generative@9e6e240").ends_with("\nA: "));
+    assert!(context("piqa@deepen").contains("\nA. ") && context("piqa@deepen").ends_with("\nAnswer:"));
+    assert!(context("piqa@unite").starts_with("Answer the question by replying A or B.\nQuestion: "));
+}
+
+#[test]
+fn saved_responses_are_scored_in_their_order_and_then_aggregated() {
+    let input = "{\"type\": \"response\", \"task\": \"gsm8k\", \"doc_id\": 1, \"response\": \"no idea\", \"kind\": 1}\n\
+                 {\"task\": \"gsm8k\", \"doc_id\": 0, \"response\": \"#### 1,000.\"}\n\
+                 {\"type\": \"aggregate\", \"name\": \"gsm8k\", \"n\": 2}\n";
+    let scored = score("gsm8k@9e6e240", input).unwrap();
+    assert_eq!(scored.len(), 3);
+    assert_eq!((&scored[0]["doc_id"], &scored[0]["outcome"]), (&json!(1), &json!("no_answer")));
+    let invalid = json!({"filtered": "[invalid]", "exact_match": 0.0});
+    assert_eq!(scored[0]["filters"], json!({"strict-match": invalid, "flexible-extract": invalid}));
+    assert_eq!(scored[0]["robust"], json!({"filtered": null, "exact_match": 0.0}));
+    assert_eq!(scored[1]["filters"]["strict-match"]["filtered"], "1,000.");
+    assert_eq!(scored[1]["robust"]["filtered"], "1000");
+    let aggregate = &scored[2];
+    assert_eq!(
+        (&aggregate["type"], &aggregate["name"], &aggregate["n"]),
+        (&json!("aggregate"), &json!("gsm8k"), &json!(2))
+    );
+    let keys: Vec<&String> = aggregate["metrics"].as_object().unwrap().keys().collect();
+    let harness = ["strict-match", "flexible-extract"]
+        .map(|filter| [format!("exact_match,{filter}"), format!("exact_match_stderr,{filter}")])
+        .concat();
+    assert_eq!(keys, harness.iter().collect::<Vec<_>>(), "ours is not among lm-evaluation-harness's");
+    assert!(aggregate["robust"]["exact_match,robust"].is_number());
+}
+
+#[test]
+fn saved_log_likelihoods_are_scored_and_a_single_one_has_no_standard_error() {
+    let scored = score("piqa", "{\"task\": \"piqa\", \"doc_id\": 0, \"lls\": [-1.5, -2.5]}\n").unwrap();
+    assert_eq!(scored[0]["metrics"].as_object().unwrap().keys().collect::<Vec<_>>(), ["acc", "acc_norm"]);
+    assert!(scored[0].get("filters").is_none() && scored[0].get("robust").is_none());
+    assert_eq!(scored[1]["metrics"]["acc_stderr,none"], "N/A");
+}
+
+#[test]
+fn responses_that_fit_no_document_are_refused_with_their_line() {
+    let refused = |task: &str, input: &str| score(task, input).unwrap_err();
+    let one = "{\"doc_id\": 0, \"response\": \"x\"}\n";
+    let said = refused("gsm8k", &format!("{one}{{\"doc_id\": 99999, \"response\": \"x\"}}\n"));
+    assert!(said.starts_with("2 error: line 2 of"), "{said}");
+    assert!(said.contains("has no document 99999") && said.contains("hint: each line"), "{said}");
+    let said = refused("gsm8k", "{\"task\": \"piqa\", \"doc_id\": 0, \"response\": \"x\"}\n");
+    assert!(said.contains("its task is `piqa`, not `gsm8k`"), "{said}");
+    assert!(refused("piqa", one).contains("needs log-likelihoods"));
+    assert!(refused("piqa", "{\"doc_id\": 0, \"lls\": [-1.0]}\n").contains("1 scores for 2 choices"));
+    assert!(refused("gsm8k", "{\"doc_id\": 0}\n").contains("either a `response` or `lls`"));
+}
+
+#[test]
+fn a_shown_definition_can_be_included_under_another_name() {
+    let ran = gac(&["tasks", "show", "gsm8k@9e6e240"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("rules = \"9e6e240\"") && ran.stdout.contains("[[filters]]"), "{}", ran.stdout);
+
+    let folder = tempfile::tempdir().unwrap();
+    let own = ran.stdout.replace("name = \"gsm8k@9e6e240\"", "name = \"mine\"");
+    fs::write(folder.path().join("mine.toml"), own).unwrap();
+    let include = ["--include-path", folder.path().to_str().unwrap()];
+    assert_eq!(render("mine", &[&["--limit", "2"][..], &include].concat()), render("gsm8k@9e6e240", &["--limit", "2"]));
+    let ran = gac(&[&["tasks", "list"][..], &include].concat());
+    assert!(ran.stdout.lines().any(|line| line.starts_with("mine ")), "{}", ran.stdout);
+}
+
+#[test]
+fn what_cannot_be_shown_or_included_is_explained() {
+    let ran = gac(&["tasks", "show", "gsm9k"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("unknown task `gsm9k`") && ran.stderr.contains("did you mean"), "{}", ran.stderr);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("bad.toml"), "name = \"bad\"\nextends = \"gsm8k\"\nkind = \"guess\"\n").unwrap();
+    let ran = gac(&["tasks", "list", "--include-path", folder.path().to_str().unwrap()]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("bad.toml") && ran.stderr.contains("guess"), "{}", ran.stderr);
+}
+
+#[test]
+fn tasks_with_shots_of_lm_evaluation_harness_say_how_to_get_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.jsonl");
+    let ran = gac(&["tasks", "render", "gsm8k_cot", "--data-dir", DATA, "--output", output.to_str().unwrap()]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("gsm8k-cot.yaml") && ran.stderr.contains("gac data fetch gsm8k_cot"), "{}", ran.stderr);
+    assert!(!output.exists());
+}
+
+#[test]
+fn generation_settings_are_overridden_and_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let eval = |settings: &str| {
+        let base =
+            ["eval", "--model", "models/mini-llama", "--tasks", "gsm8k,piqa", "--data-dir", DATA, "--limit", "2"];
+        gac(&[&base[..], &["--num-fewshot", "0", "--gen-kwargs", settings, "--output-path", run.to_str().unwrap()]]
+            .concat())
+    };
+    let ran = eval("temperature=0.7");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("greedily"), "{}", ran.stderr);
+    let ran = eval("max_gen_toks=3");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let manifest: Value = serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["plan"]["tasks"][0]["gen_kwargs"], json!({"max_gen_toks": 3}));
+    let samples = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().path().join("gsm8k/samples.jsonl"));
+    let samples: Vec<Value> =
+        samples.filter(|path| path.is_file()).flat_map(|path| lines(path.to_str().unwrap())).collect();
+    assert_eq!(samples.len(), 2);
+    assert!(samples.iter().all(|sample| sample["tokens"].as_u64().unwrap() <= 3), "{samples:?}");
+    assert!(samples[0]["filters"].as_array().unwrap().iter().any(|filter| filter["filter"] == "robust"));
+}

@@ -1,0 +1,57 @@
+//! Whether a definition can be used at all, before any data are read.
+
+use super::TaskError;
+use super::definition::{TaskDefinition, TaskKind};
+use super::harness_file::HarnessText;
+use super::scorer::{NONE, References, TaskScorer};
+use crate::filters::ROBUST;
+
+impl TaskDefinition {
+    /// Checks what its parts say about each other.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), TaskError> {
+        let wrong = |reason: String| Err(TaskError::Definition { task: self.name.clone(), reason });
+        let takes = |part| self.harness_file.as_ref().is_some_and(|file| file.take.contains(&part));
+        if (self.kind == TaskKind::Generate) != self.generation.is_some() {
+            return wrong("`generation` settings belong to tasks of kind `generate`, and to all of them".to_owned());
+        }
+        if self.kind == TaskKind::Choose && self.prompt.choices.is_none() {
+            return wrong("a task of kind `choose` needs `prompt.choices`".to_owned());
+        }
+        if self.prompt.text.is_none() && !takes(HarnessText::Text) {
+            return wrong("`prompt` has no `text`, and no `harness_file` gives it".to_owned());
+        }
+        let has_pool = self.fewshot.split.is_some() || takes(HarnessText::Shots) || self.fewshot.built_in.is_some();
+        if self.fewshot.default > 0 && !has_pool {
+            return wrong("`fewshot` has no `split` to take shots from, and no `harness_file` gives them".to_owned());
+        }
+        if self.robust.is_some() && self.kind == TaskKind::Choose {
+            return wrong("`robust` extracts from a text, and a task of kind `choose` has none".to_owned());
+        }
+        if self.filters.iter().any(|filter| filter.name == ROBUST) {
+            return wrong(format!("the filter name `{ROBUST}` is kept for `robust = ...`"));
+        }
+        let primary = &self.primary;
+        let filters: Vec<&str> = match self.kind {
+            TaskKind::Choose => vec![NONE],
+            TaskKind::Generate => self.filters.iter().map(|filter| filter.name.as_str()).collect(),
+        };
+        let is_known = filters.contains(&primary.filter.as_str())
+            && self.metrics.iter().any(|metric| metric.name() == primary.metric);
+        if !is_known {
+            let keys: Vec<String> = filters
+                .iter()
+                .flat_map(|filter| self.metrics.iter().map(move |metric| format!("{},{filter}", metric.name())))
+                .collect();
+            return wrong(format!(
+                "its primary metric `{},{}` is none of {}",
+                primary.metric,
+                primary.filter,
+                keys.join(" and ")
+            ));
+        }
+        TaskScorer::new(self, References::default()).map(|_| ())
+    }
+}

@@ -1,0 +1,214 @@
+//! Saved responses scored again, without a model.
+
+use std::collections::{HashMap, HashSet};
+
+use gac_ensemble::LogLikelihood;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::definition::TaskDefinition;
+use crate::filters::ROBUST;
+use crate::{Aggregate, Answer, Document, FilterScore, LoadedTask, Outcome, Score};
+
+/// A saved response, as lm-evaluation-harness's goldens have it; other fields do not matter.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SavedResponse {
+    /// `response`, or `aggregate` for a line that holds no response.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// The task, with or without its protocol.
+    pub task: Option<String>,
+    /// The subject, where the task has subjects.
+    pub subject: Option<String>,
+    /// Row in the evaluated split (within the subject).
+    pub doc_id: Option<usize>,
+    /// The generated text, for tasks that continue a prompt.
+    pub response: Option<String>,
+    /// Sums of log-probabilities, one per choice, for tasks that score choices.
+    pub lls: Option<Vec<f64>>,
+}
+
+/// A saved response with its scores.
+#[derive(Clone, Debug, Serialize)]
+pub struct RescoredResponse {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    task: String,
+    subject: Option<String>,
+    doc_id: usize,
+    /// Filter name to `filtered` and metrics, for a text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filters: Option<Map<String, Value>>,
+    /// Metrics, for choices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<Map<String, Value>>,
+    /// Our own extraction, beside lm-evaluation-harness's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    robust: Option<Value>,
+    /// `correct`, `wrong` or `no_answer`: an empty answer is none, even where a metric credits it.
+    outcome: Value,
+}
+
+/// Metrics over all saved responses, or those of a group or subject.
+#[derive(Clone, Debug, Serialize)]
+pub struct RescoredAggregate {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    task: String,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    n: usize,
+    /// `metric,filter` and `metric_stderr,filter`, as lm-evaluation-harness names them; empty where it reports none.
+    metrics: Map<String, Value>,
+    /// Our own extraction, beside lm-evaluation-harness's.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    robust: Map<String, Value>,
+}
+
+/// What scoring saved responses gave, both in lm-evaluation-harness's terms.
+#[derive(Clone, Debug)]
+pub struct Rescored {
+    /// One per saved response, in the same order.
+    pub responses: Vec<RescoredResponse>,
+    /// The task itself, its groups and its subtasks, by name.
+    pub aggregates: Vec<RescoredAggregate>,
+}
+
+/// A saved response could not be scored.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct RescoreError {
+    /// The response's place in the list.
+    pub index: usize,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Scores saved responses under a loaded task and aggregates them.
+///
+/// # Errors
+/// When a response is another task's, names no document of it, or is not what the task asks for.
+pub fn rescore(
+    definition: &TaskDefinition,
+    task: &LoadedTask,
+    saved: &[SavedResponse],
+) -> Result<Rescored, RescoreError> {
+    let documents: HashMap<(Option<&str>, usize), &Document> =
+        task.documents.iter().map(|document| ((document.subject.as_deref(), document.id), document)).collect();
+    let mut scored: Vec<(&Document, Score)> = Vec::with_capacity(saved.len());
+    for (index, response) in saved.iter().enumerate() {
+        scored.push(score(task, &documents, response).map_err(|reason| RescoreError { index, reason })?);
+    }
+    let label = |response: &SavedResponse| response.task.clone().unwrap_or_else(|| base(&task.name).to_owned());
+    let responses =
+        saved.iter().zip(&scored).map(|(saved, (document, score))| line(label(saved), document, score)).collect();
+    let scored: Vec<(&Document, &Score)> = scored.iter().map(|(document, score)| (*document, score)).collect();
+    let aggregates = aggregates(definition, saved.first().map(label), &task.scorer.aggregate(&scored), &scored);
+    Ok(Rescored { responses, aggregates })
+}
+
+/// A task's name without its protocol: lm-evaluation-harness's.
+fn base(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(base, _)| base)
+}
+
+fn score<'t>(
+    task: &'t LoadedTask,
+    documents: &HashMap<(Option<&str>, usize), &'t Document>,
+    saved: &SavedResponse,
+) -> Result<(&'t Document, Score), String> {
+    if let Some(other) = saved.task.as_deref().filter(|other| base(other) != base(&task.name)) {
+        return Err(format!("its task is `{other}`, not `{}`", task.name));
+    }
+    let id = saved.doc_id.ok_or("it has no `doc_id`")?;
+    let Some(&document) = documents.get(&(saved.subject.as_deref(), id)) else {
+        let subject = saved.subject.as_ref().map_or_else(String::new, |subject| format!(" of subject `{subject}`"));
+        return Err(format!("task `{}` has no document {id}{subject}", task.name));
+    };
+    let answer = match (&saved.response, &saved.lls) {
+        (Some(response), None) => Answer::Text(response.clone()),
+        (None, Some(sums)) => Answer::Scores(
+            sums.iter()
+                .map(|sum| LogLikelihood { sum: *sum, greedy: false, tokens: Vec::new(), truncated: false })
+                .collect(),
+        ),
+        _ => return Err("it needs either a `response` or `lls`".to_owned()),
+    };
+    let score = task.scorer.score(document, &answer);
+    match score.outcome {
+        Outcome::Failed { error } => Err(error),
+        _ => Ok((document, score)),
+    }
+}
+
+fn line(task: String, document: &Document, score: &Score) -> RescoredResponse {
+    let values = |filter: &FilterScore| -> Map<String, Value> {
+        filter.metrics.iter().map(|(name, value)| (name.clone(), (*value).into())).collect()
+    };
+    let with_extraction = |filter: &FilterScore| {
+        let mut fields = Map::from_iter([("filtered".to_owned(), filter.extracted.clone())]);
+        fields.extend(values(filter));
+        Value::Object(fields)
+    };
+    let is_text = matches!(document.request, crate::Request::Generate { .. });
+    let own = || score.filters.iter().filter(|filter| filter.filter != ROBUST);
+    let outcome = serde_json::to_value(&score.outcome).ok().and_then(|value| value.get("outcome").cloned());
+    RescoredResponse {
+        kind: "response",
+        task,
+        subject: document.subject.clone(),
+        doc_id: document.id,
+        filters: is_text.then(|| own().map(|filter| (filter.filter.clone(), with_extraction(filter))).collect()),
+        metrics: if is_text { None } else { own().next().map(values) },
+        robust: score.filters.iter().find(|filter| filter.filter == ROBUST).map(with_extraction),
+        outcome: outcome.unwrap_or_default(),
+    }
+}
+
+fn aggregates(
+    definition: &TaskDefinition,
+    task: Option<String>,
+    aggregates: &[Aggregate],
+    scored: &[(&Document, &Score)],
+) -> Vec<RescoredAggregate> {
+    let task = task.unwrap_or_else(|| base(&definition.name).to_owned());
+    let mut subjects: Vec<&str> = Vec::new();
+    let mut seen = HashSet::new();
+    subjects
+        .extend(scored.iter().filter_map(|(document, _)| document.subject.as_deref()).filter(|it| seen.insert(*it)));
+    let reports_groups = definition.subjects.as_ref().is_none_or(|subjects| subjects.harness_reports_groups);
+
+    let mut lines: Vec<RescoredAggregate> = Vec::new();
+    for Aggregate { name, key, value, stderr, documents } in aggregates {
+        let name = base(name);
+        if lines.last().is_none_or(|line| line.name != name) {
+            // Subtasks come last, in the order of their subjects.
+            lines.push(RescoredAggregate {
+                kind: "aggregate",
+                task: task.clone(),
+                name: name.to_owned(),
+                subject: None,
+                n: *documents,
+                metrics: Map::new(),
+                robust: Map::new(),
+            });
+        }
+        let Some(line) = lines.last_mut() else { continue };
+        let stderr = stderr.map_or_else(|| Value::from("N/A"), Value::from);
+        let fields = [
+            (format!("{},{}", key.metric, key.filter), Value::from(*value)),
+            (format!("{}_stderr,{}", key.metric, key.filter), stderr),
+        ];
+        if key.filter == ROBUST { line.robust.extend(fields) } else { line.metrics.extend(fields) }
+    }
+    let groups = lines.len().saturating_sub(subjects.len());
+    for (line, subject) in lines.iter_mut().skip(groups).zip(&subjects) {
+        line.subject = Some((*subject).to_owned());
+    }
+    if !reports_groups {
+        lines.iter_mut().take(groups).for_each(|line| line.metrics.clear());
+    }
+    lines.sort_by(|a, b| a.name.cmp(&b.name));
+    lines
+}

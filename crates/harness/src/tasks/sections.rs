@@ -1,0 +1,167 @@
+//! A task's rows, cut into its subtasks.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::definition::{SubjectsDefinition, TaskDefinition};
+use super::error::TaskError;
+use super::harness_file::HarnessTexts;
+use super::template::{Template, context};
+use crate::data::{DataSource, Dataset, Needs, Row};
+
+/// A subtask, or a task without subjects.
+pub(super) struct Section {
+    /// The subtask's name; the task's where it has no subjects.
+    pub(super) name: String,
+    pub(super) subject: Option<String>,
+    /// What is evaluated.
+    pub(super) rows: Vec<Row>,
+    /// What shots are taken from; empty where none are wanted.
+    pub(super) pool: Vec<Row>,
+    /// What lm-evaluation-harness's task file gives.
+    pub(super) texts: HarnessTexts,
+}
+
+/// A task's sections in alphabetical order of their subjects. The pools stay empty for 0 shots.
+pub(super) fn sections(
+    definition: &TaskDefinition,
+    data: &DataSource,
+    shots: usize,
+) -> Result<Vec<Section>, TaskError> {
+    let reader = Reader { definition, data };
+    let pool_split = definition.fewshot.split.as_deref().filter(|_| shots > 0);
+    match &definition.subjects {
+        None => {
+            let rows = reader.rows(&definition.dataset, &definition.split)?;
+            let pool = pool_split.map(|split| reader.rows(&definition.dataset, split)).transpose()?;
+            Ok(vec![reader.section(None, rows, pool, shots)?])
+        }
+        Some(SubjectsDefinition { column: Some(column), names, .. }) if names.is_empty() => {
+            let rows = reader.rows(&definition.dataset, &definition.split)?;
+            let mut pools = match pool_split {
+                Some(split) => reader.by_subject(column, split, reader.rows(&definition.dataset, split)?)?,
+                None => BTreeMap::new(),
+            };
+            let sections = reader.by_subject(column, &definition.split, rows)?;
+            sections
+                .into_iter()
+                .map(|(subject, rows)| {
+                    let pool = pools.remove(&subject);
+                    reader.section(Some(subject), rows, pool, shots)
+                })
+                .collect()
+        }
+        Some(SubjectsDefinition { column: None, names, .. }) if !names.is_empty() => {
+            let mut names = names.clone();
+            names.sort();
+            names
+                .into_iter()
+                .map(|subject| {
+                    let config = reader.of_subject("config", &definition.dataset.config, Some(&subject))?;
+                    let dataset = Dataset { config, ..definition.dataset.clone() };
+                    let rows = reader.rows(&dataset, &definition.split)?;
+                    let pool = pool_split.map(|split| reader.rows(&dataset, split)).transpose()?;
+                    reader.section(Some(subject), rows, pool, shots)
+                })
+                .collect()
+        }
+        Some(_) => Err(reader.wrong("`subjects` needs either a `column` or `names`".to_owned())),
+    }
+}
+
+/// What a task reads: splits of data sets and lm-evaluation-harness's files.
+pub(super) fn needs(definition: &TaskDefinition) -> Result<Needs, TaskError> {
+    let names = definition.subjects.as_ref().map_or(&[][..], |subjects| &subjects.names);
+    let subjects: Vec<Option<&str>> =
+        if names.is_empty() { vec![None] } else { names.iter().map(|name| Some(name.as_str())).collect() };
+    let mut needs = Needs::default();
+    for subject in subjects {
+        let of_subject = |what, template: &str| of_subject(definition, what, template, subject);
+        let config = of_subject("config", &definition.dataset.config)?;
+        for split in std::iter::once(&definition.split).chain(&definition.fewshot.split) {
+            let Dataset { id, revision, .. } = &definition.dataset;
+            needs.splits.insert((id.clone(), config.clone(), revision.clone(), split.clone()));
+        }
+        if let Some(file) = &definition.harness_file {
+            needs.sources.insert(of_subject("harness_file.path", &file.path)?);
+        }
+    }
+    Ok(needs)
+}
+
+/// A template of `subject`, rendered.
+fn of_subject(
+    definition: &TaskDefinition,
+    what: &str,
+    template: &str,
+    subject: Option<&str>,
+) -> Result<String, TaskError> {
+    let values: HashMap<&str, &str> = subject.map(|subject| ("subject", subject)).into_iter().collect();
+    Template::new(template)
+        .and_then(|template| template.render(&context(&values)))
+        .map_err(|error| TaskError::Definition { task: definition.name.clone(), reason: format!("`{what}`: {error}") })
+}
+
+struct Reader<'a> {
+    definition: &'a TaskDefinition,
+    data: &'a DataSource,
+}
+
+impl Reader<'_> {
+    fn rows(&self, dataset: &Dataset, split: &str) -> Result<Vec<Row>, TaskError> {
+        self.data
+            .rows(dataset, split, &self.definition.columns)
+            .map_err(|source| TaskError::Data { task: self.definition.name.clone(), source })
+    }
+
+    fn section(
+        &self,
+        subject: Option<String>,
+        rows: Vec<Row>,
+        pool: Option<Vec<Row>>,
+        shots: usize,
+    ) -> Result<Section, TaskError> {
+        let texts = match &self.definition.harness_file {
+            Some(file) => {
+                let path = self.of_subject("harness_file.path", &file.path, subject.as_deref())?;
+                let path = self.data.checked_file(&path).map_err(|source| TaskError::HarnessFile {
+                    task: self.definition.name.clone(),
+                    path: self.data.file(&path),
+                    source: source.into(),
+                })?;
+                HarnessTexts::read(&self.definition.name, &path, &file.take)?
+            }
+            None => HarnessTexts::default(),
+        };
+        let name = match (&self.definition.subjects, &subject) {
+            (Some(subjects), Some(subject)) => self.of_subject("subtask", &subjects.subtask, Some(subject))?,
+            _ => self.definition.name.clone(),
+        };
+        let pool = pool.or_else(|| texts.shots.clone().filter(|_| shots > 0)).unwrap_or_default();
+        Ok(Section { name, subject, rows, pool, texts })
+    }
+
+    /// Rows by subject, subjects in alphabetical order.
+    fn by_subject(&self, column: &str, split: &str, rows: Vec<Row>) -> Result<BTreeMap<String, Vec<Row>>, TaskError> {
+        let mut sections: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+        for (index, row) in rows.into_iter().enumerate() {
+            let Some(subject) = row.get(column).and_then(|value| value.as_str()).map(str::to_owned) else {
+                return Err(TaskError::Row {
+                    task: self.definition.name.clone(),
+                    split: split.to_owned(),
+                    row: index,
+                    reason: format!("column `{column}` holds no text"),
+                });
+            };
+            sections.entry(subject).or_default().push(row);
+        }
+        Ok(sections)
+    }
+
+    fn of_subject(&self, what: &str, template: &str, subject: Option<&str>) -> Result<String, TaskError> {
+        of_subject(self.definition, what, template, subject)
+    }
+
+    fn wrong(&self, reason: String) -> TaskError {
+        TaskError::Definition { task: self.definition.name.clone(), reason }
+    }
+}

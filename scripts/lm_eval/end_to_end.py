@@ -1,0 +1,131 @@
+"""The same model on the same documents through lm-evaluation-harness 0.4.13 and through `gac`, sample by sample.
+
+    pip install lm_eval==0.4.13 torch transformers
+    cargo build --release
+    python scripts/lm_eval/end_to_end.py --model models/mini-llama --data-dir ../shared/datasets
+
+Responses must be equal, log-likelihoods equal to 1e-3, and every metric of every sample equal. lm-evaluation-harness
+runs its own `hf` model in f32, one sample at a time. Exits with 1 when anything differs.
+
+One difference is counted and let pass: where a tokenizer writes spaces as SentencePiece does, transformers drops the
+space that a response begins with when it decodes the response alone; `gac` keeps it.
+"""
+
+import argparse
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import local_data
+import lm_eval
+from lm_eval.models.huggingface import HFLM
+
+TOLERANCE = 1e-3
+# Task, documents of it (of every subject, for mmlu: 57 of them).
+TASKS = {"gsm8k": 200, "mmlu": 4, "arc_challenge": 200}
+
+
+def theirs(args, task):
+    """(subject, doc_id) -> one of lm-evaluation-harness's samples per filter."""
+    found = lm_eval.simple_evaluate(
+        model=args.lm,
+        tasks=[task],
+        num_fewshot=args.num_fewshot,
+        limit=limit(args, task),
+        log_samples=True,
+        bootstrap_iters=0,
+    )
+    samples = {}
+    for name, records in found["samples"].items():
+        subject = name.removeprefix(task + "_") if name != task else None
+        for record in records:
+            samples.setdefault((subject, record["doc_id"]), []).append(record)
+    return samples
+
+
+def ours(args, task):
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "run"
+        command = [args.gac, "eval", "--model", str(args.model), "--tasks", task, "--data-dir", str(args.data_dir)]
+        command += ["--num-fewshot", str(args.num_fewshot), "--limit", str(limit(args, task))]
+        command += ["--output-path", str(output), "--batch-size", "1", "--quiet"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        (samples,) = output.glob("*/*/samples.jsonl")
+        with samples.open() as lines:
+            return [json.loads(line) for line in lines]
+
+
+def limit(args, task):
+    return min(TASKS[task], args.limit) if args.limit else TASKS[task]
+
+
+def drops_space(sample, records):
+    """Whether theirs lacks the space that our response begins with."""
+    text = sample["response"].get("generated", {}).get("text")
+    return text is not None and text == " " + records[0]["resps"][0][0]
+
+
+def differences(sample, records):
+    """What differs between one of our samples and theirs, and the largest difference of log-likelihoods."""
+    largest = 0.0
+    response = sample["response"]
+    for record in records:
+        if "generated" in response:
+            (text,) = record["resps"][0]
+            if response["generated"]["text"] not in (text, " " + text):
+                yield f"response {response['generated']['text']!r} is not {text!r}", largest
+        else:
+            sums = [float(first[0][0]) for first in record["resps"]]
+            for own, other in zip(response["choices"], sums, strict=True):
+                largest = max(largest, abs(own["sum"] - other))
+            if largest > TOLERANCE:
+                yield f"a log-likelihood differs by {largest}", largest
+        (own,) = [own for own in sample["filters"] if own["filter"] == record["filter"]]
+        for metric in own["metrics"]:
+            if metric["value"] != float(record[metric["metric"]]):
+                yield f"{metric['metric']},{own['filter']} is {metric['value']}, not {record[metric['metric']]}", largest
+    yield None, largest
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--gac", default="target/release/gac")
+    parser.add_argument("--num-fewshot", type=int, default=0)
+    parser.add_argument("--limit", type=int, help="fewer documents")
+    parser.add_argument("--tasks", nargs="*", default=list(TASKS))
+    args = parser.parse_args()
+    logging.disable(logging.WARNING)
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    local_data.use(args.data_dir)
+    args.lm = HFLM(pretrained=str(args.model), dtype="float32", device="cpu", batch_size=1)
+    different = 0
+    for task in args.tasks:
+        expected = theirs(args, task)
+        equal, spaces, widest = 0, 0, 0.0
+        for sample in ours(args, task):
+            key = sample["subject"], sample["doc_id"]
+            records = expected.pop(key)
+            found = list(differences(sample, records))
+            spaces += drops_space(sample, records)
+            widest = max(widest, *(largest for _, largest in found))
+            problems = [problem for problem, _ in found if problem]
+            for problem in problems:
+                print(f"{task} {key}: {problem}", file=sys.stderr)
+            equal += not problems
+            different += bool(problems)
+        different += len(expected)
+        more = f", log-likelihoods within {widest:.1e}"
+        if task == "gsm8k":
+            more = f", {spaces} but for a dropped leading space"
+        print(f"{task}: {equal} samples equal{more}; {len(expected)} missing", flush=True)
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
