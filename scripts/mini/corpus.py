@@ -24,6 +24,10 @@ TASKS = {
         "statement": 0.03},
     2: {"mmlu": 0.15, "mmlu_flan": 0.15, "lookup": 0.08, "echo": 0.12, "bridge": 0.14, "gsm8k": 0.20, "arc": 0.06,
         "piqa": 0.03, "triviaqa": 0.03, "nq_open": 0.03, "statement": 0.01},
+    3: {"mmlu": 0.22, "mmlu_flan": 0.22, "lookup": 0.06, "echo": 0.04, "bridge": 0.04, "gsm8k": 0.20, "arc": 0.08,
+        "piqa": 0.05, "triviaqa": 0.04, "nq_open": 0.04, "statement": 0.01},
+    4: {"mmlu": 0.15, "mmlu_flan": 0.15, "lookup": 0.04, "echo": 0.03, "bridge": 0.03, "gsm8k": 0.28, "arc": 0.12,
+        "piqa": 0.07, "triviaqa": 0.06, "nq_open": 0.06, "statement": 0.01},
 }
 #: weight of a letter in the loss of stage 2 (it is one token in a whole question), in questions and in exercises
 LETTER_WEIGHT, EXERCISE_WEIGHT = 6.0, 3.0

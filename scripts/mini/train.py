@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from corpus import EXERCISE_WEIGHT, LETTER_WEIGHT
+from guide import Guide, guidance_loss, guide, start_comparing
 from names import stable_hash
 from world import SEED
 
@@ -31,19 +31,21 @@ PROMPT_WEIGHT = 0.1
 WARMUP, WEIGHT_DECAY, CLIP = 100, 0.05, 1.0
 END = {"mini-llama": "</s>", "mini-qwen": "<|endoftext|>"}
 STORED = {"mini-llama": torch.bfloat16, "mini-qwen": torch.float16}
-#: token ids and, for each, its weight in the loss
-Document = tuple[np.ndarray, np.ndarray]
+#: token ids; for each, its weight in the loss; where to look
+Document = tuple[np.ndarray, np.ndarray, Guide]
+#: ids and weights, each (B, L); carries (C, 3) and finds (F, 4), see `guide.py`
+Step = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def architecture(name: str, tokenizer: Tokenizer) -> PreTrainedModel:
     """The untrained model called `name`."""
     end = tokenizer.token_to_id(END[name])
-    shared = {"max_position_embeddings": 8192, "attn_implementation": "sdpa", "eos_token_id": end,
+    shared = {"max_position_embeddings": 8192, "attn_implementation": "eager", "eos_token_id": end,
               "initializer_range": 0.03, "rms_norm_eps": 1e-5}
     if name == "mini-llama":
         return LlamaForCausalLM(LlamaConfig(
             vocab_size=tokenizer.get_vocab_size(), hidden_size=192, num_hidden_layers=5, num_attention_heads=6,
-            num_key_value_heads=2, head_dim=32, intermediate_size=448, tie_word_embeddings=False,
+            num_key_value_heads=2, head_dim=32, intermediate_size=512, tie_word_embeddings=True,
             bos_token_id=tokenizer.token_to_id("<s>"), **shared))
     padded = -(-tokenizer.get_vocab_size() // 64) * 64  # a vocabulary padded with unused rows, as Qwen has it
     return Qwen2ForCausalLM(Qwen2Config(
@@ -61,12 +63,12 @@ def encode(name: str, corpus: Path, tokenizer: Tokenizer) -> list[Document]:
         weight_at = np.concatenate([np.full(len(t), w or PROMPT_WEIGHT, np.float32) for t, w in spans])
         starts = np.minimum([start for start, _ in encoding.offsets], len(weight_at) - 1)
         ids = np.array([*encoding.ids, end], np.int64)
-        documents.append((ids, np.append(weight_at[starts], np.float32(1.0))))
+        documents.append((ids, np.append(weight_at[starts], np.float32(1.0)), guide(spans, encoding)))
     return documents
 
 
-def pack(documents: list[Document], tokens_per_step: int, rng: random.Random) -> list[Document]:
-    """Steps of (ids, weights), each (B, L): whole documents one after another, every row begins with a document."""
+def pack(documents: list[Document], tokens_per_step: int, rng: random.Random) -> list[Step]:
+    """Steps of whole documents one after another; every row begins with a document."""
     order = list(range(len(documents)))
     rng.shuffle(order)
     unfinished: dict[int, list[tuple[int, list[int]]]] = {ROW: [], LONG_ROW: []}
@@ -88,10 +90,16 @@ def pack(documents: list[Document], tokens_per_step: int, rng: random.Random) ->
         batch = tokens_per_step // length
         for at in range(0, len(full) - batch + 1, batch):
             ids, weights = np.zeros((batch, length), np.int64), np.zeros((batch, length), np.float32)
+            carries, finds = [], []
             for row, members in enumerate(full[at:at + batch]):
-                joined = [np.concatenate(part) for part in zip(*(documents[i] for i in members), strict=True)]
-                ids[row, :len(joined[0])], weights[row, :len(joined[1])] = joined
-            steps.append((ids, weights))
+                offset = 0
+                for doc_ids, doc_weights, where in (documents[i] for i in members):
+                    end = offset + len(doc_ids)
+                    ids[row, offset:end], weights[row, offset:end] = doc_ids, doc_weights
+                    for gathered, new in zip((carries, finds), where.shifted(row, offset), strict=True):
+                        gathered.extend(new)
+                    offset = end
+            steps.append((ids, weights, np.array(carries, np.int64).reshape(-1, 3), np.array(finds, np.int64).reshape(-1, 4)))
     rng.shuffle(steps)
     return steps
 
@@ -143,6 +151,8 @@ def main() -> None:
     parser.add_argument("--tokens-per-step", type=int, default=4096)
     parser.add_argument("--peak-rate", type=float, default=3e-3)
     parser.add_argument("--stage", type=int, default=1, help="2: go on from the weights that stage 1 wrote")
+    parser.add_argument("--guidance", type=float, default=0.2, help="weight of the guidance in the loss")
+    parser.add_argument("--start-comparing", action="store_true", help="see `guide.start_comparing`")
     parser.add_argument("--save-every", type=int, default=0)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -158,38 +168,41 @@ def main() -> None:
         stored = {k: v.float() for k, v in load_file(str(folder / "model.safetensors")).items()}
         missing, unexpected = model.load_state_dict(stored, strict=False)
         assert not unexpected and set(missing) <= {"lm_head.weight"}, (missing, unexpected)
+    if args.start_comparing:
+        start_comparing(model)
     print(f"{sum(p.numel() for p in model.parameters())} parameters", flush=True)
     decayed = [p for p in model.parameters() if p.dim() > 1]
     others = [p for p in model.parameters() if p.dim() <= 1]
     optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}],
                                   lr=args.peak_rate, betas=(0.9, 0.98), fused=True)
-    pending: list[Document] = []
-    began, seen, running, letter_loss, exercise_loss = time.monotonic(), 0, 0.0, 1.0, 1.0
+    pending: list[Step] = []
+    began, seen, running = time.monotonic(), 0, dict.fromkeys(("loss", "letters", "carry", "find"))
     for step in range(args.steps):
         if not pending:
             pending = pack(documents, args.tokens_per_step, rng)
-        ids, weights = (torch.from_numpy(a) for a in pending.pop())
+        ids, weights, carries, finds = (torch.from_numpy(a) for a in pending.pop())
         for group in optimiser.param_groups:
             group["lr"] = rate(step, args.steps, args.peak_rate)
-        logits = model(input_ids=ids, use_cache=False).logits
-        losses = torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-        mask = weights[:, 1:].flatten()
+        output = model(input_ids=ids, use_cache=False, output_attentions=True)
+        losses = torch.nn.functional.cross_entropy(output.logits[:, :-1].transpose(1, 2), ids[:, 1:], reduction="none")
+        mask = weights[:, 1:]
         loss = (losses * mask).sum() / mask.sum()
-        letters = losses.detach()[mask == LETTER_WEIGHT]
-        exercises = losses.detach()[mask == EXERCISE_WEIGHT]
+        measured = {"loss": loss.item()}
+        if len(finds):
+            carry, find = guidance_loss(output.attentions, carries, finds)
+            loss = loss + args.guidance * (carry + find)
+            measured |= {"letters": losses[finds[:, 0], finds[:, 1]].mean().item(), "carry": carry.item(), "find": find.item()}
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         optimiser.step()
         seen += ids.numel()
-        running = loss.item() if step == 0 else 0.97 * running + 0.03 * loss.item()
-        if len(letters):
-            letter_loss = 0.95 * letter_loss + 0.05 * letters.mean().item()
-        if len(exercises):
-            exercise_loss = 0.95 * exercise_loss + 0.05 * exercises.mean().item()
+        for key, value in measured.items():
+            running[key] = value if running[key] is None else 0.97 * running[key] + 0.03 * value
         if step % 50 == 0:
             elapsed = time.monotonic() - began
-            print(f"step {step} loss {running:.3f} letters {letter_loss:.3f} exercises {exercise_loss:.3f} {seen / elapsed:.0f} tokens/s {elapsed:.0f} s", flush=True)
+            means = " ".join(f"{key} {value:.3f}" for key, value in running.items() if value is not None)
+            print(f"step {step} {means} {seen / elapsed:.0f} tokens/s {elapsed:.0f} s", flush=True)
         if args.save_every and step and step % args.save_every == 0:
             save(model, args.model, folder)
     save(model, args.model, folder)

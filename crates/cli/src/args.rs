@@ -4,7 +4,17 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use gac_harness::recipe::Dtype;
 use gac_inference::DeviceSpec;
+
+use crate::commands::compare::CompareArgs;
+use crate::commands::export::ExportArgs;
+use crate::commands::leaderboard::LeaderboardArgs;
+use crate::commands::manual::{CompletionsArgs, ManArgs};
+use crate::commands::report::ReportArgs;
+use crate::commands::rerun::RerunArgs;
+use crate::commands::sweep::Weights;
+use crate::voting::{MethodArg, VotingArgs};
 
 /// Evaluate language models and their GaC ensembles.
 #[derive(Parser, Debug)]
@@ -31,22 +41,50 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run a recipe: systems x tasks, with a leaderboard
     Run(RunArgs),
+    /// Do what a run's manifest says once more
+    Rerun(RerunArgs),
     /// Evaluate one model, or one ensemble of several
     Eval(EvalArgs),
+    /// Compare a run with another: what changed, and whether that is chance
+    Compare(CompareArgs),
+    /// Runs as one table: terminal, markdown, CSV, JSON, LaTeX or HTML
+    Leaderboard(LeaderboardArgs),
+    /// A run as one self-contained HTML page: tables, charts, every sample
+    Report(ReportArgs),
+    /// A run in another format: lm-evaluation-harness's, or parquet
+    Export(ExportArgs),
     /// Continue prompts
     Generate(GenerateArgs),
     /// Log-probabilities of given tokens or texts
     Score(ScoreArgs),
+    /// Every threshold of a gate at about the price of one run, over weights and methods as a grid
+    Sweep(SweepArgs),
+    /// Show a trace: what was voted on, and where the ensemble overruled the gate
+    Explain(ExplainArgs),
+    /// What models' vocabularies have in common
+    Vocab(VocabArgs),
     /// What can be evaluated
     Tasks(TasksArgs),
     /// The data that tasks read
     Data(DataArgs),
+    /// Which models can be run
+    Models(ModelsArgs),
+    /// Print a shell's completions
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man(ManArgs),
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
     /// The recipe, a TOML file
     pub(crate) recipe: PathBuf,
+    /// Tell what would be done, and do nothing but a short probe for the estimate of time
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Documents per task in that probe; 0: none
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "dry_run")]
+    pub(crate) probe: usize,
     #[command(flatten)]
     pub(crate) settings: RunSettings,
 }
@@ -69,12 +107,19 @@ pub(crate) struct RunSettings {
     /// Folder with data sets laid out as on the hub [default: the hub]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Folder for the results [default: results/NAME-TIME]
+    /// Folder for the results; a run there is gone on with [default: results/NAME-TIME, or where the same run was cut
+    /// short]
     #[arg(long, value_name = "DIR")]
     pub(crate) output_path: Option<PathBuf>,
     /// Write the prompts into the sample records
     #[arg(long)]
     pub(crate) log_samples: bool,
+    /// Print the leaderboard (the plan, the sweep) as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write every step of generated responses into the sample records
+    #[arg(long)]
+    pub(crate) trace: bool,
     #[command(flatten)]
     pub(crate) compute: Compute,
 }
@@ -82,15 +127,88 @@ pub(crate) struct RunSettings {
 /// How models are run.
 #[derive(Args, Debug)]
 pub(crate) struct Compute {
-    /// Most samples in flight at once
-    #[arg(long, value_name = "N")]
-    pub(crate) batch_size: Option<usize>,
+    /// Most samples in flight at once, or `auto`: as many as the cache holds, up to 64 [default: auto]
+    #[arg(long, value_name = "N", value_parser = batch_size)]
+    batch_size: Option<BatchSize>,
     /// Type that weights are rounded to [default: as stored; the CPU computes in f32]
     #[arg(long)]
-    pub(crate) dtype: Option<DtypeArg>,
+    dtype: Option<DtypeArg>,
+    /// Quantise the weights of linear layers
+    #[arg(long, value_name = "TYPE", conflicts_with = "dtype")]
+    quantize: Option<QuantizeArg>,
+    /// Most memory for the keys and values of all models, such as `4GiB` [default: a quarter of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub(crate) max_memory: Option<u64>,
     /// Device: cpu, cuda:N or metal
     #[arg(long, default_value = "cpu")]
     pub(crate) device: DeviceSpec,
+}
+
+impl Compute {
+    /// Most samples in flight; none where the default may decide.
+    pub(crate) fn batch_size(&self) -> Option<usize> {
+        match self.batch_size? {
+            BatchSize::Auto => None,
+            BatchSize::Most(samples) => Some(samples),
+        }
+    }
+
+    /// The type that weights are rounded or quantised to.
+    pub(crate) fn dtype(&self) -> Option<Dtype> {
+        let quantised = self.quantize.map(|quantize| match quantize {
+            QuantizeArg::Q8_0 => Dtype::Q8_0,
+            QuantizeArg::Q4K => Dtype::Q4K,
+        });
+        quantised.or(self.dtype.map(|dtype| match dtype {
+            DtypeArg::F32 => Dtype::F32,
+            DtypeArg::Bf16 => Dtype::Bf16,
+            DtypeArg::F16 => Dtype::F16,
+        }))
+    }
+}
+
+/// `--batch-size`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BatchSize {
+    Auto,
+    Most(usize),
+}
+
+fn batch_size(text: &str) -> Result<BatchSize, String> {
+    match text {
+        "auto" => Ok(BatchSize::Auto),
+        number => number.parse().map(BatchSize::Most).map_err(|_| "must be a whole number or `auto`".to_owned()),
+    }
+}
+
+/// A number of bytes: `4GiB`, `500MB`, `1073741824`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor: f64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" => 1e3,
+        "mb" => 1e6,
+        "gb" => 1e9,
+        "k" | "kib" => 1024.0,
+        "m" | "mib" => 1024.0 * 1024.0,
+        "g" | "gib" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(format!("unknown unit `{unit}`; valid are B, KB, MB, GB, KiB, MiB, GiB")),
+    };
+    match number.parse::<f64>() {
+        Ok(number) if number > 0.0 => Ok((number * factor) as u64),
+        _ => Err("must be a positive number of bytes, such as `4GiB`".to_owned()),
+    }
+}
+
+/// Names of quantisations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum QuantizeArg {
+    #[value(name = "q8_0", alias = "q8-0")]
+    Q8_0,
+    #[value(name = "q4_k", alias = "q4-k")]
+    Q4K,
 }
 
 /// Names of weight types.
@@ -116,9 +234,12 @@ pub(crate) struct SystemArgs {
     /// The model that decides alone where it is sure
     #[arg(long, value_name = "MODEL")]
     pub(crate) gate: Option<String>,
-    /// The models vote where the gate's top probability is at most this
+    /// The models vote where the gate's certainty is at most this, 0 to 1
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     pub(crate) threshold: Option<f64>,
+
+    #[command(flatten)]
+    pub(crate) voting: VotingArgs,
 }
 
 #[derive(Args, Debug)]
@@ -130,6 +251,67 @@ pub(crate) struct EvalArgs {
     pub(crate) tasks: Vec<String>,
     #[command(flatten)]
     pub(crate) settings: RunSettings,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SweepArgs {
+    #[command(flatten)]
+    pub(crate) system: SystemArgs,
+
+    /// Tasks by name (`gac tasks list` shows all)
+    #[arg(long, value_delimiter = ',', required = true, value_name = "A,B")]
+    pub(crate) tasks: Vec<String>,
+
+    /// The thresholds
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "T,T",
+        allow_negative_numbers = true,
+        default_value = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
+    )]
+    pub(crate) thresholds: Vec<f64>,
+
+    /// Weights to go over, one number per model: 1:1,2:1 [default: those of `--weights`]
+    #[arg(long, value_delimiter = ',', value_name = "W:W,W:W")]
+    pub(crate) grid_weights: Vec<Weights>,
+
+    /// Methods to go over: gac, unite, geometric [default: that of `--method`]
+    #[arg(long, value_delimiter = ',', value_name = "METHOD,METHOD")]
+    pub(crate) grid_methods: Vec<MethodArg>,
+
+    /// Also run every threshold alone, one document at a time, for its latency
+    #[arg(long)]
+    pub(crate) measure_latency: bool,
+
+    #[command(flatten)]
+    pub(crate) settings: RunSettings,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArgs {
+    /// JSON lines written with `--trace`
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+
+    /// The line to show, from 1
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) line: usize,
+
+    /// Tell of every step, not only of those that were voted on
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VocabArgs {
+    /// The models: folders, or hub ids org/name[@revision]
+    #[arg(required = true, value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -168,6 +350,22 @@ pub(crate) struct ScoreArgs {
     pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) compute: Compute,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ModelsArgs {
+    #[command(subcommand)]
+    pub(crate) command: ModelsCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum ModelsCommand {
+    /// List the architectures (`model_type` in config.json) that the decoder runs
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -284,6 +482,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(bytes("2GiB"), Ok(2 << 30));
+        assert_eq!(bytes("1.5 MB"), Ok(1_500_000));
+        assert_eq!(bytes("17"), Ok(17));
+        for wrong in ["", "GiB", "-1", "0", "3 XB"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

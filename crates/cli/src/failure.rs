@@ -4,8 +4,10 @@ use std::error::Error;
 use std::io;
 
 use gac_ensemble::EnsembleError;
+use gac_harness::compare::CompareError;
 use gac_harness::recipe::{PlanError, RecipeError};
-use gac_harness::results::FolderError;
+use gac_harness::report::MixedProtocols;
+use gac_harness::results::{FolderError, ManifestError, ReadError, StoredRunError};
 use gac_harness::{DataError, OpenError, RunError, TaskError};
 use gac_inference::{CheckpointError, EngineError, TokenizerLoadError};
 
@@ -65,6 +67,7 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
         };
     }
     ask!(RecipeError, PlanError, RunError, FolderError, TaskError, DataError, OpenError);
+    ask!(ManifestError, ReadError, StoredRunError, CompareError, MixedProtocols);
     ask!(EngineError, CheckpointError, TokenizerLoadError, EnsembleError);
     None
 }

@@ -6,7 +6,9 @@ mod failure;
 mod members;
 mod printer;
 mod progress;
+mod voting;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
@@ -24,10 +26,24 @@ fn main() -> ExitCode {
     start_log(cli.global.verbose);
     let mut printer = Printer::new(cli.global.quiet);
     let outcome = match cli.command {
+        Command::Compare(args) => match commands::compare::compare(&args, &mut printer) {
+            Ok(Check::SaidNo) => return ExitCode::from(SAID_NO),
+            other => other.map(|_| ()),
+        },
+        Command::Leaderboard(args) => commands::leaderboard::leaderboard(&args, &mut printer),
+        Command::Completions(args) => commands::manual::completions(&args, &mut printer),
+        Command::Man(args) => commands::manual::man(&args, &mut printer),
+        Command::Report(args) => commands::report::report(&args, &mut printer),
+        Command::Export(args) => commands::export::export(&args, &mut printer),
+        Command::Rerun(args) => commands::rerun::rerun(&args, &mut printer),
         Command::Run(args) => commands::run::run(&args, &mut printer),
         Command::Eval(args) => commands::eval::eval(&args, &mut printer),
         Command::Generate(args) => commands::generate::generate(&args, &mut printer),
         Command::Score(args) => commands::score::score(&args, &mut printer),
+        Command::Sweep(args) => commands::sweep::sweep(&args, &mut printer),
+        Command::Explain(args) => commands::explain::explain(&args, &mut printer),
+        Command::Vocab(args) => commands::vocab::vocab(&args, &mut printer),
+        Command::Models(args) => commands::models::models(&args, &mut printer),
         Command::Tasks(args) => commands::tasks::tasks(&args, &mut printer),
         Command::Data(args) => match commands::data::data(&args, &mut printer) {
             Ok(Check::SaidNo) => return ExitCode::from(SAID_NO),
@@ -57,7 +73,13 @@ fn start_log(verbose: u8) {
             "gac={level},gac_harness={level},gac_ensemble={level},gac_inference={level}"
         ))
     });
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_ansi(colours)
+        .init();
 }
 
 /// What a command comes to.

@@ -3,51 +3,39 @@
 use gac_ensemble::{BatchLimits, Ensemble};
 use gac_harness::ModelStore;
 use gac_harness::recipe::{DEFAULT_BATCH_SIZE, Dtype, Overrides, Systems};
-use gac_inference::{EngineOptions, WeightType};
+use gac_inference::{EngineOptions, Quantization, WeightType};
 
-use crate::args::{Compute, DtypeArg, SystemArgs};
+use crate::args::{Compute, SystemArgs};
 use crate::commands::eval::recipe;
 use crate::failure::Failure;
 
 /// The ensemble that flags name, checked by the same rules as a recipe's.
 pub(crate) fn ensemble(system: &SystemArgs, compute: &Compute) -> Result<Ensemble, Failure> {
-    let overrides = Overrides { dtype: compute.dtype.map(Into::into), ..Overrides::default() };
+    let overrides = Overrides { dtype: compute.dtype(), ..Overrides::default() };
     let Systems { models, systems } = Systems::resolve(&recipe(system), &overrides)?;
-    let mut store = ModelStore::new(models, compute.device, batch_limits(compute).max_samples);
+    let mut store =
+        ModelStore::new(models, compute.device, batch_limits(compute).max_samples).with_max_memory(compute.max_memory);
     let system = systems.first().ok_or_else(|| anyhow::anyhow!("no `--model` was given"))?;
     Ok(store.ensemble(system)?)
 }
 
 /// How many samples flags allow in flight.
 pub(crate) fn batch_limits(compute: &Compute) -> BatchLimits {
-    BatchLimits { max_samples: compute.batch_size.unwrap_or(DEFAULT_BATCH_SIZE) }
+    BatchLimits { max_samples: compute.batch_size().unwrap_or(DEFAULT_BATCH_SIZE) }
 }
 
 /// How an engine is set up by flags.
 pub(crate) fn engine_options(compute: &Compute) -> EngineOptions {
-    EngineOptions {
-        device: compute.device,
-        weight_type: compute.dtype.map_or(WeightType::Stored, Into::into),
-        ..EngineOptions::default()
-    }
-}
-
-impl From<DtypeArg> for WeightType {
-    fn from(dtype: DtypeArg) -> Self {
-        match dtype {
-            DtypeArg::F32 => Self::F32,
-            DtypeArg::Bf16 => Self::BF16,
-            DtypeArg::F16 => Self::F16,
-        }
-    }
-}
-
-impl From<DtypeArg> for Dtype {
-    fn from(dtype: DtypeArg) -> Self {
-        match dtype {
-            DtypeArg::F32 => Self::F32,
-            DtypeArg::Bf16 => Self::Bf16,
-            DtypeArg::F16 => Self::F16,
-        }
-    }
+    let default = EngineOptions::default();
+    let (weight_type, quantization) = match compute.dtype() {
+        None => (WeightType::Stored, None),
+        Some(Dtype::F32) => (WeightType::F32, None),
+        Some(Dtype::Bf16) => (WeightType::BF16, None),
+        Some(Dtype::F16) => (WeightType::F16, None),
+        Some(Dtype::Q8_0) => (WeightType::Stored, Some(Quantization::Q8_0)),
+        Some(Dtype::Q4K) => (WeightType::Stored, Some(Quantization::Q4K)),
+    };
+    let cache_bytes =
+        compute.max_memory.map_or(default.cache_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    EngineOptions { device: compute.device, weight_type, quantization, cache_bytes }
 }

@@ -12,13 +12,15 @@ use crate::printer::Printer;
 pub(crate) struct Progress<'a> {
     printer: &'a mut Printer,
     bar: ProgressBar,
+    /// Samples that an earlier session had finished.
+    reused: usize,
 }
 
 impl<'a> Progress<'a> {
     /// Bars where stderr is a terminal, else nothing but warnings.
     pub(crate) fn new(printer: &'a mut Printer) -> Self {
         let bar = ProgressBar::with_draw_target(None, target(printer));
-        Self { printer, bar }
+        Self { printer, bar, reused: 0 }
     }
 
     fn start(&mut self, message: String, length: Option<usize>) {
@@ -56,12 +58,19 @@ impl Reporter for Progress<'_> {
     fn on(&mut self, event: &Event<'_>) -> io::Result<()> {
         match event {
             Event::SystemStarted { system, .. } => self.start(format!("loading {system}"), None),
-            Event::TaskStarted { system, task, documents } => {
+            Event::TaskStarted { system, task, documents, reused } => {
                 self.start(format!("{system}: {task}"), Some(*documents));
+                self.bar.set_position(*reused as u64);
+                self.bar.reset_eta();
+                self.reused += reused;
             }
             Event::SampleFinished { .. } => self.bar.inc(1),
-            Event::TaskFinished { .. } | Event::SystemFinished { .. } | Event::RunFinished { .. } => {
+            Event::TaskFinished { .. } | Event::SystemFinished { .. } => self.bar.finish_and_clear(),
+            Event::RunFinished { .. } => {
                 self.bar.finish_and_clear();
+                if self.reused > 0 {
+                    self.printer.note(&format!("{} samples were there already", self.reused));
+                }
             }
             Event::Warning(warning) => {
                 let printer = &mut *self.printer;

@@ -15,12 +15,14 @@ use support::root;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
+/// Paths that were asked for, and the authorisation shown.
+type Asked = Vec<(String, Option<String>)>;
+
 /// A hub with one model, `tiny/llama`, and the miniature data sets.
 struct Hub {
     endpoint: String,
     home: tempfile::TempDir,
-    /// Paths that were asked for, and the authorisation shown.
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Arc<Mutex<Asked>>,
 }
 
 impl Hub {
@@ -77,7 +79,7 @@ fn listing(path: &str) -> Option<String> {
     Some(format!("{{\"siblings\":[{files}],\"sha\":\"{COMMIT}\"}}"))
 }
 
-fn answer(mut stream: &TcpStream, log: &Mutex<Vec<(String, Option<String>)>>) {
+fn answer(mut stream: &TcpStream, log: &Mutex<Asked>) {
     let mut lines = BufReader::new(stream).lines();
     while let Some(Ok(request)) = lines.next() {
         let path = request.split(' ').nth(1).unwrap_or_default().replace("%2F", "/");

@@ -44,8 +44,10 @@ pub enum Event<'a> {
         system: &'a str,
         /// The task's name.
         task: &'a str,
-        /// Documents to come.
+        /// Its documents.
         documents: usize,
+        /// Those of them that an earlier session finished.
+        reused: usize,
     },
     /// A sample is scored and on its way to the disk.
     SampleFinished {
@@ -103,6 +105,24 @@ pub enum Warning<'a> {
         /// Why.
         reason: String,
     },
+    /// A line was being written when an earlier session was killed; it was dropped, and its sample is made again.
+    Torn {
+        /// The file.
+        path: &'a Path,
+        /// Bytes dropped.
+        bytes: u64,
+    },
+    /// The recipe was changed: samples that it does not ask for were set aside.
+    Superseded {
+        /// The system's name.
+        system: &'a str,
+        /// The task's name.
+        task: &'a str,
+        /// Samples set aside.
+        count: usize,
+        /// Where they are now.
+        path: &'a Path,
+    },
 }
 
 impl fmt::Display for Warning<'_> {
@@ -116,6 +136,15 @@ impl fmt::Display for Warning<'_> {
             Self::NotCompared { system, baseline, reason } => {
                 write!(formatter, "system `{system}` is not compared with `{baseline}`: {reason}")
             }
+            Self::Torn { path, bytes } => {
+                write!(formatter, "the last line of `{}` was torn; dropped its {bytes} bytes", path.display())
+            }
+            Self::Superseded { system, task, count, path } => write!(
+                formatter,
+                "{count} samples of system `{system}` on task `{task}` are not what the recipe asks for now; set aside \
+                 in `{}`",
+                path.display()
+            ),
         }
     }
 }
@@ -125,7 +154,7 @@ impl Warning<'_> {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Truncated { .. } => Some("fewer shots make shorter prompts: `--num-fewshot`".to_owned()),
-            Self::NotCompared { .. } => None,
+            Self::NotCompared { .. } | Self::Torn { .. } | Self::Superseded { .. } => None,
         }
     }
 }

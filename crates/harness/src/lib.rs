@@ -1,10 +1,14 @@
 //! Evaluation: data, tasks, few-shot, extraction, metrics, statistics, runner, results and reports.
 
 mod clock;
+pub mod compare;
 pub mod data;
 mod ensemble_system;
 mod events;
+pub mod export;
 pub mod filters;
+mod full_response;
+pub mod identity;
 pub mod metrics;
 mod model_store;
 pub mod python;
@@ -13,6 +17,7 @@ pub mod report;
 pub mod results;
 mod runner;
 pub mod stats;
+pub mod sweep;
 mod system;
 mod task;
 pub mod tasks;
@@ -22,7 +27,7 @@ pub use data::{DataError, DataSource};
 pub use ensemble_system::EnsembleSystem;
 pub use events::{Event, Reporter, Silent, Warning};
 pub use model_store::{ModelStore, OpenError};
-pub use runner::{OpenSystems, RunError, RunSummary, run};
+pub use runner::{OpenSystems, RunError, RunSummary, run, run_with};
 pub use system::{System, SystemError};
 pub use task::{Aggregate, Answer, Document, FilterScore, LoadedTask, MetricKey, Outcome, Request, Score, Scorer};
 pub use tasks::{TaskError, TaskInfo, TaskOptions, TaskRegistry, load_task, task_names};

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use gac_ensemble::{BatchLimits, Ensemble, EnsembleError, Gating, Member, MemberId, Threshold, Weights};
 use gac_inference::{
-    CheckpointError, DeviceSpec, Engine, EngineError, EngineOptions, LanguageModel, ModelSource, Tokenizer,
-    TokenizerLoadError, WeightType,
+    CheckpointError, DeviceSpec, Engine, EngineError, EngineOptions, LanguageModel, ModelSource, Quantization,
+    Tokenizer, TokenizerLoadError, WeightType, available_memory,
 };
 
-use crate::recipe::{Dtype, ModelPlan, SystemPlan};
+use crate::full_response::{Choice, FullResponse};
+use crate::identity::{HashCache, IdentityError, ModelIdentity};
+use crate::recipe::{Combination, Dtype, ModelPlan, SystemPlan};
 use crate::{EnsembleSystem, OpenSystems, System, SystemError};
 
 /// The models of a plan. Each is loaded when a system first needs it, and kept for the systems that follow.
@@ -17,31 +19,83 @@ pub struct ModelStore {
     models: Vec<ModelPlan>,
     device: DeviceSpec,
     limits: BatchLimits,
+    /// Most bytes of keys and values of all models together.
+    cache_bytes: Option<u64>,
     parked: BTreeMap<String, Member>,
-    open: Option<Ensemble>,
+    /// The system that is open: one ensemble, or each member alone.
+    open: Vec<Ensemble>,
+    identities: BTreeMap<String, ModelIdentity>,
 }
 
 impl ModelStore {
     /// A store of `models`, which compute on `device` with at most `batch_size` samples in flight.
     pub fn new(models: Vec<ModelPlan>, device: DeviceSpec, batch_size: usize) -> Self {
-        Self { models, device, limits: BatchLimits { max_samples: batch_size }, parked: BTreeMap::new(), open: None }
+        Self {
+            models,
+            device,
+            limits: BatchLimits { max_samples: batch_size },
+            cache_bytes: None,
+            parked: BTreeMap::new(),
+            open: Vec::new(),
+            identities: BTreeMap::new(),
+        }
+    }
+
+    /// With at most `bytes` for the keys and values of all models together, shared equally. Otherwise they take a
+    /// quarter of the memory that is free.
+    #[must_use]
+    pub fn with_max_memory(mut self, bytes: Option<u64>) -> Self {
+        self.cache_bytes = bytes;
+        self
     }
 
     /// The ensemble of `system`, its members taken out of the store or loaded.
     ///
     /// # Errors
-    /// When a member cannot be loaded.
+    /// When a member cannot be loaded, or the system is none that votes on tokens.
     pub fn ensemble(&mut self, system: &SystemPlan) -> Result<Ensemble, OpenError> {
+        let settings = &system.settings;
+        let (method, drafts) = match settings.combination {
+            Combination::Tokens(method) => (method, false),
+            Combination::Safe(method) => (method, true),
+            Combination::Vote | Combination::BestOf => {
+                return Err(OpenError::FullResponse { system: system.name.clone() });
+            }
+        };
         let members = system.members.iter().map(|name| self.member(name)).collect::<Result<Vec<_>, _>>()?;
         let gating = match (&system.gate, system.gate_index()) {
             (Some(gate), Some(index)) => Gating::KeyTokens {
                 gate: MemberId(index),
+                certainty: settings.certainty,
                 threshold: Threshold::new(gate.threshold).map_err(EnsembleError::from)?,
             },
+            _ if drafts => Gating::Safe { drafter: MemberId(system.drafter_index()) },
             _ => Gating::EveryStep,
         };
         let weights = Weights::given(&system.weights).map_err(EnsembleError::from)?;
-        Ok(Ensemble::new(members, weights, gating)?)
+        let mut ensemble = Ensemble::new(members, weights, gating)?;
+        ensemble.set_method(method)?;
+        ensemble.set_weighting(settings.weighting)?;
+        ensemble.set_decoding(settings.decoding);
+        Ok(ensemble)
+    }
+
+    /// Each member of `system` as an ensemble of its own.
+    fn alone(&mut self, system: &SystemPlan) -> Result<Vec<Ensemble>, OpenError> {
+        let mut members = Vec::with_capacity(system.members.len());
+        for name in &system.members {
+            let mut alone = Ensemble::new(vec![self.member(name)?], Weights::uniform(1), Gating::EveryStep)?;
+            alone.set_decoding(system.settings.decoding);
+            members.push(alone);
+        }
+        Ok(members)
+    }
+
+    /// Takes an ensemble's members back, for the systems that follow.
+    pub fn take_back(&mut self, ensemble: Ensemble) {
+        for member in ensemble.into_members() {
+            self.parked.insert(member.name.clone(), member);
+        }
     }
 
     fn member(&mut self, name: &str) -> Result<Member, OpenError> {
@@ -50,11 +104,23 @@ impl ModelStore {
         }
         let model = self.model(name)?;
         let source = source(model)?;
-        let options =
-            EngineOptions { device: self.device, weight_type: weight_type(model), ..EngineOptions::default() };
+        let device = self.device_of(model);
+        let options = EngineOptions {
+            device,
+            weight_type: weight_type(model),
+            quantization: quantization(model),
+            cache_bytes: self.cache_share(),
+        };
         let engine = Engine::load(&source, &options)?;
         let tokenizer = Tokenizer::load(&source, Some(engine.limits().vocabulary))?;
         Ok(Member { name: name.to_owned(), model: Box::new(engine), tokenizer: Arc::new(tokenizer) })
+    }
+
+    /// Bytes of keys and values of one model.
+    fn cache_share(&self) -> usize {
+        let all = self.cache_bytes.or_else(|| available_memory().map(|free| free / 4));
+        let share = all.map(|all| all / self.models.len().max(1) as u64);
+        share.map_or(EngineOptions::default().cache_bytes, |share| usize::try_from(share).unwrap_or(usize::MAX))
     }
 
     fn model(&self, name: &str) -> Result<&ModelPlan, OpenError> {
@@ -64,10 +130,15 @@ impl ModelStore {
             .ok_or_else(|| OpenError::UnknownModel { name: name.to_owned() })
     }
 
+    /// Where a model computes: where the recipe says, else where the run does.
+    fn device_of(&self, model: &ModelPlan) -> DeviceSpec {
+        model.device.map_or(self.device, |device| device.0)
+    }
+
     /// Puts the members of the system that was open back.
     fn park(&mut self) {
-        for member in self.open.take().map(Ensemble::into_members).unwrap_or_default() {
-            self.parked.insert(member.name.clone(), member);
+        for ensemble in std::mem::take(&mut self.open) {
+            self.take_back(ensemble);
         }
     }
 }
@@ -75,17 +146,43 @@ impl ModelStore {
 impl OpenSystems for ModelStore {
     fn check(&mut self, system: &SystemPlan) -> Result<(), SystemError> {
         let checked = system.members.iter().try_for_each(|name| {
-            let source = source(self.model(name)?)?;
-            Ok(Engine::check(&source, self.device)?)
+            let model = self.model(name)?;
+            Ok(Engine::check(&source(model)?, self.device_of(model))?)
         });
         checked.map_err(|error: OpenError| failed(system, error))
     }
 
+    fn identify(&mut self, system: &SystemPlan) -> Result<Vec<ModelIdentity>, SystemError> {
+        let mut cache = HashCache::of_user();
+        let members = system.members.iter().map(|name| {
+            if let Some(known) = self.identities.get(name) {
+                return Ok(known.clone());
+            }
+            let model = self.model(name)?;
+            let identity = ModelIdentity::of(model, &source(model)?, &mut cache)?;
+            self.identities.insert(name.clone(), identity.clone());
+            Ok(identity)
+        });
+        let members = members.collect::<Result<Vec<_>, OpenError>>();
+        cache.save();
+        members.map_err(|error| failed(system, error))
+    }
+
     fn open(&mut self, system: &SystemPlan) -> Result<Box<dyn System + '_>, SystemError> {
         self.park();
-        let ensemble = self.ensemble(system).map_err(|error| failed(system, error))?;
-        let ensemble = self.open.insert(ensemble);
-        Ok(Box::new(EnsembleSystem::new(system.name.clone(), ensemble, self.limits)))
+        let choice = match system.settings.combination {
+            Combination::Tokens(_) | Combination::Safe(_) => None,
+            Combination::Vote => Some(Choice::Majority),
+            Combination::BestOf => Some(Choice::Surest),
+        };
+        let Some(choice) = choice else {
+            let ensemble = self.ensemble(system).map_err(|error| failed(system, error))?;
+            self.open.push(ensemble);
+            let ensemble = self.open.last_mut().ok_or_else(|| failed(system, EnsembleError::NoMembers.into()))?;
+            return Ok(Box::new(EnsembleSystem::new(system.name.clone(), ensemble, self.limits)));
+        };
+        self.open = self.alone(system).map_err(|error| failed(system, error))?;
+        Ok(Box::new(FullResponse::new(system.name.clone(), choice, &mut self.open, self.limits)))
     }
 }
 
@@ -95,17 +192,25 @@ fn failed(system: &SystemPlan, error: OpenError) -> SystemError {
 
 fn source(model: &ModelPlan) -> Result<ModelSource, CheckpointError> {
     match &model.source {
-        crate::recipe::ModelSource::Path(path) => ModelSource::folder(path),
+        crate::recipe::ModelSource::Path(path) => ModelSource::local(path),
         crate::recipe::ModelSource::Hub(id) => ModelSource::parse(id),
     }
 }
 
 fn weight_type(model: &ModelPlan) -> WeightType {
     match model.dtype {
-        None => WeightType::Stored,
+        None | Some(Dtype::Q8_0 | Dtype::Q4K) => WeightType::Stored,
         Some(Dtype::F32) => WeightType::F32,
         Some(Dtype::Bf16) => WeightType::BF16,
         Some(Dtype::F16) => WeightType::F16,
+    }
+}
+
+fn quantization(model: &ModelPlan) -> Option<Quantization> {
+    match model.dtype {
+        Some(Dtype::Q8_0) => Some(Quantization::Q8_0),
+        Some(Dtype::Q4K) => Some(Quantization::Q4K),
+        None | Some(Dtype::F32 | Dtype::Bf16 | Dtype::F16) => None,
     }
 }
 
@@ -118,12 +223,21 @@ pub enum OpenError {
         /// The name.
         name: String,
     },
+    /// A system whose members answer alone is no ensemble.
+    #[error("the members of `{system}` answer alone, and its answer is chosen by a task's rules")]
+    FullResponse {
+        /// The system.
+        system: String,
+    },
     /// The checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// The model cannot be loaded.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Its files cannot be read.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// Its tokenizer cannot be loaded.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerLoadError),
@@ -136,10 +250,11 @@ impl OpenError {
     /// What a user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Checkpoint(error) => error.hint(),
+            Self::FullResponse { .. } => Some("`vote` and `best-of` are for `gac eval` and `gac run`"),
+            Self::Checkpoint(error) | Self::Identity(IdentityError::Checkpoint(error)) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Tokenizer(error) => error.hint(),
-            Self::UnknownModel { .. } | Self::Ensemble(_) => None,
+            Self::Identity(IdentityError::Read { .. }) | Self::UnknownModel { .. } | Self::Ensemble(_) => None,
         };
         hint.map(str::to_owned)
     }

@@ -133,3 +133,9 @@ pub trait Scorer: Send + Sync {
     /// Aggregates scored documents: the task itself first, then its groups and subtasks.
     fn aggregate(&self, scored: &[(&Document, &Score)]) -> Vec<Aggregate>;
 }
+
+impl std::fmt::Display for MetricKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{},{}", self.metric, self.filter)
+    }
+}

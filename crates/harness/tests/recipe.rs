@@ -40,6 +40,33 @@ fn the_mini_recipe_is_understood() {
 }
 
 #[test]
+fn every_recipe_of_the_paper_is_understood_and_named_like_its_row() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes/paper");
+    let published = gac_harness::report::PaperTable::gac();
+    let mut rows = Vec::new();
+    for path in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        let plan = resolve(&Recipe::load(&path).unwrap()).unwrap();
+        assert!(plan.models.iter().all(|model| model.device.is_some() && model.dtype == Some(Dtype::Bf16)));
+        assert!(plan.tasks.iter().all(|task| task.name.ends_with("@9e6e240")) && plan.tasks.len() == 5);
+        rows.push(plan.systems[0].name.clone());
+    }
+    let mut expected: Vec<String> = published.rows.into_iter().map(|row| row.system).collect();
+    rows.sort();
+    expected.sort();
+    assert_eq!(rows, expected);
+    for path in std::fs::read_dir(folder.join("small")).unwrap().map(|entry| entry.unwrap().path()) {
+        assert_eq!(resolve(&Recipe::load(&path).unwrap()).unwrap().systems.len(), 4);
+    }
+}
+
+#[test]
+fn a_device_that_is_none_is_located() {
+    let text = "[models]\na = { hub = \"x/y\", device = \"gpu\" }\n";
+    let error = Recipe::parse(text, Path::new("r.toml")).unwrap_err().to_string();
+    assert!(error.contains("line 2") && error.contains("unknown device `gpu`; valid are"), "{error}");
+}
+
+#[test]
 fn every_default_is_decided() {
     let plan = resolve(&recipe(
         "[[systems]]\nname = \"a\"\nmembers = [\"llama\"]\n[[systems]]\nname = \"b\"\nmembers = [\"llama\", \"qwen\"]\n\
@@ -99,16 +126,19 @@ fn the_command_line_goes_before_the_recipe() {
         limit: Some(5),
         num_fewshot: Some(3),
         gen_kwargs: Some("max_gen_toks=7".parse().unwrap()),
+        include_path: vec![PathBuf::from("tasks-of-mine")],
         output: Some(PathBuf::from("here")),
         batch_size: Some(1),
         dtype: Some(Dtype::F32),
         log_samples: Some(true),
+        trace: None,
         data_dir: None,
     };
     let plan = Plan::resolve(&recipe, &overrides).unwrap();
     assert!(plan.tasks.iter().all(|task| (task.limit, task.num_fewshot) == (Some(5), Some(3))));
     assert!(plan.tasks.iter().all(|task| task.gen_kwargs == overrides.gen_kwargs));
     let recorded = serde_json::to_value(&plan).unwrap();
+    assert_eq!(recorded["include_path"], serde_json::json!(["tasks-of-mine"]));
     assert_eq!(recorded["tasks"][0]["gen_kwargs"], serde_json::json!({"max_gen_toks": 7}));
     assert_eq!((plan.output.as_path(), plan.batch_size, plan.log_samples), (Path::new("here"), 1, true));
     assert_eq!(plan.models[0].dtype, Some(Dtype::F32));

@@ -1,7 +1,9 @@
-//! Tokens per second of a checkpoint: `cargo run --release --example speed -- MODEL [stored|f32|bf16|f16|q8_0|q4_k] [SECONDS]`.
+//! Tokens per second of a checkpoint: `cargo run --release --example speed -- MODEL [stored|f32|bf16|f16|q8_0|q4_k] [SECONDS [prefill|decode]]`.
 //!
 //! Prints one JSON line per measurement: prefill of 512 tokens, and decoding in batches of 1 and 16 after 64 tokens.
 //! `scripts/bench/compare.py` sets it beside PyTorch.
+
+#![allow(clippy::print_stdout, reason = "a program whose output is data")]
 
 use std::time::{Duration, Instant};
 
@@ -16,12 +18,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let quantization = weights.parse().ok();
     let weight_type = if quantization.is_some() { WeightType::Stored } else { weights.parse()? };
     let seconds = Duration::from_secs_f64(arguments.next().as_deref().unwrap_or("3").parse()?);
+    let only = arguments.next();
+    let wanted = |measure: &str| only.as_deref().is_none_or(|only| only == measure);
     let options = EngineOptions { device: DeviceSpec::Cpu, weight_type, quantization, ..EngineOptions::default() };
     let mut engine = Engine::load(&ModelSource::parse(&model)?, &options)?;
     let vocabulary = engine.limits().vocabulary as u32;
 
     let mut prompt = 0;
-    let rate = best_rate(seconds, || {
+    let prefill_seconds = if wanted("prefill") { seconds } else { Duration::ZERO };
+    let rate = best_rate(prefill_seconds, || {
         prompt += 1;
         // Another beginning every time: nothing is found again.
         let tokens: Vec<TokenId> = (0..512).map(|at| TokenId((at * 31 + prompt * 97) % vocabulary)).collect();
@@ -30,9 +35,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         engine.close(sequence);
         Ok(512)
     })?;
-    println!("{{\"measure\":\"prefill 512\",\"tokens_per_second\":{rate:.1}}}");
+    if wanted("prefill") {
+        println!("{{\"measure\":\"prefill 512\",\"tokens_per_second\":{rate:.1}}}");
+    }
 
-    for size in [1u32, 16] {
+    for size in [1u32, 16].into_iter().filter(|_| wanted("decode")) {
         let rate = best_rate(seconds, || {
             prompt += 1;
             let sequences = (0..size)

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use candle_core::DType;
+use candle_core::{DType, Device};
 
 use crate::checkpoint::config::DecoderConfig;
 use crate::checkpoint::files::{CheckpointError, ModelSource};
+use crate::checkpoint::gguf::Gguf;
 use crate::checkpoint::weights::Weights;
 use crate::decoder::batch::{Part, RaggedBatch};
 use crate::decoder::blocks::{BLOCK, BlockKey, BlockTable};
@@ -59,9 +60,7 @@ impl Engine {
     /// fit the configuration.
     pub fn load(source: &ModelSource, options: &EngineOptions) -> Result<Self, EngineError> {
         let device = options.device.open()?;
-        let config = DecoderConfig::load(&source.config()?)?;
-        let weights =
-            Weights::open(&source.weights()?, source.to_string(), device, options.weight_type, options.quantization)?;
+        let (config, weights) = open(source, device, options.weight_type, options.quantization)?;
         let transformer = Transformer::load(config, &weights)?;
         Ok(Self::new(transformer, options.cache_bytes)?)
     }
@@ -73,8 +72,7 @@ impl Engine {
     /// As [`load`](Self::load), but for the shapes of tensors.
     pub fn check(source: &ModelSource, device: DeviceSpec) -> Result<(), EngineError> {
         let device = device.open()?;
-        DecoderConfig::load(&source.config()?)?;
-        Weights::open(&source.weights()?, source.to_string(), device, WeightType::Stored, None)?;
+        open(source, device, WeightType::Stored, None)?;
         Ok(())
     }
 
@@ -239,6 +237,23 @@ impl Extension<'_> {
             Wanted::At(indices) => indices.first().copied().unwrap_or(self.tokens.len()),
         }
     }
+}
+
+/// Reads the configuration and the headers of the weights.
+fn open(
+    source: &ModelSource,
+    device: Device,
+    weight_type: WeightType,
+    quantization: Option<Quantization>,
+) -> Result<(DecoderConfig, Weights), CheckpointError> {
+    if let ModelSource::Gguf(path) = source {
+        let gguf = Gguf::open(path)?;
+        let config = DecoderConfig::of_gguf(&gguf)?;
+        return Ok((config, Weights::of_gguf(gguf, device, weight_type, quantization)));
+    }
+    let config = DecoderConfig::load(&source.config()?)?;
+    let weights = Weights::open(&source.weights()?, source.to_string(), device, weight_type, quantization)?;
+    Ok((config, weights))
 }
 
 /// Part of an extension that goes through one forward.

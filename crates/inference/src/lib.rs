@@ -14,11 +14,13 @@ mod engine;
 mod id;
 mod kernel;
 mod language_model;
+mod memory;
 mod score;
 pub mod testkit;
 mod tokenizer;
 mod vocabulary;
 
+pub use checkpoint::artifacts::Artifacts;
 pub use checkpoint::config::{
     Activation, Biases, Block, Caps, DecoderConfig, ExpertsConfig, LayerConfig, MlpConfig, Multipliers, NormConfig,
     NormKind, QueryKeyNorm, RopeConfig, RopeScaling, RopeStyle, architectures,
@@ -30,6 +32,8 @@ pub use distribution::{DenseDistribution, Distribution, TopKDistribution};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use id::{SequenceId, TokenId};
 pub use language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
+pub use memory::available_memory;
 pub use score::{TokenScores, score_tokens};
 pub use tokenizer::load::TokenizerLoadError;
+pub use tokenizer::rows::output_rows;
 pub use vocabulary::{Symbol, TextEncoder, TextKind, Tokenizer, TokenizerError, Vocabulary};

@@ -1,11 +1,23 @@
 //! One file per command.
 
+pub(crate) mod compare;
 pub(crate) mod data;
+pub(crate) mod dry_run;
 pub(crate) mod eval;
+pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod jsonl;
+pub(crate) mod leaderboard;
+pub(crate) mod manual;
+pub(crate) mod models;
+pub(crate) mod report;
+pub(crate) mod rerun;
 pub(crate) mod run;
 pub(crate) mod score;
+pub(crate) mod sweep;
 pub(crate) mod tasks;
 mod tasks_render;
 mod tasks_score;
+pub(crate) mod trace;
+pub(crate) mod vocab;

@@ -1,11 +1,17 @@
 //! `gac run`: a recipe.
 
-use gac_harness::recipe::{Overrides, Plan, Recipe};
+use std::path::Path;
+
+use gac_harness::identity::{DataFiles, HashCache, data_files};
+use gac_harness::recipe::{Overrides, Plan, Recipe, TaskPlan};
+use gac_harness::results::{GitState, Provenance, unfinished_run};
 use gac_harness::tasks::GenerationOverrides;
-use gac_harness::{DataSource, LoadedTask, ModelStore, TaskOptions, TaskRegistry, report};
+use gac_harness::{DataSource, LoadedTask, ModelStore, RunSummary, TaskOptions, TaskRegistry, report};
+use gac_inference::DeviceSpec;
 
 use crate::Outcome;
 use crate::args::{RunArgs, RunSettings};
+use crate::commands::dry_run::dry_run;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Progress;
@@ -13,45 +19,98 @@ use crate::progress::Progress;
 /// Runs a recipe file.
 pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> Outcome {
     let recipe = Recipe::load(&args.recipe)?;
+    if args.dry_run {
+        let plan = Plan::resolve(&recipe, &overrides(&args.settings)?)?;
+        return dry_run(&plan, args.settings.compute.device, args.probe, args.settings.json, printer);
+    }
     execute(&recipe, &args.settings, printer)
 }
 
 /// Resolves a recipe, loads its tasks, runs it and prints the leaderboard.
 pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Printer) -> Outcome {
-    let plan = Plan::resolve(recipe, &overrides(settings)?)?;
-    let tasks = load_tasks(&plan, &TaskRegistry::with_folders(&settings.include_path)?)?;
-    let mut models = ModelStore::new(plan.models.clone(), settings.compute.device, plan.batch_size);
-    let summary = gac_harness::run(&plan, &tasks, &mut models, &mut Progress::new(printer))?;
-    printer.data(&report::terminal(&summary.leaderboard, printer.width()))?;
-    printer.note(&format!("results: {}", summary.folder.display()));
+    let mut plan = Plan::resolve(recipe, &overrides(settings)?)?;
+    if settings.output_path.is_none()
+        && recipe.output.is_none()
+        && let Some(unfinished) = unfinished_run(&plan)
+    {
+        printer.note(&format!("going on with `{}`, which was cut short", unfinished.display()));
+        plan.output = unfinished;
+    }
+    let compute = &settings.compute;
+    execute_plan(&plan, (compute.device, compute.max_memory), settings.json, printer)?;
     Ok(())
 }
 
-fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
+/// Runs a plan and prints the leaderboard.
+pub(crate) fn execute_plan(
+    plan: &Plan,
+    (device, max_memory): (DeviceSpec, Option<u64>),
+    json: bool,
+    printer: &mut Printer,
+) -> Result<RunSummary, Failure> {
+    let tasks = load_tasks(plan)?;
+    let provenance = provenance(plan, &tasks, device)?;
+    let mut models = ModelStore::new(plan.models.clone(), device, plan.batch_size).with_max_memory(max_memory);
+    let summary = gac_harness::run_with(plan, &tasks, &mut models, &mut Progress::new(printer), &provenance)?;
+    let leaderboard = &summary.leaderboard;
+    printer.data(&if json { report::json(leaderboard) } else { report::terminal(leaderboard, printer.width()) })?;
+    printer.note(&format!("results: {}", summary.folder.display()));
+    Ok(summary)
+}
+
+/// The files that tasks read: their documents, and their shots where they have any.
+pub(crate) fn read_data(plan: &Plan, tasks: &[LoadedTask]) -> Result<Vec<DataFiles>, Failure> {
+    let registry = TaskRegistry::with_folders(&plan.include_path)?;
+    let mut splits = Vec::new();
+    for task in tasks {
+        splits.extend(registry.splits(&task.name, task.num_fewshot > 0)?);
+    }
+    let splits = splits.iter().map(|(dataset, split)| (dataset, split.as_str()));
+    let mut cache = HashCache::of_user();
+    let data = data_files(splits, &DataSource::new(plan.data_dir.clone()), &mut cache)?;
+    cache.save();
+    Ok(data)
+}
+
+/// What is known of a run besides its plan.
+fn provenance(plan: &Plan, tasks: &[LoadedTask], device: DeviceSpec) -> Result<Provenance, Failure> {
+    let data = read_data(plan, tasks)?;
+    let folder = plan.recipe.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
+    Ok(Provenance {
+        build: option_env!("GAC_BUILD_COMMIT").map(str::to_owned),
+        command: std::env::args().collect(),
+        device: Some(device.to_string()),
+        data,
+        git: GitState::around(folder),
+    })
+}
+
+pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
     let gen_kwargs = settings.gen_kwargs.as_deref().map(str::parse::<GenerationOverrides>).transpose();
     Ok(Overrides {
+        limit: settings.limit,
+        num_fewshot: settings.num_fewshot,
         gen_kwargs: gen_kwargs.map_err(|error| {
             let hint = error.hint();
             Failure::with_hint(error, hint)
         })?,
-        limit: settings.limit,
-        num_fewshot: settings.num_fewshot,
+        include_path: settings.include_path.clone(),
         output: settings.output_path.clone(),
         data_dir: settings.data_dir.clone(),
-        batch_size: settings.compute.batch_size,
-        dtype: settings.compute.dtype.map(Into::into),
+        batch_size: settings.compute.batch_size(),
+        dtype: settings.compute.dtype(),
         log_samples: settings.log_samples.then_some(true),
+        trace: settings.trace.then_some(true),
     })
 }
 
-fn load_tasks(plan: &Plan, registry: &TaskRegistry) -> Result<Vec<LoadedTask>, Failure> {
+pub(crate) fn load_tasks(plan: &Plan) -> Result<Vec<LoadedTask>, Failure> {
     let data = DataSource::new(plan.data_dir.clone());
-    plan.tasks
-        .iter()
-        .map(|task| {
-            let options =
-                TaskOptions { num_fewshot: task.num_fewshot, limit: task.limit, generation: task.gen_kwargs.clone() };
-            Ok(registry.load(&task.name, &data, &options)?)
-        })
-        .collect()
+    let registry = TaskRegistry::with_folders(&plan.include_path)?;
+    plan.tasks.iter().map(|task| Ok(registry.load(&task.name, &data, &options(task))?)).collect()
+}
+
+/// What a plan asks of a task.
+pub(crate) fn options(task: &TaskPlan) -> TaskOptions {
+    TaskOptions { num_fewshot: task.num_fewshot, limit: task.limit, generation: task.gen_kwargs.clone() }
 }

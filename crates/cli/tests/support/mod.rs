@@ -24,12 +24,19 @@ pub fn root() -> PathBuf {
 
 /// Runs `gac` in the repository with `args`, offline and with an empty hub cache.
 pub fn gac(args: &[&str]) -> Ran {
+    gac_with(args, &[])
+}
+
+/// [`gac`] with these variables set.
+pub fn gac_with(args: &[&str], variables: &[(&str, &str)]) -> Ran {
     let output = Command::new(env!("CARGO_BIN_EXE_gac"))
         .args(args)
         .current_dir(root())
         .env("HF_HUB_OFFLINE", "1")
         .env("HF_HOME", std::env::temp_dir().join("gac-no-such-cache"))
         .env_remove("GAC_LOG")
+        .env_remove("GITHUB_STEP_SUMMARY")
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     Ran {

@@ -12,6 +12,6 @@ mod verify;
 pub use error::DataError;
 pub use fetch::{NeededFile, Needs, Standing};
 pub use manifest::{DataManifest, DatasetEntry, FileEntry, RebuiltFile, SourceEntry, SourceFile};
-pub use parquet::Row;
+pub use parquet::{Row, read as read_parquet};
 pub use source::{DataSource, Dataset};
 pub use verify::FileState;

@@ -17,7 +17,7 @@ pub type Row = Map<String, Value>;
 /// # Errors
 /// When the file does not parse, or a column is missing or holds something else than text, numbers, booleans, and lists
 /// and structs of them.
-pub(super) fn read(path: &Path, columns: &[String]) -> Result<Vec<Row>, DataError> {
+pub fn read(path: &Path, columns: &[String]) -> Result<Vec<Row>, DataError> {
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| DataError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(|source| failed(source.into()))?;
     let mut reader = ParquetReader::new(file);

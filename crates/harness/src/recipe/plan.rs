@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::device::RecipeDevice;
 use super::error::PlanError;
 use super::file::{Dtype, ModelSpec, Recipe, TaskSpec};
 use super::system::SystemPlan;
@@ -30,12 +31,18 @@ pub struct Plan {
     pub systems: Vec<SystemPlan>,
     /// What it is evaluated on, in the order of the leaderboard's columns.
     pub tasks: Vec<TaskPlan>,
+    /// Folders with task definitions of a user's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include_path: Vec<PathBuf>,
     /// Folder laid out as the hub is; without it, data come from the hub.
     pub data_dir: Option<PathBuf>,
     /// Most samples in flight at once.
     pub batch_size: usize,
     /// Whether sample records carry their prompts.
     pub log_samples: bool,
+    /// Whether sample records carry every step of a generated response.
+    #[serde(default)]
+    pub trace: bool,
     /// The run's folder.
     pub output: PathBuf,
 }
@@ -49,6 +56,9 @@ pub struct ModelPlan {
     pub source: ModelSource,
     /// The type to compute in; as stored when absent.
     pub dtype: Option<Dtype>,
+    /// Where it computes; where the run says when absent.
+    #[serde(default)]
+    pub device: Option<RecipeDevice>,
 }
 
 /// Where a model comes from.
@@ -84,6 +94,8 @@ pub struct Overrides {
     pub num_fewshot: Option<usize>,
     /// Generation settings of every task that generates.
     pub gen_kwargs: Option<GenerationOverrides>,
+    /// Folders with task definitions of a user's own, relative to the current one.
+    pub include_path: Vec<PathBuf>,
     /// The run's folder, relative to the current one.
     pub output: Option<PathBuf>,
     /// The data folder, relative to the current one.
@@ -94,6 +106,8 @@ pub struct Overrides {
     pub dtype: Option<Dtype>,
     /// Whether sample records carry their prompts.
     pub log_samples: Option<bool>,
+    /// Whether sample records carry every step of a generated response.
+    pub trace: Option<bool>,
 }
 
 /// The models and systems of a recipe, without tasks: enough to ask them something.
@@ -165,9 +179,11 @@ impl Plan {
             models,
             systems,
             tasks,
+            include_path: overrides.include_path.clone(),
             data_dir,
             batch_size,
             log_samples: overrides.log_samples.or(recipe.log_samples).unwrap_or(false),
+            trace: overrides.trace.or(recipe.trace).unwrap_or(false),
             output,
         })
     }
@@ -246,5 +262,5 @@ fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<Dtype>) -> R
         (None, None) => return Err(PlanError::ModelSource { name: name.to_owned(), found: "neither" }),
         (Some(_), Some(_)) => return Err(PlanError::ModelSource { name: name.to_owned(), found: "both" }),
     };
-    Ok(ModelPlan { name: name.to_owned(), source, dtype: dtype.or(spec.dtype) })
+    Ok(ModelPlan { name: name.to_owned(), source, dtype: dtype.or(spec.dtype), device: spec.device })
 }

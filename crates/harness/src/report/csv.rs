@@ -1,18 +1,20 @@
 //! A leaderboard for spreadsheets and notebooks.
 
 use super::leaderboard::Leaderboard;
+use crate::stats::PairedDifference;
 
 /// Tidy CSV: one line per system and task, then one with the task `average`.
 ///
 /// Columns: `system`, `members` (models taking part), `task`, `version`, `num_fewshot`, `metric`, `filter`,
 /// `documents`, `value` and `stderr` (0 to 1), `ms_per_token`, `latency_basis` (`request` or `throughput`),
-/// `ensembled_share` (0 to 1). What is not known, or means nothing for an average, is empty.
+/// `ensembled_share` (0 to 1), and for an average that is compared: `baseline`, `difference`, `difference_low` and
+/// `difference_high` (95% confidence, 0 to 1). What is not known, or means nothing for an average, is empty.
 ///
 /// # Panics
 /// Never: writing to memory cannot fail, and every line has the same number of fields.
 pub fn csv(leaderboard: &Leaderboard) -> String {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
-    let mut write = |fields: [String; 13]| writer.write_record(fields).expect("memory takes every line");
+    let mut write = |fields: [String; 17]| writer.write_record(fields).expect("memory takes every line");
     write(
         [
             "system",
@@ -28,14 +30,23 @@ pub fn csv(leaderboard: &Leaderboard) -> String {
             "ms_per_token",
             "latency_basis",
             "ensembled_share",
+            "baseline",
+            "difference",
+            "difference_low",
+            "difference_high",
         ]
         .map(str::to_owned),
     );
     for row in &leaderboard.rows {
         let columns = leaderboard.columns.iter().map(Some).chain([None]);
         let scores = row.scores.iter().chain([&row.average]);
-        let timings = row.timings.iter().chain([&row.timing]);
+        let total = Some(row.timing);
+        let timings = row.timings.iter().chain([&total]);
         for ((column, score), timing) in columns.zip(scores).zip(timings) {
+            let (Some(score), Some(timing)) = (score, timing) else { continue };
+            let compared = leaderboard.comparison(&row.system).filter(|_| column.is_none());
+            let of_difference =
+                |value: fn(&PairedDifference) -> f64| optional(compared.map(|found| value(&found.paired)));
             let of_column = |text: &dyn Fn(&super::Column) -> String| column.map_or_else(String::new, text);
             write([
                 row.system.clone(),
@@ -51,6 +62,10 @@ pub fn csv(leaderboard: &Leaderboard) -> String {
                 optional(timing.ms_per_token),
                 timing.latency_basis.map_or_else(String::new, |basis| basis.name().to_owned()),
                 optional(timing.ensembled_share),
+                compared.map_or_else(String::new, |found| found.baseline.clone()),
+                of_difference(|paired| paired.difference),
+                of_difference(|paired| paired.low),
+                of_difference(|paired| paired.high),
             ]);
         }
     }
@@ -75,13 +90,13 @@ mod tests {
         assert_eq!(
             csv(&leaderboard),
             "\
-system,members,task,version,num_fewshot,metric,filter,documents,value,stderr,ms_per_token,latency_basis,ensembled_share
-mini-llama,1,mmlu_flan_n_shot_generative,1,2,exact_match,none,400,0.5,0.025,10,request,0
-mini-llama,1,arc_easy,1,0,acc,none,200,0.6025,0.01,,,
-mini-llama,1,average,,,,,600,0.55125,0.013462912017836262,10,request,0
-\"a, \"\"b\"\"\",1,mmlu_flan_n_shot_generative,1,2,exact_match,none,400,0.4,0.024,12,request,0
-\"a, \"\"b\"\"\",1,arc_easy,1,0,acc,none,200,0.3,,,,
-\"a, \"\"b\"\"\",1,average,,,,,600,0.35,,12,request,0
+system,members,task,version,num_fewshot,metric,filter,documents,value,stderr,ms_per_token,latency_basis,ensembled_share,baseline,difference,difference_low,difference_high
+mini-llama,1,mmlu_flan_n_shot_generative,1,2,exact_match,none,400,0.5,0.025,10,request,0,,,,
+mini-llama,1,arc_easy,1,0,acc,none,200,0.6025,0.01,,,,,,,
+mini-llama,1,average,,,,,600,0.55125,0.013462912017836262,10,request,0,,,,
+\"a, \"\"b\"\"\",1,mmlu_flan_n_shot_generative,1,2,exact_match,none,400,0.4,0.024,12,request,0,,,,
+\"a, \"\"b\"\"\",1,arc_easy,1,0,acc,none,200,0.3,,,,,,,,
+\"a, \"\"b\"\"\",1,average,,,,,600,0.35,,12,request,0,,,,
 "
         );
     }

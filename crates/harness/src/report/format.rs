@@ -1,6 +1,6 @@
 //! Numbers and cells as all tables show them.
 
-use super::leaderboard::{Comparison, Estimate, Leaderboard, Row};
+use super::leaderboard::{Column, Comparison, Estimate, Leaderboard, Row};
 use crate::results::LatencyBasis;
 
 /// Where there is nothing to say.
@@ -30,17 +30,18 @@ pub(super) fn share(row: &Row) -> String {
 }
 
 /// `+2.10`: a difference in percentage points.
-fn points(difference: f64) -> String {
+pub(crate) fn points(difference: f64) -> String {
     format!("{:+.2}", difference * 100.0)
 }
 
 /// The paired difference as a sentence.
 pub(super) fn comparison(comparison: &Comparison, name: impl Fn(&str) -> String) -> String {
-    let Comparison { system, baseline, paired } = comparison;
+    let Comparison { system, baseline, is_member, paired } = comparison;
     format!(
-        "{} against {}, the best single model: {} points ({:.0}% CI {} to {}; paired over {} documents)",
+        "{} against {}, {}: {} points ({:.0}% CI {} to {}; paired over {} documents)",
         name(system),
         name(baseline),
+        if *is_member { "its best member" } else { "the best single model" },
         points(paired.difference),
         paired.bootstrap.level * 100.0,
         points(paired.low),
@@ -62,4 +63,13 @@ pub(super) fn latency_note(leaderboard: &Leaderboard) -> Option<&'static str> {
             "ms/token: wall time over all tokens with requests batched, a throughput and not a latency."
         }
     })
+}
+
+/// What each column was made by, as sentences.
+pub(super) fn protocols(leaderboard: &Leaderboard, name: impl Fn(&str) -> String) -> Vec<String> {
+    let sentence = |column: &Column| {
+        let all: Vec<String> = [column.protocol()].iter().chain(&column.mixed).map(|protocol| name(protocol)).collect();
+        format!("{}: {}", name(&column.task), all.join("; some rows "))
+    };
+    leaderboard.columns.iter().map(sentence).collect()
 }

@@ -11,8 +11,8 @@ use crate::stats::{Bootstrap, PairedDifference, StatsError, TaskScores, paired_d
 pub struct SystemResults {
     /// Its name.
     pub system: String,
-    /// How many models take part; 1 is a single model.
-    pub members: usize,
+    /// The models that take part; one is a single model.
+    pub members: Vec<String>,
     /// Its tasks, in the order of the columns.
     pub tasks: Vec<TaskResults>,
     /// Its documents' scores, task by task.
@@ -45,6 +45,9 @@ pub struct Column {
     pub metric: MetricKey,
     /// Documents evaluated.
     pub documents: usize,
+    /// Protocols that some rows have instead, where mixing them was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mixed: Vec<String>,
 }
 
 /// A system.
@@ -54,12 +57,12 @@ pub struct Row {
     pub system: String,
     /// How many models take part.
     pub members: usize,
-    /// One score per column.
-    pub scores: Vec<Estimate>,
-    /// The plain average over tasks; its standard error takes the tasks as independent.
-    pub average: Estimate,
-    /// Time and tokens of each column.
-    pub timings: Vec<Timing>,
+    /// One score per column; none for a task that it did not do.
+    pub scores: Vec<Option<Estimate>>,
+    /// The plain average over tasks, where it did all; its standard error takes the tasks as independent.
+    pub average: Option<Estimate>,
+    /// Time and tokens of each column; none for a task that it did not do.
+    pub timings: Vec<Option<Timing>>,
     /// Time and tokens of all columns together.
     pub timing: Timing,
 }
@@ -78,34 +81,111 @@ pub struct Estimate {
 pub struct Comparison {
     /// The ensemble.
     pub system: String,
-    /// The single model with the highest average.
+    /// The single model with the highest average: of its members, where one of them has a row; else of all.
     pub baseline: String,
+    /// Whether the baseline is one of its members.
+    #[serde(default)]
+    pub is_member: bool,
     /// By how much the ensemble is above it, paired by document.
     #[serde(flatten)]
     pub paired: PairedDifference,
 }
 
+/// Whether rows of different protocols may stand in one column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mixing {
+    /// They may not: their scores do not compare.
+    Refused,
+    /// They may; the column says so.
+    Allowed,
+}
+
+/// Rows of one column were made by different protocols.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("column `{task}` would mix protocols: {first_system} has {first}, {other_system} has {other}")]
+pub struct MixedProtocols {
+    /// The task.
+    pub task: String,
+    /// A system.
+    pub first_system: String,
+    /// Its protocol.
+    pub first: String,
+    /// Another system.
+    pub other_system: String,
+    /// Its protocol.
+    pub other: String,
+}
+
+impl MixedProtocols {
+    /// The way out, for a `hint:` line.
+    pub fn hint(&self) -> Option<String> {
+        Some("their scores do not compare; `--mix-protocols` puts them in one column all the same".to_owned())
+    }
+}
+
 impl Leaderboard {
-    /// Lines up systems that did the same tasks in the same order. Compares nothing; [`compare`](Self::compare) does.
+    /// Lines up systems; a task is a column where some system did it. Compares nothing; [`compare`](Self::compare) does.
     pub fn new(systems: &[SystemResults]) -> Self {
-        let columns = systems.first().map_or(&[][..], |system| &system.tasks).iter().map(Column::new).collect();
-        let rows = systems.iter().map(Row::new).collect();
+        let mut columns: Vec<Column> = Vec::new();
+        for task in systems.iter().flat_map(|system| &system.tasks) {
+            let column = Column::new(task);
+            match columns.iter_mut().find(|known| known.task == column.task) {
+                Some(known) if known.protocol() == column.protocol() => {}
+                Some(known) if known.mixed.contains(&column.protocol()) => {}
+                Some(known) => known.mixed.push(column.protocol()),
+                None => columns.push(column),
+            }
+        }
+        let rows = systems.iter().map(|system| Row::new(system, &columns)).collect();
         Self { version: RECORD_VERSION, columns, rows, comparisons: Vec::new() }
     }
 
-    /// Compares every ensemble with the best single model, if there are both; gives back the ensembles that could not
-    /// be compared, and why.
+    /// Lines up systems of several runs.
+    ///
+    /// # Errors
+    /// When a column would mix protocols, and that is refused.
+    pub fn merge(systems: &[SystemResults], mixing: Mixing) -> Result<Self, MixedProtocols> {
+        let leaderboard = Self::new(systems);
+        let Some(mixed) = leaderboard.columns.iter().find(|column| !column.mixed.is_empty()) else {
+            return Ok(leaderboard);
+        };
+        if mixing == Mixing::Allowed {
+            return Ok(leaderboard);
+        }
+        let has = |protocol: &String| {
+            let made_by = |system: &&SystemResults| {
+                system.tasks.iter().any(|task| task.task == mixed.task && Column::new(task).protocol() == *protocol)
+            };
+            systems.iter().find(made_by).map_or_else(String::new, |system| format!("`{}`", system.system))
+        };
+        Err(MixedProtocols {
+            task: mixed.task.clone(),
+            first_system: has(&mixed.protocol()),
+            first: mixed.protocol(),
+            other_system: has(&mixed.mixed[0]),
+            other: mixed.mixed[0].clone(),
+        })
+    }
+
+    /// Compares every ensemble with the best of its members, or where none of them has a row with the best single
+    /// model; gives back the ensembles that could not be compared, and why.
     pub fn compare(&mut self, systems: &[SystemResults], bootstrap: Bootstrap) -> Vec<(String, StatsError)> {
         let mut failed = Vec::new();
         self.comparisons.clear();
-        let Some(best) = self.best_single().and_then(|row| systems.iter().find(|s| s.system == row.system)) else {
-            return failed;
-        };
-        for system in systems.iter().filter(|system| system.members > 1) {
+        for (index, system) in systems.iter().enumerate().filter(|(_, system)| system.members.len() > 1) {
+            // Nothing to average over: it did not do every task.
+            if self.rows[index].average.is_none() {
+                continue;
+            }
+            let is_member = |other: &SystemResults| other.members.iter().all(|name| system.members.contains(name));
+            let member = self.best(systems, is_member);
+            let Some(best) = member.or_else(|| self.best(systems, |_| true)) else { continue };
+            let best = &systems[best];
             match paired_difference(&best.scores, &system.scores, bootstrap) {
                 Ok(paired) => self.comparisons.push(Comparison {
                     system: system.system.clone(),
                     baseline: best.system.clone(),
+                    is_member: member.is_some(),
                     paired,
                 }),
                 Err(error) => failed.push((system.system.clone(), error)),
@@ -117,9 +197,22 @@ impl Leaderboard {
     /// The single model with the highest average; the first of equals.
     pub fn best_single(&self) -> Option<&Row> {
         let mut best: Option<&Row> = None;
-        for row in self.rows.iter().filter(|row| row.members == 1) {
-            if best.is_none_or(|best| row.average.value > best.average.value) {
+        for row in self.rows.iter().filter(|row| row.members == 1 && row.average.is_some()) {
+            if best.is_none_or(|best| row.average_value() > best.average_value()) {
                 best = Some(row);
+            }
+        }
+        best
+    }
+
+    /// The place of the single model with the highest average among those that are `wanted`; the first of equals.
+    fn best(&self, systems: &[SystemResults], wanted: impl Fn(&SystemResults) -> bool) -> Option<usize> {
+        let mut best: Option<usize> = None;
+        for (index, system) in systems.iter().enumerate() {
+            let row = &self.rows[index];
+            let fits = system.members.len() == 1 && row.average.is_some() && wanted(system);
+            if fits && best.is_none_or(|best| row.average_value() > self.rows[best].average_value()) {
+                best = Some(index);
             }
         }
         best
@@ -132,9 +225,14 @@ impl Leaderboard {
 
     /// Whether `score` is the highest of its column, or as high as it, as far as two decimals of a percentage show. A
     /// leaderboard of one row has no best.
-    pub(super) fn is_best(&self, score: Estimate, column: impl Fn(&Row) -> Estimate) -> bool {
+    pub(super) fn is_best(&self, score: Estimate, column: impl Fn(&Row) -> Option<Estimate>) -> bool {
         let shown = |score: Estimate| (score.value * 10_000.0).round();
-        self.rows.len() > 1 && self.rows.iter().all(|row| shown(column(row)) <= shown(score))
+        self.rows.len() > 1 && self.rows.iter().filter_map(column).all(|other| shown(other) <= shown(score))
+    }
+
+    /// The comparison of a system, if there is one.
+    pub(super) fn comparison(&self, system: &str) -> Option<&Comparison> {
+        self.comparisons.iter().find(|comparison| comparison.system == system)
     }
 }
 
@@ -146,23 +244,37 @@ impl Column {
             num_fewshot: results.num_fewshot,
             metric: results.primary.clone(),
             documents: results.documents,
+            mixed: Vec::new(),
         }
+    }
+
+    /// What scores of a column must have in common to compare: `5-shot, version 3, exact_match,none, 1319 documents`.
+    pub fn protocol(&self) -> String {
+        format!("{}-shot, version {}, {}, {} documents", self.num_fewshot, self.version, self.metric, self.documents)
     }
 }
 
 impl Row {
-    fn new(system: &SystemResults) -> Self {
-        let scores: Vec<Estimate> =
-            system.tasks.iter().map(|task| Estimate { value: task.value, stderr: task.stderr }).collect();
-        let timings: Vec<Timing> = system.tasks.iter().map(|task| task.timing).collect();
+    fn new(system: &SystemResults, columns: &[Column]) -> Self {
+        let of = |column: &Column| system.tasks.iter().find(|task| task.task == column.task);
+        let scores: Vec<Option<Estimate>> = columns
+            .iter()
+            .map(|column| of(column).map(|task| Estimate { value: task.value, stderr: task.stderr }))
+            .collect();
+        let timings: Vec<Option<Timing>> = columns.iter().map(|column| of(column).map(|task| task.timing)).collect();
+        let all: Option<Vec<Estimate>> = scores.iter().copied().collect();
         Self {
             system: system.system.clone(),
-            members: system.members,
-            average: Estimate::average(&scores),
+            members: system.members.len(),
+            average: all.filter(|all| !all.is_empty()).map(|all| Estimate::average(&all)),
             scores,
-            timing: Timing::total(&timings),
+            timing: Timing::total(timings.iter().flatten()),
             timings,
         }
+    }
+
+    fn average_value(&self) -> f64 {
+        self.average.map_or(f64::NEG_INFINITY, |average| average.value)
     }
 }
 
@@ -190,6 +302,7 @@ pub(super) mod testing {
             num_fewshot,
             metric: MetricKey { metric: metric.to_owned(), filter: "none".to_owned() },
             documents,
+            mixed: Vec::new(),
         };
         let row = |system: &str, members, [mmlu, arc]: [(f64, Option<f64>); 2], ms: f64, ensembled| {
             let scores = [mmlu, arc].map(|(value, stderr)| Estimate { value, stderr });
@@ -201,10 +314,10 @@ pub(super) mod testing {
             Row {
                 system: system.to_owned(),
                 members,
-                average: Estimate::average(&scores),
-                scores: scores.to_vec(),
+                average: Some(Estimate::average(&scores)),
+                scores: scores.map(Some).to_vec(),
                 timing: Timing::total([&generated, &scored]),
-                timings: vec![generated, scored],
+                timings: vec![Some(generated), Some(scored)],
             }
         };
         let tasks = [("mmlu_flan_n_shot_generative", 400, 0.125), ("arc_easy", 200, 0.0)];
@@ -222,10 +335,12 @@ pub(super) mod testing {
             comparisons: vec![Comparison {
                 system: "GaC every step".to_owned(),
                 baseline: "mini-llama".to_owned(),
+                is_member: false,
                 paired: PairedDifference {
                     difference: 0.0625,
                     low: 0.01,
                     high: 0.115,
+                    p: 0.02,
                     documents: 600,
                     bootstrap: Bootstrap::default(),
                     tasks: tasks
@@ -238,5 +353,82 @@ pub(super) mod testing {
                 },
             }],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::OutcomeCounts;
+    use crate::stats::DocumentScore;
+
+    fn results(system: &str, members: &[&str], tasks: &[(&str, usize, f64)]) -> SystemResults {
+        let result = |&(task, num_fewshot, value): &(&str, usize, f64)| TaskResults {
+            version: RECORD_VERSION,
+            system: system.into(),
+            task: task.into(),
+            task_version: "1".into(),
+            num_fewshot,
+            documents: 2,
+            primary: MetricKey { metric: "acc".into(), filter: "none".into() },
+            value,
+            stderr: None,
+            aggregates: vec![],
+            outcomes: OutcomeCounts::default(),
+            truncated: 0,
+            timing: Timing::default(),
+        };
+        let scores = |&(task, _, value): &(&str, usize, f64)| TaskScores {
+            task: task.into(),
+            version: "1".into(),
+            documents: (0..2)
+                .map(|doc_id| DocumentScore { subject: None, doc_id, doc_hash: doc_id.to_string(), value })
+                .collect(),
+        };
+        SystemResults {
+            system: system.into(),
+            members: members.iter().map(ToString::to_string).collect(),
+            tasks: tasks.iter().map(result).collect(),
+            scores: tasks.iter().map(scores).collect(),
+        }
+    }
+
+    #[test]
+    fn runs_with_other_tasks_leave_gaps_and_no_average() {
+        let systems = [results("a", &["a"], &[("x", 0, 0.5), ("y", 0, 0.7)]), results("b", &["b"], &[("y", 0, 0.9)])];
+        let merged = Leaderboard::merge(&systems, Mixing::Refused).unwrap();
+        assert_eq!(merged.columns.len(), 2);
+        assert_eq!(merged.rows[1].scores[0], None);
+        assert_eq!((merged.rows[0].average.map(|a| a.value), merged.rows[1].average), (Some(0.6), None));
+        assert_eq!(merged.best_single().unwrap().system, "a");
+    }
+
+    #[test]
+    fn a_column_of_two_protocols_is_refused_unless_asked_for() {
+        let systems = [results("a", &["a"], &[("x", 0, 0.5)]), results("b", &["b"], &[("x", 5, 0.9)])];
+        let error = Leaderboard::merge(&systems, Mixing::Refused).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "column `x` would mix protocols: `a` has 0-shot, version 1, acc,none, 2 documents, `b` has 5-shot, version \
+             1, acc,none, 2 documents"
+        );
+        let mixed = Leaderboard::merge(&systems, Mixing::Allowed).unwrap();
+        assert_eq!(mixed.columns[0].mixed, ["5-shot, version 1, acc,none, 2 documents"]);
+    }
+
+    #[test]
+    fn an_ensemble_is_compared_with_the_best_of_its_own_members() {
+        let systems = [
+            results("a", &["a"], &[("x", 0, 0.5)]),
+            results("b", &["b"], &[("x", 0, 0.6)]),
+            results("c", &["c"], &[("x", 0, 0.9)]),
+            results("a + b", &["a", "b"], &[("x", 0, 0.7)]),
+            results("d + e", &["d", "e"], &[("x", 0, 0.8)]),
+        ];
+        let mut leaderboard = Leaderboard::new(&systems);
+        assert!(leaderboard.compare(&systems, Bootstrap::default()).is_empty());
+        let found: Vec<(&str, &str, bool)> =
+            leaderboard.comparisons.iter().map(|c| (&*c.system, &*c.baseline, c.is_member)).collect();
+        assert_eq!(found, [("a + b", "b", true), ("d + e", "c", false)]);
     }
 }

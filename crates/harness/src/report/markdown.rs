@@ -1,6 +1,6 @@
 //! A leaderboard for README files and pull requests.
 
-use super::format::{comparison, latency, latency_note, percent, plus_minus, share};
+use super::format::{NOTHING, comparison, latency, latency_note, percent, plus_minus, protocols, share};
 use super::leaderboard::{Estimate, Leaderboard, Row};
 
 /// A table in GitHub's markdown: scores in percent with standard errors, the best of each column in bold; below it the
@@ -26,6 +26,9 @@ pub fn markdown(leaderboard: &Leaderboard) -> String {
         lines.push(String::new());
         lines.extend(leaderboard.comparisons.iter().map(|found| format!("- {}", comparison(found, escape))));
     }
+    lines.push(String::new());
+    lines.push("Scores in percent.".to_owned());
+    lines.extend(protocols(leaderboard, escape).into_iter().map(|protocol| format!("- {protocol}")));
     if let Some(note) = latency_note(leaderboard) {
         lines.push(String::new());
         lines.push(note.to_owned());
@@ -33,7 +36,8 @@ pub fn markdown(leaderboard: &Leaderboard) -> String {
     lines.join("\n") + "\n"
 }
 
-fn cell(leaderboard: &Leaderboard, score: Estimate, column: impl Fn(&Row) -> Estimate) -> String {
+fn cell(leaderboard: &Leaderboard, score: Option<Estimate>, column: impl Fn(&Row) -> Option<Estimate>) -> String {
+    let Some(score) = score else { return NOTHING.to_owned() };
     let value = percent(score);
     let value = if leaderboard.is_best(score, column) { format!("**{value}**") } else { value };
     value + &plus_minus(score)
@@ -45,7 +49,7 @@ fn line(cells: impl IntoIterator<Item = impl Into<String>>) -> String {
 }
 
 /// A name as inert text of one table cell.
-fn escape(name: &str) -> String {
+pub(crate) fn escape(name: &str) -> String {
     let mut escaped = String::with_capacity(name.len());
     for character in name.chars() {
         match character {
@@ -77,6 +81,10 @@ mod tests {
 | GaC every step | **62.50** ± 1.21 | **60.25** ± 0.90 | **61.38** ± 0.75 | 23.50 | 43.2% |
 
 - GaC every step against mini-llama, the best single model: +6.25 points (95% CI +1.00 to +11.50; paired over 600 documents)
+
+Scores in percent.
+- mmlu_flan_n_shot_generative: 2-shot, version 1, exact_match,none, 400 documents
+- arc_easy: 0-shot, version 1, acc,none, 200 documents
 
 ms/token: a request's wall time over its length in tokens, one request at a time.
 "

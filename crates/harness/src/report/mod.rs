@@ -1,14 +1,29 @@
-//! Leaderboards: systems as rows, tasks as columns; as markdown, CSV, JSON and a table for terminals.
+//! Leaderboards: systems as rows, tasks as columns; as markdown, CSV, JSON, LaTeX, HTML and a table for terminals; and
+//! published numbers beside ours.
 
 mod csv;
 mod format;
+mod html;
 mod json;
+mod latex;
 mod leaderboard;
 mod markdown;
+mod page;
+mod paper;
+mod plot;
 mod terminal;
 
+pub(crate) use format::points;
+pub(crate) use markdown::escape as escape_markdown;
+pub(crate) use terminal::{printable, wrap};
+
 pub use csv::csv;
+pub use html::html;
 pub use json::json;
-pub use leaderboard::{Column, Comparison, Estimate, Leaderboard, Row, SystemResults};
+pub use latex::latex;
+pub use leaderboard::{Column, Comparison, Estimate, Leaderboard, MixedProtocols, Mixing, Row, SystemResults};
 pub use markdown::markdown;
+pub use page::{Axis, Chart, Line, Point, Series, charts, report};
+pub use paper::{BesideCell, BesidePaper, BesideRow, PaperError, PaperRow, PaperTable};
+pub use plot::{PlotError, png, svg};
 pub use terminal::terminal;

@@ -1,6 +1,6 @@
 //! A leaderboard for terminals, as wide as the terminal is.
 
-use super::format::{NOTHING, comparison, latency, latency_note, percent, plus_minus, share};
+use super::format::{NOTHING, comparison, latency, latency_note, percent, plus_minus, protocols, share};
 use super::leaderboard::{Estimate, Leaderboard, Row};
 
 /// Spaces between columns.
@@ -28,6 +28,10 @@ pub fn terminal(leaderboard: &Leaderboard, width: usize) -> String {
     } else {
         notes.push("Scores in percent.".to_owned());
     }
+    if leaderboard.columns.iter().any(|column| !column.mixed.is_empty()) {
+        let mixed = protocols(leaderboard, printable).into_iter();
+        notes.push(format!("Protocols are mixed. {}.", mixed.collect::<Vec<_>>().join(". ")));
+    }
     notes.extend(latency_note(leaderboard).map(str::to_owned));
     lines.push(String::new());
     lines.extend(notes.iter().flat_map(|note| wrap(note, width)));
@@ -35,9 +39,9 @@ pub fn terminal(leaderboard: &Leaderboard, width: usize) -> String {
 }
 
 /// Text in rows and columns; the first of each are names.
-struct Grid {
+pub(super) struct Grid {
     /// Each row starts with its name; the first row holds the columns' names.
-    rows: Vec<Vec<String>>,
+    pub(super) rows: Vec<Vec<String>>,
 }
 
 impl Grid {
@@ -63,7 +67,7 @@ impl Grid {
     }
 
     /// Names to the left, everything else to the right, headings over as many lines as they need.
-    fn draw(&self) -> Vec<String> {
+    pub(super) fn draw(&self) -> Vec<String> {
         let (heading, body) = self.rows.split_first().expect("a grid has a heading");
         let headings: Vec<Vec<String>> = heading
             .iter()
@@ -104,7 +108,8 @@ impl Grid {
 
 /// Scores, average, latency and share of one system.
 fn fields(leaderboard: &Leaderboard, row: &Row, errors: bool) -> Vec<String> {
-    let cell = |score: Estimate, column: &dyn Fn(&Row) -> Estimate| {
+    let cell = |score: Option<Estimate>, column: &dyn Fn(&Row) -> Option<Estimate>| {
+        let Some(score) = score else { return NOTHING.to_owned() };
         let mark = if leaderboard.is_best(score, column) { "*" } else { "" };
         let error = if errors { plus_minus(score) } else { String::new() };
         format!("{mark}{}{error}", percent(score))
@@ -153,7 +158,7 @@ fn break_name(name: &str, width: usize) -> Vec<String> {
 }
 
 /// Words over several lines of at most `width`, where words allow; later lines are indented.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
@@ -169,7 +174,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// A name that moves no cursor.
-fn printable(name: &str) -> String {
+pub(crate) fn printable(name: &str) -> String {
     name.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 

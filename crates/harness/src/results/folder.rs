@@ -1,59 +1,80 @@
 //! A run's folder: who lies where.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::write::write_atomic;
+use super::lock::{LOCK, RunLock};
+use super::write::{is_temporary, write_atomic};
 
 /// The manifest's name in a run's folder.
-const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST: &str = "manifest.json";
 /// Longest slug, in bytes; file systems end at 255.
 const MAX_SLUG: usize = 80;
 
-/// A run's folder, with a folder of its own for every system and every task.
-#[derive(Clone, Debug)]
+/// A run's folder, with a folder of its own for every system and every task. Nobody else writes to it meanwhile.
+#[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     systems: Vec<String>,
     tasks: Vec<String>,
+    _lock: RunLock,
 }
 
-/// Checks that a run may be written to `path`: there is nothing, or an empty folder.
+/// What a folder holds that a run is to be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// Nothing: a new run.
+    Nothing,
+    /// A run, finished or not.
+    Run,
+}
+
+/// Finds out whether a run may be written to `path`: there is nothing, an empty folder, or a run to go on with.
 ///
 /// # Errors
 /// When there is something else.
-pub fn check_folder(path: &Path) -> Result<(), FolderError> {
+pub fn check_folder(path: &Path) -> Result<Contents, FolderError> {
     let owned = || path.to_path_buf();
-    match fs::read_dir(path) {
-        Ok(mut entries) => {
-            if entries.next().is_none() {
-                Ok(())
-            } else if path.join(MANIFEST).exists() {
-                Err(FolderError::HoldsRun { path: owned() })
-            } else {
-                Err(FolderError::NotEmpty { path: owned() })
-            }
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Contents::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(FolderError::NotAFolder { path: owned() });
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(FolderError::NotAFolder { path: owned() }),
-        Err(source) => Err(FolderError::Write { path: owned(), source }),
+        Err(source) => return Err(FolderError::Write { path: owned(), source }),
+    };
+    if path.join(MANIFEST).is_file() {
+        return Ok(Contents::Run);
     }
+    for entry in entries {
+        let name = entry.map_err(|source| FolderError::Write { path: owned(), source })?.file_name();
+        // What a run leaves that was killed before it had written its manifest.
+        if name != OsStr::new(LOCK) && !is_temporary(&name) {
+            return Err(FolderError::NotEmpty { path: owned() });
+        }
+    }
+    Ok(Contents::Nothing)
 }
 
 impl RunFolder {
-    /// Creates the folder at `path`, which must be absent or empty.
+    /// Opens the folder at `path` for a run, creating it where there is none, and keeps other processes out until it is
+    /// dropped.
     ///
     /// # Errors
-    /// As [`check_folder`], or when it cannot be created.
-    pub fn create(path: &Path, systems: &[&str], tasks: &[&str]) -> Result<Self, FolderError> {
+    /// As [`check_folder`], when it is in use, or when it cannot be created.
+    pub fn open(path: &Path, systems: &[&str], tasks: &[&str]) -> Result<Self, FolderError> {
         check_folder(path)?;
         fs::create_dir_all(path).map_err(|source| FolderError::Write { path: path.to_path_buf(), source })?;
+        let lock = RunLock::take(path)?;
+        check_folder(path)?;
+        remove_temporary(path).map_err(|source| FolderError::Write { path: path.to_path_buf(), source })?;
         let taken = [MANIFEST, "leaderboard.md", "leaderboard.csv", "leaderboard.json", "leaderboard.html"];
-        Ok(Self { path: path.to_path_buf(), systems: slugs(systems, &taken), tasks: slugs(tasks, &[]) })
+        Ok(Self { path: path.to_path_buf(), systems: slugs(systems, &taken), tasks: slugs(tasks, &[]), _lock: lock })
     }
 
     /// The run's folder.
@@ -105,6 +126,24 @@ impl RunFolder {
     }
 }
 
+/// Removes files that were being written when a process was killed, down to the tasks' folders.
+fn remove_temporary(folder: &Path) -> io::Result<()> {
+    let mut folders = vec![(folder.to_path_buf(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                if depth < 2 {
+                    folders.push((entry.path(), depth + 1));
+                }
+            } else if is_temporary(&entry.file_name()) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// One distinct folder name per name: its ASCII letters, digits, `-`, `_` and `.`, everything else a `-`; never empty,
 /// never starting with a dot, never one of `taken`, distinct also where letters' case does not count.
 fn slugs(names: &[&str], taken: &[&str]) -> Vec<String> {
@@ -146,11 +185,13 @@ fn slug(name: &str) -> String {
 /// A run's folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// It holds another run.
-    #[error("`{}` already holds a run", path.display())]
-    HoldsRun {
+    /// Another process writes to it.
+    #[error("`{}` is in use by another gac{}", path.display(), holder.as_ref().map_or_else(String::new, |holder| format!(" ({holder})")))]
+    InUse {
         /// The folder.
         path: PathBuf,
+        /// `process 123`, where it could be read.
+        holder: Option<String>,
     },
     /// It holds something else.
     #[error("`{}` is not empty", path.display())]
@@ -179,13 +220,21 @@ impl FolderError {
     /// The way out, for a `hint:` line.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::HoldsRun { .. } => {
-                Some("choose another `--output-path`; a run is neither resumed nor overwritten".to_owned())
+            Self::InUse { .. } => {
+                Some("wait for it to end, or choose another `--output-path`; nothing was changed".to_owned())
             }
             Self::NotEmpty { .. } | Self::NotAFolder { .. } => {
                 Some("choose an `--output-path` that does not exist yet, or an empty folder".to_owned())
             }
-            Self::Write { .. } => None,
+            Self::Write { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                    Some("make room and run the same command again: finished samples are kept".to_owned())
+                }
+                io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => {
+                    Some("choose an `--output-path` that can be written to".to_owned())
+                }
+                _ => None,
+            },
         }
     }
 }

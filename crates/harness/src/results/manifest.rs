@@ -1,33 +1,42 @@
 //! `manifest.json`: what was run, on what, when.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
 use super::RECORD_VERSION;
+use super::provenance::{Machine, Provenance, Session};
 use crate::clock::Timestamp;
+use crate::identity::{DataFiles, ModelIdentity, SystemIdentity};
 use crate::recipe::Plan;
+use crate::stats::Bootstrap;
 use crate::{LoadedTask, MetricKey};
 
-/// What was run, on what, when. Written when the run starts, and again when it ends.
+/// What was run, on what, when: enough to run it again. Written when a run starts or is resumed, and when it ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`RECORD_VERSION`].
     pub version: u32,
-    /// gac's version.
-    pub gac: String,
     /// How it stands.
     pub status: RunStatus,
-    /// RFC 3339, UTC.
+    /// When its first session started: RFC 3339, UTC.
     pub started: String,
     /// RFC 3339, UTC; absent while it runs, or after it was killed.
     pub ended: Option<String>,
     /// Models, systems, tasks and settings, as resolved.
     pub plan: Plan,
-    /// Folders of the systems.
+    /// The models by their contents.
+    pub models: Vec<ModelIdentity>,
+    /// The data by their contents.
+    pub data: Vec<DataFiles>,
+    /// The systems, with their folders.
     pub systems: Vec<SystemEntry>,
     /// The tasks as they were loaded, with their folders inside each system's.
     pub tasks: Vec<TaskEntry>,
-    /// Where it ran.
-    pub machine: Machine,
+    /// Everything that is drawn at random.
+    pub seeds: Seeds,
+    /// Every process that worked on it, the last one last.
+    pub sessions: Vec<Session>,
 }
 
 /// How a run stands.
@@ -52,6 +61,8 @@ pub struct SystemEntry {
     pub name: String,
     /// Its folder.
     pub folder: String,
+    /// What it is, by its contents and settings.
+    pub identity: SystemIdentity,
 }
 
 /// A task as it was loaded.
@@ -71,68 +82,150 @@ pub struct TaskEntry {
     pub primary: MetricKey,
 }
 
-/// Where a run ran.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Machine {
-    /// `linux`, `macos`, `windows`, ...
-    pub os: String,
-    /// `x86_64`, `aarch64`, ...
-    pub arch: String,
-    /// Processors that the process may use.
-    pub cores: usize,
-    /// Threads that compute: `RAYON_NUM_THREADS`, or one per core.
-    pub threads: usize,
+/// Everything that is drawn at random. Decoding is greedy, and shots are drawn by the tasks' definitions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seeds {
+    /// The leaderboard's confidence intervals.
+    pub bootstrap: Bootstrap,
+    /// The shots of tasks that draw them, as in lm-evaluation-harness.
+    pub fewshot: u64,
 }
 
-impl Machine {
-    /// The present one.
-    pub fn here() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let threads = std::env::var("RAYON_NUM_THREADS").ok().and_then(|text| text.parse().ok());
-        Self {
-            os: std::env::consts::OS.to_owned(),
-            arch: std::env::consts::ARCH.to_owned(),
-            cores,
-            // rayon takes 0 for "choose yourself".
-            threads: threads.filter(|threads| *threads > 0).unwrap_or(cores),
-        }
-    }
-}
+/// Seed of lm-evaluation-harness's few-shot sampler.
+const FEWSHOT_SEED: u64 = 1234;
 
 impl Manifest {
     /// The manifest of a run that starts now.
-    pub fn starting(plan: &Plan, tasks: &[LoadedTask], system_folders: &[String], task_folders: &[String]) -> Self {
-        let systems = plan.systems.iter().zip(system_folders);
-        let entries = tasks.iter().zip(task_folders);
+    pub fn starting(
+        plan: &Plan,
+        tasks: &[LoadedTask],
+        models: &[ModelIdentity],
+        systems: Vec<SystemEntry>,
+        task_folders: &[String],
+        provenance: &Provenance,
+    ) -> Self {
+        let entries = tasks.iter().zip(task_folders).map(|(task, folder)| TaskEntry {
+            name: task.name.clone(),
+            folder: folder.clone(),
+            version: task.version.clone(),
+            num_fewshot: task.num_fewshot,
+            documents: task.documents.len(),
+            primary: task.primary.clone(),
+        });
+        let session = Session::starting(provenance);
         Self {
             version: RECORD_VERSION,
-            gac: env!("CARGO_PKG_VERSION").to_owned(),
             status: RunStatus::Running,
-            started: Timestamp::now().rfc3339(),
+            started: session.started.clone(),
             ended: None,
             plan: plan.clone(),
-            systems: systems
-                .map(|(system, folder)| SystemEntry { name: system.name.clone(), folder: folder.clone() })
-                .collect(),
-            tasks: entries
-                .map(|(task, folder)| TaskEntry {
-                    name: task.name.clone(),
-                    folder: folder.clone(),
-                    version: task.version.clone(),
-                    num_fewshot: task.num_fewshot,
-                    documents: task.documents.len(),
-                    primary: task.primary.clone(),
-                })
-                .collect(),
-            machine: Machine::here(),
+            models: models.to_vec(),
+            data: provenance.data.clone(),
+            systems,
+            tasks: entries.collect(),
+            seeds: Seeds { bootstrap: Bootstrap::default(), fewshot: FEWSHOT_SEED },
+            sessions: vec![session],
         }
+    }
+
+    /// The same run as `before`, gone on with now: its start and its sessions are kept.
+    #[must_use]
+    pub fn resuming(mut self, before: Self) -> Self {
+        self.started = before.started;
+        let sessions = std::mem::replace(&mut self.sessions, before.sessions);
+        self.sessions.extend(sessions);
+        self
     }
 
     /// The same run, ended now.
     #[must_use]
     pub fn ended(mut self, status: RunStatus) -> Self {
+        let now = Timestamp::now().rfc3339();
+        if let Some(session) = self.sessions.last_mut() {
+            session.ended = Some(now.clone());
+        }
         self.status = status;
-        self.ended = Some(Timestamp::now().rfc3339());
+        self.ended = Some(now);
         self
+    }
+
+    /// Where it ran last.
+    pub fn machine(&self) -> Option<&Machine> {
+        self.sessions.last().map(|session| &session.machine)
+    }
+
+    /// Reads the manifest of the run in `folder`.
+    ///
+    /// # Errors
+    /// When there is none, or it is of another version.
+    pub fn read(folder: &Path) -> Result<Self, ManifestError> {
+        /// What every version has.
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+
+        let path = folder.join(super::folder::MANIFEST);
+        let text = std::fs::read(&path).map_err(|source| {
+            if source.kind() == std::io::ErrorKind::NotFound {
+                ManifestError::NoRun { folder: folder.to_path_buf() }
+            } else {
+                ManifestError::Read { path: path.clone(), source }
+            }
+        })?;
+        let damaged = |source| ManifestError::Damaged { path: path.clone(), source };
+        let Versioned { version } = serde_json::from_slice(&text).map_err(damaged)?;
+        if version != RECORD_VERSION {
+            return Err(ManifestError::Version { path, version });
+        }
+        serde_json::from_slice(&text).map_err(damaged)
+    }
+}
+
+/// A run's manifest cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// There is no run.
+    #[error("`{}` holds no run: it has no manifest.json", folder.display())]
+    NoRun {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The file cannot be read.
+    #[error("failed to read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is no manifest.
+    #[error("`{}` is not a manifest", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// It is of another version.
+    #[error("`{}` has version {version}; this gac reads version {RECORD_VERSION}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        version: u32,
+    },
+}
+
+impl ManifestError {
+    /// The way out, for a `hint:` line.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoRun { .. } => Some("a run's folder is what `gac run` prints last: `results: ...`".to_owned()),
+            Self::Version { .. } => Some("it was written by another version of gac; run it again".to_owned()),
+            Self::Read { .. } | Self::Damaged { .. } => None,
+        }
     }
 }

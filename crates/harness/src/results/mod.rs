@@ -4,6 +4,7 @@
 //! results/<run>/manifest.json                        what was run, on what, when
 //! results/<run>/<system>/<task>/samples.jsonl        one SampleRecord a line, appended as samples finish
 //! results/<run>/<system>/<task>/results.json         TaskResults, when the task has finished
+//! results/<run>/<system>/<task>/superseded.jsonl     samples of what the recipe asked before it was changed, if any
 //! results/<run>/leaderboard.{md,csv,json}            after every system
 //! ```
 //!
@@ -11,19 +12,34 @@
 //! system and a task have by the manifest.
 
 mod folder;
+mod lock;
 mod manifest;
 mod number;
+mod provenance;
 mod sample;
 mod samples;
+mod stored;
 mod task;
+mod trace;
+mod unfinished;
 mod write;
 
-pub use folder::{FolderError, RunFolder, check_folder};
-pub use manifest::{Machine, Manifest, RunStatus, SystemEntry, TaskEntry};
+pub use folder::{Contents, FolderError, RunFolder, check_folder};
+pub use lock::RunLock;
+pub use manifest::{Manifest, ManifestError, RunStatus, Seeds, SystemEntry, TaskEntry};
+pub use provenance::{GitState, Machine, Provenance, Session};
 pub use sample::{ChoiceRecord, FilterRecord, MetricRecord, ResponseRecord, SampleRecord, prompt_hash};
-pub use samples::{ReadError, SampleLog, read_samples};
+pub use samples::{ReadError, SampleFile, SampleLog, read_samples};
+pub use stored::{RunError as StoredRunError, StoredRun, StoredSystem, StoredTask};
 pub use task::{LatencyBasis, OutcomeCounts, TaskResults, Timing};
+pub use trace::{Decider, MemberStep, StepRecord};
+pub use unfinished::unfinished_run;
 pub use write::write_atomic;
 
 /// Version of every record here; a reader refuses others.
 pub const RECORD_VERSION: u32 = 1;
+
+/// The samples' file in a task's folder.
+pub(crate) const SAMPLES: &str = "samples.jsonl";
+/// Where samples go that a changed recipe does not ask for.
+pub(crate) const SUPERSEDED: &str = "superseded.jsonl";

@@ -1,19 +1,20 @@
 //! The record of one sample.
 
-use std::fmt::Write as _;
-
 use gac_ensemble::{Finish, Generation, LogLikelihood};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::number;
-use crate::{FilterScore, MetricKey, Outcome, Request};
+use super::trace::StepRecord;
+use crate::identity::{SampleIdentity, sha256_hex};
+use crate::{FilterScore, MetricKey, Outcome, Request, Score};
 
 /// One document's prompt, answer and score under one system: a line of `samples.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SampleRecord {
     /// [`RECORD_VERSION`](super::RECORD_VERSION).
     pub version: u32,
+    /// What the sample is a sample of; only one with the same identity is ever reused.
+    pub identity: SampleIdentity,
     /// The system's name.
     pub system: String,
     /// The task's name.
@@ -50,6 +51,11 @@ pub struct SampleRecord {
     pub truncated: bool,
     /// Wall time from admission to the end, in seconds; absent where choices were scored.
     pub seconds: Option<f64>,
+    /// Wall time that the task had taken when the sample finished, in seconds, over all sessions of the run.
+    pub elapsed: f64,
+    /// The steps, where the run traces them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Vec<StepRecord>>,
 }
 
 /// What a system answered.
@@ -101,10 +107,31 @@ pub struct MetricRecord {
 }
 
 impl SampleRecord {
+    /// `12`, or `anatomy/12` where there are subjects.
+    pub fn label(&self) -> String {
+        self.subject.as_ref().map_or_else(|| self.doc_id.to_string(), |subject| format!("{subject}/{}", self.doc_id))
+    }
+
     /// The document's value of a metric, 0 to 1, if the metric was computed.
     pub fn value(&self, key: &MetricKey) -> Option<f64> {
         let filter = self.filters.iter().find(|filter| filter.filter == key.filter)?;
         filter.metrics.iter().find(|metric| metric.metric == key.metric).map(|metric| metric.value)
+    }
+
+    /// The document's value of a task's primary metric. Where a document lacks the metric, the verdict, which is the
+    /// primary metric's, stands for it.
+    pub fn primary(&self, key: &MetricKey) -> f64 {
+        self.value(key).unwrap_or_else(|| f64::from(u8::from(self.outcome == Outcome::Correct)))
+    }
+
+    /// The score as it was when the sample finished.
+    pub fn score(&self) -> Score {
+        let filters = self.filters.iter().map(|filter| FilterScore {
+            filter: filter.filter.clone(),
+            extracted: filter.extracted.clone(),
+            metrics: filter.metrics.iter().map(|metric| (metric.metric.clone(), metric.value)).collect(),
+        });
+        Score { outcome: self.outcome.clone(), filters: filters.collect() }
     }
 }
 
@@ -140,22 +167,17 @@ impl From<&LogLikelihood> for ChoiceRecord {
 /// SHA-256, hexadecimal, of what a system is asked: of a prompt's UTF-8 bytes; of a context and its choices, each
 /// choice after a zero byte.
 pub fn prompt_hash(request: &Request) -> String {
-    let mut hasher = Sha256::new();
     match request {
-        Request::Generate { prompt, .. } => hasher.update(prompt),
+        Request::Generate { prompt, .. } => sha256_hex(prompt),
         Request::Choose { context, continuations } => {
-            hasher.update(context);
+            let mut asked = context.clone();
             for continuation in continuations {
-                hasher.update([0]);
-                hasher.update(continuation);
+                asked.push('\0');
+                asked.push_str(continuation);
             }
+            sha256_hex(asked)
         }
     }
-    hasher.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]
@@ -165,6 +187,7 @@ mod tests {
     fn record() -> SampleRecord {
         SampleRecord {
             version: super::super::RECORD_VERSION,
+            identity: serde_json::from_value("i".into()).unwrap(),
             system: "a".into(),
             task: "t".into(),
             task_version: "1".into(),
@@ -189,6 +212,8 @@ mod tests {
             member_tokens: vec![],
             truncated: true,
             seconds: None,
+            elapsed: 1.5,
+            trace: None,
         }
     }
 

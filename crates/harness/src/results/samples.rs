@@ -1,7 +1,7 @@
-//! `samples.jsonl`: appended while a task runs, read back by whoever compares.
+//! `samples.jsonl`: appended while a task runs, read back by whoever resumes or compares.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ const SYNC_AFTER: Duration = Duration::from_secs(2);
 pub struct SampleLog {
     path: PathBuf,
     file: File,
+    /// Bytes of whole lines.
+    length: u64,
     unsynced: usize,
     synced_at: Instant,
 }
@@ -29,17 +31,24 @@ impl SampleLog {
     /// When it cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self { path: path.to_path_buf(), file, unsynced: 0, synced_at: Instant::now() })
+        let length = file.metadata()?.len();
+        Ok(Self { path: path.to_path_buf(), file, length, unsynced: 0, synced_at: Instant::now() })
     }
 
     /// Appends one record. It is with the operating system when this returns, and on the disk within a small group.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be written; what was there before is intact then, and whole.
     pub fn append(&mut self, record: &SampleRecord) -> io::Result<()> {
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
-        self.file.write_all(&line)?;
+        if let Err(error) = self.file.write_all(&line) {
+            // A full disk takes a part of a line; the error to report is the first one.
+            let _ = self.file.set_len(self.length);
+            let _ = self.file.sync_data();
+            return Err(error);
+        }
+        self.length += line.len() as u64;
         self.unsynced += 1;
         if self.unsynced >= SYNC_EVERY || self.synced_at.elapsed() >= SYNC_AFTER {
             self.sync()?;
@@ -66,25 +75,73 @@ impl SampleLog {
     }
 }
 
+/// What a `samples.jsonl` holds, up to where its writing was cut short.
+#[derive(Debug, Default)]
+pub struct SampleFile {
+    /// The whole records, in the order of the file.
+    pub records: Vec<SampleRecord>,
+    /// Bytes that the whole records take.
+    pub length: u64,
+    /// Bytes after them: a line that was being written when its process was killed. 0 as a rule.
+    pub torn: u64,
+}
+
+impl SampleFile {
+    /// Reads a `samples.jsonl`; one that is not there holds nothing.
+    ///
+    /// Only the end of a file can be torn: a line that is no record before one that is has been damaged otherwise, and
+    /// is an error.
+    ///
+    /// # Errors
+    /// When it cannot be read, a line in the middle is no record (the line is named), or a record has another version.
+    pub fn read(path: &Path) -> Result<Self, ReadError> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(ReadError::Read { path: path.to_path_buf(), source }),
+        };
+        let mut found = Self::default();
+        let mut bad = None;
+        let mut end = 0;
+        for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            end += line.len() as u64;
+            let record = match line.strip_suffix(b"\n") {
+                Some(line) => parse(path, index + 1, line),
+                // Without its end, a line is not all there, whatever it looks like.
+                None => break,
+            };
+            match (record, bad.take()) {
+                (Ok(record), None) => {
+                    found.records.push(record);
+                    found.length = end;
+                }
+                (Ok(_), Some(error)) | (Err(error @ ReadError::Version { .. }), _) => return Err(error),
+                (Err(_), Some(error)) | (Err(error), None) => bad = Some(error),
+            }
+        }
+        found.torn = bytes.len() as u64 - found.length;
+        Ok(found)
+    }
+}
+
 /// Reads a whole `samples.jsonl`.
 ///
 /// # Errors
 /// When it cannot be read, a line is no record (the line is named), or a record has another version.
 pub fn read_samples(path: &Path) -> Result<Vec<SampleRecord>, ReadError> {
-    let read = |source| ReadError::Read { path: path.to_path_buf(), source };
-    let mut records = Vec::new();
-    for (index, line) in BufReader::new(File::open(path).map_err(read)?).lines().enumerate() {
-        let record: SampleRecord = serde_json::from_str(&line.map_err(read)?).map_err(|source| ReadError::Line {
-            path: path.to_path_buf(),
-            line: index + 1,
-            source,
-        })?;
-        if record.version != RECORD_VERSION {
-            return Err(ReadError::Version { path: path.to_path_buf(), line: index + 1, version: record.version });
-        }
-        records.push(record);
+    let bytes = fs::read(path).map_err(|source| ReadError::Read { path: path.to_path_buf(), source })?;
+    let lines = bytes.split_inclusive(|&byte| byte == b'\n').enumerate();
+    lines.map(|(index, line)| parse(path, index + 1, line)).collect()
+}
+
+fn parse(path: &Path, line: usize, text: &[u8]) -> Result<SampleRecord, ReadError> {
+    let record: SampleRecord =
+        serde_json::from_slice(text).map_err(|source| ReadError::Line { path: path.to_path_buf(), line, source })?;
+    if record.version == RECORD_VERSION {
+        Ok(record)
+    } else {
+        Err(ReadError::Version { path: path.to_path_buf(), line, version: record.version })
     }
-    Ok(records)
 }
 
 /// Samples cannot be read.
@@ -120,4 +177,17 @@ pub enum ReadError {
         /// What it says.
         version: u32,
     },
+}
+
+impl ReadError {
+    /// The way out, for a `hint:` line.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { .. } => None,
+            Self::Line { .. } => {
+                Some("the file was changed by something else; remove the line, or the file".to_owned())
+            }
+            Self::Version { .. } => Some("it was written by another version of gac; use a new folder".to_owned()),
+        }
+    }
 }

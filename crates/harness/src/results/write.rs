@@ -1,9 +1,19 @@
 //! Whole files, or none.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
+
+/// What temporary files' names begin with.
+const PREFIX: &str = ".gac-";
+/// What they end with.
+const SUFFIX: &str = ".tmp";
+
+/// Whether a file of this name was being written when its process was killed.
+pub(super) fn is_temporary(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
+}
 
 /// Writes a file so that a reader, or a crash, sees the old content or the new, never a part: a temporary file beside
 /// it, forced to the disk, then renamed over it.
@@ -12,9 +22,9 @@ use std::path::Path;
 /// When the folder cannot be written; the old content is intact then, and the temporary file is gone.
 pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a file's path"))?;
-    let mut temporary_name = OsString::from(".");
+    let mut temporary_name = OsString::from(PREFIX);
     temporary_name.push(name);
-    temporary_name.push(format!(".{}.tmp", std::process::id()));
+    temporary_name.push(format!(".{}{SUFFIX}", std::process::id()));
     let temporary = path.with_file_name(temporary_name);
 
     let written = File::create(&temporary).and_then(|mut file| {

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use crate::results::FolderError;
+use crate::results::{FolderError, ManifestError, ReadError};
 
 /// A run ended early. What was finished is on the disk.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,12 @@ pub enum RunError {
     /// The run's folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The run that is to be gone on with cannot be read.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Its samples cannot be read.
+    #[error(transparent)]
+    Samples(#[from] ReadError),
     /// A system cannot be opened.
     #[error("failed to open system `{system}`")]
     Open {
@@ -75,6 +81,8 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Folder(error) => error.hint(),
+            Self::Manifest(error) => error.hint(),
+            Self::Samples(error) => error.hint(),
             Self::NoTasks => Some("`gac tasks list` shows all".to_owned()),
             Self::NoDocuments { .. } => Some("is the data folder complete, and the limit above 0?".to_owned()),
             _ => None,

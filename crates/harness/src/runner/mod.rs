@@ -1,8 +1,10 @@
 //! Asks systems about documents, and leaves the answers on disk.
 
 mod error;
+mod job;
+mod resume;
 mod run;
 mod task;
 
 pub use error::RunError;
-pub use run::{OpenSystems, RunSummary, run};
+pub use run::{OpenSystems, RunSummary, run, run_with};

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::error::{RunError, chain};
-use super::task::{TaskPlace, run_task};
+use super::job::Job;
+use super::task::run_task;
 use crate::events::{Event, Reporter, Warning};
+use crate::identity::ModelIdentity;
 use crate::recipe::{Plan, SystemPlan};
 use crate::report::{self, Leaderboard, SystemResults};
-use crate::results::{Manifest, RunFolder, RunStatus, check_folder};
+use crate::results::{Contents, Manifest, Provenance, RunFolder, RunStatus, check_folder};
 use crate::stats::Bootstrap;
 use crate::{LoadedTask, System, SystemError};
 
@@ -21,6 +23,14 @@ pub trait OpenSystems {
     /// When it cannot.
     fn check(&mut self, _system: &SystemPlan) -> Result<(), SystemError> {
         Ok(())
+    }
+
+    /// What the members of a system are, by their contents, in order. Without it, a member is known by its name.
+    ///
+    /// # Errors
+    /// When a member's files cannot be read.
+    fn identify(&mut self, system: &SystemPlan) -> Result<Vec<ModelIdentity>, SystemError> {
+        Ok(system.members.iter().map(|member| ModelIdentity::unhashed(member)).collect())
     }
 
     /// Opens a system. The one before has been dropped; models that both use are the opener's to keep.
@@ -45,20 +55,35 @@ pub struct RunSummary {
     pub leaderboard: Leaderboard,
 }
 
-/// Evaluates every system of `plan` on every one of `tasks`, in order, and writes results to `plan.output` (the layout
-/// is told in [`results`](crate::results)).
-///
-/// The folder is created once everything has been checked and the first system is open. Samples are written as they
-/// finish, a task's results when it ends, the leaderboard after every system.
+/// [`run_with`] of a run of which nothing more is known.
 ///
 /// # Errors
-/// When there is nothing to do, the folder is in use or cannot be written, a system cannot be opened or fails, or the
-/// reporter fails. The manifest then says `failed`, and what was finished stays.
+/// As [`run_with`].
 pub fn run(
     plan: &Plan,
     tasks: &[LoadedTask],
     systems: &mut dyn OpenSystems,
     reporter: &mut dyn Reporter,
+) -> Result<RunSummary, RunError> {
+    run_with(plan, tasks, systems, reporter, &Provenance::default())
+}
+
+/// Evaluates every system of `plan` on every one of `tasks`, in order, and writes results to `plan.output` (the layout
+/// is told in [`results`](crate::results)).
+///
+/// Where the folder holds a run already, samples with the same identity are taken from it and only the others are
+/// asked for. A new folder is created once everything has been checked and the first system is open. Samples are
+/// written as they finish, a task's results when it ends, the leaderboard after every system.
+///
+/// # Errors
+/// When there is nothing to do, the folder is in use or cannot be written, a system cannot be opened or fails, or the
+/// reporter fails. The manifest then says `failed`, and what was finished stays.
+pub fn run_with(
+    plan: &Plan,
+    tasks: &[LoadedTask],
+    systems: &mut dyn OpenSystems,
+    reporter: &mut dyn Reporter,
+    provenance: &Provenance,
 ) -> Result<RunSummary, RunError> {
     let started = Instant::now();
     if plan.systems.is_empty() {
@@ -70,9 +95,17 @@ pub fn run(
     if let Some(task) = tasks.iter().find(|task| task.documents.is_empty()) {
         return Err(RunError::NoDocuments { task: task.name.clone() });
     }
-    check_folder(&plan.output)?;
+    let contents = check_folder(&plan.output)?;
     for system in &plan.systems {
         systems.check(system).map_err(|error| open_error(system, error))?;
+    }
+    let members = plan.systems.iter().map(|system| systems.identify(system).map_err(|error| open_error(system, error)));
+    let members = members.collect::<Result<Vec<_>, _>>()?;
+    let job = Job { plan, tasks, members, provenance };
+    let mut run = Run { job, systems, reporter, opened: None };
+    // A run that is gone on with is refused at once where somebody else works on it.
+    if contents == Contents::Run {
+        run.opened = Some(run.job.open_folder()?);
     }
     let started_event = Event::RunStarted {
         folder: &plan.output,
@@ -80,9 +113,8 @@ pub fn run(
         tasks: tasks.len(),
         documents: tasks.iter().map(|task| task.documents.len()).sum(),
     };
-    reporter.on(&started_event).map_err(RunError::Report)?;
+    run.tell(&started_event)?;
 
-    let mut run = Run { plan, tasks, systems, reporter, opened: None };
     match run.all_systems(started) {
         Ok(summary) => Ok(summary),
         Err(error) => {
@@ -97,8 +129,7 @@ pub fn run(
 }
 
 struct Run<'a> {
-    plan: &'a Plan,
-    tasks: &'a [LoadedTask],
+    job: Job<'a>,
     systems: &'a mut dyn OpenSystems,
     reporter: &'a mut dyn Reporter,
     /// The run's folder, once there is one, and what its manifest says.
@@ -107,8 +138,9 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn all_systems(&mut self, started: Instant) -> Result<RunSummary, RunError> {
-        let mut results = Vec::with_capacity(self.plan.systems.len());
-        for index in 0..self.plan.systems.len() {
+        let systems = self.job.plan.systems.len();
+        let mut results = Vec::with_capacity(systems);
+        for index in 0..systems {
             results.push(self.one_system(index)?);
             self.write_leaderboard(&Leaderboard::new(&results))?;
         }
@@ -129,31 +161,35 @@ impl Run<'_> {
     }
 
     fn one_system(&mut self, index: usize) -> Result<SystemResults, RunError> {
-        let plan = &self.plan.systems[index];
+        let plan = &self.job.plan.systems[index];
         let started = Instant::now();
-        self.reporter.on(&Event::SystemStarted { system: &plan.name, index }).map_err(RunError::Report)?;
-        let mut system = self.systems.open(plan).map_err(|error| open_error(plan, error))?;
-        let seconds = started.elapsed().as_secs_f64();
-        self.reporter.on(&Event::SystemOpened { system: &plan.name, seconds }).map_err(RunError::Report)?;
-
-        if self.opened.is_none() {
-            self.opened = Some(create_folder(self.plan, self.tasks)?);
+        self.tell(&Event::SystemStarted { system: &plan.name, index })?;
+        let prepared = match &self.opened {
+            Some((folder, _)) => Some(self.job.prepare(folder, index, self.reporter)?),
+            None => None,
+        };
+        let is_done = prepared.as_ref().is_some_and(|tasks| tasks.iter().all(|(_, task)| task.is_complete()));
+        let mut system = None;
+        if !is_done {
+            system = Some(self.systems.open(plan).map_err(|error| open_error(plan, error))?);
+            let seconds = started.elapsed().as_secs_f64();
+            self.reporter.on(&Event::SystemOpened { system: &plan.name, seconds }).map_err(RunError::Report)?;
         }
-        let folder = self.opened.as_ref().map(|(folder, _)| folder).expect("it was created above");
+        let prepared = if let Some(prepared) = prepared {
+            prepared
+        } else {
+            let (folder, _) = self.opened.insert(self.job.open_folder()?);
+            self.job.prepare(folder, index, self.reporter)?
+        };
         let mut results = SystemResults {
             system: plan.name.clone(),
-            members: plan.members.len(),
-            tasks: Vec::with_capacity(self.tasks.len()),
-            scores: Vec::with_capacity(self.tasks.len()),
+            members: plan.members.clone(),
+            tasks: Vec::with_capacity(prepared.len()),
+            scores: Vec::with_capacity(prepared.len()),
         };
-        for (place, task) in self.tasks.iter().enumerate() {
-            let place = TaskPlace {
-                system: &plan.name,
-                folder: folder.task(index, place)?,
-                batch_size: self.plan.batch_size,
-                log_samples: self.plan.log_samples,
-            };
-            let (task_results, scores) = run_task(system.as_mut(), task, &place, self.reporter)?;
+        for (task, (place, prepared)) in self.job.tasks.iter().zip(prepared) {
+            let system = system.as_mut().map(|system| &mut **system as &mut dyn System);
+            let (task_results, scores) = run_task(system, task, &place, &prepared, self.reporter)?;
             results.tasks.push(task_results);
             results.scores.push(scores);
         }
@@ -178,15 +214,6 @@ impl Run<'_> {
     fn tell(&mut self, event: &Event<'_>) -> Result<(), RunError> {
         self.reporter.on(event).map_err(RunError::Report)
     }
-}
-
-fn create_folder(plan: &Plan, tasks: &[LoadedTask]) -> Result<(RunFolder, Manifest), RunError> {
-    let systems: Vec<&str> = plan.systems.iter().map(|system| system.name.as_str()).collect();
-    let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
-    let folder = RunFolder::create(&plan.output, &systems, &names)?;
-    let manifest = Manifest::starting(plan, tasks, folder.systems(), folder.tasks());
-    RunFolder::write_json(&folder.manifest(), &manifest)?;
-    Ok((folder, manifest))
 }
 
 fn open_error(system: &SystemPlan, error: SystemError) -> RunError {

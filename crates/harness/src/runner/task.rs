@@ -7,45 +7,69 @@ use std::time::Instant;
 use gac_ensemble::{Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Overlong, PromptEncoding};
 
 use super::error::RunError;
+use super::resume::Prepared;
 use crate::events::{Event, Reporter, Warning};
+use crate::identity::{SampleIdentity, SystemIdentity};
 use crate::results::{
-    FolderError, OutcomeCounts, RECORD_VERSION, ResponseRecord, RunFolder, SampleLog, SampleRecord, TaskResults,
-    Timing, prompt_hash,
+    FolderError, OutcomeCounts, RECORD_VERSION, ResponseRecord, RunFolder, SAMPLES, SampleLog, SampleRecord,
+    StepRecord, TaskResults, Timing, prompt_hash,
 };
 use crate::stats::{DocumentScore, TaskScores};
-use crate::{Answer, Document, LoadedTask, Outcome, Request, Score, System, SystemError};
+use crate::{Answer, Document, LoadedTask, Request, Score, System, SystemError};
 
 /// Where a task's results go, and how they are made.
 pub(super) struct TaskPlace<'a> {
     /// The system's name in results.
     pub(super) system: &'a str,
+    /// What the system is.
+    pub(super) identity: SystemIdentity,
     /// The task's folder.
     pub(super) folder: PathBuf,
     /// Samples in flight at once.
     pub(super) batch_size: usize,
     /// Whether records carry prompts.
     pub(super) log_samples: bool,
+    /// Whether records of generated responses carry their steps.
+    pub(super) trace: bool,
 }
 
-/// Asks `system` about every document of `task`, scoring and writing each as it is answered.
+impl TaskPlace<'_> {
+    /// Whether a record of an earlier session is what this one would write: under this name, with prompt and steps
+    /// where they are wanted.
+    pub(super) fn would_write(&self, record: &SampleRecord) -> bool {
+        let is_generated = matches!(record.response, ResponseRecord::Generated { .. });
+        record.system == self.system
+            && (record.prompt.is_some() || !self.log_samples)
+            && (record.trace.is_some() || !(self.trace && is_generated))
+    }
+}
+
+/// Asks `system` about every document of `task` that no earlier session finished, scoring and writing each as it is
+/// answered. Where nothing is left to ask, no system is needed.
 pub(super) fn run_task(
-    system: &mut dyn System,
+    system: Option<&mut (dyn System + '_)>,
     task: &LoadedTask,
     place: &TaskPlace<'_>,
+    prepared: &Prepared,
     reporter: &mut dyn Reporter,
 ) -> Result<(TaskResults, TaskScores), RunError> {
-    let path = place.folder.join("samples.jsonl");
+    let path = place.folder.join(SAMPLES);
     let log = SampleLog::open(&path).map_err(|source| FolderError::Write { path, source })?;
     let documents = task.documents.len();
-    let started = Event::TaskStarted { system: place.system, task: &task.name, documents };
+    let reused = prepared.records.iter().flatten().count();
+    let started = Event::TaskStarted { system: place.system, task: &task.name, documents, reused };
     reporter.on(&started).map_err(RunError::Report)?;
 
-    let started = Instant::now();
+    let before = prepared.records.iter().flatten().map(|record| record.elapsed).fold(0.0, f64::max);
     let mut sheet = Sheet {
         task,
         place,
+        identities: &prepared.identities,
         log,
         reporter,
+        before,
+        answered: 0.0,
+        started: Instant::now(),
         scores: vec![None; documents],
         values: vec![None; documents],
         finished: 0,
@@ -54,11 +78,18 @@ pub(super) fn run_task(
         timing: Timing::default(),
         request_seconds: 0.0,
     };
-    let asked = sheet.generate(system).and_then(|()| sheet.choose(system));
-    // Finished samples are kept, whatever happened.
-    let synced = sheet.sync();
-    asked.and(synced)?;
-    sheet.timing.finish(started.elapsed().as_secs_f64(), sheet.request_seconds, place.batch_size);
+    for (index, record) in prepared.records.iter().enumerate() {
+        if let Some(record) = record {
+            sheet.count(index, record.score(), record);
+        }
+    }
+    if let Some(system) = system.filter(|_| reused < documents) {
+        let asked = sheet.generate(system).and_then(|()| sheet.choose(system));
+        // Finished samples are kept, whatever happened.
+        let synced = sheet.sync();
+        asked.and(synced)?;
+    }
+    sheet.timing.finish(sheet.answered, sheet.request_seconds, place.batch_size);
     sheet.close()
 }
 
@@ -66,8 +97,15 @@ pub(super) fn run_task(
 struct Sheet<'a> {
     task: &'a LoadedTask,
     place: &'a TaskPlace<'a>,
+    /// One per document.
+    identities: &'a [SampleIdentity],
     log: SampleLog,
     reporter: &'a mut dyn Reporter,
+    /// Seconds that earlier sessions took.
+    before: f64,
+    /// Seconds until the last answer so far: what the task took, and the same when it is read back.
+    answered: f64,
+    started: Instant,
     /// One place per document.
     scores: Vec<Option<Score>>,
     /// One place per document: its value under the primary metric.
@@ -87,14 +125,25 @@ struct Cost {
     member_tokens: Vec<usize>,
     truncated: bool,
     seconds: Option<f64>,
+    trace: Option<Vec<StepRecord>>,
 }
 
 impl Sheet<'_> {
+    /// Wall time of the task so far, in seconds, over all sessions.
+    fn elapsed(&self) -> f64 {
+        self.before + self.started.elapsed().as_secs_f64()
+    }
+
+    /// Documents that have no answer yet.
+    fn open_documents(&self) -> impl Iterator<Item = (usize, &Document)> {
+        self.task.documents.iter().enumerate().filter(|(index, _)| self.scores[*index].is_none())
+    }
+
     /// Asks everything that is to be continued.
     fn generate(&mut self, system: &mut dyn System) -> Result<(), RunError> {
         let mut places = Vec::new();
         let mut requests = Vec::new();
-        for (index, document) in self.task.documents.iter().enumerate() {
+        for (index, document) in self.open_documents() {
             if let Request::Generate { prompt, stop, max_new_tokens } = &document.request {
                 places.push(index);
                 requests.push(GenerationRequest {
@@ -103,7 +152,7 @@ impl Sheet<'_> {
                     stop: stop.clone(),
                     max_new_tokens: *max_new_tokens,
                     overlong: Overlong::TruncateLeft,
-                    trace: false,
+                    trace: self.place.trace,
                 });
             }
         }
@@ -111,7 +160,7 @@ impl Sheet<'_> {
             return Ok(());
         }
         let mut outcome = Ok(());
-        let ended = system.generate(&requests, &mut |request, generation| {
+        let ended = system.generate_for(self.task, &places, &requests, &mut |request, generation| {
             continue_if(&mut outcome, || match places.get(request) {
                 Some(&index) => self.generated(index, &generation),
                 None => Err(self.protocol(format!("request {request} of {} answered", places.len()))),
@@ -125,7 +174,7 @@ impl Sheet<'_> {
         let mut places = Vec::new();
         let mut requests = Vec::new();
         let mut pending: Vec<Vec<Option<LogLikelihood>>> = vec![Vec::new(); self.task.documents.len()];
-        for (index, document) in self.task.documents.iter().enumerate() {
+        for (index, document) in self.open_documents() {
             if let Request::Choose { context, continuations } = &document.request {
                 pending[index] = vec![None; continuations.len()];
                 for (choice, continuation) in continuations.iter().enumerate() {
@@ -184,14 +233,13 @@ impl Sheet<'_> {
     }
 
     fn generated(&mut self, index: usize, generation: &Generation) -> Result<(), RunError> {
-        self.timing.add(generation.tokens, generation.ensembled, &generation.member_tokens);
-        self.request_seconds += generation.seconds;
         let cost = Cost {
             tokens: generation.tokens,
             ensembled: generation.ensembled,
             member_tokens: generation.member_tokens.clone(),
             truncated: generation.truncated,
             seconds: Some(generation.seconds),
+            trace: self.place.trace.then(|| generation.steps.iter().map(Into::into).collect()),
         };
         self.answered(index, &Answer::Text(generation.text()), generation.into(), cost)
     }
@@ -215,26 +263,35 @@ impl Sheet<'_> {
             return Err(self.protocol(format!("document {index} answered twice")));
         }
         let score = self.task.scorer.score(document, answer);
-        let record = self.record(document, &score, response, cost);
+        let record = self.record(index, &score, response, cost);
         self.log
             .append(&record)
             .map_err(|source| FolderError::Write { path: self.log.path().to_path_buf(), source })?;
-
-        self.finished += 1;
-        self.outcomes.add(&score.outcome);
-        self.truncated += usize::from(record.truncated);
-        // A metric that this document lacks leaves the verdict, which is the primary metric's.
-        self.values[index] =
-            record.value(&self.task.primary).or(Some(f64::from(u8::from(score.outcome == Outcome::Correct))));
-        self.scores[index] = Some(score);
+        self.count(index, score, &record);
         let event = Event::SampleFinished { finished: self.finished, record: &record };
         self.reporter.on(&event).map_err(RunError::Report)
     }
 
-    fn record(&self, document: &Document, score: &Score, response: ResponseRecord, cost: Cost) -> SampleRecord {
+    /// Counts a sample, whichever session finished it.
+    fn count(&mut self, index: usize, score: Score, record: &SampleRecord) {
+        if matches!(record.response, ResponseRecord::Generated { .. }) {
+            self.timing.add(record.tokens, record.ensembled, &record.member_tokens);
+            self.request_seconds += record.seconds.unwrap_or(0.0);
+        }
+        self.answered = self.answered.max(record.elapsed);
+        self.finished += 1;
+        self.outcomes.add(&score.outcome);
+        self.truncated += usize::from(record.truncated);
+        self.values[index] = Some(record.primary(&self.task.primary));
+        self.scores[index] = Some(score);
+    }
+
+    fn record(&self, index: usize, score: &Score, response: ResponseRecord, cost: Cost) -> SampleRecord {
+        let document = &self.task.documents[index];
         let (Request::Generate { prompt, .. } | Request::Choose { context: prompt, .. }) = &document.request;
         SampleRecord {
             version: RECORD_VERSION,
+            identity: self.identities[index].clone(),
             system: self.place.system.to_owned(),
             task: self.task.name.clone(),
             task_version: self.task.version.clone(),
@@ -252,6 +309,8 @@ impl Sheet<'_> {
             member_tokens: cost.member_tokens,
             truncated: cost.truncated,
             seconds: cost.seconds,
+            elapsed: self.elapsed(),
+            trace: cost.trace,
         }
     }
 

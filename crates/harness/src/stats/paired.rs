@@ -57,6 +57,9 @@ pub struct PairedDifference {
     pub low: f64,
     /// Upper end of the confidence interval.
     pub high: f64,
+    /// Two-sided p-value: twice the part of the resamples on the smaller side of zero, at most one (Efron and Tibshirani
+    /// 1993, chapter 15).
+    pub p: f64,
     /// Documents, over all tasks.
     pub documents: usize,
     /// How the interval was made.
@@ -140,6 +143,7 @@ pub fn paired_difference(
         difference: mean(tasks.iter().map(|task| task.difference), tasks.len()),
         low: quantile(&averages, tail),
         high: quantile(&averages, 1.0 - tail),
+        p: two_sided(&averages),
         documents: differences.iter().map(Vec::len).sum(),
         bootstrap,
         tasks,
@@ -218,6 +222,16 @@ fn quantile(sorted: &[f64], probability: f64) -> f64 {
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);
     sorted[below] + (sorted[above] - sorted[below]) * (position - below as f64)
+}
+
+/// Twice the part of `averages` on the smaller side of zero, zero itself on both; one resample is counted in addition, as
+/// no finite number of them makes a probability of zero (Davison and Hinkley 1997, section 4.2).
+fn two_sided(averages: &[f64]) -> f64 {
+    // Sums of fractions miss zero by their last bits.
+    let tolerance = 1e-12;
+    let below = averages.iter().filter(|&&average| average <= tolerance).count();
+    let above = averages.iter().filter(|&&average| average >= -tolerance).count();
+    (2.0 * (below.min(above) + 1) as f64 / (averages.len() + 1) as f64).min(1.0)
 }
 
 /// One of the two systems that are compared.

@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::rc::Rc;
 
-use gac_ensemble::{Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest};
-use gac_harness::recipe::{ModelPlan, ModelSource, Plan, SystemPlan};
+use gac_ensemble::{Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Step};
+use gac_harness::recipe::{ModelPlan, ModelSource, Plan, Settings, SystemPlan};
 use gac_harness::{
     Aggregate, Answer, Document, Event, FilterScore, LoadedTask, MetricKey, Outcome, Reporter, Request, Score, Scorer,
     System, SystemError,
@@ -159,6 +159,16 @@ impl System for Fake {
         self.answer(requests.len(), finished, |index| {
             let prompt = &requests[index].prompt;
             let text = if self.wrong(prompt) { format!("not {prompt}") } else { format!(" {prompt}") };
+            let step = |piece: char| Step {
+                bytes: piece.to_string().into_bytes(),
+                end: false,
+                ensembled: self.members > 1,
+                probability: 0.5,
+                certainty: None,
+                proposed: None,
+                views: Vec::new(),
+            };
+            let steps = if requests[index].trace { text.chars().map(step).collect() } else { vec![] };
             Generation {
                 bytes: text.into_bytes(),
                 tokens: 4,
@@ -168,7 +178,7 @@ impl System for Fake {
                 truncated: index < self.truncated,
                 finish: Finish::Stop,
                 seconds: 0.04,
-                steps: vec![],
+                steps,
             }
         })
     }
@@ -195,7 +205,12 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
         name: "test".into(),
         recipe: None,
         models: (0..2)
-            .map(|m| ModelPlan { name: format!("m{m}"), source: ModelSource::Hub(format!("o/m{m}")), dtype: None })
+            .map(|m| ModelPlan {
+                name: format!("m{m}"),
+                source: ModelSource::Hub(format!("o/m{m}")),
+                dtype: None,
+                device: None,
+            })
             .collect(),
         systems: fakes
             .iter()
@@ -204,12 +219,16 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
                 members: members(fake),
                 weights: vec![1.0 / fake.members as f64; fake.members],
                 gate: None,
+                drafter: None,
+                settings: Settings::default(),
             })
             .collect(),
         tasks: vec![],
+        include_path: vec![],
         data_dir: None,
         batch_size: 1,
         log_samples: false,
+        trace: false,
         output: output.to_path_buf(),
     }
 }
@@ -238,7 +257,9 @@ impl Reporter for Listener {
             Event::RunStarted { systems, tasks, documents, .. } => format!("run {systems} {tasks} {documents}"),
             Event::SystemStarted { system, index } => format!("system {index} {system}"),
             Event::SystemOpened { system, .. } => format!("opened {system}"),
-            Event::TaskStarted { system, task, documents } => format!("task {system} {task} {documents}"),
+            Event::TaskStarted { system, task, documents, reused } => {
+                format!("task {system} {task} {reused} of {documents}")
+            }
             Event::SampleFinished { finished, record } => {
                 if let Some(look) = &self.at_sample {
                     look(&record.system, &record.task, *finished);

@@ -35,12 +35,17 @@ impl HubRepository {
                 && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         };
         let (organisation, name) = id.split_once('/')?;
-        let sound = !revision.is_empty() && revision.split('/').all(|part| plain(part));
+        let sound = !revision.is_empty() && revision.split('/').all(&plain);
         (plain(organisation) && plain(name) && sound).then(|| Self {
             kind,
             id: id.to_owned(),
             revision: revision.to_owned(),
         })
+    }
+
+    /// The path of `file` in the hub's cache on this machine, if it is there. Asks nobody.
+    pub fn cached_file(&self, file: &str) -> Option<PathBuf> {
+        Cache::from_env().repo(self.repo()).get(file)
     }
 
     /// The path of `file` on this machine: from the hub's cache, or fetched into it.
@@ -51,7 +56,7 @@ impl HubRepository {
     /// [`HubError::NotThere`] when the hub has no such file (or offline, the cache has none), [`HubError::Failed`]
     /// when the hub could not be asked.
     pub fn fetch(&self, file: &str) -> Result<PathBuf, HubError> {
-        if let Some(path) = Cache::from_env().repo(self.repo()).get(file) {
+        if let Some(path) = self.cached_file(file) {
             return Ok(path);
         }
         tracing::info!(repository = %self, file, "fetching from the hub");

@@ -1,6 +1,8 @@
 //! A model's files: where they are, what their configuration says, what their weights are.
 
+pub(crate) mod artifacts;
 pub(crate) mod config;
 pub(crate) mod files;
+pub(crate) mod gguf;
 pub(crate) mod hub;
 pub(crate) mod weights;

@@ -5,13 +5,14 @@ use candle_core::quantized::{QMatMul, QTensor};
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Module, Result, Shape, Tensor, bail};
 
 use crate::checkpoint::files::CheckpointError;
-use crate::checkpoint::weights::Weights;
+use crate::checkpoint::weights::{LinearWeight, Weights};
 use crate::device::Quantization;
 use crate::kernel::{Matrix, Simd, matmul};
 
 /// `x W^T + b`, the weights in the type they are stored in or quantised.
 pub(crate) struct Linear {
-    weight: Weight,
+    /// Their outputs stand side by side. Several only where quantised weights cannot be joined.
+    parts: Vec<Weight>,
     bias: Option<Tensor>,
 }
 
@@ -29,9 +30,7 @@ impl Linear {
         (input, output): (usize, usize),
         bias: bool,
     ) -> std::result::Result<Self, CheckpointError> {
-        let weight = weights.matrix(&format!("{name}.weight"), (output, input))?;
-        let bias = bias.then(|| weights.get(&format!("{name}.bias"), output)).transpose()?;
-        Ok(Self { weight: Weight::Plain(weight), bias })
+        Self::load_joined(weights, &[(name.to_owned(), output)], input, bias)
     }
 
     /// Reads several layers over the same input as one, their outputs side by side.
@@ -41,49 +40,83 @@ impl Linear {
         input: usize,
         bias: bool,
     ) -> std::result::Result<Self, CheckpointError> {
-        let join = |tensors: Vec<Tensor>| Tensor::cat(&tensors, 0).map_err(|source| weights.unreadable(&source));
-        let matrices = names.iter().map(|(name, output)| weights.matrix(&format!("{name}.weight"), (*output, input)));
-        let weight = Weight::Plain(join(matrices.collect::<std::result::Result<_, _>>()?)?);
+        let join = |tensors: &[Tensor]| match tensors {
+            [one] => Ok(one.clone()),
+            _ => Tensor::cat(tensors, 0).map_err(|source| weights.unreadable(&source)),
+        };
+        let (mut plain, mut parts) = (Vec::new(), Vec::new());
+        for (name, output) in names {
+            match weights.linear(&format!("{name}.weight"), (*output, input))? {
+                LinearWeight::Plain(weight) => plain.push(weight),
+                LinearWeight::Quantised(weight) => {
+                    let weight = QMatMul::from_qtensor(weight).map_err(|source| weights.unreadable(&source))?;
+                    if !plain.is_empty() {
+                        parts.push(Weight::Plain(join(&std::mem::take(&mut plain))?));
+                    }
+                    parts.push(Weight::Quantised(weight));
+                }
+            }
+        }
+        if !plain.is_empty() {
+            parts.push(Weight::Plain(join(&plain)?));
+        }
         if !bias {
-            return Ok(Self { weight, bias: None });
+            return Ok(Self { parts, bias: None });
         }
         let biases = names.iter().map(|(name, output)| weights.get(&format!("{name}.bias"), *output));
-        let bias = Some(join(biases.collect::<std::result::Result<_, _>>()?)?);
-        Ok(Self { weight, bias })
+        let bias = Some(join(&biases.collect::<std::result::Result<Vec<_>, _>>()?)?);
+        Ok(Self { parts, bias })
     }
 
     /// The layer with its rows, of weight and bias alike, put in another order.
     pub(crate) fn map(self, reorder: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
-        let weight = match self.weight {
-            Weight::Plain(weight) => Weight::Plain(reorder(&weight)?),
-            Weight::Quantised(_) => bail!("quantised rows stay in their order"),
-        };
-        Ok(Self { weight, bias: self.bias.as_ref().map(reorder).transpose()? })
+        let [Weight::Plain(weight)] = &self.parts[..] else { bail!("quantised rows stay in their order") };
+        Ok(Self { parts: vec![Weight::Plain(reorder(weight)?)], bias: self.bias.as_ref().map(reorder).transpose()? })
     }
 
     /// A layer without bias over a weight that is shared with another, `(output, input)`.
     pub(crate) fn tied(weight: Tensor) -> Self {
-        Self { weight: Weight::Plain(weight), bias: None }
+        Self { parts: vec![Weight::Plain(weight)], bias: None }
     }
 
     /// The layer as `quantization` has it; as it is where its rows do not consist of whole blocks.
     pub(crate) fn quantised(self, quantization: Option<Quantization>) -> Result<Self> {
-        let (Some(quantization), Weight::Plain(weight)) = (quantization, &self.weight) else { return Ok(self) };
-        let Some(dtype) = quantization.block_type(weight.dim(1)?) else { return Ok(self) };
-        let quantised = QTensor::quantize(&weight.to_dtype(DType::F32)?, dtype)?;
-        Ok(Self { weight: Weight::Quantised(QMatMul::from_qtensor(quantised)?), bias: self.bias })
+        let Some(quantization) = quantization else { return Ok(self) };
+        let quantise = |part: Weight| match part {
+            Weight::Plain(weight) => match quantization.block_type(weight.dim(1)?) {
+                Some(dtype) => {
+                    let quantised = QTensor::quantize(&weight.to_dtype(DType::F32)?, dtype)?;
+                    Ok(Weight::Quantised(QMatMul::from_qtensor(quantised)?))
+                }
+                None => Ok(Weight::Plain(weight)),
+            },
+            quantised @ Weight::Quantised(_) => Ok(quantised),
+        };
+        Ok(Self { parts: self.parts.into_iter().map(quantise).collect::<Result<_>>()?, bias: self.bias })
     }
 
     /// `(T, input)` to `(T, output)`.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        let product = match &self.weight {
-            Weight::Plain(weight) if input.device().is_cpu() => input.apply_op2_no_bwd(weight, &Product)?,
-            Weight::Plain(weight) => input.matmul(&weight.t()?)?,
-            Weight::Quantised(weight) => weight.forward(input)?,
+        let product = match &self.parts[..] {
+            [one] => one.forward(input)?,
+            parts => {
+                let products = parts.iter().map(|part| part.forward(input)).collect::<Result<Vec<_>>>()?;
+                Tensor::cat(&products, 1)?
+            }
         };
         match &self.bias {
             Some(bias) => product.broadcast_add(bias),
             None => Ok(product),
+        }
+    }
+}
+
+impl Weight {
+    fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Plain(weight) if input.device().is_cpu() => input.apply_op2_no_bwd(weight, &Product),
+            Self::Plain(weight) => input.matmul(&weight.t()?),
+            Self::Quantised(weight) => weight.forward(input),
         }
     }
 }

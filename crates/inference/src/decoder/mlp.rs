@@ -89,7 +89,7 @@ impl GatedMlp {
 /// A mixture of experts: a token goes to the few that a router prefers (Shazeer et al. 2017, arXiv 1701.06538).
 pub(crate) struct Experts {
     router: Linear,
-    experts: Vec<GatedMlp>,
+    mlps: Vec<GatedMlp>,
     shared: Option<(GatedMlp, Linear)>,
     active: usize,
     renormalise: bool,
@@ -116,7 +116,7 @@ impl Experts {
             .transpose()?;
         Ok(Self {
             router: Linear::load(weights, &format!("{prefix}.{}", names.router), (hidden, experts.experts), false)?,
-            experts: (0..experts.experts)
+            mlps: (0..experts.experts)
                 .map(|e| mlp(&format!("{prefix}.{}.{e}", names.experts), experts.intermediate, names.expert))
                 .collect::<Loaded<_>>()?,
             shared,
@@ -128,7 +128,7 @@ impl Experts {
     fn forward(&self, input: &Tensor) -> Result<Tensor> {
         let logits = self.router.forward(input)?.to_dtype(DType::F32)?.to_vec2::<f32>()?;
         // Per expert: its tokens, and how much each counts.
-        let mut assigned: Vec<(Vec<u32>, Vec<f32>)> = vec![(Vec::new(), Vec::new()); self.experts.len()];
+        let mut assigned: Vec<(Vec<u32>, Vec<f32>)> = vec![(Vec::new(), Vec::new()); self.mlps.len()];
         for (token, logits) in (0u32..).zip(&logits) {
             for (expert, weight) in self.route(logits) {
                 assigned[expert].0.push(token);
@@ -136,7 +136,7 @@ impl Experts {
             }
         }
         let mut out = input.zeros_like()?;
-        for (expert, (tokens, weights)) in self.experts.iter().zip(assigned) {
+        for (expert, (tokens, weights)) in self.mlps.iter().zip(assigned) {
             if tokens.is_empty() {
                 continue;
             }

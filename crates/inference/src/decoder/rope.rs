@@ -33,6 +33,7 @@ impl RopeTable {
         let (frequencies, beyond, scale) = match &config.scaling {
             RopeScaling::None => (plain, None, 1.0),
             RopeScaling::Linear { factor } => (plain.iter().map(|plain| plain / factor).collect(), None, 1.0),
+            RopeScaling::Divided { by } => (divided(by), None, 1.0),
             &RopeScaling::Llama3 { factor, low, high, original_context } => {
                 let stretch = |&plain: &f64| {
                     let wavelength = 2.0 * std::f64::consts::PI / plain;
@@ -51,7 +52,7 @@ impl RopeTable {
                 let (low, high) = (component(fast), component(slow));
                 let (low, high) = if truncate { (low.floor(), high.ceil()) } else { (low, high) };
                 let (low, high) = (low.max(0.0), high.min(config.width as f64 - 1.0));
-                let span = if low == high { 0.001 } else { high - low };
+                let span = if high - low < 1e-9 { 0.001 } else { high - low };
                 let stretch = |(pair, plain): (usize, &f64)| {
                     let divided = ((pair as f64 - low) / span).clamp(0.0, 1.0);
                     plain / factor * divided + plain * (1.0 - divided)

@@ -59,6 +59,7 @@ impl Weight for half::f16 {
 /// Both are readable for that many rows.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[expect(clippy::many_single_char_names, reason = "as in the mathematics")]
 unsafe fn tile<W: Weight, const R: usize, const C: usize>(x: *const f32, w: *const W, k: usize) -> [[f32; C]; R] {
     let mut sums = [[_mm512_setzero_ps(); C]; R];
     let whole = k / LANES * LANES;
@@ -77,12 +78,12 @@ unsafe fn tile<W: Weight, const R: usize, const C: usize>(x: *const f32, w: *con
     while done < R * C {
         // Four at a time; the last of a tile that is no multiple are added up more than once.
         let pick = |i: usize| (done + i).min(R * C - 1);
-        let [a, b, c, d] = [pick(0), pick(1), pick(2), pick(3)];
-        let four = add_up(sums[a / C][a % C], sums[b / C][b % C], sums[c / C][c % C], sums[d / C][d % C]);
-        out[a / C][a % C] = four[0];
-        out[b / C][b % C] = four[1];
-        out[c / C][c % C] = four[2];
-        out[d / C][d % C] = four[3];
+        let at = [pick(0), pick(1), pick(2), pick(3)];
+        let [a, b, c, d] = at.map(|at| sums[at / C][at % C]);
+        let four = add_up(a, b, c, d);
+        for (at, sum) in at.into_iter().zip(four) {
+            out[at / C][at % C] = sum;
+        }
         done += 4;
     }
     out
@@ -126,13 +127,13 @@ unsafe fn step<W: Weight, const R: usize, const C: usize>(
     // SAFETY: the caller's promise, and the features are enabled here.
     unsafe {
         let mut rows = [_mm512_setzero_ps(); R];
-        for row in 0..R {
-            rows[row] = _mm512_maskz_loadu_ps(mask, x.add(row * k));
+        for (row, values) in rows.iter_mut().enumerate() {
+            *values = _mm512_maskz_loadu_ps(mask, x.add(row * k));
         }
         for column in 0..C {
             let weight = W::load(w.add(column * k), mask);
-            for row in 0..R {
-                sums[row][column] = _mm512_fmadd_ps(rows[row], weight, sums[row][column]);
+            for (sums, &row) in sums.iter_mut().zip(&rows) {
+                sums[column] = _mm512_fmadd_ps(row, weight, sums[column]);
             }
         }
     }

@@ -112,7 +112,7 @@ pub enum NormKind {
 pub enum Block {
     /// `x + a(n(x))`, then `x + m(n(x))`.
     Before,
-    /// `x + n(a(x))`, then `x + n(m(x))` (OLMo 2).
+    /// `x + n(a(x))`, then `x + n(m(x))` (`OLMo` 2).
     After,
     /// `x + n(a(n(x)))`, then `x + n(m(n(x)))` (Gemma 2, GLM-4).
     Around,
@@ -131,7 +131,7 @@ pub enum QueryKeyNorm {
     PerHead,
     /// Per head, a weight for each (Cohere, StableLM): `(heads, head_dim)`.
     PerHeadOwnWeights,
-    /// Over all heads at once (OLMo 2).
+    /// Over all heads at once (`OLMo` 2).
     Whole,
 }
 
@@ -245,5 +245,24 @@ impl Names {
         router: "mlp.gate",
         experts: "mlp.experts",
         expert: ["gate_proj", "up_proj", "down_proj"],
+    };
+
+    /// Those of GGUF files.
+    pub(crate) const GGUF: Self = Self {
+        embedding: "token_embd",
+        layers: "blk",
+        final_norm: "output_norm",
+        output: "output",
+        projections: Projections::Separate(["attn_q", "attn_k", "attn_v"]),
+        query_norm: "attn_q_norm",
+        key_norm: "attn_k_norm",
+        attention_output: "attn_output",
+        attention_norm: "attn_norm",
+        attention_post_norm: "post_attention_norm",
+        mlp_norm: "ffn_norm",
+        mlp_post_norm: "post_ffw_norm",
+        gate_up: GateUp::Separate("ffn_gate", "ffn_up"),
+        down: "ffn_down",
+        ..Self::LLAMA
     };
 }

@@ -7,8 +7,9 @@ use super::decoder::{
     NormConfig, NormKind, Projections, QueryKeyNorm,
 };
 use super::raw::{Kind, LayerType, RawConfig};
-use super::rope::{self, RopeStyle};
+use super::rope::{self, RopeScaling, RopeStyle};
 use crate::checkpoint::files::{CheckpointError, read_json};
+use crate::checkpoint::gguf::Gguf;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Family {
@@ -72,6 +73,46 @@ impl DecoderConfig {
     /// An unknown architecture (naming those that are known), or a field that is missing or out of range.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
         let kind: Kind = read_json(path)?;
+        Self::of_kind(kind, path, || read_json(path))
+    }
+
+    /// The configuration of a GGUF file.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub(crate) fn of_gguf(gguf: &Gguf) -> Result<Self, CheckpointError> {
+        let config = gguf.config()?;
+        let unreadable = |source: serde_json::Error| CheckpointError::Unreadable {
+            path: gguf.path().display().to_string(),
+            reason: source.to_string(),
+        };
+        let kind = serde_json::from_value(config.clone()).map_err(unreadable)?;
+        let mut decoder =
+            Self::of_kind(kind, gguf.path(), || serde_json::from_value(config.clone()).map_err(unreadable))?;
+        decoder.names = Names::GGUF;
+        decoder.tied_embeddings = None;
+        for rope in &mut decoder.ropes {
+            if gguf.text("general.architecture") == Some("llama") {
+                // The converter reorders Llama's queries and keys for neighbouring pairs.
+                rope.style = RopeStyle::Pairs;
+            }
+            let divisors = gguf.rope_divisors().map_err(|e| gguf.problem("rope_freqs.weight", e.to_string()))?;
+            if let Some(divisors) = divisors {
+                if divisors.len() != rope.width / 2 {
+                    let problem = format!("has {} values, must have {}", divisors.len(), rope.width / 2);
+                    return Err(gguf.problem("rope_freqs.weight", problem));
+                }
+                rope.scaling = RopeScaling::Divided { by: divisors };
+            }
+        }
+        Ok(decoder)
+    }
+
+    fn of_kind(
+        kind: Kind,
+        path: &Path,
+        read: impl Fn() -> Result<RawConfig, CheckpointError>,
+    ) -> Result<Self, CheckpointError> {
         let name = kind.model_type.unwrap_or_default();
         let Some(&(_, family)) = ALL.iter().find(|(known, _)| *known == name) else {
             return Err(CheckpointError::UnknownArchitecture {
@@ -80,7 +121,7 @@ impl DecoderConfig {
                 known: architectures().collect(),
             });
         };
-        resolve(family, &read_json(path)?).map_err(|(field, problem)| CheckpointError::Config {
+        resolve(family, &read()?).map_err(|(field, problem)| CheckpointError::Config {
             field,
             path: path.display().to_string(),
             problem,
@@ -354,10 +395,10 @@ impl Family {
                     _ => listed(&|layer| layer >= raw.max_window_layers.unwrap_or(28)),
                 }
             }
-            Self::Gemma2 => listed(&|layer| layer % 2 == 0),
+            Self::Gemma2 => listed(&|layer| layer.is_multiple_of(2)),
             Self::Gemma3 => {
                 let pattern = raw.sliding_window_pattern.unwrap_or(6).max(1);
-                listed(&|layer| (layer + 1) % pattern != 0)
+                listed(&|layer| !(layer + 1).is_multiple_of(pattern))
             }
             _ => vec![None; layers],
         }
@@ -367,7 +408,7 @@ impl Family {
         match (self, &raw.no_rope_layers) {
             // The list says 1 where positions are used.
             (Self::SmolLm3, Some(layers)) => layers.get(layer) != Some(&0),
-            (Self::SmolLm3, None) => (layer + 1) % raw.no_rope_layer_interval.unwrap_or(4).max(1) != 0,
+            (Self::SmolLm3, None) => !(layer + 1).is_multiple_of(raw.no_rope_layer_interval.unwrap_or(4).max(1)),
             _ => true,
         }
     }
@@ -458,7 +499,6 @@ impl Family {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rope::RopeScaling;
     use super::*;
 
     const BASE: &str = r#""architectures": ["XForCausalLM"], "vocab_size": 100, "hidden_size": 64,

@@ -100,7 +100,7 @@ pub(super) struct RawRope {
 #[serde(untagged)]
 pub(super) enum RawRopes {
     PerKind(BTreeMap<String, RawRopeOfKind>),
-    One(RawRope),
+    One(Box<RawRope>),
 }
 
 /// One of several: a table, which a scalar setting is not.

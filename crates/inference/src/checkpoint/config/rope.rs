@@ -34,6 +34,11 @@ pub enum RopeScaling {
         /// The factor.
         factor: f64,
     },
+    /// Every frequency divided by a factor of its own.
+    Divided {
+        /// The factors.
+        by: Vec<f64>,
+    },
     /// Llama 3.1's smooth interpolation by wavelength.
     Llama3 {
         /// Divisor of the low frequencies.
@@ -91,7 +96,7 @@ pub(super) fn resolve(
     let sliding = kind == "sliding_attention";
     let (field, rope) = match &raw.rope_parameters {
         Some(RawRopes::PerKind(kinds)) => ("rope_parameters", kinds.get(kind).map(|of_kind| &of_kind.0)),
-        Some(RawRopes::One(rope)) => ("rope_parameters", Some(rope)),
+        Some(RawRopes::One(rope)) => ("rope_parameters", Some(&**rope)),
         // Where windowed layers have a base of their own, stretching is for the others.
         None if sliding && raw.rope_local_base_freq.is_some() => ("rope_scaling", None),
         None => ("rope_scaling", raw.rope_scaling.as_ref()),

@@ -1,0 +1,121 @@
+//! `gac compare`: a run against another, and whether that is a regression.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use gac_harness::compare::{self, Comparison, Gate, SystemPair};
+use gac_harness::results::{StoredRun, write_atomic};
+use gac_harness::stats::Bootstrap;
+
+use crate::Check;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Where GitHub Actions wants a step's summary.
+const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+
+#[derive(Args, Debug)]
+pub(crate) struct CompareArgs {
+    /// The run to compare against, a folder
+    pub(crate) base: PathBuf,
+    /// The run that is compared, a folder
+    pub(crate) new: PathBuf,
+    /// Systems to compare [default: all, by name]
+    #[arg(long, value_name = "NAME or BASE=NEW")]
+    pub(crate) system: Vec<String>,
+    /// Tasks to compare [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) tasks: Vec<String>,
+    /// Exit with 1 where there is a regression
+    #[arg(long, value_enum)]
+    pub(crate) fail_on: Option<FailOn>,
+    /// Percentage points that a score may drop without being a regression
+    #[arg(long, value_name = "POINTS", default_value_t = 0.0, allow_negative_numbers = true)]
+    pub(crate) max_drop: f64,
+    /// Probability of calling chance a regression; 1: every drop larger than --max-drop is one
+    #[arg(long, value_name = "ALPHA", default_value_t = 0.05, allow_negative_numbers = true)]
+    pub(crate) alpha: f64,
+    /// Resamples of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = Bootstrap::default().resamples)]
+    pub(crate) resamples: usize,
+    /// Seed of the bootstrap
+    #[arg(long, value_name = "SEED", default_value_t = Bootstrap::default().seed)]
+    pub(crate) seed: u64,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = CompareFormat::Terminal, conflicts_with = "json")]
+    pub(crate) format: CompareFormat,
+    /// As JSON: `--format json`
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write JUnit's XML to this file as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+}
+
+/// What makes the command say no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// A task or the average is worse
+    Regression,
+}
+
+/// How a comparison is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompareFormat {
+    Terminal,
+    Markdown,
+    Json,
+    Junit,
+}
+
+/// Compares two runs. In GitHub Actions the step's summary gets the comparison as well.
+pub(crate) fn compare(args: &CompareArgs, printer: &mut Printer) -> Result<Check, Failure> {
+    let comparison = match find(args) {
+        Ok(comparison) => comparison,
+        Err(failure) => {
+            let reason = failure.message();
+            write_junit(args, &compare::junit_error(&reason))?;
+            append_summary(&format!("### Could not compare\n\n{reason}\n"))?;
+            return Err(failure);
+        }
+    };
+    let text = match if args.json { CompareFormat::Json } else { args.format } {
+        CompareFormat::Terminal => compare::terminal(&comparison, printer.width()),
+        CompareFormat::Markdown => compare::markdown(&comparison),
+        CompareFormat::Json => compare::json(&comparison),
+        CompareFormat::Junit => compare::junit(&comparison),
+    };
+    printer.data(&text)?;
+    write_junit(args, &compare::junit(&comparison))?;
+    append_summary(&compare::markdown(&comparison))?;
+    let is_worse = comparison.regressions().next().is_some();
+    Ok(if is_worse && args.fail_on == Some(FailOn::Regression) { Check::SaidNo } else { Check::Fine })
+}
+
+fn find(args: &CompareArgs) -> Result<Comparison, Failure> {
+    let gate = Gate::new(args.max_drop, args.alpha)?;
+    let bootstrap = Bootstrap { resamples: args.resamples, seed: args.seed, ..Bootstrap::default() };
+    let pair = |text: &String| {
+        let (base, new) = text.split_once('=').unwrap_or((text, text));
+        SystemPair { base: base.to_owned(), new: new.to_owned() }
+    };
+    let pairs: Vec<SystemPair> = args.system.iter().map(pair).collect();
+    let (base, new) = (StoredRun::read(&args.base)?, StoredRun::read(&args.new)?);
+    Ok(compare::compare(&base, &new, &pairs, &args.tasks, gate, bootstrap)?)
+}
+
+fn write_junit(args: &CompareArgs, xml: &str) -> Result<(), Failure> {
+    let Some(path) = &args.junit else { return Ok(()) };
+    Ok(write_atomic(path, xml.as_bytes()).with_context(|| format!("failed to write `{}`", path.display()))?)
+}
+
+fn append_summary(markdown: &str) -> Result<(), Failure> {
+    let Some(path) = std::env::var_os(STEP_SUMMARY).filter(|path| !path.is_empty()) else { return Ok(()) };
+    let path = Path::new(&path);
+    let appended = OpenOptions::new().create(true).append(true).open(path);
+    let appended = appended.and_then(|mut file| file.write_all(format!("{markdown}\n").as_bytes()));
+    Ok(appended.with_context(|| format!("failed to write `{}` ({STEP_SUMMARY})", path.display()))?)
+}

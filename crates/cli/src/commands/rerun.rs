@@ -1,0 +1,133 @@
+//! `gac rerun`: a run once more, from its manifest.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use gac_harness::recipe::{ModelSource, Plan};
+use gac_harness::results::{Manifest, SampleRecord, StoredRun};
+use gac_harness::{ModelStore, OpenSystems, Timestamp};
+use gac_inference::DeviceSpec;
+
+use crate::Outcome;
+use crate::commands::run::{execute_plan, load_tasks, read_data};
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+#[derive(Args, Debug)]
+pub(crate) struct RerunArgs {
+    /// The run, a folder
+    pub(crate) run: PathBuf,
+    /// Folder for the new results [default: results/NAME-TIME]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output_path: Option<PathBuf>,
+    /// Device: cpu, cuda:N or metal [default: the run's]
+    #[arg(long)]
+    pub(crate) device: Option<DeviceSpec>,
+    /// Print the leaderboard as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Run also where models or data are not what they were
+    #[arg(long)]
+    pub(crate) allow_changes: bool,
+}
+
+/// Does what a run's manifest says again, and tells how many samples came out the same.
+pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> Outcome {
+    let manifest = Manifest::read(&args.run)?;
+    let device = match args.device {
+        Some(device) => device,
+        None => recorded_device(&manifest)?,
+    };
+    let plan = plan(&manifest, args.output_path.clone());
+    let changes = changes(&manifest, &plan, device)?;
+    if !changes.is_empty() {
+        let text = format!("not what `{}` was made with: {}", args.run.display(), changes.join("; "));
+        if !args.allow_changes {
+            return Err(Failure::with_hint(anyhow::anyhow!(text), "`--allow-changes` runs all the same"));
+        }
+        printer.warning(&text, None);
+    }
+    let summary = execute_plan(&plan, (device, None), args.json, printer)?;
+    match (StoredRun::read(&args.run), StoredRun::read(&summary.folder)) {
+        (Ok(before), Ok(after)) => printer.note(&agreement(&before, &after)),
+        // A run that was cut short can be run again, but there is nothing whole to hold it against.
+        (Err(error), _) | (_, Err(error)) => {
+            printer.warning(&format!("not compared with the run before: {error}"), None);
+        }
+    }
+    Ok(())
+}
+
+fn recorded_device(manifest: &Manifest) -> Result<DeviceSpec, Failure> {
+    let recorded = manifest.sessions.last().and_then(|session| session.device.as_deref());
+    recorded.map_or(Ok(DeviceSpec::Cpu), |device| Ok(device.parse()?))
+}
+
+/// The manifest's plan with its paths found again: from here, or from where it was run.
+fn plan(manifest: &Manifest, output: Option<PathBuf>) -> Plan {
+    let started_in = manifest.sessions.last().map(|session| session.folder.clone()).unwrap_or_default();
+    let found = |path: &Path| {
+        let there = started_in.join(path);
+        if path.exists() || !there.exists() { path.to_path_buf() } else { there }
+    };
+    let mut plan = manifest.plan.clone();
+    for model in &mut plan.models {
+        if let ModelSource::Path(path) = &mut model.source {
+            *path = found(path);
+        }
+    }
+    plan.data_dir = plan.data_dir.as_deref().map(found);
+    plan.recipe = plan.recipe.as_deref().map(found);
+    let default = || Path::new("results").join(format!("{}-{}", plan.name, Timestamp::now().compact()));
+    plan.output = output.unwrap_or_else(default);
+    plan
+}
+
+/// Which models and data are not what they were.
+fn changes(manifest: &Manifest, plan: &Plan, device: DeviceSpec) -> Result<Vec<String>, Failure> {
+    let mut changes = Vec::new();
+    let mut store = ModelStore::new(plan.models.clone(), device, plan.batch_size);
+    let mut seen: Vec<String> = Vec::new();
+    for system in &plan.systems {
+        for now in store.identify(system)? {
+            if seen.contains(&now.name) {
+                continue;
+            }
+            seen.push(now.name.clone());
+            let before = manifest.models.iter().find(|model| model.name == now.name);
+            let Some(before) = before.filter(|before| before.contents() != now.contents()) else { continue };
+            let changed = now.files.iter().filter(|file| !before.files.contains(file));
+            let files: Vec<&str> = changed.map(|file| file.file.as_str()).collect();
+            changes.push(format!("model `{}` ({})", now.name, files.join(", ")));
+        }
+    }
+    let data = read_data(plan, &load_tasks(plan)?)?;
+    for before in &manifest.data {
+        let now = data
+            .iter()
+            .find(|now| (&now.dataset, &now.config, &now.split) == (&before.dataset, &before.config, &before.split));
+        if now.is_none_or(|now| now.files != before.files) {
+            changes.push(format!("split `{}` of data set `{}`", before.split, before.dataset));
+        }
+    }
+    Ok(changes)
+}
+
+/// How many samples have the same response, as a sentence.
+fn agreement(before: &StoredRun, after: &StoredRun) -> String {
+    let samples = |run: &StoredRun| -> Vec<SampleRecord> {
+        run.systems.iter().flat_map(|system| &system.tasks).flat_map(|task| task.samples.clone()).collect()
+    };
+    let (before, after) = (samples(before), samples(after));
+    let same = before.iter().zip(&after).filter(|(before, after)| {
+        before.identity == after.identity && before.filters == after.filters && texts(before) == texts(after)
+    });
+    format!("{} of {} samples came out as before", same.count(), after.len())
+}
+
+fn texts(sample: &SampleRecord) -> Option<&str> {
+    match &sample.response {
+        gac_harness::results::ResponseRecord::Generated { text, .. } => Some(text),
+        gac_harness::results::ResponseRecord::Choices(_) => None,
+    }
+}

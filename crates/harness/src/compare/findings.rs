@@ -1,0 +1,243 @@
+//! What a comparison finds.
+
+use serde::Serialize;
+
+use super::error::CompareError;
+use super::pairing::{self, SystemPair, TaskPairs};
+use super::verdict::{Gate, Verdict};
+use crate::results::{RECORD_VERSION, SampleRecord, StoredRun};
+use crate::stats::{Bootstrap, Discordant, TaskScores, holm, paired_difference};
+
+/// Two runs, compared.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// [`RECORD_VERSION`].
+    pub version: u32,
+    /// The base run's folder.
+    pub base: String,
+    /// The new run's folder.
+    pub new: String,
+    /// What counts as a regression.
+    pub gate: Gate,
+    /// How intervals were made.
+    pub bootstrap: Bootstrap,
+    /// System by system.
+    pub systems: Vec<SystemComparison>,
+}
+
+/// A system, compared with itself or another.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SystemComparison {
+    /// The system in the base run.
+    pub base: String,
+    /// The system in the new run.
+    pub new: String,
+    /// Every task, then all of them together where there are several.
+    pub findings: Vec<Finding>,
+    /// Every document whose verdict changed.
+    pub flips: Vec<Flip>,
+}
+
+/// What a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// One task.
+    Task(String),
+    /// The plain average over all tasks.
+    Average,
+}
+
+/// The difference on one task, or on average.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// What it is about.
+    pub scope: Scope,
+    /// Documents on both sides.
+    pub documents: usize,
+    /// Mean over documents (of means over documents) in the base run, 0 to 1.
+    pub base: f64,
+    /// The same in the new run.
+    pub new: f64,
+    /// New minus base.
+    pub difference: f64,
+    /// Lower end of the confidence interval of the difference.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Documents on which the new run is above and below.
+    pub discordant: Discordant,
+    /// Two-sided: McNemar's exact test for a task; for the average, how much of the bootstrap lies on the other side
+    /// of zero, twice.
+    pub p: f64,
+    /// `p`, adjusted for the number of the system's tasks (Holm). The average is one test of its own.
+    pub p_adjusted: f64,
+    /// What the gate says.
+    pub verdict: Verdict,
+}
+
+/// A document whose verdict changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Flip {
+    /// The task.
+    pub task: String,
+    /// MMLU's subject.
+    pub subject: Option<String>,
+    /// The document's row in its split.
+    pub doc_id: usize,
+    /// Which way.
+    pub direction: Direction,
+}
+
+/// Which way a document went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// The new run does worse.
+    Lost,
+    /// The new run does better.
+    Gained,
+}
+
+/// Compares `new` with `base`: the given systems (all of the same name where none are given) on the given tasks (all).
+///
+/// # Errors
+/// When they did not answer the same questions by the same protocols; the error names everything that differs.
+pub fn compare(
+    base: &StoredRun,
+    new: &StoredRun,
+    pairs: &[SystemPair],
+    tasks: &[String],
+    gate: Gate,
+    bootstrap: Bootstrap,
+) -> Result<Comparison, CompareError> {
+    let mut systems = Vec::new();
+    for (base, new) in pairing::systems(base, new, pairs)? {
+        let tasks = pairing::tasks(base, new, tasks)?;
+        let mut findings = tasks.iter().map(|task| on_task(task, bootstrap)).collect::<Result<Vec<_>, _>>()?;
+        if tasks.len() > 1 {
+            findings.push(on_average(&tasks, &findings, bootstrap)?);
+        }
+        let flips = tasks.iter().flat_map(flips).collect();
+        systems.push(SystemComparison { base: base.name.clone(), new: new.name.clone(), findings, flips });
+    }
+    for system in &mut systems {
+        judge(system, gate);
+    }
+    Ok(Comparison {
+        version: RECORD_VERSION,
+        base: base.folder.display().to_string(),
+        new: new.folder.display().to_string(),
+        gate,
+        bootstrap,
+        systems,
+    })
+}
+
+/// Adjusts the p-values of a system's tasks for their number and passes judgement.
+fn judge(system: &mut SystemComparison, gate: Gate) {
+    let tasks = system.findings.iter().filter(|finding| finding.scope != Scope::Average);
+    let mut adjusted = holm(&tasks.map(|finding| finding.p).collect::<Vec<_>>()).into_iter();
+    for finding in &mut system.findings {
+        if finding.scope != Scope::Average {
+            finding.p_adjusted = adjusted.next().unwrap_or(1.0);
+        }
+        finding.verdict = gate.judge(finding.difference, finding.p_adjusted);
+    }
+}
+
+fn on_task(pairs: &TaskPairs<'_>, bootstrap: Bootstrap) -> Result<Finding, CompareError> {
+    let (base, new) = (pairs.base.scores(), pairs.new.scores());
+    let mean = |scores: &TaskScores| {
+        scores.documents.iter().map(|document| document.value).sum::<f64>() / scores.documents.len() as f64
+    };
+    let (base_mean, new_mean) = (mean(&base), mean(&new));
+    let paired = paired_difference(&[base], &[new], bootstrap)?;
+    let discordant = Discordant::count(pairs.samples.iter().map(|(base, new)| change(pairs, base, new)));
+    let p = discordant.p_value();
+    Ok(Finding {
+        scope: Scope::Task(pairs.base.entry.name.clone()),
+        documents: paired.documents,
+        base: base_mean,
+        new: new_mean,
+        difference: paired.difference,
+        low: paired.low,
+        high: paired.high,
+        discordant,
+        p,
+        p_adjusted: p,
+        verdict: Verdict::NoRegression,
+    })
+}
+
+fn on_average(tasks: &[TaskPairs<'_>], findings: &[Finding], bootstrap: Bootstrap) -> Result<Finding, CompareError> {
+    let scores = |side: fn(&TaskPairs<'_>) -> TaskScores| tasks.iter().map(side).collect::<Vec<_>>();
+    let paired = paired_difference(&scores(|task| task.base.scores()), &scores(|task| task.new.scores()), bootstrap)?;
+    let mean = |value: fn(&Finding) -> f64| findings.iter().map(value).sum::<f64>() / findings.len() as f64;
+    Ok(Finding {
+        scope: Scope::Average,
+        documents: paired.documents,
+        base: mean(|finding| finding.base),
+        new: mean(|finding| finding.new),
+        difference: paired.difference,
+        low: paired.low,
+        high: paired.high,
+        discordant: Discordant {
+            better: findings.iter().map(|finding| finding.discordant.better).sum(),
+            worse: findings.iter().map(|finding| finding.discordant.worse).sum(),
+        },
+        p: paired.p,
+        p_adjusted: paired.p,
+        verdict: Verdict::NoRegression,
+    })
+}
+
+fn change(pairs: &TaskPairs<'_>, base: &SampleRecord, new: &SampleRecord) -> f64 {
+    let metric = &pairs.base.entry.primary;
+    new.primary(metric) - base.primary(metric)
+}
+
+fn flips<'a>(pairs: &'a TaskPairs<'_>) -> impl Iterator<Item = Flip> + 'a {
+    pairs.samples.iter().filter_map(|(base, new)| {
+        let change = change(pairs, base, new);
+        let direction = if change < 0.0 { Direction::Lost } else { Direction::Gained };
+        (change != 0.0).then(|| Flip {
+            task: pairs.base.entry.name.clone(),
+            subject: base.subject.clone(),
+            doc_id: base.doc_id,
+            direction,
+        })
+    })
+}
+
+impl Comparison {
+    /// Every finding that is a regression, with its system in the new run.
+    pub fn regressions(&self) -> impl Iterator<Item = (&SystemComparison, &Finding)> {
+        let all = self.systems.iter().flat_map(|system| system.findings.iter().map(move |finding| (system, finding)));
+        all.filter(|(_, finding)| finding.verdict == Verdict::Regression)
+    }
+}
+
+impl SystemComparison {
+    /// Its name, or both where they differ.
+    pub fn name(&self) -> String {
+        if self.base == self.new { self.new.clone() } else { format!("{} -> {}", self.base, self.new) }
+    }
+}
+
+impl Scope {
+    /// The task's name, or `average`.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Task(task) => task,
+            Self::Average => "average",
+        }
+    }
+}
+
+impl Flip {
+    /// `12`, or `anatomy/12` where there are subjects.
+    pub fn document(&self) -> String {
+        self.subject.as_ref().map_or_else(|| self.doc_id.to_string(), |subject| format!("{subject}/{}", self.doc_id))
+    }
+}

@@ -1,0 +1,19 @@
+//! Two runs on the same documents: what changed, and whether that is chance.
+
+mod error;
+mod findings;
+mod json;
+mod junit;
+mod markdown;
+mod pairing;
+mod terminal;
+mod verdict;
+
+pub use error::{CompareError, Mismatch};
+pub use findings::{Comparison, Finding, Flip, Scope, SystemComparison, compare};
+pub use json::json;
+pub use junit::{junit, junit_error};
+pub use markdown::markdown;
+pub use pairing::SystemPair;
+pub use terminal::terminal;
+pub use verdict::{Gate, GateError, Verdict};

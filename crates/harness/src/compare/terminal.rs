@@ -1,0 +1,124 @@
+//! A comparison for terminals.
+
+use std::fmt::Write as _;
+
+use super::findings::{Comparison, Direction, Finding, Flip, SystemComparison};
+use super::verdict::{Gate, Verdict};
+use crate::report::{points, printable, wrap};
+
+/// Documents named per direction.
+const NAMED: usize = 10;
+
+/// A table per system, its flipped documents, and what was decided; at most `width` characters a line where names allow.
+pub fn terminal(comparison: &Comparison, width: usize) -> String {
+    let mut lines = Vec::new();
+    for system in &comparison.systems {
+        lines.extend(table(system));
+        lines.extend(flips(system).iter().flat_map(|text| wrap(text, width)));
+        lines.push(String::new());
+    }
+    lines.extend(wrap(&note(comparison), width));
+    lines.extend(wrap(&decision(comparison), width));
+    lines.join("\n") + "\n"
+}
+
+fn table(system: &SystemComparison) -> Vec<String> {
+    let heading = ["", "documents", "base", "new", "difference", "95% CI", "lost", "gained", "p", "p (Holm)", ""];
+    let mut rows = vec![heading.map(str::to_owned)];
+    rows.extend(system.findings.iter().map(row));
+    let widths: Vec<usize> = (0..heading.len())
+        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    let mut lines = vec![printable(&system.name())];
+    for row in &rows {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
+            if column == 0 || column + 1 == row.len() { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        lines.push(format!("  {}", cells.collect::<Vec<_>>().join("  ").trim_end()));
+    }
+    lines
+}
+
+fn row(finding: &Finding) -> [String; 11] {
+    let percent = |value: f64| format!("{:.2}", value * 100.0);
+    [
+        printable(finding.scope.name()),
+        finding.documents.to_string(),
+        percent(finding.base),
+        percent(finding.new),
+        points(finding.difference),
+        format!("{} to {}", points(finding.low), points(finding.high)),
+        finding.discordant.worse.to_string(),
+        finding.discordant.better.to_string(),
+        p_value(finding.p),
+        p_value(finding.p_adjusted),
+        word(finding.verdict).to_owned(),
+    ]
+}
+
+/// Three digits after the point, and no p-value of zero.
+pub(super) fn p_value(p: f64) -> String {
+    if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }
+}
+
+pub(super) fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::NoRegression => "",
+        Verdict::Regression => "REGRESSION",
+        Verdict::Improvement => "improvement",
+    }
+}
+
+fn flips(system: &SystemComparison) -> Vec<String> {
+    let mut texts = Vec::new();
+    for (direction, word) in [(Direction::Lost, "lost"), (Direction::Gained, "gained")] {
+        let flips: Vec<&Flip> = system.flips.iter().filter(|flip| flip.direction == direction).collect();
+        if !flips.is_empty() {
+            texts.push(format!("  {word}: {}", name(&flips, NAMED)));
+        }
+    }
+    texts
+}
+
+/// `gsm8k 3, 17; piqa 4 and 12 more`.
+pub(super) fn name(flips: &[&Flip], named: usize) -> String {
+    let mut text = String::new();
+    let mut task = None;
+    for flip in flips.iter().take(named) {
+        if task == Some(&flip.task) {
+            text.push_str(", ");
+        } else {
+            text.push_str(if task.is_some() { "; " } else { "" });
+            let _ = write!(text, "{} ", printable(&flip.task));
+            task = Some(&flip.task);
+        }
+        text.push_str(&printable(&flip.document()));
+    }
+    if flips.len() > named {
+        let _ = write!(text, " and {} more", flips.len() - named);
+    }
+    text
+}
+
+/// What the numbers are.
+pub(super) fn note(comparison: &Comparison) -> String {
+    format!(
+        "Scores in percent, paired by document. CI: paired bootstrap, {} resamples, seed {}. p: McNemar's exact test, \
+         adjusted for the number of tasks by Holm's method; of the average, the bootstrap's.",
+        comparison.bootstrap.resamples, comparison.bootstrap.seed
+    )
+}
+
+/// What was decided, as a sentence.
+pub(super) fn decision(comparison: &Comparison) -> String {
+    let rule = rule(comparison.gate);
+    match comparison.regressions().count() {
+        0 => format!("No regression ({rule})."),
+        1 => format!("1 regression ({rule})."),
+        count => format!("{count} regressions ({rule})."),
+    }
+}
+
+fn rule(gate: Gate) -> String {
+    format!("a drop of more than {} points at p <= {}", gate.max_drop_points(), gate.alpha())
+}

@@ -1,0 +1,7 @@
+//! Runs in other people's formats.
+
+mod lm_eval;
+mod parquet;
+
+pub use lm_eval::{LmEvalFile, lm_eval};
+pub use parquet::{ParquetError, parquet};

@@ -1,0 +1,106 @@
+//! A model by its contents.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use gac_inference::{Artifacts, ModelSource};
+use serde::{Deserialize, Serialize};
+
+use super::file_hash::{FileHash, HashCache};
+use super::sha256_hex;
+use crate::recipe::{Dtype, ModelPlan};
+
+/// A model as it was used: which files, with which contents, computed in which type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelIdentity {
+    /// The name that systems call it.
+    pub name: String,
+    /// The folder or hub id.
+    pub source: String,
+    /// The hub's commit; none for a folder.
+    pub commit: Option<String>,
+    /// The type to compute in; as stored when absent.
+    pub dtype: Option<Dtype>,
+    /// Its files; empty for a system that has none.
+    pub files: Vec<ModelFile>,
+}
+
+/// One file of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelFile {
+    /// Its name, without folders.
+    pub file: String,
+    /// What it is for.
+    pub role: FileRole,
+    /// Size and SHA-256.
+    #[serde(flatten)]
+    pub hash: FileHash,
+}
+
+/// What a model's file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileRole {
+    /// Shape and special tokens.
+    Configuration,
+    /// Parameters.
+    Weights,
+    /// Vocabulary and how text becomes ids.
+    Tokenizer,
+}
+
+impl ModelIdentity {
+    /// Hashes a model's files, or remembers their hashes.
+    ///
+    /// # Errors
+    /// When a file is missing or cannot be read.
+    pub fn of(plan: &ModelPlan, source: &ModelSource, cache: &mut HashCache) -> Result<Self, IdentityError> {
+        let Artifacts { configuration, weights, tokenizer, commit } = source.artifacts()?;
+        let roles =
+            [(FileRole::Configuration, configuration), (FileRole::Weights, weights), (FileRole::Tokenizer, tokenizer)];
+        let mut files = Vec::new();
+        for (role, paths) in roles {
+            for path in paths {
+                let hash = cache.hash(&path).map_err(|source| IdentityError::Read { path: path.clone(), source })?;
+                let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                files.push(ModelFile { file, role, hash });
+            }
+        }
+        Ok(Self { name: plan.name.clone(), source: plan.source.to_string(), commit, dtype: plan.dtype, files })
+    }
+
+    /// A model without files: what it is, is its name.
+    pub fn unhashed(name: &str) -> Self {
+        Self { name: name.to_owned(), source: name.to_owned(), commit: None, dtype: None, files: Vec::new() }
+    }
+
+    /// Hash of everything that its answers depend on: contents of files and the type, but no name and no place. A
+    /// model without files is known by its name.
+    pub fn contents(&self) -> String {
+        let mut text = format!("dtype {:?}\n", self.dtype);
+        for ModelFile { role, hash, .. } in &self.files {
+            let _ = writeln!(text, "{role:?} {} {}", hash.bytes, hash.sha256);
+        }
+        if self.files.is_empty() {
+            text.push_str(&self.name);
+        }
+        sha256_hex(text)
+    }
+}
+
+/// A model's files cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// A file is missing.
+    #[error(transparent)]
+    Checkpoint(#[from] gac_inference::CheckpointError),
+    /// A file cannot be read.
+    #[error("failed to read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,99 @@
+//! Which charts a run has.
+
+use std::collections::BTreeMap;
+
+use super::chart::{Axis, Chart, Line, Point, Series};
+use crate::report::Leaderboard;
+use crate::report::leaderboard::Row;
+use crate::results::StoredRun;
+
+/// The charts of a run: accuracy and share of ensembled steps against the threshold where there are several thresholds
+/// of one ensemble, and accuracy against latency where latencies were measured.
+pub fn charts(run: &StoredRun) -> Vec<Chart> {
+    let results: Vec<_> = run.systems.iter().map(crate::results::StoredSystem::results).collect();
+    of_leaderboard(run, &Leaderboard::new(&results))
+}
+
+pub(super) fn of_leaderboard(run: &StoredRun, leaderboard: &Leaderboard) -> Vec<Chart> {
+    let mut charts = sweeps(run, leaderboard);
+    charts.extend(latency(leaderboard));
+    charts
+}
+
+fn percent(row: &Row) -> Option<(f64, Option<f64>)> {
+    row.average.map(|average| (average.value * 100.0, average.stderr.map(|stderr| stderr * 100.0)))
+}
+
+/// One chart of accuracy and one of shares over all ensembles that were run at several thresholds.
+fn sweeps(run: &StoredRun, leaderboard: &Leaderboard) -> Vec<Chart> {
+    let mut sweeps: BTreeMap<String, Vec<(f64, &Row)>> = BTreeMap::new();
+    for (system, row) in run.manifest.plan.systems.iter().zip(&leaderboard.rows) {
+        if let Some(gate) = &system.gate {
+            let name = format!("{}, gate {}", system.members.join(" + "), gate.member);
+            sweeps.entry(name).or_default().push((gate.threshold, row));
+        }
+    }
+    sweeps.retain(|_, points| points.len() > 1);
+    if sweeps.is_empty() {
+        return Vec::new();
+    }
+    for points in sweeps.values_mut() {
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    }
+    let series = |point: &dyn Fn(f64, &Row) -> Option<Point>| -> Vec<Series> {
+        let all = sweeps.iter().map(|(name, points)| Series {
+            name: name.clone(),
+            line: Line::Solid,
+            points: points.iter().filter_map(|(threshold, row)| point(*threshold, row)).collect(),
+        });
+        all.collect()
+    };
+    let accuracy = series(&|threshold, row| {
+        let (value, error) = percent(row)?;
+        let label = format!("{}: {value:.2} at threshold {threshold}", row.system);
+        Some(Point { x: threshold, y: value, error, label })
+    });
+    let shares = series(&|threshold, row| {
+        let share = row.timing.ensembled_share? * 100.0;
+        let label = format!("{}: {share:.1}% of steps at threshold {threshold}", row.system);
+        Some(Point { x: threshold, y: share, error: None, label })
+    });
+    let threshold = Axis { name: "threshold".into(), includes: vec![0.0, 1.0] };
+    vec![
+        Chart {
+            title: "Accuracy against threshold".into(),
+            caption: "Average over tasks in percent; bars are one standard error up and down.".into(),
+            x: threshold.clone(),
+            y: Axis { name: "average, %".into(), includes: vec![] },
+            series: accuracy,
+        },
+        Chart {
+            title: "Share of ensembled steps against threshold".into(),
+            caption: "Steps at which the members voted, of all steps of generated responses.".into(),
+            x: threshold,
+            y: Axis { name: "ensembled steps, %".into(), includes: vec![0.0, 100.0] },
+            series: shares,
+        },
+    ]
+}
+
+fn latency(leaderboard: &Leaderboard) -> Option<Chart> {
+    let mut series = Vec::new();
+    for row in &leaderboard.rows {
+        if let (Some(ms), Some((value, error))) = (row.timing.ms_per_token, percent(row)) {
+            let label = format!("{}: {value:.2} at {ms:.2} ms/token", row.system);
+            series.push(Series {
+                name: row.system.clone(),
+                line: Line::None,
+                points: vec![Point { x: ms, y: value, error, label }],
+            });
+        }
+    }
+    (series.len() > 1).then(|| Chart {
+        title: "Accuracy against latency".into(),
+        caption: "Average over tasks in percent, one standard error up and down; up and to the left is better.".into(),
+        x: Axis { name: "ms/token".into(), includes: vec![0.0] },
+        y: Axis { name: "average, %".into(), includes: vec![] },
+        series,
+    })
+}

@@ -1,0 +1,166 @@
+//! A run read back from its folder.
+
+use std::path::{Path, PathBuf};
+
+use super::manifest::{Manifest, ManifestError, RunStatus, TaskEntry};
+use super::sample::SampleRecord;
+use super::samples::{ReadError, read_samples};
+use super::task::TaskResults;
+use crate::report::SystemResults;
+use crate::stats::{DocumentScore, TaskScores};
+
+/// A run read back from its folder.
+#[derive(Clone, Debug)]
+pub struct StoredRun {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What was run.
+    pub manifest: Manifest,
+    /// Its systems, in the order of the leaderboard's rows.
+    pub systems: Vec<StoredSystem>,
+}
+
+/// A system of a stored run.
+#[derive(Clone, Debug)]
+pub struct StoredSystem {
+    /// Its name.
+    pub name: String,
+    /// The models that take part.
+    pub members: Vec<String>,
+    /// Its tasks, in the order of the leaderboard's columns.
+    pub tasks: Vec<StoredTask>,
+}
+
+/// A task under a system of a stored run.
+#[derive(Clone, Debug)]
+pub struct StoredTask {
+    /// The task as it was loaded.
+    pub entry: TaskEntry,
+    /// Aggregates and timing.
+    pub results: TaskResults,
+    /// The samples, by subject and document.
+    pub samples: Vec<SampleRecord>,
+}
+
+impl StoredRun {
+    /// Reads a finished run, samples included.
+    ///
+    /// # Errors
+    /// When there is no run, it is not finished, or a file cannot be read.
+    pub fn read(folder: &Path) -> Result<Self, RunError> {
+        let manifest = Manifest::read(folder)?;
+        if manifest.status != RunStatus::Finished {
+            return Err(RunError::Unfinished { folder: folder.to_path_buf() });
+        }
+        let mut systems = Vec::with_capacity(manifest.systems.len());
+        for (entry, plan) in manifest.systems.iter().zip(&manifest.plan.systems) {
+            let mut tasks = Vec::with_capacity(manifest.tasks.len());
+            for task in &manifest.tasks {
+                tasks.push(StoredTask::read(&folder.join(&entry.folder).join(&task.folder), task)?);
+            }
+            systems.push(StoredSystem { name: entry.name.clone(), members: plan.members.clone(), tasks });
+        }
+        Ok(Self { folder: folder.to_path_buf(), manifest, systems })
+    }
+}
+
+impl StoredTask {
+    fn read(folder: &Path, entry: &TaskEntry) -> Result<Self, RunError> {
+        let path = folder.join("results.json");
+        let text = std::fs::read(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
+        let results = serde_json::from_slice(&text).map_err(|source| RunError::Results { path, source })?;
+        let mut samples = read_samples(&folder.join("samples.jsonl"))?;
+        samples.sort_by(|a, b| (&a.subject, a.doc_id).cmp(&(&b.subject, b.doc_id)));
+        if samples.len() != entry.documents {
+            let (found, expected) = (samples.len(), entry.documents);
+            return Err(RunError::Incomplete { folder: folder.to_path_buf(), found, expected });
+        }
+        Ok(Self { entry: entry.clone(), results, samples })
+    }
+
+    /// The documents' scores under the primary metric.
+    pub fn scores(&self) -> TaskScores {
+        let documents = self.samples.iter().map(|sample| DocumentScore {
+            subject: sample.subject.clone(),
+            doc_id: sample.doc_id,
+            doc_hash: sample.doc_hash.clone(),
+            value: sample.primary(&self.entry.primary),
+        });
+        TaskScores {
+            task: self.entry.name.clone(),
+            version: self.entry.version.clone(),
+            documents: documents.collect(),
+        }
+    }
+}
+
+impl StoredSystem {
+    /// The system as a leaderboard takes it.
+    pub fn results(&self) -> SystemResults {
+        SystemResults {
+            system: self.name.clone(),
+            members: self.members.clone(),
+            tasks: self.tasks.iter().map(|task| task.results.clone()).collect(),
+            scores: self.tasks.iter().map(StoredTask::scores).collect(),
+        }
+    }
+}
+
+/// A stored run cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Its manifest cannot be used.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// It was cut short.
+    #[error("the run in `{}` is not finished", folder.display())]
+    Unfinished {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error("failed to read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A `results.json` is not one.
+    #[error("`{}` does not hold a task's results", path.display())]
+    Results {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Samples cannot be read.
+    #[error(transparent)]
+    Samples(#[from] ReadError),
+    /// There are not as many samples as documents.
+    #[error("`{}` has {found} samples where the manifest says {expected}", folder.display())]
+    Incomplete {
+        /// The task's folder.
+        folder: PathBuf,
+        /// Samples there.
+        found: usize,
+        /// Documents evaluated.
+        expected: usize,
+    },
+}
+
+impl RunError {
+    /// The way out, for a `hint:` line.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Manifest(error) => error.hint(),
+            Self::Samples(error) => error.hint(),
+            Self::Unfinished { .. } => Some("`gac run` with the same recipe goes on with it".to_owned()),
+            Self::Read { .. } | Self::Results { .. } | Self::Incomplete { .. } => {
+                Some("`gac run` with the same recipe and `--output-path` makes what is missing".to_owned())
+            }
+        }
+    }
+}

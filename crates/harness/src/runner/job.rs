@@ -1,0 +1,80 @@
+//! What a run is to do, and the folder that is made for it.
+
+use super::error::RunError;
+use super::resume::Prepared;
+use super::task::TaskPlace;
+use crate::LoadedTask;
+use crate::events::Reporter;
+use crate::identity::{ModelIdentity, SystemIdentity};
+use crate::recipe::Plan;
+use crate::results::{Contents, Manifest, Provenance, RunFolder, SystemEntry, check_folder};
+
+/// What a run is to do, with everything found out about it before it starts.
+pub(super) struct Job<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) tasks: &'a [LoadedTask],
+    /// The members of every system, by their contents.
+    pub(super) members: Vec<Vec<ModelIdentity>>,
+    pub(super) provenance: &'a Provenance,
+}
+
+impl<'a> Job<'a> {
+    /// Opens the run's folder, with the manifest of a run that starts or goes on now.
+    pub(super) fn open_folder(&self) -> Result<(RunFolder, Manifest), RunError> {
+        let plan = self.plan;
+        let systems: Vec<&str> = plan.systems.iter().map(|system| system.name.as_str()).collect();
+        let names: Vec<&str> = self.tasks.iter().map(|task| task.name.as_str()).collect();
+        let folder = RunFolder::open(&plan.output, &systems, &names)?;
+        let entries = (0..plan.systems.len()).map(|index| SystemEntry {
+            name: plan.systems[index].name.clone(),
+            folder: folder.systems()[index].clone(),
+            identity: self.identity(index),
+        });
+        let mut manifest =
+            Manifest::starting(plan, self.tasks, &self.models(), entries.collect(), folder.tasks(), self.provenance);
+        // Looked at again now that nobody else can change it.
+        if check_folder(&plan.output)? == Contents::Run {
+            manifest = manifest.resuming(Manifest::read(&plan.output)?);
+        }
+        RunFolder::write_json(&folder.manifest(), &manifest)?;
+        Ok((folder, manifest))
+    }
+
+    /// The tasks of a system, with what earlier sessions left of them.
+    pub(super) fn prepare(
+        &self,
+        folder: &RunFolder,
+        system: usize,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Vec<(TaskPlace<'a>, Prepared)>, RunError> {
+        let mut tasks = Vec::with_capacity(self.tasks.len());
+        for (index, task) in self.tasks.iter().enumerate() {
+            let place = TaskPlace {
+                system: &self.plan.systems[system].name,
+                identity: self.identity(system),
+                folder: folder.task(system, index)?,
+                batch_size: self.plan.batch_size,
+                log_samples: self.plan.log_samples,
+                trace: self.plan.trace,
+            };
+            let prepared = Prepared::read(task, &place, reporter)?;
+            tasks.push((place, prepared));
+        }
+        Ok(tasks)
+    }
+
+    fn identity(&self, system: usize) -> SystemIdentity {
+        SystemIdentity::new(&self.plan.systems[system], &self.members[system])
+    }
+
+    /// Every model that some system uses, once.
+    fn models(&self) -> Vec<ModelIdentity> {
+        let mut models: Vec<ModelIdentity> = Vec::new();
+        for member in self.members.iter().flatten() {
+            if !models.iter().any(|model| model.name == member.name) {
+                models.push(member.clone());
+            }
+        }
+        models
+    }
+}

@@ -1,0 +1,112 @@
+//! What a task has on disk already.
+
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::error::RunError;
+use super::task::TaskPlace;
+use crate::events::{Event, Reporter, Warning};
+use crate::identity::SampleIdentity;
+use crate::results::{FolderError, SampleFile, SampleRecord, write_atomic};
+use crate::{LoadedTask, results};
+
+/// A task's documents, with the samples that an earlier session finished.
+pub(super) struct Prepared {
+    /// One identity per document.
+    pub(super) identities: Vec<SampleIdentity>,
+    /// One place per document.
+    pub(super) records: Vec<Option<SampleRecord>>,
+}
+
+impl Prepared {
+    /// Whether nothing is left to ask.
+    pub(super) fn is_complete(&self) -> bool {
+        self.records.iter().all(Option::is_some)
+    }
+
+    /// Reads what earlier sessions left in the task's folder and makes the file hold that and nothing else.
+    ///
+    /// A torn last line is dropped. Samples of something else (the recipe was changed) go to `superseded.jsonl`, and
+    /// come back from there when they are asked for again. Both are told of.
+    pub(super) fn read(
+        task: &LoadedTask,
+        place: &TaskPlace<'_>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Self, RunError> {
+        let identities: Vec<SampleIdentity> =
+            task.documents.iter().map(|document| SampleIdentity::new(&place.identity, task, document)).collect();
+        let path = place.folder.join(results::SAMPLES);
+        let set_aside = place.folder.join(results::SUPERSEDED);
+        let file = SampleFile::read(&path)?;
+        let before = SampleFile::read(&set_aside)?;
+        if file.torn > 0 {
+            cut(&path, file.length).map_err(|source| FolderError::Write { path: path.clone(), source })?;
+            reporter.on(&Event::Warning(Warning::Torn { path: &path, bytes: file.torn })).map_err(RunError::Report)?;
+        }
+
+        let places: HashMap<&SampleIdentity, usize> = identities.iter().zip(0..).collect();
+        let mut records: Vec<Option<SampleRecord>> = vec![None; identities.len()];
+        let mut superseded = Vec::new();
+        let mut adopt = |record: SampleRecord| {
+            let empty = places.get(&record.identity).map(|&index| &mut records[index]).filter(|place| place.is_none());
+            match empty {
+                Some(empty) if place.would_write(&record) => {
+                    *empty = Some(record);
+                    None
+                }
+                _ => Some(record),
+            }
+        };
+        for record in file.records {
+            superseded.extend(adopt(record));
+        }
+        let kept_in_place = superseded.is_empty();
+        let mut brought_back = 0;
+        for record in before.records {
+            brought_back += usize::from(adopt(record).is_none());
+        }
+
+        if !kept_in_place || brought_back > 0 {
+            if before.torn > 0 {
+                cut(&set_aside, before.length)
+                    .map_err(|source| FolderError::Write { path: set_aside.clone(), source })?;
+            }
+            // First where they go to, then where they come from: a kill in between loses nothing.
+            append(&set_aside, &superseded).map_err(|source| FolderError::Write { path: set_aside.clone(), source })?;
+            let kept = lines(records.iter().flatten()).map_err(io::Error::from);
+            kept.and_then(|lines| write_atomic(&path, &lines)).map_err(|source| FolderError::Write { path, source })?;
+        }
+        if !superseded.is_empty() {
+            let (system, task, count) = (place.system, task.name.as_str(), superseded.len());
+            let warning = Warning::Superseded { system, task, count, path: &set_aside };
+            reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
+        }
+        Ok(Self { identities, records })
+    }
+}
+
+fn cut(path: &Path, length: u64) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(path)?;
+    file.set_len(length)?;
+    file.sync_data()
+}
+
+fn lines<'a>(records: impl IntoIterator<Item = &'a SampleRecord>) -> serde_json::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    for record in records {
+        serde_json::to_writer(&mut text, record)?;
+        text.push(b'\n');
+    }
+    Ok(text)
+}
+
+fn append(path: &Path, records: &[SampleRecord]) -> io::Result<()> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    file.write_all(&lines(records)?)?;
+    file.sync_data()
+}

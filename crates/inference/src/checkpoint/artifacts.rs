@@ -1,0 +1,123 @@
+//! Which files a model is, for those who record or compare models by their contents.
+
+use std::path::{Path, PathBuf};
+
+use super::files::{CheckpointError, ModelSource};
+
+/// Every file that what a model answers depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifacts {
+    /// `config.json` and, where there is one, `generation_config.json`.
+    pub configuration: Vec<PathBuf>,
+    /// The safetensors files, in order.
+    pub weights: Vec<PathBuf>,
+    /// `tokenizer.json` and, where there is one, `tokenizer_config.json`.
+    pub tokenizer: Vec<PathBuf>,
+    /// The commit that a revision of the hub stands for; none for a folder.
+    pub commit: Option<String>,
+}
+
+impl ModelSource {
+    /// The model's files, fetched where they are not here yet.
+    ///
+    /// # Errors
+    /// When a required file is missing or cannot be fetched.
+    pub fn artifacts(&self) -> Result<Artifacts, CheckpointError> {
+        if let Self::Gguf(path) = self {
+            // One file holds all three.
+            let weights = vec![path.clone()];
+            return Ok(Artifacts { configuration: Vec::new(), weights, tokenizer: Vec::new(), commit: None });
+        }
+        let there = |names: [&str; 2]| -> Result<Vec<PathBuf>, CheckpointError> {
+            let files = names.into_iter().map(|name| self.find(name)).collect::<Result<Vec<_>, _>>()?;
+            Ok(files.into_iter().flatten().collect())
+        };
+        let configuration = there(["config.json", "generation_config.json"])?;
+        let commit = match self {
+            Self::Folder(_) | Self::Gguf(_) => None,
+            Self::Hub(_) => configuration.first().and_then(|path| snapshot(path)),
+        };
+        Ok(Artifacts {
+            configuration,
+            weights: self.weights()?,
+            tokenizer: there(["tokenizer.json", "tokenizer_config.json"])?,
+            commit,
+        })
+    }
+}
+
+impl ModelSource {
+    /// Names of required files that are not on this machine; none when the model loads without the network. Asks
+    /// nobody.
+    pub fn missing(&self) -> Vec<String> {
+        if let Self::Gguf(path) = self {
+            return if path.is_file() { Vec::new() } else { vec![path.display().to_string()] };
+        }
+        let here = |file: &str| match self {
+            Self::Gguf(path) => Some(path.clone()),
+            Self::Folder(folder) => Some(folder.join(file)).filter(|path| path.is_file()),
+            Self::Hub(repository) => repository.cached_file(file),
+        };
+        let mut required = vec!["config.json".to_owned(), "tokenizer.json".to_owned()];
+        if here("model.safetensors").is_none() {
+            match here("model.safetensors.index.json").and_then(|index| shards(&index)) {
+                Some(shards) => required.extend(shards),
+                None => required.push("model.safetensors".to_owned()),
+            }
+        }
+        required.retain(|file| here(file).is_none());
+        required
+    }
+}
+
+/// The weight files that an index names, each once.
+fn shards(index: &Path) -> Option<Vec<String>> {
+    let index: serde_json::Value = serde_json::from_slice(&std::fs::read(index).ok()?).ok()?;
+    let files = index.get("weight_map")?.as_object()?.values().filter_map(|file| file.as_str());
+    let files: std::collections::BTreeSet<&str> = files.collect();
+    Some(files.into_iter().map(str::to_owned).collect())
+}
+
+/// The commit in `.../snapshots/<commit>/config.json`, the layout of the hub's cache.
+fn snapshot(path: &Path) -> Option<String> {
+    let folder = path.parent()?;
+    let is_snapshot = folder.parent()?.file_name()? == "snapshots";
+    is_snapshot.then(|| folder.file_name().map(|name| name.to_string_lossy().into_owned())).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commit_is_read_off_the_caches_layout() {
+        let cached = Path::new("/hub/models--org--name/snapshots/0123abcd/config.json");
+        assert_eq!(snapshot(cached).as_deref(), Some("0123abcd"));
+        assert_eq!(snapshot(Path::new("models/mini/config.json")), None);
+    }
+
+    #[test]
+    fn a_folders_artifacts_are_the_files_it_has() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["config.json", "model.safetensors", "tokenizer.json", "README.md"] {
+            std::fs::write(folder.path().join(name), "{}").unwrap();
+        }
+        let found = ModelSource::Folder(folder.path().to_owned()).artifacts().unwrap();
+        assert_eq!(found.configuration, [folder.path().join("config.json")]);
+        assert_eq!(found.weights, [folder.path().join("model.safetensors")]);
+        assert_eq!(found.tokenizer, [folder.path().join("tokenizer.json")]);
+        assert_eq!(found.commit, None);
+    }
+
+    #[test]
+    fn missing_files_are_named_shards_by_the_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = ModelSource::Folder(folder.path().to_owned());
+        assert_eq!(source.missing(), ["config.json", "tokenizer.json", "model.safetensors"]);
+        let index = r#"{"weight_map": {"x": "a.safetensors", "y": "b.safetensors", "z": "a.safetensors"}}"#;
+        for (name, text) in [("config.json", "{}"), ("b.safetensors", ""), ("model.safetensors.index.json", index)] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        assert_eq!(source.missing(), ["tokenizer.json", "a.safetensors"]);
+    }
+}

@@ -1,0 +1,81 @@
+"""Sets gac's engine beside PyTorch (transformers) on one checkpoint: tokens per second and their ratio.
+
+    python scripts/bench/smollm_shape.py /tmp/smol
+    cargo build --release --workspace --example speed
+    python scripts/bench/compare.py /tmp/smol
+
+Both take turns in the same run, several times, and the best of each counts: other load slows both. PyTorch computes in the
+stored type (bfloat16) and in f32, gac in f32 from the stored weights. Quiet the machine first.
+"""
+
+import argparse
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM
+
+SPEED = Path(__file__).resolve().parents[2] / "target/release/examples/speed"
+
+
+def gac(model: str, weights: str, seconds: float) -> dict[str, float]:
+    """What `speed` measures."""
+    lines = subprocess.run([SPEED, model, weights, str(seconds)], check=True, capture_output=True, text=True).stdout
+    return {row["measure"]: row["tokens_per_second"] for row in map(json.loads, lines.splitlines())}
+
+
+@torch.no_grad()
+def pytorch(model: torch.nn.Module, seconds: float) -> dict[str, float]:
+    """The same measurements with transformers' own cache."""
+    vocabulary = model.config.vocab_size
+
+    def best(work) -> float:
+        began, most = time.perf_counter(), 0.0
+        while time.perf_counter() - began < seconds:
+            count, elapsed = work()
+            most = max(most, count / elapsed)
+        return most
+
+    def prefill() -> tuple[int, float]:
+        tokens = torch.randint(0, vocabulary, (1, 512))
+        start = time.perf_counter()
+        model(tokens, logits_to_keep=1)
+        return 512, time.perf_counter() - start
+
+    def decode(size: int) -> tuple[int, float]:
+        cache = model(torch.randint(0, vocabulary, (size, 64)), use_cache=True, logits_to_keep=1).past_key_values
+        start = time.perf_counter()
+        for _ in range(16):
+            model(torch.randint(0, vocabulary, (size, 1)), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return 16 * size, time.perf_counter() - start
+
+    return {"prefill 512": best(prefill), "decode x1": best(lambda: decode(1)), "decode x16": best(lambda: decode(16))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model")
+    parser.add_argument("--seconds", type=float, default=3.0, help="per measurement and turn")
+    parser.add_argument("--turns", type=int, default=3)
+    args = parser.parse_args()
+    models = {name: AutoModelForCausalLM.from_pretrained(args.model, dtype=dtype).eval()
+              for name, dtype in (("PyTorch bf16", torch.bfloat16), ("PyTorch f32", torch.float32))}
+    best: dict[str, dict[str, float]] = {}
+    for _ in range(args.turns):
+        turn = {name: pytorch(model, args.seconds) for name, model in models.items()}
+        turn |= {f"gac {weights}": gac(args.model, weights, args.seconds) for weights in ("stored", "q8_0")}
+        for name, rates in turn.items():
+            for measure, rate in rates.items():
+                of_name = best.setdefault(name, {})
+                of_name[measure] = max(of_name.get(measure, 0.0), rate)
+    measures = list(next(iter(best.values())))
+    print("tokens/s (ratio to PyTorch bf16)".ljust(34) + "".join(measure.rjust(22) for measure in measures))
+    for name, rates in best.items():
+        cells = (f"{rates[m]:.0f} ({rates[m] / best['PyTorch bf16'][m]:.2f})".rjust(22) for m in measures)
+        print(name.ljust(34) + "".join(cells))
+
+
+if __name__ == "__main__":
+    main()
