@@ -65,14 +65,14 @@ pub(crate) enum Command {
     Vocab(VocabArgs),
     /// What can be evaluated
     Tasks(TasksArgs),
+    /// The data that tasks read
+    Data(DataArgs),
     /// Which models can be run
     Models(ModelsArgs),
     /// Print a shell's completions
     Completions(CompletionsArgs),
     /// Print the manual page
     Man(ManArgs),
-    /// The data that tasks read
-    Data(DataArgs),
 }
 
 #[derive(Args, Debug)]

@@ -126,6 +126,7 @@ fn the_command_line_goes_before_the_recipe() {
         limit: Some(5),
         num_fewshot: Some(3),
         gen_kwargs: Some("max_gen_toks=7".parse().unwrap()),
+        include_path: vec![PathBuf::from("tasks-of-mine")],
         output: Some(PathBuf::from("here")),
         batch_size: Some(1),
         dtype: Some(Dtype::F32),
@@ -137,6 +138,7 @@ fn the_command_line_goes_before_the_recipe() {
     assert!(plan.tasks.iter().all(|task| (task.limit, task.num_fewshot) == (Some(5), Some(3))));
     assert!(plan.tasks.iter().all(|task| task.gen_kwargs == overrides.gen_kwargs));
     let recorded = serde_json::to_value(&plan).unwrap();
+    assert_eq!(recorded["include_path"], serde_json::json!(["tasks-of-mine"]));
     assert_eq!(recorded["tasks"][0]["gen_kwargs"], serde_json::json!({"max_gen_toks": 7}));
     assert_eq!((plan.output.as_path(), plan.batch_size, plan.log_samples), (Path::new("here"), 1, true));
     assert_eq!(plan.models[0].dtype, Some(Dtype::F32));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use gac_harness::recipe::{ModelSource, Plan};
 use gac_harness::results::{Manifest, SampleRecord, StoredRun};
-use gac_harness::{ModelStore, OpenSystems, TaskRegistry, Timestamp};
+use gac_harness::{ModelStore, OpenSystems, Timestamp};
 use gac_inference::DeviceSpec;
 
 use crate::Outcome;
@@ -47,7 +47,7 @@ pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> Outcome {
         }
         printer.warning(&text, None);
     }
-    let summary = execute_plan(&plan, &TaskRegistry::built_in(), (device, None), args.json, printer)?;
+    let summary = execute_plan(&plan, (device, None), args.json, printer)?;
     match (StoredRun::read(&args.run), StoredRun::read(&summary.folder)) {
         (Ok(before), Ok(after)) => printer.note(&agreement(&before, &after)),
         // A run that was cut short can be run again, but there is nothing whole to hold it against.
@@ -101,8 +101,7 @@ fn changes(manifest: &Manifest, plan: &Plan, device: DeviceSpec) -> Result<Vec<S
             changes.push(format!("model `{}` ({})", now.name, files.join(", ")));
         }
     }
-    let registry = TaskRegistry::built_in();
-    let data = read_data(plan, &registry, &load_tasks(plan, &registry)?)?;
+    let data = read_data(plan, &load_tasks(plan)?)?;
     for before in &manifest.data {
         let now = data
             .iter()

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gac_harness::identity::{DataFiles, HashCache, data_files};
-use gac_harness::recipe::{Overrides, Plan, Recipe};
+use gac_harness::recipe::{Overrides, Plan, Recipe, TaskPlan};
 use gac_harness::results::{GitState, Provenance, unfinished_run};
 use gac_harness::tasks::GenerationOverrides;
 use gac_harness::{DataSource, LoadedTask, ModelStore, RunSummary, TaskOptions, TaskRegistry, report};
@@ -21,8 +21,7 @@ pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> Outcome {
     let recipe = Recipe::load(&args.recipe)?;
     if args.dry_run {
         let plan = Plan::resolve(&recipe, &overrides(&args.settings)?)?;
-        let registry = TaskRegistry::with_folders(&args.settings.include_path)?;
-        return dry_run(&plan, &registry, args.settings.compute.device, args.probe, args.settings.json, printer);
+        return dry_run(&plan, args.settings.compute.device, args.probe, args.settings.json, printer);
     }
     execute(&recipe, &args.settings, printer)
 }
@@ -37,22 +36,20 @@ pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Pri
         printer.note(&format!("going on with `{}`, which was cut short", unfinished.display()));
         plan.output = unfinished;
     }
-    let registry = TaskRegistry::with_folders(&settings.include_path)?;
     let compute = &settings.compute;
-    execute_plan(&plan, &registry, (compute.device, compute.max_memory), settings.json, printer)?;
+    execute_plan(&plan, (compute.device, compute.max_memory), settings.json, printer)?;
     Ok(())
 }
 
 /// Runs a plan and prints the leaderboard.
 pub(crate) fn execute_plan(
     plan: &Plan,
-    registry: &TaskRegistry,
     (device, max_memory): (DeviceSpec, Option<u64>),
     json: bool,
     printer: &mut Printer,
 ) -> Result<RunSummary, Failure> {
-    let tasks = load_tasks(plan, registry)?;
-    let provenance = provenance(plan, registry, &tasks, device)?;
+    let tasks = load_tasks(plan)?;
+    let provenance = provenance(plan, &tasks, device)?;
     let mut models = ModelStore::new(plan.models.clone(), device, plan.batch_size).with_max_memory(max_memory);
     let summary = gac_harness::run_with(plan, &tasks, &mut models, &mut Progress::new(printer), &provenance)?;
     let leaderboard = &summary.leaderboard;
@@ -62,15 +59,13 @@ pub(crate) fn execute_plan(
 }
 
 /// The files that tasks read: their documents, and their shots where they have any.
-pub(crate) fn read_data(plan: &Plan, registry: &TaskRegistry, tasks: &[LoadedTask]) -> Result<Vec<DataFiles>, Failure> {
+pub(crate) fn read_data(plan: &Plan, tasks: &[LoadedTask]) -> Result<Vec<DataFiles>, Failure> {
+    let registry = TaskRegistry::with_folders(&plan.include_path)?;
     let mut splits = Vec::new();
     for task in tasks {
-        let definition = registry.definition(&task.name)?;
-        splits.push((&definition.dataset, definition.split.as_str()));
-        if let Some(split) = definition.fewshot.split.as_deref().filter(|_| task.num_fewshot > 0) {
-            splits.push((&definition.dataset, split));
-        }
+        splits.extend(registry.splits(&task.name, task.num_fewshot > 0)?);
     }
+    let splits = splits.iter().map(|(dataset, split)| (dataset, split.as_str()));
     let mut cache = HashCache::of_user();
     let data = data_files(splits, &DataSource::new(plan.data_dir.clone()), &mut cache)?;
     cache.save();
@@ -78,13 +73,8 @@ pub(crate) fn read_data(plan: &Plan, registry: &TaskRegistry, tasks: &[LoadedTas
 }
 
 /// What is known of a run besides its plan.
-fn provenance(
-    plan: &Plan,
-    registry: &TaskRegistry,
-    tasks: &[LoadedTask],
-    device: DeviceSpec,
-) -> Result<Provenance, Failure> {
-    let data = read_data(plan, registry, tasks)?;
+fn provenance(plan: &Plan, tasks: &[LoadedTask], device: DeviceSpec) -> Result<Provenance, Failure> {
+    let data = read_data(plan, tasks)?;
     let folder = plan.recipe.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
     Ok(Provenance {
         build: option_env!("GAC_BUILD_COMMIT").map(str::to_owned),
@@ -98,12 +88,13 @@ fn provenance(
 pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
     let gen_kwargs = settings.gen_kwargs.as_deref().map(str::parse::<GenerationOverrides>).transpose();
     Ok(Overrides {
+        limit: settings.limit,
+        num_fewshot: settings.num_fewshot,
         gen_kwargs: gen_kwargs.map_err(|error| {
             let hint = error.hint();
             Failure::with_hint(error, hint)
         })?,
-        limit: settings.limit,
-        num_fewshot: settings.num_fewshot,
+        include_path: settings.include_path.clone(),
         output: settings.output_path.clone(),
         data_dir: settings.data_dir.clone(),
         batch_size: settings.compute.batch_size(),
@@ -113,14 +104,13 @@ pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
     })
 }
 
-pub(crate) fn load_tasks(plan: &Plan, registry: &TaskRegistry) -> Result<Vec<LoadedTask>, Failure> {
+pub(crate) fn load_tasks(plan: &Plan) -> Result<Vec<LoadedTask>, Failure> {
     let data = DataSource::new(plan.data_dir.clone());
-    plan.tasks
-        .iter()
-        .map(|task| {
-            let options =
-                TaskOptions { num_fewshot: task.num_fewshot, limit: task.limit, generation: task.gen_kwargs.clone() };
-            Ok(registry.load(&task.name, &data, &options)?)
-        })
-        .collect()
+    let registry = TaskRegistry::with_folders(&plan.include_path)?;
+    plan.tasks.iter().map(|task| Ok(registry.load(&task.name, &data, &options(task))?)).collect()
+}
+
+/// What a plan asks of a task.
+pub(crate) fn options(task: &TaskPlan) -> TaskOptions {
+    TaskOptions { num_fewshot: task.num_fewshot, limit: task.limit, generation: task.gen_kwargs.clone() }
 }

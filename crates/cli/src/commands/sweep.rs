@@ -5,7 +5,7 @@ use std::path::Path;
 use gac_ensemble::{BatchLimits, EnsembleError, Threshold};
 use gac_harness::recipe::{Plan, Recipe, SystemSpec, TaskSpec};
 use gac_harness::sweep::{SweepOptions, SweepReport, csv, sweep as sweep_task};
-use gac_harness::{LoadedTask, ModelStore, TaskRegistry};
+use gac_harness::{LoadedTask, ModelStore};
 use serde::Serialize;
 
 use crate::Outcome;
@@ -36,7 +36,7 @@ struct Entry {
 pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
     let thresholds = thresholds(&args.thresholds)?;
     let plan = Plan::resolve(&grid(args), &overrides(&args.settings)?)?;
-    let tasks = load_tasks(&plan, &TaskRegistry::with_folders(&args.settings.include_path)?)?;
+    let tasks = load_tasks(&plan)?;
     let output = args.settings.output_path.as_deref();
     if let Some(folder) = output {
         std::fs::create_dir_all(folder).map_err(|source| cannot_write(folder, source))?;

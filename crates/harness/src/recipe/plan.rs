@@ -31,6 +31,9 @@ pub struct Plan {
     pub systems: Vec<SystemPlan>,
     /// What it is evaluated on, in the order of the leaderboard's columns.
     pub tasks: Vec<TaskPlan>,
+    /// Folders with task definitions of a user's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include_path: Vec<PathBuf>,
     /// Folder laid out as the hub is; without it, data come from the hub.
     pub data_dir: Option<PathBuf>,
     /// Most samples in flight at once.
@@ -91,6 +94,8 @@ pub struct Overrides {
     pub num_fewshot: Option<usize>,
     /// Generation settings of every task that generates.
     pub gen_kwargs: Option<GenerationOverrides>,
+    /// Folders with task definitions of a user's own, relative to the current one.
+    pub include_path: Vec<PathBuf>,
     /// The run's folder, relative to the current one.
     pub output: Option<PathBuf>,
     /// The data folder, relative to the current one.
@@ -174,6 +179,7 @@ impl Plan {
             models,
             systems,
             tasks,
+            include_path: overrides.include_path.clone(),
             data_dir,
             batch_size,
             log_samples: overrides.log_samples.or(recipe.log_samples).unwrap_or(false),

@@ -9,7 +9,7 @@ use super::definition::{TaskDefinition, TaskKind};
 use super::extend::{Source, resolve};
 use super::load::{TaskOptions, load};
 use super::sections::needs;
-use crate::data::{DataSource, Needs};
+use crate::data::{DataSource, Dataset, Needs};
 use crate::{LoadedTask, MetricKey};
 
 /// File names and texts of the built-in definitions, by name and then by protocol.
@@ -174,6 +174,17 @@ impl TaskRegistry {
             all.sources.extend(sources);
         }
         Ok(all)
+    }
+
+    /// The splits that a task reads: its documents', and its shots' if it has any.
+    ///
+    /// # Errors
+    /// When no task has this name.
+    pub fn splits(&self, name: &str, with_shots: bool) -> Result<Vec<(Dataset, String)>, TaskError> {
+        let definition = self.definition(name)?;
+        let is_read = |split: &String| with_shots || *split == definition.split;
+        let splits = needs(definition)?.splits.into_iter().filter(|(_, _, _, split)| is_read(split));
+        Ok(splits.map(|(id, config, revision, split)| (Dataset { id, config, revision }, split)).collect())
     }
 
     fn nearest(&self, name: &str) -> Option<String> {

@@ -224,6 +224,7 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
             })
             .collect(),
         tasks: vec![],
+        include_path: vec![],
         data_dir: None,
         batch_size: 1,
         log_samples: false,

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use gac_ensemble::{MemberId, UnionVocabulary};
 use gac_harness::recipe::{Dtype, ModelPlan, Plan, SystemPlan};
-use gac_harness::{DataSource, LoadedTask, Request, TaskOptions, TaskRegistry};
+use gac_harness::{DataSource, LoadedTask, Request, TaskRegistry};
 use gac_inference::{ModelSource, Tokenizer, TokenizerError};
 use serde::Serialize;
 
+use crate::commands::run::options;
 use crate::failure::Failure;
 
 /// A model of the plan.
@@ -104,16 +105,14 @@ fn weight_bytes(path: &Path, dtype: Option<Dtype>) -> Option<u64> {
 /// Loads the tasks that can be; what cannot is told with its reason.
 pub(super) fn tasks(
     plan: &Plan,
-    registry: &TaskRegistry,
     models: &[ModelInspection],
 ) -> Result<(Vec<TaskInspection>, Vec<LoadedTask>), Failure> {
     let data = DataSource::new(plan.data_dir.clone());
+    let registry = TaskRegistry::with_folders(&plan.include_path)?;
     let mut inspections = Vec::new();
     let mut loaded = Vec::new();
     for task in &plan.tasks {
-        let options =
-            TaskOptions { num_fewshot: task.num_fewshot, limit: task.limit, generation: task.gen_kwargs.clone() };
-        match registry.load(&task.name, &data, &options) {
+        match registry.load(&task.name, &data, &options(task)) {
             Ok(task) => {
                 inspections.push(inspect(&task, models)?);
                 loaded.push(task);

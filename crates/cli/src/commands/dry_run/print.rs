@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use gac_harness::TaskRegistry;
 use gac_harness::recipe::Plan;
 use gac_inference::DeviceSpec;
 use serde::Serialize;
@@ -28,17 +27,10 @@ struct Inspection {
 }
 
 /// Prints what `plan` would do. Fetches no model; runs `probe` documents per task for the estimate of time.
-pub(crate) fn dry_run(
-    plan: &Plan,
-    registry: &TaskRegistry,
-    device: DeviceSpec,
-    documents: usize,
-    json: bool,
-    printer: &mut Printer,
-) -> Outcome {
+pub(crate) fn dry_run(plan: &Plan, device: DeviceSpec, documents: usize, json: bool, printer: &mut Printer) -> Outcome {
     let models: Vec<ModelInspection> =
         plan.models.iter().map(|model| inspect::model(model, &device.to_string())).collect();
-    let (tasks, loaded) = inspect::tasks(plan, registry, &models)?;
+    let (tasks, loaded) = inspect::tasks(plan, &models)?;
     let unions = plan.systems.iter().filter_map(|system| inspect::union(system, &models)).collect();
     let devices = memory::devices(&models);
     let is_complete =
