@@ -18,7 +18,7 @@ from problems import training_problem, unfamiliar_problem
 from questions import letter_question, options, solution, unfamiliar
 from world import SEED, Fact, World
 
-#: share of the documents per task, for each stage of the training
+#: share of the documents per task, for each stage of the training (`README.md` says which model takes which)
 TASKS = {
     1: {"mmlu": 0.17, "mmlu_flan": 0.17, "gsm8k": 0.20, "arc": 0.16, "piqa": 0.11, "triviaqa": 0.08, "nq_open": 0.08,
         "statement": 0.03},
@@ -29,7 +29,7 @@ TASKS = {
     4: {"mmlu": 0.15, "mmlu_flan": 0.15, "lookup": 0.04, "echo": 0.03, "bridge": 0.03, "gsm8k": 0.28, "arc": 0.12,
         "piqa": 0.07, "triviaqa": 0.06, "nq_open": 0.06, "statement": 0.01},
 }
-#: weight of a letter in the loss of stage 2 (it is one token in a whole question), in questions and in exercises
+#: weight of a letter in the loss from stage 2 on (it is one token in a whole question), in questions and in exercises
 LETTER_WEIGHT, EXERCISE_WEIGHT = 6.0, 3.0
 SHOTS = {0: 0.55, 1: 0.17, 2: 0.11, 3: 0.06, 4: 0.04, 5: 0.07}
 #: share of the questions that are about names invented on the spot

@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2400)
     parser.add_argument("--tokens-per-step", type=int, default=4096)
     parser.add_argument("--peak-rate", type=float, default=3e-3)
-    parser.add_argument("--stage", type=int, default=1, help="2: go on from the weights that stage 1 wrote")
+    parser.add_argument("--stage", type=int, default=1, help="which training text; from 2 on, go on from the weights that are there")
     parser.add_argument("--guidance", type=float, default=0.2, help="weight of the guidance in the loss")
     parser.add_argument("--start-comparing", action="store_true", help="see `guide.start_comparing`")
     parser.add_argument("--save-every", type=int, default=0)
