@@ -12,6 +12,8 @@ use crate::commands::leaderboard::LeaderboardArgs;
 use crate::commands::manual::{CompletionsArgs, ManArgs};
 use crate::commands::report::ReportArgs;
 use crate::commands::rerun::RerunArgs;
+use crate::commands::sweep::Weights;
+use crate::voting::{MethodArg, VotingArgs};
 
 /// Evaluate language models and their GaC ensembles.
 #[derive(Parser, Debug)]
@@ -54,6 +56,12 @@ pub(crate) enum Command {
     Generate(GenerateArgs),
     /// Log-probabilities of given tokens or texts
     Score(ScoreArgs),
+    /// Every threshold of a gate at about the price of one run, over weights and methods as a grid
+    Sweep(SweepArgs),
+    /// Show a trace: what was voted on, and where the ensemble overruled the gate
+    Explain(ExplainArgs),
+    /// What models' vocabularies have in common
+    Vocab(VocabArgs),
     /// What can be evaluated
     Tasks(TasksArgs),
     /// Print a shell's completions
@@ -142,9 +150,12 @@ pub(crate) struct SystemArgs {
     /// The model that decides alone where it is sure
     #[arg(long, value_name = "MODEL")]
     pub(crate) gate: Option<String>,
-    /// The models vote where the gate's top probability is at most this
+    /// The models vote where the gate's certainty is at most this, 0 to 1
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     pub(crate) threshold: Option<f64>,
+
+    #[command(flatten)]
+    pub(crate) voting: VotingArgs,
 }
 
 #[derive(Args, Debug)]
@@ -156,6 +167,71 @@ pub(crate) struct EvalArgs {
     pub(crate) tasks: Vec<String>,
     #[command(flatten)]
     pub(crate) settings: RunSettings,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SweepArgs {
+    #[command(flatten)]
+    pub(crate) system: SystemArgs,
+
+    /// Tasks by name (`gac tasks list` shows all)
+    #[arg(long, value_delimiter = ',', required = true, value_name = "A,B")]
+    pub(crate) tasks: Vec<String>,
+
+    /// The thresholds
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "T,T",
+        allow_negative_numbers = true,
+        default_value = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
+    )]
+    pub(crate) thresholds: Vec<f64>,
+
+    /// Weights to go over, one number per model: 1:1,2:1 [default: those of `--weights`]
+    #[arg(long, value_delimiter = ',', value_name = "W:W,W:W")]
+    pub(crate) grid_weights: Vec<Weights>,
+
+    /// Methods to go over: gac, unite, geometric [default: that of `--method`]
+    #[arg(long, value_delimiter = ',', value_name = "METHOD,METHOD")]
+    pub(crate) grid_methods: Vec<MethodArg>,
+
+    /// Also run every threshold alone, one document at a time, for its latency
+    #[arg(long)]
+    pub(crate) measure_latency: bool,
+
+    /// JSON instead of CSV on stdout (`--output-path` gets both)
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) settings: RunSettings,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArgs {
+    /// JSON lines written with `--trace`
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+
+    /// The line to show, from 1
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) line: usize,
+
+    /// Tell of every step, not only of those that were voted on
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VocabArgs {
+    /// The models: folders, or hub ids org/name[@revision]
+    #[arg(required = true, value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

@@ -6,6 +6,7 @@ mod failure;
 mod members;
 mod printer;
 mod progress;
+mod voting;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -39,6 +40,9 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::eval(&args, &mut printer),
         Command::Generate(args) => commands::generate::generate(&args, &mut printer),
         Command::Score(args) => commands::score::score(&args, &mut printer),
+        Command::Sweep(args) => commands::sweep::sweep(&args, &mut printer),
+        Command::Explain(args) => commands::explain::explain(&args, &mut printer),
+        Command::Vocab(args) => commands::vocab::vocab(&args, &mut printer),
         Command::Tasks(args) => commands::tasks::tasks(&args, &mut printer),
     };
     match outcome {

@@ -66,16 +66,21 @@ impl<'a> Fused<'a> {
         let peaks: Vec<Option<Peaks<'_>>> = self.members.iter().map(|distribution| peaks(distribution)).collect();
         let mut floor = 0.0_f64;
         let mut most = 0;
+        let mut tops = Vec::with_capacity(self.members.len());
         for ((member, weight, distribution), peaks) in self.parts().zip(&peaks) {
-            let (_, p) = top_of(self.union, member, distribution, peaks.as_ref());
+            let (id, p) = top_of(self.union, member, distribution, peaks.as_ref());
             if p.is_nan() {
                 return None;
             }
             floor = floor.max(weight * p);
             most += self.union.projection(member).most_ids();
+            tops.push(id);
         }
         if floor <= 0.0 {
             return None;
+        }
+        if let Some(winner) = self.agreed(&tops, &peaks) {
+            return Some(winner);
         }
         let floor = floor / most as f64;
         let mut worth: Vec<UnionId> = Vec::new();
@@ -104,6 +109,40 @@ impl<'a> Fused<'a> {
         worth.sort_unstable();
         worth.dedup();
         largest(worth.into_iter().map(|token| (token, self.prob(token))))
+    }
+
+    /// The winner where all members' own most probable ids, `tops`, stand for the same union token, without looking at
+    /// any other id; none where that does not decide it.
+    ///
+    /// Why it cannot be another: let u be that token. Where q(u) is above one half, less than one half is left for all
+    /// others. Else, a token v that has at most one id per member has `p_m(v) <= p_m(top of m)` in every member, so
+    /// `q(v) <= q(u)`; equality needs an id of every member as probable as its top, which is looked for in the first
+    /// that has a vote. The few tokens with several ids in some member, whose sums this says nothing about (END,
+    /// bytes), are added up one by one.
+    fn agreed(&self, tops: &[TokenId], peaks: &[Option<Peaks<'_>>]) -> Option<(UnionId, f64)> {
+        /// More than half by more than the sums can be rounded.
+        const MAJORITY: f64 = 0.501;
+        let mut token = None;
+        let mut alone = false;
+        for (((member, weight, distribution), &top), peaks) in self.parts().zip(tops).zip(peaks) {
+            if weight <= 0.0 {
+                continue;
+            }
+            let key = self.union.projection(member).key(top)?;
+            if *token.get_or_insert(key) != key {
+                return None;
+            }
+            // A weight so small that it is lost in the sum decides nothing.
+            if let (Distribution::Dense(dense), Some(peaks), true) = (distribution, peaks, !alone && weight > 1e-6) {
+                let peak = dense.logits()[top.index()];
+                // As far below as f32 can round it.
+                alone = peaks.at_least(peak - 1e-3 - peak.abs() * 1e-6).nth(1).is_none();
+            }
+        }
+        let token = token?;
+        let q = self.prob(token);
+        let decided = q > MAJORITY || (alone && self.union.crowded().iter().all(|&v| v == token || self.prob(v) < q));
+        decided.then_some((token, q))
     }
 
     /// All of q, f64 `(U,)`, into `q`, which is resized and overwritten; gives the mass that no union token gets
@@ -137,22 +176,22 @@ impl<'a> Fused<'a> {
     /// The mass that no union token gets: that of unused rows, and what top-k distributions do not list. q sums to one
     /// minus this.
     pub fn unmapped(&self) -> f64 {
-        self.parts()
-            .map(|(member, weight, distribution)| {
-                let projection = self.union.projection(member);
-                let dropped: f64 = match distribution {
-                    Distribution::Dense(dense) => {
-                        let beyond = (projection.rows()..dense.logits().len()).map(|id| TokenId(id as u32));
-                        projection.unused().iter().copied().chain(beyond).map(|id| dense.log_prob(id).exp()).sum()
-                    }
-                    Distribution::TopK(top) => {
-                        let unused = top.entries.iter().filter(|(id, _)| projection.key(*id).is_none());
-                        top.rest + unused.map(|(_, p)| p).sum::<f64>()
-                    }
-                };
-                weight * dropped
-            })
-            .sum()
+        self.parts().map(|(member, weight, distribution)| weight * unmapped(self.union, member, distribution)).sum()
+    }
+}
+
+/// `member`'s probability that no union token gets.
+pub(crate) fn unmapped(union: &UnionVocabulary, member: MemberId, distribution: &Distribution) -> f64 {
+    let projection = union.projection(member);
+    match distribution {
+        Distribution::Dense(dense) => {
+            let beyond = (projection.rows()..dense.logits().len()).map(|id| TokenId(id as u32));
+            projection.unused().iter().copied().chain(beyond).map(|id| dense.log_prob(id).exp()).sum()
+        }
+        Distribution::TopK(top) => {
+            let unused = top.entries.iter().filter(|(id, _)| projection.key(*id).is_none());
+            top.rest + unused.map(|(_, p)| p).sum::<f64>()
+        }
     }
 }
 
@@ -179,15 +218,63 @@ fn top_of(
     (id, if p > 1.0 { 1.0 } else { p })
 }
 
-fn peaks(distribution: &Distribution) -> Option<Peaks<'_>> {
+pub(crate) fn peaks(distribution: &Distribution) -> Option<Peaks<'_>> {
     match distribution {
         Distribution::Dense(dense) => Some(Peaks::new(dense.logits())),
         Distribution::TopK(_) => None,
     }
 }
 
+/// The `k` most probable ids of `member` that have a union token, most probable first (ties: the lowest id), with
+/// their probabilities.
+pub(crate) fn most_probable(
+    union: &UnionVocabulary,
+    member: MemberId,
+    distribution: &Distribution,
+    k: usize,
+) -> Vec<(TokenId, f64)> {
+    let projection = union.projection(member);
+    let mut ids: Vec<(TokenId, f64)> = match distribution {
+        Distribution::Dense(dense) => {
+            let keyed = |ids: &mut dyn Iterator<Item = usize>| -> Vec<(TokenId, f64)> {
+                ids.map(|id| TokenId(id as u32))
+                    .filter(|&id| projection.key(id).is_some())
+                    .map(|id| (id, f64::from(dense.logits()[id.index()])))
+                    .collect()
+            };
+            let large = Peaks::new(dense.logits()).largest_at_least(k).map(|mut ids| keyed(&mut ids));
+            let mut ids = match large {
+                Some(ids) if ids.len() >= k => ids,
+                _ => keyed(&mut (0..dense.logits().len())),
+            };
+            sort(&mut ids, k);
+            ids.into_iter().map(|(id, _)| (id, dense.log_prob(id).exp())).collect()
+        }
+        Distribution::TopK(top) => {
+            top.entries.iter().copied().filter(|(id, _)| projection.key(*id).is_some()).collect()
+        }
+    };
+    sort(&mut ids, k);
+    ids
+}
+
+/// The `k` largest, in order.
+fn sort(ids: &mut Vec<(TokenId, f64)>, k: usize) {
+    let order = |a: &(TokenId, f64), b: &(TokenId, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if k < ids.len() && k > 0 {
+        ids.select_nth_unstable_by(k - 1, order);
+    }
+    ids.truncate(k);
+    ids.sort_unstable_by(order);
+}
+
+/// `member`'s own probability of a union token: the sum over its ids for it.
+pub(crate) fn own_prob(union: &UnionVocabulary, member: MemberId, distribution: &Distribution, token: UnionId) -> f64 {
+    union.projection(member).ids(token).iter().map(|&id| prob(distribution, id)).sum()
+}
+
 /// p(id), the same to the last bit wherever it is added up.
-fn prob(distribution: &Distribution, id: TokenId) -> f64 {
+pub(crate) fn prob(distribution: &Distribution, id: TokenId) -> f64 {
     match distribution {
         Distribution::Dense(dense) => dense.log_prob(id).exp(),
         Distribution::TopK(top) => top.entries.iter().find(|(known, _)| *known == id).map_or(0.0, |(_, p)| *p),
@@ -195,7 +282,7 @@ fn prob(distribution: &Distribution, id: TokenId) -> f64 {
 }
 
 /// The first of the entries with the largest q.
-fn largest(entries: impl Iterator<Item = (UnionId, f64)>) -> Option<(UnionId, f64)> {
+pub(crate) fn largest(entries: impl Iterator<Item = (UnionId, f64)>) -> Option<(UnionId, f64)> {
     entries.fold(None, |best, entry| match best {
         Some((_, most)) if entry.1 <= most => best,
         _ => Some(entry),

@@ -1,21 +1,21 @@
-//! Generation: continuous batching of samples, with and without a gate.
+//! Generation: continuous batching of samples, under one rule of gating or under many at once.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use gac_inference::{Distribution, Extension, ModelError, TokenId, Wanted};
+use gac_inference::{Distribution, Extension, ModelError, Wanted};
 
 use crate::combine::top;
 use crate::ensemble::Roles;
 use crate::prompt::prompts;
 use crate::sample::{Sample, State};
 use crate::{
-    BatchLimits, Ensemble, EnsembleError, Finish, Fused, Generation, GenerationRequest, MemberId, Step, UnionId,
+    BatchLimits, Decoding, Ensemble, EnsembleError, Gating, Generation, GenerationRequest, MemberId, Threshold,
 };
 
 impl Ensemble {
-    /// Continues every request greedily. `finished` gets each generation as it ends, with the index of its request;
-    /// breaking ends the call early.
+    /// Continues every request. `finished` gets each generation as it ends, with the index of its request; breaking
+    /// ends the call early.
     ///
     /// Samples enter and leave between steps, in the order of `requests`. A step is one forward per member over all
     /// samples that need it. Which samples are in flight together changes no output (but for what a model's own
@@ -29,17 +29,60 @@ impl Ensemble {
         limits: BatchLimits,
         finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
     ) -> Result<(), EnsembleError> {
+        let rules = vec![self.gating];
+        self.decode(requests, rules, limits, &mut |request, _, generation| finished(request, generation))
+    }
+
+    /// Continues every request under each of `thresholds` in place of the gate's own, all together: `finished` gets each
+    /// generation with the indices of its request and of its threshold.
+    ///
+    /// Per request, the thresholds form a tree: those that have emitted the same so far are one sample. Where a step's
+    /// certainty divides them and the vote's winner is another token than the gate's, the sample forks, and both sides
+    /// share what was computed before. The other members are asked once where any threshold of a sample wants a vote. Each generation is, token for token, what [`generate`](Self::generate) gives at its threshold.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate), and without a gate.
+    pub fn sweep(
+        &mut self,
+        requests: &[GenerationRequest],
+        thresholds: &[Threshold],
+        limits: BatchLimits,
+        finished: &mut dyn FnMut(usize, usize, Generation) -> ControlFlow<()>,
+    ) -> Result<(), EnsembleError> {
+        let Gating::KeyTokens { gate, certainty, .. } = self.gating else {
+            return Err(EnsembleError::SweepWithoutGate);
+        };
+        let rules = thresholds.iter().map(|&threshold| Gating::KeyTokens { gate, certainty, threshold }).collect();
+        self.decode(requests, rules, limits, finished)
+    }
+
+    /// Continues every request under every rule. Rules have the same lead and the same certainty.
+    fn decode(
+        &mut self,
+        requests: &[GenerationRequest],
+        rules: Vec<Gating>,
+        limits: BatchLimits,
+        finished: &mut dyn FnMut(usize, usize, Generation) -> ControlFlow<()>,
+    ) -> Result<(), EnsembleError> {
+        let Some(&first) = rules.first() else { return Ok(()) };
         let prompts = prompts(&self.members, requests)?;
         let waiting = prompts
             .into_iter()
             .zip(requests)
             .enumerate()
-            .map(|(index, (prompts, request))| Sample::new(index, request.max_new_tokens, prompts))
+            .map(|(index, (prompts, request))| {
+                let mut sample = Sample::new(index, request.max_new_tokens, prompts, rules.len());
+                if let Decoding::Sampled(sampling) = self.decoding {
+                    sample.seed = sampling.seed_of(&request.prompt);
+                }
+                sample
+            })
             .collect();
-        let roles = self.roles();
+        let roles = self.roles(first);
         let mut decoder = Decoder {
             ensemble: self,
             roles,
+            rules,
             requests,
             max_samples: limits.max_samples.max(1),
             waiting,
@@ -47,7 +90,7 @@ impl Ensemble {
             crowded: false,
         };
         loop {
-            decoder.admit();
+            decoder.admit()?;
             if decoder.active.is_empty() {
                 return Ok(());
             }
@@ -60,33 +103,27 @@ impl Ensemble {
 }
 
 /// The samples of one call.
-struct Decoder<'e> {
-    ensemble: &'e mut Ensemble,
-    roles: Roles,
-    requests: &'e [GenerationRequest],
+pub(crate) struct Decoder<'e> {
+    pub(crate) ensemble: &'e mut Ensemble,
+    pub(crate) roles: Roles,
+    /// When the members vote, by rule.
+    pub(crate) rules: Vec<Gating>,
+    pub(crate) requests: &'e [GenerationRequest],
     max_samples: usize,
     /// Samples without sequences, in the order in which they enter.
     waiting: VecDeque<Sample>,
     /// Samples in flight, the one that entered first first.
-    active: Vec<Sample>,
+    pub(crate) active: Vec<Sample>,
     /// Whether a sample had to make room and none has left since: nobody enters.
     crowded: bool,
 }
 
-/// What a sample emits at a step.
-struct Winner {
-    token: UnionId,
-    probability: f64,
-    /// The member that decided alone, and its own id; none where the members voted.
-    alone: Option<(MemberId, TokenId)>,
-}
-
 /// One member's distributions, by place of the sample in `active`.
-type Views = Vec<Option<Distribution>>;
+pub(crate) type Views = Vec<Option<Distribution>>;
 
 impl Decoder<'_> {
     /// Lets samples in while there is room for all that they may come to hold; always one when there is none.
-    fn admit(&mut self) {
+    fn admit(&mut self) -> Result<(), EnsembleError> {
         while let Some(next) = self.waiting.front() {
             let fits = || {
                 self.ensemble.members.iter().enumerate().all(|(member, m)| {
@@ -99,15 +136,19 @@ impl Decoder<'_> {
             if !admitted {
                 break;
             }
-            self.active.extend(self.waiting.pop_front().map(|mut sample| {
-                sample.admit();
-                sample
-            }));
+            let Some(mut sample) = self.waiting.pop_front() else { break };
+            sample.admit();
+            if sample.weights.is_none() && sample.state == State::Running {
+                let prompt: Vec<_> = sample.lanes.iter().map(|lane| &lane.tokens[..lane.prompt]).collect();
+                sample.weights = self.ensemble.prompt_weights(&prompt)?;
+            }
+            self.active.push(sample);
         }
+        Ok(())
     }
 
     /// Takes out samples that are done or had to make room.
-    fn leave(&mut self, finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>) -> ControlFlow<()> {
+    fn leave(&mut self, finished: &mut dyn FnMut(usize, usize, Generation) -> ControlFlow<()>) -> ControlFlow<()> {
         let mut flow = ControlFlow::Continue(());
         let mut preempted = Vec::new();
         for mut sample in std::mem::take(&mut self.active) {
@@ -117,8 +158,11 @@ impl Decoder<'_> {
                 State::Finished(finish) => {
                     sample.close(&mut self.ensemble.members);
                     self.crowded = false;
-                    if flow.is_continue() {
-                        flow = finished(sample.request, sample.into_generation(finish));
+                    let request = sample.request;
+                    for (rule, generation) in sample.into_generations(finish, &self.roles.leads) {
+                        if flow.is_continue() {
+                            flow = finished(request, rule, generation);
+                        }
                     }
                 }
             }
@@ -129,45 +173,13 @@ impl Decoder<'_> {
         flow
     }
 
-    /// Every active sample emits one token, unless it has to make room or its context is full.
-    fn step(&mut self) -> Result<(), EnsembleError> {
-        let members = self.ensemble.members.len();
-        let mut views: Vec<Views> = (0..members).map(|_| Views::new()).collect();
-        let running = self.running(|_| true);
-        for lead in self.roles.leads.clone() {
-            views[lead] = self.consult(lead, running.clone())?;
-        }
-        let mut winners: Vec<Option<Winner>> = Vec::with_capacity(self.active.len());
-        for place in 0..self.active.len() {
-            winners.push(self.decide_alone(place, &views)?);
-        }
-        if !self.roles.supporters.is_empty() {
-            let supporters = self.roles.supporters.clone();
-            for &place in &self.running(|place| winners[place].is_none()) {
-                self.end_where_context_is_full(place, &supporters);
-            }
-            for supporter in supporters {
-                let at_key_token = self.running(|place| winners[place].is_none());
-                views[supporter] = self.consult(supporter, at_key_token)?;
-            }
-        }
-        for place in self.running(|_| true) {
-            let winner = match winners[place].take() {
-                Some(winner) => winner,
-                None => self.vote(place, &views)?,
-            };
-            self.emit(place, &winner)?;
-        }
-        Ok(())
-    }
-
     /// Places of the samples that still want a token at this step.
-    fn running(&self, and: impl Fn(usize) -> bool) -> Vec<usize> {
+    pub(crate) fn running(&self, and: impl Fn(usize) -> bool) -> Vec<usize> {
         (0..self.active.len()).filter(|&place| self.active[place].state == State::Running && and(place)).collect()
     }
 
     /// `member`'s next-token distributions for the samples at `places`, in one forward, each with all it owes.
-    fn consult(&mut self, member: usize, mut places: Vec<usize>) -> Result<Views, EnsembleError> {
+    pub(crate) fn consult(&mut self, member: usize, mut places: Vec<usize>) -> Result<Views, EnsembleError> {
         loop {
             places.retain(|&place| self.active[place].state == State::Running);
             match self.extend(member, &places) {
@@ -234,75 +246,6 @@ impl Decoder<'_> {
                 self.crowded = true;
                 Ok(())
             }
-        }
-    }
-
-    /// The token of the only member, or of a gate that is sure of it; none where the members vote.
-    fn decide_alone(&self, place: usize, views: &[Views]) -> Result<Option<Winner>, EnsembleError> {
-        let Some(member) = self.roles.alone else { return Ok(None) };
-        if self.active[place].state != State::Running {
-            return Ok(None);
-        }
-        let Some(distribution) = views[member.0].get(place).and_then(Option::as_ref) else { return Ok(None) };
-        let (id, probability) = top(&self.ensemble.union, member, distribution);
-        let Some(token) = self.ensemble.union.projection(member).key(id).filter(|_| probability > 0.0) else {
-            return Err(self.ensemble.no_probabilities(member.0));
-        };
-        if !self.roles.supporters.is_empty() && self.ensemble.gating.votes(probability) {
-            return Ok(None);
-        }
-        Ok(Some(Winner { token, probability, alone: Some((member, id)) }))
-    }
-
-    /// The winner of all members' votes.
-    fn vote(&self, place: usize, views: &[Views]) -> Result<Winner, EnsembleError> {
-        let distributions: Vec<&Distribution> = views.iter().filter_map(|views| views.get(place)?.as_ref()).collect();
-        let fused = Fused::new(&self.ensemble.union, &self.ensemble.weights, &distributions);
-        let (token, probability) =
-            fused.winner().ok_or_else(|| self.ensemble.who_gave_no_probabilities(&distributions))?;
-        Ok(Winner { token, probability, alone: None })
-    }
-
-    /// Appends `winner` to a sample: its bytes, and what each member is to be fed for it.
-    fn emit(&mut self, place: usize, winner: &Winner) -> Result<(), EnsembleError> {
-        let Self { ensemble, active, requests, .. } = self;
-        let sample = &mut active[place];
-        let end = ensemble.union.end() == Some(winner.token);
-        if !end {
-            for (member, lane) in sample.lanes.iter_mut().enumerate() {
-                match winner.alone {
-                    Some((alone, id)) if alone.0 == member => lane.tokens.push(id),
-                    _ => {
-                        let ids = ensemble.segmentation.segment(winner.token, MemberId(member)).map_err(|error| {
-                            EnsembleError::Unspellable {
-                                member: ensemble.members[member].name.clone(),
-                                bytes: error.bytes,
-                            }
-                        })?;
-                        lane.tokens.extend_from_slice(ids);
-                    }
-                }
-            }
-        }
-        let step = Step {
-            bytes: ensemble.union.bytes(winner.token).to_vec(),
-            end,
-            ensembled: winner.alone.is_none(),
-            probability: winner.probability,
-        };
-        sample.emit(step, &requests[sample.request]);
-        self.end_where_context_is_full(place, &self.roles.leads.clone());
-        Ok(())
-    }
-
-    /// Ends a sample for which one of `members`, about to be asked, has no room.
-    fn end_where_context_is_full(&mut self, place: usize, members: &[usize]) {
-        let sample = &mut self.active[place];
-        let full =
-            |&member: &usize| sample.lanes[member].tokens.len() > self.ensemble.members[member].model.limits().context;
-        if sample.state == State::Running && members.iter().any(full) {
-            sample.state = State::Finished(Finish::Context);
-            sample.close(&mut self.ensemble.members);
         }
     }
 }

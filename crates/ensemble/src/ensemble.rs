@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{EnsembleError, Gating, Member, MemberId, Segmentation, UnionVocabulary, Weights, WeightsError};
+use crate::{
+    Decoding, EnsembleError, Gating, Member, MemberId, Method, Segmentation, UnionVocabulary, Weighting, Weights,
+    WeightsError,
+};
 
 /// Language models that vote on every next token, in the union of their vocabularies.
 ///
@@ -13,7 +16,10 @@ pub struct Ensemble {
     pub(crate) union: Arc<UnionVocabulary>,
     pub(crate) segmentation: Segmentation,
     pub(crate) weights: Weights,
+    pub(crate) weighting: Weighting,
     pub(crate) gating: Gating,
+    pub(crate) method: Method,
+    pub(crate) decoding: Decoding,
 }
 
 /// How much an ensemble does at once.
@@ -24,7 +30,8 @@ pub struct BatchLimits {
 }
 
 impl Ensemble {
-    /// Joins `members`' vocabularies. `weights` and `gating` hold for every request.
+    /// Joins `members`' vocabularies. `weights` and `gating` hold for every request; the method is `gac` and decoding is
+    /// greedy until told otherwise.
     ///
     /// # Errors
     /// Without members, without one weight per member, or with a gate that is none of them.
@@ -36,8 +43,16 @@ impl Ensemble {
         let union = Arc::new(UnionVocabulary::new(&vocabularies));
         let tokenizers: Vec<_> = members.iter().map(|member| Arc::clone(&member.tokenizer)).collect();
         let segmentation = Segmentation::new(Arc::clone(&union), &tokenizers);
-        let mut ensemble =
-            Self { members, union, segmentation, weights: Weights::uniform(1), gating: Gating::EveryStep };
+        let mut ensemble = Self {
+            members,
+            union,
+            segmentation,
+            weights: Weights::uniform(1),
+            weighting: Weighting::Given,
+            gating: Gating::EveryStep,
+            method: Method::Gac,
+            decoding: Decoding::Greedy,
+        };
         ensemble.set_weights(weights)?;
         ensemble.set_gating(gating)?;
         Ok(ensemble)
@@ -90,27 +105,63 @@ impl Ensemble {
         Ok(())
     }
 
+    /// How the members' distributions become one.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// Another method, for the requests to come.
+    ///
+    /// # Errors
+    /// For settings that make no sense.
+    pub fn set_method(&mut self, method: Method) -> Result<(), EnsembleError> {
+        method.validate()?;
+        self.method = method;
+        Ok(())
+    }
+
+    /// Where weights come from, for the requests to come.
+    ///
+    /// # Errors
+    /// For a temperature that is not a positive number.
+    pub fn set_weighting(&mut self, weighting: Weighting) -> Result<(), EnsembleError> {
+        weighting.validate()?;
+        self.weighting = weighting;
+        Ok(())
+    }
+
+    /// How tokens are picked, for the requests to come.
+    pub fn set_decoding(&mut self, decoding: Decoding) {
+        self.decoding = decoding;
+    }
+
     /// Another gating, for the requests to come.
     ///
     /// # Errors
     /// For a gate that is none of the members.
     pub fn set_gating(&mut self, gating: Gating) -> Result<(), EnsembleError> {
-        if let Gating::KeyTokens { gate, .. } = gating
-            && gate.0 >= self.members.len()
-        {
-            return Err(EnsembleError::UnknownGate { gate: gate.0, members: self.members.len() });
-        }
+        self.check_gating(gating)?;
         self.gating = gating;
         Ok(())
     }
 
-    /// Who is asked when: the members asked about every sample, and those asked about samples at a key token only.
-    pub(crate) fn roles(&self) -> Roles {
+    pub(crate) fn check_gating(&self, gating: Gating) -> Result<(), EnsembleError> {
+        match gating.lead() {
+            Some(gate) if gate.0 >= self.members.len() => {
+                Err(EnsembleError::UnknownGate { gate: gate.0, members: self.members.len() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Who is asked when under `gating`: the members asked about every sample, and those asked about samples at a key
+    /// token only.
+    pub(crate) fn roles(&self, gating: Gating) -> Roles {
         let all = 0..self.members.len();
-        match self.gating {
+        match gating.lead() {
             _ if all.len() == 1 => Roles { alone: Some(MemberId(0)), leads: vec![0], supporters: Vec::new() },
-            Gating::EveryStep => Roles { alone: None, leads: all.collect(), supporters: Vec::new() },
-            Gating::KeyTokens { gate, .. } => Roles {
+            None => Roles { alone: None, leads: all.collect(), supporters: Vec::new() },
+            Some(gate) => Roles {
                 alone: Some(gate),
                 leads: vec![gate.0],
                 supporters: all.filter(|&member| member != gate.0).collect(),

@@ -2,7 +2,7 @@
 
 use gac_inference::{ModelError, TokenizerError};
 
-use crate::{ThresholdError, WeightsError};
+use crate::{MethodError, ThresholdError, WeightsError};
 
 /// An ensemble could not be made, or could not serve a request.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,12 @@ pub enum EnsembleError {
     /// The threshold cannot be used.
     #[error(transparent)]
     Threshold(#[from] ThresholdError),
+    /// The method's settings make no sense.
+    #[error(transparent)]
+    Method(#[from] MethodError),
+    /// Thresholds are swept, but nobody gates.
+    #[error("a sweep over thresholds needs a gate: with a vote at every step there is no threshold")]
+    SweepWithoutGate,
     /// The gate is none of the members.
     #[error("the gate is member {gate}, but there are only {members} members, counted from 0")]
     UnknownGate {

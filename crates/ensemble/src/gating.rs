@@ -1,6 +1,10 @@
-//! Key-token gating: which steps the members vote on.
+//! Where the members vote, and where one of them decides alone.
 
-use crate::MemberId;
+use gac_inference::{Distribution, TokenId};
+use serde::{Deserialize, Serialize};
+
+use crate::combine::top;
+use crate::{MemberId, UnionVocabulary};
 
 /// When the members vote.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -8,27 +12,128 @@ pub enum Gating {
     /// At every step.
     #[default]
     EveryStep,
-    /// At key tokens: where the gate's own top probability, before weighting, is at most the threshold. At the other
-    /// steps the gate's own token is taken as it is and the other members are not consulted.
+    /// At key tokens: where the gate's own certainty, before weighting, is at most the threshold (GaC, section 3.4). At
+    /// the other steps the gate's own token is taken as it is and the other members are not consulted.
     KeyTokens {
         /// The gating member.
         gate: MemberId,
+        /// What its certainty is.
+        certainty: Certainty,
         /// Where uncertainty begins.
         threshold: Threshold,
+    },
+    /// Where verification asks for it (SAFE, Yun et al., "When to Ensemble", arXiv 2510.15346).
+    ///
+    /// The drafter proposes each token. It is taken as it is, and nobody is asked, right after a piece that is like an
+    /// out-of-vocabulary one: where some other member would not have split the text there. It is also taken as it is
+    /// where all other members' most probable token is the same, or where the members give it more than half of all
+    /// probability. Elsewhere the members vote, and a vote without a majority is sharpened: a candidate also gets the
+    /// probability that members who lack it give to its first piece.
+    ///
+    /// The paper drafts several tokens and verifies them in one forward; here they are verified one by one. The text
+    /// is the same, the number of forwards is not.
+    Safe {
+        /// The member that proposes.
+        drafter: MemberId,
     },
 }
 
 impl Gating {
-    /// Whether the members vote where the gate is sure of its own token with probability `top`, at most 1.
-    pub fn votes(&self, top: f64) -> bool {
+    /// The member that decides where nobody votes; none where they always do.
+    pub fn lead(&self) -> Option<MemberId> {
+        match *self {
+            Self::EveryStep => None,
+            Self::KeyTokens { gate: lead, .. } | Self::Safe { drafter: lead } => Some(lead),
+        }
+    }
+
+    /// What is taken for the lead's certainty.
+    pub fn certainty(&self) -> Certainty {
+        match *self {
+            Self::KeyTokens { certainty, .. } => certainty,
+            Self::EveryStep | Self::Safe { .. } => Certainty::TopProbability,
+        }
+    }
+
+    /// Whether the members vote where the gate is `certain`, 0 to 1. At threshold 0 they never do.
+    pub fn votes(&self, certain: f64) -> bool {
         match self {
-            Self::EveryStep => true,
-            Self::KeyTokens { threshold, .. } => top <= threshold.get(),
+            Self::EveryStep | Self::Safe { .. } => true,
+            Self::KeyTokens { threshold, .. } => threshold.get() > 0.0 && certain <= threshold.get(),
         }
     }
 }
 
-/// A probability from 0 (the gate alone) to 1 (a vote at every step).
+/// How sure a gate is of its own next token: from 0 (not at all) to 1, whatever it is taken by, so that one scale of
+/// thresholds serves all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Certainty {
+    /// The probability of its most probable token (GaC, section 3.4).
+    #[default]
+    TopProbability,
+    /// `1 - H / ln V`: its entropy H against that of V equally probable tokens.
+    Entropy,
+    /// The distance between the probabilities of its two most probable tokens.
+    Margin,
+}
+
+impl Certainty {
+    /// The name in recipes and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TopProbability => "top-probability",
+            Self::Entropy => "entropy",
+            Self::Margin => "margin",
+        }
+    }
+
+    /// How sure `member` is with `distribution` over its V rows.
+    pub fn of(self, union: &UnionVocabulary, member: MemberId, distribution: &Distribution) -> f64 {
+        let (id, first) = top(union, member, distribution);
+        let certain = match self {
+            Self::TopProbability => first,
+            Self::Entropy => {
+                let rows = union.projection(member).rows().max(2) as f64;
+                1.0 - entropy(distribution, rows) / rows.ln()
+            }
+            Self::Margin => first - second(union, member, distribution, id),
+        };
+        certain.clamp(0.0, 1.0)
+    }
+}
+
+/// Entropy in nats. What a top-k distribution does not list is spread evenly over the other of its `rows`.
+fn entropy(distribution: &Distribution, rows: f64) -> f64 {
+    let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    match distribution {
+        Distribution::Dense(dense) => {
+            // H = log Z - sum p * logit; a logit of minus infinity has no part in it.
+            let normalizer = dense.log_normalizer();
+            let mean: f64 = dense
+                .logits()
+                .iter()
+                .map(|&logit| f64::from(logit))
+                .filter(|logit| *logit > f64::NEG_INFINITY)
+                .map(|logit| (logit - normalizer).exp() * logit)
+                .sum();
+            normalizer - mean
+        }
+        Distribution::TopK(top) => {
+            let others = (rows - top.entries.len() as f64).max(1.0);
+            let listed: f64 = top.entries.iter().map(|&(_, p)| term(p)).sum();
+            listed + others * term(top.rest.max(0.0) / others)
+        }
+    }
+}
+
+/// The probability of the most probable id but `first`.
+fn second(union: &UnionVocabulary, member: MemberId, distribution: &Distribution, first: TokenId) -> f64 {
+    let projection = union.projection(member);
+    distribution.top_where(|id| id != first && projection.key(id).is_some()).1
+}
+
+/// A certainty from 0 (the gate alone) to 1 (a vote at every step).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Threshold(f64);
 
@@ -41,15 +146,15 @@ impl Threshold {
         if (0.0..=1.0).contains(&value) { Ok(Self(value)) } else { Err(ThresholdError { value }) }
     }
 
-    /// The probability.
+    /// The certainty.
     pub fn get(self) -> f64 {
         self.0
     }
 }
 
-/// A threshold that is no probability.
+/// A threshold that is no certainty.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("threshold {value} is not a probability from 0 to 1")]
+#[error("threshold {value} is not a number from 0 to 1")]
 pub struct ThresholdError {
     /// The value.
     pub value: f64,
@@ -57,10 +162,13 @@ pub struct ThresholdError {
 
 #[cfg(test)]
 mod tests {
+    use gac_inference::testkit::tokenizer;
+    use gac_inference::{DenseDistribution, TopKDistribution};
+
     use super::*;
 
     #[test]
-    fn a_threshold_is_a_probability() {
+    fn a_threshold_is_from_0_to_1() {
         assert!(Threshold::new(0.0).is_ok());
         assert!(Threshold::new(1.0).is_ok());
         for value in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
@@ -69,12 +177,40 @@ mod tests {
     }
 
     #[test]
-    fn a_top_probability_equal_to_the_threshold_is_a_key_token() {
-        let at = |t| Gating::KeyTokens { gate: MemberId(0), threshold: Threshold::new(t).unwrap() };
+    fn a_certainty_equal_to_the_threshold_is_a_key_token() {
+        let at = |t| Gating::KeyTokens {
+            gate: MemberId(0),
+            certainty: Certainty::TopProbability,
+            threshold: Threshold::new(t).unwrap(),
+        };
         assert!(at(0.5).votes(0.5));
         assert!(!at(0.5).votes(0.500_001));
         assert!(at(1.0).votes(1.0));
         assert!(!at(0.0).votes(1e-300));
+        assert!(!at(0.0).votes(0.0), "a margin may be 0, and at threshold 0 the gate is alone");
         assert!(Gating::EveryStep.votes(1.0));
+    }
+
+    #[test]
+    fn certainties_computed_by_hand() {
+        let tokenizer = tokenizer(&["a", "b", "c", "d"], &[]);
+        let union = UnionVocabulary::new(&[tokenizer.vocabulary()]);
+        let of = |certainty: Certainty, p: &[f64]| {
+            let logits = p.iter().map(|p: &f64| p.ln() as f32 + 3.0).collect();
+            certainty.of(&union, MemberId(0), &Distribution::Dense(DenseDistribution::new(logits)))
+        };
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} is not {b}");
+        let p = [0.5, 0.25, 0.125, 0.125];
+        close(of(Certainty::TopProbability, &p), 0.5);
+        close(of(Certainty::Margin, &p), 0.25);
+        // H is 7/4 bits, the most is 2 bits.
+        close(of(Certainty::Entropy, &p), 1.0 - 1.75 / 2.0);
+        close(of(Certainty::Entropy, &[1.0, 0.0, 0.0, 0.0]), 1.0);
+        close(of(Certainty::Entropy, &[0.25; 4]), 0.0);
+        close(of(Certainty::Margin, &[0.4, 0.4, 0.1, 0.1]), 0.0);
+        let listed =
+            Distribution::TopK(TopKDistribution { entries: vec![(TokenId(0), 0.5), (TokenId(1), 0.25)], rest: 0.25 });
+        close(Certainty::Entropy.of(&union, MemberId(0), &listed), 1.0 - 1.75 / 2.0);
+        close(Certainty::Margin.of(&union, MemberId(0), &listed), 0.25);
     }
 }

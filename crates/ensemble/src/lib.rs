@@ -14,24 +14,35 @@ mod ensemble;
 mod error;
 mod gating;
 mod member;
+mod method;
 mod peaks;
+mod perplexity;
 mod prompt;
 mod reading;
 mod request;
+mod safe;
 mod sample;
+mod sampling;
 mod score;
 mod segmentation;
+mod step;
+mod trace;
 mod union;
+mod vocabulary_report;
 mod weights;
 
 pub use combine::{Fused, own_log_prob, top};
 pub use ensemble::{BatchLimits, Ensemble};
 pub use error::EnsembleError;
-pub use gating::{Gating, Threshold, ThresholdError};
+pub use gating::{Certainty, Gating, Threshold, ThresholdError};
 pub use member::{Member, MemberId};
+pub use method::{Method, MethodError};
 pub use request::{
-    Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Overlong, PromptEncoding, Step,
+    Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView, Overlong, PromptEncoding,
+    Step,
 };
+pub use sampling::{Decoding, Sampling, SamplingError};
 pub use segmentation::{Segmentation, Unspellable};
 pub use union::{Projection, UnionId, UnionToken, UnionVocabulary};
-pub use weights::{Weights, WeightsError};
+pub use vocabulary_report::{EndId, MemberVocabulary, Overlap, VocabularyReport};
+pub use weights::{Weighting, Weights, WeightsError};

@@ -23,6 +23,18 @@ impl<'a> Peaks<'a> {
         self.logits[start..].iter().position(|&logit| logit >= peak).map(|at| start + at)
     }
 
+    /// Indices of at least the `k` largest logits, ascending, and not many more; none where there are too few chunks to
+    /// know them by.
+    pub(crate) fn largest_at_least(&self, k: usize) -> Option<impl Iterator<Item = usize>> {
+        if k == 0 || k > self.of_chunk.len() {
+            return None;
+        }
+        let mut peaks = self.of_chunk.clone();
+        // Each of the k chunks with the largest peaks has one logit that is as large as this.
+        let (_, &mut cut, _) = peaks.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+        Some(self.at_least(cut))
+    }
+
     /// Indices of the logits that are at least `cut`, ascending.
     pub(crate) fn at_least(&self, cut: f32) -> impl Iterator<Item = usize> {
         let chunks = self.logits.chunks(CHUNK).zip(&self.of_chunk).enumerate();

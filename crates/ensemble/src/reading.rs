@@ -4,22 +4,24 @@ use std::ops::Range;
 
 use gac_inference::{Distribution, Extension, LanguageModel, ModelError, SequenceId, TokenId, Wanted};
 
-use crate::EnsembleError;
 use crate::choice::Choice;
 use crate::score::Scorer;
+use crate::{EnsembleError, Weights};
 
 /// Sequences of some choices: `[member][group]` for their contexts, `[member][choice]` for themselves.
 pub(crate) struct Round<'c> {
     pub(crate) choices: &'c [Choice],
     /// Choices with the same context.
     pub(crate) groups: Vec<Range<usize>>,
+    /// The members' weights by group, where they follow from the context.
+    pub(crate) weights: Vec<Option<Weights>>,
     pub(crate) contexts: Vec<Vec<Option<SequenceId>>>,
     pub(crate) branches: Vec<Vec<Option<SequenceId>>>,
 }
 
 impl Round<'_> {
     /// The group of a choice.
-    fn group(&self, choice: usize) -> usize {
+    pub(crate) fn group(&self, choice: usize) -> usize {
         self.groups.partition_point(|group| group.end <= choice)
     }
 

@@ -1,6 +1,8 @@
 //! What an ensemble (or a single model, an ensemble of one) is asked, and what it answers.
 
-/// A text to continue greedily.
+use crate::UnionToken;
+
+/// A text to continue.
 #[derive(Clone, Debug)]
 pub struct GenerationRequest {
     /// The prompt, as text: every member encodes it with its own tokenizer.
@@ -91,6 +93,23 @@ pub struct Step {
     pub ensembled: bool,
     /// The winner's fused probability where members voted, else its probability under the deciding member.
     pub probability: f64,
+    /// How sure the gate was, where there is one (see [`Certainty`](crate::Certainty)).
+    pub certainty: Option<f64>,
+    /// The gate's own token, where there is a gate: another one was emitted where the ensemble overruled it.
+    pub proposed: Option<UnionToken>,
+    /// Every member's view, `(M,)`; none for a member that was not consulted.
+    pub views: Vec<Option<MemberView>>,
+}
+
+/// What one member saw at a step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberView {
+    /// Its most probable union tokens with its own probabilities, descending.
+    pub top: Vec<(UnionToken, f64)>,
+    /// Its part of the members' weighted probability of the token that was emitted, 0 to 1; 1 where it decided alone.
+    pub share: f64,
+    /// Its probability that no union token gets: unused rows, and what a top-k distribution does not list.
+    pub unmapped: f64,
 }
 
 /// A continuation to score after a context.

@@ -5,13 +5,13 @@ use std::time::Instant;
 use gac_inference::{LanguageModel, ModelError, SequenceId, TokenId};
 
 use crate::prompt::Prompt;
-use crate::{Finish, Generation, GenerationRequest, Member, Step};
+use crate::{Finish, Generation, GenerationRequest, Member, Step, Weights};
 
 /// One member's view of a sample.
 ///
 /// `tokens` is all it should have seen; what its sequence does not hold yet it is owed. So a member that was not
 /// consulted for a while, a new one and one whose sequence was taken away are all brought up to date in the same way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Lane {
     /// The prompt, then what was emitted, in this member's ids.
     pub(crate) tokens: Vec<TokenId>,
@@ -57,24 +57,53 @@ pub(crate) enum State {
     Finished(Finish),
 }
 
-/// A request on its way to a [`Generation`].
+/// One of the rules (thresholds) that a sample is continued by. Rules that have emitted the same so far share a sample.
+#[derive(Clone, Debug)]
+pub(crate) struct Branch {
+    /// Index of the rule.
+    pub(crate) rule: usize,
+    /// Whether it has ever wanted a vote.
+    pub(crate) consulted: bool,
+    ensembled: usize,
+    steps: Vec<Step>,
+}
+
+impl Branch {
+    fn new(rule: usize) -> Self {
+        Self { rule, consulted: false, ensembled: 0, steps: Vec::new() }
+    }
+
+    /// Counts a step, and keeps it where a trace was asked for.
+    pub(crate) fn record(&mut self, ensembled: bool, step: Option<Step>) {
+        self.ensembled += usize::from(ensembled);
+        self.steps.extend(step);
+    }
+}
+
+/// A request on its way to a [`Generation`], for one rule or for several that agree so far.
 #[derive(Debug)]
 pub(crate) struct Sample {
     /// Index of the request.
     pub(crate) request: usize,
     pub(crate) state: State,
     pub(crate) lanes: Vec<Lane>,
+    /// Ascending by rule, at least one.
+    pub(crate) branches: Vec<Branch>,
     /// Tokens emitted.
     pub(crate) emitted: usize,
+    /// What has been emitted.
+    pub(crate) bytes: Vec<u8>,
+    /// What its draws depend on.
+    pub(crate) seed: u64,
+    /// Its members' weights, where they follow from its prompt.
+    pub(crate) weights: Option<Weights>,
     max_new_tokens: usize,
-    bytes: Vec<u8>,
-    ensembled: usize,
-    steps: Vec<Step>,
     admitted: Option<Instant>,
 }
 
 impl Sample {
-    pub(crate) fn new(request: usize, max_new_tokens: usize, prompts: Vec<Prompt>) -> Self {
+    /// A sample for the rules `0..rules`.
+    pub(crate) fn new(request: usize, max_new_tokens: usize, prompts: Vec<Prompt>, rules: usize) -> Self {
         let lanes = prompts
             .into_iter()
             .map(|prompt| Lane {
@@ -89,11 +118,12 @@ impl Sample {
             request,
             state: State::Running,
             lanes,
+            branches: (0..rules).map(Branch::new).collect(),
             emitted: 0,
-            max_new_tokens,
             bytes: Vec::new(),
-            ensembled: 0,
-            steps: Vec::new(),
+            seed: 0,
+            weights: None,
+            max_new_tokens,
             admitted: None,
         }
     }
@@ -104,27 +134,60 @@ impl Sample {
         self.state = if self.emitted < self.max_new_tokens { State::Running } else { State::Finished(Finish::Length) };
     }
 
-    /// Tokens that `member` may come to hold for it.
+    /// Tokens that `member` may come to hold for it: every rule may go its own way.
     pub(crate) fn reserved(&self, member: usize) -> usize {
-        self.lanes[member].tokens.len().saturating_add(self.max_new_tokens.saturating_sub(self.emitted))
+        let more = self.max_new_tokens.saturating_sub(self.emitted).saturating_mul(self.branches.len());
+        self.lanes[member].tokens.len().saturating_add(more)
     }
 
-    /// Appends a step. `step.bytes` are the winner's bytes; lanes are brought up by the caller.
-    pub(crate) fn emit(&mut self, step: Step, request: &GenerationRequest) {
+    /// The branches at the places where `leave` is true go on as a sample of their own, with sequences that share what
+    /// was computed. Some branch has to leave and some has to stay.
+    ///
+    /// # Errors
+    /// When a sequence cannot be forked; the sample is then unchanged, and no sequence stays open for the other.
+    pub(crate) fn split(&mut self, leave: &[bool], members: &mut [Member]) -> Result<Self, (usize, ModelError)> {
+        let mut other = Self {
+            request: self.request,
+            state: self.state,
+            lanes: self.lanes.iter().map(|lane| Lane { sequence: None, ..lane.clone() }).collect(),
+            branches: Vec::new(),
+            emitted: self.emitted,
+            bytes: self.bytes.clone(),
+            seed: self.seed,
+            weights: self.weights.clone(),
+            max_new_tokens: self.max_new_tokens,
+            admitted: self.admitted,
+        };
+        for (index, (lane, member)) in self.lanes.iter().zip(members.iter_mut()).enumerate() {
+            if let Some(sequence) = lane.sequence {
+                match member.model.fork(sequence) {
+                    Ok(fork) => other.lanes[index].sequence = Some(fork),
+                    Err(source) => {
+                        other.close(members);
+                        return Err((index, source));
+                    }
+                }
+            }
+        }
+        let (leaving, staying) =
+            std::mem::take(&mut self.branches).into_iter().zip(leave).partition::<Vec<_>, _>(|(_, leave)| **leave);
+        self.branches = staying.into_iter().map(|(branch, _)| branch).collect();
+        other.branches = leaving.into_iter().map(|(branch, _)| branch).collect();
+        Ok(other)
+    }
+
+    /// Appends a token's bytes; lanes and branches are brought up by the caller.
+    pub(crate) fn emit(&mut self, bytes: &[u8], end: bool, request: &GenerationRequest) {
         self.emitted += 1;
-        self.ensembled += usize::from(step.ensembled);
         let before = self.bytes.len();
-        self.bytes.extend_from_slice(&step.bytes);
-        if step.end {
+        self.bytes.extend_from_slice(bytes);
+        if end {
             self.state = State::Finished(Finish::End);
         } else if let Some(at) = stop_at(&self.bytes, before, &request.stop) {
             self.bytes.truncate(at);
             self.state = State::Finished(Finish::Stop);
         } else if self.emitted >= self.max_new_tokens {
             self.state = State::Finished(Finish::Length);
-        }
-        if request.trace {
-            self.steps.push(step);
         }
     }
 
@@ -137,21 +200,31 @@ impl Sample {
         }
     }
 
-    /// What became of it.
-    pub(crate) fn into_generation(self, finish: Finish) -> Generation {
+    /// What became of it, by rule. `leads` were asked under every rule, other members only where a rule wanted a vote.
+    pub(crate) fn into_generations(self, finish: Finish, leads: &[usize]) -> Vec<(usize, Generation)> {
         // END is a token of the response for every member, though nobody is fed it.
         let end = usize::from(finish == Finish::End);
-        Generation {
-            bytes: self.bytes,
+        let seconds = self.admitted.map_or(0.0, |admitted| admitted.elapsed().as_secs_f64());
+        let lanes = &self.lanes;
+        let generation = |branch: Branch| Generation {
+            bytes: self.bytes.clone(),
             tokens: self.emitted,
-            ensembled: self.ensembled,
-            prompt_tokens: self.lanes.iter().map(|lane| if lane.consulted { lane.prompt } else { 0 }).collect(),
-            member_tokens: self.lanes.iter().map(|lane| lane.tokens.len() - lane.prompt + end).collect(),
-            truncated: self.lanes.iter().any(|lane| lane.truncated),
+            ensembled: branch.ensembled,
+            prompt_tokens: lanes
+                .iter()
+                .enumerate()
+                .map(|(member, lane)| {
+                    let asked = lane.consulted && (branch.consulted || leads.contains(&member));
+                    if asked { lane.prompt } else { 0 }
+                })
+                .collect(),
+            member_tokens: lanes.iter().map(|lane| lane.tokens.len() - lane.prompt + end).collect(),
+            truncated: lanes.iter().any(|lane| lane.truncated),
             finish,
-            seconds: self.admitted.map_or(0.0, |admitted| admitted.elapsed().as_secs_f64()),
-            steps: self.steps,
-        }
+            seconds,
+            steps: branch.steps,
+        };
+        self.branches.into_iter().map(|branch| (branch.rule, generation(branch))).collect()
     }
 }
 

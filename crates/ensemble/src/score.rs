@@ -8,8 +8,9 @@ use gac_inference::{Distribution, ModelError, SequenceId, Wanted};
 use crate::choice::{Choice, choices};
 use crate::combine::{own_log_prob, top};
 use crate::ensemble::Roles;
+use crate::method::Votes;
 use crate::reading::{Piece, Round, View};
-use crate::{BatchLimits, Ensemble, EnsembleError, Fused, LogLikelihood, LogLikelihoodRequest};
+use crate::{BatchLimits, Ensemble, EnsembleError, LogLikelihood, LogLikelihoodRequest, Weights};
 
 /// Most distributions asked for in one forward: each may be 150,000 numbers.
 const MOST_DISTRIBUTIONS: usize = 256;
@@ -22,8 +23,10 @@ impl Ensemble {
     /// continuation, the first member encodes the context and the whole, and the continuation is what comes after as
     /// many tokens as the context has. Each of these tokens is scored in the union vocabulary: log q(u) of the
     /// weighted average over all members, where each other member has read its own encoding of the context and its
-    /// segmentation of the union tokens before. With a gate, its own probability of u counts where its top probability
-    /// is above the threshold. A single model is scored by its own ids.
+    /// segmentation of the union tokens before. With a gate, its own probability of u counts where it is surer than the
+    /// threshold. A single model is scored by its own ids. Another method than `gac` counts u among its candidates
+    /// whatever its probability. With [`Gating::Safe`](crate::Gating::Safe) there is nothing drafted to verify: all
+    /// members count at every token.
     ///
     /// # Errors
     /// Before anything is done, when some request cannot be encoded or does not fit; later, when a member fails.
@@ -34,7 +37,7 @@ impl Ensemble {
         finished: &mut dyn FnMut(usize, LogLikelihood) -> ControlFlow<()>,
     ) -> Result<(), EnsembleError> {
         let choices = choices(self, requests)?;
-        let roles = self.roles();
+        let roles = self.roles(self.gating);
         let mut scorer = Scorer { ensemble: self, roles, open: Vec::new() };
         let mut rest = &choices[..];
         while !rest.is_empty() {
@@ -110,8 +113,14 @@ impl Scorer<'_> {
             })
             .collect();
         let members = self.ensemble.members.len();
+        let mut weights = Vec::with_capacity(groups.len());
+        for group in &groups {
+            let context: Vec<_> = choices[group.start].context.ids.iter().map(Vec::as_slice).collect();
+            weights.push(self.ensemble.prompt_weights(&context)?);
+        }
         let mut round = Round {
             choices,
+            weights,
             contexts: vec![vec![None; groups.len()]; members],
             branches: vec![vec![None; choices.len()]; members],
             groups,
@@ -162,7 +171,8 @@ impl Scorer<'_> {
         for (group, range) in round.groups.iter().enumerate() {
             let of_members: Vec<_> = views.iter().map(|views| views[group].as_ref()).collect();
             for choice in range.clone() {
-                self.add(&mut scores[choice], &round.choices[choice], 0, &of_members)?;
+                let weights = round.weights[group].as_ref();
+                self.add(&mut scores[choice], &round.choices[choice], 0, &of_members, weights)?;
             }
         }
         Ok(())
@@ -213,7 +223,8 @@ impl Scorer<'_> {
                         views[at].as_ref().map(|view| view.get(place))
                     })
                     .collect();
-                self.add(&mut scores[piece.choice], &round.choices[piece.choice], token, &of_members)?;
+                let weights = round.weights[round.group(piece.choice)].as_ref();
+                self.add(&mut scores[piece.choice], &round.choices[piece.choice], token, &of_members, weights)?;
             }
         }
         Ok(())
@@ -222,28 +233,32 @@ impl Scorer<'_> {
     /// Whether the supporters are to be asked, by what the gate sees.
     fn votes<'d>(&self, view: impl Fn(usize) -> Option<&'d Distribution>) -> bool {
         self.roles.alone.is_some_and(|gate| {
-            let probability = view(gate.0).map(|view| top(&self.ensemble.union, gate, view).1);
-            !self.roles.supporters.is_empty() && probability.is_some_and(|p| self.ensemble.gating.votes(p))
+            let gating = self.ensemble.gating;
+            let certain = view(gate.0).map(|view| gating.certainty().of(&self.ensemble.union, gate, view));
+            !self.roles.supporters.is_empty() && certain.is_some_and(|certain| gating.votes(certain))
         })
     }
 
     /// Adds a token to its choice's score. `views[member]` is there for each member that was consulted.
     fn add(
-        &self,
+        &mut self,
         score: &mut LogLikelihood,
         choice: &Choice,
         token: usize,
         views: &[Option<&Distribution>],
+        weights: Option<&Weights>,
     ) -> Result<(), EnsembleError> {
-        let Ensemble { union, weights, members, .. } = &*self.ensemble;
+        let Ensemble { union, segmentation, weights: given, members, method, .. } = &mut *self.ensemble;
         let (id, key) = choice.tokens[token];
         let all: Vec<&Distribution> = views.iter().copied().flatten().collect();
         let (log_prob, greedy) = match (self.roles.alone, key, &all[..]) {
             _ if members.len() == 1 => (all[0].log_prob(id), all[0].top().0 == id),
             (_, Some(key), all) if all.len() == members.len() => {
-                let fused = Fused::new(union, weights, all);
-                let winner = fused.winner().ok_or_else(|| self.ensemble.who_gave_no_probabilities(all))?;
-                (fused.log_prob(key), winner.0 == key)
+                let votes = Votes { union, weights: weights.unwrap_or(given), members: all };
+                let Some((winner, _)) = votes.combine(*method, None, segmentation).winner() else {
+                    return Err(self.ensemble.who_gave_no_probabilities(all));
+                };
+                (votes.log_prob(*method, key, segmentation), winner == key)
             }
             (Some(gate), Some(key), &[view]) => {
                 let (best, _) = top(union, gate, view);

@@ -42,6 +42,7 @@ pub struct UnionVocabulary {
     texts: HashMap<Arc<[u8]>, UnionId>,
     end: Option<UnionId>,
     projections: Vec<Projection>,
+    crowded: Vec<UnionId>,
 }
 
 impl UnionVocabulary {
@@ -93,8 +94,10 @@ impl UnionVocabulary {
             }
             keys.push(of_member);
         }
-        let projections = keys.into_iter().map(|keys| Projection::new(keys, tokens.len())).collect();
-        Self { tokens, texts, end, projections }
+        let projections: Vec<_> = keys.into_iter().map(|keys| Projection::new(keys, tokens.len())).collect();
+        let several = |token: &UnionId| projections.iter().any(|projection| projection.ids(*token).len() > 1);
+        let crowded = (0..tokens.len() as u32).map(UnionId).filter(several).collect();
+        Self { tokens, texts, end, projections, crowded }
     }
 
     /// Number of union tokens, U.
@@ -133,6 +136,11 @@ impl UnionVocabulary {
     /// END, if some member has an id for it.
     pub fn end(&self) -> Option<UnionId> {
         self.end
+    }
+
+    /// The union tokens for which some member has several ids, ascending: END, and bytes that are pieces too.
+    pub fn crowded(&self) -> &[UnionId] {
+        &self.crowded
     }
 
     /// The union token that stands for exactly `bytes`.

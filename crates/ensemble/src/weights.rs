@@ -1,5 +1,7 @@
 //! How much each member's vote counts.
 
+use serde::{Deserialize, Serialize};
+
 /// The members' weights: finite, not negative, summing to one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights(Vec<f64>);
@@ -28,9 +30,47 @@ impl Weights {
         Ok(Self(scaled.into_iter().map(|weight| weight / sum).collect()))
     }
 
+    /// The softmax of `-log_perplexity / temperature`, one per member; uniform where one of them is no number.
+    pub(crate) fn by_perplexity(log_perplexities: &[f64], temperature: f64) -> Self {
+        if log_perplexities.iter().any(|log| log.is_nan()) {
+            return Self::uniform(log_perplexities.len());
+        }
+        let best = log_perplexities.iter().copied().fold(f64::INFINITY, f64::min);
+        let raw: Vec<f64> = log_perplexities.iter().map(|log| ((best - log) / temperature).exp()).collect();
+        Self::given(&raw).unwrap_or_else(|_| Self::uniform(log_perplexities.len()))
+    }
+
     /// The weights, `(M,)`, in the members' order.
     pub fn get(&self) -> &[f64] {
         &self.0
+    }
+}
+
+/// Where the members' weights come from.
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weighting {
+    /// They are given, the same for every request: uniform, chosen, or in proportion to scores.
+    #[default]
+    Given,
+    /// By how well each member knows the prompt: the softmax over members of `-ln(perplexity) / temperature`, where the
+    /// perplexity is that of the prompt's tokens but the first, in the member's own tokens (`PackLLM-sim`, Mavromatis et
+    /// al., "Pack of LLMs", arXiv 2404.11531). Uniform where a member has a prompt of one token. The paper combines
+    /// logits with these weights; here they weigh whatever the method combines.
+    PromptPerplexity {
+        /// Above 0: how far the better member is preferred (the lower, the farther).
+        temperature: f64,
+    },
+}
+
+impl Weighting {
+    pub(crate) fn validate(self) -> Result<(), WeightsError> {
+        match self {
+            Self::PromptPerplexity { temperature } if !(temperature > 0.0 && temperature.is_finite()) => {
+                Err(WeightsError::Temperature { value: temperature })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -51,6 +91,12 @@ pub enum WeightsError {
         /// Number of weights.
         members: usize,
     },
+    /// A temperature that no softmax can use.
+    #[error("the temperature {value} of weights by perplexity is not a positive number")]
+    Temperature {
+        /// The value.
+        value: f64,
+    },
     /// Not one weight per member.
     #[error("{weights} weights for {members} members: there has to be one per member")]
     Count {
@@ -69,6 +115,20 @@ mod tests {
     fn weights_are_normalised() {
         assert_eq!(Weights::given(&[3.0, 1.0, 0.0]).unwrap().get(), [0.75, 0.25, 0.0]);
         assert_eq!(Weights::given(&[f64::MAX, f64::MAX]).unwrap(), Weights::uniform(2));
+    }
+
+    #[test]
+    fn weights_by_perplexity_computed_by_hand() {
+        // Perplexities 2 and 8 at temperature 1: 1/2 against 1/8.
+        let logs = [2.0_f64.ln(), 8.0_f64.ln()];
+        let close = |weights: &Weights, expected: [f64; 2]| {
+            assert!(weights.get().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{weights:?}");
+        };
+        close(&Weights::by_perplexity(&logs, 1.0), [0.8, 0.2]);
+        close(&Weights::by_perplexity(&logs, 2.0), [2.0 / 3.0, 1.0 / 3.0]);
+        close(&Weights::by_perplexity(&[f64::INFINITY, 1.0], 1.0), [0.0, 1.0]);
+        close(&Weights::by_perplexity(&[f64::NAN, 1.0], 1.0), [0.5, 0.5]);
+        assert!(Weighting::PromptPerplexity { temperature: 0.0 }.validate().is_err());
     }
 
     #[test]

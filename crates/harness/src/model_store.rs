@@ -9,8 +9,9 @@ use gac_inference::{
     TokenizerLoadError, WeightType,
 };
 
+use crate::full_response::{Choice, FullResponse};
 use crate::identity::{HashCache, IdentityError, ModelIdentity};
-use crate::recipe::{Dtype, ModelPlan, SystemPlan};
+use crate::recipe::{Combination, Dtype, ModelPlan, SystemPlan};
 use crate::{EnsembleSystem, OpenSystems, System, SystemError};
 
 /// The models of a plan. Each is loaded when a system first needs it, and kept for the systems that follow.
@@ -19,7 +20,8 @@ pub struct ModelStore {
     device: DeviceSpec,
     limits: BatchLimits,
     parked: BTreeMap<String, Member>,
-    open: Option<Ensemble>,
+    /// The system that is open: one ensemble, or each member alone.
+    open: Vec<Ensemble>,
     identities: BTreeMap<String, ModelIdentity>,
 }
 
@@ -31,7 +33,7 @@ impl ModelStore {
             device,
             limits: BatchLimits { max_samples: batch_size },
             parked: BTreeMap::new(),
-            open: None,
+            open: Vec::new(),
             identities: BTreeMap::new(),
         }
     }
@@ -39,18 +41,50 @@ impl ModelStore {
     /// The ensemble of `system`, its members taken out of the store or loaded.
     ///
     /// # Errors
-    /// When a member cannot be loaded.
+    /// When a member cannot be loaded, or the system is none that votes on tokens.
     pub fn ensemble(&mut self, system: &SystemPlan) -> Result<Ensemble, OpenError> {
+        let settings = &system.settings;
+        let (method, drafts) = match settings.combination {
+            Combination::Tokens(method) => (method, false),
+            Combination::Safe(method) => (method, true),
+            Combination::Vote | Combination::BestOf => {
+                return Err(OpenError::FullResponse { system: system.name.clone() });
+            }
+        };
         let members = system.members.iter().map(|name| self.member(name)).collect::<Result<Vec<_>, _>>()?;
         let gating = match (&system.gate, system.gate_index()) {
             (Some(gate), Some(index)) => Gating::KeyTokens {
                 gate: MemberId(index),
+                certainty: settings.certainty,
                 threshold: Threshold::new(gate.threshold).map_err(EnsembleError::from)?,
             },
+            _ if drafts => Gating::Safe { drafter: MemberId(system.drafter_index()) },
             _ => Gating::EveryStep,
         };
         let weights = Weights::given(&system.weights).map_err(EnsembleError::from)?;
-        Ok(Ensemble::new(members, weights, gating)?)
+        let mut ensemble = Ensemble::new(members, weights, gating)?;
+        ensemble.set_method(method)?;
+        ensemble.set_weighting(settings.weighting)?;
+        ensemble.set_decoding(settings.decoding);
+        Ok(ensemble)
+    }
+
+    /// Each member of `system` as an ensemble of its own.
+    fn alone(&mut self, system: &SystemPlan) -> Result<Vec<Ensemble>, OpenError> {
+        let mut members = Vec::with_capacity(system.members.len());
+        for name in &system.members {
+            let mut alone = Ensemble::new(vec![self.member(name)?], Weights::uniform(1), Gating::EveryStep)?;
+            alone.set_decoding(system.settings.decoding);
+            members.push(alone);
+        }
+        Ok(members)
+    }
+
+    /// Takes an ensemble's members back, for the systems that follow.
+    pub fn take_back(&mut self, ensemble: Ensemble) {
+        for member in ensemble.into_members() {
+            self.parked.insert(member.name.clone(), member);
+        }
     }
 
     fn member(&mut self, name: &str) -> Result<Member, OpenError> {
@@ -80,8 +114,8 @@ impl ModelStore {
 
     /// Puts the members of the system that was open back.
     fn park(&mut self) {
-        for member in self.open.take().map(Ensemble::into_members).unwrap_or_default() {
-            self.parked.insert(member.name.clone(), member);
+        for ensemble in std::mem::take(&mut self.open) {
+            self.take_back(ensemble);
         }
     }
 }
@@ -113,9 +147,19 @@ impl OpenSystems for ModelStore {
 
     fn open(&mut self, system: &SystemPlan) -> Result<Box<dyn System + '_>, SystemError> {
         self.park();
-        let ensemble = self.ensemble(system).map_err(|error| failed(system, error))?;
-        let ensemble = self.open.insert(ensemble);
-        Ok(Box::new(EnsembleSystem::new(system.name.clone(), ensemble, self.limits)))
+        let choice = match system.settings.combination {
+            Combination::Tokens(_) | Combination::Safe(_) => None,
+            Combination::Vote => Some(Choice::Majority),
+            Combination::BestOf => Some(Choice::Surest),
+        };
+        let Some(choice) = choice else {
+            let ensemble = self.ensemble(system).map_err(|error| failed(system, error))?;
+            self.open.push(ensemble);
+            let ensemble = self.open.last_mut().ok_or_else(|| failed(system, EnsembleError::NoMembers.into()))?;
+            return Ok(Box::new(EnsembleSystem::new(system.name.clone(), ensemble, self.limits)));
+        };
+        self.open = self.alone(system).map_err(|error| failed(system, error))?;
+        Ok(Box::new(FullResponse::new(system.name.clone(), choice, &mut self.open, self.limits)))
     }
 }
 
@@ -125,7 +169,7 @@ fn failed(system: &SystemPlan, error: OpenError) -> SystemError {
 
 fn source(model: &ModelPlan) -> Result<ModelSource, CheckpointError> {
     match &model.source {
-        crate::recipe::ModelSource::Path(path) => ModelSource::folder(path),
+        crate::recipe::ModelSource::Path(path) => ModelSource::local(path),
         crate::recipe::ModelSource::Hub(id) => ModelSource::parse(id),
     }
 }
@@ -148,6 +192,12 @@ pub enum OpenError {
         /// The name.
         name: String,
     },
+    /// A system whose members answer alone is no ensemble.
+    #[error("the members of `{system}` answer alone, and its answer is chosen by a task's rules")]
+    FullResponse {
+        /// The system.
+        system: String,
+    },
     /// The checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -169,6 +219,7 @@ impl OpenError {
     /// What a user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::FullResponse { .. } => Some("`vote` and `best-of` are for `gac eval` and `gac run`"),
             Self::Checkpoint(error) | Self::Identity(IdentityError::Checkpoint(error)) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Tokenizer(error) => error.hint(),

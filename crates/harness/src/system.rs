@@ -4,6 +4,8 @@ use std::ops::ControlFlow;
 
 use gac_ensemble::{Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest};
 
+use crate::LoadedTask;
+
 /// A single model or an ensemble, with its decoding settings. Runner, tasks and reports never ask which.
 pub trait System {
     /// The name it has in results.
@@ -19,6 +21,21 @@ pub trait System {
         requests: &[GenerationRequest],
         finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
     ) -> Result<(), SystemError>;
+
+    /// [`generate`](Self::generate) for documents of `task`: `documents[request]` is the document's place in it. Systems
+    /// that choose between whole answers read them by the task's rules; the others have no use for it.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate).
+    fn generate_for(
+        &mut self,
+        _task: &LoadedTask,
+        _documents: &[usize],
+        requests: &[GenerationRequest],
+        finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
+    ) -> Result<(), SystemError> {
+        self.generate(requests, finished)
+    }
 
     /// Scores every request. `finished` gets each score as it is known, with the index of its request.
     ///

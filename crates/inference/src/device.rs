@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use candle_core::quantized::GgmlDType;
 use candle_core::{DType, Device};
 
 /// A device as users name it: `cpu`, `cuda:0`, `metal`.
@@ -144,6 +145,64 @@ impl std::fmt::Display for WeightType {
             Self::F16 => "f16",
         })
     }
+}
+
+/// How the weights of linear layers are quantised when they are loaded, to candle's k-quants.
+///
+/// The embedding, norms and biases stay as they are. A layer whose rows do not consist of whole blocks of 256 takes
+/// `Q8_0`, one without whole blocks of 32 stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantization {
+    /// 8 bits and a scale per 32 weights.
+    Q8_0,
+    /// About 4.5 bits per weight; the output layer in `Q8_0`.
+    Q4K,
+}
+
+impl Quantization {
+    /// The type of the output layer.
+    pub(crate) fn of_output(self) -> Self {
+        match self {
+            Self::Q8_0 | Self::Q4K => Self::Q8_0,
+        }
+    }
+
+    /// The type for rows of `width` weights.
+    pub(crate) fn block_type(self, width: usize) -> Option<GgmlDType> {
+        match self {
+            Self::Q4K if width.is_multiple_of(256) => Some(GgmlDType::Q4K),
+            Self::Q4K | Self::Q8_0 if width.is_multiple_of(32) => Some(GgmlDType::Q8_0),
+            Self::Q4K | Self::Q8_0 => None,
+        }
+    }
+}
+
+impl FromStr for Quantization {
+    type Err = UnknownQuantization;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.to_ascii_lowercase().as_str() {
+            "q8_0" | "q8-0" => Ok(Self::Q8_0),
+            "q4_k" | "q4-k" => Ok(Self::Q4K),
+            _ => Err(UnknownQuantization { name: text.to_owned() }),
+        }
+    }
+}
+
+impl std::fmt::Display for Quantization {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Q8_0 => "q8_0",
+            Self::Q4K => "q4_k",
+        })
+    }
+}
+
+/// Not a quantisation.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown quantization `{name}`; valid are `q8_0` and `q4_k`")]
+pub struct UnknownQuantization {
+    name: String,
 }
 
 /// Not a weight type.

@@ -1,21 +1,29 @@
 //! The native engine: a decoder with its paged cache behind the [`LanguageModel`] seam.
 
-use candle_core::DType;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use candle_core::{DType, Device};
 
 use crate::checkpoint::config::DecoderConfig;
 use crate::checkpoint::files::{CheckpointError, ModelSource};
+use crate::checkpoint::gguf::Gguf;
 use crate::checkpoint::weights::Weights;
 use crate::decoder::batch::{Part, RaggedBatch};
-use crate::decoder::blocks::{BLOCK, BlockTable};
+use crate::decoder::blocks::{BLOCK, BlockKey, BlockTable};
 use crate::decoder::cache::PagedCache;
 use crate::decoder::transformer::Transformer;
-use crate::device::{DeviceError, DeviceSpec, WeightType};
-use crate::{DenseDistribution, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId};
+use crate::device::{DeviceError, DeviceSpec, Quantization, WeightType};
+use crate::{
+    DenseDistribution, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId, Wanted,
+};
 
 /// Most tokens in one forward: bounds the memory of activations.
 const FORWARD_TOKENS: usize = 2048;
 /// Most rows of logits in one forward.
 const FORWARD_LOGITS: usize = 512;
+/// Tokens that must be spared to make computing shared prefixes first, in forwards of their own, worth it.
+const WORTH_A_FORWARD: usize = 128;
 
 /// How an engine is set up.
 #[derive(Clone, Copy, Debug)]
@@ -24,13 +32,15 @@ pub struct EngineOptions {
     pub device: DeviceSpec,
     /// The type that weights are rounded to.
     pub weight_type: WeightType,
+    /// How the weights of linear layers are quantised.
+    pub quantization: Option<Quantization>,
     /// Most bytes of keys and values. On the CPU they are only claimed as they are written.
     pub cache_bytes: usize,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { device: DeviceSpec::Cpu, weight_type: WeightType::Stored, cache_bytes: 2 << 30 }
+        Self { device: DeviceSpec::Cpu, weight_type: WeightType::Stored, quantization: None, cache_bytes: 2 << 30 }
     }
 }
 
@@ -50,9 +60,8 @@ impl Engine {
     /// fit the configuration.
     pub fn load(source: &ModelSource, options: &EngineOptions) -> Result<Self, EngineError> {
         let device = options.device.open()?;
-        let config = DecoderConfig::load(&source.config()?)?;
-        let weights = Weights::open(&source.weights()?, source.to_string(), device.clone(), options.weight_type)?;
-        let transformer = Transformer::load(config, &weights, &device)?;
+        let (config, weights) = open(source, device, options.weight_type, options.quantization)?;
+        let transformer = Transformer::load(config, &weights)?;
         Ok(Self::new(transformer, options.cache_bytes)?)
     }
 
@@ -63,8 +72,7 @@ impl Engine {
     /// As [`load`](Self::load), but for the shapes of tensors.
     pub fn check(source: &ModelSource, device: DeviceSpec) -> Result<(), EngineError> {
         let device = device.open()?;
-        DecoderConfig::load(&source.config()?)?;
-        Weights::open(&source.weights()?, source.to_string(), device, WeightType::Stored)?;
+        open(source, device, WeightType::Stored, None)?;
         Ok(())
     }
 
@@ -132,20 +140,76 @@ impl LanguageModel for Engine {
 
     fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
         self.admit(batch)?;
-        let mut pasts = Vec::with_capacity(batch.len());
-        for extension in batch {
-            pasts.push(self.table.length(extension.sequence));
-            if let Some(copy) = self.table.reserve(extension.sequence, extension.tokens)? {
+        let mut spared: Vec<usize> = batch.iter().map(|extension| self.adopt(extension, 0)).collect();
+        let mut distributions: Vec<Vec<Distribution>> = batch.iter().map(|_| Vec::new()).collect();
+        let (leaders, followers) = self.waves(batch, &spared);
+        self.extend_wave(batch, &leaders, &spared, &mut distributions)?;
+        if !followers.is_empty() {
+            for &index in &followers {
+                spared[index] += self.adopt(&batch[index], spared[index]);
+            }
+            self.extend_wave(batch, &followers, &spared, &mut distributions)?;
+        }
+        Ok(distributions)
+    }
+}
+
+impl Engine {
+    /// Fills in what is remembered of an extension's tokens from `from` on, as far as no distribution is wanted of it.
+    fn adopt(&mut self, extension: &Extension<'_>, from: usize) -> usize {
+        self.table.adopt(extension.sequence, &extension.tokens[from..extension.unwanted().max(from)])
+    }
+
+    /// Splits a batch into extensions that go first and those that find the beginning of their prompt computed by one
+    /// of them. All go first unless that spares a good number of tokens.
+    fn waves(&self, batch: &[Extension<'_>], spared: &[usize]) -> (Vec<usize>, Vec<usize>) {
+        let mut first_with: HashMap<BlockKey, usize> = HashMap::new();
+        let (mut leaders, mut followers, mut shared) = (Vec::new(), Vec::new(), 0);
+        for (index, extension) in batch.iter().enumerate() {
+            let open = |index: usize| &batch[index].tokens[spared[index]..batch[index].unwanted().max(spared[index])];
+            let Some(key) = self.table.next_key(extension.sequence, open(index)) else {
+                leaders.push(index);
+                continue;
+            };
+            match first_with.entry(key) {
+                Entry::Vacant(entry) => {
+                    entry.insert(index);
+                    leaders.push(index);
+                }
+                Entry::Occupied(entry) => {
+                    let leader = *entry.get();
+                    let tokens = batch[leader].tokens[spared[leader]..].iter().zip(open(index));
+                    shared += tokens.take_while(|(a, b)| a == b).count() / BLOCK * BLOCK;
+                    followers.push(index);
+                }
+            }
+        }
+        if shared < WORTH_A_FORWARD { ((0..batch.len()).collect(), Vec::new()) } else { (leaders, followers) }
+    }
+
+    /// Computes the extensions at `wave`, each from its first token that was not spared.
+    fn extend_wave(
+        &mut self,
+        batch: &[Extension<'_>],
+        wave: &[usize],
+        spared: &[usize],
+        distributions: &mut [Vec<Distribution>],
+    ) -> Result<(), ModelError> {
+        let mut starts = HashMap::with_capacity(wave.len());
+        for &index in wave {
+            let Extension { sequence, tokens, .. } = batch[index];
+            // Where the extension's first token would stand, spared ones counted.
+            starts.insert(index, self.table.length(sequence) - spared[index]);
+            if let Some(copy) = self.table.reserve(sequence, &tokens[spared[index]..])? {
                 self.cache.copy(copy).map_err(backend)?;
             }
         }
-        let mut distributions: Vec<Vec<Distribution>> = batch.iter().map(|_| Vec::new()).collect();
-        for forward in plan_forwards(batch) {
+        for forward in plan_forwards(batch, wave, spared) {
             let parts: Vec<Part<'_>> = forward
                 .iter()
                 .map(|piece| Part {
                     sequence: batch[piece.extension].sequence,
-                    past: pasts[piece.extension] + piece.from,
+                    past: starts[&piece.extension] + piece.from,
                     tokens: &batch[piece.extension].tokens[piece.from..piece.to],
                     wanted: piece.wanted.iter().map(|index| index - piece.from).collect(),
                 })
@@ -156,11 +220,40 @@ impl LanguageModel for Engine {
                 distributions[owner].push(distribution);
             }
         }
-        for extension in batch {
-            self.table.remember(extension.sequence);
+        for &index in wave {
+            self.table.remember(batch[index].sequence);
         }
-        Ok(distributions)
+        Ok(())
     }
+}
+
+impl Extension<'_> {
+    /// Number of tokens before the first one that a distribution is wanted of.
+    fn unwanted(&self) -> usize {
+        match self.wanted {
+            Wanted::Nothing => self.tokens.len(),
+            Wanted::Last => self.tokens.len() - 1,
+            Wanted::All => 0,
+            Wanted::At(indices) => indices.first().copied().unwrap_or(self.tokens.len()),
+        }
+    }
+}
+
+/// Reads the configuration and the headers of the weights.
+fn open(
+    source: &ModelSource,
+    device: Device,
+    weight_type: WeightType,
+    quantization: Option<Quantization>,
+) -> Result<(DecoderConfig, Weights), CheckpointError> {
+    if let ModelSource::Gguf(path) = source {
+        let gguf = Gguf::open(path)?;
+        let config = DecoderConfig::of_gguf(&gguf)?;
+        return Ok((config, Weights::of_gguf(gguf, device, weight_type, quantization)));
+    }
+    let config = DecoderConfig::load(&source.config()?)?;
+    let weights = Weights::open(&source.weights()?, source.to_string(), device, weight_type, quantization)?;
+    Ok((config, weights))
 }
 
 /// Part of an extension that goes through one forward.
@@ -172,14 +265,15 @@ struct Piece {
     wanted: Vec<usize>,
 }
 
-/// Cuts a batch into forwards of bounded size, in order.
-fn plan_forwards(batch: &[Extension<'_>]) -> Vec<Vec<Piece>> {
+/// Cuts the extensions at `wave`, without their spared tokens, into forwards of bounded size, in order.
+fn plan_forwards(batch: &[Extension<'_>], wave: &[usize], spared: &[usize]) -> Vec<Vec<Piece>> {
     let mut forwards = vec![Vec::new()];
     let (mut tokens, mut rows) = (0, 0);
-    for (index, extension) in batch.iter().enumerate() {
+    for &index in wave {
+        let extension = &batch[index];
         let wanted = extension.wanted.indices(extension.tokens.len());
         let mut wanted = wanted.as_slice();
-        let mut from = 0;
+        let mut from = spared[index];
         while from < extension.tokens.len() {
             if tokens == FORWARD_TOKENS || rows == FORWARD_LOGITS {
                 forwards.push(Vec::new());
@@ -235,7 +329,6 @@ impl EngineError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Wanted;
 
     fn extension<'a>(tokens: &'a [TokenId], wanted: Wanted<'a>) -> Extension<'a> {
         Extension { sequence: SequenceId(0), tokens, wanted }
@@ -245,15 +338,16 @@ mod tests {
     fn every_token_and_every_wanted_row_is_in_exactly_one_forward() {
         let long = vec![TokenId(0); 3 * FORWARD_TOKENS + 5];
         let short = vec![TokenId(0); 7];
-        let at = [0, 3, 6];
+        let at = [4, 6];
         let batch = [
             extension(&short, Wanted::At(&at)),
             extension(&long, Wanted::All),
             extension(&short, Wanted::Nothing),
             extension(&short, Wanted::Last),
         ];
-        let forwards = plan_forwards(&batch);
-        let mut tokens = vec![0; 4];
+        let spared = [4, 0, 3, 0];
+        let forwards = plan_forwards(&batch, &[0, 1, 2, 3], &spared);
+        let mut tokens = spared.to_vec();
         let mut wanted: Vec<Vec<usize>> = vec![Vec::new(); 4];
         for forward in &forwards {
             assert!(forward.iter().map(|p| p.to - p.from).sum::<usize>() <= FORWARD_TOKENS);

@@ -20,14 +20,18 @@ mod tokenizer;
 mod vocabulary;
 
 pub use checkpoint::artifacts::Artifacts;
-pub use checkpoint::config::{Activation, Biases, DecoderConfig, RopeConfig, RopeScaling};
+pub use checkpoint::config::{
+    Activation, Biases, Block, Caps, DecoderConfig, ExpertsConfig, LayerConfig, MlpConfig, Multipliers, NormConfig,
+    NormKind, QueryKeyNorm, RopeConfig, RopeScaling, RopeStyle, architectures,
+};
 pub use checkpoint::files::{CheckpointError, ModelSource};
 pub use checkpoint::hub::{HubError, HubRepository, Place, RepositoryKind};
-pub use device::{DeviceError, DeviceSpec, UnknownWeightType, WeightType};
+pub use device::{DeviceError, DeviceSpec, Quantization, UnknownQuantization, UnknownWeightType, WeightType};
 pub use distribution::{DenseDistribution, Distribution, TopKDistribution};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use id::{SequenceId, TokenId};
 pub use language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
 pub use score::{TokenScores, score_tokens};
 pub use tokenizer::load::TokenizerLoadError;
+pub use tokenizer::rows::output_rows;
 pub use vocabulary::{Symbol, TextEncoder, TextKind, Tokenizer, TokenizerError, Vocabulary};

@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use gac_inference::{Distribution, Engine, EngineOptions, Extension, LanguageModel, ModelSource, TokenId, Wanted};
+use gac_inference::{
+    Distribution, Engine, EngineOptions, Extension, LanguageModel, ModelSource, Quantization, TokenId, Wanted,
+};
 use serde::Deserialize;
 
 /// Natural-log units by which a log-probability may differ from transformers' in f32.
@@ -155,5 +157,63 @@ fn a_batch_that_does_not_fit_changes_nothing() {
     for tokens in [many.as_slice(), &tokens] {
         assert!(engine.extend(&[Extension { sequence, tokens, wanted: Wanted::Last }]).is_err());
         assert_eq!(engine.length(sequence), 0);
+    }
+}
+
+#[test]
+fn prompts_of_one_batch_share_the_computation_of_their_common_beginning() {
+    for folder in fixtures() {
+        let mut engine = load(&folder);
+        let references = references(&folder);
+        let longest = &references.last().unwrap().tokens;
+        let prompts: Vec<Vec<TokenId>> = (0..6u32)
+            .map(|last| longest[..80 + last as usize].iter().copied().chain([TokenId(last + 3)]).collect())
+            .collect();
+        let alone: Vec<Distribution> = prompts
+            .iter()
+            .map(|prompt| {
+                let mut engine = load(&folder);
+                let sequence = engine.open(&[]).unwrap();
+                engine
+                    .extend(&[Extension { sequence, tokens: prompt, wanted: Wanted::Last }])
+                    .unwrap()
+                    .remove(0)
+                    .remove(0)
+            })
+            .collect();
+        let sequences: Vec<_> = prompts.iter().map(|prompt| engine.open(prompt).unwrap()).collect();
+        let batch: Vec<_> = prompts
+            .iter()
+            .zip(&sequences)
+            .map(|(tokens, &sequence)| Extension { sequence, tokens, wanted: Wanted::Last })
+            .collect();
+        let together = engine.extend(&batch).unwrap();
+        for (prompt, &sequence) in prompts.iter().zip(&sequences) {
+            assert_eq!(engine.length(sequence), prompt.len());
+        }
+        for (alone, together) in alone.iter().zip(&together) {
+            let id = TokenId(3);
+            assert!((alone.log_prob(id) - together[0].log_prob(id)).abs() < 1e-5, "{}", folder.display());
+        }
+    }
+}
+
+#[test]
+fn quantised_weights_stay_close_to_the_stored_ones() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mini-llama");
+    let tokens: Vec<TokenId> = (5..60).map(|id| TokenId(id * 7 % 800)).collect();
+    let score = |quantization: Option<Quantization>| {
+        let options = EngineOptions { quantization, ..EngineOptions::default() };
+        let mut engine = Engine::load(&ModelSource::Folder(folder.clone()), &options).unwrap();
+        let sequence = engine.open(&[]).unwrap();
+        let views = engine.extend(&[Extension { sequence, tokens: &tokens, wanted: Wanted::All }]).unwrap().remove(0);
+        tokens[1..].iter().zip(&views).map(|(&token, view)| view.log_prob(token)).collect::<Vec<f64>>()
+    };
+    let stored = score(None);
+    let scale = stored.iter().map(|value| value.abs()).sum::<f64>() / stored.len() as f64;
+    for (quantization, most) in [(Quantization::Q8_0, 0.03), (Quantization::Q4K, 0.03)] {
+        let quantised = score(Some(quantization));
+        let difference = stored.iter().zip(&quantised).map(|(a, b)| (a - b).abs()).sum::<f64>() / stored.len() as f64;
+        assert!(difference > 0.0 && difference < most * scale, "{quantization}: {difference} of {scale}");
     }
 }

@@ -31,7 +31,18 @@ pub(crate) fn recipe(args: &SystemArgs) -> Recipe {
     if let Some(threshold) = args.threshold {
         name = format!("{name} @ {threshold}");
     }
-    let system = SystemSpec { name, members: names, weights: args.weights.clone(), gate, threshold: args.threshold };
+    if let Some(method) = args.voting.method {
+        name = format!("{name}, {}", method.name().name());
+    }
+    let mut system = SystemSpec {
+        name,
+        members: names,
+        weights: args.weights.clone(),
+        gate,
+        threshold: args.threshold,
+        ..SystemSpec::default()
+    };
+    args.voting.apply(&mut system);
     Recipe { models, systems: vec![system], ..Recipe::default() }
 }
 

@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use gac_ensemble::{EnsembleError, Generation, GenerationRequest, Overlong, PromptEncoding, Step};
+use gac_ensemble::{EnsembleError, Generation, GenerationRequest, Overlong, PromptEncoding};
 use serde::{Deserialize, Serialize};
 
 use super::jsonl;
+use super::trace::TraceStep;
 use crate::Outcome;
 use crate::args::GenerateArgs;
 use crate::failure::Failure;
@@ -28,16 +29,9 @@ struct Continuation {
     ensembled: usize,
     seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    models: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<Vec<TraceStep>>,
-}
-
-#[derive(Serialize)]
-struct TraceStep {
-    /// The token's bytes; empty for END and other control symbols.
-    hex: String,
-    end: bool,
-    ensembled: bool,
-    probability: f64,
 }
 
 /// Continues every prompt of a file.
@@ -48,6 +42,7 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
     let prompts: Vec<(usize, Prompt)> = jsonl::read(&args.prompts, SHAPE)?;
     let output = jsonl::Output::create(&args.output)?;
     let mut ensemble = members::ensemble(&args.system, &args.compute)?;
+    let models = args.trace.then(|| ensemble.names().map(str::to_owned).collect::<Vec<_>>());
     let requests: Vec<GenerationRequest> = prompts
         .iter()
         .map(|(_, prompt)| GenerationRequest {
@@ -71,7 +66,7 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
     let lines = prompts
         .into_iter()
         .zip(generations)
-        .filter_map(|((_, prompt), generation)| Some(continuation(prompt.prompt, &generation?, args.trace)));
+        .filter_map(|((_, prompt), generation)| Some(continuation(prompt.prompt, &generation?, models.as_deref())));
     output.finish(lines)
 }
 
@@ -85,23 +80,14 @@ fn at_line(error: EnsembleError, prompts: &[(usize, Prompt)], args: &GenerateArg
     }
 }
 
-fn continuation(prompt: String, generation: &Generation, trace: bool) -> Continuation {
+fn continuation(prompt: String, generation: &Generation, models: Option<&[String]>) -> Continuation {
     Continuation {
         prompt,
         text: generation.text(),
         tokens: generation.tokens,
         ensembled: generation.ensembled,
         seconds: generation.seconds,
-        steps: trace.then(|| generation.steps.iter().map(trace_step).collect()),
+        models: models.map(<[String]>::to_vec),
+        steps: models.map(|_| generation.steps.iter().map(TraceStep::from).collect()),
     }
-}
-
-fn trace_step(step: &Step) -> TraceStep {
-    use std::fmt::Write;
-    let mut hex = String::with_capacity(2 * step.bytes.len());
-    for byte in &step.bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    TraceStep { hex, end: step.end, ensembled: step.ensembled, probability: step.probability }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod compare;
 pub(crate) mod dry_run;
 pub(crate) mod eval;
+pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod jsonl;
@@ -12,4 +13,7 @@ pub(crate) mod report;
 pub(crate) mod rerun;
 pub(crate) mod run;
 pub(crate) mod score;
+pub(crate) mod sweep;
 pub(crate) mod tasks;
+pub(crate) mod trace;
+pub(crate) mod vocab;

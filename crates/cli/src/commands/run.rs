@@ -86,7 +86,7 @@ fn provenance(plan: &Plan, tasks: &[LoadedTask], device: DeviceSpec) -> Result<P
     })
 }
 
-fn overrides(settings: &RunSettings) -> Overrides {
+pub(crate) fn overrides(settings: &RunSettings) -> Overrides {
     Overrides {
         limit: settings.limit,
         num_fewshot: settings.num_fewshot,

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gac_ensemble::{
-    BatchLimits, Ensemble, EnsembleError, Gating, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest,
-    Member, MemberId, Overlong, PromptEncoding, Threshold, Weights,
+    BatchLimits, Certainty, Ensemble, EnsembleError, Gating, Generation, GenerationRequest, LogLikelihood,
+    LogLikelihoodRequest, Member, MemberId, Overlong, PromptEncoding, Threshold, Weights,
 };
 use gac_inference::testkit::ScriptedModel;
 use gac_inference::{Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId, Tokenizer};
@@ -192,7 +192,11 @@ impl Bench {
 }
 
 pub fn gating(gate: usize, threshold: f64) -> Gating {
-    Gating::KeyTokens { gate: MemberId(gate), threshold: Threshold::new(threshold).unwrap() }
+    Gating::KeyTokens {
+        gate: MemberId(gate),
+        certainty: Certainty::TopProbability,
+        threshold: Threshold::new(threshold).unwrap(),
+    }
 }
 
 pub fn request(prompt: &str, max_new_tokens: usize) -> GenerationRequest {

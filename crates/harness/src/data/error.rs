@@ -25,37 +25,9 @@ pub enum DataError {
         /// The first missing file.
         missing: PathBuf,
     },
-    /// The file is in no cache and the hub may not be asked.
-    #[error("`{file}` of data set `{dataset}` is not in the cache {} and HF_HUB_OFFLINE is set", cache.display())]
-    Offline {
-        /// The data set's hub id.
-        dataset: String,
-        /// The file.
-        file: String,
-        /// The cache folder.
-        cache: PathBuf,
-    },
-    /// The hub did not give the file.
-    #[error("failed to fetch `{file}` of data set `{dataset}` from the hub")]
-    Hub {
-        /// The data set's hub id.
-        dataset: String,
-        /// The file.
-        file: String,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The hub's data set has no such file.
-    #[error("data set `{dataset}` at `{revision}` has no file `{file}`")]
-    NotOnHub {
-        /// The data set's hub id.
-        dataset: String,
-        /// The revision.
-        revision: String,
-        /// The file.
-        file: String,
-    },
+    /// The hub did not give a file, or the hub may not be asked and its cache has none.
+    #[error(transparent)]
+    Hub(#[from] gac_inference::HubError),
     /// A file does not parse as parquet.
     #[error("failed to read {} as parquet", path.display())]
     Read {
@@ -94,11 +66,9 @@ impl DataError {
             Self::NotInFolder { dataset, .. } => Some(format!(
                 "a data folder is laid out as the hub is: DIR/{dataset}/<config>/<split>-00000-of-00001.parquet"
             )),
-            Self::Offline { .. } | Self::Hub { .. } => {
-                Some("`--data-dir DIR` reads the data from a folder laid out as the hub is".to_owned())
-            }
+            Self::Hub(_) => Some("`--data-dir DIR` reads the data from a folder laid out as the hub is".to_owned()),
             Self::MissingShard { .. } | Self::Read { .. } => Some("fetch the file again".to_owned()),
-            Self::NotOnHub { .. } | Self::MissingColumn { .. } | Self::UnsupportedColumn { .. } => None,
+            Self::MissingColumn { .. } | Self::UnsupportedColumn { .. } => None,
         }
     }
 }

@@ -35,6 +35,9 @@ impl SystemIdentity {
         if let Some(Value::Object(gate)) = settings.get_mut("gate") {
             gate.insert("member".to_owned(), system.gate_index().into());
         }
+        if settings.contains_key("drafter") {
+            settings.insert("drafter".to_owned(), system.drafter_index().into());
+        }
         let identity = json!({
             "algorithm": ALGORITHM,
             // How the runner asks; see `runner::task`.
@@ -73,7 +76,7 @@ impl SampleIdentity {
 mod tests {
     use super::*;
     use crate::identity::{FileHash, FileRole, ModelFile};
-    use crate::recipe::{Dtype, GatePlan};
+    use crate::recipe::{Dtype, GatePlan, Settings};
 
     fn model(name: &str, weights: &str) -> ModelIdentity {
         let file = |role, sha256: &str| ModelFile {
@@ -96,6 +99,8 @@ mod tests {
             members: vec!["a".into(), "b".into()],
             weights: vec![0.5, 0.5],
             gate: Some(GatePlan { member: "a".into(), threshold: 0.5 }),
+            drafter: None,
+            settings: Settings::default(),
         }
     }
 

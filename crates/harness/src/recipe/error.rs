@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::settings::SettingError;
+
 /// A recipe names something that does not exist or asks for something that makes no sense.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PlanError {
@@ -145,6 +147,14 @@ pub enum PlanError {
         /// The system.
         system: String,
     },
+    /// How members are to come to one answer makes no sense.
+    #[error("system `{system}`: {source}")]
+    Setting {
+        /// The system.
+        system: String,
+        /// What is wrong.
+        source: SettingError,
+    },
     /// A zero where at least one is needed.
     #[error("{what} is 0; it must be at least 1")]
     Zero {
@@ -173,6 +183,7 @@ impl PlanError {
                 Some(name) => format!("did you mean `{name}`? {}", list("models", known)),
                 None => list("models", known),
             }),
+            Self::Setting { source, .. } => source.hint(),
             Self::DuplicateMember { .. } => Some("to count a member more, give `weights`".to_owned()),
             Self::GateNotMember { members, .. } => Some(list("members", members)),
             Self::GateWithoutThreshold { .. } => {

@@ -64,18 +64,106 @@ pub struct ModelSpec {
 
 /// One system: a single member is that model alone, several are a GaC ensemble.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SystemSpec {
     /// Its name in results.
     pub name: String,
     /// Names of models.
     pub members: Vec<String>,
-    /// One weight per member; equal weights when absent.
+    /// How members come to one answer; `gac` when absent.
+    pub method: Option<MethodName>,
+    /// Tokens per member that `unite` considers.
+    pub top_k: Option<usize>,
+    /// The least probability of a member under `geometric`.
+    pub floor: Option<f64>,
+    /// One weight per member, in any scale (so they may be scores); equal weights when absent.
     pub weights: Option<Vec<f64>>,
-    /// The gating member; every step is ensembled when absent.
+    /// What weights follow from, where they are not given.
+    pub weight_by: Option<WeightBy>,
+    /// The gating member (under `safe`: the drafter); every step is ensembled when absent.
     pub gate: Option<String>,
     /// The gate's threshold, 0 to 1.
     pub threshold: Option<f64>,
+    /// What the gate's certainty is; its top probability when absent.
+    pub gate_by: Option<GateBy>,
+    /// How tokens are drawn; the most probable one is taken when absent.
+    pub sampling: Option<SamplingSpec>,
+}
+
+/// How members come to one answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MethodName {
+    /// Weighted average of token probabilities.
+    #[default]
+    Gac,
+    /// Weighted average over the union of each member's most probable tokens.
+    Unite,
+    /// Weighted geometric mean with a floor.
+    Geometric,
+    /// `gac`, where verification asks for it.
+    Safe,
+    /// `unite`, where verification asks for it.
+    SafeUnite,
+    /// Majority of the members' own answers.
+    Vote,
+    /// The answer of the member that is surest of its own.
+    BestOf,
+}
+
+impl MethodName {
+    /// The name in recipes and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gac => "gac",
+            Self::Unite => "unite",
+            Self::Geometric => "geometric",
+            Self::Safe => "safe",
+            Self::SafeUnite => "safe-unite",
+            Self::Vote => "vote",
+            Self::BestOf => "best-of",
+        }
+    }
+}
+
+/// What weights follow from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WeightBy {
+    /// Each member's perplexity on the prompt.
+    PromptPerplexity,
+}
+
+/// What a gate's certainty is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateBy {
+    /// The probability of its most probable token.
+    #[default]
+    TopProbability,
+    /// One minus its entropy over the largest possible one.
+    Entropy,
+    /// The distance between its two most probable tokens.
+    Margin,
+}
+
+/// How tokens are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SamplingSpec {
+    /// 1 when absent; 0 is greedy.
+    pub temperature: Option<f64>,
+    /// Share of probability to draw from.
+    #[serde(alias = "top_p")]
+    pub top_p: Option<f64>,
+    /// Tokens to draw from.
+    #[serde(alias = "top_k")]
+    pub top_k: Option<usize>,
+    /// Least share of the most probable token's probability.
+    #[serde(alias = "min_p")]
+    pub min_p: Option<f64>,
+    /// What every sample's draws depend on; 0 when absent.
+    pub seed: Option<u64>,
 }
 
 /// A task: a plain name, or a table with settings of its own.

@@ -4,10 +4,14 @@ mod device;
 mod error;
 mod file;
 mod plan;
+mod settings;
 mod system;
 
 pub use device::RecipeDevice;
 pub use error::PlanError;
-pub use file::{Dtype, ModelSpec, Recipe, RecipeError, SystemSpec, TaskSpec};
+pub use file::{
+    Dtype, GateBy, MethodName, ModelSpec, Recipe, RecipeError, SamplingSpec, SystemSpec, TaskSpec, WeightBy,
+};
 pub use plan::{DEFAULT_BATCH_SIZE, ModelPlan, ModelSource, Overrides, Plan, Systems, TaskPlan};
+pub use settings::{Combination, SettingError, Settings};
 pub use system::{GatePlan, SystemPlan};

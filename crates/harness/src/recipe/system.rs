@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::PlanError;
 use super::file::SystemSpec;
+use super::settings::{Combination, Settings};
 
 /// What is evaluated, with every setting decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,12 @@ pub struct SystemPlan {
     pub weights: Vec<f64>,
     /// Key-token gating; every step is ensembled when absent.
     pub gate: Option<GatePlan>,
+    /// The member that drafts, where verification decides about votes; the first when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drafter: Option<String>,
+    /// How members come to one answer.
+    #[serde(default)]
+    pub settings: Settings,
 }
 
 /// Key-token gating: members vote where the gate's top probability is at or below the threshold.
@@ -37,8 +44,16 @@ impl SystemPlan {
 
     /// The gating member's place among the members.
     pub fn gate_index(&self) -> Option<usize> {
-        let gate = self.gate.as_ref()?;
-        self.members.iter().position(|member| *member == gate.member)
+        self.place(&self.gate.as_ref()?.member)
+    }
+
+    /// The drafting member's place among the members.
+    pub fn drafter_index(&self) -> usize {
+        self.drafter.as_ref().and_then(|drafter| self.place(drafter)).unwrap_or(0)
+    }
+
+    fn place(&self, member: &str) -> Option<usize> {
+        self.members.iter().position(|known| known == member)
     }
 
     /// Checks a system against the models there are.
@@ -60,7 +75,19 @@ impl SystemPlan {
                 return Err(PlanError::DuplicateMember { system: system(), member: member.clone() });
             }
         }
-        Ok(Self { name: system(), members: spec.members.clone(), weights: weights(spec)?, gate: gate(spec)? })
+        let settings = Settings::resolve(spec).map_err(|source| PlanError::Setting { system: system(), source })?;
+        let drafts = matches!(settings.combination, Combination::Safe(_));
+        if drafts && let Some(gate) = spec.gate.as_ref().filter(|gate| !spec.members.contains(gate)) {
+            return Err(not_member(spec, gate));
+        }
+        Ok(Self {
+            name: system(),
+            members: spec.members.clone(),
+            weights: weights(spec)?,
+            gate: if drafts { None } else { gate(spec)? },
+            drafter: spec.gate.clone().filter(|_| drafts),
+            settings,
+        })
     }
 }
 
@@ -85,6 +112,10 @@ fn weights(spec: &SystemSpec) -> Result<Vec<f64>, PlanError> {
     Ok(given.iter().map(|weight| weight / sum).collect())
 }
 
+fn not_member(spec: &SystemSpec, gate: &str) -> PlanError {
+    PlanError::GateNotMember { system: spec.name.clone(), gate: gate.to_owned(), members: spec.members.clone() }
+}
+
 /// Gate and threshold: both or neither.
 fn gate(spec: &SystemSpec) -> Result<Option<GatePlan>, PlanError> {
     let system = spec.name.clone();
@@ -98,9 +129,7 @@ fn gate(spec: &SystemSpec) -> Result<Option<GatePlan>, PlanError> {
         (None, Some(threshold)) => {
             Err(PlanError::ThresholdWithoutGate { system, threshold, members: spec.members.clone() })
         }
-        (Some(gate), _) if !spec.members.contains(gate) => {
-            Err(PlanError::GateNotMember { system, gate: gate.clone(), members: spec.members.clone() })
-        }
+        (Some(gate), _) if !spec.members.contains(gate) => Err(not_member(spec, gate)),
         (Some(gate), None) => Err(PlanError::GateWithoutThreshold { system, gate: gate.clone() }),
         (Some(_), Some(_)) if spec.members.len() == 1 => Err(PlanError::GateAlone { system }),
         (Some(gate), Some(threshold)) => Ok(Some(GatePlan { member: gate.clone(), threshold })),

@@ -159,7 +159,7 @@ impl Sheet<'_> {
             return Ok(());
         }
         let mut outcome = Ok(());
-        let ended = system.generate(&requests, &mut |request, generation| {
+        let ended = system.generate_for(self.task, &places, &requests, &mut |request, generation| {
             continue_if(&mut outcome, || match places.get(request) {
                 Some(&index) => self.generated(index, &generation),
                 None => Err(self.protocol(format!("request {request} of {} answered", places.len()))),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use gac_ensemble::{Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Step};
-use gac_harness::recipe::{ModelPlan, ModelSource, Plan, SystemPlan};
+use gac_harness::recipe::{ModelPlan, ModelSource, Plan, Settings, SystemPlan};
 use gac_harness::{
     Aggregate, Answer, Document, Event, FilterScore, LoadedTask, MetricKey, Outcome, Reporter, Request, Score, Scorer,
     System, SystemError,
@@ -164,6 +164,9 @@ impl System for Fake {
                 end: false,
                 ensembled: self.members > 1,
                 probability: 0.5,
+                certainty: None,
+                proposed: None,
+                views: vec![],
             };
             let steps = if requests[index].trace { text.chars().map(step).collect() } else { vec![] };
             Generation {
@@ -216,6 +219,8 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
                 members: members(fake),
                 weights: vec![1.0 / fake.members as f64; fake.members],
                 gate: None,
+                drafter: None,
+                settings: Settings::default(),
             })
             .collect(),
         tasks: vec![],

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::files::{CheckpointError, ModelSource};
 
 /// Every file that what a model answers depends on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Artifacts {
-    /// `config.json` and, where there is one, `generation_config.json`.
+    /// `config.json` and, where there is one, `generation_config.json`. A GGUF file has all in its weights.
     pub configuration: Vec<PathBuf>,
     /// The safetensors files, in order.
     pub weights: Vec<PathBuf>,
@@ -23,13 +23,17 @@ impl ModelSource {
     /// # Errors
     /// When a required file is missing or cannot be fetched.
     pub fn artifacts(&self) -> Result<Artifacts, CheckpointError> {
+        if let Self::Gguf(path) = self {
+            // One file is everything.
+            return Ok(Artifacts { weights: vec![path.clone()], ..Artifacts::default() });
+        }
         let there = |names: [&str; 2]| -> Result<Vec<PathBuf>, CheckpointError> {
             let files = names.into_iter().map(|name| self.find(name)).collect::<Result<Vec<_>, _>>()?;
             Ok(files.into_iter().flatten().collect())
         };
         let configuration = there(["config.json", "generation_config.json"])?;
         let commit = match self {
-            Self::Folder(_) => None,
+            Self::Folder(_) | Self::Gguf(_) => None,
             Self::Hub(_) => configuration.first().and_then(|path| snapshot(path)),
         };
         Ok(Artifacts {
@@ -45,9 +49,13 @@ impl ModelSource {
     /// Names of required files that are not on this machine; none when the model loads without the network. Asks
     /// nobody.
     pub fn missing(&self) -> Vec<String> {
+        if let Self::Gguf(path) = self {
+            return if path.is_file() { Vec::new() } else { vec![path.display().to_string()] };
+        }
         let here = |file: &str| match self {
             Self::Folder(folder) => Some(folder.join(file)).filter(|path| path.is_file()),
-            Self::Hub(repository) => repository.cached(file),
+            Self::Gguf(_) => None,
+            Self::Hub(repository) => repository.cached_file(file),
         };
         let mut required = vec!["config.json".to_owned(), "tokenizer.json".to_owned()];
         if here("model.safetensors").is_none() {

@@ -12,12 +12,14 @@ use super::hub::{HubError, HubRepository, RepositoryKind};
 pub enum ModelSource {
     /// A folder on this machine.
     Folder(PathBuf),
+    /// A GGUF file on this machine.
+    Gguf(PathBuf),
     /// A repository of the hub.
     Hub(HubRepository),
 }
 
 impl ModelSource {
-    /// A folder where `text` names one, else a hub id `org/name[@revision]`.
+    /// A folder or a GGUF file where `text` names one, else a hub id `org/name[@revision]`.
     ///
     /// # Errors
     /// When it is neither.
@@ -27,21 +29,24 @@ impl ModelSource {
             return Ok(Self::Folder(path.to_owned()));
         }
         if path.exists() {
-            return Err(CheckpointError::NotAFolder { path: text.to_owned() });
+            return Self::local(path);
         }
         HubRepository::parse(RepositoryKind::Model, text)
             .map(Self::Hub)
             .ok_or_else(|| CheckpointError::NoSuchFolder { path: text.to_owned() })
     }
 
-    /// A folder that has to be there.
+    /// A folder or a GGUF file that has to be there.
     ///
     /// # Errors
-    /// When it is not, or is no folder.
-    pub fn folder(path: &Path) -> Result<Self, CheckpointError> {
+    /// When it is not, or is neither.
+    pub fn local(path: &Path) -> Result<Self, CheckpointError> {
         let text = || path.display().to_string();
         match path.metadata() {
             Ok(found) if found.is_dir() => Ok(Self::Folder(path.to_owned())),
+            Ok(_) if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) => {
+                Ok(Self::Gguf(path.to_owned()))
+            }
             Ok(_) => Err(CheckpointError::NotAFolder { path: text() }),
             Err(_) => Err(CheckpointError::NoSuchFolder { path: text() }),
         }
@@ -49,13 +54,19 @@ impl ModelSource {
 
     /// A required file.
     fn require(&self, file: &str) -> Result<PathBuf, CheckpointError> {
-        self.find(file)?.ok_or_else(|| CheckpointError::MissingFile { file: file.to_owned(), model: self.to_string() })
+        match self {
+            Self::Folder(_) | Self::Gguf(_) => self
+                .find(file)?
+                .ok_or_else(|| CheckpointError::MissingFile { file: file.to_owned(), model: self.to_string() }),
+            Self::Hub(repository) => Ok(repository.fetch(file)?),
+        }
     }
 
     /// A file that a checkpoint may lack.
     pub(crate) fn find(&self, file: &str) -> Result<Option<PathBuf>, CheckpointError> {
         match self {
             Self::Folder(folder) => Ok(Some(folder.join(file)).filter(|path| path.is_file())),
+            Self::Gguf(_) => Ok(None),
             Self::Hub(repository) => match repository.fetch(file) {
                 Ok(path) => Ok(Some(path)),
                 Err(HubError::NotThere { .. }) => Ok(None),
@@ -93,7 +104,7 @@ impl ModelSource {
 impl std::fmt::Display for ModelSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Folder(path) => write!(f, "{}", path.display()),
+            Self::Folder(path) | Self::Gguf(path) => write!(f, "{}", path.display()),
             Self::Hub(repository) => repository.fmt(f),
         }
     }
@@ -121,7 +132,7 @@ pub enum CheckpointError {
         path: String,
     },
     /// A file where a folder was expected.
-    #[error("`{path}` is a file; a model is a folder with config.json, or a hub id")]
+    #[error("`{path}` is a file; a model is a folder with config.json, a GGUF file (`.gguf`), or a hub id")]
     NotAFolder {
         /// What was given.
         path: String,
@@ -219,7 +230,9 @@ impl CheckpointError {
             Self::Hub(HubError::Failed { .. }) => {
                 "check the network and HF_TOKEN, or give a local folder; HF_HUB_OFFLINE=1 uses the cache alone"
             }
-            Self::Hub(HubError::NotThere { .. }) => "check the id and the revision, and HF_HUB_OFFLINE",
+            Self::Hub(HubError::NotThere { .. }) => {
+                "check the id, the revision and HF_TOKEN (a private or gated repository looks as if it were not there)"
+            }
             _ => return None,
         })
     }

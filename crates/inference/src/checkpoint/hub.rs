@@ -1,8 +1,8 @@
 //! Files of the Hugging Face hub: its cache, its environment variables, its network.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use hf_hub::api::sync::{ApiBuilder, ApiError};
+use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 
 /// One repository of the hub at one revision.
@@ -35,7 +35,8 @@ impl HubRepository {
                 && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         };
         let (organisation, name) = id.split_once('/')?;
-        (plain(organisation) && plain(name) && !revision.is_empty()).then(|| Self {
+        let sound = !revision.is_empty() && revision.split('/').all(&plain);
+        (plain(organisation) && plain(name) && sound).then(|| Self {
             kind,
             id: id.to_owned(),
             revision: revision.to_owned(),
@@ -43,50 +44,71 @@ impl HubRepository {
     }
 
     /// The path of `file` in the hub's cache on this machine, if it is there. Asks nobody.
-    pub fn cached(&self, file: &str) -> Option<PathBuf> {
-        let kind = match self.kind {
-            RepositoryKind::Model => RepoType::Model,
-            RepositoryKind::Dataset => RepoType::Dataset,
-        };
-        let repo = Repo::with_revision(self.id.clone(), kind, self.revision.clone());
-        Cache::from_env().repo(repo).get(file)
+    pub fn cached_file(&self, file: &str) -> Option<PathBuf> {
+        Cache::from_env().repo(self.repo()).get(file)
     }
 
     /// The path of `file` on this machine: from the hub's cache, or fetched into it.
     ///
-    /// `HF_HOME`, `HF_ENDPOINT`, `HF_TOKEN` and `HF_HUB_OFFLINE` are honoured. When the network fails, a cached file
-    /// is used.
+    /// `HF_HOME`, `HF_ENDPOINT`, `HF_TOKEN` and `HF_HUB_OFFLINE` are honoured.
     ///
     /// # Errors
     /// [`HubError::NotThere`] when the hub has no such file (or offline, the cache has none), [`HubError::Failed`]
     /// when the hub could not be asked.
     pub fn fetch(&self, file: &str) -> Result<PathBuf, HubError> {
+        if let Some(path) = self.cached_file(file) {
+            return Ok(path);
+        }
+        tracing::info!(repository = %self, file, "fetching from the hub");
+        self.ask(file, |hub| hub.get(file))
+    }
+
+    /// The names of all files, as the hub lists them.
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch); `file` is what the caller is looking for and is named in errors.
+    pub fn list(&self, file: &str) -> Result<Vec<String>, HubError> {
+        let info = self.ask(file, ApiRepo::info)?;
+        Ok(info.siblings.into_iter().map(|sibling| sibling.rfilename).collect())
+    }
+
+    /// The folder of the cache that holds what was fetched of this revision; it may not exist.
+    pub fn cached(&self) -> PathBuf {
+        self.cached_in(Cache::from_env().path())
+    }
+
+    fn cached_in(&self, cache: &Path) -> PathBuf {
+        let folder = cache.join(self.repo().folder_name());
+        let commit = std::fs::read_to_string(folder.join("refs").join(&self.revision))
+            .map_or_else(|_| self.revision.clone(), |commit| commit.trim().to_owned());
+        folder.join("snapshots").join(commit)
+    }
+
+    fn repo(&self) -> Repo {
         let kind = match self.kind {
             RepositoryKind::Model => RepoType::Model,
             RepositoryKind::Dataset => RepoType::Dataset,
         };
-        let repo = Repo::with_revision(self.id.clone(), kind, self.revision.clone());
-        let cache = Cache::from_env();
-        if let Some(path) = self.cached(file) {
-            return Ok(path);
-        }
+        Repo::with_revision(self.id.clone(), kind, self.revision.clone())
+    }
+
+    /// Asks the hub, unless `HF_HUB_OFFLINE` forbids it.
+    fn ask<T>(&self, file: &str, question: impl FnOnce(&ApiRepo) -> Result<T, ApiError>) -> Result<T, HubError> {
         let not_there = |place: Place| HubError::NotThere { file: file.to_owned(), id: self.to_string(), place };
         if offline() {
-            return Err(not_there(Place::Cache(cache.path().clone())));
+            return Err(not_there(Place::Cache(Cache::from_env().path().clone())));
         }
-        let failed = |reason: String| HubError::Failed {
+        let failed = |source: ApiError| HubError::Failed {
             file: file.to_owned(),
             id: self.to_string(),
-            reason: one_line(&reason),
+            reason: one_line(&source.to_string()),
         };
         let mut builder = ApiBuilder::from_env().with_progress(false);
         if let Some(token) = std::env::var("HF_TOKEN").ok().filter(|token| !token.is_empty()) {
             builder = builder.with_token(Some(token));
         }
-        let api = builder.build().map_err(|source| failed(source.to_string()))?;
-        api.repo(repo)
-            .get(file)
-            .map_err(|source| if is_missing(&source) { not_there(Place::Hub) } else { failed(source.to_string()) })
+        let hub = builder.build().map_err(failed)?.repo(self.repo());
+        question(&hub).map_err(|source| if is_missing(&source) { not_there(Place::Hub) } else { failed(source) })
     }
 }
 
@@ -170,8 +192,20 @@ mod tests {
 
     #[test]
     fn paths_are_not_hub_ids() {
-        for text in ["./models/a", "../a", "/a/b", "a/b/c", "name", "a/", "/b", "a/..", "a b/c", "a/b@"] {
+        for text in ["./models/a", "../a", "/a/b", "a/b/c", "name", "a/", "/b", "a/..", "a b/c", "a/b@", "a/b@../c"] {
             assert_eq!(HubRepository::parse(RepositoryKind::Model, text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_cached_folder_is_found_by_branch_and_by_commit() {
+        let cache = tempfile::tempdir().unwrap();
+        let root = cache.path().join("datasets--a--b");
+        std::fs::create_dir_all(root.join("refs")).unwrap();
+        std::fs::write(root.join("refs/main"), "0123abc\n").unwrap();
+        for text in ["a/b", "a/b@0123abc"] {
+            let repo = HubRepository::parse(RepositoryKind::Dataset, text).unwrap();
+            assert_eq!(repo.cached_in(cache.path()), root.join("snapshots/0123abc"));
         }
     }
 }

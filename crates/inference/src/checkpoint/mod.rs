@@ -3,5 +3,6 @@
 pub(crate) mod artifacts;
 pub(crate) mod config;
 pub(crate) mod files;
+pub(crate) mod gguf;
 pub(crate) mod hub;
 pub(crate) mod weights;

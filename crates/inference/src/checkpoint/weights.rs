@@ -3,30 +3,58 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Shape, Tensor};
 use safetensors::Dtype;
 
 use super::files::CheckpointError;
-use crate::device::WeightType;
+use super::gguf::Gguf;
+use crate::device::{Quantization, WeightType};
 
 /// A checkpoint's tensors by name. Nothing is read before it is asked for.
 pub(crate) struct Weights {
-    files: MmapedSafetensors,
-    /// Types by name: the error of an unsupported one should name it.
-    types: HashMap<String, Dtype>,
+    files: Files,
     model: String,
     device: Device,
     weight_type: WeightType,
+    quantization: Option<Quantization>,
+}
+
+enum Files {
+    Safetensors {
+        files: MmapedSafetensors,
+        /// Types by name: the error of an unsupported one should name it.
+        types: HashMap<String, Dtype>,
+    },
+    Gguf(Gguf),
+}
+
+/// A matrix of a linear layer, `(output, input)`.
+pub(crate) enum LinearWeight {
+    Plain(Tensor),
+    Quantised(QTensor),
 }
 
 impl Weights {
+    /// The tensors of a GGUF file.
+    pub(crate) fn of_gguf(
+        gguf: Gguf,
+        device: Device,
+        weight_type: WeightType,
+        quantization: Option<Quantization>,
+    ) -> Self {
+        let model = gguf.path().display().to_string();
+        Self { files: Files::Gguf(gguf), model, device, weight_type, quantization }
+    }
+
     /// Maps the files and reads their headers.
     pub(crate) fn open(
         paths: &[PathBuf],
         model: String,
         device: Device,
         weight_type: WeightType,
+        quantization: Option<Quantization>,
     ) -> Result<Self, CheckpointError> {
         for path in paths {
             let readable = std::fs::File::open(path).and_then(|file| file.metadata());
@@ -44,44 +72,94 @@ impl Weights {
             reason: first_line(&source),
         })?;
         let types = files.tensors().into_iter().map(|(name, view)| (name, view.dtype())).collect();
-        Ok(Self { files, types, model, device, weight_type })
+        Ok(Self { files: Files::Safetensors { files, types }, model, device, weight_type, quantization })
     }
 
     /// Whether there is a tensor of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.types.contains_key(name)
+        match &self.files {
+            Files::Safetensors { types, .. } => types.contains_key(name),
+            Files::Gguf(gguf) => gguf.has(name),
+        }
     }
 
     /// The tensor `name`, which must have `shape`; rounded to the weight type, then in the type we compute in.
     pub(crate) fn get(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor, CheckpointError> {
-        let expected = shape.into();
-        let model = || self.model.clone();
-        let tensor = || name.to_owned();
-        let Some(stored) = self.types.get(name) else {
-            return Err(CheckpointError::MissingTensor { tensor: tensor(), model: model() });
-        };
-        if !matches!(stored, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
-            return Err(CheckpointError::TensorType { tensor: tensor(), model: model(), found: format!("{stored:?}") });
-        }
-        let unreadable =
-            |source: candle_core::Error| CheckpointError::Unreadable { path: model(), reason: first_line(&source) };
-        let value = self.files.load(name, &self.device).map_err(unreadable)?;
-        if value.shape() != &expected {
-            return Err(CheckpointError::TensorShape {
-                tensor: tensor(),
-                model: model(),
-                found: value.dims().to_vec(),
-                expected: expected.dims().to_vec(),
-            });
-        }
-        let rounded = value.to_dtype(self.weight_type.resolve(value.dtype())).map_err(unreadable)?;
-        rounded.to_dtype(compute_type(&self.device, rounded.dtype())).map_err(unreadable)
+        let rounded = self.matrix(name, shape)?;
+        rounded.to_dtype(self.compute_type(rounded.dtype())).map_err(|source| self.unreadable(&source))
     }
-}
 
-/// The type we compute in: f32 on the CPU, the weights' own elsewhere.
-fn compute_type(device: &Device, weights: DType) -> DType {
-    if device.is_cpu() { DType::F32 } else { weights }
+    /// The tensor `name`, which must have `shape`, in the weight type.
+    pub(crate) fn matrix(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor, CheckpointError> {
+        let value = match self.linear(name, shape)? {
+            LinearWeight::Plain(value) => value,
+            LinearWeight::Quantised(value) => value.dequantize(&self.device).map_err(|e| self.unreadable(&e))?,
+        };
+        value.to_dtype(self.weight_type.resolve(value.dtype())).map_err(|source| self.unreadable(&source))
+    }
+
+    /// The tensor `name`, which must have `shape`, as it is stored: in the weight type, or quantised.
+    pub(crate) fn linear(&self, name: &str, shape: impl Into<Shape>) -> Result<LinearWeight, CheckpointError> {
+        let expected = shape.into();
+        if !self.has(name) {
+            return Err(CheckpointError::MissingTensor { tensor: name.to_owned(), model: self.model.clone() });
+        }
+        let check = |found: &Shape| {
+            if found == &expected {
+                return Ok(());
+            }
+            Err(CheckpointError::TensorShape {
+                tensor: name.to_owned(),
+                model: self.model.clone(),
+                found: found.dims().to_vec(),
+                expected: expected.dims().to_vec(),
+            })
+        };
+        match &self.files {
+            Files::Safetensors { files, types } => {
+                let stored = types.get(name);
+                if !matches!(stored, Some(Dtype::F32 | Dtype::F16 | Dtype::BF16)) {
+                    return Err(CheckpointError::TensorType {
+                        tensor: name.to_owned(),
+                        model: self.model.clone(),
+                        found: stored.map_or_else(String::new, |stored| format!("{stored:?}")),
+                    });
+                }
+                let value = files.load(name, &self.device).map_err(|source| self.unreadable(&source))?;
+                check(value.shape())?;
+                let rounded = value.to_dtype(self.weight_type.resolve(value.dtype()));
+                Ok(LinearWeight::Plain(rounded.map_err(|source| self.unreadable(&source))?))
+            }
+            Files::Gguf(gguf) => {
+                let value = gguf.tensor(name, &self.device).map_err(|source| self.unreadable(&source))?;
+                check(value.shape())?;
+                let stored = match value.dtype() {
+                    GgmlDType::F32 => DType::F32,
+                    GgmlDType::F16 => DType::F16,
+                    GgmlDType::BF16 => DType::BF16,
+                    _ => return Ok(LinearWeight::Quantised(value)),
+                };
+                let plain = value.dequantize(&self.device);
+                let plain = plain.and_then(|plain| plain.to_dtype(self.weight_type.resolve(stored)));
+                Ok(LinearWeight::Plain(plain.map_err(|source| self.unreadable(&source))?))
+            }
+        }
+    }
+
+    /// How linear layers are quantised.
+    pub(crate) fn quantization(&self) -> Option<Quantization> {
+        self.quantization
+    }
+
+    /// The type of activations with weights of type `weights`: f32 on the CPU, the weights' own elsewhere.
+    pub(crate) fn compute_type(&self, weights: DType) -> DType {
+        if self.device.is_cpu() { DType::F32 } else { weights }
+    }
+
+    /// The error for a tensor that could not be read or converted.
+    pub(crate) fn unreadable(&self, source: &candle_core::Error) -> CheckpointError {
+        CheckpointError::Unreadable { path: self.model.clone(), reason: first_line(source) }
+    }
 }
 
 fn first_line(source: &candle_core::Error) -> String {

@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::batch::Segment;
 use super::blocks::BLOCK;
 use super::cache::LayerCache;
-use crate::kernel::{self, Simd, Visible};
+use super::fused::contiguous;
+use crate::kernel::{self, Query, Simd, Visible};
 
 /// One layer's attention: which rows belong to which sequence, and what they see.
 pub(crate) struct Attention {
     pub(crate) segments: Arc<Vec<Segment>>,
     pub(crate) scale: f32,
+    /// Soft cap of scores.
+    pub(crate) cap: Option<f32>,
     pub(crate) window: Option<usize>,
     pub(crate) simd: Simd,
 }
@@ -55,6 +58,10 @@ impl Attention {
                 .contiguous()?
                 .reshape((kv_heads, group * segment.length, width))?;
             let scores = (queries.matmul(&keys.transpose(1, 2)?)?.to_dtype(DType::F32)? * f64::from(self.scale))?;
+            let scores = match self.cap.map(f64::from) {
+                Some(cap) => ((scores / cap)?.tanh()? * cap)?,
+                None => scores,
+            };
             let mask: Vec<f32> = (0..segment.length)
                 .flat_map(|row| {
                     let (from, to) = self.range(segment.past + row);
@@ -110,16 +117,10 @@ impl CustomOp3 for Attention {
                 stride: kv_heads * width,
                 offset: head / (heads / kv_heads) * width,
             };
-            kernel::attend(self.simd, &queries[index * width..][..width], self.scale, seen, scores, out);
+            let query = Query { values: &queries[index * width..][..width], scale: self.scale, cap: self.cap };
+            kernel::attend(self.simd, query, seen, scores, out);
         });
         Ok((CpuStorage::F32(out), (tokens, heads * width).into()))
-    }
-}
-
-fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    match layout.contiguous_offsets() {
-        Some((from, to)) => Ok(&storage.as_slice::<f32>()?[from..to]),
-        None => bail!("paged attention needs contiguous tensors"),
     }
 }
 
@@ -149,8 +150,9 @@ mod tests {
             Segment { start: 6, length: 20, past: 13, blocks: vec![0, 5, 2] },
         ]);
         let queries = Tensor::randn(0f32, 1.0, (26, heads, width), &device)?;
-        for window in [None, Some(7)] {
-            let attention = || Attention { segments: Arc::clone(&segments), scale: 0.35, window, simd: Simd::detect() };
+        for (window, cap) in [(None, None), (Some(7), None), (None, Some(0.5))] {
+            let segments = || Arc::clone(&segments);
+            let attention = || Attention { segments: segments(), scale: 0.35, cap, window, simd: Simd::detect() };
             let kernel = attention().apply(&queries, &cache)?;
             let plain = attention().gathered(&queries, &cache)?;
             assert!(max_abs(&(kernel - plain)?)? < 1e-5);

@@ -16,7 +16,7 @@ pub(crate) const BLOCK: usize = 16;
 pub(crate) type BlockId = u32;
 
 /// What identifies a full block: the block before it (by serial number, 0 for none) and its own tokens.
-type BlockKey = (u64, [TokenId; BLOCK]);
+pub(crate) type BlockKey = (u64, [TokenId; BLOCK]);
 
 #[derive(Default)]
 struct Block {
@@ -83,17 +83,40 @@ impl BlockTable {
 
     /// Opens a sequence that already holds the longest remembered prefix of `prompt`, its last token excluded.
     pub(crate) fn open(&mut self, prompt: &[TokenId]) -> SequenceId {
-        let mut sequence = Sequence::default();
-        let mut parent = 0;
-        let reusable = prompt.len().saturating_sub(1) / BLOCK;
-        for tokens in prompt.as_chunks::<BLOCK>().0.iter().take(reusable) {
+        let id = self.insert(Sequence::default());
+        self.adopt(id, &prompt[..prompt.len().saturating_sub(1)]);
+        id
+    }
+
+    /// Appends to a sequence what is remembered of the beginning of `tokens`: whole blocks, found by their tokens and
+    /// all before them. Gives the number of tokens appended.
+    pub(crate) fn adopt(&mut self, id: SequenceId, tokens: &[TokenId]) -> usize {
+        let Some(mut parent) = self.whole_parent(id) else { return 0 };
+        let mut adopted = 0;
+        for tokens in tokens.as_chunks::<BLOCK>().0 {
             let Some(&block) = self.remembered.get(&(parent, *tokens)) else { break };
             parent = self.serial(block);
             self.acquire(block);
-            sequence.blocks.push(block);
-            sequence.tokens.extend_from_slice(tokens);
+            if let Some(sequence) = self.sequences.get_mut(&id) {
+                sequence.blocks.push(block);
+                sequence.tokens.extend_from_slice(tokens);
+            }
+            adopted += BLOCK;
         }
-        self.insert(sequence)
+        adopted
+    }
+
+    /// What identifies the block after the last one of a sequence of whole remembered blocks, should it hold `tokens`:
+    /// two sequences with the same key are about to compute the same.
+    pub(crate) fn next_key(&self, id: SequenceId, tokens: &[TokenId]) -> Option<BlockKey> {
+        Some((self.whole_parent(id)?, *tokens.first_chunk::<BLOCK>()?))
+    }
+
+    /// Serial number of the last block of a sequence of whole remembered blocks, 0 when it is empty.
+    fn whole_parent(&self, id: SequenceId) -> Option<u64> {
+        let sequence = self.sequences.get(&id)?;
+        let (whole, []) = sequence.tokens.as_chunks::<BLOCK>() else { return None };
+        whole.iter().try_fold(0, |parent, tokens| Some(self.serial(*self.remembered.get(&(parent, *tokens))?)))
     }
 
     pub(crate) fn fork(&mut self, id: SequenceId) -> Result<SequenceId, ModelError> {
@@ -271,6 +294,20 @@ mod tests {
         other[3] = TokenId(99);
         let other = table.open(&other);
         assert_eq!(table.length(other), 0);
+    }
+
+    #[test]
+    fn an_open_sequence_adopts_what_another_has_computed_since() {
+        let mut table = BlockTable::new(8);
+        let (first, second) = (table.open(&ids(0..40)), table.open(&ids(0..40)));
+        assert_eq!(table.next_key(first, &ids(0..40)), table.next_key(second, &ids(0..39)));
+        table.reserve(first, &ids(0..40)).unwrap();
+        assert_eq!(table.adopt(second, &ids(0..40)), 0, "nothing is computed yet");
+        table.remember(first);
+        assert_eq!(table.adopt(second, &ids(0..40)), 32);
+        assert_eq!(table.get(second).unwrap().blocks, table.get(first).unwrap().blocks[..2]);
+        table.reserve(second, &ids(32..35)).unwrap();
+        assert_eq!(table.adopt(second, &ids(35..60)), 0, "the last block is not whole");
     }
 
     #[test]

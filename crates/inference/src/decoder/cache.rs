@@ -22,7 +22,7 @@ impl PagedCache {
     pub(crate) fn new(config: &DecoderConfig, blocks: usize, device: &Device, dtype: DType) -> Result<Self> {
         let shape = (blocks * BLOCK, config.kv_heads, config.head_dim);
         let layers = config
-            .windows
+            .layers
             .iter()
             .map(|_| {
                 Ok(LayerCache {
@@ -36,7 +36,7 @@ impl PagedCache {
 
     /// Bytes that one block takes over all layers.
     pub(crate) fn block_bytes(config: &DecoderConfig, dtype: DType) -> usize {
-        config.windows.len() * 2 * BLOCK * config.kv_heads * config.head_dim * dtype.size_in_bytes()
+        config.layers.len() * 2 * BLOCK * config.kv_heads * config.head_dim * dtype.size_in_bytes()
     }
 
     pub(crate) fn layer(&self, index: usize) -> &LayerCache {

@@ -1,16 +1,25 @@
-//! The parts of a layer.
+//! Linear layers.
 
-use candle_core::{Result, Tensor};
-use candle_nn::ops::{rms_norm, silu};
+use candle_core::backend::BackendStorage;
+use candle_core::quantized::{QMatMul, QTensor};
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Module, Result, Shape, Tensor, bail};
 
-use crate::checkpoint::config::Activation;
 use crate::checkpoint::files::CheckpointError;
-use crate::checkpoint::weights::Weights;
+use crate::checkpoint::weights::{LinearWeight, Weights};
+use crate::device::Quantization;
+use crate::kernel::{Matrix, Simd, matmul};
 
-/// `x W^T + b`.
+/// `x W^T + b`, the weights in the type they are stored in or quantised.
 pub(crate) struct Linear {
-    weight: Tensor,
+    /// Their outputs stand side by side. Several only where quantised weights cannot be joined.
+    parts: Vec<Weight>,
     bias: Option<Tensor>,
+}
+
+/// `(output, input)`.
+enum Weight {
+    Plain(Tensor),
+    Quantised(QMatMul),
 }
 
 impl Linear {
@@ -21,19 +30,80 @@ impl Linear {
         (input, output): (usize, usize),
         bias: bool,
     ) -> std::result::Result<Self, CheckpointError> {
-        let weight = weights.get(&format!("{name}.weight"), (output, input))?;
-        let bias = bias.then(|| weights.get(&format!("{name}.bias"), output)).transpose()?;
-        Ok(Self { weight, bias })
+        Self::load_joined(weights, &[(name.to_owned(), output)], input, bias)
+    }
+
+    /// Reads several layers over the same input as one, their outputs side by side.
+    pub(crate) fn load_joined(
+        weights: &Weights,
+        names: &[(String, usize)],
+        input: usize,
+        bias: bool,
+    ) -> std::result::Result<Self, CheckpointError> {
+        let join = |tensors: &[Tensor]| match tensors {
+            [one] => Ok(one.clone()),
+            _ => Tensor::cat(tensors, 0).map_err(|source| weights.unreadable(&source)),
+        };
+        let (mut plain, mut parts) = (Vec::new(), Vec::new());
+        for (name, output) in names {
+            match weights.linear(&format!("{name}.weight"), (*output, input))? {
+                LinearWeight::Plain(weight) => plain.push(weight),
+                LinearWeight::Quantised(weight) => {
+                    let weight = QMatMul::from_qtensor(weight).map_err(|source| weights.unreadable(&source))?;
+                    if !plain.is_empty() {
+                        parts.push(Weight::Plain(join(&std::mem::take(&mut plain))?));
+                    }
+                    parts.push(Weight::Quantised(weight));
+                }
+            }
+        }
+        if !plain.is_empty() {
+            parts.push(Weight::Plain(join(&plain)?));
+        }
+        if !bias {
+            return Ok(Self { parts, bias: None });
+        }
+        let biases = names.iter().map(|(name, output)| weights.get(&format!("{name}.bias"), *output));
+        let bias = Some(join(&biases.collect::<std::result::Result<Vec<_>, _>>()?)?);
+        Ok(Self { parts, bias })
+    }
+
+    /// The layer with its rows, of weight and bias alike, put in another order.
+    pub(crate) fn map(self, reorder: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
+        let [Weight::Plain(weight)] = &self.parts[..] else { bail!("quantised rows stay in their order") };
+        Ok(Self { parts: vec![Weight::Plain(reorder(weight)?)], bias: self.bias.as_ref().map(reorder).transpose()? })
     }
 
     /// A layer without bias over a weight that is shared with another, `(output, input)`.
     pub(crate) fn tied(weight: Tensor) -> Self {
-        Self { weight, bias: None }
+        Self { parts: vec![Weight::Plain(weight)], bias: None }
+    }
+
+    /// The layer as `quantization` has it; as it is where its rows do not consist of whole blocks.
+    pub(crate) fn quantised(self, quantization: Option<Quantization>) -> Result<Self> {
+        let Some(quantization) = quantization else { return Ok(self) };
+        let quantise = |part: Weight| match part {
+            Weight::Plain(weight) => match quantization.block_type(weight.dim(1)?) {
+                Some(dtype) => {
+                    let quantised = QTensor::quantize(&weight.to_dtype(DType::F32)?, dtype)?;
+                    Ok(Weight::Quantised(QMatMul::from_qtensor(quantised)?))
+                }
+                None => Ok(Weight::Plain(weight)),
+            },
+            quantised @ Weight::Quantised(_) => Ok(quantised),
+        };
+        Ok(Self { parts: self.parts.into_iter().map(quantise).collect::<Result<_>>()?, bias: self.bias })
     }
 
     /// `(T, input)` to `(T, output)`.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        let product = input.matmul(&self.weight.t()?)?;
+        let product = match &self.parts[..] {
+            [one] => one.forward(input)?,
+            parts => {
+                let products = parts.iter().map(|part| part.forward(input)).collect::<Result<Vec<_>>>()?;
+                Tensor::cat(&products, 1)?
+            }
+        };
         match &self.bias {
             Some(bias) => product.broadcast_add(bias),
             None => Ok(product),
@@ -41,43 +111,46 @@ impl Linear {
     }
 }
 
-/// Root-mean-square norm.
-pub(crate) struct RmsNorm {
-    weight: Tensor,
-    epsilon: f32,
-}
-
-impl RmsNorm {
-    pub(crate) fn load(
-        weights: &Weights,
-        name: &str,
-        width: usize,
-        epsilon: f64,
-    ) -> std::result::Result<Self, CheckpointError> {
-        Ok(Self { weight: weights.get(&format!("{name}.weight"), width)?, epsilon: epsilon as f32 })
-    }
-
-    pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        rms_norm(input, &self.weight, self.epsilon)
+impl Weight {
+    fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Plain(weight) if input.device().is_cpu() => input.apply_op2_no_bwd(weight, &Product),
+            Self::Plain(weight) => input.matmul(&weight.t()?),
+            Self::Quantised(weight) => weight.forward(input),
+        }
     }
 }
 
-/// A gated MLP: `down(activation(gate(x)) * up(x))`.
-pub(crate) struct GatedMlp {
-    pub(crate) gate: Linear,
-    pub(crate) up: Linear,
-    pub(crate) down: Linear,
-    pub(crate) activation: Activation,
-}
+/// `x W^T` on the CPU by our own kernel: candle has none for bfloat16.
+struct Product;
 
-impl GatedMlp {
-    pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        let gate = self.gate.forward(input)?;
-        let gate = match self.activation {
-            Activation::Silu => silu(&gate)?,
-            Activation::Gelu => gate.gelu_erf()?,
-            Activation::GeluTanh => gate.gelu()?,
+impl CustomOp2 for Product {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        input: &CpuStorage,
+        input_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (rows, inner) = input_layout.shape().dims2()?;
+        let (columns, _) = weight_layout.shape().dims2()?;
+        let (Some((x_from, x_to)), Some((w_from, w_to))) =
+            (input_layout.contiguous_offsets(), weight_layout.contiguous_offsets())
+        else {
+            bail!("a linear layer needs contiguous tensors");
         };
-        self.down.forward(&(gate * self.up.forward(input)?)?)
+        let matrix = match weight {
+            CpuStorage::F32(values) => Matrix::F32(&values[w_from..w_to]),
+            CpuStorage::BF16(values) => Matrix::Bf16(&values[w_from..w_to]),
+            CpuStorage::F16(values) => Matrix::F16(&values[w_from..w_to]),
+            other => bail!("a linear layer cannot use weights of type {:?}", other.dtype()),
+        };
+        let x = &input.as_slice::<f32>()?[x_from..x_to];
+        let out = matmul(Simd::detect(), x, matrix, inner);
+        Ok((CpuStorage::F32(out), (rows, columns).into()))
     }
 }

@@ -1,71 +1,139 @@
-//! Rotary position embedding (Su et al. 2021, arXiv 2104.09864), half-rotated as in Llama.
+//! Rotary position embedding (Su et al. 2021, arXiv 2104.09864).
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use crate::checkpoint::config::{RopeConfig, RopeScaling};
+use crate::checkpoint::config::{RopeConfig, RopeScaling, RopeStyle};
 
-/// Cosines and sines by position, `(context, head_dim / 2)` each.
+/// Frequencies of a rotary embedding.
 ///
 /// Angles are computed in f64: in bf16 positions past 256 would already be wrong.
 pub(crate) struct RopeTable {
-    inverse_frequencies: Vec<f64>,
-    device: Device,
-    dtype: DType,
+    frequencies: Vec<f64>,
+    /// Frequencies from a position on (`LongRoPE`).
+    beyond: Option<(u32, Vec<f64>)>,
+    /// Factor of cosines and sines.
+    scale: f64,
+    style: RopeStyle,
+}
+
+/// Cosines and sines of a batch's positions, `(T, width / 2)` each.
+#[derive(Clone)]
+pub(crate) struct Angles {
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+    half: usize,
+    pub(crate) style: RopeStyle,
 }
 
 impl RopeTable {
-    pub(crate) fn new(config: &RopeConfig, head_dim: usize, device: &Device, dtype: DType) -> Self {
-        Self { inverse_frequencies: inverse_frequencies(config, head_dim), device: device.clone(), dtype }
-    }
-
-    /// Cosines and sines of `positions`, `(T, head_dim / 2)` each, in the type we compute in.
-    pub(crate) fn at(&self, positions: &[u32]) -> Result<(Tensor, Tensor)> {
-        let half = self.inverse_frequencies.len();
-        let mut cos = Vec::with_capacity(positions.len() * half);
-        let mut sin = Vec::with_capacity(positions.len() * half);
-        for &position in positions {
-            for frequency in &self.inverse_frequencies {
-                let angle = f64::from(position) * frequency;
-                cos.push(angle.cos() as f32);
-                sin.push(angle.sin() as f32);
-            }
-        }
-        let tensor = |values| Tensor::from_vec(values, (positions.len(), half), &self.device)?.to_dtype(self.dtype);
-        Ok((tensor(cos)?, tensor(sin)?))
-    }
-}
-
-/// Radians per position, `(head_dim / 2,)`.
-fn inverse_frequencies(config: &RopeConfig, head_dim: usize) -> Vec<f64> {
-    (0..head_dim / 2)
-        .map(|pair| {
-            let plain = config.theta.powf(-(2.0 * pair as f64) / head_dim as f64);
-            match config.scaling {
-                RopeScaling::None => plain,
-                RopeScaling::Linear { factor } => plain / factor,
-                RopeScaling::Llama3 { factor, low, high, original_context } => {
+    pub(crate) fn new(config: &RopeConfig) -> Self {
+        let plain: Vec<f64> =
+            (0..config.width / 2).map(|pair| config.theta.powf(-(2.0 * pair as f64) / config.width as f64)).collect();
+        let divided = |by: &[f64]| plain.iter().zip(by).map(|(plain, by)| plain / by).collect();
+        let (frequencies, beyond, scale) = match &config.scaling {
+            RopeScaling::None => (plain, None, 1.0),
+            RopeScaling::Linear { factor } => (plain.iter().map(|plain| plain / factor).collect(), None, 1.0),
+            RopeScaling::Divided { by } => (divided(by), None, 1.0),
+            &RopeScaling::Llama3 { factor, low, high, original_context } => {
+                let stretch = |&plain: &f64| {
                     let wavelength = 2.0 * std::f64::consts::PI / plain;
                     // 0 at the long waves, which are stretched; 1 at the short ones, which are kept.
                     let kept = ((original_context / wavelength - low) / (high - low)).clamp(0.0, 1.0);
                     plain * kept + plain / factor * (1.0 - kept)
-                }
+                };
+                (plain.iter().map(stretch).collect(), None, 1.0)
             }
-        })
-        .collect()
+            &RopeScaling::Yarn { factor, fast, slow, truncate, original_context, attention } => {
+                // The component whose wave turns so many times over the original context.
+                let component = |turns: f64| {
+                    config.width as f64 * (original_context / (turns * 2.0 * std::f64::consts::PI)).ln()
+                        / (2.0 * config.theta.ln())
+                };
+                let (low, high) = (component(fast), component(slow));
+                let (low, high) = if truncate { (low.floor(), high.ceil()) } else { (low, high) };
+                let (low, high) = (low.max(0.0), high.min(config.width as f64 - 1.0));
+                let span = if high - low < 1e-9 { 0.001 } else { high - low };
+                let stretch = |(pair, plain): (usize, &f64)| {
+                    let divided = ((pair as f64 - low) / span).clamp(0.0, 1.0);
+                    plain / factor * divided + plain * (1.0 - divided)
+                };
+                (plain.iter().enumerate().map(stretch).collect(), None, attention)
+            }
+            RopeScaling::Long { short, long, original_context, attention } => {
+                (divided(short), Some((*original_context as u32, divided(long))), *attention)
+            }
+        };
+        Self { frequencies, beyond, scale, style: config.style }
+    }
+
+    /// Cosines and sines of `positions`.
+    pub(crate) fn angles(&self, positions: &[u32]) -> Angles {
+        let half = self.frequencies.len();
+        let mut cos = Vec::with_capacity(positions.len() * half);
+        let mut sin = Vec::with_capacity(positions.len() * half);
+        for &position in positions {
+            let frequencies = match &self.beyond {
+                Some((from, beyond)) if position >= *from => beyond,
+                _ => &self.frequencies,
+            };
+            for frequency in frequencies {
+                let angle = f64::from(position) * frequency;
+                cos.push((angle.cos() * self.scale) as f32);
+                sin.push((angle.sin() * self.scale) as f32);
+            }
+        }
+        Angles { cos, sin, half, style: self.style }
+    }
+}
+
+impl Angles {
+    /// Cosines and sines of row `row`, `width / 2` each.
+    pub(crate) fn of(&self, row: usize) -> (&[f32], &[f32]) {
+        let range = row * self.half..(row + 1) * self.half;
+        (&self.cos[range.clone()], &self.sin[range])
+    }
+
+    /// Rotates `(T, heads, head_dim)` by tensor operations, for devices without the fused ones.
+    pub(crate) fn rotate(&self, x: &Tensor) -> Result<Tensor> {
+        let (tokens, heads, head_dim) = x.dims3()?;
+        let width = 2 * self.half;
+        let tensor = |values: &[f32]| table(values, (tokens, self.half), x.device(), x.dtype());
+        let (cos, sin) = (tensor(&self.cos)?, tensor(&self.sin)?);
+        let turned = x.narrow(2, 0, width)?.contiguous()?;
+        let rotated = match self.style {
+            RopeStyle::Halves => candle_nn::rotary_emb::rope_thd(&turned.unsqueeze(0)?, &cos, &sin)?.squeeze(0)?,
+            RopeStyle::Pairs => {
+                // (1, heads, T, width) is what candle's interleaved rotation takes.
+                let by_head = turned.transpose(0, 1)?.contiguous()?.unsqueeze(0)?;
+                candle_nn::rotary_emb::rope_i(&by_head, &cos, &sin)?.squeeze(0)?.transpose(0, 1)?.contiguous()?
+            }
+        };
+        if width == head_dim {
+            return rotated.reshape((tokens, heads, head_dim));
+        }
+        Tensor::cat(&[rotated, x.narrow(2, width, head_dim - width)?.contiguous()?], 2)
+    }
+}
+
+fn table(values: &[f32], shape: (usize, usize), device: &Device, dtype: DType) -> Result<Tensor> {
+    Tensor::from_slice(values, shape, device)?.to_dtype(dtype)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn plain(theta: f64, width: usize) -> RopeConfig {
+        RopeConfig { theta, width, style: RopeStyle::Halves, scaling: RopeScaling::None }
+    }
+
     #[test]
     fn llama3_scaling_keeps_short_waves_and_divides_long_ones() {
-        let plain = RopeConfig { theta: 500_000.0, scaling: RopeScaling::None };
         let scaled = RopeConfig {
             scaling: RopeScaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original_context: 8192.0 },
-            ..plain
+            ..plain(500_000.0, 128)
         };
-        let (plain, scaled) = (inverse_frequencies(&plain, 128), inverse_frequencies(&scaled, 128));
+        let (plain, scaled) = (RopeTable::new(&plain(500_000.0, 128)).frequencies, RopeTable::new(&scaled).frequencies);
         assert!((plain[0] - scaled[0]).abs() < 1e-15);
         assert!((plain[63] / scaled[63] - 8.0).abs() < 1e-9);
         assert!(plain.iter().zip(&scaled).all(|(p, s)| s <= p));
@@ -73,10 +141,25 @@ mod tests {
 
     #[test]
     fn positions_far_out_are_exact_to_f32() {
-        let config = RopeConfig { theta: 10_000.0, scaling: RopeScaling::None };
-        let table = RopeTable::new(&config, 4, &Device::Cpu, DType::F32);
-        let (cos, _) = table.at(&[100_003]).unwrap();
-        let cos = cos.to_vec2::<f32>().unwrap();
-        assert!((f64::from(cos[0][0]) - 100_003f64.cos()).abs() < 1e-6);
+        let angles = RopeTable::new(&plain(10_000.0, 4)).angles(&[100_003]);
+        assert!((f64::from(angles.of(0).0[0]) - 100_003f64.cos()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_fused_rotation_is_the_one_by_tensor_operations() -> Result<()> {
+        let (tokens, heads, head_dim) = (5, 3, 8);
+        let x = Tensor::randn(0f32, 1.0, (tokens, heads, head_dim), &Device::Cpu)?;
+        for style in [RopeStyle::Halves, RopeStyle::Pairs] {
+            for width in [4, 8] {
+                let table = RopeTable::new(&RopeConfig { style, ..plain(100.0, width) });
+                let angles = table.angles(&[3, 4, 5, 0, 1]);
+                let plain = angles.rotate(&x)?;
+                let op = super::super::fused::QueriesOp { angles: Some(&angles), heads, head_dim };
+                let fused = x.reshape((tokens, heads * head_dim))?.apply_op1_no_bwd(&op)?;
+                let error = (plain - fused)?.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>()?;
+                assert!(error < 1e-6, "{style:?} {width}: {error}");
+            }
+        }
+        Ok(())
     }
 }

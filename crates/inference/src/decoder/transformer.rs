@@ -3,62 +3,78 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor};
-use candle_nn::rotary_emb::rope_thd;
 
 use super::attention::Attention;
 use super::batch::RaggedBatch;
 use super::cache::{LayerCache, PagedCache};
-use super::layers::{GatedMlp, Linear, RmsNorm};
-use super::rope::RopeTable;
-use crate::checkpoint::config::DecoderConfig;
+use super::fused::{QueriesOp, StoreOp, add};
+use super::layers::Linear;
+use super::mlp::Mlp;
+use super::norm::Norm;
+use super::projections::QueryKeyValue;
+use super::rope::{Angles, RopeTable};
+use crate::checkpoint::config::{Block, DecoderConfig, LayerConfig};
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::Weights;
+use crate::device::Quantization;
 use crate::kernel::Simd;
 
 /// A decoder-only transformer.
 pub(crate) struct Transformer {
     config: DecoderConfig,
+    /// `(V, H)`, in the type that is stored.
     embedding: Tensor,
     layers: Vec<Layer>,
-    norm: RmsNorm,
+    norm: Norm,
     head: Linear,
-    rope: RopeTable,
+    ropes: Vec<RopeTable>,
+    /// The type of activations, keys and values.
+    dtype: DType,
     simd: Simd,
 }
 
 struct Layer {
-    attention_norm: RmsNorm,
-    query: Linear,
-    key: Linear,
-    value: Linear,
+    /// Before attention; none where norms come after.
+    attention_norm: Option<Norm>,
+    projections: QueryKeyValue,
     output: Linear,
-    mlp_norm: RmsNorm,
-    mlp: GatedMlp,
+    attention_post_norm: Option<Norm>,
+    mlp_norm: Option<Norm>,
+    mlp: Mlp,
+    mlp_post_norm: Option<Norm>,
     window: Option<usize>,
+    rope: Option<usize>,
 }
 
 impl Transformer {
     /// Reads the weights that `config` asks for.
-    pub(crate) fn load(
-        config: DecoderConfig,
-        weights: &Weights,
-        device: &Device,
-    ) -> std::result::Result<Self, CheckpointError> {
-        let embedding = weights.get("model.embed_tokens.weight", (config.vocabulary, config.hidden))?;
+    pub(crate) fn load(config: DecoderConfig, weights: &Weights) -> std::result::Result<Self, CheckpointError> {
+        let names = &config.names;
+        let embedding = weights.matrix(&format!("{}.weight", names.embedding), (config.vocabulary, config.hidden))?;
         let layers = config
-            .windows
+            .layers
             .iter()
             .enumerate()
-            .map(|(index, &window)| Layer::load(&config, weights, index, window))
+            .map(|(index, layer)| Layer::load(&config, weights, index, layer))
             .collect::<std::result::Result<_, _>>()?;
-        let head = if config.tied_embeddings.unwrap_or(!weights.has("lm_head.weight")) {
+        let head = if config.tied_embeddings.unwrap_or(!weights.has(&format!("{}.weight", names.output))) {
             Linear::tied(embedding.clone())
         } else {
-            Linear::load(weights, "lm_head", (config.hidden, config.vocabulary), false)?
+            Linear::load(weights, names.output, (config.hidden, config.vocabulary), false)?
         };
-        let rope = RopeTable::new(&config.rope, config.head_dim, device, embedding.dtype());
-        let norm = RmsNorm::load(weights, "model.norm", config.hidden, config.norm_epsilon)?;
-        Ok(Self { embedding, layers, norm, head, rope, simd: Simd::detect(), config })
+        let head = head
+            .quantised(weights.quantization().map(Quantization::of_output))
+            .map_err(|source| weights.unreadable(&source))?;
+        Ok(Self {
+            ropes: config.ropes.iter().map(RopeTable::new).collect(),
+            norm: Norm::load(weights, names.final_norm, config.hidden, config.norm)?,
+            dtype: weights.compute_type(embedding.dtype()),
+            simd: Simd::detect(),
+            embedding,
+            layers,
+            head,
+            config,
+        })
     }
 
     pub(crate) fn config(&self) -> &DecoderConfig {
@@ -67,7 +83,7 @@ impl Transformer {
 
     /// The type of activations, keys and values.
     pub(crate) fn dtype(&self) -> DType {
-        self.embedding.dtype()
+        self.dtype
     }
 
     pub(crate) fn device(&self) -> &Device {
@@ -79,47 +95,85 @@ impl Transformer {
     /// Keys and values are written to the slots that the batch names.
     pub(crate) fn forward(&self, batch: &RaggedBatch, cache: &PagedCache) -> Result<Option<Tensor>> {
         let device = self.embedding.device();
+        let multipliers = self.config.multipliers;
         let tokens = Tensor::new(batch.tokens.as_slice(), device)?;
-        let rope = self.rope.at(&batch.positions)?;
-        let mut hidden = self.embedding.index_select(&tokens, 0)?;
+        let angles: Vec<Angles> = self.ropes.iter().map(|rope| rope.angles(&batch.positions)).collect();
+        let mut hidden = self.embedding.index_select(&tokens, 0)?.to_dtype(self.dtype)?;
+        hidden = times(hidden, multipliers.embedding)?;
         for (index, layer) in self.layers.iter().enumerate() {
-            hidden = self.layer(layer, &hidden, &rope, batch, cache.layer(index))?;
+            let angles = layer.rope.map(|rope| &angles[rope]);
+            hidden = self.layer(layer, &hidden, angles, batch, cache.layer(index))?;
         }
         if batch.wanted.is_empty() {
             return Ok(None);
         }
         let wanted = Tensor::new(batch.wanted.as_slice(), device)?;
         let hidden = self.norm.forward(&hidden.index_select(&wanted, 0)?)?;
-        Ok(Some(self.head.forward(&hidden)?.to_dtype(DType::F32)?))
+        let logits = times(self.head.forward(&hidden)?.to_dtype(DType::F32)?, multipliers.logits)?;
+        Ok(Some(match self.config.caps.logits {
+            Some(cap) => ((logits / cap)?.tanh()? * cap)?,
+            None => logits,
+        }))
     }
 
     fn layer(
         &self,
         layer: &Layer,
         hidden: &Tensor,
-        (cos, sin): &(Tensor, Tensor),
+        angles: Option<&Angles>,
+        batch: &RaggedBatch,
+        cache: &LayerCache,
+    ) -> Result<Tensor> {
+        let residual = self.config.multipliers.residual;
+        let normed = normed(layer.attention_norm.as_ref(), hidden)?;
+        let queries = self.store(&layer.projections.forward(&normed)?, angles, batch, cache)?;
+        let attention = Attention {
+            segments: Arc::clone(&batch.segments),
+            scale: self.config.attention_scale as f32,
+            cap: self.config.caps.attention.map(|cap| cap as f32),
+            window: layer.window,
+            simd: self.simd,
+        };
+        let attended = layer.output.forward(&attention.apply(&queries, cache)?)?;
+        let attended = times(self::normed(layer.attention_post_norm.as_ref(), &attended)?, residual)?;
+        // Side by side, the MLP sees what attention saw; with a norm of its own or the same one.
+        let mixed = match self.config.block {
+            Block::Parallel => return add(&add(hidden, &attended)?, &layer.mlp.forward(&normed)?),
+            Block::ParallelTwoNorms => {
+                let mixed = layer.mlp.forward(&self::normed(layer.mlp_norm.as_ref(), hidden)?)?;
+                return add(&add(hidden, &attended)?, &mixed);
+            }
+            Block::Before | Block::After | Block::Around => add(hidden, &attended)?,
+        };
+        let added = layer.mlp.forward(&self::normed(layer.mlp_norm.as_ref(), &mixed)?)?;
+        add(&mixed, &times(self::normed(layer.mlp_post_norm.as_ref(), &added)?, residual)?)
+    }
+
+    /// Writes the keys and values of projected rows to the cache and gives their queries `(T, heads, head_dim)`.
+    fn store(
+        &self,
+        projected: &Tensor,
+        angles: Option<&Angles>,
         batch: &RaggedBatch,
         cache: &LayerCache,
     ) -> Result<Tensor> {
         let DecoderConfig { heads, kv_heads, head_dim, .. } = self.config;
-        let tokens = batch.tokens.len();
-        let normed = layer.attention_norm.forward(hidden)?;
-        let rotate = |projected: Tensor, heads: usize| {
-            rope_thd(&projected.reshape((1, tokens, heads, head_dim))?, cos, sin)?.reshape((tokens, heads, head_dim))
+        let (wide, narrow) = (heads * head_dim, kv_heads * head_dim);
+        if projected.device().is_cpu() {
+            cache.keys.inplace_op2(projected, &StoreOp { offset: wide, angles, runs: &batch.runs })?;
+            cache.values.inplace_op2(projected, &StoreOp { offset: wide + narrow, angles: None, runs: &batch.runs })?;
+            return projected.apply_op1_no_bwd(&QueriesOp { angles, heads, head_dim });
+        }
+        let part = |from, heads: usize| {
+            projected.narrow(1, from, heads * head_dim)?.contiguous()?.reshape(((), heads, head_dim))
         };
-        let queries = rotate(layer.query.forward(&normed)?, heads)?;
-        let keys = rotate(layer.key.forward(&normed)?, kv_heads)?;
-        let values = layer.value.forward(&normed)?.reshape((tokens, kv_heads, head_dim))?;
+        let rotated = |part: Tensor| match angles {
+            Some(angles) => angles.rotate(&part),
+            None => Ok(part),
+        };
+        let (keys, values) = (rotated(part(wide, kv_heads)?)?, part(wide + narrow, kv_heads)?);
         cache.write(&keys, &values, &batch.runs)?;
-        let attention = Attention {
-            segments: Arc::clone(&batch.segments),
-            scale: 1.0 / (head_dim as f32).sqrt(),
-            window: layer.window,
-            simd: self.simd,
-        };
-        let hidden = (hidden + layer.output.forward(&attention.apply(&queries, cache)?)?)?;
-        let mixed = layer.mlp.forward(&layer.mlp_norm.forward(&hidden)?)?;
-        hidden + mixed
+        rotated(part(0, heads)?)
     }
 }
 
@@ -128,27 +182,41 @@ impl Layer {
         config: &DecoderConfig,
         weights: &Weights,
         index: usize,
-        window: Option<usize>,
+        layer: &LayerConfig,
     ) -> std::result::Result<Self, CheckpointError> {
-        let DecoderConfig { hidden, intermediate, head_dim, biases, norm_epsilon, .. } = *config;
-        let (wide, narrow) = (config.heads * head_dim, config.kv_heads * head_dim);
-        let name = |part: &str| format!("model.layers.{index}.{part}");
-        let linear = |part: &str, shape, bias| Linear::load(weights, &name(part), shape, bias);
-        let norm = |part: &str| RmsNorm::load(weights, &name(part), hidden, norm_epsilon);
+        let names = &config.names;
+        let prefix = format!("{}.{index}", names.layers);
+        let norm = |wanted: bool, name: &str| {
+            wanted.then(|| Norm::load(weights, &format!("{prefix}.{name}"), config.hidden, config.norm)).transpose()
+        };
+        let before = config.block != Block::After;
+        let after = matches!(config.block, Block::After | Block::Around);
+        let width = config.heads * config.head_dim;
+        let output = format!("{prefix}.{}", names.attention_output);
         Ok(Self {
-            attention_norm: norm("input_layernorm")?,
-            query: linear("self_attn.q_proj", (hidden, wide), biases.qkv)?,
-            key: linear("self_attn.k_proj", (hidden, narrow), biases.qkv)?,
-            value: linear("self_attn.v_proj", (hidden, narrow), biases.qkv)?,
-            output: linear("self_attn.o_proj", (wide, hidden), biases.out)?,
-            mlp_norm: norm("post_attention_layernorm")?,
-            mlp: GatedMlp {
-                gate: linear("mlp.gate_proj", (hidden, intermediate), biases.mlp)?,
-                up: linear("mlp.up_proj", (hidden, intermediate), biases.mlp)?,
-                down: linear("mlp.down_proj", (intermediate, hidden), biases.mlp)?,
-                activation: config.activation,
-            },
-            window,
+            attention_norm: norm(before, names.attention_norm)?,
+            projections: QueryKeyValue::load(config, weights, &prefix)?,
+            output: Linear::load(weights, &output, (width, config.hidden), config.biases.out)?
+                .quantised(weights.quantization())
+                .map_err(|source| weights.unreadable(&source))?,
+            attention_post_norm: norm(after, names.attention_post_norm)?,
+            mlp_norm: norm(before && config.block != Block::Parallel, names.mlp_norm)?,
+            mlp: Mlp::load(config, weights, &prefix, &layer.mlp)?,
+            mlp_post_norm: norm(after, names.mlp_post_norm)?,
+            window: layer.window,
+            rope: layer.rope,
         })
     }
+}
+
+/// `x`, normed where there is a norm.
+fn normed(norm: Option<&Norm>, x: &Tensor) -> Result<Tensor> {
+    match norm {
+        Some(norm) => norm.forward(x),
+        None => Ok(x.clone()),
+    }
+}
+
+fn times(x: Tensor, factor: f64) -> Result<Tensor> {
+    if (factor - 1.0).abs() < f64::EPSILON { Ok(x) } else { x * factor }
 }

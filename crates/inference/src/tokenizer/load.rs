@@ -10,6 +10,7 @@ use super::bytes::{Alphabet, fallback_byte, piece_bytes};
 use super::encoder::HfEncoder;
 use crate::checkpoint::config::{EndIds, Ids};
 use crate::checkpoint::files::{CheckpointError, ModelSource, read_json};
+use crate::checkpoint::gguf::Gguf;
 use crate::{Symbol, TextKind, TokenId, Tokenizer, TokenizerError, Vocabulary};
 
 /// Control symbols that end a text or a turn in the chat formats of known model families, whatever a checkpoint's
@@ -88,20 +89,50 @@ impl Tokenizer {
     /// When a file is missing or damaged, when the tokens' bytes cannot be known, or when there are more tokens than
     /// rows.
     pub fn load(source: &ModelSource, rows: Option<usize>) -> Result<Self, TokenizerLoadError> {
+        if let ModelSource::Gguf(path) = source {
+            return Self::of_gguf(&Gguf::open(path)?, rows);
+        }
         let path = source.find("tokenizer.json")?.ok_or_else(|| CheckpointError::MissingFile {
             file: "tokenizer.json".to_owned(),
             model: source.to_string(),
         })?;
-        let raw: RawTokenizer = read_json(&path)?;
-        let alphabet = alphabet(&raw, &path)?;
-        let mut symbols = symbols(&raw, alphabet, rows)?;
-        let ends = end_ids(source, &symbols)?;
+        // First as plain JSON: the tokenizers crate panics on some files that are none.
+        let raw = read_json(&path)?;
+        let tokenizer = tokenizers::Tokenizer::from_file(&path);
+        Self::build(&raw, tokenizer, &path, rows, |symbols| end_ids(source, symbols))
+    }
+
+    fn of_gguf(gguf: &Gguf, rows: Option<usize>) -> Result<Self, TokenizerLoadError> {
+        let json = super::gguf::tokenizer_json(gguf)?;
+        let tokenizer = tokenizers::Tokenizer::from_bytes(json.to_string());
+        let raw: RawTokenizer = serde_json::from_value(json).map_err(|source| CheckpointError::Unreadable {
+            path: gguf.path().display().to_string(),
+            reason: source.to_string(),
+        })?;
+        let listed = ["eos_token_id", "eot_token_id", "eom_token_id"]
+            .iter()
+            .filter_map(|key| gguf.count(&format!("tokenizer.ggml.{key}")))
+            .map(|id| TokenId(id as u32))
+            .collect();
+        Self::build(&raw, tokenizer, gguf.path(), rows, |symbols| Ok(with_named(listed, &[], symbols)))
+    }
+
+    fn build(
+        raw: &RawTokenizer,
+        tokenizer: tokenizers::Result<tokenizers::Tokenizer>,
+        path: &Path,
+        rows: Option<usize>,
+        ends: impl FnOnce(&[Symbol]) -> Result<Vec<TokenId>, CheckpointError>,
+    ) -> Result<Self, TokenizerLoadError> {
+        let alphabet = alphabet(raw, path)?;
+        let mut symbols = symbols(raw, alphabet, rows)?;
+        let ends = ends(&symbols)?;
         symbols.resize_with(rows.unwrap_or(symbols.len()).max(symbols.len()), || Symbol::Unused);
         let unreadable = |source: tokenizers::Error| TokenizerError::Unreadable {
             path: path.display().to_string(),
             reason: source.to_string(),
         };
-        let mut tokenizer = tokenizers::Tokenizer::from_file(&path).map_err(unreadable)?;
+        let mut tokenizer = tokenizer.map_err(unreadable)?;
         tokenizer.with_truncation(None).map_err(unreadable)?;
         tokenizer.with_padding(None);
         Ok(Self::new(Vocabulary::new(symbols, ends), HfEncoder::new(tokenizer, alphabet)?))
@@ -190,19 +221,24 @@ fn end_ids(source: &ModelSource, symbols: &[Symbol]) -> Result<Vec<TokenId>, Che
             listed = read_json::<EndIds>(&path)?.eos_token_id;
         }
     }
-    let mut names: Vec<String> = END_NAMES.iter().map(|&name| name.to_owned()).collect();
+    let mut name = None;
     if let Some(path) = source.find("tokenizer_config.json")? {
-        match read_json::<RawTokenizerConfig>(&path)?.eos_token {
-            Some(RawToken::Text(name) | RawToken::Added { content: name }) => names.push(name),
-            None => {}
-        }
+        name = read_json::<RawTokenizerConfig>(&path)?.eos_token.map(|token| match token {
+            RawToken::Text(name) | RawToken::Added { content: name } => name,
+        });
     }
+    let listed = listed.map(Ids::into_vec).unwrap_or_default();
+    Ok(with_named(listed.into_iter().map(TokenId).collect(), name.as_slice(), symbols))
+}
+
+/// `listed`, and the ids of control symbols with one of `names` or a name that ends a turn in a known chat format.
+fn with_named(listed: Vec<TokenId>, names: &[String], symbols: &[Symbol]) -> Vec<TokenId> {
+    let ends = |name: &str| END_NAMES.contains(&name) || names.iter().any(|known| known == name);
     let named = symbols.iter().zip(0..).filter_map(|(symbol, id)| match symbol {
-        Symbol::Control { name } if names.iter().any(|known| **known == **name) => Some(TokenId(id)),
+        Symbol::Control { name } if ends(name) => Some(TokenId(id)),
         _ => None,
     });
-    let listed = listed.map(Ids::into_vec).unwrap_or_default();
-    Ok(listed.into_iter().map(TokenId).chain(named).collect())
+    listed.into_iter().chain(named).collect()
 }
 
 /// A tokenizer that could not be loaded.

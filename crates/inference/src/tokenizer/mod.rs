@@ -2,4 +2,6 @@
 
 pub(crate) mod bytes;
 pub(crate) mod encoder;
+mod gguf;
 pub(crate) mod load;
+pub(crate) mod rows;

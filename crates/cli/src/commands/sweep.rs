@@ -1,0 +1,167 @@
+//! `gac sweep`: a gate's thresholds as an axis, over weights and methods as a grid.
+
+use std::path::Path;
+
+use gac_ensemble::{BatchLimits, EnsembleError, Threshold};
+use gac_harness::recipe::{Plan, Recipe, SystemSpec, TaskSpec};
+use gac_harness::sweep::{SweepOptions, SweepReport, csv, sweep as sweep_task};
+use gac_harness::{LoadedTask, ModelStore};
+use serde::Serialize;
+
+use crate::Outcome;
+use crate::args::SweepArgs;
+use crate::commands::eval::recipe;
+use crate::commands::run::{load_tasks, overrides};
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::progress::counter;
+
+/// What a sweep leaves.
+#[derive(Serialize)]
+struct Sweep {
+    version: u32,
+    sweeps: Vec<Entry>,
+}
+
+/// One system on one task.
+#[derive(Serialize)]
+struct Entry {
+    system: String,
+    task: String,
+    #[serde(flatten)]
+    report: SweepReport,
+}
+
+/// Evaluates every threshold, weight and method on every task.
+pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
+    let thresholds = thresholds(&args.thresholds)?;
+    let plan = Plan::resolve(&grid(args), &overrides(&args.settings))?;
+    let tasks = load_tasks(&plan)?;
+    let output = args.settings.output_path.as_deref();
+    if let Some(folder) = output {
+        std::fs::create_dir_all(folder).map_err(|source| cannot_write(folder, source))?;
+    }
+    let mut models = ModelStore::new(plan.models.clone(), args.settings.compute.device, plan.batch_size);
+    let options = SweepOptions {
+        thresholds,
+        measure_latency: args.measure_latency,
+        limits: BatchLimits { max_samples: plan.batch_size },
+    };
+    let mut sweeps = Vec::new();
+    for system in &plan.systems {
+        let mut ensemble = models.ensemble(system)?;
+        for task in &tasks {
+            let bar = counter(printer, &title(&system.name, task), task.documents.len() * options.thresholds.len());
+            let report = sweep_task(&system.name, &mut ensemble, task, &options, &mut || bar.inc(1));
+            bar.finish_and_clear();
+            sweeps.push(Entry { system: system.name.clone(), task: task.name.clone(), report: report? });
+            // Everything so far is on the disk, whatever comes.
+            if let Some(folder) = output {
+                write(folder, &sweeps)?;
+            }
+        }
+        models.take_back(ensemble);
+    }
+    if args.json {
+        let sweep = Sweep { version: 1, sweeps };
+        printer.data(&format!("{}\n", serde_json::to_string_pretty(&sweep)?))?;
+    } else {
+        printer.data(&csv(sweeps.iter().flat_map(|entry| &entry.report.points)))?;
+    }
+    Ok(())
+}
+
+fn title(system: &str, task: &LoadedTask) -> String {
+    format!("{system}: {}", task.name)
+}
+
+/// Ascending, each once.
+fn thresholds(given: &[f64]) -> Result<Vec<Threshold>, Failure> {
+    let mut thresholds =
+        given.iter().map(|&value| Threshold::new(value)).collect::<Result<Vec<_>, _>>().map_err(EnsembleError::from)?;
+    thresholds.sort_by(|a, b| a.get().total_cmp(&b.get()));
+    thresholds.dedup();
+    Ok(thresholds)
+}
+
+/// One system per weights and method. The threshold stands for those that are swept.
+fn grid(args: &SweepArgs) -> Recipe {
+    let mut base = recipe(&args.system);
+    base.tasks = args.tasks.iter().map(|name| TaskSpec { name: name.clone(), ..TaskSpec::default() }).collect();
+    let Some(one) = base.systems.pop() else { return base };
+    let one = SystemSpec { threshold: one.threshold.or(Some(1.0)), name: one.members.join(" + "), ..one };
+    let weights: Vec<Option<Vec<f64>>> = if args.grid_weights.is_empty() {
+        vec![one.weights.clone()]
+    } else {
+        args.grid_weights.iter().map(|Weights(weights)| Some(weights.clone())).collect()
+    };
+    let methods = if args.grid_methods.is_empty() {
+        vec![one.method]
+    } else {
+        args.grid_methods.iter().map(|method| Some(method.name())).collect()
+    };
+    for method in &methods {
+        for weights in &weights {
+            let mut name = one.name.clone();
+            if let Some(method) = method {
+                name = format!("{name}, {}", method.name());
+            }
+            if let Some(weights) = weights {
+                let shown: Vec<String> = weights.iter().map(ToString::to_string).collect();
+                name = format!("{name}, {}", shown.join(":"));
+            }
+            base.systems.push(SystemSpec { name, method: *method, weights: weights.clone(), ..one.clone() });
+        }
+    }
+    base
+}
+
+/// One weight per model, as `2:1`.
+#[derive(Clone, Debug)]
+pub(crate) struct Weights(Vec<f64>);
+
+impl std::str::FromStr for Weights {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let weights = text.split(':').map(|part| part.trim().parse::<f64>()).collect::<Result<Vec<_>, _>>();
+        weights.map(Self).map_err(|_| format!("`{text}` is not one number per model with `:` between, as 2:1"))
+    }
+}
+
+fn write(folder: &Path, sweeps: &[Entry]) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Borrowed<'a> {
+        version: u32,
+        sweeps: &'a [Entry],
+    }
+    let json = serde_json::to_string_pretty(&Borrowed { version: 1, sweeps })? + "\n";
+    let files = [("sweep.json", json), ("sweep.csv", csv(sweeps.iter().flat_map(|entry| &entry.report.points)))];
+    for (name, text) in files {
+        let path = folder.join(name);
+        gac_harness::results::write_atomic(&path, text.as_bytes()).map_err(|source| cannot_write(&path, source))?;
+    }
+    Ok(())
+}
+
+fn cannot_write(path: &Path, source: std::io::Error) -> Failure {
+    anyhow::Error::from(source).context(format!("failed to write `{}`", path.display())).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_are_sorted_and_each_is_once() {
+        let values: Vec<f64> = thresholds(&[0.9, 0.1, 0.9]).unwrap().iter().map(|t| t.get()).collect();
+        assert_eq!(values, [0.1, 0.9]);
+        assert!(thresholds(&[1.5]).is_err());
+    }
+
+    #[test]
+    fn weights_of_a_grid_are_numbers_with_colons() {
+        assert_eq!("2:1".parse::<Weights>().unwrap().0, [2.0, 1.0]);
+        assert!("2,1".parse::<Weights>().is_err());
+    }
+}

@@ -1,0 +1,85 @@
+//! Steps of a trace, as JSON lines hold them.
+
+use gac_ensemble::{MemberView, Step, UnionToken};
+use serde::{Deserialize, Serialize};
+
+/// One step: a token, who decided it, and what everybody thought.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TraceStep {
+    /// The token's text; parts of characters show as U+FFFD.
+    #[serde(default)]
+    pub(crate) text: String,
+    /// The token's bytes; empty for END and other control symbols.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hex: Option<String>,
+    #[serde(default)]
+    pub(crate) end: bool,
+    pub(crate) ensembled: bool,
+    pub(crate) probability: f64,
+    /// How sure the gate was, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) certainty: Option<f64>,
+    /// Whether the gate was so unsure that the members voted; absent without a gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<bool>,
+    /// The gate's own token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proposed: Option<String>,
+    /// Every model's view; null for one that was not asked.
+    #[serde(default)]
+    pub(crate) members: Vec<Option<TraceMember>>,
+}
+
+/// What one model saw.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TraceMember {
+    /// Its most probable tokens with their probabilities.
+    pub(crate) top: Vec<(String, f64)>,
+    /// Its part in the winner's probability.
+    pub(crate) share: f64,
+    /// Its probability that no token of the union gets.
+    #[serde(default)]
+    pub(crate) unmapped: f64,
+}
+
+impl From<&Step> for TraceStep {
+    fn from(step: &Step) -> Self {
+        Self {
+            text: String::from_utf8_lossy(&step.bytes).into_owned(),
+            hex: Some(hex(&step.bytes)),
+            end: step.end,
+            ensembled: step.ensembled,
+            probability: step.probability,
+            certainty: step.certainty,
+            key: step.certainty.map(|_| step.ensembled),
+            proposed: step.proposed.as_ref().map(name),
+            members: step.views.iter().map(|view| view.as_ref().map(TraceMember::from)).collect(),
+        }
+    }
+}
+
+impl From<&MemberView> for TraceMember {
+    fn from(view: &MemberView) -> Self {
+        let top = view.top.iter().map(|(token, p)| (name(token), *p));
+        Self { top: top.collect(), share: view.share, unmapped: view.unmapped }
+    }
+}
+
+/// A token as text: END has none, as in `text`.
+fn name(token: &UnionToken) -> String {
+    match token {
+        UnionToken::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        UnionToken::Control(name) => name.to_string(),
+        UnionToken::End => String::new(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut hex = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}

@@ -1,0 +1,116 @@
+//! Flags that say how members come to one answer and how tokens are picked.
+
+use clap::{Args, ValueEnum};
+use gac_harness::recipe::{GateBy, MethodName, SamplingSpec, SystemSpec, WeightBy};
+
+/// How members come to one answer.
+#[derive(Args, Debug, Default)]
+pub(crate) struct VotingArgs {
+    /// How members come to one answer [default: gac]
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) method: Option<MethodArg>,
+    /// Tokens per model that `unite` considers [default: 10]
+    #[arg(long, value_name = "K")]
+    pub(crate) unite_top_k: Option<usize>,
+    /// The least probability of a model under `geometric` [default: 0.000001]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    pub(crate) floor: Option<f64>,
+    /// What weights follow from, where `--weights` does not give them
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) weight_by: Option<WeightByArg>,
+    /// What the gate's certainty is [default: top-probability]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) gate_by: Option<GateByArg>,
+    #[command(flatten)]
+    pub(crate) sampling: SamplingArgs,
+}
+
+/// How tokens are drawn. Without any of these, the most probable one is taken.
+#[derive(Args, Debug, Default)]
+pub(crate) struct SamplingArgs {
+    /// Draw tokens, at this temperature (0: take the most probable)
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    pub(crate) temperature: Option<f64>,
+    /// Draw from the fewest tokens that hold this share of the probability
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    pub(crate) top_p: Option<f64>,
+    /// Draw from this many most probable tokens
+    #[arg(long, value_name = "K")]
+    pub(crate) top_k: Option<usize>,
+    /// Draw from tokens with at least this share of the most probable one's probability
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    pub(crate) min_p: Option<f64>,
+    /// What the draws of every sample depend on, beside its prompt [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+/// Names of methods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MethodArg {
+    /// Weighted average of token probabilities
+    Gac,
+    /// Weighted average over the union of each model's most probable tokens
+    Unite,
+    /// Weighted geometric mean with a floor
+    Geometric,
+    /// `gac` where verification asks for it; the gate (or the first model) drafts
+    Safe,
+    /// `unite` where verification asks for it
+    SafeUnite,
+    /// Majority of the models' own answers
+    Vote,
+    /// The answer of the model that is surest of its own
+    BestOf,
+}
+
+/// Names of what weights follow from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WeightByArg {
+    /// Each model's perplexity on the prompt
+    PromptPerplexity,
+}
+
+/// Names of certainties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GateByArg {
+    /// The probability of its most probable token
+    TopProbability,
+    /// One minus its entropy over the largest possible one
+    Entropy,
+    /// The distance between its two most probable tokens
+    Margin,
+}
+
+impl VotingArgs {
+    /// Writes what was given into a system as a recipe would have it.
+    pub(crate) fn apply(&self, spec: &mut SystemSpec) {
+        spec.method = self.method.map(MethodArg::name);
+        spec.top_k = self.unite_top_k;
+        spec.floor = self.floor;
+        spec.weight_by = self.weight_by.map(|WeightByArg::PromptPerplexity| WeightBy::PromptPerplexity);
+        spec.gate_by = self.gate_by.map(|by| match by {
+            GateByArg::TopProbability => GateBy::TopProbability,
+            GateByArg::Entropy => GateBy::Entropy,
+            GateByArg::Margin => GateBy::Margin,
+        });
+        let SamplingArgs { temperature, top_p, top_k, min_p, seed } = self.sampling;
+        let sampling = SamplingSpec { temperature, top_p, top_k, min_p, seed };
+        spec.sampling = (sampling != SamplingSpec::default()).then_some(sampling);
+    }
+}
+
+impl MethodArg {
+    /// The recipe's name for it.
+    pub(crate) fn name(self) -> MethodName {
+        match self {
+            Self::Gac => MethodName::Gac,
+            Self::Unite => MethodName::Unite,
+            Self::Geometric => MethodName::Geometric,
+            Self::Safe => MethodName::Safe,
+            Self::SafeUnite => MethodName::SafeUnite,
+            Self::Vote => MethodName::Vote,
+            Self::BestOf => MethodName::BestOf,
+        }
+    }
+}

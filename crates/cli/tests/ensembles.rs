@@ -1,0 +1,171 @@
+//! Methods, sampling, sweeps, traces and vocabularies from the command line, on the miniature models.
+
+#![allow(clippy::unwrap_used, reason = "test code: a panic is a failure, not every file uses every helper")]
+
+mod support;
+
+use serde_json::Value;
+use support::{file, gac, lines};
+
+const LLAMA: &str = "models/mini-llama";
+const QWEN: &str = "models/mini-qwen";
+const PAIR: [&str; 4] = ["--model", LLAMA, "--model", QWEN];
+const PROMPTS: &str = concat!(
+    "{\"prompt\": \"Question: What is the capital of\"}\n",
+    "{\"prompt\": \"Question: Tom has 3 apples and buys 4 more. How many apples does he have?\\nAnswer:\"}\n",
+);
+
+fn generate(more: &[&str]) -> Vec<Value> {
+    let (_folder, input, output) = file(PROMPTS);
+    let mut args = vec!["generate", "--prompts", &input, "--output", &output, "--max-new-tokens", "20"];
+    args.extend(PAIR);
+    args.extend(more);
+    let ran = gac(&args);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    lines(&output)
+}
+
+fn texts(lines: &[Value]) -> Vec<&str> {
+    lines.iter().map(|line| line["text"].as_str().unwrap()).collect()
+}
+
+fn refused(args: &[&str], expected: &[&str]) {
+    let ran = gac(args);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stdout.is_empty(), "{}", ran.stdout);
+    for expected in expected {
+        assert!(ran.stderr.contains(expected), "no `{expected}` in:\n{}", ran.stderr);
+    }
+}
+
+#[test]
+fn every_method_that_votes_on_tokens_generates() {
+    for method in ["gac", "unite", "geometric", "safe", "safe-unite"] {
+        let lines = generate(&["--method", method]);
+        assert!(lines.iter().all(|line| !line["text"].as_str().unwrap().is_empty()), "{method}");
+        let every = method != "safe" && method != "safe-unite";
+        assert!(lines.iter().all(|line| (line["ensembled"] == line["tokens"]) == every), "{method}: {lines:?}");
+    }
+}
+
+#[test]
+fn draws_follow_the_seed_and_not_the_batch() {
+    let drawn = |seed: &str, batch: &str| generate(&["--temperature", "1.5", "--seed", seed, "--batch-size", batch]);
+    assert_eq!(texts(&drawn("1", "1")), texts(&drawn("1", "8")));
+    assert_ne!(texts(&drawn("1", "8")), texts(&drawn("2", "8")));
+    assert_eq!(texts(&generate(&["--temperature", "0"])), texts(&generate(&[])));
+}
+
+#[test]
+fn flags_that_do_not_belong_together_are_refused_with_a_hint() {
+    let (_folder, input, output) = file(PROMPTS);
+    let with = |more: &[&'static str]| {
+        let mut args = vec!["generate", "--prompts", &input, "--output", &output];
+        args.extend(PAIR);
+        args.extend(more);
+        args.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let refused = |more: &[&'static str], expected: &[&str]| {
+        let args = with(more);
+        refused(&args.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+    };
+    refused(&["--floor", "0.1"], &["`floor`", "`gac`", "hint: "]);
+    refused(&["--method", "geometric", "--floor", "2"], &["floor 2"]);
+    refused(&["--method", "vote"], &["answer alone", "gac eval"]);
+    refused(&["--temperature", "-1"], &["temperature -1"]);
+    refused(&["--top-p", "1.5"], &["top-p 1.5"]);
+    refused(&["--gate-by", "entropy"], &["gate-by", "hint: "]);
+    refused(&["--method", "safe", "--gate", "other"], &["other", "hint: "]);
+    refused(&["--method", "gca"], &["gca", "unite"]);
+}
+
+#[test]
+fn a_sweep_prints_a_line_per_threshold_weights_and_method() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("sweep");
+    let mut args = vec!["sweep", "--gate", LLAMA, "--tasks", "gsm8k", "--num-fewshot", "0", "--limit", "3"];
+    args.extend(PAIR);
+    args.extend(["--data-dir", "datasets/mini", "--thresholds", "1,0,0.5", "--grid-weights", "1:1,2:1"]);
+    args.extend(["--grid-methods", "gac,unite", "--output-path", output.to_str().unwrap()]);
+    let ran = gac(&args);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let table: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(table.len(), 1 + 3 * 4, "{}", ran.stdout);
+    assert!(table[1].contains("gac, 1:1") && table[1].contains(",gsm8k,0.0,"), "{}", table[1]);
+    assert_eq!(std::fs::read_to_string(output.join("sweep.csv")).unwrap(), ran.stdout);
+    let json: Value = serde_json::from_slice(&std::fs::read(output.join("sweep.json")).unwrap()).unwrap();
+    assert_eq!(json["sweeps"].as_array().unwrap().len(), 4);
+    assert_eq!(json["sweeps"][0]["points"][2]["threshold"], 1.0);
+    assert_eq!(json["sweeps"][0]["points"][0]["ensembled"], 0);
+    let without_gate: Vec<&str> = [&args[..1], &args[3..]].concat();
+    refused(&without_gate, &["gate", "hint: "]);
+}
+
+#[test]
+fn a_trace_is_explained_with_key_tokens_marked() {
+    let (folder, input, _) = file(PROMPTS);
+    let trace = folder.path().join("trace.jsonl");
+    let trace = trace.to_str().unwrap();
+    let mut args = vec!["generate", "--prompts", &input, "--output", trace, "--max-new-tokens", "20", "--trace"];
+    args.extend(PAIR);
+    args.extend(["--gate", LLAMA, "--threshold", "0.7"]);
+    assert_eq!(gac(&args).code, 0);
+    let line = &lines(trace)[1];
+    let steps = line["steps"].as_array().unwrap();
+    let voted = steps.iter().filter(|step| step["ensembled"] == true).count();
+    assert!(voted > 0 && voted < steps.len(), "{line}");
+    for step in steps {
+        assert_eq!(step["key"], step["ensembled"]);
+        assert_eq!(step["certainty"].as_f64().unwrap() <= 0.7, step["ensembled"] == true, "{step}");
+        assert_eq!(step["members"][1].is_null(), step["ensembled"] == false, "{step}");
+        assert!(!step["members"][0]["top"].as_array().unwrap().is_empty());
+    }
+    let ran = gac(&["explain", trace, "--line", "2"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains(&format!("{} tokens, {voted} voted on", steps.len())), "{}", ran.stdout);
+    assert!(ran.stdout.contains("mini-llama") && ran.stdout.contains("mini-qwen"));
+    refused(&["explain", trace, "--line", "3"], &["line 3", "hint: "]);
+    refused(&["explain", "no/such/trace.jsonl"], &["no/such/trace.jsonl"]);
+    refused(&["explain", &input], &["no steps", "--trace"]);
+}
+
+#[test]
+fn vocabularies_are_compared() {
+    let ran = gac(&["vocab", LLAMA, QWEN]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("union: ") && ran.stdout.contains("texts in both"), "{}", ran.stdout);
+    let json: Value = serde_json::from_str(&gac(&["vocab", LLAMA, QWEN, "--json"]).stdout).unwrap();
+    assert_eq!(json["members"][0]["rows"], 1000);
+    assert_eq!(json["members"][0]["bytes"], 256);
+    let union = json["union_tokens"].as_u64().unwrap();
+    let overlap = json["overlaps"][0]["texts"].as_u64().unwrap();
+    let texts = |member: usize| json["members"][member]["distinct_texts"].as_u64().unwrap();
+    assert_eq!(json["union_texts"].as_u64().unwrap(), texts(0) + texts(1) - overlap);
+    assert!(union > json["union_texts"].as_u64().unwrap());
+    refused(&["vocab", "no/such/folder"], &["no/such/folder"]);
+}
+
+#[test]
+fn whole_responses_are_voted_on_by_their_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let value = |name: &str, more: &[&str]| {
+        let run = folder.path().join(name);
+        let mut args = vec!["eval", "--tasks", "gsm8k,arc_easy", "--limit", "6", "--num-fewshot", "0"];
+        args.extend(["--data-dir", "datasets/mini", "--output-path", run.to_str().unwrap()]);
+        args.extend(more);
+        let ran = gac(&args);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        std::fs::read_to_string(run.join("leaderboard.csv")).unwrap()
+    };
+    let number = |csv: &str, task: &str| -> f64 {
+        let line = csv.lines().find(|line| line.split(',').any(|field| field == task)).unwrap();
+        line.split(',').nth_back(4).unwrap().parse().unwrap()
+    };
+    // With two members every tie is the first's: a vote is the first model, unless it gives no answer.
+    let alone = value("alone", &["--model", LLAMA]);
+    let vote = value("vote", &[&PAIR[..], &["--method", "vote"]].concat());
+    assert_eq!(number(&alone, "arc_easy").to_bits(), number(&vote, "arc_easy").to_bits(), "{alone}\n{vote}");
+    assert!(number(&vote, "gsm8k") >= number(&alone, "gsm8k"));
+    let best = value("best", &[&PAIR[..], &["--method", "best-of"]].concat());
+    assert!((0.0..=1.0).contains(&number(&best, "gsm8k")));
+}

@@ -1,0 +1,50 @@
+//! What a trace tells of a step.
+
+use gac_inference::Distribution;
+
+use crate::combine::{most_probable, own_prob, unmapped};
+use crate::{MemberId, MemberView, UnionId, UnionToken, UnionVocabulary, Weights};
+
+/// Most probable tokens per member in a trace.
+const TOP: usize = 5;
+
+/// Everybody's view of `token`: `views[m]` is there for each member that was consulted. `alone` is the member that
+/// decided, where the members did not vote.
+pub(crate) fn views(
+    union: &UnionVocabulary,
+    weights: &Weights,
+    views: &[Option<&Distribution>],
+    token: UnionId,
+    alone: Option<MemberId>,
+) -> Vec<Option<MemberView>> {
+    let part = |member: usize, distribution: &Distribution| {
+        weights.get()[member] * own_prob(union, MemberId(member), distribution, token)
+    };
+    let parts: f64 = views.iter().enumerate().filter_map(|(m, view)| view.map(|view| part(m, view))).sum();
+    views
+        .iter()
+        .enumerate()
+        .map(|(member, view)| {
+            let distribution = (*view)?;
+            let id = MemberId(member);
+            let share = match alone {
+                Some(alone) => f64::from(u8::from(alone == id)),
+                None if parts > 0.0 => part(member, distribution) / parts,
+                None => 0.0,
+            };
+            Some(MemberView { top: top(union, id, distribution), share, unmapped: unmapped(union, id, distribution) })
+        })
+        .collect()
+}
+
+/// A member's most probable union tokens. Several ids of one token are one entry.
+fn top(union: &UnionVocabulary, member: MemberId, distribution: &Distribution) -> Vec<(UnionToken, f64)> {
+    let mut keys: Vec<UnionId> = Vec::new();
+    for (id, _) in most_probable(union, member, distribution, TOP) {
+        keys.extend(union.projection(member).key(id).filter(|key| !keys.contains(key)));
+    }
+    let mut top: Vec<(UnionToken, f64)> =
+        keys.into_iter().map(|key| (union.token(key).clone(), own_prob(union, member, distribution, key))).collect();
+    top.sort_by(|a, b| b.1.total_cmp(&a.1));
+    top
+}

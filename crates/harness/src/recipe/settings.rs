@@ -1,0 +1,221 @@
+//! How a system's members come to one answer, resolved.
+
+use gac_ensemble::{Certainty, Decoding, Method, MethodError, Sampling, SamplingError, Weighting};
+use serde::{Deserialize, Serialize};
+
+use super::file::{GateBy, MethodName, SamplingSpec, SystemSpec, WeightBy};
+
+/// How a system's members come to one answer, and how tokens are picked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// What is combined, and how.
+    pub combination: Combination,
+    /// What a gate's certainty is.
+    pub certainty: Certainty,
+    /// Where weights come from.
+    pub weighting: Weighting,
+    /// How tokens are picked.
+    pub decoding: Decoding,
+}
+
+/// What is combined: tokens, or whole responses.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Combination {
+    /// Members vote on tokens.
+    Tokens(Method),
+    /// Members vote on the tokens that verification picks out (SAFE).
+    Safe(Method),
+    /// Each member answers alone; the answer that most members give is taken.
+    Vote,
+    /// Each member answers alone; the answer of the member that is surest of its own is taken.
+    BestOf,
+}
+
+impl Default for Combination {
+    fn default() -> Self {
+        Self::Tokens(Method::Gac)
+    }
+}
+
+impl Combination {
+    /// Whether members answer alone.
+    pub fn is_full_response(self) -> bool {
+        matches!(self, Self::Vote | Self::BestOf)
+    }
+}
+
+/// PackLLM's temperature of the softmax over negative log-perplexities, where nobody says otherwise.
+const PERPLEXITY_TEMPERATURE: f64 = 1.0;
+
+impl Settings {
+    /// Decides a system's settings.
+    pub(super) fn resolve(spec: &SystemSpec) -> Result<Self, SettingError> {
+        let method = spec.method.unwrap_or_default();
+        let combination = match method {
+            MethodName::Gac => Combination::Tokens(Method::Gac),
+            MethodName::Unite => Combination::Tokens(unite(spec)),
+            MethodName::Geometric => Combination::Tokens(match spec.floor {
+                Some(floor) => Method::Geometric { floor },
+                None => Method::GEOMETRIC,
+            }),
+            MethodName::Safe => Combination::Safe(Method::Gac),
+            MethodName::SafeUnite => Combination::Safe(unite(spec)),
+            MethodName::Vote => Combination::Vote,
+            MethodName::BestOf => Combination::BestOf,
+        };
+        if let Combination::Tokens(method) | Combination::Safe(method) = combination {
+            method.validate()?;
+        }
+        let belongs = |setting: &'static str, given: bool, to: &[MethodName], hint: &'static str| {
+            if given && !to.contains(&method) {
+                return Err(SettingError::OtherMethod { setting, method: method.name(), hint });
+            }
+            Ok(())
+        };
+        belongs(
+            "top-k",
+            spec.top_k.is_some(),
+            &[MethodName::Unite, MethodName::SafeUnite],
+            "`unite` and `safe-unite`",
+        )?;
+        belongs("floor", spec.floor.is_some(), &[MethodName::Geometric], "`geometric`")?;
+        let tokens = [MethodName::Gac, MethodName::Unite, MethodName::Geometric];
+        belongs("threshold", spec.threshold.is_some(), &tokens, "`gac`, `unite` and `geometric`")?;
+        let with_lead = [&tokens[..], &[MethodName::Safe, MethodName::SafeUnite]].concat();
+        belongs("gate", spec.gate.is_some(), &with_lead, "methods that vote on tokens")?;
+        belongs("weights", spec.weights.is_some(), &with_lead, "methods that vote on tokens")?;
+        belongs("weight-by", spec.weight_by.is_some(), &with_lead, "methods that vote on tokens")?;
+        if spec.gate_by.is_some() && spec.threshold.is_none() {
+            return Err(SettingError::GateByWithoutGate);
+        }
+        if spec.weight_by == Some(WeightBy::PromptPerplexity) && spec.weights.is_some() {
+            return Err(SettingError::TwoWeights);
+        }
+        Ok(Self {
+            combination,
+            certainty: match spec.gate_by.unwrap_or_default() {
+                GateBy::TopProbability => Certainty::TopProbability,
+                GateBy::Entropy => Certainty::Entropy,
+                GateBy::Margin => Certainty::Margin,
+            },
+            weighting: match spec.weight_by {
+                Some(WeightBy::PromptPerplexity) => Weighting::PromptPerplexity { temperature: PERPLEXITY_TEMPERATURE },
+                None => Weighting::Given,
+            },
+            decoding: spec.sampling.as_ref().map_or(Ok(Decoding::Greedy), sampled)?,
+        })
+    }
+}
+
+fn unite(spec: &SystemSpec) -> Method {
+    spec.top_k.map_or(Method::UNITE, |top_k| Method::Unite { top_k })
+}
+
+/// A temperature of 0 is greedy decoding, as everywhere.
+fn sampled(spec: &SamplingSpec) -> Result<Decoding, SamplingError> {
+    let temperature = spec.temperature.unwrap_or(1.0);
+    if temperature == 0.0 {
+        return Ok(Decoding::Greedy);
+    }
+    let mut sampling = Sampling::new(temperature, spec.seed.unwrap_or(0))?;
+    if let Some(top_k) = spec.top_k {
+        sampling = sampling.with_top_k(top_k)?;
+    }
+    if let Some(top_p) = spec.top_p {
+        sampling = sampling.with_top_p(top_p)?;
+    }
+    if let Some(min_p) = spec.min_p {
+        sampling = sampling.with_min_p(min_p)?;
+    }
+    Ok(Decoding::Sampled(sampling))
+}
+
+/// Settings that make no sense, alone or together.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SettingError {
+    /// A method's own setting is out of range.
+    #[error(transparent)]
+    Method(#[from] MethodError),
+    /// A sampling setting is out of range.
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
+    /// A setting of another method.
+    #[error("`{setting}` means nothing to the method `{method}`")]
+    OtherMethod {
+        /// The setting.
+        setting: &'static str,
+        /// The method.
+        method: &'static str,
+        /// Who knows it.
+        hint: &'static str,
+    },
+    /// A kind of certainty, and nobody to be certain.
+    #[error("`gate-by` says how sure a gate is, and there is no gate with a threshold")]
+    GateByWithoutGate,
+    /// Weights from two places.
+    #[error("weights are given, and are to follow from the prompt as well")]
+    TwoWeights,
+}
+
+impl SettingError {
+    /// The way out, for a `hint:` line.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::OtherMethod { setting, hint, .. } => Some(format!("`{setting}` belongs to {hint}")),
+            Self::GateByWithoutGate => Some("add `gate` and `threshold`, or leave it out".to_owned()),
+            Self::TwoWeights => Some("leave out `weights` or `weight-by`".to_owned()),
+            Self::Method(_) | Self::Sampling(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(toml: &str) -> Result<Settings, SettingError> {
+        let text = format!("name = \"s\"\nmembers = [\"a\", \"b\"]\n{toml}");
+        Settings::resolve(&toml::from_str::<SystemSpec>(&text).unwrap())
+    }
+
+    #[test]
+    fn methods_are_named_with_their_settings() {
+        assert_eq!(resolve("").unwrap(), Settings::default());
+        let of = |toml: &str| resolve(toml).unwrap().combination;
+        assert_eq!(of("method = \"unite\""), Combination::Tokens(Method::Unite { top_k: 10 }));
+        assert_eq!(of("method = \"unite\"\ntop-k = 5"), Combination::Tokens(Method::Unite { top_k: 5 }));
+        assert_eq!(of("method = \"geometric\"\nfloor = 0.01"), Combination::Tokens(Method::Geometric { floor: 0.01 }));
+        assert_eq!(of("method = \"safe\""), Combination::Safe(Method::Gac));
+        assert_eq!(of("method = \"safe-unite\"\ngate = \"b\""), Combination::Safe(Method::UNITE));
+        assert_eq!(of("method = \"vote\""), Combination::Vote);
+        assert_eq!(of("method = \"best-of\""), Combination::BestOf);
+    }
+
+    #[test]
+    fn certainty_weights_and_sampling_are_settings_too() {
+        let settings = resolve("gate = \"a\"\nthreshold = 0.9\ngate-by = \"entropy\"").unwrap();
+        assert_eq!(settings.certainty, Certainty::Entropy);
+        let settings = resolve("weight-by = \"prompt-perplexity\"").unwrap();
+        assert_eq!(settings.weighting, Weighting::PromptPerplexity { temperature: 1.0 });
+        let settings =
+            resolve("sampling = { temperature = 0.7, top-p = 0.9, top-k = 40, min-p = 0.05, seed = 3 }").unwrap();
+        let expected = Sampling::new(0.7, 3).unwrap().with_top_k(40).unwrap().with_top_p(0.9).unwrap();
+        assert_eq!(settings.decoding, Decoding::Sampled(expected.with_min_p(0.05).unwrap()));
+        assert_eq!(resolve("sampling = { temperature = 0 }").unwrap().decoding, Decoding::Greedy);
+    }
+
+    #[test]
+    fn settings_that_do_not_belong_together_are_refused() {
+        let other = |setting, method| move |error: SettingError| matches!(error, SettingError::OtherMethod { setting: s, method: m, .. } if s == setting && m == method);
+        assert!(other("top-k", "gac")(resolve("top-k = 5").unwrap_err()));
+        assert!(other("floor", "unite")(resolve("method = \"unite\"\nfloor = 0.1").unwrap_err()));
+        assert!(other("threshold", "safe")(resolve("method = \"safe\"\nthreshold = 0.1").unwrap_err()));
+        assert!(other("weights", "vote")(resolve("method = \"vote\"\nweights = [1, 2]").unwrap_err()));
+        assert_eq!(resolve("gate-by = \"margin\""), Err(SettingError::GateByWithoutGate));
+        assert_eq!(resolve("weights = [1, 2]\nweight-by = \"prompt-perplexity\""), Err(SettingError::TwoWeights));
+        assert!(matches!(resolve("sampling = { temperature = -1 }"), Err(SettingError::Sampling(_))));
+        assert!(matches!(resolve("method = \"unite\"\ntop-k = 0"), Err(SettingError::Method(_))));
+    }
+}

@@ -1,0 +1,15 @@
+//! `config.json` and `generation_config.json`, parsed once into a typed [`DecoderConfig`].
+
+mod decoder;
+mod family;
+mod raw;
+mod rope;
+
+pub use decoder::{
+    Activation, Biases, Block, Caps, DecoderConfig, ExpertsConfig, LayerConfig, MlpConfig, Multipliers, NormConfig,
+    NormKind, QueryKeyNorm,
+};
+pub(crate) use decoder::{GateUp, Projections};
+pub use family::architectures;
+pub(crate) use raw::{EndIds, Ids};
+pub use rope::{RopeConfig, RopeScaling, RopeStyle};

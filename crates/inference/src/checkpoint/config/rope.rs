@@ -1,0 +1,213 @@
+//! Rotary position embedding: base, width and scaling of the frequencies.
+
+use super::raw::{RawConfig, RawRope, RawRopes};
+
+/// Rotary position embedding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RopeConfig {
+    /// Base of the frequencies.
+    pub theta: f64,
+    /// Leading components of a head that are rotated; even.
+    pub width: usize,
+    /// Which components are turned together.
+    pub style: RopeStyle,
+    /// How the frequencies are stretched for long contexts.
+    pub scaling: RopeScaling,
+}
+
+/// Which components of a head are turned together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RopeStyle {
+    /// The `i`-th of the first half with the `i`-th of the second.
+    Halves,
+    /// Neighbours (Cohere, GLM-4).
+    Pairs,
+}
+
+/// How `RoPE` frequencies are stretched.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RopeScaling {
+    /// Not at all. Dynamic scaling is this, too: it stretches beyond `max_position_embeddings`, which is the context.
+    None,
+    /// All frequencies divided by a factor.
+    Linear {
+        /// The factor.
+        factor: f64,
+    },
+    /// Every frequency divided by a factor of its own.
+    Divided {
+        /// The factors.
+        by: Vec<f64>,
+    },
+    /// Llama 3.1's smooth interpolation by wavelength.
+    Llama3 {
+        /// Divisor of the low frequencies.
+        factor: f64,
+        /// Wavelengths above `original_context / low` are divided by `factor`.
+        low: f64,
+        /// Wavelengths below `original_context / high` are kept.
+        high: f64,
+        /// Context before stretching.
+        original_context: f64,
+    },
+    /// `YaRN` (Peng et al. 2023, arXiv 2309.00071).
+    Yarn {
+        /// Divisor of the low frequencies.
+        factor: f64,
+        /// Frequencies that turn more often than this over the original context are kept.
+        fast: f64,
+        /// Frequencies that turn less often than this are divided.
+        slow: f64,
+        /// Whether the bounds between are rounded outward to whole components.
+        truncate: bool,
+        /// Context before stretching.
+        original_context: f64,
+        /// Factor of cosines and sines.
+        attention: f64,
+    },
+    /// `LongRoPE` (Ding et al. 2024, arXiv 2402.13753), as Phi-3 has it.
+    ///
+    /// A position within the original context is turned by the short factors, one beyond by the long ones: what
+    /// generating token by token gives in transformers. (There, a single pass over more than the original context
+    /// turns all positions by the long ones.)
+    Long {
+        /// Divisor per frequency within the original context.
+        short: Vec<f64>,
+        /// Divisor per frequency beyond.
+        long: Vec<f64>,
+        /// Context before stretching.
+        original_context: f64,
+        /// Factor of cosines and sines.
+        attention: f64,
+    },
+}
+
+/// A field of `config.json` and what is wrong with it.
+type Problem = (&'static str, String);
+
+/// What the configuration says for the layers of `kind` (`full_attention`, `sliding_attention`).
+pub(super) fn resolve(
+    raw: &RawConfig,
+    kind: &str,
+    head_dim: usize,
+    style: RopeStyle,
+    default_theta: f64,
+) -> Result<RopeConfig, Problem> {
+    let sliding = kind == "sliding_attention";
+    let (field, rope) = match &raw.rope_parameters {
+        Some(RawRopes::PerKind(kinds)) => ("rope_parameters", kinds.get(kind).map(|of_kind| &of_kind.0)),
+        Some(RawRopes::One(rope)) => ("rope_parameters", Some(&**rope)),
+        // Where windowed layers have a base of their own, stretching is for the others.
+        None if sliding && raw.rope_local_base_freq.is_some() => ("rope_scaling", None),
+        None => ("rope_scaling", raw.rope_scaling.as_ref()),
+    };
+    let local = raw.rope_local_base_freq.filter(|_| sliding);
+    let theta = rope
+        .and_then(|rope| rope.rope_theta)
+        .or(local)
+        .or(raw.rope_theta)
+        .or(raw.rotary_emb_base)
+        .unwrap_or(default_theta);
+    if !(theta.is_finite() && theta > 0.0) {
+        return Err(("rope_theta", format!("is {theta}, must be positive")));
+    }
+    let partial = rope
+        .and_then(|rope| rope.partial_rotary_factor)
+        .or(raw.partial_rotary_factor)
+        .or(raw.rotary_pct)
+        .unwrap_or(1.0);
+    let width = (head_dim as f64 * partial) as usize;
+    if !(partial > 0.0 && partial <= 1.0) || width < 2 || !width.is_multiple_of(2) {
+        return Err((
+            "partial_rotary_factor",
+            format!("is {partial}, must rotate an even number of a head's {head_dim} components"),
+        ));
+    }
+    let context = raw.max_position_embeddings.unwrap_or(2048) as f64;
+    let scaling = match rope {
+        None => RopeScaling::None,
+        Some(rope) => Reader { field, rope, raw, context }.scaling(width)?,
+    };
+    Ok(RopeConfig { theta, width, style, scaling })
+}
+
+struct Reader<'a> {
+    field: &'static str,
+    rope: &'a RawRope,
+    raw: &'a RawConfig,
+    context: f64,
+}
+
+impl Reader<'_> {
+    fn need(&self, name: &str, value: Option<f64>) -> Result<f64, Problem> {
+        match value {
+            Some(value) if value.is_finite() && value > 0.0 => Ok(value),
+            Some(value) => Err((self.field, format!("has `{name}` {value}, which must be positive"))),
+            None => Err((self.field, format!("lacks `{name}`"))),
+        }
+    }
+
+    fn original_context(&self) -> Result<f64, Problem> {
+        let value = self.rope.original_max_position_embeddings.or(self.raw.original_max_position_embeddings);
+        self.need("original_max_position_embeddings", value.or(Some(self.context)))
+    }
+
+    fn scaling(&self, width: usize) -> Result<RopeScaling, Problem> {
+        let rope = self.rope;
+        Ok(match rope.rope_type.as_deref().unwrap_or("default") {
+            "default" | "dynamic" => RopeScaling::None,
+            "linear" => RopeScaling::Linear { factor: self.need("factor", rope.factor)? },
+            "llama3" => RopeScaling::Llama3 {
+                factor: self.need("factor", rope.factor)?,
+                low: self.need("low_freq_factor", rope.low_freq_factor)?,
+                high: self.need("high_freq_factor", rope.high_freq_factor)?,
+                original_context: self.original_context()?,
+            },
+            "yarn" => {
+                let original_context = self.original_context()?;
+                let factor = self.need("factor", rope.factor.or(Some(self.context / original_context)))?;
+                let scale = |mscale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * mscale * factor.ln() + 1.0 };
+                let attention = rope.attention_factor.unwrap_or(match (rope.mscale, rope.mscale_all_dim) {
+                    (Some(m), Some(all)) if m != 0.0 && all != 0.0 => scale(m) / scale(all),
+                    _ => scale(1.0),
+                });
+                RopeScaling::Yarn {
+                    factor,
+                    fast: self.need("beta_fast", rope.beta_fast.or(Some(32.0)))?,
+                    slow: self.need("beta_slow", rope.beta_slow.or(Some(1.0)))?,
+                    truncate: rope.truncate.unwrap_or(true),
+                    original_context,
+                    attention: self.need("attention_factor", Some(attention))?,
+                }
+            }
+            "longrope" | "su" => {
+                let original_context = self.original_context()?;
+                let factor = self.need("factor", rope.factor.or(Some(self.context / original_context)))?;
+                let stretched = if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / original_context.ln()).sqrt() };
+                RopeScaling::Long {
+                    short: self.factors("short_factor", rope.short_factor.as_ref(), width)?,
+                    long: self.factors("long_factor", rope.long_factor.as_ref(), width)?,
+                    original_context,
+                    attention: self.need("attention_factor", rope.attention_factor.or(Some(stretched)))?,
+                }
+            }
+            other => {
+                return Err((
+                    self.field,
+                    format!("asks for RoPE type `{other}`; known are default, linear, dynamic, llama3, yarn, longrope"),
+                ));
+            }
+        })
+    }
+
+    fn factors(&self, name: &str, values: Option<&Vec<f64>>, width: usize) -> Result<Vec<f64>, Problem> {
+        let values = values.ok_or_else(|| (self.field, format!("lacks `{name}`")))?;
+        if values.len() != width / 2 || values.iter().any(|value| !(value.is_finite() && *value > 0.0)) {
+            return Err((
+                self.field,
+                format!("has {} values in `{name}`, must have {} positive ones", values.len(), width / 2),
+            ));
+        }
+        Ok(values.clone())
+    }
+}

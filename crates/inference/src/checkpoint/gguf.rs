@@ -1,0 +1,173 @@
+//! GGUF files: weights, configuration and tokenizer of a model in one.
+//!
+//! Metadata are translated to what `config.json` and `tokenizer.json` would say, so that everything after is the same.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use candle_core::quantized::QTensor;
+use candle_core::quantized::gguf_file::{Content, Value};
+use candle_core::{Device, Tensor};
+use serde_json::{Map, json};
+
+use super::files::CheckpointError;
+
+/// An open GGUF file: its header is read, its tensors are not.
+pub(crate) struct Gguf {
+    content: Content,
+    file: Mutex<BufReader<File>>,
+    path: PathBuf,
+}
+
+impl Gguf {
+    /// Reads the header.
+    pub(crate) fn open(path: &Path) -> Result<Self, CheckpointError> {
+        let unreadable = |reason: String| CheckpointError::Unreadable {
+            path: path.display().to_string(),
+            reason: first_line(&reason),
+        };
+        let mut file = BufReader::new(File::open(path).map_err(|source| unreadable(source.to_string()))?);
+        let content = Content::read(&mut file).map_err(|source| unreadable(source.to_string()))?;
+        Ok(Self { content, file: Mutex::new(file), path: path.to_owned() })
+    }
+
+    /// The error for a field of the metadata.
+    pub(crate) fn problem(&self, field: &'static str, problem: impl Into<String>) -> CheckpointError {
+        CheckpointError::Config { field, path: self.path.display().to_string(), problem: problem.into() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        match self.content.metadata.get(key)? {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn flag(&self, key: &str) -> Option<bool> {
+        match self.content.metadata.get(key)? {
+            Value::Bool(flag) => Some(*flag),
+            _ => None,
+        }
+    }
+
+    /// A number, whole or not.
+    pub(crate) fn number(&self, key: &str) -> Option<f64> {
+        number(self.content.metadata.get(key)?)
+    }
+
+    /// A whole number that is not negative.
+    pub(crate) fn count(&self, key: &str) -> Option<u64> {
+        self.number(key).filter(|number| *number >= 0.0 && number.fract() == 0.0).map(|number| number as u64)
+    }
+
+    pub(crate) fn texts(&self, key: &str) -> Option<Vec<&str>> {
+        let Value::Array(values) = self.content.metadata.get(key)? else { return None };
+        values.iter().map(|value| if let Value::String(text) = value { Some(text.as_str()) } else { None }).collect()
+    }
+
+    pub(crate) fn numbers(&self, key: &str) -> Option<Vec<f64>> {
+        let Value::Array(values) = self.content.metadata.get(key)? else { return None };
+        values.iter().map(number).collect()
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.content.tensor_infos.contains_key(name)
+    }
+
+    /// A tensor as it is stored.
+    pub(crate) fn tensor(&self, name: &str, device: &Device) -> candle_core::Result<QTensor> {
+        let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.content.tensor(&mut *file, name, device)
+    }
+
+    /// What `config.json` would say.
+    ///
+    /// # Errors
+    /// For an architecture that is not read from GGUF, or a field that is missing.
+    pub(crate) fn config(&self) -> Result<serde_json::Value, CheckpointError> {
+        let architecture = self.text("general.architecture").unwrap_or_default();
+        if !ARCHITECTURES.contains(&architecture) {
+            return Err(CheckpointError::UnknownArchitecture {
+                name: architecture.to_owned(),
+                path: format!("{} (GGUF)", self.path.display()),
+                known: ARCHITECTURES.to_vec(),
+            });
+        }
+        let mut config = Map::new();
+        config.insert("model_type".to_owned(), json!(architecture));
+        let vocabulary =
+            self.content.tensor_infos.get("token_embd.weight").and_then(|info| info.shape.dims().first().copied());
+        let vocabulary = vocabulary.ok_or_else(|| self.problem("token_embd.weight", "is not there"))?;
+        config.insert("vocab_size".to_owned(), json!(vocabulary));
+        for (field, key, needed) in [
+            ("hidden_size", "embedding_length", true),
+            ("intermediate_size", "feed_forward_length", true),
+            ("num_hidden_layers", "block_count", true),
+            ("num_attention_heads", "attention.head_count", true),
+            ("num_key_value_heads", "attention.head_count_kv", false),
+            ("head_dim", "attention.key_length", false),
+            ("max_position_embeddings", "context_length", false),
+            ("sliding_window", "attention.sliding_window", false),
+        ] {
+            match self.count(&format!("{architecture}.{key}")) {
+                Some(value) => drop(config.insert(field.to_owned(), json!(value))),
+                None if needed => return Err(self.problem(field, format!("is missing (`{architecture}.{key}`)"))),
+                None => {}
+            }
+        }
+        for (field, key) in [("rms_norm_eps", "attention.layer_norm_rms_epsilon"), ("rope_theta", "rope.freq_base")] {
+            if let Some(value) = self.number(&format!("{architecture}.{key}")) {
+                config.insert(field.to_owned(), json!(value));
+            }
+        }
+        if let Some(kind) = self.text(&format!("{architecture}.rope.scaling.type")).filter(|kind| *kind != "none") {
+            let number = |key: &str| self.number(&format!("{architecture}.rope.scaling.{key}"));
+            let original = number("original_context_length");
+            let mut scaling = json!({"rope_type": kind, "factor": number("factor")});
+            if let Some(original) = original {
+                scaling["original_max_position_embeddings"] = json!(original);
+            }
+            config.insert("rope_scaling".to_owned(), scaling);
+        }
+        Ok(config.into())
+    }
+
+    /// Divisors of the rotary frequencies, which Llama 3.1's conversion stores as a tensor.
+    pub(crate) fn rope_divisors(&self) -> candle_core::Result<Option<Vec<f64>>> {
+        const NAME: &str = "rope_freqs.weight";
+        if !self.has(NAME) {
+            return Ok(None);
+        }
+        let divisors: Tensor = self.tensor(NAME, &Device::Cpu)?.dequantize(&Device::Cpu)?;
+        Ok(Some(divisors.to_vec1::<f32>()?.into_iter().map(f64::from).collect()))
+    }
+}
+
+/// The values of `general.architecture` that are read.
+const ARCHITECTURES: [&str; 3] = ["llama", "qwen2", "qwen3"];
+
+fn number(value: &Value) -> Option<f64> {
+    Some(match *value {
+        Value::U8(n) => f64::from(n),
+        Value::I8(n) => f64::from(n),
+        Value::U16(n) => f64::from(n),
+        Value::I16(n) => f64::from(n),
+        Value::U32(n) => f64::from(n),
+        Value::I32(n) => f64::from(n),
+        Value::U64(n) => n as f64,
+        Value::I64(n) => n as f64,
+        Value::F32(n) => f64::from(n),
+        Value::F64(n) => n,
+        Value::Bool(_) | Value::String(_) | Value::Array(_) => return None,
+    })
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,196 @@
+//! The steps between the products, fused on the CPU: candle's own make a pass over memory and a thread barrier each.
+//!
+//! Every operation has its plain version in tensor operations, for other devices and for the tests.
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, InplaceOp2, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use super::batch::Run;
+use super::rope::Angles;
+use crate::checkpoint::config::RopeStyle;
+use crate::kernel::{self, Simd};
+
+/// Elements from which on rows are spread over threads.
+const WORTH_THREADS: usize = 1 << 15;
+
+/// Applies `each(row index, row of x, row of out)` to all rows, on several threads when there is much to do.
+fn rows(x: &[f32], width: usize, out_width: usize, each: impl Fn(usize, &[f32], &mut [f32]) + Sync) -> Vec<f32> {
+    let mut out = vec![0f32; x.len() / width * out_width];
+    if x.len() < WORTH_THREADS {
+        for (index, (x, out)) in x.chunks_exact(width).zip(out.chunks_exact_mut(out_width)).enumerate() {
+            each(index, x, out);
+        }
+    } else {
+        x.par_chunks_exact(width)
+            .zip(out.par_chunks_exact_mut(out_width))
+            .enumerate()
+            .with_min_len(8)
+            .for_each(|(index, (x, out))| each(index, x, out));
+    }
+    out
+}
+
+/// The values of a contiguous f32 tensor.
+pub(super) fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    match layout.contiguous_offsets() {
+        Some((from, to)) => Ok(&storage.as_slice::<f32>()?[from..to]),
+        None => bail!("a CPU operation needs contiguous tensors"),
+    }
+}
+
+/// Root-mean-square norm of rows by a weight.
+pub(super) struct RmsNormOp {
+    pub(super) epsilon: f32,
+}
+
+impl CustomOp2 for RmsNormOp {
+    fn name(&self) -> &'static str {
+        "rms-norm"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, weight: &CpuStorage, wl: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (x, weight) = (contiguous(x, xl)?, contiguous(weight, wl)?);
+        let simd = Simd::detect();
+        let width = weight.len();
+        let out = rows(x, width, width, |_, x, out| kernel::rms_norm(simd, x, weight, self.epsilon, out));
+        Ok((CpuStorage::F32(out), xl.shape().clone()))
+    }
+}
+
+/// Layer norm of rows by a weight and a bias.
+pub(super) struct LayerNormOp {
+    pub(super) epsilon: f32,
+}
+
+impl CustomOp3 for LayerNormOp {
+    fn name(&self) -> &'static str {
+        "layer-norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        xl: &Layout,
+        weight: &CpuStorage,
+        wl: &Layout,
+        bias: &CpuStorage,
+        bl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, weight, bias) = (contiguous(x, xl)?, contiguous(weight, wl)?, contiguous(bias, bl)?);
+        let simd = Simd::detect();
+        let width = weight.len();
+        let out = rows(x, width, width, |_, x, out| kernel::layer_norm(simd, x, weight, bias, self.epsilon, out));
+        Ok((CpuStorage::F32(out), xl.shape().clone()))
+    }
+}
+
+/// `silu(gate) * up` of `(T, 2I)` rows that hold the gate and then what it scales.
+pub(super) struct SiluTimesOp;
+
+impl CustomOp1 for SiluTimesOp {
+    fn name(&self) -> &'static str {
+        "silu-times"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (tokens, both) = layout.shape().dims2()?;
+        let (simd, width) = (Simd::detect(), both / 2);
+        let out = rows(contiguous(x, layout)?, both, width, |_, x, out| {
+            let (gate, up) = x.split_at(width);
+            kernel::silu_times(simd, gate, up, out);
+        });
+        Ok((CpuStorage::F32(out), (tokens, width).into()))
+    }
+}
+
+/// The sum of two tensors of one shape.
+pub(super) struct AddOp;
+
+impl CustomOp2 for AddOp {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+
+    fn cpu_fwd(&self, a: &CpuStorage, al: &Layout, b: &CpuStorage, bl: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (a, b) = (contiguous(a, al)?, contiguous(b, bl)?);
+        let out = a.iter().zip(b).map(|(a, b)| a + b).collect();
+        Ok((CpuStorage::F32(out), al.shape().clone()))
+    }
+}
+
+/// Takes the queries out of projected rows `(T, (heads + 2 kv_heads) * head_dim)` and rotates them:
+/// `(T, heads, head_dim)`.
+pub(super) struct QueriesOp<'a> {
+    /// None where the layer has no positions.
+    pub(super) angles: Option<&'a Angles>,
+    pub(super) heads: usize,
+    pub(super) head_dim: usize,
+}
+
+impl CustomOp1 for QueriesOp<'_> {
+    fn name(&self) -> &'static str {
+        "queries"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (tokens, all) = layout.shape().dims2()?;
+        let width = self.heads * self.head_dim;
+        let out = rows(contiguous(x, layout)?, all, width, |row, x, out| {
+            place(self.angles, row, &x[..width], out, self.head_dim);
+        });
+        Ok((CpuStorage::F32(out), (tokens, self.heads, self.head_dim).into()))
+    }
+}
+
+/// Writes keys or values out of projected rows to their slots of a layer's cache, `(slots, kv_heads, head_dim)`.
+pub(super) struct StoreOp<'a> {
+    /// Where in a row they begin.
+    pub(super) offset: usize,
+    /// Keys are rotated.
+    pub(super) angles: Option<&'a Angles>,
+    pub(super) runs: &'a [Run],
+}
+
+impl InplaceOp2 for StoreOp<'_> {
+    fn name(&self) -> &'static str {
+        "store"
+    }
+
+    fn cpu_fwd(&self, cache: &mut CpuStorage, cl: &Layout, rows: &CpuStorage, rl: &Layout) -> Result<()> {
+        let (_, kv_heads, width) = cl.shape().dims3()?;
+        let (_, all) = rl.shape().dims2()?;
+        let rows = contiguous(rows, rl)?;
+        let (CpuStorage::F32(cache), Some((0, _))) = (cache, cl.contiguous_offsets()) else {
+            bail!("the cache of a CPU holds f32");
+        };
+        let stored = kv_heads * width;
+        for run in self.runs {
+            for step in 0..run.length {
+                let row = run.row + step;
+                let x = &rows[row * all + self.offset..][..stored];
+                place(self.angles, row, x, &mut cache[(run.slot + step) * stored..][..stored], width);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Copies heads of one row, rotated where there are angles.
+fn place(angles: Option<&Angles>, row: usize, x: &[f32], out: &mut [f32], head_dim: usize) {
+    let Some(angles) = angles else {
+        out.copy_from_slice(x);
+        return;
+    };
+    let (cos, sin) = angles.of(row);
+    for (x, out) in x.chunks_exact(head_dim).zip(out.chunks_exact_mut(head_dim)) {
+        match angles.style {
+            RopeStyle::Halves => kernel::rotate_halves(x, cos, sin, out),
+            RopeStyle::Pairs => kernel::rotate_pairs(x, cos, sin, out),
+        }
+    }
+}
+
+/// `a + b`.
+pub(super) fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if a.device().is_cpu() { a.apply_op2_no_bwd(b, &AddOp) } else { a + b }
+}

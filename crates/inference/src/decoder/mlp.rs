@@ -1,0 +1,167 @@
+//! The MLP of a layer: gated, plain, or a mixture of experts.
+
+use candle_core::{DType, Result, Tensor};
+use candle_nn::ops::{sigmoid, silu};
+
+use super::fused::SiluTimesOp;
+use super::layers::Linear;
+use crate::checkpoint::config::{Activation, DecoderConfig, ExpertsConfig, GateUp, MlpConfig};
+use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::weights::Weights;
+
+type Loaded<T> = std::result::Result<T, CheckpointError>;
+
+/// The MLP of a layer.
+pub(crate) enum Mlp {
+    Gated(GatedMlp),
+    Plain { up: Linear, down: Linear, activation: Activation },
+    Experts(Box<Experts>),
+}
+
+impl Mlp {
+    /// Reads the MLP of the layer whose tensors begin with `prefix`.
+    pub(crate) fn load(config: &DecoderConfig, weights: &Weights, prefix: &str, mlp: &MlpConfig) -> Loaded<Self> {
+        let (hidden, bias, activation) = (config.hidden, config.biases.mlp, config.activation);
+        let finish = |linear: Linear| linear.quantised(weights.quantization()).map_err(|e| weights.unreadable(&e));
+        let down =
+            |width| finish(Linear::load(weights, &format!("{prefix}.{}", config.names.down), (width, hidden), bias)?);
+        match (mlp, config.names.gate_up) {
+            (&MlpConfig::Gated { intermediate }, GateUp::Separate(gate, up)) => {
+                let parts = [(format!("{prefix}.{gate}"), intermediate), (format!("{prefix}.{up}"), intermediate)];
+                let gate_up = finish(Linear::load_joined(weights, &parts, hidden, bias)?)?;
+                Ok(Self::Gated(GatedMlp { gate_up, down: down(intermediate)?, activation }))
+            }
+            (&MlpConfig::Gated { intermediate }, GateUp::Joined(both)) => {
+                let name = format!("{prefix}.{both}");
+                let gate_up = finish(Linear::load(weights, &name, (hidden, 2 * intermediate), bias)?)?;
+                Ok(Self::Gated(GatedMlp { gate_up, down: down(intermediate)?, activation }))
+            }
+            (&MlpConfig::Plain { intermediate }, GateUp::Separate(_, up) | GateUp::Joined(up)) => {
+                let up = finish(Linear::load(weights, &format!("{prefix}.{up}"), (hidden, intermediate), bias)?)?;
+                Ok(Self::Plain { up, down: down(intermediate)?, activation })
+            }
+            (MlpConfig::Experts(experts), _) => {
+                Ok(Self::Experts(Box::new(Experts::load(config, weights, prefix, experts)?)))
+            }
+        }
+    }
+
+    /// `(T, H)` to `(T, H)`.
+    pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Gated(mlp) => mlp.forward(input),
+            Self::Plain { up, down, activation } => down.forward(&activation.apply(&up.forward(input)?)?),
+            Self::Experts(experts) => experts.forward(input),
+        }
+    }
+}
+
+impl Activation {
+    fn apply(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Silu => silu(x),
+            Self::Gelu => x.gelu_erf(),
+            Self::GeluTanh => x.gelu(),
+        }
+    }
+}
+
+/// `down(activation(gate(x)) * up(x))`.
+pub(crate) struct GatedMlp {
+    /// Gate and up projection, side by side: `(H, 2I)`.
+    gate_up: Linear,
+    down: Linear,
+    activation: Activation,
+}
+
+impl GatedMlp {
+    fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        let both = self.gate_up.forward(input)?;
+        if both.device().is_cpu() && self.activation == Activation::Silu {
+            return self.down.forward(&both.apply_op1_no_bwd(&SiluTimesOp)?);
+        }
+        let width = both.dim(1)? / 2;
+        let gate = self.activation.apply(&both.narrow(1, 0, width)?.contiguous()?)?;
+        self.down.forward(&(gate * both.narrow(1, width, width)?)?)
+    }
+}
+
+/// A mixture of experts: a token goes to the few that a router prefers (Shazeer et al. 2017, arXiv 1701.06538).
+pub(crate) struct Experts {
+    router: Linear,
+    mlps: Vec<GatedMlp>,
+    shared: Option<(GatedMlp, Linear)>,
+    active: usize,
+    renormalise: bool,
+}
+
+impl Experts {
+    fn load(config: &DecoderConfig, weights: &Weights, prefix: &str, experts: &ExpertsConfig) -> Loaded<Self> {
+        let (hidden, names) = (config.hidden, &config.names);
+        let finish = |linear: Linear| linear.quantised(weights.quantization()).map_err(|e| weights.unreadable(&e));
+        let mlp = |prefix: &str, width: usize, [gate, up, down]: [&str; 3]| {
+            let parts = [(format!("{prefix}.{gate}"), width), (format!("{prefix}.{up}"), width)];
+            Ok(GatedMlp {
+                gate_up: finish(Linear::load_joined(weights, &parts, hidden, false)?)?,
+                down: finish(Linear::load(weights, &format!("{prefix}.{down}"), (width, hidden), false)?)?,
+                activation: config.activation,
+            })
+        };
+        let shared = experts
+            .shared
+            .map(|width| -> Loaded<_> {
+                let gate = Linear::load(weights, &format!("{prefix}.mlp.shared_expert_gate"), (hidden, 1), false)?;
+                Ok((mlp(&format!("{prefix}.mlp.shared_expert"), width, names.expert)?, gate))
+            })
+            .transpose()?;
+        Ok(Self {
+            router: Linear::load(weights, &format!("{prefix}.{}", names.router), (hidden, experts.experts), false)?,
+            mlps: (0..experts.experts)
+                .map(|e| mlp(&format!("{prefix}.{}.{e}", names.experts), experts.intermediate, names.expert))
+                .collect::<Loaded<_>>()?,
+            shared,
+            active: experts.active,
+            renormalise: experts.renormalise,
+        })
+    }
+
+    fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        let logits = self.router.forward(input)?.to_dtype(DType::F32)?.to_vec2::<f32>()?;
+        // Per expert: its tokens, and how much each counts.
+        let mut assigned: Vec<(Vec<u32>, Vec<f32>)> = vec![(Vec::new(), Vec::new()); self.mlps.len()];
+        for (token, logits) in (0u32..).zip(&logits) {
+            for (expert, weight) in self.route(logits) {
+                assigned[expert].0.push(token);
+                assigned[expert].1.push(weight);
+            }
+        }
+        let mut out = input.zeros_like()?;
+        for (expert, (tokens, weights)) in self.mlps.iter().zip(assigned) {
+            if tokens.is_empty() {
+                continue;
+            }
+            let count = tokens.len();
+            let tokens = Tensor::from_vec(tokens, count, input.device())?;
+            let weights = Tensor::from_vec(weights, (count, 1), input.device())?.to_dtype(input.dtype())?;
+            let answer = expert.forward(&input.index_select(&tokens, 0)?)?.broadcast_mul(&weights)?;
+            out = out.index_add(&tokens, &answer, 0)?;
+        }
+        if let Some((expert, gate)) = &self.shared {
+            let share = sigmoid(&gate.forward(input)?)?;
+            out = (out + expert.forward(input)?.broadcast_mul(&share)?)?;
+        }
+        Ok(out)
+    }
+
+    /// The experts of one token and their weights: the most probable ones; of equals the first.
+    fn route(&self, logits: &[f32]) -> Vec<(usize, f32)> {
+        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let exps: Vec<f32> = logits.iter().map(|logit| (logit - max).exp()).collect();
+        let total: f32 = exps.iter().sum();
+        let mut order: Vec<usize> = (0..logits.len()).collect();
+        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+        order.truncate(self.active);
+        let divisor = if self.renormalise { order.iter().map(|&expert| exps[expert]).sum() } else { total };
+        order.into_iter().map(|expert| (expert, exps[expert] / divisor)).collect()
+    }
+}

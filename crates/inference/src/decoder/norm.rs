@@ -1,0 +1,90 @@
+//! Norms: of the residual stream, and of queries and keys.
+
+use candle_core::{DType, Result, Tensor};
+use candle_nn::ops::{layer_norm, rms_norm};
+
+use super::fused::{LayerNormOp, RmsNormOp};
+use crate::checkpoint::config::{NormConfig, NormKind};
+use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::weights::Weights;
+
+/// A norm over the last dimension.
+pub(crate) struct Norm {
+    epsilon: f32,
+    weight: Tensor,
+    /// Zero where there is none.
+    bias: Option<Tensor>,
+}
+
+impl Norm {
+    /// Reads `{name}.weight` `(width,)` and, where the kind has one, `{name}.bias`.
+    pub(crate) fn load(
+        weights: &Weights,
+        name: &str,
+        width: usize,
+        config: NormConfig,
+    ) -> std::result::Result<Self, CheckpointError> {
+        let weight = weights.get(&format!("{name}.weight"), width)?;
+        let bias = match config.kind {
+            NormKind::Layer => Some(weights.get(&format!("{name}.bias"), width)?),
+            NormKind::LayerWithoutBias => Some(weight.zeros_like().map_err(|source| weights.unreadable(&source))?),
+            NormKind::Rms | NormKind::RmsFromOne => None,
+        };
+        let weight = match config.kind {
+            NormKind::RmsFromOne => (weight + 1.0).map_err(|source| weights.unreadable(&source))?,
+            _ => weight,
+        };
+        Ok(Self { epsilon: config.epsilon as f32, weight, bias })
+    }
+
+    /// `(.., width)` to the same shape. The input is contiguous.
+    pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        match &self.bias {
+            None if input.device().is_cpu() => {
+                input.apply_op2_no_bwd(&self.weight, &RmsNormOp { epsilon: self.epsilon })
+            }
+            None => rms_norm(input, &self.weight, self.epsilon),
+            Some(bias) if input.device().is_cpu() => {
+                input.apply_op3_no_bwd(&self.weight, bias, &LayerNormOp { epsilon: self.epsilon })
+            }
+            Some(bias) => layer_norm(input, &self.weight, bias, self.epsilon),
+        }
+    }
+}
+
+/// A layer norm per head with a weight for each, `(heads, head_dim)`, and no bias.
+pub(crate) struct HeadNorms {
+    weight: Tensor,
+    epsilon: f64,
+}
+
+impl HeadNorms {
+    /// Reads `{name}.weight` `(heads, head_dim)`, or `{name}.norms.{head}.weight` of every head.
+    pub(crate) fn load(
+        weights: &Weights,
+        name: &str,
+        (heads, head_dim): (usize, usize),
+        epsilon: f64,
+    ) -> std::result::Result<Self, CheckpointError> {
+        let whole = format!("{name}.weight");
+        let weight = if weights.has(&whole) {
+            weights.get(&whole, (heads, head_dim))?
+        } else {
+            let each = (0..heads)
+                .map(|head| weights.get(&format!("{name}.norms.{head}.weight"), head_dim))
+                .collect::<std::result::Result<Vec<_>, _>>()?;
+            Tensor::stack(&each, 0).map_err(|source| weights.unreadable(&source))?
+        };
+        Ok(Self { weight, epsilon })
+    }
+
+    /// `(T, heads, head_dim)` to the same shape.
+    pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        let wide = input.to_dtype(DType::F32)?;
+        let last = candle_core::D::Minus1;
+        let centred = wide.broadcast_sub(&wide.mean_keepdim(last)?)?;
+        let variance = centred.sqr()?.mean_keepdim(last)?;
+        let normed = centred.broadcast_div(&(variance + self.epsilon)?.sqrt()?)?;
+        normed.to_dtype(input.dtype())?.broadcast_mul(&self.weight)
+    }
+}

@@ -1,0 +1,221 @@
+//! `x W^T` written out for AVX-512: tiles of up to 4 rows by 6 columns, whose 24 sums stay in registers.
+
+use std::arch::x86_64::{
+    __m512, _mm_add_ps, _mm_storeu_ps, _mm256_add_ps, _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_extractf128_ps,
+    _mm256_maskz_loadu_epi16, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps512_ps256,
+    _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_extractf64x4_pd, _mm512_fmadd_ps,
+    _mm512_maskz_loadu_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_unpackhi_pd, _mm512_unpackhi_ps,
+    _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+};
+
+use super::matmul::{Matrix, Out, Product, TILE_COLUMNS};
+use super::simd::LANES;
+
+/// Rows of a tile.
+const TILE_ROWS: usize = 4;
+/// Rows of `x` from which on weights are widened once into a buffer instead of in every tile.
+const WORTH_WIDENING: usize = 3 * TILE_ROWS;
+/// Widened weights that are worked on at a time: 32 KiB.
+const CACHED_WEIGHTS: usize = 1 << 13;
+
+/// How sixteen weights of one type become f32.
+trait Weight: Copy {
+    /// # Safety
+    /// `at` is readable for the elements that `mask` names.
+    unsafe fn load(at: *const Self, mask: u16) -> __m512;
+}
+
+impl Weight for f32 {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn load(at: *const Self, mask: u16) -> __m512 {
+        // SAFETY: the caller's promise.
+        unsafe { _mm512_maskz_loadu_ps(mask, at) }
+    }
+}
+
+impl Weight for half::bf16 {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn load(at: *const Self, mask: u16) -> __m512 {
+        // SAFETY: the caller's promise; a bfloat16 is 16 bits.
+        let bits = unsafe { _mm256_maskz_loadu_epi16(mask, at.cast()) };
+        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
+    }
+}
+
+impl Weight for half::f16 {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    unsafe fn load(at: *const Self, mask: u16) -> __m512 {
+        // SAFETY: the caller's promise; a half is 16 bits.
+        _mm512_cvtph_ps(unsafe { _mm256_maskz_loadu_epi16(mask, at.cast()) })
+    }
+}
+
+/// Sums of a tile: `R` rows of `x` by `C` rows of weights, both `k` long and `k` apart.
+///
+/// # Safety
+/// Both are readable for that many rows.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+#[expect(clippy::many_single_char_names, reason = "as in the mathematics")]
+unsafe fn tile<W: Weight, const R: usize, const C: usize>(x: *const f32, w: *const W, k: usize) -> [[f32; C]; R] {
+    let mut sums = [[_mm512_setzero_ps(); C]; R];
+    let whole = k / LANES * LANES;
+    let mut at = 0;
+    while at < whole {
+        // SAFETY: a whole step is left in every row.
+        unsafe { step(x.add(at), w.add(at), k, u16::MAX, &mut sums) };
+        at += LANES;
+    }
+    if at < k {
+        // SAFETY: the mask names what is left.
+        unsafe { step(x.add(at), w.add(at), k, (1 << (k - at)) - 1, &mut sums) };
+    }
+    let mut out = [[0f32; C]; R];
+    let mut done = 0;
+    while done < R * C {
+        // Four at a time; the last of a tile that is no multiple are added up more than once.
+        let pick = |i: usize| (done + i).min(R * C - 1);
+        let at = [pick(0), pick(1), pick(2), pick(3)];
+        let [a, b, c, d] = at.map(|at| sums[at / C][at % C]);
+        let four = add_up(a, b, c, d);
+        for (at, sum) in at.into_iter().zip(four) {
+            out[at / C][at % C] = sum;
+        }
+        done += 4;
+    }
+    out
+}
+
+/// The sums of the lanes of four vectors, each added up in the same order.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn add_up(a: __m512, b: __m512, c: __m512, d: __m512) -> [f32; 4] {
+    let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    let (ab, cd) = (_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+    let low = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd));
+    let high = _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd));
+    // Each quarter now holds the quarter's sums of a, b, c and d.
+    let quarters = _mm512_add_ps(low, high);
+    let halves = _mm256_add_ps(
+        _mm512_castps512_ps256(quarters),
+        _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(quarters))),
+    );
+    let sums = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps::<1>(halves));
+    let mut out = [0f32; 4];
+    // SAFETY: four floats of room.
+    unsafe { _mm_storeu_ps(out.as_mut_ptr(), sums) };
+    out
+}
+
+/// One step along the summed dimension.
+///
+/// # Safety
+/// The elements that `mask` names are readable in every row.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn step<W: Weight, const R: usize, const C: usize>(
+    x: *const f32,
+    w: *const W,
+    k: usize,
+    mask: u16,
+    sums: &mut [[__m512; C]; R],
+) {
+    // SAFETY: the caller's promise, and the features are enabled here.
+    unsafe {
+        let mut rows = [_mm512_setzero_ps(); R];
+        for (row, values) in rows.iter_mut().enumerate() {
+            *values = _mm512_maskz_loadu_ps(mask, x.add(row * k));
+        }
+        for column in 0..C {
+            let weight = W::load(w.add(column * k), mask);
+            for (sums, &row) in sums.iter_mut().zip(&rows) {
+                sums[column] = _mm512_fmadd_ps(row, weight, sums[column]);
+            }
+        }
+    }
+}
+
+/// All tiles of rows `top..bottom` and columns `from..to`.
+///
+/// # Safety
+/// `x` points to row 0 of `x`, `w` to the row of weights of column `from`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn tiles<W: Weight>(
+    (x, w, k): (*const f32, *const W, usize),
+    (top, bottom): (usize, usize),
+    (from, to): (usize, usize),
+    n: usize,
+    out: &Out,
+) {
+    macro_rules! tile {
+        ($row:expr, $column:expr, $rows:literal, $columns:expr) => {{
+            // SAFETY: these rows of `x` and of the weights are there.
+            let sums = unsafe { tile::<W, $rows, $columns>(x.add($row * k), w.add(($column - from) * k), k) };
+            for i in 0..$rows {
+                for j in 0..$columns {
+                    out.set(($row + i) * n + $column + j, sums[i][j]);
+                }
+            }
+        }};
+    }
+    // Rows outside: a few of `x` and these columns' weights fit the first-level cache together.
+    macro_rules! strip {
+        ($row:expr, $rows:literal) => {{
+            let mut column = from;
+            while column + TILE_COLUMNS <= to {
+                tile!($row, column, $rows, TILE_COLUMNS);
+                column += TILE_COLUMNS;
+            }
+            while column < to {
+                tile!($row, column, $rows, 1);
+                column += 1;
+            }
+        }};
+    }
+    let mut row = top;
+    while row + TILE_ROWS <= bottom {
+        strip!(row, 4);
+        row += TILE_ROWS;
+    }
+    match bottom - row {
+        3 => strip!(row, 3),
+        2 => strip!(row, 2),
+        1 => strip!(row, 1),
+        _ => {}
+    }
+}
+
+impl Product<'_> {
+    /// Columns `from..to` of the output, all rows.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    pub(super) fn columns_avx512(&self, from: usize, to: usize, out: &Out) {
+        let (k, n) = (self.k, self.n);
+        // Columns whose widened weights leave room for rows of `x` in the first-level cache.
+        let group = (CACHED_WEIGHTS / k / TILE_COLUMNS).max(1) * TILE_COLUMNS;
+        let mut buffer = Vec::new();
+        for rows in self.row_blocks() {
+            for column in (from..to).step_by(group) {
+                let columns = (column, to.min(column + group));
+                let weights = column * k..columns.1 * k;
+                let widened = rows.1 - rows.0 >= WORTH_WIDENING && !matches!(self.weights, Matrix::F32(_));
+                if widened {
+                    buffer.resize(group * k, 0f32);
+                    super::matmul::widen(self.weights, weights.start, &mut buffer[..weights.len()]);
+                }
+                let x = self.x[..self.m * k].as_ptr();
+                // SAFETY (all): `x` has `m` rows of `k`, as the slice proves, and the weights of these columns are cut
+                // out of a slice as well.
+                match self.weights {
+                    _ if widened => unsafe { tiles((x, buffer[..weights.len()].as_ptr(), k), rows, columns, n, out) },
+                    Matrix::F32(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, out) },
+                    Matrix::Bf16(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, out) },
+                    Matrix::F16(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, out) },
+                }
+            }
+        }
+    }
+}

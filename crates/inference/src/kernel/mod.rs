@@ -1,0 +1,16 @@
+//! The inner loops. Plain Rust that the compiler vectorises, compiled once more for AVX2 and FMA, and products of
+//! matrices written out for AVX-512; chosen at run time.
+
+mod attend;
+mod exp;
+mod matmul;
+#[cfg(target_arch = "x86_64")]
+mod matmul_avx512;
+mod rows;
+mod simd;
+
+pub(crate) use attend::{Query, Visible, attend};
+pub(crate) use exp::log_sum_exp;
+pub(crate) use matmul::{Matrix, matmul};
+pub(crate) use rows::{layer_norm, rms_norm, rotate_halves, rotate_pairs, silu_times};
+pub(crate) use simd::Simd;

@@ -1,0 +1,147 @@
+//! Row-wise steps between the products: norms, rotations, gates.
+
+#![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
+
+use super::exp::exp;
+use super::simd::{Simd, dot, multiply_add, sum};
+
+/// `x / sqrt(mean(x^2) + epsilon) * weight`, one row into `out`.
+pub(crate) fn rms_norm(simd: Simd, x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
+    match simd {
+        Simd::Portable => rms_norm_body::<false>(x, weight, epsilon, out),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `detect` has seen both features.
+        Simd::Avx2 | Simd::Avx512 => unsafe { rms_norm_avx2(x, weight, epsilon, out) },
+    }
+}
+
+/// `x * sigmoid(x) * y`, one row into `out`.
+pub(crate) fn silu_times(simd: Simd, x: &[f32], y: &[f32], out: &mut [f32]) {
+    match simd {
+        Simd::Portable => silu_times_body::<false>(x, y, out),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `detect` has seen both features.
+        Simd::Avx2 | Simd::Avx512 => unsafe { silu_times_avx2(x, y, out) },
+    }
+}
+
+/// `(x - mean) / sqrt(variance + epsilon) * weight + bias`, one row into `out`.
+pub(crate) fn layer_norm(simd: Simd, x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32, out: &mut [f32]) {
+    match simd {
+        Simd::Portable => layer_norm_body::<false>(x, weight, bias, epsilon, out),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: `detect` has seen both features.
+        Simd::Avx2 | Simd::Avx512 => unsafe { layer_norm_avx2(x, weight, bias, epsilon, out) },
+    }
+}
+
+/// Rotates one head: the `i`-th component of the first half with the `i`-th of the second, by the angles with these
+/// cosines and sines. Components beyond twice their number are copied.
+pub(crate) fn rotate_halves(head: &[f32], cos: &[f32], sin: &[f32], out: &mut [f32]) {
+    let half = cos.len();
+    out[2 * half..].copy_from_slice(&head[2 * half..]);
+    let (low, high) = head[..2 * half].split_at(half);
+    let (out_low, out_high) = out[..2 * half].split_at_mut(half);
+    for i in 0..half {
+        out_low[i] = low[i] * cos[i] - high[i] * sin[i];
+        out_high[i] = low[i] * sin[i] + high[i] * cos[i];
+    }
+}
+
+/// The same with neighbouring components turned together.
+pub(crate) fn rotate_pairs(head: &[f32], cos: &[f32], sin: &[f32], out: &mut [f32]) {
+    let width = 2 * cos.len();
+    out[width..].copy_from_slice(&head[width..]);
+    let pairs = head[..width].as_chunks::<2>().0.iter().zip(out[..width].as_chunks_mut::<2>().0);
+    for (([x, y], out), (cos, sin)) in pairs.zip(cos.iter().zip(sin)) {
+        *out = [x * cos - y * sin, x * sin + y * cos];
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn rms_norm_avx2(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
+    rms_norm_body::<true>(x, weight, epsilon, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn silu_times_avx2(x: &[f32], y: &[f32], out: &mut [f32]) {
+    silu_times_body::<true>(x, y, out);
+}
+
+#[inline(always)]
+fn rms_norm_body<const FMA: bool>(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
+    let scale = 1.0 / (dot::<FMA>(x, x) / x.len() as f32 + epsilon).sqrt();
+    for ((out, &x), &weight) in out.iter_mut().zip(x).zip(weight) {
+        *out = x * scale * weight;
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn layer_norm_avx2(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32, out: &mut [f32]) {
+    layer_norm_body::<true>(x, weight, bias, epsilon, out);
+}
+
+#[inline(always)]
+fn layer_norm_body<const FMA: bool>(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32, out: &mut [f32]) {
+    let mean = sum(x) / x.len() as f32;
+    for (out, &x) in out.iter_mut().zip(x) {
+        *out = x - mean;
+    }
+    let scale = 1.0 / (dot::<FMA>(out, out) / x.len() as f32 + epsilon).sqrt();
+    for ((out, &weight), &bias) in out.iter_mut().zip(weight).zip(bias) {
+        *out = *out * scale * weight + bias;
+    }
+}
+
+#[inline(always)]
+fn silu_times_body<const FMA: bool>(x: &[f32], y: &[f32], out: &mut [f32]) {
+    for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
+        // Of the two forms of the sigmoid the one whose exponential does not overflow.
+        let small = exp::<FMA>(-x.abs());
+        let sigmoid = if x < 0.0 { small } else { 1.0 } / (1.0 + small);
+        *out = multiply_add::<FMA>(x * sigmoid, y, 0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(count: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * 37 + 11) % 101) as f32 / 10.0 - 5.0).collect()
+    }
+
+    #[test]
+    fn norms_and_gates_agree_with_f64_arithmetic() {
+        let (x, y) = (values(75), values(75).into_iter().rev().collect::<Vec<_>>());
+        let square = x.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>() / 75.0;
+        let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / 75.0;
+        for simd in [Simd::Portable, Simd::detect()] {
+            let (mut normed, mut gated, mut centred) = (vec![0.0; 75], vec![0.0; 75], vec![0.0; 75]);
+            layer_norm(simd, &x, &y, &x, 1e-5, &mut centred);
+            rms_norm(simd, &x, &y, 1e-5, &mut normed);
+            silu_times(simd, &x, &y, &mut gated);
+            for i in 0..75 {
+                let (x, y) = (f64::from(x[i]), f64::from(y[i]));
+                assert!((f64::from(normed[i]) - x / (square + 1e-5).sqrt() * y).abs() < 1e-5);
+                let variance = square - mean * mean;
+                let expected = (x - mean) / (variance + 1e-5).sqrt() * y + x;
+                assert!((f64::from(centred[i]) - expected).abs() < 2e-5);
+                assert!((f64::from(gated[i]) - x / (1.0 + (-x).exp()) * y).abs() < 1e-5);
+            }
+        }
+    }
+
+    #[test]
+    fn a_rotation_turns_halves_or_neighbours_and_copies_the_rest() {
+        let close = |out: [f32; 5], expected: [f32; 5]| out.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-7);
+        let mut out = [0.0; 5];
+        rotate_halves(&[1.0, 2.0, 3.0, 4.0, 5.0], &[0.0, 1.0], &[1.0, 0.0], &mut out);
+        assert!(close(out, [-3.0, 2.0, 1.0, 4.0, 5.0]));
+        rotate_pairs(&[1.0, 2.0, 3.0, 4.0, 5.0], &[0.0, 1.0], &[1.0, 0.0], &mut out);
+        assert!(close(out, [-2.0, 1.0, 3.0, 4.0, 5.0]));
+    }
+}

@@ -1,0 +1,20 @@
+//! How many rows a model's output layer has, without loading the model.
+
+use serde::Deserialize;
+
+use crate::checkpoint::files::{CheckpointError, ModelSource, read_json};
+
+#[derive(Deserialize)]
+struct Rows {
+    vocab_size: Option<usize>,
+}
+
+/// The rows of the output layer as `config.json` states them, of whatever architecture; none where it does not, or where
+/// there is no such file.
+///
+/// # Errors
+/// When the file is there and cannot be read.
+pub fn output_rows(source: &ModelSource) -> Result<Option<usize>, CheckpointError> {
+    let Some(path) = source.find("config.json")? else { return Ok(None) };
+    Ok(read_json::<Rows>(&path)?.vocab_size)
+}
