@@ -122,7 +122,7 @@ impl Decoder<'_> {
             .iter()
             .any(|&member| sample.lanes[member].tokens.len() > ensemble.members[member].model.limits().context);
         for (branch, wanted) in sample.branches.iter_mut().zip(&wanted) {
-            branch.consulted |= wanted && !full;
+            branch.consulted |= *wanted && !full;
         }
         Vote { wanted, full }
     }
