@@ -21,6 +21,10 @@ pub struct ModelIdentity {
     pub commit: Option<String>,
     /// The type to compute in; as stored when absent.
     pub dtype: Option<Dtype>,
+    /// Everything else that a plan says of it, but for name, source and device: whatever is added to plans is part of
+    /// a model's identity without being named here.
+    #[serde(default)]
+    pub settings: serde_json::Value,
     /// Its files; empty for a system that has none.
     pub files: Vec<ModelFile>,
 }
@@ -66,18 +70,32 @@ impl ModelIdentity {
                 files.push(ModelFile { file, role, hash });
             }
         }
-        Ok(Self { name: plan.name.clone(), source: plan.source.to_string(), commit, dtype: plan.dtype, files })
+        Ok(Self {
+            name: plan.name.clone(),
+            source: plan.source.to_string(),
+            commit,
+            dtype: plan.dtype,
+            settings: settings(plan),
+            files,
+        })
     }
 
     /// A model without files: what it is, is its name.
     pub fn unhashed(name: &str) -> Self {
-        Self { name: name.to_owned(), source: name.to_owned(), commit: None, dtype: None, files: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            source: name.to_owned(),
+            commit: None,
+            dtype: None,
+            settings: serde_json::Value::Null,
+            files: Vec::new(),
+        }
     }
 
     /// Hash of everything that its answers depend on: contents of files and the type, but no name and no place. A
     /// model without files is known by its name.
     pub fn contents(&self) -> String {
-        let mut text = format!("dtype {:?}\n", self.dtype);
+        let mut text = format!("dtype {:?}\nsettings {}\n", self.dtype, self.settings);
         for ModelFile { role, hash, .. } in &self.files {
             let _ = writeln!(text, "{role:?} {} {}", hash.bytes, hash.sha256);
         }
@@ -86,6 +104,14 @@ impl ModelIdentity {
         }
         sha256_hex(text)
     }
+}
+
+fn settings(plan: &ModelPlan) -> serde_json::Value {
+    let mut settings = serde_json::to_value(plan).unwrap_or_default();
+    if let Some(settings) = settings.as_object_mut() {
+        settings.retain(|name, _| !matches!(name.as_str(), "name" | "source" | "device"));
+    }
+    settings
 }
 
 /// A model's files cannot be told.

@@ -89,6 +89,7 @@ mod tests {
             source: format!("models/{name}"),
             commit: None,
             dtype: None,
+            settings: serde_json::Value::Null,
             files: vec![file(FileRole::Weights, weights), file(FileRole::Tokenizer, "t")],
         }
     }
@@ -130,6 +131,7 @@ mod tests {
         with(&|_, members| members[0].files[0].hash.sha256 = "9".into());
         with(&|_, members| members[1].files[1].hash.sha256 = "9".into());
         with(&|_, members| members[1].dtype = Some(Dtype::Bf16));
+        with(&|_, members| members[0].settings = json!({ "quantize": "q8_0" }));
         with(&|_, members| members.swap(0, 1));
         for (index, identity) in all.iter().enumerate() {
             assert!(!all[..index].contains(identity), "change {index} made no difference");

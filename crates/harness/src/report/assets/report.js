@@ -89,7 +89,7 @@
     const button = make("button", { class: "sample", type: "button", "aria-expanded": "false" },
       make("span", { class: `outcome ${sample.o}`, text: OUTCOMES[sample.o] }),
       make("span", { text: data.systems[sample.s] }),
-      make("span", { text: documentName(doc) }),
+      make("span", { text: documentName(doc).replaceAll("_", "_\u200b") }),
       make("span", { class: "text", text: responseText(sample).trim().slice(0, 160) }));
     button.addEventListener("click", () => {
       const open = button.getAttribute("aria-expanded") === "true";

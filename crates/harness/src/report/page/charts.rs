@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::format::latency_note;
 use super::chart::{Axis, Chart, Line, Point, Series};
 use crate::report::Leaderboard;
 use crate::report::leaderboard::Row;
@@ -91,7 +92,10 @@ fn latency(leaderboard: &Leaderboard) -> Option<Chart> {
     }
     (series.len() > 1).then(|| Chart {
         title: "Accuracy against latency".into(),
-        caption: "Average over tasks in percent, one standard error up and down; up and to the left is better.".into(),
+        caption: format!(
+            "Average over tasks in percent, one standard error up and down; up and to the left is better. {}",
+            latency_note(leaderboard).unwrap_or_default()
+        ),
         x: Axis { name: "ms/token".into(), includes: vec![0.0] },
         y: Axis { name: "average, %".into(), includes: vec![] },
         series,
