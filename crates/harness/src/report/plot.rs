@@ -154,8 +154,8 @@ mod tests {
         let text = svg(&chart()).unwrap();
         assert!(text.contains("threshold") && text.contains("a &amp; b"), "{text}");
         assert!(!text.contains("<script"));
-        // Two series of two points, and two in the legend.
-        assert_eq!(text.matches("<circle").count(), 6);
+        // Two series of two points, each again in its error bar, and two in the legend.
+        assert_eq!(text.matches("<circle").count(), 10);
     }
 
     #[test]

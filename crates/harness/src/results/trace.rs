@@ -35,6 +35,9 @@ pub struct MemberStep {
     pub share: f64,
 }
 
+/// How END is written among tokens' texts; no text of its own.
+const END: &str = "\u{2205}";
+
 /// Who decided a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,8 +58,9 @@ impl StepRecord {
         if !self.ensembled {
             return Decider::Alone;
         }
+        let emitted = if self.end { END } else { &self.text };
         if let Some(proposed) = &self.proposed
-            && *proposed != self.text
+            && *proposed != emitted
         {
             return Decider::Overruled;
         }
@@ -65,7 +69,7 @@ impl StepRecord {
             (false, None) => Decider::Voted,
             // The gate had its way, whatever the others wanted.
             (_, Some(_)) => Decider::Agreed,
-            (true, None) if firsts.all(|(text, _)| *text == self.text) => Decider::Agreed,
+            (true, None) if firsts.all(|(text, _)| *text == emitted) => Decider::Agreed,
             (true, None) => Decider::Overruled,
         }
     }
@@ -80,26 +84,25 @@ impl From<&Step> for StepRecord {
             end: step.end,
             ensembled: step.ensembled,
             probability: step.probability,
-            proposed: step.proposed.as_ref().map(shown),
+            proposed: step.proposed.as_ref().map(text),
             members: step.views.iter().map(|view| view.as_ref().map(MemberStep::from)).collect(),
         }
     }
 }
 
-impl From<&MemberView> for MemberStep {
-    fn from(view: &MemberView) -> Self {
-        Self {
-            top: view.top.iter().map(|(token, probability)| (shown(token), *probability)).collect(),
-            share: view.share,
-        }
+/// A token as text; END as [`END`], other control symbols by their names.
+fn text(token: &UnionToken) -> String {
+    match token {
+        UnionToken::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        UnionToken::Control(name) => name.to_string(),
+        UnionToken::End => END.to_owned(),
     }
 }
 
-/// A token's text; END and control symbols have none.
-fn shown(token: &UnionToken) -> String {
-    match token {
-        UnionToken::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        UnionToken::Control(_) | UnionToken::End => String::new(),
+impl From<&MemberView> for MemberStep {
+    fn from(view: &MemberView) -> Self {
+        let top = view.top.iter().map(|(token, probability)| (text(token), *probability));
+        Self { top: top.collect(), share: view.share }
     }
 }
 

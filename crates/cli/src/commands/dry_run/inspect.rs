@@ -60,7 +60,7 @@ pub(super) struct UnionInspection {
 
 pub(super) fn model(plan: &ModelPlan, default: &str) -> ModelInspection {
     let source = match &plan.source {
-        gac_harness::recipe::ModelSource::Path(path) => Ok(ModelSource::Folder(path.clone())),
+        gac_harness::recipe::ModelSource::Path(path) => ModelSource::local(path),
         gac_harness::recipe::ModelSource::Hub(id) => ModelSource::parse(id),
     };
     let missing = source.as_ref().map_or_else(|error| vec![error.to_string()], ModelSource::missing);
