@@ -3,7 +3,7 @@
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
 use super::exp::exp;
-use super::simd::{Simd, dot, multiply_add, sum};
+use super::simd::{LANES, Simd, dot, multiply_add, sum};
 
 /// A query of one head.
 #[derive(Clone, Copy)]
@@ -38,7 +38,7 @@ pub(crate) struct Visible<'a> {
 impl Visible<'_> {
     /// Start of position `at` in `keys` and `values`.
     #[inline(always)]
-    fn start(&self, at: usize) -> usize {
+    pub(super) fn start(&self, at: usize) -> usize {
         (self.blocks[at / self.block] as usize * self.block + at % self.block) * self.stride + self.offset
     }
 }
@@ -48,7 +48,12 @@ pub(crate) fn attend(simd: Simd, query: Query<'_>, seen: Visible<'_>, scores: &m
     match simd {
         Simd::Portable => attend_body::<false>(query, seen, scores, out),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: `Simd::Avx2` is only made by `detect`, which has seen both features.
+        // SAFETY: `detect` has seen the features.
+        Simd::Avx512 if query.values.len().is_multiple_of(LANES) => unsafe {
+            super::attend_avx512::attend_avx512(query, seen, scores, out);
+        },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: likewise.
         Simd::Avx2 | Simd::Avx512 => unsafe { attend_avx2(query, seen, scores, out) },
     }
 }
@@ -66,23 +71,11 @@ fn attend_body<const FMA: bool>(query: Query<'_>, seen: Visible<'_>, scores: &mu
     let width = query.values.len();
     scores.clear();
     scores.resize(to - from, 0.0);
-    let mut max = f32::NEG_INFINITY;
     for at in from..to {
         let start = seen.start(at);
         scores[at - from] = dot::<FMA>(query.values, &seen.keys[start..start + width]) * query.scale;
     }
-    if let Some(cap) = query.cap {
-        for score in scores.iter_mut() {
-            *score = cap * (*score / cap).tanh();
-        }
-    }
-    for &score in scores.iter() {
-        max = max.max(score);
-    }
-    for score in scores.iter_mut() {
-        *score = exp::<FMA>(*score - max);
-    }
-    let inverse = 1.0 / sum(scores);
+    let inverse = 1.0 / weigh::<FMA>(query.cap, scores);
     out.fill(0.0);
     for at in from..to {
         let start = seen.start(at);
@@ -96,13 +89,37 @@ fn attend_body<const FMA: bool>(query: Query<'_>, seen: Visible<'_>, scores: &mu
     }
 }
 
+/// Makes scores into weights that are not yet divided by their sum, which it gives.
+#[inline(always)]
+pub(super) fn weigh<const FMA: bool>(cap: Option<f32>, scores: &mut [f32]) -> f32 {
+    if let Some(cap) = cap {
+        for score in scores.iter_mut() {
+            *score = cap * (*score / cap).tanh();
+        }
+    }
+    let mut max = f32::NEG_INFINITY;
+    for &score in scores.iter() {
+        max = max.max(score);
+    }
+    for score in scores.iter_mut() {
+        *score = exp::<FMA>(*score - max);
+    }
+    sum(scores)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn attention_agrees_with_its_definition() {
-        let (width, slots) = (20, 8);
+        for width in [20, 32, 80] {
+            agrees(width);
+        }
+    }
+
+    fn agrees(width: usize) {
+        let slots = 8;
         let value = |i: usize| ((i * 37 + 11) % 23) as f32 / 23.0 - 0.5;
         let keys: Vec<f32> = (0..slots * width).map(value).collect();
         let values: Vec<f32> = (0..slots * width).map(|i| value(i + 5)).collect();

@@ -92,7 +92,7 @@ unsafe fn tile<W: Weight, const R: usize, const C: usize>(x: *const f32, w: *con
 /// The sums of the lanes of four vectors, each added up in the same order.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn add_up(a: __m512, b: __m512, c: __m512, d: __m512) -> [f32; 4] {
+pub(super) fn add_up(a: __m512, b: __m512, c: __m512, d: __m512) -> [f32; 4] {
     let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
     let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
     let (ab, cd) = (_mm512_castps_pd(ab), _mm512_castps_pd(cd));

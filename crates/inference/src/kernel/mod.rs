@@ -2,6 +2,8 @@
 //! matrices written out for AVX-512; chosen at run time.
 
 mod attend;
+#[cfg(target_arch = "x86_64")]
+mod attend_avx512;
 mod exp;
 mod matmul;
 #[cfg(target_arch = "x86_64")]
