@@ -3,9 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use gac_harness::recipe::Dtype;
-use gac_inference::DeviceSpec;
+use clap::{Args, Parser, Subcommand};
 
 use crate::commands::compare::CompareArgs;
 use crate::commands::export::ExportArgs;
@@ -14,6 +12,7 @@ use crate::commands::manual::{CompletionsArgs, ManArgs};
 use crate::commands::report::ReportArgs;
 use crate::commands::rerun::RerunArgs;
 use crate::commands::sweep::Weights;
+use crate::compute::Compute;
 use crate::voting::{MethodArg, VotingArgs};
 
 /// Evaluate language models and their GaC ensembles.
@@ -122,104 +121,6 @@ pub(crate) struct RunSettings {
     pub(crate) trace: bool,
     #[command(flatten)]
     pub(crate) compute: Compute,
-}
-
-/// How models are run.
-#[derive(Args, Debug)]
-pub(crate) struct Compute {
-    /// Most samples in flight at once, or `auto`: as many as the cache holds, up to 64 [default: auto]
-    #[arg(long, value_name = "N", value_parser = batch_size)]
-    batch_size: Option<BatchSize>,
-    /// Type that weights are rounded to [default: as stored; the CPU computes in f32]
-    #[arg(long)]
-    dtype: Option<DtypeArg>,
-    /// Quantise the weights of linear layers
-    #[arg(long, value_name = "TYPE", conflicts_with = "dtype")]
-    quantize: Option<QuantizeArg>,
-    /// Most memory for the keys and values of all models, such as `4GiB` [default: a quarter of what is free]
-    #[arg(long, value_name = "SIZE", value_parser = bytes)]
-    pub(crate) max_memory: Option<u64>,
-    /// Device: cpu, cuda:N or metal
-    #[arg(long, default_value = "cpu")]
-    pub(crate) device: DeviceSpec,
-}
-
-impl Compute {
-    /// Most samples in flight; none where the default may decide.
-    pub(crate) fn batch_size(&self) -> Option<usize> {
-        match self.batch_size? {
-            BatchSize::Auto => None,
-            BatchSize::Most(samples) => Some(samples),
-        }
-    }
-
-    /// The type that weights are rounded or quantised to.
-    pub(crate) fn dtype(&self) -> Option<Dtype> {
-        let quantised = self.quantize.map(|quantize| match quantize {
-            QuantizeArg::Q8_0 => Dtype::Q8_0,
-            QuantizeArg::Q4K => Dtype::Q4K,
-        });
-        quantised.or(self.dtype.map(|dtype| match dtype {
-            DtypeArg::F32 => Dtype::F32,
-            DtypeArg::Bf16 => Dtype::Bf16,
-            DtypeArg::F16 => Dtype::F16,
-        }))
-    }
-}
-
-/// `--batch-size`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum BatchSize {
-    Auto,
-    Most(usize),
-}
-
-fn batch_size(text: &str) -> Result<BatchSize, String> {
-    match text {
-        "auto" => Ok(BatchSize::Auto),
-        number => number.parse().map(BatchSize::Most).map_err(|_| "must be a whole number or `auto`".to_owned()),
-    }
-}
-
-/// A number of bytes: `4GiB`, `500MB`, `1073741824`.
-fn bytes(text: &str) -> Result<u64, String> {
-    let text = text.trim();
-    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let factor: f64 = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1.0,
-        "kb" => 1e3,
-        "mb" => 1e6,
-        "gb" => 1e9,
-        "k" | "kib" => 1024.0,
-        "m" | "mib" => 1024.0 * 1024.0,
-        "g" | "gib" => 1024.0 * 1024.0 * 1024.0,
-        _ => return Err(format!("unknown unit `{unit}`; valid are B, KB, MB, GB, KiB, MiB, GiB")),
-    };
-    match number.parse::<f64>() {
-        Ok(number) if number > 0.0 => Ok((number * factor) as u64),
-        _ => Err("must be a positive number of bytes, such as `4GiB`".to_owned()),
-    }
-}
-
-/// Names of quantisations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum QuantizeArg {
-    #[value(name = "q8_0", alias = "q8-0")]
-    Q8_0,
-    #[value(name = "q4_k", alias = "q4-k")]
-    Q4K,
-}
-
-/// Names of weight types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DtypeArg {
-    #[value(alias = "float32")]
-    F32,
-    #[value(alias = "bfloat16")]
-    Bf16,
-    #[value(alias = "float16")]
-    F16,
 }
 
 /// Which models, and how they vote.
@@ -482,16 +383,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(bytes("2GiB"), Ok(2 << 30));
-        assert_eq!(bytes("1.5 MB"), Ok(1_500_000));
-        assert_eq!(bytes("17"), Ok(17));
-        for wrong in ["", "GiB", "-1", "0", "3 XB"] {
-            assert!(bytes(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod compute;
 mod failure;
 mod members;
 mod printer;

@@ -5,8 +5,9 @@ use gac_harness::ModelStore;
 use gac_harness::recipe::{DEFAULT_BATCH_SIZE, Dtype, Overrides, Systems};
 use gac_inference::{EngineOptions, Quantization, WeightType};
 
-use crate::args::{Compute, SystemArgs};
+use crate::args::SystemArgs;
 use crate::commands::eval::recipe;
+use crate::compute::Compute;
 use crate::failure::Failure;
 
 /// The ensemble that flags name, checked by the same rules as a recipe's.

@@ -3,16 +3,15 @@
 use std::path::Path;
 
 use super::decoder::{
-    Activation, Biases, Block, Caps, DecoderConfig, ExpertsConfig, GateUp, LayerConfig, MlpConfig, Multipliers, Names,
-    NormConfig, NormKind, Projections, QueryKeyNorm,
+    Activation, Biases, Block, Caps, DecoderConfig, Multipliers, Names, NormConfig, NormKind, QueryKeyNorm,
 };
-use super::raw::{Kind, LayerType, RawConfig};
+use super::raw::{Kind, RawConfig};
 use super::rope::{self, RopeScaling, RopeStyle};
 use crate::checkpoint::files::{CheckpointError, read_json};
 use crate::checkpoint::gguf::Gguf;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
+pub(super) enum Family {
     Cohere,
     Gemma,
     Gemma2,
@@ -351,149 +350,6 @@ impl Family {
             _ => {}
         }
         multipliers
-    }
-
-    fn layers(self, raw: &RawConfig) -> Result<Vec<LayerConfig>, Problem> {
-        let windows = self.windows(raw);
-        // The second rotary embedding, where there is one, is that of layers with a window.
-        let two_ropes = self == Self::Gemma3;
-        windows
-            .into_iter()
-            .enumerate()
-            .map(|(index, window)| {
-                Ok(LayerConfig {
-                    window,
-                    rope: self.rotates(raw, index).then_some(usize::from(two_ropes && window.is_some())),
-                    mlp: self.mlp(raw, index)?,
-                })
-            })
-            .collect()
-    }
-
-    fn windows(self, raw: &RawConfig) -> Vec<Option<usize>> {
-        let layers = raw.num_hidden_layers;
-        let window = raw.sliding_window;
-        let listed = |default: &dyn Fn(usize) -> bool| {
-            (0..layers)
-                .map(|layer| {
-                    let slides = match &raw.layer_types {
-                        Some(types) => types.get(layer) == Some(&LayerType::Sliding),
-                        None => default(layer),
-                    };
-                    window.filter(|_| slides)
-                })
-                .collect()
-        };
-        match self {
-            Self::Mistral | Self::Mixtral | Self::StarCoder2 | Self::Phi3 => vec![window; layers],
-            Self::Qwen2 | Self::Qwen2Moe | Self::Qwen3 | Self::Qwen3Moe | Self::SmolLm3 => {
-                if !raw.use_sliding_window.unwrap_or(false) {
-                    return vec![None; layers];
-                }
-                match self {
-                    Self::Qwen3Moe => vec![window; layers],
-                    _ => listed(&|layer| layer >= raw.max_window_layers.unwrap_or(28)),
-                }
-            }
-            Self::Gemma2 => listed(&|layer| layer.is_multiple_of(2)),
-            Self::Gemma3 => {
-                let pattern = raw.sliding_window_pattern.unwrap_or(6).max(1);
-                listed(&|layer| !(layer + 1).is_multiple_of(pattern))
-            }
-            _ => vec![None; layers],
-        }
-    }
-
-    fn rotates(self, raw: &RawConfig, layer: usize) -> bool {
-        match (self, &raw.no_rope_layers) {
-            // The list says 1 where positions are used.
-            (Self::SmolLm3, Some(layers)) => layers.get(layer) != Some(&0),
-            (Self::SmolLm3, None) => !(layer + 1).is_multiple_of(raw.no_rope_layer_interval.unwrap_or(4).max(1)),
-            _ => true,
-        }
-    }
-
-    fn mlp(self, raw: &RawConfig, layer: usize) -> Result<MlpConfig, Problem> {
-        let intermediate = raw.intermediate_size;
-        let experts = |intermediate, renormalise, shared| {
-            let need = |field, value: Option<usize>| match value {
-                Some(value) if value > 0 => Ok(value),
-                _ => Err((field, "is missing or 0".to_owned())),
-            };
-            let experts = need("num_experts", raw.num_experts)?;
-            let active = need("num_experts_per_tok", raw.num_experts_per_tok)?;
-            if active > experts {
-                return Err(("num_experts_per_tok", format!("is {active}, there are {experts} experts")));
-            }
-            Ok(MlpConfig::Experts(ExpertsConfig { experts, active, intermediate, renormalise, shared }))
-        };
-        match self {
-            Self::GptNeoX | Self::StarCoder2 => Ok(MlpConfig::Plain { intermediate }),
-            Self::Mixtral => experts(intermediate, true, None),
-            Self::Qwen2Moe | Self::Qwen3Moe => {
-                let step = raw.decoder_sparse_step.unwrap_or(1).max(1);
-                let dense = raw.mlp_only_layers.as_ref().is_some_and(|layers| layers.contains(&layer));
-                if dense || !(layer + 1).is_multiple_of(step) {
-                    return Ok(MlpConfig::Gated { intermediate });
-                }
-                let (width, shared) = match self {
-                    Self::Qwen2Moe => (1408, Some(raw.shared_expert_intermediate_size.unwrap_or(5632))),
-                    _ => (768, None),
-                };
-                experts(raw.moe_intermediate_size.unwrap_or(width), raw.norm_topk_prob.unwrap_or(false), shared)
-            }
-            _ => Ok(MlpConfig::Gated { intermediate }),
-        }
-    }
-
-    fn names(self) -> Names {
-        let llama = Names::LLAMA;
-        match self {
-            Self::Gemma2 | Self::Gemma3 => Names { mlp_norm: "pre_feedforward_layernorm", ..llama },
-            Self::Glm4 => Names {
-                attention_post_norm: "post_self_attn_layernorm",
-                mlp_post_norm: "post_mlp_layernorm",
-                gate_up: GateUp::Joined("mlp.gate_up_proj"),
-                ..llama
-            },
-            Self::Glm => Names { gate_up: GateUp::Joined("mlp.gate_up_proj"), ..llama },
-            Self::Phi3 => Names {
-                projections: Projections::Joined("self_attn.qkv_proj"),
-                gate_up: GateUp::Joined("mlp.gate_up_proj"),
-                ..llama
-            },
-            Self::GptNeoX => Names {
-                embedding: "gpt_neox.embed_in",
-                layers: "gpt_neox.layers",
-                final_norm: "gpt_neox.final_layer_norm",
-                output: "embed_out",
-                projections: Projections::Grouped("attention.query_key_value"),
-                attention_output: "attention.dense",
-                gate_up: GateUp::Separate("", "mlp.dense_h_to_4h"),
-                down: "mlp.dense_4h_to_h",
-                ..llama
-            },
-            Self::InternLm2 => Names {
-                embedding: "model.tok_embeddings",
-                output: "output",
-                projections: Projections::Grouped("attention.wqkv"),
-                attention_output: "attention.wo",
-                attention_norm: "attention_norm",
-                mlp_norm: "ffn_norm",
-                gate_up: GateUp::Separate("feed_forward.w1", "feed_forward.w3"),
-                down: "feed_forward.w2",
-                ..llama
-            },
-            Self::StarCoder2 => Names { gate_up: GateUp::Separate("", "mlp.c_fc"), down: "mlp.c_proj", ..llama },
-            Self::StableLm => Names { query_norm: "self_attn.q_layernorm", key_norm: "self_attn.k_layernorm", ..llama },
-            Self::Mixtral => Names {
-                router: "block_sparse_moe.gate",
-                experts: "block_sparse_moe.experts",
-                expert: ["w1", "w3", "w2"],
-                ..llama
-            },
-            _ => llama,
-        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod decoder;
 mod family;
+mod layers;
+mod names;
 mod raw;
 mod rope;
 
