@@ -18,7 +18,7 @@ fn refused(ran: &Ran, expected: &[&str]) {
     assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     let lines: Vec<&str> = ran.stderr.lines().collect();
-    assert!(lines.len() <= 2, "more than an error and a hint:\n{}", ran.stderr);
+    assert!(lines.len() == 2 && lines[1].starts_with("hint: "), "not an error and a hint:\n{}", ran.stderr);
     for expected in expected {
         assert!(ran.stderr.contains(expected), "no `{expected}` in:\n{}", ran.stderr);
     }

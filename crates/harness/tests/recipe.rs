@@ -109,7 +109,10 @@ fn paths_are_relative_to_the_recipe_and_must_be_there() {
     let error = resolve(&Recipe::parse(&text("../models/b", "../models"), &file).unwrap()).unwrap_err();
     let missing = folder.path().join("recipes/../models/b");
     assert_eq!(error.to_string(), format!("model `a` is not there: no `{}`", missing.display()));
-    assert_eq!(error.hint().unwrap(), "paths in a recipe are relative to the recipe's folder");
+    assert_eq!(
+        error.hint().unwrap(),
+        "a path in a recipe is relative to the recipe's folder, one on the command line to the present one"
+    );
     let error = resolve(&Recipe::parse(&text("../models/a", "nowhere"), &file).unwrap()).unwrap_err();
     let missing = folder.path().join("recipes/nowhere");
     assert_eq!(error.to_string(), format!("the data folder is not there: no `{}`", missing.display()));

@@ -321,7 +321,8 @@ impl EngineError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Checkpoint(error) => error.hint(),
-            Self::Device(_) | Self::Model(_) => None,
+            Self::Device(_) => Some("`--device cpu` runs everywhere"),
+            Self::Model(_) => None,
         }
     }
 }

@@ -12,7 +12,10 @@ use crate::failure::Failure;
 
 /// Reads every line of `path`; blank lines are passed over. Gives line numbers, from 1, with the values.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path, shape: &str) -> Result<Vec<(usize, T)>, Failure> {
-    let text = fs::read_to_string(path).with_context(|| format!("failed to read `{}`", path.display()))?;
+    let text = fs::read_to_string(path).map_err(|source| {
+        let error = anyhow::Error::new(source).context(format!("failed to read `{}`", path.display()));
+        Failure::with_hint(error, format!("a text file of JSON lines: {shape}"))
+    })?;
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let values = lines
         .map(|(number, line)| {

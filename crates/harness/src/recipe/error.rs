@@ -177,7 +177,10 @@ impl PlanError {
             Self::HubId { .. } => {
                 Some("a hub id is `org/name` or `org/name@revision`; a folder is a `path`".to_owned())
             }
-            Self::MissingPath { .. } => Some("paths in a recipe are relative to the recipe's folder".to_owned()),
+            Self::MissingPath { .. } => Some(
+                "a path in a recipe is relative to the recipe's folder, one on the command line to the present one"
+                    .to_owned(),
+            ),
             Self::NoMembers { known, .. } => Some(list("models", known)),
             Self::UnknownModel { member, known, .. } => Some(match nearest(member, known) {
                 Some(name) => format!("did you mean `{name}`? {}", list("models", known)),
@@ -191,6 +194,10 @@ impl PlanError {
             }
             Self::ThresholdWithoutGate { members, .. } => {
                 Some(format!("name the member that gates with `gate`; {}", list("members", members)))
+            }
+            Self::Threshold { .. } => Some("0 leaves every step to the gate, 1 ensembles every step".to_owned()),
+            Self::Weight { .. } | Self::WeightSum { .. } => {
+                Some("weights are numbers from 0 up, one of them above; they are divided by their sum".to_owned())
             }
             Self::GateAlone { .. } => Some("a gate decides when the other members are consulted; add one".to_owned()),
             Self::WeightCount { .. } => {

@@ -233,7 +233,12 @@ impl CheckpointError {
             Self::Hub(HubError::NotThere { .. }) => {
                 "check the id, the revision and HF_TOKEN (a private or gated repository looks as if it were not there)"
             }
-            _ => return None,
+            Self::UnknownArchitecture { .. } => {
+                "`model_type` in config.json names the architecture; `gac models list` shows those that run"
+            }
+            Self::TensorShape { .. } | Self::TensorType { .. } | Self::Config { .. } => {
+                "do config.json and the weights belong together, and are they in f32, f16 or bf16?"
+            }
         })
     }
 }
