@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::findings::{Comparison, Finding};
 use super::terminal::p_value;
 use super::verdict::Verdict;
-use crate::report::points;
+use crate::report::{self, points};
 
 /// JUnit XML; a regression is a failed case.
 pub fn junit(comparison: &Comparison) -> String {
@@ -69,21 +69,9 @@ fn case(system: &str, finding: &Finding) -> String {
     format!("    <testcase classname=\"{system}\" name=\"{name}\">\n{body}    </testcase>\n")
 }
 
-/// Text for an attribute or an element. What XML 1.0 cannot hold becomes U+FFFD.
+/// Text for an attribute or an element, on one line.
 fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' | '\r' | '\t' => escaped.push(' '),
-            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            other => escaped.push(other),
-        }
-    }
-    escaped
+    report::escape(&text.replace(['\n', '\r', '\t'], " "))
 }
 
 #[cfg(test)]

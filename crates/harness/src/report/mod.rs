@@ -18,6 +18,7 @@ pub(crate) use markdown::escape as escape_markdown;
 pub(crate) use terminal::{printable, wrap};
 
 pub use csv::csv;
+pub(crate) use html::escape;
 pub use html::html;
 pub use json::json;
 pub use latex::latex;
