@@ -11,7 +11,13 @@ pub(crate) fn unmapped(union: &UnionVocabulary, member: MemberId, distribution: 
     match distribution {
         Distribution::Dense(dense) => {
             let beyond = (projection.rows()..dense.logits().len()).map(|id| TokenId(id as u32));
-            projection.unused().iter().copied().chain(beyond).map(|id| dense.log_prob(id).exp()).fold(0.0, |sum, p| sum + p)
+            projection
+                .unused()
+                .iter()
+                .copied()
+                .chain(beyond)
+                .map(|id| dense.log_prob(id).exp())
+                .fold(0.0, |sum, p| sum + p)
         }
         Distribution::TopK(top) => {
             let unused = top.entries.iter().filter(|(id, _)| projection.key(*id).is_none());

@@ -160,13 +160,6 @@ pub enum Quantization {
 }
 
 impl Quantization {
-    /// The type of the output layer.
-    pub(crate) fn of_output(self) -> Self {
-        match self {
-            Self::Q8_0 | Self::Q4K => Self::Q8_0,
-        }
-    }
-
     /// The type for rows of `width` weights.
     pub(crate) fn block_type(self, width: usize) -> Option<GgmlDType> {
         match self {

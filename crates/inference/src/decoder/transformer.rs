@@ -62,8 +62,9 @@ impl Transformer {
         } else {
             Linear::load(weights, names.output, (config.hidden, config.vocabulary), false)?
         };
+        // Few weights decide every token: the output layer keeps 8 bits.
         let head = head
-            .quantised(weights.quantization().map(Quantization::of_output))
+            .quantised(weights.quantization().map(|_| Quantization::Q8_0))
             .map_err(|source| weights.unreadable(&source))?;
         Ok(Self {
             ropes: config.ropes.iter().map(RopeTable::new).collect(),

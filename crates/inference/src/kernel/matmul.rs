@@ -37,7 +37,7 @@ impl Matrix<'_> {
 /// `x W^T`: `x` `(M, K)` and `weights` `(N, K)` to `(M, N)`.
 ///
 /// Weights are widened to f32, exactly, and everything is computed in f32. (Rounding `x` to bfloat16 and multiplying in
-/// pairs, as AVX-512 BF16 can, was tried: on Sapphire Rapids it is slower, 80 against 124 GFLOP/s on one core.)
+/// pairs, as AVX-512 BF16 can, was tried: on Sapphire Rapids it was slower.)
 pub(crate) fn matmul(simd: Simd, x: &[f32], weights: Matrix<'_>, k: usize) -> Vec<f32> {
     let (m, n) = (x.len() / k, weights.len() / k);
     let mut out = vec![0f32; m * n];

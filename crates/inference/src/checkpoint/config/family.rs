@@ -5,7 +5,7 @@ use std::path::Path;
 use super::decoder::{
     Activation, Biases, Block, Caps, DecoderConfig, Multipliers, Names, NormConfig, NormKind, QueryKeyNorm,
 };
-use super::raw::{Kind, RawConfig};
+use super::raw::{Kind, Problem, RawConfig};
 use super::rope::{self, RopeScaling, RopeStyle};
 use crate::checkpoint::files::{CheckpointError, read_json};
 use crate::checkpoint::gguf::Gguf;
@@ -127,9 +127,6 @@ impl DecoderConfig {
         })
     }
 }
-
-/// A field and what is wrong with it.
-type Problem = (&'static str, String);
 
 fn resolve(family: Family, raw: &RawConfig) -> Result<DecoderConfig, Problem> {
     check_sizes(raw)?;

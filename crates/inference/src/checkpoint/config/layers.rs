@@ -2,10 +2,7 @@
 
 use super::decoder::{ExpertsConfig, LayerConfig, MlpConfig};
 use super::family::Family;
-use super::raw::{LayerType, RawConfig};
-
-/// A field and what is wrong with it.
-type Problem = (&'static str, String);
+use super::raw::{LayerType, Problem, RawConfig};
 
 impl Family {
     /// Every layer, in order.

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+/// A field and what is wrong with it.
+pub(super) type Problem = (&'static str, String);
+
 #[derive(Deserialize)]
 pub(super) struct RawConfig {
     pub(super) vocab_size: usize,

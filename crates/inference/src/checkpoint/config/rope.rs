@@ -1,6 +1,6 @@
 //! Rotary position embedding: base, width and scaling of the frequencies.
 
-use super::raw::{RawConfig, RawRope, RawRopes};
+use super::raw::{Problem, RawConfig, RawRope, RawRopes};
 
 /// Rotary position embedding.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,9 +81,6 @@ pub enum RopeScaling {
         attention: f64,
     },
 }
-
-/// A field of `config.json` and what is wrong with it.
-type Problem = (&'static str, String);
 
 /// What the configuration says for the layers of `kind` (`full_attention`, `sliding_attention`).
 pub(super) fn resolve(
