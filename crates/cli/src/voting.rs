@@ -29,6 +29,9 @@ pub(crate) struct VotingArgs {
     /// A message in front of every chat
     #[arg(long, value_name = "TEXT")]
     pub(crate) system_instruction: Option<String>,
+    /// Say the shots of a chat as turns (true), or all in one message (false) [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub(crate) fewshot_as_multiturn: Option<bool>,
 }
 
 /// How tokens are drawn. Without any of these, the most probable one is taken.
@@ -102,6 +105,7 @@ impl VotingArgs {
         });
         spec.chat_template = self.apply_chat_template.then_some(true);
         spec.system_instruction.clone_from(&self.system_instruction);
+        spec.fewshot_as_multiturn = self.fewshot_as_multiturn;
         let SamplingArgs { temperature, top_p, top_k, min_p, seed } = self.sampling;
         let sampling = SamplingSpec { temperature, top_p, top_k, min_p, seed };
         spec.sampling = (sampling != SamplingSpec::default()).then_some(sampling);

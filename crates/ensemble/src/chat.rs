@@ -6,29 +6,25 @@ use crate::{Ensemble, EnsembleError};
 
 /// How the members of an ensemble write a chat down.
 ///
-/// A request's prompt is the user's last message, after the request's earlier turns. What a member's template gives is
-/// encoded without adding special tokens: it holds them all, and none is doubled.
+/// A request's prompt is the user's last message, after the request's earlier turns. Begin-of-text is there once,
+/// whether the template writes it or the tokenizer adds it.
 #[derive(Debug)]
 pub struct Chat {
     /// One per member.
     templates: Vec<ChatTemplate>,
-    system: Option<String>,
     now: UnixTime,
 }
 
 impl Chat {
-    /// `templates[m]` is member `m`'s; `system` is a message in front of every chat; `now` is the time that templates
-    /// may write into it.
-    pub fn new(templates: Vec<ChatTemplate>, system: Option<String>, now: UnixTime) -> Self {
-        Self { templates, system, now }
+    /// `templates[m]` is member `m`'s; `now` is the time that templates may write into a chat.
+    pub fn new(templates: Vec<ChatTemplate>, now: UnixTime) -> Self {
+        Self { templates, now }
     }
 
     /// The text that `member` reads.
     pub(crate) fn text(&self, member: usize, turns: &[ChatMessage], prompt: &str) -> Result<String, ChatError> {
-        let message = |role, content: &str| ChatMessage { role, content: content.to_owned() };
-        let system = self.system.iter().map(|system| message(Role::System, system));
-        let messages: Vec<ChatMessage> =
-            system.chain(turns.iter().cloned()).chain([message(Role::User, prompt)]).collect();
+        let last = ChatMessage { role: Role::User, content: prompt.to_owned() };
+        let messages: Vec<ChatMessage> = turns.iter().cloned().chain([last]).collect();
         self.templates[member].render(&messages, self.now)
     }
 }

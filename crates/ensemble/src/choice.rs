@@ -1,10 +1,11 @@
 //! Continuations to score, as ids: encoded as lm-evaluation-harness does it (`TemplateLM._encode_pair`).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use gac_inference::TokenId;
+use gac_inference::{TokenId, Tokenizer};
 
-use crate::prompt::{Reader, keep_last, parallel, prefix};
+use crate::prompt::{Reader, Unreadable, keep_last, parallel, prefix, turns_need_templates};
 use crate::{Ensemble, EnsembleError, LogLikelihoodRequest, Member, MemberId, Overlong, UnionId};
 
 /// A context in every member's ids.
@@ -41,45 +42,60 @@ pub(crate) fn choices(
     requests: &[LogLikelihoodRequest],
 ) -> Result<Vec<Choice>, EnsembleError> {
     let chat = ensemble.chat.as_ref();
-    let text = |request: &LogLikelihoodRequest| {
-        if chat.is_some() {
-            // A template ends where the answer begins: its white space stays, and the answer needs no space of its own
-            // (as lm-evaluation-harness does it).
-            let answer = &request.continuation;
-            return (request.context.clone(), answer.strip_prefix(' ').unwrap_or(answer).to_owned());
-        }
-        let (context, continuation) = split(&request.context, &request.continuation);
-        (context.to_owned(), continuation)
+    turns_need_templates(chat, requests.iter().map(|request| &request.turns[..]))?;
+    let tokenizers: Vec<&Tokenizer> = ensemble.members.iter().map(|member| &*member.tokenizer).collect();
+    let reader = |place: usize| Reader { place, tokenizer: tokenizers[place], chat };
+    let same = |a: &LogLikelihoodRequest, b: &LogLikelihoodRequest| {
+        (&a.context, &a.turns, a.encoding) == (&b.context, &b.turns, b.encoding)
     };
-    let texts: Vec<(String, String)> = requests.iter().map(text).collect();
-    let same = |a: usize, b: usize| texts[a].0 == texts[b].0 && requests[a].encoding == requests[b].encoding;
-    let firsts: Vec<usize> = (0..requests.len()).filter(|&index| index == 0 || !same(index - 1, index)).collect();
+    let firsts: Vec<usize> =
+        (0..requests.len()).filter(|&index| index == 0 || !same(&requests[index - 1], &requests[index])).collect();
 
+    // What every member reads of each context, and the white space that goes to the continuation.
+    let texts = parallel(&firsts, |&index| {
+        let request = &requests[index];
+        let read = |place: usize| reader(place).text(&request.turns, &request.context).map_err(|error| (place, error));
+        let texts = (0..tokenizers.len()).map(read).collect::<Result<Vec<_>, _>>()?;
+        let moved = common_tail(&texts);
+        Ok((texts, moved))
+    });
+    let texts = texts
+        .into_iter()
+        .zip(&firsts)
+        .map(|(texts, &index)| {
+            texts.map_err(|(place, error): (usize, Unreadable)| error.of(&ensemble.members[place], index))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let groups: Vec<usize> = (0..firsts.len()).collect();
     let mut contexts: Vec<Vec<Vec<TokenId>>> = firsts.iter().map(|_| Vec::new()).collect();
-    let read = |reader: Reader<'_>, index: usize, continuation: &str| {
-        reader.read(&[], &texts[index].0, continuation, requests[index].encoding)
-    };
     for (place, member) in ensemble.members.iter().enumerate() {
-        let reader = Reader { place, tokenizer: &member.tokenizer, chat };
-        let all = parallel(&firsts, |&index| read(reader, index, ""));
+        let all = parallel(&groups, |&group| {
+            let (texts, moved) = &texts[group];
+            reader(place).encode(kept(&texts[place], *moved), requests[firsts[group]].encoding)
+        });
         for ((ids, &index), context) in all.into_iter().zip(&firsts).zip(&mut contexts) {
             context.push(ids.map_err(|error| error.of(member, index))?);
         }
     }
     let indices: Vec<usize> = (0..requests.len()).collect();
-    let first = &ensemble.members[0];
-    let reader = Reader { place: 0, tokenizer: &first.tokenizer, chat };
-    let wholes = parallel(&indices, |&index| read(reader, index, &texts[index].1));
+    let group_of = |index: usize| firsts.partition_point(|&first| first <= index) - 1;
+    let wholes = parallel(&indices, |&index| {
+        let whole = format!("{}{}", texts[group_of(index)].0[0], requests[index].continuation);
+        reader(0).encode(&whole, requests[index].encoding)
+    });
     let wholes: Vec<Vec<TokenId>> = wholes
         .into_iter()
         .zip(indices)
-        .map(|(ids, index)| ids.map_err(|error| error.of(first, index)))
+        .map(|(ids, index)| ids.map_err(|error| error.of(&ensemble.members[0], index)))
         .collect::<Result<_, _>>()?;
+    let groups: Vec<usize> = (0..requests.len()).map(group_of).collect();
+    drop(texts);
 
     let mut choices: Vec<Choice> = Vec::with_capacity(requests.len());
     for (index, whole) in wholes.into_iter().enumerate() {
-        let group = firsts.partition_point(|&first| first <= index) - 1;
-        let choice = choice(ensemble, index, requests[index].overlong, contexts[group].clone(), whole)?;
+        let context = contexts[groups[index]].clone();
+        let choice = choice(ensemble, index, requests[index].overlong, context, whole)?;
         let context = match choices.last() {
             Some(last) if *last.context == *choice.context => Arc::clone(&last.context),
             _ => Arc::clone(&choice.context),
@@ -89,11 +105,24 @@ pub(crate) fn choices(
     Ok(choices)
 }
 
-/// The context without the white space at its end, and the continuation with it in front.
-fn split<'a>(context: &'a str, continuation: &str) -> (&'a str, String) {
+/// A context without the white space at its end that goes to the continuation.
+fn kept(context: &str, moved: usize) -> &str {
+    &context[..context.len() - moved]
+}
+
+/// Bytes of white space at the end that all members read alike: it goes to the continuation, as in
+/// lm-evaluation-harness. Where chat templates end differently, each member reads its own and the answer alone is
+/// scored.
+fn common_tail(texts: &[Cow<'_, str>]) -> usize {
     // What Python's `str.rstrip` takes off, which takes four control characters for white space too.
-    let kept = context.trim_end_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c));
-    (kept, format!("{}{continuation}", &context[kept.len()..]))
+    let tail = |text: &str| {
+        let kept = text.trim_end_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c));
+        text.len() - kept.len()
+    };
+    let Some((first, others)) = texts.split_first() else { return 0 };
+    let length = tail(first);
+    let alike = |other: &Cow<'_, str>| tail(other) == length && other.ends_with(&first[first.len() - length..]);
+    if others.iter().all(alike) { length } else { 0 }
 }
 
 fn choice(
@@ -170,12 +199,23 @@ fn choice(
 
 #[cfg(test)]
 mod tests {
-    use super::split;
+    use super::*;
 
     #[test]
-    fn white_space_at_the_end_of_the_context_moves_to_the_continuation() {
-        assert_eq!(split("Answer: \n", "A"), ("Answer:", String::from(" \nA")));
-        assert_eq!(split("Answer:", " A"), ("Answer:", String::from(" A")));
-        assert_eq!(split(" ", "A"), ("", String::from(" A")));
+    fn white_space_at_the_end_of_a_context_goes_to_the_continuation() {
+        let moved = |texts: &[&str]| common_tail(&texts.iter().map(|text| Cow::Borrowed(*text)).collect::<Vec<_>>());
+        assert_eq!(moved(&["Answer: \n"]), 2);
+        assert_eq!(moved(&["Answer:"]), 0);
+        assert_eq!(moved(&[" "]), 1);
+        assert_eq!(moved(&["a\u{1c}\u{3000}"]), 4, "Python strips U+001C as well");
+        assert_eq!(kept("Answer: \n", 2), "Answer:");
+    }
+
+    #[test]
+    fn members_whose_chats_end_in_other_white_space_read_their_own() {
+        let moved = |texts: &[&str]| common_tail(&texts.iter().map(|text| Cow::Borrowed(*text)).collect::<Vec<_>>());
+        assert_eq!(moved(&["<a>\n", "[b]\n"]), 1);
+        assert_eq!(moved(&["<a>\n\n", "[b]\n"]), 0);
+        assert_eq!(moved(&["<a>", "[b]\n"]), 0);
     }
 }

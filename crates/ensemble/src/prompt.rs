@@ -1,6 +1,8 @@
 //! Prompts as ids: every member encodes them with its own tokenizer, before any work is done.
 
-use gac_inference::{ChatError, ChatMessage, TokenId, Tokenizer, TokenizerError};
+use std::borrow::Cow;
+
+use gac_inference::{ChatError, ChatMessage, Symbol, TokenId, Tokenizer, TokenizerError};
 
 use crate::{Chat, EnsembleError, GenerationRequest, Member, Overlong, PromptEncoding};
 
@@ -20,19 +22,30 @@ pub(crate) fn prompts(
     chat: Option<&Chat>,
     requests: &[GenerationRequest],
 ) -> Result<Vec<Vec<Prompt>>, EnsembleError> {
-    if let Some(request) = requests.iter().position(|request| chat.is_none() && !request.turns.is_empty()) {
-        return Err(EnsembleError::TurnsWithoutTemplates { request });
-    }
+    turns_need_templates(chat, requests.iter().map(|request| &request.turns[..]))?;
     let mut prompts: Vec<Vec<Prompt>> = requests.iter().map(|_| Vec::with_capacity(members.len())).collect();
     for (place, member) in members.iter().enumerate() {
         let reader = Reader { place, tokenizer: &member.tokenizer, chat };
-        let all = parallel(requests, |request| reader.read(&request.turns, &request.prompt, "", request.encoding));
+        let all = parallel(requests, |request| {
+            reader.encode(&*reader.text(&request.turns, &request.prompt)?, request.encoding)
+        });
         for (index, (ids, of_request)) in all.into_iter().zip(&mut prompts).enumerate() {
             let ids = ids.map_err(|error| error.of(member, index))?;
             of_request.push(fit(member, index, &requests[index], ids)?);
         }
     }
     Ok(prompts)
+}
+
+/// Refuses turns where nothing writes them down.
+pub(crate) fn turns_need_templates<'a>(
+    chat: Option<&Chat>,
+    mut turns: impl Iterator<Item = &'a [ChatMessage]>,
+) -> Result<(), EnsembleError> {
+    match turns.position(|turns| chat.is_none() && !turns.is_empty()) {
+        Some(request) => Err(EnsembleError::TurnsWithoutTemplates { request }),
+        None => Ok(()),
+    }
 }
 
 /// One member, reading prompts.
@@ -60,29 +73,32 @@ impl Unreadable {
 }
 
 impl Reader<'_> {
-    /// The ids of a prompt (of a chat, where there are templates), followed by `continuation`.
-    pub(crate) fn read(
-        &self,
-        turns: &[ChatMessage],
-        prompt: &str,
-        continuation: &str,
-        encoding: PromptEncoding,
-    ) -> Result<Vec<TokenId>, Unreadable> {
-        let (text, encoding) = match self.chat {
-            Some(chat) => {
-                (chat.text(self.place, turns, prompt).map_err(Unreadable::Chat)?, PromptEncoding::WithoutSpecial)
-            }
-            None => (prompt.to_owned(), encoding),
+    /// What the member reads of a prompt: the chat as its template writes it down, where there are templates.
+    pub(crate) fn text<'p>(&self, turns: &[ChatMessage], prompt: &'p str) -> Result<Cow<'p, str>, Unreadable> {
+        match self.chat {
+            Some(chat) => chat.text(self.place, turns, prompt).map(Cow::Owned).map_err(Unreadable::Chat),
+            None => Ok(Cow::Borrowed(prompt)),
+        }
+    }
+
+    /// The ids of a text. A chat that begins with begin-of-text gets no second one, as in lm-evaluation-harness's
+    /// `tok_encode`.
+    pub(crate) fn encode(&self, text: &str, encoding: PromptEncoding) -> Result<Vec<TokenId>, Unreadable> {
+        let begun = self.chat.is_some() && begin_of_text(self.tokenizer).is_some_and(|begin| text.starts_with(&begin));
+        let ids = match encoding {
+            PromptEncoding::WithSpecial if !begun => self.tokenizer.encoder().encode(text),
+            _ => self.tokenizer.encoder().encode_without_special(text),
         };
-        encode(self.tokenizer, &(text + continuation), encoding).map_err(Unreadable::Tokenizer)
+        ids.map_err(Unreadable::Tokenizer)
     }
 }
 
-/// Ids of a prompt; where it has none, those of the symbol that a text begins with.
-fn encode(tokenizer: &Tokenizer, text: &str, encoding: PromptEncoding) -> Result<Vec<TokenId>, TokenizerError> {
-    match encoding {
-        PromptEncoding::WithSpecial => tokenizer.encoder().encode(text),
-        PromptEncoding::WithoutSpecial => tokenizer.encoder().encode_without_special(text),
+/// The name of the symbol that the tokenizer begins every text with, where it does.
+fn begin_of_text(tokenizer: &Tokenizer) -> Option<String> {
+    let begin = tokenizer.encoder().encode("").ok()?.first().copied()?;
+    match tokenizer.vocabulary().symbol(begin) {
+        Symbol::Control { name } => Some(name.to_string()),
+        _ => None,
     }
 }
 

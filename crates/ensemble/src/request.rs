@@ -9,8 +9,8 @@ use crate::UnionToken;
 pub struct GenerationRequest {
     /// The prompt, as text: every member encodes it with its own tokenizer.
     pub prompt: String,
-    /// Messages before the prompt, which is then the user's last one: shots as turns, say. Only where the members use
-    /// chat templates ([`Ensemble::set_chat`](crate::Ensemble::set_chat)).
+    /// Messages before the prompt, which is then the user's last one: a system message, shots as turns. Only where the
+    /// members use chat templates ([`Ensemble::set_chat`](crate::Ensemble::set_chat)).
     pub turns: Vec<ChatMessage>,
     /// How members encode the prompt.
     pub encoding: PromptEncoding,
@@ -122,7 +122,9 @@ pub struct MemberView {
 pub struct LogLikelihoodRequest {
     /// The context. Requests with equal contexts that follow each other share its computation.
     pub context: String,
-    /// The continuation, with its leading space.
+    /// Messages before the context, as [`GenerationRequest::turns`].
+    pub turns: Vec<ChatMessage>,
+    /// The continuation, with its leading space (which it has not in a chat, whose template ends where answers begin).
     pub continuation: String,
     /// How members encode the context.
     pub encoding: PromptEncoding,

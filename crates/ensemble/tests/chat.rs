@@ -3,12 +3,16 @@
 
 mod common;
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use common::{Bench, Script, request, scoring};
-use gac_ensemble::{Chat, EnsembleError, GenerationRequest};
-use gac_inference::testkit::tokenizer;
-use gac_inference::{ChatMessage, ChatTemplate, ModelSource, Role, TokenId, Tokenizer, UnixTime};
+use gac_ensemble::{BatchLimits, Chat, EnsembleError, GenerationRequest, LogLikelihoodRequest};
+use gac_inference::testkit::{LongestMatch, tokenizer};
+use gac_inference::{
+    ChatMessage, ChatTemplate, ModelSource, Role, TextEncoder, TokenId, Tokenizer, TokenizerError, UnixTime,
+};
 
 const PIECES: [&str; 9] = ["[", "]", "q", "x", "a", ":", "s", "!", "\n"];
 
@@ -20,14 +24,13 @@ fn template(text: &str) -> ChatTemplate {
     ChatTemplate::new(text, std::collections::BTreeMap::new()).unwrap()
 }
 
-fn chatting(system: Option<&str>) -> Bench {
+fn chatting() -> Bench {
     let mut bench = Bench::every_step(&[script(), script()]);
     let templates = vec![
         template("{% for m in messages %}[{{ m.content }}]{% endfor %}"),
         template("{% for m in messages %}{{ m.role[0] | replace('u', 'q') }}:{{ m.content }}\n{% endfor %}a:"),
     ];
-    let chat = Chat::new(templates, system.map(str::to_owned), UnixTime(0));
-    bench.ensemble.set_chat(Some(chat)).unwrap();
+    bench.ensemble.set_chat(Some(Chat::new(templates, UnixTime(0)))).unwrap();
     bench
 }
 
@@ -39,13 +42,13 @@ fn read(bench: &Bench, member: usize) -> String {
 
 #[test]
 fn each_member_reads_its_own_template() {
-    let mut bench = chatting(None);
+    let mut bench = chatting();
     assert_eq!(bench.text("q", 1), "x");
     assert_eq!(read(&bench, 0), "[q]");
     assert_eq!(read(&bench, 1), "q:q\na:");
     let turn = |role, content: &str| ChatMessage { role, content: content.into() };
-    let turns = vec![turn(Role::User, "x"), turn(Role::Assistant, "!")];
-    let mut bench = chatting(Some("s"));
+    let turns = vec![turn(Role::System, "s"), turn(Role::User, "x"), turn(Role::Assistant, "!")];
+    let mut bench = chatting();
     bench.generate(&[GenerationRequest { turns: turns.clone(), ..request("q", 1) }], 1);
     assert_eq!(read(&bench, 0), "[s][x][!][q]");
     assert_eq!(read(&bench, 1), "s:s\nq:x\na:!\nq:q\na:");
@@ -56,22 +59,74 @@ fn each_member_reads_its_own_template() {
 
 #[test]
 fn a_choice_follows_where_the_answer_begins() {
-    let mut bench = chatting(None);
-    let score = bench.score(&[scoring("q", " x"), scoring("q", " !")], 2);
-    // Without its space, and after all that the template writes.
-    assert_eq!(score[0].tokens.len(), 1);
+    let mut bench = chatting();
+    let turns = vec![ChatMessage { role: Role::User, content: "s".into() }];
+    let choice = |text| LogLikelihoodRequest { turns: turns.clone(), ..scoring("q", text) };
+    let score = bench.score(&[choice("x"), choice("!")], 2);
+    assert_eq!(score[0].tokens.len(), 1, "all that the templates write is context");
     assert!(score[0].greedy && !score[1].greedy, "{score:?}");
-    assert_eq!(read(&bench, 1), "q:q\na:");
+    assert_eq!(read(&bench, 1), "s:s\nq:q\na:".replacen('s', "q", 1));
+    let error = Bench::every_step(&[script()]).ensemble.log_likelihood(
+        &[scoring("q", "x"), choice("x")],
+        BatchLimits { max_samples: 1 },
+        &mut |_, _| ControlFlow::Continue(()),
+    );
+    assert!(matches!(error, Err(EnsembleError::TurnsWithoutTemplates { request: 1 })), "{error:?}");
+}
+
+#[test]
+fn white_space_that_all_templates_end_with_is_scored_with_the_answer() {
+    let mut bench = Bench::every_step(&[script(), script()]);
+    let both = ["[{{ messages[0].content ~ ']\\n' }}", "{{ messages[0].content ~ 'a:\\n' }}"].map(template).into();
+    bench.ensemble.set_chat(Some(Chat::new(both, UnixTime(0)))).unwrap();
+    assert_eq!(bench.score(&[scoring("q", "x")], 1)[0].tokens.len(), 2, "the line break and the answer");
+    assert_eq!(read(&bench, 1), "\n");
+}
+
+#[test]
+fn a_chat_without_begin_of_text_gets_the_tokenizers_and_one_with_it_no_second() {
+    let read = |text| {
+        let script = Script { tokenizer: Arc::new(beginning()), ..Script::new(beginning(), |_| Vec::new()) };
+        let mut bench = Bench::every_step(&[script]);
+        bench.ensemble.set_chat(Some(Chat::new(vec![template(text)], UnixTime(0)))).unwrap();
+        bench.generate(&[request("q", 1)], 1);
+        bench.logs[0].lock().unwrap()[0][0].1.clone()
+    };
+    assert_eq!(read("{{ messages[0].content }}"), [TokenId(0), TokenId(1)]);
+    assert_eq!(read("<s>{{ messages[0].content }}"), [TokenId(0), TokenId(1)]);
+}
+
+/// A tokenizer that begins texts with `<s>`, and reads one that is written out.
+fn beginning() -> Tokenizer {
+    struct Beginning(LongestMatch);
+    impl TextEncoder for Beginning {
+        fn encode(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+            Ok([vec![TokenId(0)], self.encode_without_special(text)?].concat())
+        }
+
+        fn encode_without_special(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+            match text.strip_prefix("<s>") {
+                Some(rest) => self.encode(rest),
+                None => self.encode_inner(text),
+            }
+        }
+
+        fn encode_inner(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+            self.0.encode_inner(text)
+        }
+    }
+    let vocabulary = tokenizer(&["<s>", "q", "x"], &[]).vocabulary().clone();
+    Tokenizer::new(vocabulary.clone(), Beginning(LongestMatch { vocabulary }))
 }
 
 #[test]
 fn a_template_that_refuses_is_named_with_the_request() {
     let mut bench = Bench::every_step(&[script()]);
-    let chat = Chat::new(vec![template("{{ raise_exception('no') }}")], None, UnixTime(0));
+    let chat = Chat::new(vec![template("{{ raise_exception('no') }}")], UnixTime(0));
     bench.ensemble.set_chat(Some(chat)).unwrap();
     let error = bench.try_generate(&[request("q", 1)], 1).unwrap_err();
     assert!(matches!(&error, EnsembleError::Chat { request: 0, member, .. } if member == "m0"), "{error:?}");
-    let error = bench.ensemble.set_chat(Some(Chat::new(vec![], None, UnixTime(0)))).unwrap_err();
+    let error = bench.ensemble.set_chat(Some(Chat::new(vec![], UnixTime(0)))).unwrap_err();
     assert!(matches!(error, EnsembleError::TemplateCount { templates: 0, members: 1 }));
 }
 

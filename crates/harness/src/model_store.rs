@@ -11,7 +11,7 @@ use gac_inference::{
 
 use crate::full_response::{Choice, FullResponse};
 use crate::identity::{HashCache, IdentityError, ModelIdentity};
-use crate::recipe::{ChatPlan, Combination, Dtype, ModelPlan, SystemPlan};
+use crate::recipe::{Combination, Dtype, ModelPlan, SystemPlan};
 use crate::{EnsembleSystem, OpenSystems, System, SystemError};
 
 /// The models of a plan. Each is loaded when a system first needs it, and kept for the systems that follow.
@@ -77,17 +77,17 @@ impl ModelStore {
         ensemble.set_method(method)?;
         ensemble.set_weighting(settings.weighting)?;
         ensemble.set_decoding(settings.decoding);
-        if let Some(chat) = &settings.chat {
-            ensemble.set_chat(Some(self.chat(&system.members, chat)?))?;
+        if settings.chat.is_some() {
+            ensemble.set_chat(Some(self.chat(&system.members)?))?;
         }
         Ok(ensemble)
     }
 
     /// The chat templates of some models.
-    fn chat(&self, models: &[String], plan: &ChatPlan) -> Result<Chat, OpenError> {
+    fn chat(&self, models: &[String]) -> Result<Chat, OpenError> {
         let load = |name: &String| Ok(ChatTemplate::load(&source(self.model(name)?)?)?);
         let templates = models.iter().map(load).collect::<Result<Vec<_>, OpenError>>()?;
-        Ok(Chat::new(templates, plan.system_instruction.clone(), UnixTime::now()))
+        Ok(Chat::new(templates, UnixTime::now()))
     }
 
     /// Each member of `system` as an ensemble of its own.
@@ -96,8 +96,8 @@ impl ModelStore {
         for name in &system.members {
             let mut alone = Ensemble::new(vec![self.member(name)?], Weights::uniform(1), Gating::EveryStep)?;
             alone.set_decoding(system.settings.decoding);
-            if let Some(chat) = &system.settings.chat {
-                alone.set_chat(Some(self.chat(std::slice::from_ref(name), chat)?))?;
+            if system.settings.chat.is_some() {
+                alone.set_chat(Some(self.chat(std::slice::from_ref(name))?))?;
             }
             members.push(alone);
         }

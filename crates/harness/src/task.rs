@@ -3,6 +3,8 @@
 use gac_ensemble::LogLikelihood;
 use serde::{Deserialize, Serialize};
 
+use crate::PromptParts;
+
 /// A task with its documents loaded and its prompts built.
 pub struct LoadedTask {
     /// lm-evaluation-harness's name.
@@ -30,6 +32,8 @@ pub struct Document {
     pub hash: String,
     /// What a system is asked.
     pub request: Request,
+    /// Where the parts of its prompt are.
+    pub parts: PromptParts,
     /// The reference answer, as results show it.
     pub target: serde_json::Value,
 }

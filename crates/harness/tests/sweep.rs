@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gac_ensemble::{
-    BatchLimits, Certainty, Ensemble, Gating, Generation, GenerationRequest, Member, MemberId, Overlong,
-    PromptEncoding, Threshold, Weights,
+    BatchLimits, Certainty, Ensemble, Gating, Generation, GenerationRequest, Member, MemberId, Threshold, Weights,
 };
 use gac_harness::recipe::{Overrides, Recipe, Systems};
 use gac_harness::sweep::{SweepOptions, sweep};
-use gac_harness::{DataSource, LoadedTask, ModelStore, Request, TaskOptions, load_task};
+use gac_harness::{DataSource, LoadedTask, ModelStore, TaskOptions, load_task};
 use gac_inference::{DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId};
 
 const LIMITS: BatchLimits = BatchLimits { max_samples: 16 };
@@ -75,19 +74,7 @@ fn task(name: &str, limit: usize) -> LoadedTask {
 }
 
 fn requests(task: &LoadedTask) -> Vec<GenerationRequest> {
-    let request = |document: &gac_harness::Document| match &document.request {
-        Request::Generate { prompt, stop, max_new_tokens } => GenerationRequest {
-            prompt: prompt.clone(),
-            turns: Vec::new(),
-            encoding: PromptEncoding::WithSpecial,
-            stop: stop.clone(),
-            max_new_tokens: *max_new_tokens,
-            overlong: Overlong::TruncateLeft,
-            trace: false,
-        },
-        Request::Choose { .. } => unreachable!("a task of generations"),
-    };
-    task.documents.iter().map(request).collect()
+    task.documents.iter().filter_map(|document| document.generation_request(None, false)).collect()
 }
 
 fn generate(ensemble: &mut Ensemble, requests: &[GenerationRequest]) -> Vec<Generation> {
@@ -147,7 +134,7 @@ fn a_sweep_scores_generations_and_choices_at_every_threshold() {
     let (mut ensemble, _) = minis();
     for (name, measure_latency) in [("gsm8k", true), ("arc_easy", false)] {
         let task = task(name, 6);
-        let options = SweepOptions { thresholds: thresholds.clone(), measure_latency, limits: LIMITS };
+        let options = SweepOptions { thresholds: thresholds.clone(), measure_latency, limits: LIMITS, chat: None };
         let mut finished = 0;
         let report = sweep("s", &mut ensemble, &task, &options, &mut || finished += 1).unwrap();
         assert_eq!(finished, 18);

@@ -72,11 +72,13 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
     let output = jsonl::Output::create(&args.output)?;
     let mut ensemble = members::ensemble(&args.system, &args.compute)?;
     let models = args.trace.then(|| ensemble.names().map(str::to_owned).collect::<Vec<_>>());
+    let system = args.system.voting.system_instruction.as_ref();
+    let system = system.map(|text| ChatMessage { role: Role::System, content: text.clone() });
     let requests: Vec<GenerationRequest> = prompts
         .iter()
         .map(|(_, prompt)| GenerationRequest {
             prompt: prompt.prompt.clone(),
-            turns: prompt.turns.clone(),
+            turns: system.iter().chain(&prompt.turns).cloned().collect(),
             encoding: PromptEncoding::WithSpecial,
             stop: args.until.iter().filter(|text| !text.is_empty()).cloned().collect(),
             max_new_tokens: args.max_new_tokens,

@@ -115,6 +115,7 @@ fn pairs(
                 place,
                 LogLikelihoodRequest {
                     context: context.clone(),
+                    turns: Vec::new(),
                     continuation: continuation.clone(),
                     encoding: PromptEncoding::WithSpecial,
                     overlong: Overlong::Refuse,

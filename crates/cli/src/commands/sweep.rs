@@ -47,6 +47,7 @@ pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
         thresholds,
         measure_latency: args.measure_latency,
         limits: BatchLimits { max_samples: plan.batch_size },
+        chat: plan.systems.first().and_then(|system| system.settings.chat.clone()),
     };
     let mut sweeps = Vec::new();
     for system in &plan.systems {

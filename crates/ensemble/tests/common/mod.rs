@@ -218,6 +218,7 @@ pub fn stopping(prompt: &str, max_new_tokens: usize, stop: &[&str]) -> Generatio
 pub fn scoring(context: &str, continuation: &str) -> LogLikelihoodRequest {
     LogLikelihoodRequest {
         context: context.into(),
+        turns: Vec::new(),
         continuation: continuation.into(),
         encoding: PromptEncoding::WithSpecial,
         overlong: Overlong::Refuse,

@@ -92,6 +92,9 @@ pub struct SystemSpec {
     pub chat_template: Option<bool>,
     /// A message in front of every chat.
     pub system_instruction: Option<String>,
+    /// Whether the shots of a chat are turns, rather than all in one message; they are when absent.
+    #[serde(alias = "fewshot_as_multiturn")]
+    pub fewshot_as_multiturn: Option<bool>,
 }
 
 /// How members come to one answer.

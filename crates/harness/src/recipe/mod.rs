@@ -13,5 +13,5 @@ pub use file::{
     Dtype, GateBy, MethodName, ModelSpec, Recipe, RecipeError, SamplingSpec, SystemSpec, TaskSpec, WeightBy,
 };
 pub use plan::{DEFAULT_BATCH_SIZE, ModelPlan, ModelSource, Overrides, Plan, Systems, TaskPlan};
-pub use settings::{ChatPlan, Combination, SettingError, Settings};
+pub use settings::{ChatPlan, Combination, SettingError, Settings, ShotLayout};
 pub use system::{GatePlan, SystemPlan};

@@ -24,8 +24,22 @@ pub struct Settings {
 /// Prompts as chats.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatPlan {
-    /// A message in front of every chat.
+    /// What the system's message in front of every chat begins with; a task's description follows.
     pub system_instruction: Option<String>,
+    /// How shots are said.
+    #[serde(default)]
+    pub shots: ShotLayout,
+}
+
+/// How shots are said in a chat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShotLayout {
+    /// As turns: the question is the user's, the answer the model's. lm-evaluation-harness's default with templates.
+    #[default]
+    Turns,
+    /// In front of the question, in one message of the user's.
+    OneMessage,
 }
 
 /// What is combined: tokens, or whole responses.
@@ -102,6 +116,9 @@ impl Settings {
         if spec.system_instruction.is_some() && spec.chat_template != Some(true) {
             return Err(SettingError::SystemWithoutChat);
         }
+        if spec.fewshot_as_multiturn.is_some() && spec.chat_template != Some(true) {
+            return Err(SettingError::TurnsWithoutChat);
+        }
         if spec.weight_by == Some(WeightBy::PromptPerplexity) && spec.weights.is_some() {
             return Err(SettingError::TwoWeights);
         }
@@ -117,10 +134,13 @@ impl Settings {
                 None => Weighting::Given,
             },
             decoding: spec.sampling.as_ref().map_or(Ok(Decoding::Greedy), sampled)?,
-            chat: spec
-                .chat_template
-                .unwrap_or(false)
-                .then(|| ChatPlan { system_instruction: spec.system_instruction.clone() }),
+            chat: spec.chat_template.unwrap_or(false).then(|| ChatPlan {
+                system_instruction: spec.system_instruction.clone(),
+                shots: match spec.fewshot_as_multiturn {
+                    Some(false) => ShotLayout::OneMessage,
+                    Some(true) | None => ShotLayout::Turns,
+                },
+            }),
         })
     }
 }
@@ -173,6 +193,9 @@ pub enum SettingError {
     /// A system message, and no chat.
     #[error("a system instruction is a message of a chat, and prompts are no chats")]
     SystemWithoutChat,
+    /// Shots as turns or not, and no chat.
+    #[error("shots are turns of a chat, and prompts are no chats")]
+    TurnsWithoutChat,
     /// Weights from two places.
     #[error("weights are given, and are to follow from the prompt as well")]
     TwoWeights,
@@ -184,7 +207,7 @@ impl SettingError {
         match self {
             Self::OtherMethod { setting, hint, .. } => Some(format!("`{setting}` belongs to {hint}")),
             Self::GateByWithoutGate => Some("add `gate` and `threshold`, or leave it out".to_owned()),
-            Self::SystemWithoutChat => {
+            Self::SystemWithoutChat | Self::TurnsWithoutChat => {
                 Some("apply the chat templates too: `--apply-chat-template`, or `chat-template = true`".to_owned())
             }
             Self::TwoWeights => Some("leave out `weights` or `weight-by`".to_owned()),
@@ -229,6 +252,14 @@ mod tests {
     }
 
     #[test]
+    fn shots_of_a_chat_are_turns_unless_asked_otherwise() {
+        let of = |toml: &str| resolve(toml).unwrap().chat.map(|chat| chat.shots);
+        assert_eq!(of(""), None);
+        assert_eq!(of("chat-template = true"), Some(ShotLayout::Turns));
+        assert_eq!(of("chat-template = true\nfewshot-as-multiturn = false"), Some(ShotLayout::OneMessage));
+    }
+
+    #[test]
     fn settings_that_do_not_belong_together_are_refused() {
         let other = |setting, method| {
             move |error: SettingError| match error {
@@ -241,6 +272,7 @@ mod tests {
         assert!(other("threshold", "safe")(resolve("method = \"safe\"\nthreshold = 0.1").unwrap_err()));
         assert!(other("weights", "vote")(resolve("method = \"vote\"\nweights = [1, 2]").unwrap_err()));
         assert_eq!(resolve("system-instruction = \"x\""), Err(SettingError::SystemWithoutChat));
+        assert_eq!(resolve("fewshot-as-multiturn = false"), Err(SettingError::TurnsWithoutChat));
         assert_eq!(resolve("gate-by = \"margin\""), Err(SettingError::GateByWithoutGate));
         assert_eq!(resolve("weights = [1, 2]\nweight-by = \"prompt-perplexity\""), Err(SettingError::TwoWeights));
         assert!(matches!(resolve("sampling = { temperature = -1 }"), Err(SettingError::Sampling(_))));

@@ -52,6 +52,7 @@ impl<'a> Job<'a> {
             let place = TaskPlace {
                 system: &self.plan.systems[system].name,
                 identity: self.identity(system),
+                chat: self.plan.systems[system].settings.chat.as_ref(),
                 folder: folder.task(system, index)?,
                 batch_size: self.plan.batch_size,
                 log_samples: self.plan.log_samples,

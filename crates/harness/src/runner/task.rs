@@ -4,12 +4,13 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use gac_ensemble::{Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Overlong, PromptEncoding};
+use gac_ensemble::{Generation, LogLikelihood};
 
 use super::error::RunError;
 use super::resume::Prepared;
 use crate::events::{Event, Reporter, Warning};
 use crate::identity::{SampleIdentity, SystemIdentity};
+use crate::recipe::ChatPlan;
 use crate::results::{
     FolderError, OutcomeCounts, RECORD_VERSION, ResponseRecord, RunFolder, SAMPLES, SampleLog, SampleRecord,
     StepRecord, TaskResults, Timing, prompt_hash,
@@ -23,6 +24,8 @@ pub(super) struct TaskPlace<'a> {
     pub(super) system: &'a str,
     /// What the system is.
     pub(super) identity: SystemIdentity,
+    /// How prompts become chats, where they do.
+    pub(super) chat: Option<&'a ChatPlan>,
     /// The task's folder.
     pub(super) folder: PathBuf,
     /// Samples in flight at once.
@@ -144,17 +147,9 @@ impl Sheet<'_> {
         let mut places = Vec::new();
         let mut requests = Vec::new();
         for (index, document) in self.open_documents() {
-            if let Request::Generate { prompt, stop, max_new_tokens } = &document.request {
+            if let Some(request) = document.generation_request(self.place.chat, self.place.trace) {
                 places.push(index);
-                requests.push(GenerationRequest {
-                    prompt: prompt.clone(),
-                    turns: Vec::new(),
-                    encoding: PromptEncoding::WithSpecial,
-                    stop: stop.clone(),
-                    max_new_tokens: *max_new_tokens,
-                    overlong: Overlong::TruncateLeft,
-                    trace: self.place.trace,
-                });
+                requests.push(request);
             }
         }
         if requests.is_empty() {
@@ -176,18 +171,10 @@ impl Sheet<'_> {
         let mut requests = Vec::new();
         let mut pending: Vec<Vec<Option<LogLikelihood>>> = vec![Vec::new(); self.task.documents.len()];
         for (index, document) in self.open_documents() {
-            if let Request::Choose { context, continuations } = &document.request {
-                pending[index] = vec![None; continuations.len()];
-                for (choice, continuation) in continuations.iter().enumerate() {
-                    places.push((index, choice));
-                    requests.push(LogLikelihoodRequest {
-                        context: context.clone(),
-                        continuation: continuation.clone(),
-                        encoding: PromptEncoding::WithSpecial,
-                        overlong: Overlong::TruncateLeft,
-                    });
-                }
-            }
+            let of_document = document.choice_requests(self.place.chat);
+            pending[index] = vec![None; of_document.len()];
+            places.extend((0..of_document.len()).map(|choice| (index, choice)));
+            requests.extend(of_document);
         }
         if requests.is_empty() {
             return Ok(());

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use gac_ensemble::{
     BatchLimits, Ensemble, EnsembleError, Gating, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest,
-    Overlong, PromptEncoding, Threshold,
+    Threshold,
 };
 
 use super::point::{StepCosts, SweepPoint, SweepReport};
-use crate::{Answer, Document, LoadedTask, Request, Score};
+use crate::recipe::ChatPlan;
+use crate::{Answer, Document, LoadedTask, Score};
 
 /// Documents on which the cost of a step is measured.
 const CALIBRATION: usize = 4;
@@ -23,6 +24,8 @@ pub struct SweepOptions {
     pub measure_latency: bool,
     /// Samples in flight at once.
     pub limits: BatchLimits,
+    /// How prompts become chats, where they do.
+    pub chat: Option<ChatPlan>,
 }
 
 /// Evaluates `ensemble`, which has a gate, on `task` at every threshold. `finished` is told each document and threshold
@@ -44,7 +47,7 @@ pub fn sweep(
         task,
         columns: options.thresholds.iter().map(|&threshold| Column::new(threshold, task.documents.len())).collect(),
     };
-    let (places, requests) = generations(task);
+    let (places, requests) = generations(task, options.chat.as_ref());
     let started = Instant::now();
     ensemble.sweep(&requests, &options.thresholds, options.limits, &mut |request, threshold, generation| {
         sheet.generated(places[request], threshold, &generation);
@@ -106,7 +109,7 @@ impl Sheet<'_> {
         options: &SweepOptions,
         finished: &mut dyn FnMut(),
     ) -> Result<(), SweepError> {
-        let (places, requests) = choices(self.task);
+        let (places, requests) = choices(self.task, options.chat.as_ref());
         if requests.is_empty() {
             return Ok(());
         }
@@ -158,42 +161,15 @@ impl Sheet<'_> {
 }
 
 /// What is to be continued, with its documents' places.
-fn generations(task: &LoadedTask) -> (Vec<usize>, Vec<GenerationRequest>) {
-    let request = |(place, document): (usize, &Document)| match &document.request {
-        Request::Generate { prompt, stop, max_new_tokens } => Some((
-            place,
-            GenerationRequest {
-                prompt: prompt.clone(),
-                turns: Vec::new(),
-                encoding: PromptEncoding::WithSpecial,
-                stop: stop.clone(),
-                max_new_tokens: *max_new_tokens,
-                overlong: Overlong::TruncateLeft,
-                trace: false,
-            },
-        )),
-        Request::Choose { .. } => None,
-    };
-    task.documents.iter().enumerate().filter_map(request).unzip()
+fn generations(task: &LoadedTask, chat: Option<&ChatPlan>) -> (Vec<usize>, Vec<GenerationRequest>) {
+    let places = task.documents.iter().enumerate();
+    places.filter_map(|(place, document)| Some((place, document.generation_request(chat, false)?))).unzip()
 }
 
 /// What is to be scored, with its documents' places.
-fn choices(task: &LoadedTask) -> (Vec<usize>, Vec<LogLikelihoodRequest>) {
-    let (mut places, mut requests) = (Vec::new(), Vec::new());
-    for (place, document) in task.documents.iter().enumerate() {
-        if let Request::Choose { context, continuations } = &document.request {
-            for continuation in continuations {
-                places.push(place);
-                requests.push(LogLikelihoodRequest {
-                    context: context.clone(),
-                    continuation: continuation.clone(),
-                    encoding: PromptEncoding::WithSpecial,
-                    overlong: Overlong::TruncateLeft,
-                });
-            }
-        }
-    }
-    (places, requests)
+fn choices(task: &LoadedTask, chat: Option<&ChatPlan>) -> (Vec<usize>, Vec<LogLikelihoodRequest>) {
+    let places = task.documents.iter().enumerate();
+    places.flat_map(|(place, document)| document.choice_requests(chat).into_iter().map(move |it| (place, it))).unzip()
 }
 
 /// `gating` with another threshold.

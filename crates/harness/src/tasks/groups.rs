@@ -144,11 +144,13 @@ fn aggregate(name: &str, key: &MetricKey, estimate: Option<Estimate>) -> Option<
 mod tests {
     use super::super::task_definition;
     use super::*;
-    use crate::{FilterScore, Outcome, Request};
+    use crate::{FilterScore, Outcome, PromptParts, Request};
 
     fn scored(subject: &str, id: usize, value: f64) -> (Document, Score) {
         let request = Request::Choose { context: String::new(), continuations: Vec::new() };
-        let document = Document { id, subject: Some(subject.into()), hash: String::new(), request, target: 0.into() };
+        let parts = PromptParts::default();
+        let document =
+            Document { id, subject: Some(subject.into()), hash: String::new(), request, parts, target: 0.into() };
         let metrics = vec![("acc".to_owned(), value)];
         let filters = vec![FilterScore { filter: "none".into(), extracted: 0.into(), metrics }];
         (document, Score { outcome: Outcome::Wrong, filters })

@@ -1,6 +1,7 @@
 //! A task made ready to run.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
@@ -9,7 +10,7 @@ use super::definition::{DEFAULT_MAX_NEW_TOKENS, GenerationDefinition, TaskDefini
 use super::error::TaskError;
 use super::fewshot::ShotSampler;
 use super::overrides::GenerationOverrides;
-use super::prompt::{PromptBuilder, Rendered, Target};
+use super::prompt::{PromptBuilder, Rendered, Shot, Target};
 use super::scorer::{Reference, References, TaskScorer};
 use super::sections::{Section, sections};
 use crate::data::{DataSource, Row};
@@ -94,7 +95,7 @@ impl Part<'_> {
         let Section { subject, rows, pool, .. } = &self.section;
         let (fewshot, rules) = (&self.definition.fewshot, self.definition.rules);
         let mut sampler = ShotSampler::new(fewshot, rules, self.shots, pool);
-        let mut shots: HashMap<usize, String> = HashMap::new();
+        let mut shots: HashMap<usize, Shot> = HashMap::new();
         let mut references = HashMap::with_capacity(count);
         for (id, row) in rows.iter().take(count).enumerate() {
             let in_row = |reason| self.row_error(&self.definition.split, id, reason);
@@ -105,19 +106,17 @@ impl Part<'_> {
                 shots: self.shots,
             })?;
 
-            let mut prompt = self.builder.description(row).map_err(in_row)?;
-            for index in chosen {
-                if let Some(shot) = shots.get(&index) {
-                    prompt.push_str(shot);
-                    continue;
+            for &index in &chosen {
+                if let Entry::Vacant(vacant) = shots.entry(index) {
+                    let split = fewshot.split.as_deref().unwrap_or("built-in shots");
+                    let shot = self.builder.shot(&pool[index]);
+                    vacant.insert(shot.map_err(|reason| self.row_error(split, index, reason))?);
                 }
-                let split = fewshot.split.as_deref().unwrap_or("built-in shots");
-                let shot = self.builder.shot(&pool[index]).map_err(|reason| self.row_error(split, index, reason))?;
-                prompt.push_str(&shot);
-                shots.insert(index, shot);
             }
+            let description = self.builder.description(row).map_err(in_row)?;
             let rendered = self.builder.render(row).map_err(in_row)?;
-            prompt.push_str(&rendered.text);
+            let drawn = chosen.iter().map(|index| &shots[index]);
+            let (prompt, parts) = self.builder.assemble(description, drawn, &rendered.text);
             let request = self.request(prompt, &rendered).map_err(in_row)?;
 
             let Rendered { target, choices, .. } = rendered;
@@ -126,6 +125,7 @@ impl Part<'_> {
                 subject: subject.clone(),
                 hash: hash(row),
                 request,
+                parts,
                 target: target.to_json(),
             });
             references.insert(id, Reference { target, choices });

@@ -1,5 +1,7 @@
 //! From documents to prompts.
 
+use std::ops::Range;
+
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
@@ -9,6 +11,7 @@ use super::harness_file::HarnessTexts;
 use super::rules::HarnessRules;
 use super::template::{Template, ValueTemplate, context};
 use crate::data::Row;
+use crate::{PromptParts, ShotParts};
 
 /// A task's templates, compiled.
 pub(super) struct PromptBuilder {
@@ -31,6 +34,16 @@ pub(super) enum Target {
     Text(String),
     /// Texts of which any will do.
     Texts(Vec<String>),
+}
+
+/// A document with its answer, and what stands around it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Shot {
+    pub(super) text: String,
+    /// Bytes of the question.
+    pub(super) question: usize,
+    /// Where the answer is; none for an empty one that leaves out both delimiters.
+    pub(super) answer: Option<Range<usize>>,
 }
 
 /// A document through its task's templates.
@@ -85,7 +98,7 @@ impl PromptBuilder {
     }
 
     /// A document with its answer, as a shot. Whether an empty answer leaves out both delimiters depends on the rules.
-    pub(super) fn shot(&self, document: &Row) -> Result<String, String> {
+    pub(super) fn shot(&self, document: &Row) -> Result<Shot, String> {
         let Rendered { text, target: own, choices } = self.render(document)?;
         let target = match &self.shot_target {
             Some(shown) => target(shown.evaluate(&context(document)).map_err(|error| error.to_string())?)?,
@@ -95,11 +108,45 @@ impl PromptBuilder {
             Target::Index(index) => choices
                 .get(*index)
                 .ok_or_else(|| format!("its right choice is number {index}, but it has {} choices", choices.len()))?,
-            Target::Text(answer) if answer.is_empty() && self.rules.empty_answers_drop_delimiters() => return Ok(text),
+            Target::Text(answer) if answer.is_empty() && self.rules.empty_answers_drop_delimiters() => {
+                return Ok(Shot { question: text.len(), text, answer: None });
+            }
             Target::Text(answer) => answer,
             Target::Texts(answers) => answers.first().ok_or("it has no answer")?,
         };
-        Ok(format!("{text}{}{answer}{}", self.target_delimiter, self.fewshot_delimiter))
+        let start = text.len() + self.target_delimiter.len();
+        Ok(Shot {
+            text: format!("{text}{}{answer}{}", self.target_delimiter, self.fewshot_delimiter),
+            question: text.len(),
+            answer: Some(start..start + answer.len()),
+        })
+    }
+
+    /// A prompt of a description, shots and a question, with the places of its parts.
+    pub(super) fn assemble<'s>(
+        &self,
+        description: String,
+        shots: impl Iterator<Item = &'s Shot>,
+        question: &str,
+    ) -> (String, PromptParts) {
+        let mut parts = PromptParts {
+            description: description.len(),
+            target_delimiter: self.target_delimiter.len(),
+            fewshot_delimiter: self.fewshot_delimiter.clone(),
+            ..PromptParts::default()
+        };
+        let mut text = description;
+        for shot in shots {
+            let at = text.len();
+            parts.shots.push(ShotParts {
+                question: at..at + shot.question,
+                answer: shot.answer.as_ref().map(|answer| at + answer.start..at + answer.end),
+            });
+            text.push_str(&shot.text);
+        }
+        parts.question = text.len();
+        text.push_str(question);
+        (text, parts)
     }
 
     /// The choices as continuations of the prompt.
@@ -166,7 +213,7 @@ mod tests {
             "choices": {"text": ["stone", "cork"], "label": ["1", "2"]},
             "answerKey": "2"
         }));
-        assert_eq!(builder.shot(&row).unwrap(), "Question: what floats?\nAnswer: cork\n\n");
+        assert_eq!(builder.shot(&row).unwrap().text, "Question: what floats?\nAnswer: cork\n\n");
         let rendered = builder.render(&row).unwrap();
         assert_eq!(rendered.target, Target::Index(1));
         assert_eq!(builder.continuations(&rendered.choices), [" stone", " cork"]);
@@ -175,15 +222,30 @@ mod tests {
     #[test]
     fn a_shot_with_several_answers_shows_the_first() {
         let row = row(&json!({"question": "who rules zorb", "answer": ["Quil", "Lord Quil"]}));
-        assert_eq!(builder("nq_open").shot(&row).unwrap(), "Q: who rules zorb?\nA: Quil\n");
+        assert_eq!(builder("nq_open").shot(&row).unwrap().text, "Q: who rules zorb?\nA: Quil\n");
         assert_eq!(builder("nq_open").description(&row).unwrap(), "Answer these questions:\n\n");
+    }
+
+    #[test]
+    fn the_parts_of_a_prompt_are_where_it_says() {
+        let builder = builder("nq_open");
+        let row = row(&json!({"question": "who rules zorb", "answer": ["Quil"]}));
+        let shot = builder.shot(&row).unwrap();
+        let (text, parts) = builder.assemble("Answer.\n".to_owned(), [&shot, &shot].into_iter(), "Q: why?\nA:");
+        assert_eq!(&text[..parts.description], "Answer.\n");
+        for shot in &parts.shots {
+            assert_eq!(&text[shot.question.clone()], "Q: who rules zorb?\nA:");
+            assert_eq!(&text[shot.answer.clone().unwrap()], "Quil");
+        }
+        assert_eq!(&text[parts.question..], "Q: why?\nA:");
+        assert_eq!((parts.shots.len(), parts.target_delimiter, &*parts.fewshot_delimiter), (2, 1, "\n"));
     }
 
     #[test]
     fn an_empty_answer_leaves_out_both_delimiters() {
         let row = row(&json!({"question": "1 + 1?", "answer": ""}));
-        assert_eq!(builder("gsm8k").shot(&row).unwrap(), "Question: 1 + 1?\nAnswer:");
-        assert_eq!(builder("gsm8k@9e6e240").shot(&row).unwrap(), "Question: 1 + 1?\nAnswer: \n\n");
+        assert_eq!(builder("gsm8k").shot(&row).unwrap().text, "Question: 1 + 1?\nAnswer:");
+        assert_eq!(builder("gsm8k@9e6e240").shot(&row).unwrap().text, "Question: 1 + 1?\nAnswer: \n\n");
     }
 
     #[test]
@@ -208,7 +270,7 @@ mod tests {
             row(&json!({"question": " why? ", "subject": "zorb_law", "choices": ["a", "b", "c", "d"], "answer": 3}));
         let builder = builder("mmlu");
         assert!(builder.description(&row).unwrap().ends_with(" about zorb law.\n\n"));
-        assert_eq!(builder.shot(&row).unwrap(), "why?\nA. a\nB. b\nC. c\nD. d\nAnswer: D\n\n");
+        assert_eq!(builder.shot(&row).unwrap().text, "why?\nA. a\nB. b\nC. c\nD. d\nAnswer: D\n\n");
     }
 
     #[test]

@@ -10,8 +10,8 @@ use std::rc::Rc;
 use gac_ensemble::{Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Step};
 use gac_harness::recipe::{ModelPlan, ModelSource, Plan, Settings, SystemPlan};
 use gac_harness::{
-    Aggregate, Answer, Document, Event, FilterScore, LoadedTask, MetricKey, Outcome, Reporter, Request, Score, Scorer,
-    System, SystemError,
+    Aggregate, Answer, Document, Event, FilterScore, LoadedTask, MetricKey, Outcome, PromptParts, Reporter, Request,
+    Score, Scorer, System, SystemError,
 };
 
 /// Right answers are the target; a text `""` is no answer.
@@ -59,6 +59,7 @@ fn task(name: &str, requests: impl Iterator<Item = (Request, serde_json::Value)>
         subject: None,
         hash: format!("{name} {id}"),
         request,
+        parts: PromptParts::default(),
         target,
     });
     LoadedTask {

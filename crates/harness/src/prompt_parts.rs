@@ -1,0 +1,189 @@
+//! A prompt's parts, and the same prompt as a chat.
+
+use std::ops::Range;
+
+use gac_ensemble::{GenerationRequest, LogLikelihoodRequest, Overlong, PromptEncoding};
+use gac_inference::{ChatMessage, Role};
+
+use crate::recipe::{ChatPlan, ShotLayout};
+use crate::{Document, Request};
+
+/// Where the parts of a prompt's text are: a chat says them as messages of their own. By default all of it is the
+/// question.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PromptParts {
+    /// Bytes of the description at the beginning.
+    pub description: usize,
+    /// The shots, in order.
+    pub shots: Vec<ShotParts>,
+    /// Where the question begins; it goes to the end.
+    pub question: usize,
+    /// Bytes of the delimiter that every continuation begins with.
+    pub target_delimiter: usize,
+    /// What stands after every shot, and between a system instruction and the description.
+    pub fewshot_delimiter: String,
+}
+
+/// Where a shot's question and answer are in the prompt, without the delimiters around them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShotParts {
+    /// The question.
+    pub question: Range<usize>,
+    /// The answer; a shot without one is a question alone.
+    pub answer: Option<Range<usize>>,
+}
+
+/// A prompt as messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Messages {
+    turns: Vec<ChatMessage>,
+    /// The user's last message.
+    prompt: String,
+}
+
+impl PromptParts {
+    /// `text` as messages, as lm-evaluation-harness 0.4.13 makes them: instruction and description are the system's;
+    /// shots are turns, or stand in front of the question in one message.
+    fn messages(&self, text: &str, chat: &ChatPlan) -> Messages {
+        let message = |role, content: &str| ChatMessage { role, content: content.to_owned() };
+        let system = self.joined(chat.system_instruction.as_deref().unwrap_or_default(), &text[..self.description]);
+        let mut turns = Vec::new();
+        if !system.is_empty() {
+            turns.push(message(Role::System, &system));
+        }
+        let asked = match chat.shots {
+            ShotLayout::OneMessage => self.description,
+            ShotLayout::Turns => {
+                for shot in &self.shots {
+                    turns.push(message(Role::User, &text[shot.question.clone()]));
+                    turns.extend(shot.answer.clone().map(|answer| message(Role::Assistant, &text[answer])));
+                }
+                self.question
+            }
+        };
+        Messages { turns, prompt: text[asked..].to_owned() }
+    }
+
+    /// Both texts, with the few-shot delimiter between them unless there is white space already.
+    fn joined(&self, instruction: &str, description: &str) -> String {
+        let spaced = instruction.ends_with(char::is_whitespace) || description.starts_with(char::is_whitespace);
+        let delimiter =
+            if instruction.is_empty() || description.is_empty() || spaced { "" } else { &self.fewshot_delimiter };
+        [instruction, delimiter, description].concat()
+    }
+}
+
+impl Document {
+    /// The prompt as a system with these chat settings gets it; `None` where choices are to be scored.
+    pub fn generation_request(&self, chat: Option<&ChatPlan>, trace: bool) -> Option<GenerationRequest> {
+        let Request::Generate { prompt, stop, max_new_tokens } = &self.request else { return None };
+        let Messages { turns, prompt } = self.messages(prompt, chat);
+        Some(GenerationRequest {
+            prompt,
+            turns,
+            encoding: PromptEncoding::WithSpecial,
+            stop: stop.clone(),
+            max_new_tokens: *max_new_tokens,
+            overlong: Overlong::TruncateLeft,
+            trace,
+        })
+    }
+
+    /// The choices as a system with these chat settings gets them, one request each; none where a text is to be
+    /// generated. In a chat they begin without the delimiter, as in lm-evaluation-harness: the template ends where
+    /// answers begin.
+    pub fn choice_requests(&self, chat: Option<&ChatPlan>) -> Vec<LogLikelihoodRequest> {
+        let Request::Choose { context, continuations } = &self.request else { return Vec::new() };
+        let Messages { turns, prompt } = self.messages(context, chat);
+        let delimiter = if chat.is_some() { self.parts.target_delimiter } else { 0 };
+        let request = |continuation: &String| LogLikelihoodRequest {
+            context: prompt.clone(),
+            turns: turns.clone(),
+            continuation: continuation[delimiter..].to_owned(),
+            encoding: PromptEncoding::WithSpecial,
+            overlong: Overlong::TruncateLeft,
+        };
+        continuations.iter().map(request).collect()
+    }
+
+    fn messages(&self, text: &str, chat: Option<&ChatPlan>) -> Messages {
+        match chat {
+            Some(chat) => self.parts.messages(text, chat),
+            None => Messages { turns: Vec::new(), prompt: text.to_owned() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "Sort.\n\nQ: b a\nA: a b\n\nQ: d\n\nQ: c b\nA:";
+
+    fn parts() -> PromptParts {
+        PromptParts {
+            description: 7,
+            shots: vec![
+                ShotParts { question: 7..16, answer: Some(17..20) },
+                ShotParts { question: 22..26, answer: None },
+            ],
+            question: 28,
+            target_delimiter: 1,
+            fewshot_delimiter: "\n\n".to_owned(),
+        }
+    }
+
+    fn plan(shots: ShotLayout, system: Option<&str>) -> ChatPlan {
+        ChatPlan { system_instruction: system.map(str::to_owned), shots }
+    }
+
+    fn said(messages: &Messages) -> Vec<(Role, &str)> {
+        messages.turns.iter().map(|turn| (turn.role, &*turn.content)).collect()
+    }
+
+    #[test]
+    fn shots_are_turns_without_the_delimiters_between_them() {
+        let messages = parts().messages(TEXT, &plan(ShotLayout::Turns, None));
+        let turns =
+            [(Role::System, "Sort.\n\n"), (Role::User, "Q: b a\nA:"), (Role::Assistant, "a b"), (Role::User, "Q: d")];
+        assert_eq!(said(&messages), turns);
+        assert_eq!(messages.prompt, "Q: c b\nA:");
+    }
+
+    #[test]
+    fn shots_may_stand_in_front_of_the_question() {
+        let messages = parts().messages(TEXT, &plan(ShotLayout::OneMessage, Some("Be brief.")));
+        assert_eq!(said(&messages), [(Role::System, "Be brief.\n\nSort.\n\n")]);
+        assert_eq!(messages.prompt, &TEXT[7..]);
+    }
+
+    #[test]
+    fn a_prompt_without_parts_is_one_message() {
+        let messages = PromptParts::default().messages("why?", &plan(ShotLayout::Turns, None));
+        assert_eq!(messages, Messages { turns: Vec::new(), prompt: "why?".to_owned() });
+    }
+
+    #[test]
+    fn an_instruction_with_white_space_at_its_end_needs_no_delimiter() {
+        assert_eq!(parts().joined("Be brief.\n", "Sort."), "Be brief.\nSort.");
+        assert_eq!(parts().joined("", "Sort."), "Sort.");
+    }
+
+    #[test]
+    fn choices_of_a_chat_begin_without_the_delimiter() {
+        let document = Document {
+            id: 0,
+            subject: None,
+            hash: String::new(),
+            request: Request::Choose { context: TEXT.to_owned(), continuations: vec![" A".into(), " B".into()] },
+            parts: parts(),
+            target: 0.into(),
+        };
+        let texts = |chat: Option<&ChatPlan>| -> Vec<String> {
+            document.choice_requests(chat).into_iter().map(|request| request.continuation).collect()
+        };
+        assert_eq!(texts(None), [" A", " B"]);
+        assert_eq!(texts(Some(&plan(ShotLayout::Turns, None))), ["A", "B"]);
+        assert!(document.generation_request(None, false).is_none());
+    }
+}
