@@ -3,9 +3,12 @@
     pip install lm_eval==0.4.13 torch transformers
     cargo build --release
     python scripts/lm_eval/end_to_end.py --model models/mini-llama --data-dir ../shared/datasets
+    python scripts/lm_eval/end_to_end.py --model models/mini-llama --data-dir ../shared/datasets --chat --num-fewshot 2
 
 Responses must be equal, log-likelihoods equal to 1e-3, and every metric of every sample equal. lm-evaluation-harness
 runs its own `hf` model in f32, one sample at a time. Exits with 1 when anything differs.
+
+With `--chat`, prompts are chats of a small template, the shots its turns, with a system instruction.
 
 One difference is counted and let pass: where a tokenizer writes spaces as SentencePiece does, transformers drops the
 space that a response begins with when it decodes the response alone; `gac` keeps it.
@@ -15,6 +18,7 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,12 +29,18 @@ import lm_eval
 from lm_eval.models.huggingface import HFLM
 
 TOLERANCE = 1e-3
+INSTRUCTION = "Answer the question."
+# One with begin-of-text, roles, and a line break where answers begin.
+TEMPLATE = "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}{{ '\n' }}{% endfor %}[assistant]{{ '\n' }}"
 # Task, documents of it (of every subject, for mmlu: 57 of them).
 TASKS = {"gsm8k": 200, "mmlu": 4, "arc_challenge": 200}
 
 
 def theirs(args, task):
     """(subject, doc_id) -> one of lm-evaluation-harness's samples per filter."""
+    chat = {}
+    if args.chat:
+        chat = {"apply_chat_template": True, "fewshot_as_multiturn": True, "system_instruction": INSTRUCTION}
     found = lm_eval.simple_evaluate(
         model=args.lm,
         tasks=[task],
@@ -38,6 +48,7 @@ def theirs(args, task):
         limit=limit(args, task),
         log_samples=True,
         bootstrap_iters=0,
+        **chat,
     )
     samples = {}
     for name, records in found["samples"].items():
@@ -53,10 +64,22 @@ def ours(args, task):
         command = [args.gac, "eval", "--model", str(args.model), "--tasks", task, "--data-dir", str(args.data_dir)]
         command += ["--num-fewshot", str(args.num_fewshot), "--limit", str(limit(args, task))]
         command += ["--output-path", str(output), "--batch-size", "1", "--quiet"]
+        if args.chat:
+            command += ["--apply-chat-template", "--system-instruction", INSTRUCTION]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         (samples,) = output.glob("*/*/samples.jsonl")
         with samples.open() as lines:
             return [json.loads(line) for line in lines]
+
+
+def with_template(model, folder):
+    """A copy of a checkpoint that writes chats down by TEMPLATE."""
+    shutil.copytree(model, folder)
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    config["chat_template"] = TEMPLATE
+    path.write_text(json.dumps(config))
+    return folder
 
 
 def limit(args, task):
@@ -99,7 +122,11 @@ def main():
     parser.add_argument("--num-fewshot", type=int, default=0)
     parser.add_argument("--limit", type=int, help="fewer documents")
     parser.add_argument("--tasks", nargs="*", default=list(TASKS))
+    parser.add_argument("--chat", action="store_true", help="apply a chat template, with shots as turns")
     args = parser.parse_args()
+    if args.chat:
+        copy = tempfile.TemporaryDirectory()
+        args.model = with_template(args.model, Path(copy.name) / args.model.name)
     logging.disable(logging.WARNING)
     os.environ["HF_HUB_OFFLINE"] = "1"
     local_data.use(args.data_dir)
