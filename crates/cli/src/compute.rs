@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use gac_harness::recipe::Dtype;
-use gac_inference::DeviceSpec;
+use gac_inference::DeviceList;
 
 /// How models are run.
 #[derive(Args, Debug)]
@@ -16,12 +16,13 @@ pub(crate) struct Compute {
     /// Quantise the weights of linear layers
     #[arg(long, value_name = "TYPE", conflicts_with = "dtype")]
     quantize: Option<QuantizeArg>,
-    /// Most memory for the keys and values of all models, such as `4GiB` [default: a quarter of what is free]
+    /// Most memory for the keys and values of all models, such as `4GiB` [default: a quarter of what is free; on
+    /// other devices than the CPU 2 GiB per model]
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub(crate) max_memory: Option<u64>,
-    /// Device: cpu, cuda:N or metal
-    #[arg(long, default_value = "cpu")]
-    pub(crate) device: DeviceSpec,
+    /// Device: cpu, cuda:N or metal; or several, as `cuda:0,cuda:1`, over which a model's layers are split by memory
+    #[arg(long, value_name = "DEVICE[,DEVICE...]", default_value = "cpu")]
+    pub(crate) device: DeviceList,
 }
 
 impl Compute {

@@ -14,8 +14,8 @@ use crate::failure::Failure;
 pub(crate) fn ensemble(system: &SystemArgs, compute: &Compute) -> Result<Ensemble, Failure> {
     let overrides = Overrides { dtype: compute.dtype(), ..Overrides::default() };
     let Systems { models, systems } = Systems::resolve(&recipe(system), &overrides)?;
-    let mut store =
-        ModelStore::new(models, compute.device, batch_limits(compute).max_samples).with_max_memory(compute.max_memory);
+    let mut store = ModelStore::new(models, compute.device.clone(), batch_limits(compute).max_samples)
+        .with_max_memory(compute.max_memory);
     let system = systems.first().ok_or_else(|| anyhow::anyhow!("no `--model` was given"))?;
     Ok(store.ensemble(system)?)
 }
@@ -38,5 +38,5 @@ pub(crate) fn engine_options(compute: &Compute) -> EngineOptions {
     };
     let cache_bytes =
         compute.max_memory.map_or(default.cache_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    EngineOptions { device: compute.device, weight_type, quantization, cache_bytes }
+    EngineOptions { device: compute.device.clone(), weight_type, quantization, cache_bytes }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use gac_ensemble::{BatchLimits, Chat, Ensemble, EnsembleError, Gating, Member, MemberId, Threshold, Weights};
 use gac_inference::{
-    ChatError, ChatTemplate, CheckpointError, DeviceSpec, Engine, EngineError, EngineOptions, LanguageModel,
-    ModelSource, Quantization, Tokenizer, TokenizerLoadError, UnixTime, WeightType, available_memory,
+    ChatError, ChatTemplate, CheckpointError, DeviceList, DeviceSpec, Engine, EngineError, EngineOptions,
+    LanguageModel, ModelSource, Placement, Quantization, Tokenizer, TokenizerLoadError, UnixTime, WeightType,
+    available_memory,
 };
 
 use crate::full_response::{Choice, FullResponse};
@@ -17,7 +18,7 @@ use crate::{EnsembleSystem, OpenSystems, System, SystemError};
 /// The models of a plan. Each is loaded when a system first needs it, and kept for the systems that follow.
 pub struct ModelStore {
     models: Vec<ModelPlan>,
-    device: DeviceSpec,
+    device: DeviceList,
     limits: BatchLimits,
     /// Most bytes of keys and values of all models together.
     cache_bytes: Option<u64>,
@@ -29,10 +30,10 @@ pub struct ModelStore {
 
 impl ModelStore {
     /// A store of `models`, which compute on `device` with at most `batch_size` samples in flight.
-    pub fn new(models: Vec<ModelPlan>, device: DeviceSpec, batch_size: usize) -> Self {
+    pub fn new(models: Vec<ModelPlan>, device: impl Into<DeviceList>, batch_size: usize) -> Self {
         Self {
             models,
-            device,
+            device: device.into(),
             limits: BatchLimits { max_samples: batch_size },
             cache_bytes: None,
             parked: BTreeMap::new(),
@@ -41,8 +42,8 @@ impl ModelStore {
         }
     }
 
-    /// With at most `bytes` for the keys and values of all models together, shared equally. Otherwise they take a
-    /// quarter of the memory that is free.
+    /// With at most `bytes` for the keys and values of all models together, shared equally. Otherwise those of models
+    /// on the CPU take a quarter of the memory that is free, and those of others what an engine takes by default.
     #[must_use]
     pub fn with_max_memory(mut self, bytes: Option<u64>) -> Self {
         self.cache_bytes = bytes;
@@ -117,22 +118,40 @@ impl ModelStore {
         }
         let model = self.model(name)?;
         let source = source(model)?;
-        let device = self.device_of(model);
-        let options = EngineOptions {
-            device,
-            weight_type: weight_type(model),
-            quantization: quantization(model),
-            cache_bytes: self.cache_share(),
-        };
+        let options = self.options(model);
         let engine = Engine::load(&source, &options)?;
         let tokenizer = Tokenizer::load(&source, Some(engine.limits().vocabulary))?;
         Ok(Member { name: name.to_owned(), model: Box::new(engine), tokenizer: Arc::new(tokenizer) })
     }
 
+    /// Which layers of the model called `name` would go to which device, and the memory that they would take there.
+    /// Nothing is loaded, and the devices need not be there.
+    ///
+    /// # Errors
+    /// When the model's files are missing or damaged, or it has fewer layers than devices.
+    pub fn placement(&self, name: &str) -> Result<Placement, OpenError> {
+        let model = self.model(name)?;
+        Ok(Engine::placement(&source(model)?, &self.options(model))?)
+    }
+
+    /// How the engine of `model` is set up.
+    pub fn options(&self, model: &ModelPlan) -> EngineOptions {
+        // Where the recipe says, else where the run does.
+        let device = model.device.as_ref().map_or(&self.device, |device| &device.0).clone();
+        EngineOptions {
+            cache_bytes: self.cache_share(&device),
+            device,
+            weight_type: weight_type(model),
+            quantization: quantization(model),
+        }
+    }
+
     /// Bytes of keys and values of one model.
-    fn cache_share(&self) -> usize {
-        let all = self.cache_bytes.or_else(|| available_memory().map(|free| free / 4));
-        let share = all.map(|all| all / self.models.len().max(1) as u64);
+    fn cache_share(&self, device: &DeviceList) -> usize {
+        // What is free on the host says nothing of a GPU.
+        let on_host = device.as_slice().iter().all(|device| *device == DeviceSpec::Cpu);
+        let quarter = || available_memory().filter(|_| on_host).map(|free| free / 4);
+        let share = self.cache_bytes.or_else(quarter).map(|all| all / self.models.len().max(1) as u64);
         share.map_or(EngineOptions::default().cache_bytes, |share| usize::try_from(share).unwrap_or(usize::MAX))
     }
 
@@ -141,11 +160,6 @@ impl ModelStore {
             .iter()
             .find(|model| model.name == name)
             .ok_or_else(|| OpenError::UnknownModel { name: name.to_owned() })
-    }
-
-    /// Where a model computes: where the recipe says, else where the run does.
-    fn device_of(&self, model: &ModelPlan) -> DeviceSpec {
-        model.device.map_or(self.device, |device| device.0)
     }
 
     /// Puts the members of the system that was open back.
@@ -160,7 +174,7 @@ impl OpenSystems for ModelStore {
     fn check(&mut self, system: &SystemPlan) -> Result<(), SystemError> {
         let checked = system.members.iter().try_for_each(|name| {
             let model = self.model(name)?;
-            Ok(Engine::check(&source(model)?, self.device_of(model))?)
+            Ok(Engine::check(&source(model)?, &self.options(model))?)
         });
         checked.map_err(|error: OpenError| failed(system, error))
     }

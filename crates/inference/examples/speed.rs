@@ -7,9 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use gac_inference::{
-    DeviceSpec, Engine, EngineOptions, Extension, LanguageModel, ModelSource, TokenId, Wanted, WeightType,
-};
+use gac_inference::{Engine, EngineOptions, Extension, LanguageModel, ModelSource, TokenId, Wanted, WeightType};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -20,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seconds = Duration::from_secs_f64(arguments.next().as_deref().unwrap_or("3").parse()?);
     let only = arguments.next();
     let wanted = |measure: &str| only.as_deref().is_none_or(|only| only == measure);
-    let options = EngineOptions { device: DeviceSpec::Cpu, weight_type, quantization, ..EngineOptions::default() };
+    let options = EngineOptions { weight_type, quantization, ..EngineOptions::default() };
     let mut engine = Engine::load(&ModelSource::parse(&model)?, &options)?;
     let vocabulary = engine.limits().vocabulary as u32;
 

@@ -6,7 +6,7 @@ use candle_core::quantized::GgmlDType;
 use candle_core::{DType, Device};
 
 /// A device as users name it: `cpu`, `cuda:0`, `metal`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum DeviceSpec {
     /// The processor.
     #[default]
@@ -76,6 +76,15 @@ pub enum DeviceError {
     #[error("unknown device `{device}`; valid are `cpu`, `cuda:N` and `metal`")]
     Unknown {
         /// What was asked for.
+        device: String,
+    },
+    /// A list of devices is empty.
+    #[error("no device in the list; name at least one, such as `cpu` or `cuda:0`")]
+    NoDevices,
+    /// A GPU is in a list twice.
+    #[error("device `{device}` is in the list twice; its layers cannot be split over itself")]
+    Repeated {
+        /// The device.
         device: String,
     },
     /// The build lacks the backend.

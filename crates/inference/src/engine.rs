@@ -13,9 +13,11 @@ use crate::decoder::batch::{Part, RaggedBatch};
 use crate::decoder::blocks::{BLOCK, BlockKey, BlockTable};
 use crate::decoder::cache::PagedCache;
 use crate::decoder::transformer::Transformer;
-use crate::device::{DeviceError, DeviceSpec, Quantization, WeightType};
+use crate::device::{DeviceError, Quantization, WeightType};
+use crate::plan::Plan;
 use crate::{
-    DenseDistribution, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId, Wanted,
+    DenseDistribution, DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, Placement,
+    PlacementError, SequenceId, TokenId, Wanted,
 };
 
 /// Most tokens in one forward: bounds the memory of activations.
@@ -26,21 +28,26 @@ const FORWARD_LOGITS: usize = 512;
 const WORTH_A_FORWARD: usize = 128;
 
 /// How an engine is set up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EngineOptions {
-    /// Where it computes.
-    pub device: DeviceSpec,
+    /// Where it computes: its layers are split over several devices by their memory.
+    pub device: DeviceList,
     /// The type that weights are rounded to.
     pub weight_type: WeightType,
     /// How the weights of linear layers are quantised.
     pub quantization: Option<Quantization>,
-    /// Most bytes of keys and values. On the CPU they are only claimed as they are written.
+    /// Most bytes of keys and values, on all devices together. On the CPU they are only claimed as they are written.
     pub cache_bytes: usize,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { device: DeviceSpec::Cpu, weight_type: WeightType::Stored, quantization: None, cache_bytes: 2 << 30 }
+        Self {
+            device: DeviceList::default(),
+            weight_type: WeightType::Stored,
+            quantization: None,
+            cache_bytes: 2 << 30,
+        }
     }
 }
 
@@ -50,40 +57,51 @@ pub struct Engine {
     cache: PagedCache,
     table: BlockTable,
     limits: Limits,
+    devices: DeviceList,
 }
 
 impl Engine {
-    /// Loads a checkpoint.
+    /// Loads a checkpoint, each layer to its own device.
     ///
     /// # Errors
-    /// When the device cannot be used, a file is missing or damaged, the architecture is unknown, or a tensor does not
-    /// fit the configuration.
+    /// When a device cannot be used or has too little memory, a file is missing or damaged, the architecture is
+    /// unknown, or a tensor does not fit the configuration.
     pub fn load(source: &ModelSource, options: &EngineOptions) -> Result<Self, EngineError> {
-        let device = options.device.open()?;
-        let (config, weights) = open(source, device, options.weight_type, options.quantization)?;
-        let transformer = Transformer::load(config, &weights)?;
-        Ok(Self::new(transformer, options.cache_bytes)?)
+        let devices = options.device.open()?;
+        let (config, weights) = open(source, &devices, options)?;
+        let Plan { placement, blocks } = Plan::new(&config, &weights, options)?;
+        placement.check()?;
+        let devices: Vec<Device> = placement.by_layer().into_iter().map(|index| devices[index].clone()).collect();
+        let transformer = Transformer::load(config, &weights, &devices)?;
+        Ok(Self::new(transformer, blocks, options.device.clone())?)
     }
 
     /// Finds out cheaply whether a checkpoint could be loaded: that its files are there, the configuration makes sense
     /// and the headers of the weights can be read.
     ///
     /// # Errors
-    /// As [`load`](Self::load), but for the shapes of tensors.
-    pub fn check(source: &ModelSource, device: DeviceSpec) -> Result<(), EngineError> {
-        let device = device.open()?;
-        open(source, device, WeightType::Stored, None)?;
+    /// As [`load`](Self::load), but for the shapes of tensors and for memory.
+    pub fn check(source: &ModelSource, options: &EngineOptions) -> Result<(), EngineError> {
+        options.device.open()?;
+        Self::placement(source, options)?;
         Ok(())
     }
 
-    fn new(transformer: Transformer, cache_bytes: usize) -> Result<Self, ModelError> {
+    /// Which layers would go to which device, and the memory that they would take there, found out from headers alone.
+    /// The devices need not be there: where one does not say how much memory it has, layers are split equally.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, the architecture is unknown, or there are more devices than layers.
+    pub fn placement(source: &ModelSource, options: &EngineOptions) -> Result<Placement, EngineError> {
+        let (config, weights) = open(source, &[], options)?;
+        Ok(Plan::new(&config, &weights, options)?.placement)
+    }
+
+    fn new(transformer: Transformer, blocks: usize, devices: DeviceList) -> Result<Self, ModelError> {
         let config = transformer.config();
-        let block_bytes = PagedCache::block_bytes(config, transformer.dtype());
-        // At least one whole sequence must fit; a table of more than 2^22 blocks helps nobody.
-        let blocks = (cache_bytes / block_bytes).clamp(config.context.min(4096).div_ceil(BLOCK) + 1, 1 << 22);
-        let cache = PagedCache::new(config, blocks, transformer.device(), transformer.dtype()).map_err(backend)?;
+        let cache = PagedCache::new(config, blocks, transformer.places()).map_err(backend)?;
         let limits = Limits { vocabulary: config.vocabulary, context: config.context, cache: blocks * BLOCK };
-        Ok(Self { cache, table: BlockTable::new(blocks), limits, transformer })
+        Ok(Self { cache, table: BlockTable::new(blocks), limits, devices, transformer })
     }
 
     /// Checks a batch against vocabulary, context and cache, changing nothing.
@@ -116,6 +134,10 @@ impl Engine {
 impl LanguageModel for Engine {
     fn limits(&self) -> Limits {
         self.limits
+    }
+
+    fn devices(&self) -> &[DeviceSpec] {
+        self.devices.as_slice()
     }
 
     fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
@@ -239,13 +261,14 @@ impl Extension<'_> {
     }
 }
 
-/// Reads the configuration and the headers of the weights.
+/// Reads the configuration and the headers of the weights, which are read to the first device unless told otherwise.
 fn open(
     source: &ModelSource,
-    device: Device,
-    weight_type: WeightType,
-    quantization: Option<Quantization>,
+    devices: &[Device],
+    options: &EngineOptions,
 ) -> Result<(DecoderConfig, Weights), CheckpointError> {
+    let EngineOptions { weight_type, quantization, .. } = *options;
+    let device = devices.first().cloned().unwrap_or(Device::Cpu);
     if let ModelSource::Gguf(path) = source {
         let gguf = Gguf::open(path)?;
         let config = DecoderConfig::of_gguf(&gguf)?;
@@ -311,6 +334,9 @@ pub enum EngineError {
     /// The checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// It cannot be split over the devices.
+    #[error(transparent)]
+    Placement(#[from] PlacementError),
     /// The cache could not be made.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -322,6 +348,7 @@ impl EngineError {
         match self {
             Self::Checkpoint(error) => error.hint(),
             Self::Device(_) => Some("`--device cpu` runs everywhere"),
+            Self::Placement(error) => Some(error.hint()),
             Self::Model(_) => None,
         }
     }

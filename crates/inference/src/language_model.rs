@@ -1,6 +1,6 @@
 //! The seam between ensembling and whatever computes probabilities.
 
-use crate::{Distribution, SequenceId, TokenId};
+use crate::{DeviceSpec, Distribution, SequenceId, TokenId};
 
 /// Something that gives next-token distributions: the native engine, an adapter, a remote server, a script in a test.
 ///
@@ -9,6 +9,12 @@ use crate::{Distribution, SequenceId, TokenId};
 pub trait LanguageModel: Send {
     /// Sizes that never change.
     fn limits(&self) -> Limits;
+
+    /// The devices it computes on. Models that have none in common run at the same time; a model that computes on no
+    /// device of this machine (a server elsewhere) has none.
+    fn devices(&self) -> &[DeviceSpec] {
+        &[DeviceSpec::Cpu]
+    }
 
     /// Opens a sequence that is going to hold `prompt`.
     ///

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use crate::{
-    DenseDistribution, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, Symbol, TextEncoder,
-    TextKind, TokenId, Tokenizer, TokenizerError, Vocabulary,
+    DenseDistribution, DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId,
+    Symbol, TextEncoder, TextKind, TokenId, Tokenizer, TokenizerError, Vocabulary,
 };
 
 /// A tokenizer over `pieces`: id `n` stands for `pieces[n]`, text is encoded by greedy longest match.
@@ -72,6 +72,7 @@ type Rule = Box<dyn Fn(&[TokenId]) -> Vec<(TokenId, f64)> + Send>;
 /// Every call of `extend` is recorded (see [`ScriptedModel::log`]): which sequence got how many tokens.
 pub struct ScriptedModel {
     limits: Limits,
+    devices: DeviceList,
     rule: Rule,
     sequences: HashMap<SequenceId, Vec<TokenId>>,
     next: u64,
@@ -83,6 +84,7 @@ impl ScriptedModel {
     pub fn new(vocabulary: usize, rule: impl Fn(&[TokenId]) -> Vec<(TokenId, f64)> + Send + 'static) -> Self {
         Self {
             limits: Limits { vocabulary, context: 4096, cache: 1 << 20 },
+            devices: DeviceList::default(),
             rule: Box::new(rule),
             sequences: HashMap::new(),
             next: 0,
@@ -94,6 +96,13 @@ impl ScriptedModel {
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// The same model, said to compute on `devices`.
+    #[must_use]
+    pub fn on(mut self, devices: impl Into<DeviceList>) -> Self {
+        self.devices = devices.into();
         self
     }
 
@@ -118,6 +127,10 @@ impl ScriptedModel {
 impl LanguageModel for ScriptedModel {
     fn limits(&self) -> Limits {
         self.limits
+    }
+
+    fn devices(&self) -> &[DeviceSpec] {
+        self.devices.as_slice()
     }
 
     fn open(&mut self, _prompt: &[TokenId]) -> Result<SequenceId, ModelError> {

@@ -6,7 +6,7 @@ use clap::Args;
 use gac_harness::recipe::{ModelSource, Plan};
 use gac_harness::results::{Manifest, SampleRecord, StoredRun};
 use gac_harness::{ModelStore, OpenSystems, Timestamp};
-use gac_inference::DeviceSpec;
+use gac_inference::DeviceList;
 
 use crate::Outcome;
 use crate::commands::run::{execute_plan, load_tasks, read_data};
@@ -20,9 +20,9 @@ pub(crate) struct RerunArgs {
     /// Folder for the new results [default: results/NAME-TIME]
     #[arg(long, value_name = "DIR")]
     pub(crate) output_path: Option<PathBuf>,
-    /// Device: cpu, cuda:N or metal [default: the run's]
-    #[arg(long)]
-    pub(crate) device: Option<DeviceSpec>,
+    /// Device: cpu, cuda:N or metal, or several with commas between [default: the run's]
+    #[arg(long, value_name = "DEVICE[,DEVICE...]")]
+    pub(crate) device: Option<DeviceList>,
     /// Print the leaderboard as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -34,12 +34,12 @@ pub(crate) struct RerunArgs {
 /// Does what a run's manifest says again, and tells how many samples came out the same.
 pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> Outcome {
     let manifest = Manifest::read(&args.run)?;
-    let device = match args.device {
-        Some(device) => device,
+    let device = match &args.device {
+        Some(device) => device.clone(),
         None => recorded_device(&manifest)?,
     };
     let plan = plan(&manifest, args.output_path.clone());
-    let changes = changes(&manifest, &plan, device)?;
+    let changes = changes(&manifest, &plan, &device)?;
     if !changes.is_empty() {
         let text = format!("not what `{}` was made with: {}", args.run.display(), changes.join("; "));
         if !args.allow_changes {
@@ -47,7 +47,7 @@ pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> Outcome {
         }
         printer.warning(&text, None);
     }
-    let summary = execute_plan(&plan, (device, None), args.json, printer)?;
+    let summary = execute_plan(&plan, (&device, None), args.json, printer)?;
     match (StoredRun::read(&args.run), StoredRun::read(&summary.folder)) {
         (Ok(before), Ok(after)) => printer.note(&agreement(&before, &after)),
         // A run that was cut short can be run again, but there is nothing whole to hold it against.
@@ -58,9 +58,9 @@ pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> Outcome {
     Ok(())
 }
 
-fn recorded_device(manifest: &Manifest) -> Result<DeviceSpec, Failure> {
+fn recorded_device(manifest: &Manifest) -> Result<DeviceList, Failure> {
     let recorded = manifest.sessions.last().and_then(|session| session.device.as_deref());
-    recorded.map_or(Ok(DeviceSpec::Cpu), |device| Ok(device.parse()?))
+    recorded.map_or(Ok(DeviceList::default()), |device| Ok(device.parse()?))
 }
 
 /// The manifest's plan with its paths found again: from here, or from where it was run.
@@ -84,9 +84,9 @@ fn plan(manifest: &Manifest, output: Option<PathBuf>) -> Plan {
 }
 
 /// Which models and data are not what they were.
-fn changes(manifest: &Manifest, plan: &Plan, device: DeviceSpec) -> Result<Vec<String>, Failure> {
+fn changes(manifest: &Manifest, plan: &Plan, device: &DeviceList) -> Result<Vec<String>, Failure> {
     let mut changes = Vec::new();
-    let mut store = ModelStore::new(plan.models.clone(), device, plan.batch_size);
+    let mut store = ModelStore::new(plan.models.clone(), device.clone(), plan.batch_size);
     let mut seen: Vec<String> = Vec::new();
     for system in &plan.systems {
         for now in store.identify(system)? {

@@ -7,7 +7,7 @@ use gac_harness::recipe::{Overrides, Plan, Recipe, TaskPlan};
 use gac_harness::results::{GitState, Provenance, unfinished_run};
 use gac_harness::tasks::GenerationOverrides;
 use gac_harness::{DataSource, LoadedTask, ModelStore, RunSummary, TaskOptions, TaskRegistry, report};
-use gac_inference::DeviceSpec;
+use gac_inference::DeviceList;
 
 use crate::Outcome;
 use crate::args::{RunArgs, RunSettings};
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> Outcome {
     let recipe = Recipe::load(&args.recipe)?;
     if args.dry_run {
         let plan = Plan::resolve(&recipe, &overrides(&args.settings)?)?;
-        return dry_run(&plan, args.settings.compute.device, args.probe, args.settings.json, printer);
+        return dry_run(&plan, &args.settings.compute, args.probe, args.settings.json, printer);
     }
     execute(&recipe, &args.settings, printer)
 }
@@ -37,20 +37,20 @@ pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Pri
         plan.output = unfinished;
     }
     let compute = &settings.compute;
-    execute_plan(&plan, (compute.device, compute.max_memory), settings.json, printer)?;
+    execute_plan(&plan, (&compute.device, compute.max_memory), settings.json, printer)?;
     Ok(())
 }
 
 /// Runs a plan and prints the leaderboard.
 pub(crate) fn execute_plan(
     plan: &Plan,
-    (device, max_memory): (DeviceSpec, Option<u64>),
+    (device, max_memory): (&DeviceList, Option<u64>),
     json: bool,
     printer: &mut Printer,
 ) -> Result<RunSummary, Failure> {
     let tasks = load_tasks(plan)?;
     let provenance = provenance(plan, &tasks, device)?;
-    let mut models = ModelStore::new(plan.models.clone(), device, plan.batch_size).with_max_memory(max_memory);
+    let mut models = ModelStore::new(plan.models.clone(), device.clone(), plan.batch_size).with_max_memory(max_memory);
     let summary = gac_harness::run_with(plan, &tasks, &mut models, &mut Progress::new(printer), &provenance)?;
     let leaderboard = &summary.leaderboard;
     printer.data(&if json { report::json(leaderboard) } else { report::terminal(leaderboard, printer.width()) })?;
@@ -73,7 +73,7 @@ pub(crate) fn read_data(plan: &Plan, tasks: &[LoadedTask]) -> Result<Vec<DataFil
 }
 
 /// What is known of a run besides its plan.
-fn provenance(plan: &Plan, tasks: &[LoadedTask], device: DeviceSpec) -> Result<Provenance, Failure> {
+fn provenance(plan: &Plan, tasks: &[LoadedTask], device: &DeviceList) -> Result<Provenance, Failure> {
     let data = read_data(plan, tasks)?;
     let folder = plan.recipe.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
     Ok(Provenance {

@@ -41,7 +41,7 @@ pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
     if let Some(folder) = output {
         std::fs::create_dir_all(folder).map_err(|source| cannot_write(folder, source))?;
     }
-    let mut models = ModelStore::new(plan.models.clone(), args.settings.compute.device, plan.batch_size)
+    let mut models = ModelStore::new(plan.models.clone(), args.settings.compute.device.clone(), plan.batch_size)
         .with_max_memory(args.settings.compute.max_memory);
     let options = SweepOptions {
         thresholds,

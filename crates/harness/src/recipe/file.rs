@@ -58,7 +58,7 @@ pub struct ModelSpec {
     pub hub: Option<String>,
     /// The type to compute in; as stored when absent.
     pub dtype: Option<Dtype>,
-    /// Where it computes; the command line's `--device` when absent.
+    /// Where it computes, a device or a list of them; the command line's `--device` when absent.
     pub device: Option<RecipeDevice>,
 }
 

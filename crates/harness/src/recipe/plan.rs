@@ -262,5 +262,5 @@ fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<Dtype>) -> R
         (None, None) => return Err(PlanError::ModelSource { name: name.to_owned(), found: "neither" }),
         (Some(_), Some(_)) => return Err(PlanError::ModelSource { name: name.to_owned(), found: "both" }),
     };
-    Ok(ModelPlan { name: name.to_owned(), source, dtype: dtype.or(spec.dtype), device: spec.device })
+    Ok(ModelPlan { name: name.to_owned(), source, dtype: dtype.or(spec.dtype), device: spec.device.clone() })
 }

@@ -13,6 +13,7 @@ use candle_core::{Device, Tensor};
 use serde_json::{Map, json};
 
 use super::files::CheckpointError;
+use super::weights::Header;
 
 /// An open GGUF file: its header is read, its tensors are not.
 pub(crate) struct Gguf {
@@ -78,6 +79,12 @@ impl Gguf {
 
     pub(crate) fn has(&self, name: &str) -> bool {
         self.content.tensor_infos.contains_key(name)
+    }
+
+    /// What the file says of its tensors, in no particular order.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = Header<'_>> {
+        let infos = self.content.tensor_infos.iter();
+        infos.map(|(name, info)| Header { name, dims: info.shape.dims(), stored: info.ggml_dtype })
     }
 
     /// A tensor as it is stored.

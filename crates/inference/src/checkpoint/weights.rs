@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::safetensors::MmapedSafetensors;
@@ -13,9 +14,11 @@ use super::gguf::Gguf;
 use crate::device::{Quantization, WeightType};
 
 /// A checkpoint's tensors by name. Nothing is read before it is asked for.
+#[derive(Clone)]
 pub(crate) struct Weights {
-    files: Files,
+    files: Arc<Files>,
     model: String,
+    /// Where tensors are read to.
     device: Device,
     weight_type: WeightType,
     quantization: Option<Quantization>,
@@ -24,10 +27,24 @@ pub(crate) struct Weights {
 enum Files {
     Safetensors {
         files: MmapedSafetensors,
-        /// Types by name: the error of an unsupported one should name it.
-        types: HashMap<String, Dtype>,
+        /// Types and dimensions by name: the error of an unsupported type should name it.
+        types: HashMap<String, (Dtype, Vec<usize>)>,
     },
     Gguf(Gguf),
+}
+
+/// What a file says of a tensor before it is read.
+pub(crate) struct Header<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) dims: &'a [usize],
+    pub(crate) stored: GgmlDType,
+}
+
+impl Header<'_> {
+    /// How many numbers the tensor has.
+    pub(crate) fn numbers(&self) -> u64 {
+        self.dims.iter().map(|&dim| dim as u64).product()
+    }
 }
 
 /// A matrix of a linear layer, `(output, input)`.
@@ -45,7 +62,7 @@ impl Weights {
         quantization: Option<Quantization>,
     ) -> Self {
         let model = gguf.path().display().to_string();
-        Self { files: Files::Gguf(gguf), model, device, weight_type, quantization }
+        Self { files: Arc::new(Files::Gguf(gguf)), model, device, weight_type, quantization }
     }
 
     /// Maps the files and reads their headers.
@@ -71,13 +88,41 @@ impl Weights {
             path: paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
             reason: first_line(&source),
         })?;
-        let types = files.tensors().into_iter().map(|(name, view)| (name, view.dtype())).collect();
-        Ok(Self { files: Files::Safetensors { files, types }, model, device, weight_type, quantization })
+        let types =
+            files.tensors().into_iter().map(|(name, view)| (name, (view.dtype(), view.shape().to_vec()))).collect();
+        let files = Arc::new(Files::Safetensors { files, types });
+        Ok(Self { files, model, device, weight_type, quantization })
+    }
+
+    /// The same tensors, read to `device`.
+    pub(crate) fn on(&self, device: &Device) -> Self {
+        Self { device: device.clone(), ..self.clone() }
+    }
+
+    /// Where tensors are read to.
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Headers of the tensors whose type is supported, in no particular order.
+    pub(crate) fn headers(&self) -> Box<dyn Iterator<Item = Header<'_>> + '_> {
+        match &*self.files {
+            Files::Safetensors { types, .. } => Box::new(types.iter().filter_map(|(name, (stored, dims))| {
+                let stored = match stored {
+                    Dtype::F32 => GgmlDType::F32,
+                    Dtype::F16 => GgmlDType::F16,
+                    Dtype::BF16 => GgmlDType::BF16,
+                    _ => return None,
+                };
+                Some(Header { name, dims, stored })
+            })),
+            Files::Gguf(gguf) => Box::new(gguf.headers()),
+        }
     }
 
     /// Whether there is a tensor of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        match &self.files {
+        match &*self.files {
             Files::Safetensors { types, .. } => types.contains_key(name),
             Files::Gguf(gguf) => gguf.has(name),
         }
@@ -115,9 +160,9 @@ impl Weights {
                 expected: expected.dims().to_vec(),
             })
         };
-        match &self.files {
+        match &*self.files {
             Files::Safetensors { files, types } => {
-                let stored = types.get(name);
+                let stored = types.get(name).map(|(stored, _)| stored);
                 if !matches!(stored, Some(Dtype::F32 | Dtype::F16 | Dtype::BF16)) {
                     return Err(CheckpointError::TensorType {
                         tensor: name.to_owned(),

@@ -1,9 +1,10 @@
 //! Keys and values of all sequences, in blocks.
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 
 use super::batch::Run;
 use super::blocks::{BLOCK, BlockCopy};
+use super::place::Place;
 use crate::checkpoint::config::DecoderConfig;
 
 /// One layer's keys and values, `(blocks * BLOCK, kv_heads, head_dim)` each.
@@ -18,25 +19,21 @@ pub(crate) struct PagedCache {
 }
 
 impl PagedCache {
-    /// Room for `blocks` blocks. On the CPU the pages are only claimed as they are written.
-    pub(crate) fn new(config: &DecoderConfig, blocks: usize, device: &Device, dtype: DType) -> Result<Self> {
+    /// Room for `blocks` blocks; each layer's are at its own one of `places`. On the CPU the pages are only claimed as
+    /// they are written.
+    pub(crate) fn new<'p>(
+        config: &DecoderConfig,
+        blocks: usize,
+        places: impl IntoIterator<Item = &'p Place>,
+    ) -> Result<Self> {
         let shape = (blocks * BLOCK, config.kv_heads, config.head_dim);
-        let layers = config
-            .layers
-            .iter()
-            .map(|_| {
-                Ok(LayerCache {
-                    keys: Tensor::zeros(shape, dtype, device)?,
-                    values: Tensor::zeros(shape, dtype, device)?,
-                })
+        let layer = |Place { device, dtype }: &Place| {
+            Ok(LayerCache {
+                keys: Tensor::zeros(shape, *dtype, device)?,
+                values: Tensor::zeros(shape, *dtype, device)?,
             })
-            .collect::<Result<_>>()?;
-        Ok(Self { layers })
-    }
-
-    /// Bytes that one block takes over all layers.
-    pub(crate) fn block_bytes(config: &DecoderConfig, dtype: DType) -> usize {
-        config.layers.len() * 2 * BLOCK * config.kv_heads * config.head_dim * dtype.size_in_bytes()
+        };
+        Ok(Self { layers: places.into_iter().map(layer).collect::<Result<_>>()? })
     }
 
     pub(crate) fn layer(&self, index: usize) -> &LayerCache {

@@ -8,6 +8,7 @@ pub(crate) mod fused;
 pub(crate) mod layers;
 pub(crate) mod mlp;
 pub(crate) mod norm;
+pub(crate) mod place;
 pub(crate) mod projections;
 pub(crate) mod rope;
 pub(crate) mod transformer;

@@ -1,6 +1,8 @@
 //! Rotary position embedding (Su et al. 2021, arXiv 2104.09864).
 
-use candle_core::{DType, Device, Result, Tensor};
+use std::sync::OnceLock;
+
+use candle_core::{Result, Tensor};
 
 use crate::checkpoint::config::{RopeConfig, RopeScaling, RopeStyle};
 
@@ -17,11 +19,12 @@ pub(crate) struct RopeTable {
 }
 
 /// Cosines and sines of a batch's positions, `(T, width / 2)` each.
-#[derive(Clone)]
 pub(crate) struct Angles {
     cos: Vec<f32>,
     sin: Vec<f32>,
     half: usize,
+    /// Both as tensors, on the device and in the type of what was last rotated.
+    tables: OnceLock<[Tensor; 2]>,
     pub(crate) style: RopeStyle,
 }
 
@@ -82,7 +85,7 @@ impl RopeTable {
                 sin.push((angle.sin() * self.scale) as f32);
             }
         }
-        Angles { cos, sin, half, style: self.style }
+        Angles { cos, sin, half, tables: OnceLock::new(), style: self.style }
     }
 }
 
@@ -97,15 +100,14 @@ impl Angles {
     pub(crate) fn rotate(&self, x: &Tensor) -> Result<Tensor> {
         let (tokens, heads, head_dim) = x.dims3()?;
         let width = 2 * self.half;
-        let tensor = |values: &[f32]| table(values, (tokens, self.half), x.device(), x.dtype());
-        let (cos, sin) = (tensor(&self.cos)?, tensor(&self.sin)?);
+        let [cos, sin] = self.tables(x)?;
         let turned = x.narrow(2, 0, width)?.contiguous()?;
         let rotated = match self.style {
-            RopeStyle::Halves => candle_nn::rotary_emb::rope_thd(&turned.unsqueeze(0)?, &cos, &sin)?.squeeze(0)?,
+            RopeStyle::Halves => candle_nn::rotary_emb::rope_thd(&turned.unsqueeze(0)?, cos, sin)?.squeeze(0)?,
             RopeStyle::Pairs => {
                 // (1, heads, T, width) is what candle's interleaved rotation takes.
                 let by_head = turned.transpose(0, 1)?.contiguous()?.unsqueeze(0)?;
-                candle_nn::rotary_emb::rope_i(&by_head, &cos, &sin)?.squeeze(0)?.transpose(0, 1)?.contiguous()?
+                candle_nn::rotary_emb::rope_i(&by_head, cos, sin)?.squeeze(0)?.transpose(0, 1)?.contiguous()?
             }
         };
         if width == head_dim {
@@ -113,10 +115,22 @@ impl Angles {
         }
         Tensor::cat(&[rotated, x.narrow(2, width, head_dim - width)?.contiguous()?], 2)
     }
-}
 
-fn table(values: &[f32], shape: (usize, usize), device: &Device, dtype: DType) -> Result<Tensor> {
-    Tensor::from_slice(values, shape, device)?.to_dtype(dtype)
+    /// Makes ready for another device: the tables are made there when something is rotated.
+    pub(crate) fn leave_device(&mut self) {
+        self.tables = OnceLock::new();
+    }
+
+    /// Cosines and sines `(T, width / 2)` where `x` is, made once for all layers there.
+    fn tables(&self, x: &Tensor) -> Result<&[Tensor; 2]> {
+        if let Some(tables) = self.tables.get() {
+            return Ok(tables);
+        }
+        let shape = (self.cos.len() / self.half, self.half);
+        let table = |values: &[f32]| Tensor::from_slice(values, shape, x.device())?.to_dtype(x.dtype());
+        let tables = [table(&self.cos)?, table(&self.sin)?];
+        Ok(self.tables.get_or_init(|| tables))
+    }
 }
 
 #[cfg(test)]

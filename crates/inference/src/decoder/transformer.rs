@@ -11,6 +11,7 @@ use super::fused::{QueriesOp, StoreOp, add};
 use super::layers::Linear;
 use super::mlp::Mlp;
 use super::norm::Norm;
+use super::place::{Place, moved};
 use super::projections::QueryKeyValue;
 use super::rope::{Angles, RopeTable};
 use crate::checkpoint::config::{Block, DecoderConfig, LayerConfig};
@@ -19,7 +20,8 @@ use crate::checkpoint::weights::Weights;
 use crate::device::Quantization;
 use crate::kernel::Simd;
 
-/// A decoder-only transformer.
+/// A decoder-only transformer. Each layer is on a device of its own choosing: the embedding is where the first one is,
+/// the final norm and the output layer are where the last one is.
 pub(crate) struct Transformer {
     config: DecoderConfig,
     /// `(V, H)`, in the type that is stored.
@@ -28,12 +30,11 @@ pub(crate) struct Transformer {
     norm: Norm,
     head: Linear,
     ropes: Vec<RopeTable>,
-    /// The type of activations, keys and values.
-    dtype: DType,
     simd: Simd,
 }
 
 struct Layer {
+    place: Place,
     /// Before attention; none where norms come after.
     attention_norm: Option<Norm>,
     projections: QueryKeyValue,
@@ -47,20 +48,30 @@ struct Layer {
 }
 
 impl Transformer {
-    /// Reads the weights that `config` asks for.
-    pub(crate) fn load(config: DecoderConfig, weights: &Weights) -> std::result::Result<Self, CheckpointError> {
+    /// Reads the weights that `config` asks for, those of each layer to its own one of `devices`.
+    pub(crate) fn load(
+        config: DecoderConfig,
+        weights: &Weights,
+        devices: &[Device],
+    ) -> std::result::Result<Self, CheckpointError> {
         let names = &config.names;
-        let embedding = weights.matrix(&format!("{}.weight", names.embedding), (config.vocabulary, config.hidden))?;
+        let on = |device: Option<&Device>| device.map_or_else(|| weights.clone(), |device| weights.on(device));
+        let (first, last) = (on(devices.first()), on(devices.last()));
+        let embedding = first.matrix(&format!("{}.weight", names.embedding), (config.vocabulary, config.hidden))?;
         let layers = config
             .layers
             .iter()
             .enumerate()
-            .map(|(index, layer)| Layer::load(&config, weights, index, layer))
+            .map(|(index, layer)| {
+                let weights = on(devices.get(index));
+                let dtype = weights.compute_type(embedding.dtype());
+                Layer::load(&config, &weights, index, layer, dtype)
+            })
             .collect::<std::result::Result<_, _>>()?;
         let head = if config.tied_embeddings.unwrap_or(!weights.has(&format!("{}.weight", names.output))) {
-            Linear::tied(embedding.clone())
+            Linear::tied(moved(&embedding, last.device()).map_err(|source| weights.unreadable(&source))?)
         } else {
-            Linear::load(weights, names.output, (config.hidden, config.vocabulary), false)?
+            Linear::load(&last, names.output, (config.hidden, config.vocabulary), false)?
         };
         // Few weights decide every token: the output layer keeps 8 bits.
         let head = head
@@ -68,8 +79,7 @@ impl Transformer {
             .map_err(|source| weights.unreadable(&source))?;
         Ok(Self {
             ropes: config.ropes.iter().map(RopeTable::new).collect(),
-            norm: Norm::load(weights, names.final_norm, config.hidden, config.norm)?,
-            dtype: weights.compute_type(embedding.dtype()),
+            norm: Norm::load(&last, names.final_norm, config.hidden, config.norm)?,
             simd: Simd::detect(),
             embedding,
             layers,
@@ -82,33 +92,35 @@ impl Transformer {
         &self.config
     }
 
-    /// The type of activations, keys and values.
-    pub(crate) fn dtype(&self) -> DType {
-        self.dtype
-    }
-
-    pub(crate) fn device(&self) -> &Device {
-        self.embedding.device()
+    /// Where each layer computes.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.layers.iter().map(|layer| &layer.place)
     }
 
     /// Runs `batch` and gives the logits of its wanted rows, f32 `(wanted, V)`; `None` when no row is wanted.
     ///
     /// Keys and values are written to the slots that the batch names.
     pub(crate) fn forward(&self, batch: &RaggedBatch, cache: &PagedCache) -> Result<Option<Tensor>> {
-        let device = self.embedding.device();
         let multipliers = self.config.multipliers;
-        let tokens = Tensor::new(batch.tokens.as_slice(), device)?;
-        let angles: Vec<Angles> = self.ropes.iter().map(|rope| rope.angles(&batch.positions)).collect();
-        let mut hidden = self.embedding.index_select(&tokens, 0)?.to_dtype(self.dtype)?;
+        let tokens = Tensor::new(batch.tokens.as_slice(), self.embedding.device())?;
+        let mut angles: Vec<Angles> = self.ropes.iter().map(|rope| rope.angles(&batch.positions)).collect();
+        let mut hidden = self.embedding.index_select(&tokens, 0)?;
+        if let Some(first) = self.places().next() {
+            hidden = hidden.to_dtype(first.dtype)?;
+        }
         hidden = times(hidden, multipliers.embedding)?;
         for (index, layer) in self.layers.iter().enumerate() {
+            if !layer.place.holds(&hidden) {
+                hidden = layer.place.receive(&hidden)?;
+                angles.iter_mut().for_each(Angles::leave_device);
+            }
             let angles = layer.rope.map(|rope| &angles[rope]);
             hidden = self.layer(layer, &hidden, angles, batch, cache.layer(index))?;
         }
         if batch.wanted.is_empty() {
             return Ok(None);
         }
-        let wanted = Tensor::new(batch.wanted.as_slice(), device)?;
+        let wanted = Tensor::new(batch.wanted.as_slice(), hidden.device())?;
         let hidden = self.norm.forward(&hidden.index_select(&wanted, 0)?)?;
         let logits = times(self.head.forward(&hidden)?.to_dtype(DType::F32)?, multipliers.logits)?;
         Ok(Some(match self.config.caps.logits {
@@ -184,6 +196,7 @@ impl Layer {
         weights: &Weights,
         index: usize,
         layer: &LayerConfig,
+        dtype: DType,
     ) -> std::result::Result<Self, CheckpointError> {
         let names = &config.names;
         let prefix = format!("{}.{index}", names.layers);
@@ -195,6 +208,7 @@ impl Layer {
         let width = config.heads * config.head_dim;
         let output = format!("{prefix}.{}", names.attention_output);
         Ok(Self {
+            place: Place { device: weights.device().clone(), dtype },
             attention_norm: norm(before, names.attention_norm)?,
             projections: QueryKeyValue::load(config, weights, &prefix)?,
             output: Linear::load(weights, &output, (width, config.hidden), config.biases.out)?

@@ -1,11 +1,9 @@
 //! Models, tasks and vocabularies of a plan.
 
-use std::path::Path;
-
 use gac_ensemble::{MemberId, UnionVocabulary};
-use gac_harness::recipe::{Dtype, ModelPlan, Plan, SystemPlan};
-use gac_harness::{DataSource, LoadedTask, Request, TaskRegistry};
-use gac_inference::{ModelSource, Tokenizer, TokenizerError};
+use gac_harness::recipe::{ModelPlan, Plan, SystemPlan};
+use gac_harness::{DataSource, LoadedTask, ModelStore, Request, TaskRegistry};
+use gac_inference::{DeviceSpec, ModelSource, Placement, Tokenizer, TokenizerError};
 use serde::Serialize;
 
 use crate::commands::run::options;
@@ -20,10 +18,25 @@ pub(super) struct ModelInspection {
     pub(super) missing: Vec<String>,
     /// Bytes of the weights once loaded; none where they are not here.
     pub(super) weight_bytes: Option<u64>,
-    /// The device's name.
+    /// The device's name, or several with commas between.
     pub(super) device: String,
+    /// What each of its devices would hold.
+    pub(super) shares: Vec<ShareInspection>,
     #[serde(skip)]
     pub(super) tokenizer: Option<Tokenizer>,
+}
+
+/// What one device would hold of a model.
+#[derive(Serialize)]
+pub(super) struct ShareInspection {
+    #[serde(serialize_with = "name")]
+    pub(super) device: DeviceSpec,
+    /// Its first and its last layer; none where the model's files are not here.
+    pub(super) layers: Option<(usize, usize)>,
+    /// Bytes of weights; none where the model's files are not here.
+    pub(super) weights: Option<u64>,
+    /// Most bytes of keys and values.
+    pub(super) cache: u64,
 }
 
 /// A task of the plan.
@@ -58,48 +71,49 @@ pub(super) struct UnionInspection {
     pub(super) shared: usize,
 }
 
-pub(super) fn model(plan: &ModelPlan, default: &str) -> ModelInspection {
+/// `store` is what would load the model.
+pub(super) fn model(plan: &ModelPlan, store: &ModelStore) -> ModelInspection {
     let source = match &plan.source {
         gac_harness::recipe::ModelSource::Path(path) => ModelSource::local(path),
         gac_harness::recipe::ModelSource::Hub(id) => ModelSource::parse(id),
     };
     let missing = source.as_ref().map_or_else(|error| vec![error.to_string()], ModelSource::missing);
     let here = source.ok().filter(|_| missing.is_empty());
-    let weight_bytes = here.as_ref().and_then(|source| {
-        let files = source.artifacts().ok()?.weights;
-        files.iter().map(|file| weight_bytes(file, plan.dtype)).sum()
-    });
+    let placement = here.as_ref().and_then(|_| store.placement(&plan.name).ok());
+    let options = store.options(plan);
+    let shares = placement.as_ref().map_or_else(
+        || {
+            let devices = options.device.as_slice();
+            let cache = options.cache_bytes as u64 / devices.len() as u64;
+            let unknown = |&device| ShareInspection { device, layers: None, weights: None, cache };
+            devices.iter().map(unknown).collect()
+        },
+        shares,
+    );
     ModelInspection {
         name: plan.name.clone(),
         source: plan.source.to_string(),
         missing,
-        weight_bytes,
-        device: plan.device.map_or_else(|| default.to_owned(), |device| device.0.to_string()),
+        weight_bytes: shares.iter().map(|share| share.weights).sum(),
+        device: options.device.to_string(),
+        shares,
         tokenizer: here.and_then(|source| Tokenizer::load(&source, None).ok()),
     }
 }
 
-/// Bytes that a file's tensors take in `dtype`, by its header.
-fn weight_bytes(path: &Path, dtype: Option<Dtype>) -> Option<u64> {
-    use std::io::Read;
-    let mut file = std::fs::File::open(path).ok()?;
-    let mut length = [0; 8];
-    file.read_exact(&mut length).ok()?;
-    let mut header = Vec::new();
-    file.take(u64::from_le_bytes(length)).read_to_end(&mut header).ok()?;
-    let header: serde_json::Value = serde_json::from_slice(&header).ok()?;
-    let tensors = header.as_object()?.iter().filter(|(name, _)| *name != "__metadata__");
-    let bytes = tensors.map(|(_, tensor)| {
-        let numbers = tensor["shape"].as_array()?.iter().map(serde_json::Value::as_u64).product::<Option<u64>>()?;
-        Some(match dtype {
-            Some(Dtype::F32) => numbers * 4,
-            Some(Dtype::Bf16 | Dtype::F16) => numbers * 2,
-            Some(Dtype::Q8_0) => numbers * 17 / 16,
-            Some(Dtype::Q4K) => numbers * 9 / 16,
-            None => tensor["data_offsets"][1].as_u64()? - tensor["data_offsets"][0].as_u64()?,
-        })
-    });
-    bytes.sum()
+fn shares(placement: &Placement) -> Vec<ShareInspection> {
+    let share = |share: &gac_inference::Share| ShareInspection {
+        device: share.device,
+        layers: Some((share.layers.start, share.layers.end - 1)),
+        weights: Some(share.weights),
+        cache: share.cache,
+    };
+    placement.shares().iter().map(share).collect()
+}
+
+/// Serialises a device by its name.
+pub(super) fn name<S: serde::Serializer>(device: &DeviceSpec, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(device)
 }
 
 /// Loads the tasks that can be; what cannot is told with its reason.

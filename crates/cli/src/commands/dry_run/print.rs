@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
+use gac_harness::ModelStore;
 use gac_harness::recipe::Plan;
-use gac_inference::DeviceSpec;
 use serde::Serialize;
 
-use super::inspect::{self, ModelInspection, TaskInspection, UnionInspection};
+use super::inspect::{self, ModelInspection, ShareInspection, TaskInspection, UnionInspection};
 use super::memory::{self, DeviceMemory};
 use super::probe::{self, TimeEstimate};
 use crate::Outcome;
+use crate::compute::Compute;
 use crate::printer::Printer;
 
 /// Everything that is known of a run before it starts.
@@ -27,9 +28,10 @@ struct Inspection {
 }
 
 /// Prints what `plan` would do. Fetches no model; runs `probe` documents per task for the estimate of time.
-pub(crate) fn dry_run(plan: &Plan, device: DeviceSpec, documents: usize, json: bool, printer: &mut Printer) -> Outcome {
-    let models: Vec<ModelInspection> =
-        plan.models.iter().map(|model| inspect::model(model, &device.to_string())).collect();
+pub(crate) fn dry_run(plan: &Plan, compute: &Compute, documents: usize, json: bool, printer: &mut Printer) -> Outcome {
+    let mut store = ModelStore::new(plan.models.clone(), compute.device.clone(), plan.batch_size)
+        .with_max_memory(compute.max_memory);
+    let models: Vec<ModelInspection> = plan.models.iter().map(|model| inspect::model(model, &store)).collect();
     let (tasks, loaded) = inspect::tasks(plan, &models)?;
     let unions = plan.systems.iter().filter_map(|system| inspect::union(system, &models)).collect();
     let devices = memory::devices(&models);
@@ -40,7 +42,7 @@ pub(crate) fn dry_run(plan: &Plan, device: DeviceSpec, documents: usize, json: b
     } else if !is_complete {
         (None, Some("something is missing".to_owned()))
     } else {
-        match probe::estimate(plan, loaded, device, documents) {
+        match probe::estimate(plan, loaded, &mut store, documents) {
             Ok(estimate) => (Some(estimate), None),
             Err(failure) => (None, Some(failure.message())),
         }
@@ -51,6 +53,16 @@ pub(crate) fn dry_run(plan: &Plan, device: DeviceSpec, documents: usize, json: b
     Ok(())
 }
 
+/// A model's devices, with their layers where there are several.
+fn places(model: &ModelInspection) -> String {
+    let several = model.shares.len() > 1;
+    let place = |share: &ShareInspection| match share.layers {
+        Some((first, last)) if several => format!("{} (layers {first} to {last})", share.device),
+        _ => share.device.to_string(),
+    };
+    model.shares.iter().map(place).collect::<Vec<_>>().join(", ")
+}
+
 fn text(found: &Inspection, documents: usize) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "results would go to {}", found.plan.output.display());
@@ -59,7 +71,7 @@ fn text(found: &Inspection, documents: usize) -> String {
         let weights = model
             .weight_bytes
             .map_or_else(|| "weights unknown".to_owned(), |bytes| format!("{} of weights", size(bytes)));
-        let _ = writeln!(text, "  {}: {}, {weights}, on {}", model.name, model.source, model.device);
+        let _ = writeln!(text, "  {}: {}, {weights}, on {}", model.name, model.source, places(model));
     }
     text.push_str("\ntasks\n");
     for task in &found.tasks {

@@ -3,7 +3,6 @@
 use gac_harness::recipe::Plan;
 use gac_harness::report::Leaderboard;
 use gac_harness::{LoadedTask, ModelStore, Silent};
-use gac_inference::DeviceSpec;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -22,7 +21,7 @@ pub(super) struct TimeEstimate {
 pub(super) fn estimate(
     plan: &Plan,
     mut tasks: Vec<LoadedTask>,
-    device: DeviceSpec,
+    models: &mut ModelStore,
     documents: usize,
 ) -> Result<Vec<TimeEstimate>, Failure> {
     let mut factors = Vec::with_capacity(tasks.len());
@@ -38,8 +37,7 @@ pub(super) fn estimate(
     }
     let scratch = tempfile::tempdir()?;
     let plan = Plan { output: scratch.path().join("probe"), ..plan.clone() };
-    let mut models = ModelStore::new(plan.models.clone(), device, plan.batch_size);
-    let Leaderboard { rows, .. } = gac_harness::run(&plan, &tasks, &mut models, &mut Silent)?.leaderboard;
+    let Leaderboard { rows, .. } = gac_harness::run(&plan, &tasks, models, &mut Silent)?.leaderboard;
     let estimates = rows.into_iter().map(|row| {
         let seconds = |(timing, factor): (&Option<gac_harness::results::Timing>, &f64)| {
             timing.map_or(0.0, |timing| timing.wall_seconds * factor)

@@ -1,0 +1,136 @@
+//! How a model would lie on its devices, from the headers of its files.
+
+use candle_core::DType;
+use candle_core::quantized::GgmlDType;
+
+use crate::checkpoint::config::DecoderConfig;
+use crate::checkpoint::weights::{Header, Weights};
+use crate::decoder::blocks::BLOCK;
+use crate::device::Quantization;
+use crate::memory::{free_memory, working_memory};
+use crate::placement::{ModelBytes, Placement, PlacementError, Room};
+use crate::{DeviceSpec, EngineOptions, WeightType};
+
+/// Which layers go where, and how many blocks the cache has.
+pub(crate) struct Plan {
+    pub(crate) placement: Placement,
+    pub(crate) blocks: usize,
+}
+
+impl Plan {
+    /// Splits a model over the devices of `options`, by the memory that they have free now.
+    ///
+    /// The memory of a GPU is asked for. The CPU's is only counted beside a GPU: a list of nothing but CPUs is split
+    /// equally, because pages of its cache are claimed as they are written, and there is nowhere else to go.
+    pub(crate) fn new(
+        config: &DecoderConfig,
+        weights: &Weights,
+        options: &EngineOptions,
+    ) -> Result<Self, PlacementError> {
+        let devices = options.device.as_slice();
+        let stored = weights.headers().find(|header| part(config, header.name) == Some(Part::Embedding));
+        let stored = stored.and_then(|header| float(header.stored)).unwrap_or(DType::F32);
+        // The CPU computes in f32, every other device in the weights' type.
+        let compute = |device: DeviceSpec| match device {
+            DeviceSpec::Cpu => DType::F32,
+            DeviceSpec::Cuda(_) | DeviceSpec::Metal(_) => options.weight_type.resolve(stored),
+        };
+        let layer_block =
+            |device: DeviceSpec| 2 * BLOCK * config.kv_heads * config.head_dim * compute(device).size_in_bytes();
+        let widest = devices.iter().map(|&device| layer_block(device)).max().unwrap_or(1);
+        // At least one whole sequence must fit; a table of more than 2^22 blocks helps nobody.
+        let least = config.context.min(4096).div_ceil(BLOCK) + 1;
+        let blocks = (options.cache_bytes / (widest * config.layers.len()).max(1)).clamp(least, 1 << 22);
+        let cpus = devices.iter().filter(|device| **device == DeviceSpec::Cpu).count() as u64;
+        let free = |device: DeviceSpec| match device {
+            DeviceSpec::Cpu if cpus == devices.len() as u64 => None,
+            DeviceSpec::Cpu => free_memory(device).map(|bytes| bytes / cpus),
+            DeviceSpec::Cuda(_) | DeviceSpec::Metal(_) => free_memory(device),
+        };
+        let room = |&device: &DeviceSpec| Room {
+            device,
+            free: free(device),
+            layer_cache: (layer_block(device) * blocks) as u64,
+            working: working_memory(device),
+        };
+        let rooms: Vec<Room> = devices.iter().map(room).collect();
+        let bytes = model_bytes(config, weights, options);
+        Ok(Self { placement: Placement::new(&bytes, &rooms)?, blocks })
+    }
+}
+
+/// Where a tensor belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Embedding,
+    Layer(usize),
+    Output,
+}
+
+/// The part that the tensor called `name` is of; none for one that the decoder does not read.
+fn part(config: &DecoderConfig, name: &str) -> Option<Part> {
+    let names = &config.names;
+    let of = |prefix: &str| name.strip_prefix(prefix)?.strip_prefix('.');
+    if let Some(rest) = of(names.layers) {
+        let index = rest.split_once('.')?.0.parse().ok()?;
+        return (index < config.layers.len()).then_some(Part::Layer(index));
+    }
+    if of(names.embedding).is_some() {
+        return Some(Part::Embedding);
+    }
+    (of(names.output).is_some() || of(names.final_norm).is_some()).then_some(Part::Output)
+}
+
+/// Bytes of the weights once they are loaded.
+fn model_bytes(config: &DecoderConfig, weights: &Weights, options: &EngineOptions) -> ModelBytes {
+    let (weight_type, quantization) = (options.weight_type, options.quantization);
+    let mut model = ModelBytes { embedding: 0, layers: vec![0; config.layers.len()], output: 0 };
+    let mut has_output = false;
+    for header in weights.headers() {
+        match part(config, header.name) {
+            Some(Part::Embedding) => {
+                model.embedding += dense_bytes(&header, weight_type);
+            }
+            Some(Part::Layer(index)) => model.layers[index] += linear_bytes(&header, weight_type, quantization),
+            Some(Part::Output) => {
+                has_output |= header.dims.len() > 1;
+                model.output += linear_bytes(&header, weight_type, quantization.map(|_| Quantization::Q8_0));
+            }
+            None => {}
+        }
+    }
+    // A tied output layer is the embedding itself, unless that is elsewhere or not quantised as it is.
+    let tied = config.tied_embeddings.unwrap_or(!has_output);
+    if tied && (options.device.as_slice().len() > 1 || quantization.is_some()) {
+        model.output += model.embedding;
+    }
+    model
+}
+
+/// Bytes of a tensor in the weight type, whatever it is stored as.
+fn dense_bytes(header: &Header<'_>, weight_type: WeightType) -> u64 {
+    let dtype = weight_type.resolve(float(header.stored).unwrap_or(DType::F32));
+    header.numbers() * dtype.size_in_bytes() as u64
+}
+
+/// Bytes of a linear layer's tensor: quantised where it is stored so or where it is asked for.
+fn linear_bytes(header: &Header<'_>, weight_type: WeightType, quantization: Option<Quantization>) -> u64 {
+    let width = header.dims.last().copied().unwrap_or(1);
+    let wanted =
+        quantization.filter(|_| header.dims.len() == 2).and_then(|quantization| quantization.block_type(width));
+    let quantised = if float(header.stored).is_none() { Some(header.stored) } else { wanted };
+    match quantised {
+        Some(dtype) => header.numbers() / dtype.block_size() as u64 * dtype.type_size() as u64,
+        None => dense_bytes(header, weight_type),
+    }
+}
+
+/// The type of a tensor that is not quantised.
+fn float(stored: GgmlDType) -> Option<DType> {
+    match stored {
+        GgmlDType::F32 => Some(DType::F32),
+        GgmlDType::F16 => Some(DType::F16),
+        GgmlDType::BF16 => Some(DType::BF16),
+        _ => None,
+    }
+}
