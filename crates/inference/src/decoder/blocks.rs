@@ -7,10 +7,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::kernel::LANES;
 use crate::{ModelError, SequenceId, TokenId};
 
-/// Tokens per block.
-pub(crate) const BLOCK: usize = 16;
+/// Tokens per block: as many as a vector of the CPU's kernels has lanes.
+pub(crate) const BLOCK: usize = LANES;
 
 /// Index of a block in the cache.
 pub(crate) type BlockId = u32;

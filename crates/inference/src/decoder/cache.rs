@@ -7,13 +7,16 @@ use super::blocks::{BLOCK, BlockCopy};
 use super::place::Place;
 use crate::checkpoint::config::DecoderConfig;
 
-/// One layer's keys and values, `(blocks * BLOCK, kv_heads, head_dim)` each.
+/// One layer's keys and values. Slot `block * BLOCK + offset` holds one token.
 pub(crate) struct LayerCache {
+    /// `(blocks * BLOCK, kv_heads, head_dim)`; on the CPU `(blocks, kv_heads, head_dim, BLOCK)`, as its kernel reads
+    /// them.
     pub(crate) keys: Tensor,
+    /// `(blocks * BLOCK, kv_heads, head_dim)`.
     pub(crate) values: Tensor,
 }
 
-/// Keys and values of every layer. Slot `block * BLOCK + offset` holds one token.
+/// Keys and values of every layer.
 pub(crate) struct PagedCache {
     layers: Vec<LayerCache>,
 }
@@ -26,12 +29,15 @@ impl PagedCache {
         blocks: usize,
         places: impl IntoIterator<Item = &'p Place>,
     ) -> Result<Self> {
-        let shape = (blocks * BLOCK, config.kv_heads, config.head_dim);
+        let DecoderConfig { kv_heads, head_dim, .. } = *config;
+        let by_slot = (blocks * BLOCK, kv_heads, head_dim);
         let layer = |Place { device, dtype }: &Place| {
-            Ok(LayerCache {
-                keys: Tensor::zeros(shape, *dtype, device)?,
-                values: Tensor::zeros(shape, *dtype, device)?,
-            })
+            let keys = if device.is_cpu() {
+                Tensor::zeros((blocks, kv_heads, head_dim, BLOCK), *dtype, device)?
+            } else {
+                Tensor::zeros(by_slot, *dtype, device)?
+            };
+            Ok(LayerCache { keys, values: Tensor::zeros(by_slot, *dtype, device)? })
         };
         Ok(Self { layers: places.into_iter().map(layer).collect::<Result<_>>()? })
     }
@@ -42,11 +48,13 @@ impl PagedCache {
 
     /// Copies the beginning of a block into another, in every layer.
     pub(crate) fn copy(&mut self, copy: BlockCopy) -> Result<()> {
-        let (from, to) = (copy.from as usize * BLOCK, copy.to as usize * BLOCK);
+        let (from, to) = (copy.from as usize, copy.to as usize);
         for layer in &self.layers {
             for tensor in [&layer.keys, &layer.values] {
+                let by_block = tensor.rank() == 4;
+                let (from, to, count) = if by_block { (from, to, 1) } else { (from * BLOCK, to * BLOCK, copy.tokens) };
                 // Not `copy`, which clones all of the storage behind a view.
-                let part = tensor.narrow(0, from, copy.tokens)?.force_contiguous()?;
+                let part = tensor.narrow(0, from, count)?.force_contiguous()?;
                 tensor.slice_set(&part, 0, to)?;
             }
         }

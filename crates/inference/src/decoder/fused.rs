@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, InplaceOp2, Layou
 use rayon::prelude::*;
 
 use super::batch::Run;
+use super::blocks::BLOCK;
 use super::rope::Angles;
 use crate::checkpoint::config::RopeStyle;
 use crate::kernel::{self, Simd};
@@ -142,37 +143,76 @@ impl CustomOp1 for QueriesOp<'_> {
     }
 }
 
-/// Writes keys or values out of projected rows to their slots of a layer's cache, `(slots, kv_heads, head_dim)`.
-pub(super) struct StoreOp<'a> {
+/// Writes keys out of projected rows, rotated, to their slots of a layer's cache `(blocks, kv_heads, head_dim, BLOCK)`.
+pub(super) struct StoreKeysOp<'a> {
     /// Where in a row they begin.
     pub(super) offset: usize,
-    /// Keys are rotated.
+    /// None where the layer has no positions.
     pub(super) angles: Option<&'a Angles>,
     pub(super) runs: &'a [Run],
 }
 
-impl InplaceOp2 for StoreOp<'_> {
+impl InplaceOp2 for StoreKeysOp<'_> {
     fn name(&self) -> &'static str {
-        "store"
+        "store-keys"
+    }
+
+    fn cpu_fwd(&self, cache: &mut CpuStorage, cl: &Layout, rows: &CpuStorage, rl: &Layout) -> Result<()> {
+        let (_, kv_heads, width, _) = cl.shape().dims4()?;
+        let stored = kv_heads * width;
+        let mut rotated = vec![0f32; stored];
+        store(cache, cl, rows, rl, self.runs, |cache, row, slot, all| {
+            place(self.angles, row, &all[self.offset..][..stored], &mut rotated, width);
+            let block = &mut cache[slot / BLOCK * stored * BLOCK..][..stored * BLOCK];
+            for (component, &value) in block.chunks_exact_mut(BLOCK).zip(&rotated) {
+                component[slot % BLOCK] = value;
+            }
+        })
+    }
+}
+
+/// Writes values out of projected rows to their slots of a layer's cache, `(slots, kv_heads, head_dim)`.
+pub(super) struct StoreValuesOp<'a> {
+    /// Where in a row they begin.
+    pub(super) offset: usize,
+    pub(super) runs: &'a [Run],
+}
+
+impl InplaceOp2 for StoreValuesOp<'_> {
+    fn name(&self) -> &'static str {
+        "store-values"
     }
 
     fn cpu_fwd(&self, cache: &mut CpuStorage, cl: &Layout, rows: &CpuStorage, rl: &Layout) -> Result<()> {
         let (_, kv_heads, width) = cl.shape().dims3()?;
-        let (_, all) = rl.shape().dims2()?;
-        let rows = contiguous(rows, rl)?;
-        let (CpuStorage::F32(cache), Some((0, _))) = (cache, cl.contiguous_offsets()) else {
-            bail!("the cache of a CPU holds f32");
-        };
         let stored = kv_heads * width;
-        for run in self.runs {
-            for step in 0..run.length {
-                let row = run.row + step;
-                let x = &rows[row * all + self.offset..][..stored];
-                place(self.angles, row, x, &mut cache[(run.slot + step) * stored..][..stored], width);
-            }
-        }
-        Ok(())
+        store(cache, cl, rows, rl, self.runs, |cache, _, slot, all| {
+            cache[slot * stored..][..stored].copy_from_slice(&all[self.offset..][..stored]);
+        })
     }
+}
+
+/// Calls `write(cache, row's number, slot, row)` for every row of a batch.
+fn store(
+    cache: &mut CpuStorage,
+    cl: &Layout,
+    rows: &CpuStorage,
+    rl: &Layout,
+    runs: &[Run],
+    mut write: impl FnMut(&mut [f32], usize, usize, &[f32]),
+) -> Result<()> {
+    let (_, all) = rl.shape().dims2()?;
+    let rows = contiguous(rows, rl)?;
+    let (CpuStorage::F32(cache), Some((0, _))) = (cache, cl.contiguous_offsets()) else {
+        bail!("the cache of a CPU holds f32");
+    };
+    for run in runs {
+        for step in 0..run.length {
+            let row = run.row + step;
+            write(cache, row, run.slot + step, &rows[row * all..][..all]);
+        }
+    }
+    Ok(())
 }
 
 /// Copies heads of one row, rotated where there are angles.

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use super::attention::Attention;
 use super::batch::RaggedBatch;
 use super::cache::{LayerCache, PagedCache};
-use super::fused::{QueriesOp, StoreOp, add};
+use super::fused::{QueriesOp, StoreKeysOp, StoreValuesOp, add};
 use super::layers::Linear;
 use super::mlp::Mlp;
 use super::norm::Norm;
@@ -173,8 +173,8 @@ impl Transformer {
         let DecoderConfig { heads, kv_heads, head_dim, .. } = self.config;
         let (wide, narrow) = (heads * head_dim, kv_heads * head_dim);
         if projected.device().is_cpu() {
-            cache.keys.inplace_op2(projected, &StoreOp { offset: wide, angles, runs: &batch.runs })?;
-            cache.values.inplace_op2(projected, &StoreOp { offset: wide + narrow, angles: None, runs: &batch.runs })?;
+            cache.keys.inplace_op2(projected, &StoreKeysOp { offset: wide, angles, runs: &batch.runs })?;
+            cache.values.inplace_op2(projected, &StoreValuesOp { offset: wide + narrow, runs: &batch.runs })?;
             return projected.apply_op1_no_bwd(&QueriesOp { angles, heads, head_dim });
         }
         let part = |from, heads: usize| {

@@ -1,104 +1,160 @@
-//! Attention of one query over a paged cache.
+//! Attention of a few queries over a paged cache.
+//!
+//! Keys lie transposed within a block: a vector holds one component of all its tokens. So the scores of a block's
+//! tokens are one vector, built up component by component, and no score is a sum over lanes. A query's output has the
+//! same bits alone and with others: its scores, its weights and its sums know nothing of its neighbours.
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
 use super::exp::exp;
-use super::simd::{LANES, Simd, dot, multiply_add, sum};
+use super::simd::{LANES, Simd, multiply_add, sum};
 
-/// A query of one head.
+/// Most queries that are computed together: their sums stay in registers.
+pub(crate) const TOGETHER: usize = 4;
+
+/// A query: one head at one position.
 #[derive(Clone, Copy)]
 pub(crate) struct Query<'a> {
     /// Its components.
     pub(crate) values: &'a [f32],
-    /// What its products with keys are multiplied by.
+    /// First and one past the last position that it sees.
+    pub(crate) range: (usize, usize),
+}
+
+/// How products of queries and keys become scores.
+#[derive(Clone, Copy)]
+pub(crate) struct Scoring {
+    /// What they are multiplied by.
     pub(crate) scale: f32,
-    /// Soft cap of the scores: `cap * tanh(score / cap)`.
+    /// Soft cap: `cap * tanh(score / cap)`.
     pub(crate) cap: Option<f32>,
 }
 
-/// One query's view of the cached keys and values of its sequence and head.
+/// The cached keys and values of one sequence and one of their heads. A block is [`LANES`] tokens.
 #[derive(Clone, Copy)]
-pub(crate) struct Visible<'a> {
-    /// Keys of all slots, `(slots, kv_heads, head_dim)`.
+pub(crate) struct Cached<'a> {
+    /// Keys of all blocks, `(blocks, kv_heads, head_dim, LANES)`.
     pub(crate) keys: &'a [f32],
-    /// Values of all slots, the same shape.
+    /// Values of all slots, `(blocks * LANES, kv_heads, head_dim)`.
     pub(crate) values: &'a [f32],
     /// Blocks of the sequence.
     pub(crate) blocks: &'a [u32],
-    /// Tokens per block.
-    pub(crate) block: usize,
-    /// First and one past the last position that the query sees.
-    pub(crate) range: (usize, usize),
-    /// Distance between two slots in `keys`: `kv_heads * head_dim`.
-    pub(crate) stride: usize,
-    /// Where the head starts within a slot.
-    pub(crate) offset: usize,
+    pub(crate) kv_heads: usize,
+    pub(crate) head: usize,
+    pub(crate) head_dim: usize,
 }
 
-impl Visible<'_> {
-    /// Start of position `at` in `keys` and `values`.
+impl<'a> Cached<'a> {
+    /// Keys of the sequence's `index`-th block, `(head_dim, LANES)`.
     #[inline(always)]
-    pub(super) fn start(&self, at: usize) -> usize {
-        (self.blocks[at / self.block] as usize * self.block + at % self.block) * self.stride + self.offset
+    pub(super) fn keys(&self, index: usize) -> &'a [f32] {
+        let size = self.head_dim * LANES;
+        let start = (self.blocks[index] as usize * self.kv_heads + self.head) * size;
+        &self.keys[start..start + size]
+    }
+
+    /// Components `from..from + count` of the value at a position.
+    #[inline(always)]
+    pub(super) fn value(&self, at: usize, from: usize, count: usize) -> &'a [f32] {
+        let slot = self.blocks[at / LANES] as usize * LANES + at % LANES;
+        let start = (slot * self.kv_heads + self.head) * self.head_dim + from;
+        &self.values[start..start + count]
     }
 }
 
-/// Attention of one query over what it sees, into `out` `(head_dim,)`. `scores` is scratch.
-pub(crate) fn attend(simd: Simd, query: Query<'_>, seen: Visible<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
+/// Attention of at most [`TOGETHER`] queries over what they see, each into its own of `out`, `(head_dim,)`. `scratch` is
+/// reused.
+pub(crate) fn attend(
+    simd: Simd,
+    queries: &[Query<'_>],
+    seen: Cached<'_>,
+    scoring: Scoring,
+    scratch: &mut Vec<f32>,
+    out: &mut [&mut [f32]],
+) {
     match simd {
-        Simd::Portable => attend_body::<false>(query, seen, scores, out),
+        Simd::Portable => attend_body::<false>(queries, seen, scoring, scratch, out),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `detect` has seen the features.
-        Simd::Avx512 if query.values.len().is_multiple_of(LANES) => unsafe {
-            super::attend_avx512::attend_avx512(query, seen, scores, out);
+        Simd::Avx512 if seen.head_dim.is_multiple_of(LANES) => unsafe {
+            super::attend_avx512::attend_avx512(queries, seen, scoring, scratch, out);
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: likewise.
-        Simd::Avx2 | Simd::Avx512 => unsafe { attend_avx2(query, seen, scores, out) },
+        Simd::Avx2 | Simd::Avx512 => unsafe { attend_avx2(queries, seen, scoring, scratch, out) },
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn attend_avx2(query: Query<'_>, seen: Visible<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
-    attend_body::<true>(query, seen, scores, out);
+fn attend_avx2(
+    queries: &[Query<'_>],
+    seen: Cached<'_>,
+    scoring: Scoring,
+    scratch: &mut Vec<f32>,
+    out: &mut [&mut [f32]],
+) {
+    attend_body::<true>(queries, seen, scoring, scratch, out);
 }
 
+/// The plain version: one query after the other.
 #[inline(always)]
-fn attend_body<const FMA: bool>(query: Query<'_>, seen: Visible<'_>, scores: &mut Vec<f32>, out: &mut [f32]) {
+fn attend_body<const FMA: bool>(
+    queries: &[Query<'_>],
+    seen: Cached<'_>,
+    scoring: Scoring,
+    scratch: &mut Vec<f32>,
+    out: &mut [&mut [f32]],
+) {
     // Loops, not iterator adaptors: a closure that ends up in a function of its own is not compiled for the features.
-    let (from, to) = seen.range;
-    let width = query.values.len();
-    scores.clear();
-    scores.resize(to - from, 0.0);
-    for at in from..to {
-        let start = seen.start(at);
-        scores[at - from] = dot::<FMA>(query.values, &seen.keys[start..start + width]) * query.scale;
-    }
-    let inverse = 1.0 / weigh::<FMA>(query.cap, scores);
-    out.fill(0.0);
-    for at in from..to {
-        let start = seen.start(at);
-        let weight = scores[at - from];
-        for (out, &value) in out.iter_mut().zip(&seen.values[start..start + width]) {
-            *out = multiply_add::<FMA>(weight, value, *out);
+    for (query, out) in queries.iter().zip(out) {
+        let (from, to) = query.range;
+        let first = from / LANES;
+        scratch.clear();
+        for block in first..to.div_ceil(LANES) {
+            let mut lanes = [0f32; LANES];
+            for (&component, keys) in query.values.iter().zip(seen.keys(block).as_chunks::<LANES>().0) {
+                for lane in 0..LANES {
+                    lanes[lane] = multiply_add::<FMA>(component, keys[lane], lanes[lane]);
+                }
+            }
+            scratch.extend_from_slice(&lanes);
+        }
+        let weights = &mut scratch[from - first * LANES..to - first * LANES];
+        let inverse = 1.0 / weigh::<FMA>(scoring, weights);
+        out.fill(0.0);
+        for at in from..to {
+            let weight = weights[at - from];
+            for (out, &value) in out.iter_mut().zip(seen.value(at, 0, seen.head_dim)) {
+                *out = multiply_add::<FMA>(weight, value, *out);
+            }
+        }
+        for out in out.iter_mut() {
+            *out *= inverse;
         }
     }
-    for out in out.iter_mut() {
-        *out *= inverse;
-    }
 }
 
-/// Makes scores into weights that are not yet divided by their sum, which it gives.
+/// Makes products into weights that are not yet divided by their sum, which it gives.
 #[inline(always)]
-pub(super) fn weigh<const FMA: bool>(cap: Option<f32>, scores: &mut [f32]) -> f32 {
+pub(super) fn weigh<const FMA: bool>(Scoring { scale, cap }: Scoring, scores: &mut [f32]) -> f32 {
+    for score in scores.iter_mut() {
+        *score *= scale;
+    }
     if let Some(cap) = cap {
         for score in scores.iter_mut() {
             *score = cap * (*score / cap).tanh();
         }
     }
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (chunks, rest) = scores.as_chunks::<LANES>();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            lanes[lane] = lanes[lane].max(chunk[lane]);
+        }
+    }
     let mut max = f32::NEG_INFINITY;
-    for &score in scores.iter() {
+    for &score in lanes.iter().chain(rest) {
         max = max.max(score);
     }
     for score in scores.iter_mut() {
@@ -111,46 +167,84 @@ pub(super) fn weigh<const FMA: bool>(cap: Option<f32>, scores: &mut [f32]) -> f3
 mod tests {
     use super::*;
 
-    #[test]
-    fn attention_agrees_with_its_definition() {
-        for width in [20, 32, 80] {
-            agrees(width);
+    /// Positions 0..16 lie in block 1, positions 16..32 in block 0.
+    const BLOCKS: [u32; 2] = [1, 0];
+
+    struct Case {
+        width: usize,
+        keys: Vec<f32>,
+        values: Vec<f32>,
+        queries: Vec<f32>,
+    }
+
+    impl Case {
+        fn new(width: usize) -> Self {
+            let value = |i: usize| ((i * 37 + 11) % 23) as f32 / 23.0 - 0.5;
+            Self {
+                width,
+                keys: (0..2 * LANES * width).map(value).collect(),
+                values: (0..2 * LANES * width).map(|i| value(i + 5)).collect(),
+                queries: (0..TOGETHER * width).map(|i| value(i + 9)).collect(),
+            }
+        }
+
+        fn attend(&self, simd: Simd, ranges: &[(usize, usize)], first: usize) -> Vec<Vec<f32>> {
+            let query =
+                |(index, &range)| Query { values: &self.queries[(first + index) * self.width..][..self.width], range };
+            let queries: Vec<Query<'_>> = ranges.iter().enumerate().map(query).collect();
+            let seen = Cached {
+                keys: &self.keys,
+                values: &self.values,
+                blocks: &BLOCKS,
+                kv_heads: 1,
+                head: 0,
+                head_dim: self.width,
+            };
+            let mut out = vec![vec![f32::NAN; self.width]; ranges.len()];
+            let mut slices: Vec<&mut [f32]> = out.iter_mut().map(Vec::as_mut_slice).collect();
+            attend(simd, &queries, seen, Scoring { scale: 0.3, cap: None }, &mut Vec::new(), &mut slices);
+            out
+        }
+
+        /// By definition, in f64.
+        fn expected(&self, query: usize, (from, to): (usize, usize), column: usize) -> f64 {
+            let block = |at: usize| BLOCKS[at / LANES] as usize;
+            let key = |at: usize, component: usize| {
+                f64::from(self.keys[(block(at) * self.width + component) * LANES + at % LANES])
+            };
+            let component = |index: usize| f64::from(self.queries[query * self.width + index]);
+            let weight = |at: usize| (0.3 * (0..self.width).map(|i| component(i) * key(at, i)).sum::<f64>()).exp();
+            let value = |at: usize| f64::from(self.values[(block(at) * LANES + at % LANES) * self.width + column]);
+            let total: f64 = (from..to).map(weight).sum();
+            (from..to).map(|at| weight(at) / total * value(at)).sum()
         }
     }
 
-    fn agrees(width: usize) {
-        let slots = 8;
-        let value = |i: usize| ((i * 37 + 11) % 23) as f32 / 23.0 - 0.5;
-        let keys: Vec<f32> = (0..slots * width).map(value).collect();
-        let values: Vec<f32> = (0..slots * width).map(|i| value(i + 5)).collect();
-        let query: Vec<f32> = (0..width).map(|i| value(i + 9)).collect();
-        // Positions 0..4 lie in block 1, positions 4..8 in block 0; the query sees 1..7.
-        let blocks = [1, 0];
-        let seen = Visible {
-            keys: &keys,
-            values: &values,
-            blocks: &blocks,
-            block: 4,
-            range: (1, 7),
-            stride: width,
-            offset: 0,
-        };
-        let slot = |at: usize| blocks[at / 4] as usize * 4 + at % 4;
-        let weights: Vec<f64> = (1..7)
-            .map(|at| {
-                let key = &keys[slot(at) * width..][..width];
-                (0.3 * query.iter().zip(key).map(|(q, k)| f64::from(q * k)).sum::<f64>()).exp()
-            })
-            .collect();
-        let total: f64 = weights.iter().sum();
-        for simd in [Simd::Portable, Simd::detect()] {
-            let mut out = vec![0.0; width];
-            let query = Query { values: &query, scale: 0.3, cap: None };
-            attend(simd, query, seen, &mut Vec::new(), &mut out);
-            for (column, &out) in out.iter().enumerate() {
-                let expected: f64 =
-                    (1..7).map(|at| weights[at - 1] / total * f64::from(values[slot(at) * width + column])).sum();
-                assert!((f64::from(out) - expected).abs() < 1e-6);
+    const RANGES: [(usize, usize); TOGETHER] = [(0, 18), (1, 19), (2, 20), (19, 31)];
+
+    #[test]
+    fn attention_agrees_with_its_definition() {
+        for case in [20, 32, 80, 128].map(Case::new) {
+            for simd in [Simd::Portable, Simd::detect()] {
+                for (query, out) in case.attend(simd, &RANGES, 0).iter().enumerate() {
+                    for (column, &out) in out.iter().enumerate() {
+                        let error = (f64::from(out) - case.expected(query, RANGES[query], column)).abs();
+                        assert!(error < 1e-6, "{simd:?}, {} wide, query {query}: {error}", case.width);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_query_has_the_same_bits_alone_and_with_others() {
+        for case in [20, 48, 64].map(Case::new) {
+            for simd in [Simd::Portable, Simd::detect()] {
+                let all = case.attend(simd, &RANGES, 0);
+                for count in 1..TOGETHER {
+                    assert_eq!(case.attend(simd, &RANGES[..count], 0), all[..count]);
+                    assert_eq!(case.attend(simd, &RANGES[count..], count), all[count..]);
+                }
             }
         }
     }

@@ -11,8 +11,8 @@ mod matmul_avx512;
 mod rows;
 mod simd;
 
-pub(crate) use attend::{Query, Visible, attend};
+pub(crate) use attend::{Cached, Query, Scoring, TOGETHER, attend};
 pub(crate) use exp::log_sum_exp;
 pub(crate) use matmul::{Matrix, matmul};
 pub(crate) use rows::{layer_norm, rms_norm, rotate_halves, rotate_pairs, silu_times};
-pub(crate) use simd::Simd;
+pub(crate) use simd::{LANES, Simd};

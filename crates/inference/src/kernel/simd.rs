@@ -3,7 +3,7 @@
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
 /// Lanes of an accumulator. A fixed number, so that sums have one order on every machine.
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// What the processor offers beyond the baseline, found out once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
