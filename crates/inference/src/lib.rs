@@ -6,6 +6,7 @@
 //!
 //! Text is bytes here: [`Vocabulary`] says for every token id which bytes it stands for.
 
+mod adapter;
 mod chat;
 mod checkpoint;
 mod decoder;
@@ -15,6 +16,7 @@ mod engine;
 mod id;
 mod kernel;
 mod language_model;
+mod load;
 mod memory;
 mod score;
 pub mod testkit;
@@ -34,6 +36,7 @@ pub use distribution::{DenseDistribution, Distribution, TopKDistribution};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use id::{SequenceId, TokenId};
 pub use language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
+pub use load::{Backend, check_model, load_model, model_types};
 pub use memory::available_memory;
 pub use score::{TokenScores, score_tokens};
 pub use tokenizer::load::TokenizerLoadError;
