@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use gac_ensemble::{BatchLimits, Chat, Ensemble, EnsembleError, Gating, Member, MemberId, Threshold, Weights};
 use gac_inference::{
-    ChatError, ChatTemplate, CheckpointError, DeviceSpec, Engine, EngineError, EngineOptions, LanguageModel,
-    ModelSource, Quantization, Tokenizer, TokenizerLoadError, UnixTime, WeightType, available_memory,
+    ChatError, ChatTemplate, CheckpointError, DeviceSpec, EngineError, EngineOptions, ModelSource, Quantization,
+    Tokenizer, TokenizerLoadError, UnixTime, WeightType, available_memory, check_model, load_model,
 };
 
 use crate::full_response::{Choice, FullResponse};
@@ -124,9 +124,9 @@ impl ModelStore {
             quantization: quantization(model),
             cache_bytes: self.cache_share(),
         };
-        let engine = Engine::load(&source, &options)?;
-        let tokenizer = Tokenizer::load(&source, Some(engine.limits().vocabulary))?;
-        Ok(Member { name: name.to_owned(), model: Box::new(engine), tokenizer: Arc::new(tokenizer) })
+        let model = load_model(&source, &options)?;
+        let tokenizer = Tokenizer::load(&source, Some(model.limits().vocabulary))?;
+        Ok(Member { name: name.to_owned(), model, tokenizer: Arc::new(tokenizer) })
     }
 
     /// Bytes of keys and values of one model.
@@ -160,7 +160,9 @@ impl OpenSystems for ModelStore {
     fn check(&mut self, system: &SystemPlan) -> Result<(), SystemError> {
         let checked = system.members.iter().try_for_each(|name| {
             let model = self.model(name)?;
-            Ok(Engine::check(&source(model)?, self.device_of(model))?)
+            let (device, quantization) = (self.device_of(model), quantization(model));
+            let options = EngineOptions { device, quantization, ..EngineOptions::default() };
+            Ok(check_model(&source(model)?, &options)?)
         });
         checked.map_err(|error: OpenError| failed(system, error))
     }
