@@ -44,7 +44,6 @@ fn compare(name: &str, checkpoint: &Path, architecture: &str) {
         write(checkpoint, architecture, dtype, &path);
         let source = ModelSource::parse(path.to_str().unwrap()).unwrap();
         let difference = difference(&stored, &score(&source, &tokens), &tokens);
-        println!("{name} {dtype:?}: {difference:.1e}");
         assert!(difference < most, "{name} {dtype:?}: {difference}");
     }
 }

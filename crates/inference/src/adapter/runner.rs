@@ -62,10 +62,9 @@ impl Chunks {
     /// Most tokens of a forward that begins at position `past`.
     pub(super) fn most(self, past: usize) -> usize {
         match self {
-            Self::Single => 1,
             // Attention takes memory with the square of this.
             Self::First if past == 0 => 1024,
-            Self::First => 1,
+            Self::Single | Self::First => 1,
             Self::Any => 512,
         }
     }

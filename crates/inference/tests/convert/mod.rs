@@ -41,8 +41,7 @@ struct Heads {
 /// Names of the converter by those of transformers, in the order in which they are replaced.
 fn names(architecture: &str) -> Vec<(&'static str, &'static str)> {
     let mut names = match architecture {
-        "gemma2" | "gemma3" => vec![("post_attention_layernorm", "post_attention_norm")],
-        "olmo2" => vec![("post_attention_layernorm", "post_attention_norm")],
+        "gemma2" | "gemma3" | "olmo2" => vec![("post_attention_layernorm", "post_attention_norm")],
         "glm4" => vec![
             ("post_self_attn_layernorm", "post_attention_norm"),
             ("post_mlp_layernorm", "post_ffw_norm"),

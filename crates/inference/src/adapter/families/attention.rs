@@ -11,7 +11,7 @@ use crate::adapter::runner::{Blueprint, Chunks};
 use crate::checkpoint::files::CheckpointError;
 
 /// Falcon with rotary positions and one key head (7B). Its masks are square.
-pub(super) fn falcon(mut fields: Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn falcon(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
     fields.only("alibi", false)?;
     fields.only("new_decoder_architecture", false)?;
     fields.only("multi_query", true)?;
@@ -44,7 +44,7 @@ pub(super) fn falcon(mut fields: Fields) -> Result<Blueprint, CheckpointError> {
 }
 
 /// Phi 1, 1.5 and 2. Its masks are square.
-pub(super) fn phi(mut fields: Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn phi(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
     fields.absent("rope_scaling")?;
     fields.only("qk_layernorm", false)?;
     fields.only("tie_word_embeddings", false)?;
@@ -68,8 +68,8 @@ pub(super) fn phi(mut fields: Fields) -> Result<Blueprint, CheckpointError> {
     Ok(model.sized(sizes.vocabulary, sizes.context, sizes.cache_bytes(sizes.layers)))
 }
 
-/// GPT-BigCode (the first StarCoder, SantaCoder): one key head, positions that were learned.
-pub(super) fn gpt_bigcode(mut fields: Fields) -> Result<Blueprint, CheckpointError> {
+/// GPT-BigCode (the first `StarCoder`, `SantaCoder`): one key head, positions that were learned.
+pub(super) fn gpt_bigcode(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
     for (usual, own) in [
         ("hidden_size", "n_embd"),
         ("num_hidden_layers", "n_layer"),
@@ -108,12 +108,12 @@ pub(super) fn gpt_bigcode(mut fields: Fields) -> Result<Blueprint, CheckpointErr
         };
         bigcode::GPTBigCode::load(tensors, config)
     };
-    let model = Blueprint::rebuilt(Chunks::Any, load, |model, tokens, past| model.forward(tokens, past));
+    let model = Blueprint::rebuilt(Chunks::Any, load, bigcode::GPTBigCode::forward);
     Ok(model.sized(sizes.vocabulary, context, sizes.cache_bytes(sizes.layers)))
 }
 
-/// The first OLMo: norms without weights, clipped projections.
-pub(super) fn olmo(mut fields: Fields) -> Result<Blueprint, CheckpointError> {
+/// The first `OLMo`: norms without weights, clipped projections.
+pub(super) fn olmo(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
     fields.absent("rope_scaling")?;
     let sizes = fields.sizes()?;
     fields.usual_heads(sizes)?;
@@ -128,12 +128,12 @@ pub(super) fn olmo(mut fields: Fields) -> Result<Blueprint, CheckpointError> {
     fields.set("max_position_embeddings", sizes.context);
     let config: candle_olmo::Config = fields.parse()?;
     let load = move |tensors| candle_olmo::Model::new(&config, tensors);
-    let model = Blueprint::cloning(Chunks::Any, load, |model, tokens, past| model.forward(tokens, past));
+    let model = Blueprint::cloning(Chunks::Any, load, candle_olmo::Model::forward);
     Ok(model.sized(sizes.vocabulary, sizes.context, sizes.cache_bytes(sizes.layers)))
 }
 
 /// Helium: a Llama that rotates neighbouring pairs.
-pub(super) fn helium(mut fields: Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn helium(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
     fields.absent("rope_scaling")?;
     let sizes = fields.sizes()?;
     fields.count("intermediate_size", 1..=1 << 20)?;
@@ -156,6 +156,6 @@ pub(super) fn helium(mut fields: Fields) -> Result<Blueprint, CheckpointError> {
     fields.set("use_flash_attn", false);
     let config: candle_helium::Config = fields.parse()?;
     let load = move |tensors| candle_helium::Model::new(&config, tensors);
-    let model = Blueprint::cloning(Chunks::Any, load, |model, tokens, past| model.forward(tokens, past));
+    let model = Blueprint::cloning(Chunks::Any, load, candle_helium::Model::forward);
     Ok(model.sized(sizes.vocabulary, sizes.context, sizes.cache_bytes(sizes.layers)))
 }

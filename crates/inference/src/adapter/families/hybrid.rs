@@ -16,7 +16,7 @@ use crate::adapter::tensors::Adjust;
 use crate::checkpoint::files::CheckpointError;
 
 /// Granite 4's dense models: attention in every layer, no experts.
-pub(super) fn granite(mut fields: Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn granite(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
     fields.absent("rope_scaling")?;
     fields.only("position_embedding_type", "rope")?;
     if fields.get("position_embedding_type").is_none() {
@@ -31,7 +31,7 @@ pub(super) fn granite(mut fields: Fields) -> Result<Blueprint, CheckpointError> 
     fields.only("tie_word_embeddings", true)?;
     let sizes = fields.sizes()?;
     fields.usual_heads(sizes)?;
-    let kinds = layer_types(&fields, sizes.layers, &["attention", "full_attention"])?;
+    let kinds = layer_types(fields, sizes.layers, &["attention", "full_attention"])?;
     fields.set("layer_types", vec!["attention"; kinds.len()]);
     fields.count("intermediate_size", 1..=1 << 20)?;
     fields.count("shared_intermediate_size", 1..=1 << 20)?;
@@ -66,18 +66,18 @@ impl GraniteSequence {
 }
 
 /// LFM 2: short convolutions and attention. Candle continues a convolution's state by single tokens alone.
-pub(super) fn lfm2(fields: Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn lfm2(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
     fields.absent("rope_scaling")?;
     fields.only("conv_bias", false)?;
     let sizes = fields.sizes()?;
     fields.usual_heads(sizes)?;
-    let kinds = layer_types(&fields, sizes.layers, &["conv", "full_attention"])?;
+    let kinds = layer_types(fields, sizes.layers, &["conv", "full_attention"])?;
     let attention = kinds.iter().filter(|kind| *kind == "full_attention").count();
     let tied = fields.flag_or("tie_embedding", fields.flag_or("tie_word_embeddings", true)?)?;
     let config = candle_lfm2::Config {
         vocab_size: sizes.vocabulary,
         hidden_size: sizes.hidden,
-        intermediate_size: lfm2_inner(&fields)?,
+        intermediate_size: lfm2_inner(fields)?,
         num_hidden_layers: sizes.layers,
         num_attention_heads: sizes.heads,
         num_key_value_heads: sizes.kv_heads,
@@ -141,9 +141,9 @@ fn layer_types(fields: &Fields, layers: usize, known: &[&str]) -> Result<Vec<Str
     Ok(kinds)
 }
 
-/// RecurrentGemma (Griffin). Candle has no attention window, so a sequence ends with it; a convolution's state is
+/// `RecurrentGemma` (Griffin). Candle has no attention window, so a sequence ends with it; a convolution's state is
 /// continued by single tokens alone.
-pub(super) fn recurrent_gemma(mut fields: Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn recurrent_gemma(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
     fields.absent("rope_scaling")?;
     fields.only("partial_rotary_factor", 0.5)?;
     fields.only("tie_word_embeddings", true)?;

@@ -7,8 +7,8 @@ use crate::adapter::fields::Fields;
 use crate::adapter::runner::{Blueprint, Chunks};
 use crate::checkpoint::files::CheckpointError;
 
-/// DeepSeek V2 with plain routing (V2-Lite).
-pub(super) fn deepseek_v2(mut fields: Fields) -> Result<Blueprint, CheckpointError> {
+/// `DeepSeek` V2 with plain routing (V2-Lite).
+pub(super) fn deepseek_v2(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
     // candle's group-limited routing picks groups by the scores of experts.
     fields.only("topk_method", "greedy")?;
     fields.only("scoring_func", "softmax")?;
@@ -37,7 +37,7 @@ pub(super) fn deepseek_v2(mut fields: Fields) -> Result<Blueprint, CheckpointErr
         fields.count("num_experts_per_tok", 1..=experts)?;
         fields.count_or("n_shared_experts", 1, 1..=256)?;
     }
-    scaling(&fields)?;
+    scaling(fields)?;
     fields.set("max_position_embeddings", sizes.context);
     fields.set("rope_theta", fields.number_or("rope_theta", 10_000.0)?);
     fields.set("rms_norm_eps", fields.number_or("rms_norm_eps", 1e-6)?);
@@ -55,12 +55,12 @@ pub(super) fn deepseek_v2(mut fields: Fields) -> Result<Blueprint, CheckpointErr
     }
     let config: DeepSeekV2Config = fields.parse()?;
     let load = move |tensors| DeepSeekV2::new(&config, tensors);
-    let model = Blueprint::rebuilt(Chunks::Any, load, |model, tokens, past| model.forward(tokens, past));
+    let model = Blueprint::rebuilt(Chunks::Any, load, DeepSeekV2::forward);
     let token_bytes = sizes.layers * sizes.heads * (rope + plain + values) * size_of::<f32>();
     Ok(model.sized(sizes.vocabulary, sizes.context, token_bytes))
 }
 
-/// Refuses scaled rotary frequencies other than YaRN's with all its settings.
+/// Refuses scaled rotary frequencies other than `YaRN`'s with all its settings.
 fn scaling(fields: &Fields) -> Result<(), CheckpointError> {
     const FIELD: &str = "rope_scaling";
     let Some(scaling) = fields.get(FIELD) else { return Ok(()) };

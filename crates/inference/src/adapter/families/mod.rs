@@ -9,7 +9,7 @@ use super::fields::Fields;
 use super::runner::Blueprint;
 use crate::checkpoint::files::CheckpointError;
 
-type Plan = fn(Fields) -> Result<Blueprint, CheckpointError>;
+type Plan = fn(&mut Fields) -> Result<Blueprint, CheckpointError>;
 
 /// `model_type` and how its configuration is read, in alphabetical order.
 const ALL: [(&str, Plan); 11] = [
@@ -37,11 +37,11 @@ pub(crate) fn is_known(model_type: &str) -> bool {
 }
 
 /// Checks a configuration.
-pub(in crate::adapter) fn blueprint(fields: Fields) -> Result<Blueprint, CheckpointError> {
+pub(in crate::adapter) fn blueprint(mut fields: Fields) -> Result<Blueprint, CheckpointError> {
     let Some(&(_, plan)) = ALL.iter().find(|(known, _)| *known == fields.model_type()) else {
         return Err(fields.problem("model_type", "names no model that candle-transformers runs here"));
     };
-    plan(fields)
+    plan(&mut fields)
 }
 
 /// The name of a tied output layer is that of the embedding.

@@ -29,8 +29,8 @@ fn common(fields: &Fields) -> Result<(usize, usize, usize), CheckpointError> {
 }
 
 /// Mamba as transformers has it (`mamba-130m-hf` and its like).
-pub(super) fn mamba(fields: Fields) -> Result<Blueprint, CheckpointError> {
-    let (vocabulary, hidden, layers) = common(&fields)?;
+pub(super) fn mamba(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
+    let (vocabulary, hidden, layers) = common(fields)?;
     fields.only("state_size", 16)?;
     fields.only("expand", 2)?;
     fields.only("intermediate_size", 2 * hidden)?;
@@ -65,8 +65,8 @@ impl Clone for MambaSequence {
 }
 
 /// Mamba 2 with a tied output layer.
-pub(super) fn mamba2(fields: Fields) -> Result<Blueprint, CheckpointError> {
-    let (vocabulary, hidden, layers) = common(&fields)?;
+pub(super) fn mamba2(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
+    let (vocabulary, hidden, layers) = common(fields)?;
     // Missing means false, unlike in Mamba 1.
     if !fields.flag_or("tie_word_embeddings", false)? {
         let problem = "is false; candle-transformers runs true alone: its output layer is the embedding";
