@@ -36,7 +36,7 @@ pub use distribution::{DenseDistribution, Distribution, TopKDistribution};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use id::{SequenceId, TokenId};
 pub use language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
-pub use load::{Backend, check_model, load_model, model_types};
+pub use load::{Backend, backend_of, check_model, load_model, model_types};
 pub use memory::available_memory;
 pub use score::{TokenScores, score_tokens};
 pub use tokenizer::load::TokenizerLoadError;

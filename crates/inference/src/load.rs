@@ -34,6 +34,14 @@ pub fn model_types() -> Vec<(&'static str, Backend)> {
     all
 }
 
+/// What computes the model of a checkpoint.
+///
+/// # Errors
+/// When its configuration cannot be read, or the architecture is unknown.
+pub fn backend_of(source: &ModelSource) -> Result<Backend, CheckpointError> {
+    Ok(if candle_fields(source)?.is_some() { Backend::Candle } else { Backend::Native })
+}
+
 /// Loads a checkpoint with whatever runs its architecture.
 ///
 /// # Errors

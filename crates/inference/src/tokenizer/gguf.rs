@@ -167,6 +167,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_alias_is_of_a_way_to_cut_text_that_is_known() {
+        for (alias, name) in ALIASES {
+            assert!(SPLITS.iter().any(|(known, _)| *known == name), "{alias}");
+            assert!(SPLITS.iter().all(|(known, _)| *known != alias), "{alias}");
+        }
+    }
+
+    #[test]
     fn merges_come_in_the_order_of_the_pieces_scores() {
         let tokens = ["a", "b", "c", "ab", "bc", "abc"];
         let ids = tokens.iter().enumerate().map(|(id, token)| (*token, id)).collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use gac_ensemble::{MemberId, UnionVocabulary};
 use gac_harness::recipe::{Dtype, ModelPlan, Plan, SystemPlan};
 use gac_harness::{DataSource, LoadedTask, Request, TaskRegistry};
-use gac_inference::{ModelSource, Tokenizer, TokenizerError};
+use gac_inference::{Backend, ModelSource, Tokenizer, TokenizerError, backend_of};
 use serde::Serialize;
 
 use crate::commands::run::options;
@@ -67,7 +67,10 @@ pub(super) fn model(plan: &ModelPlan, default: &str) -> ModelInspection {
     let here = source.ok().filter(|_| missing.is_empty());
     let weight_bytes = here.as_ref().and_then(|source| {
         let files = source.artifacts().ok()?.weights;
-        files.iter().map(|file| weight_bytes(file, plan.dtype)).sum()
+        // candle-transformers computes in f32, whatever the weights are rounded to.
+        let candle = backend_of(source).is_ok_and(|backend| backend == Backend::Candle);
+        let dtype = if candle { Some(Dtype::F32) } else { plan.dtype };
+        files.iter().map(|file| weight_bytes(file, dtype)).sum()
     });
     ModelInspection {
         name: plan.name.clone(),
