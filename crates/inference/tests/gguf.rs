@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use candle_core::Device;
 use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::{self, Value};
 use gac_inference::{
@@ -92,6 +93,47 @@ fn what_a_gguf_file_does_not_say_is_what_the_architecture_means() {
         config["mlp_only_layers"] = Vec::<u64>::new().into();
     });
     compare("qwen2-moe", qwen2_moe.path(), "qwen2moe");
+}
+
+#[test]
+fn a_file_with_any_value_of_its_metadata_changed_loads_or_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.gguf");
+    let odd = [
+        Value::U32(0),
+        Value::U32(3),
+        Value::U32(u32::MAX),
+        Value::F32(f32::NAN),
+        Value::F32(-1e30),
+        Value::String("x".to_owned()),
+        Value::Array(Vec::new()),
+    ];
+    for (name, architecture) in
+        [("qwen3-moe-bf16", "qwen3moe"), ("phi3-longrope-bf16", "phi3"), ("gemma3-bf16", "gemma3")]
+    {
+        write(&fixture(name), architecture, GgmlDType::F32, &path);
+        let mut file = std::fs::File::open(&path).unwrap();
+        let content = gguf_file::Content::read(&mut file).unwrap();
+        let tensors: Vec<(String, _)> = content
+            .tensor_infos
+            .keys()
+            .map(|name| (name.clone(), content.tensor(&mut file, name, &Device::Cpu).unwrap()))
+            .collect();
+        let tensors: Vec<_> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        for changed in content.metadata.keys() {
+            for value in &odd {
+                let other = |key: &String| if key == changed { value.clone() } else { content.metadata[key].clone() };
+                let metadata: Vec<_> = content.metadata.keys().map(|key| (key.as_str(), other(key))).collect();
+                let metadata: Vec<_> = metadata.iter().map(|(key, value)| (*key, value)).collect();
+                gguf_file::write(&mut std::fs::File::create(&path).unwrap(), &metadata, &tensors).unwrap();
+                let options = EngineOptions { cache_bytes: 1 << 20, ..EngineOptions::default() };
+                let Ok(mut engine) = Engine::load(&ModelSource::Gguf(path.clone()), &options) else { continue };
+                let sequence = engine.open(&[]).unwrap();
+                let tokens = [TokenId(1), TokenId(2), TokenId(3)];
+                let _ = engine.extend(&[Extension { sequence, tokens: &tokens, wanted: Wanted::All }]);
+            }
+        }
+    }
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub(super) fn gpt_bigcode(fields: &mut Fields) -> Result<Blueprint, CheckpointEr
     }
     // candle's code for several key heads cannot run: it reshapes to as many heads as the embedding is wide.
     fields.only("multi_query", true)?;
-    fields.one_of("activation_function", &[json!("gelu_pytorch_tanh"), json!("gelu_new")])?;
+    fields.one_of("activation_function", &[json!("gelu"), json!("gelu_pytorch_tanh"), json!("gelu_new")])?;
     fields.only("scale_attn_weights", true)?;
     fields.only("add_cross_attention", false)?;
     fields.only("tie_word_embeddings", true)?;

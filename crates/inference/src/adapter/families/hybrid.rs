@@ -71,6 +71,12 @@ pub(super) fn lfm2(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
     fields.only("conv_bias", false)?;
     let sizes = fields.sizes()?;
     fields.usual_heads(sizes)?;
+    if fields.get("layer_types").is_none() {
+        // The first checkpoints list the layers of attention.
+        let listed = fields.get("full_attn_idxs").and_then(Value::as_array).cloned().unwrap_or_default();
+        let kind = |layer| if listed.contains(&json!(layer)) { "full_attention" } else { "conv" };
+        fields.set("layer_types", (0..sizes.layers).map(kind).collect::<Vec<_>>());
+    }
     let kinds = layer_types(fields, sizes.layers, &["conv", "full_attention"])?;
     let attention = kinds.iter().filter(|kind| *kind == "full_attention").count();
     let tied = fields.flag_or("tie_embedding", fields.flag_or("tie_word_embeddings", true)?)?;
