@@ -261,7 +261,7 @@ pub(crate) struct ModelsArgs {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum ModelsCommand {
-    /// List the architectures (`model_type` in config.json) that the decoder runs
+    /// List the architectures (`model_type` in config.json), and whether the native decoder or candle-transformers runs them
     List {
         /// As JSON
         #[arg(long)]

@@ -76,8 +76,8 @@ fn truncated_weights_are_refused() {
 
 #[test]
 fn an_unknown_architecture_is_named_with_those_that_are_known() {
-    let model = broken_model(|folder| fs::write(folder.join("config.json"), r#"{"model_type": "mamba2"}"#).unwrap());
-    refused(&generate(model.path().to_str().unwrap(), PROMPT, &[]), &["`mamba2`", "llama, mistral, mixtral"]);
+    let model = broken_model(|folder| fs::write(folder.join("config.json"), r#"{"model_type": "rwkv5"}"#).unwrap());
+    refused(&generate(model.path().to_str().unwrap(), PROMPT, &[]), &["`rwkv5`", "llama, mamba, mamba2, mistral"]);
 }
 
 #[test]

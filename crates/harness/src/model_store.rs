@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use gac_ensemble::{BatchLimits, Chat, Ensemble, EnsembleError, Gating, Member, MemberId, Threshold, Weights};
 use gac_inference::{
-    ChatError, ChatTemplate, CheckpointError, DeviceList, DeviceSpec, Engine, EngineError, EngineOptions,
-    LanguageModel, ModelSource, Placement, Quantization, Tokenizer, TokenizerLoadError, UnixTime, WeightType,
-    available_memory,
+    ChatError, ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineError, EngineOptions, ModelSource,
+    Placement, Quantization, Tokenizer, TokenizerLoadError, UnixTime, WeightType, available_memory, check_model,
+    load_model, placement,
 };
 
 use crate::full_response::{Choice, FullResponse};
@@ -118,10 +118,9 @@ impl ModelStore {
         }
         let model = self.model(name)?;
         let source = source(model)?;
-        let options = self.options(model);
-        let engine = Engine::load(&source, &options)?;
-        let tokenizer = Tokenizer::load(&source, Some(engine.limits().vocabulary))?;
-        Ok(Member { name: name.to_owned(), model: Box::new(engine), tokenizer: Arc::new(tokenizer) })
+        let loaded = load_model(&source, &self.options(model))?;
+        let tokenizer = Tokenizer::load(&source, Some(loaded.limits().vocabulary))?;
+        Ok(Member { name: name.to_owned(), model: loaded, tokenizer: Arc::new(tokenizer) })
     }
 
     /// Which layers of the model called `name` would go to which device, and the memory that they would take there.
@@ -131,7 +130,7 @@ impl ModelStore {
     /// When the model's files are missing or damaged, or it has fewer layers than devices.
     pub fn placement(&self, name: &str) -> Result<Placement, OpenError> {
         let model = self.model(name)?;
-        Ok(Engine::placement(&source(model)?, &self.options(model))?)
+        Ok(placement(&source(model)?, &self.options(model))?)
     }
 
     /// How the engine of `model` is set up.
@@ -174,7 +173,7 @@ impl OpenSystems for ModelStore {
     fn check(&mut self, system: &SystemPlan) -> Result<(), SystemError> {
         let checked = system.members.iter().try_for_each(|name| {
             let model = self.model(name)?;
-            Ok(Engine::check(&source(model)?, &self.options(model))?)
+            Ok(check_model(&source(model)?, &self.options(model))?)
         });
         checked.map_err(|error: OpenError| failed(system, error))
     }

@@ -87,6 +87,12 @@ pub enum DeviceError {
         /// The device.
         device: String,
     },
+    /// Several devices for a model that runs on one.
+    #[error("a model that candle-transformers runs is on one device, and cannot be split over `{devices}`")]
+    NotSplit {
+        /// What was asked for.
+        devices: String,
+    },
     /// The build lacks the backend.
     #[error("device `{device}` was not compiled in; build with `--features {feature}`")]
     NotCompiledIn {

@@ -6,6 +6,7 @@
 //!
 //! Text is bytes here: [`Vocabulary`] says for every token id which bytes it stands for.
 
+mod adapter;
 mod chat;
 mod checkpoint;
 mod decoder;
@@ -16,6 +17,7 @@ mod engine;
 mod id;
 mod kernel;
 mod language_model;
+mod load;
 mod memory;
 mod placement;
 mod plan;
@@ -38,6 +40,7 @@ pub use distribution::{DenseDistribution, Distribution, TopKDistribution};
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use id::{SequenceId, TokenId};
 pub use language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
+pub use load::{Backend, backend_of, check_model, load_model, model_types, placement};
 pub use memory::{available_memory, free_memory, working_memory};
 pub use placement::{ModelBytes, Placement, PlacementError, Room, Share};
 pub use score::{TokenScores, score_tokens};

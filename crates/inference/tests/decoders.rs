@@ -7,29 +7,13 @@ use std::path::{Path, PathBuf};
 use gac_inference::{
     Distribution, Engine, EngineOptions, Extension, LanguageModel, ModelSource, Quantization, TokenId, Wanted,
 };
-use serde::Deserialize;
 
-/// Natural-log units by which a log-probability may differ from transformers' in f32.
-const TOLERANCE: f64 = 2e-3;
+mod reference;
 
-#[derive(Deserialize)]
-struct Reference {
-    tokens: Vec<TokenId>,
-    logprobs: Vec<f64>,
-    argmax: Vec<u32>,
-    last: Vec<f64>,
-}
+use reference::{Reference, TOLERANCE, largest_error, references};
 
 fn fixtures() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let mut folders: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.sort();
-    assert!(folders.len() >= 5);
-    folders
-}
-
-fn references(folder: &Path) -> Vec<Reference> {
-    serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap()
+    reference::fixtures("fixtures")
 }
 
 fn load(folder: &Path) -> Engine {
@@ -38,30 +22,7 @@ fn load(folder: &Path) -> Engine {
 
 /// The same checkpoint with its configuration in the style of transformers 4.
 fn load_in_old_style(folder: &Path) -> Engine {
-    let copy = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        match name.as_str() {
-            "config.json" => continue,
-            "config_v4.json" => std::fs::copy(&path, copy.path().join("config.json")).unwrap(),
-            _ => std::fs::copy(&path, copy.path().join(name)).unwrap(),
-        };
-    }
-    load(copy.path())
-}
-
-fn largest_error(reference: &Reference, distributions: &[Distribution]) -> f64 {
-    assert_eq!(distributions.len(), reference.tokens.len());
-    let following = reference.tokens.iter().skip(1).zip(&reference.logprobs).zip(distributions);
-    let next = following.map(|((&token, expected), d)| (d.log_prob(token) - expected).abs());
-    let last = distributions.last().unwrap();
-    let whole = (0..).zip(&reference.last).map(|(id, expected)| (last.log_prob(TokenId(id)) - expected).abs());
-    for (argmax, distribution) in reference.argmax.iter().zip(distributions) {
-        let (top, best) = distribution.top();
-        assert!(top.0 == *argmax || best.ln() - distribution.log_prob(TokenId(*argmax)) < TOLERANCE);
-    }
-    next.chain(whole).fold(0.0, f64::max)
+    load(reference::in_old_style(folder).path())
 }
 
 fn score_alone(engine: &mut Engine, reference: &Reference) -> Vec<Distribution> {

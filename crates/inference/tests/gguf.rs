@@ -6,78 +6,20 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use candle_core::Device;
+use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::{self, Value};
-use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{DType, Device, Tensor};
 use gac_inference::{
-    Distribution, Engine, EngineOptions, Extension, LanguageModel, ModelSource, TokenId, Tokenizer, Wanted,
+    ChatError, ChatMessage, ChatTemplate, Distribution, Engine, EngineOptions, Extension, LanguageModel, ModelSource,
+    Role, TokenId, Tokenizer, UnixTime, Wanted,
 };
+
+mod convert;
+
+use convert::{relayered, write};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
-
-/// The converter's names, and for queries and keys of Llama its order of rows.
-fn converted(name: &str, tensor: &Tensor, architecture: &str, heads: usize, kv_heads: usize) -> (String, Tensor) {
-    let name = name
-        .replace("model.embed_tokens", "token_embd")
-        .replace("model.layers", "blk")
-        .replace("model.norm", "output_norm")
-        .replace("lm_head", "output")
-        .replace("self_attn.o_proj", "attn_output")
-        .replace("self_attn.q_norm", "attn_q_norm")
-        .replace("self_attn.k_norm", "attn_k_norm")
-        .replace("input_layernorm", "attn_norm")
-        .replace("post_attention_layernorm", "ffn_norm");
-    let name = name.replace("mlp.", "ffn_").replace("self_attn.", "attn_").replace("_proj", "");
-    let heads = match (architecture, name.contains("attn_q."), name.contains("attn_k.")) {
-        ("llama", true, _) => heads,
-        ("llama", _, true) => kv_heads,
-        _ => return (name, tensor.clone()),
-    };
-    let (rows, columns) = tensor.dims2().unwrap();
-    let halves = tensor.reshape((heads, 2, rows / heads / 2, columns)).unwrap();
-    (name, halves.transpose(1, 2).unwrap().contiguous().unwrap().reshape((rows, columns)).unwrap())
-}
-
-/// Writes a fixture as a GGUF file.
-fn write(fixture: &Path, architecture: &str, dtype: GgmlDType, out: &Path) {
-    let config: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(fixture.join("config.json")).unwrap()).unwrap();
-    let number = |key: &str| config[key].as_u64().unwrap() as u32;
-    let (heads, kv_heads) = (number("num_attention_heads"), number("num_key_value_heads"));
-    let theta = config["rope_parameters"]["rope_theta"].as_f64().unwrap() as f32;
-    let mut metadata = vec![("general.architecture".to_owned(), Value::String(architecture.to_owned()))];
-    for (key, value) in [
-        ("embedding_length", Value::U32(number("hidden_size"))),
-        ("feed_forward_length", Value::U32(number("intermediate_size"))),
-        ("block_count", Value::U32(number("num_hidden_layers"))),
-        ("attention.head_count", Value::U32(heads)),
-        ("attention.head_count_kv", Value::U32(kv_heads)),
-        ("context_length", Value::U32(number("max_position_embeddings"))),
-        ("attention.layer_norm_rms_epsilon", Value::F32(config["rms_norm_eps"].as_f64().unwrap() as f32)),
-        ("rope.freq_base", Value::F32(theta)),
-    ] {
-        metadata.push((format!("{architecture}.{key}"), value));
-    }
-    if let Some(width) = config["head_dim"].as_u64() {
-        metadata.push((format!("{architecture}.attention.key_length"), Value::U32(width as u32)));
-    }
-    let stored = candle_core::safetensors::load(fixture.join("model.safetensors"), &Device::Cpu).unwrap();
-    let tensors: Vec<(String, QTensor)> = stored
-        .iter()
-        .map(|(name, tensor)| {
-            let wide = tensor.to_dtype(DType::F32).unwrap();
-            let (name, wide) = converted(name, &wide, architecture, heads as usize, kv_heads as usize);
-            let whole = wide.dims().len() == 2 && wide.dim(1).unwrap().is_multiple_of(dtype.block_size());
-            let kind = if whole && !name.starts_with("token_embd") { dtype } else { GgmlDType::F32 };
-            (name, QTensor::quantize(&wide, kind).unwrap())
-        })
-        .collect();
-    let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(key, value)| (key.as_str(), value)).collect();
-    let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
-    let mut file = std::fs::File::create(out).unwrap();
-    gguf_file::write(&mut file, &metadata, &tensors).unwrap();
 }
 
 fn score(source: &ModelSource, tokens: &[TokenId]) -> Vec<Distribution> {
@@ -93,22 +35,130 @@ fn difference(a: &[Distribution], b: &[Distribution], tokens: &[TokenId]) -> f64
     each.sum::<f64>() / (tokens.len() - 1) as f64
 }
 
-#[test]
-fn a_gguf_file_scores_as_the_checkpoint_it_was_made_from() {
+/// Compares what a checkpoint and GGUF files made of it score.
+fn compare(name: &str, checkpoint: &Path, architecture: &str) {
     let folder = tempfile::tempdir().unwrap();
     let tokens: Vec<TokenId> = (0..90).map(|at| TokenId(at * 37 % 119)).collect();
-    for (name, architecture) in [("llama-dynamic-rope-bf16", "llama"), ("qwen2-bf16", "qwen2"), ("qwen3-bf16", "qwen3")]
+    let stored = score(&ModelSource::Folder(checkpoint.to_owned()), &tokens);
+    for (dtype, most) in [(GgmlDType::F32, 2e-6), (GgmlDType::BF16, 2e-6), (GgmlDType::Q8_0, 0.25)] {
+        let path = folder.path().join(format!("{name}-{dtype:?}.gguf"));
+        write(checkpoint, architecture, dtype, &path);
+        let source = ModelSource::parse(path.to_str().unwrap()).unwrap();
+        let difference = difference(&stored, &score(&source, &tokens), &tokens);
+        assert!(difference < most, "{name} {dtype:?}: {difference}");
+    }
+}
+
+#[test]
+fn a_gguf_file_scores_as_the_checkpoint_it_was_made_from() {
+    for (name, architecture) in [
+        ("cohere-bf16", "command-r"),
+        ("cohere-norms-bf16", "command-r"),
+        ("gemma-bf16", "gemma"),
+        ("glm4-bf16", "glm4"),
+        ("gpt-neox-bf16", "gptneox"),
+        ("gpt-neox-sequential-bf16", "gptneox"),
+        ("granite-bf16", "granite"),
+        ("internlm2-bf16", "internlm2"),
+        ("llama-dynamic-rope-bf16", "llama"),
+        ("mixtral-bf16", "llama"),
+        ("olmo2-bf16", "olmo2"),
+        ("phi3-longrope-bf16", "phi3"),
+        ("phi3-partial-window-bf16", "phi3"),
+        ("qwen2-bf16", "qwen2"),
+        ("qwen3-bf16", "qwen3"),
+        ("qwen3-moe-bf16", "qwen3moe"),
+        ("stablelm-bf16", "stablelm"),
+        ("stablelm-parallel-norms-bf16", "stablelm"),
+        ("starcoder2-bf16", "starcoder2"),
+    ] {
+        compare(name, &fixture(name), architecture);
+    }
+}
+
+#[test]
+fn what_a_gguf_file_does_not_say_is_what_the_architecture_means() {
+    // Scores are scaled by the width of a head.
+    let gemma2 = relayered(&fixture("gemma2-bf16"), &[0, 1], |config| config["query_pre_attn_scalar"] = 12.into());
+    compare("gemma2", gemma2.path(), "gemma2");
+    // Every sixth layer sees everything.
+    let gemma3 = relayered(&fixture("gemma3-bf16"), &[0, 1, 0, 1, 0, 1], |config| {
+        config["query_pre_attn_scalar"] = 12.into();
+        config["layer_types"] =
+            (1..=6).map(|at| if at == 6 { "full_attention" } else { "sliding_attention" }).collect();
+    });
+    compare("gemma3", gemma3.path(), "gemma3");
+    // Every layer has experts.
+    let qwen2_moe = relayered(&fixture("qwen2-moe-bf16"), &[1, 1], |config| {
+        config["mlp_only_layers"] = Vec::<u64>::new().into();
+    });
+    compare("qwen2-moe", qwen2_moe.path(), "qwen2moe");
+}
+
+#[test]
+fn a_file_with_any_value_of_its_metadata_changed_loads_or_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.gguf");
+    let odd = [
+        Value::U32(0),
+        Value::U32(3),
+        Value::U32(u32::MAX),
+        Value::F32(f32::NAN),
+        Value::F32(-1e30),
+        Value::String("x".to_owned()),
+        Value::Array(Vec::new()),
+    ];
+    for (name, architecture) in
+        [("qwen3-moe-bf16", "qwen3moe"), ("phi3-longrope-bf16", "phi3"), ("gemma3-bf16", "gemma3")]
     {
-        let stored = score(&ModelSource::Folder(fixture(name)), &tokens);
-        for (dtype, most) in [(GgmlDType::F32, 1e-6), (GgmlDType::BF16, 1e-6), (GgmlDType::Q8_0, 0.1)] {
-            let path = folder.path().join(format!("{name}-{dtype:?}.gguf"));
-            write(&fixture(name), architecture, dtype, &path);
-            let source = ModelSource::parse(path.to_str().unwrap()).unwrap();
-            let difference = difference(&stored, &score(&source, &tokens), &tokens);
-            println!("{name} {dtype:?}: {difference:.1e}");
-            assert!(difference < most, "{name} {dtype:?}: {difference}");
+        write(&fixture(name), architecture, GgmlDType::F32, &path);
+        let mut file = std::fs::File::open(&path).unwrap();
+        let content = gguf_file::Content::read(&mut file).unwrap();
+        let tensors: Vec<(String, _)> = content
+            .tensor_infos
+            .keys()
+            .map(|name| (name.clone(), content.tensor(&mut file, name, &Device::Cpu).unwrap()))
+            .collect();
+        let tensors: Vec<_> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        for changed in content.metadata.keys() {
+            for value in &odd {
+                let other = |key: &String| if key == changed { value.clone() } else { content.metadata[key].clone() };
+                let metadata: Vec<_> = content.metadata.keys().map(|key| (key.as_str(), other(key))).collect();
+                let metadata: Vec<_> = metadata.iter().map(|(key, value)| (*key, value)).collect();
+                gguf_file::write(&mut std::fs::File::create(&path).unwrap(), &metadata, &tensors).unwrap();
+                let options = EngineOptions { cache_bytes: 1 << 20, ..EngineOptions::default() };
+                let Ok(mut engine) = Engine::load(&ModelSource::Gguf(path.clone()), &options) else { continue };
+                let sequence = engine.open(&[]).unwrap();
+                let tokens = [TokenId(1), TokenId(2), TokenId(3)];
+                let _ = engine.extend(&[Extension { sequence, tokens: &tokens, wanted: Wanted::All }]);
+            }
         }
     }
+}
+
+#[test]
+fn the_chat_template_of_a_gguf_file_is_its_metadata() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.gguf");
+    let text = |text: &str| Value::String(text.to_owned());
+    let template =
+        text("{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}{{ eos_token }}");
+    let tokens = Value::Array(["<s>", "a", "</s>"].map(text).to_vec());
+    let (begin, end) = (Value::U32(0), Value::U32(2));
+    let metadata = [
+        ("tokenizer.chat_template", &template),
+        ("tokenizer.ggml.tokens", &tokens),
+        ("tokenizer.ggml.bos_token_id", &begin),
+        ("tokenizer.ggml.eos_token_id", &end),
+    ];
+    let messages = [ChatMessage { role: Role::User, content: "Hi".to_owned() }];
+    let load = |metadata: &[(&str, &Value)]| {
+        gguf_file::write(&mut std::fs::File::create(&path).unwrap(), metadata, &[]).unwrap();
+        ChatTemplate::load(&ModelSource::Gguf(path.clone()))
+    };
+    let shown = load(&metadata).unwrap().render(&messages, UnixTime::now()).unwrap();
+    assert_eq!(shown, "<s>[user] Hi</s>");
+    assert!(matches!(load(&metadata[1..]), Err(ChatError::NoTemplate { .. })));
 }
 
 #[test]
@@ -118,7 +168,7 @@ fn an_architecture_that_is_not_read_from_gguf_is_named() {
     let metadata = [("general.architecture", &Value::String("mamba".to_owned()))];
     gguf_file::write(&mut std::fs::File::create(&path).unwrap(), &metadata, &[]).unwrap();
     let error = Engine::load(&ModelSource::Gguf(path), &EngineOptions::default()).err().unwrap().to_string();
-    assert!(error.contains("`mamba`") && error.contains("llama, qwen2, qwen3"), "{error}");
+    assert!(error.contains("`mamba`") && error.contains("llama, olmo2, phi3, qwen2, qwen2moe"), "{error}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gac_inference::{Engine, EngineOptions, Extension, LanguageModel, ModelSource, TokenId, Tokenizer, Wanted};
+use gac_inference::{EngineOptions, Extension, ModelSource, TokenId, Tokenizer, Wanted, check_model, load_model};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -12,6 +12,13 @@ const FIXTURES: [&str; 4] = ["llama-yarn-bf16", "qwen2-moe-bf16", "gemma3-bf16",
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn adapter_fixtures() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/adapter_fixtures");
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    folders
 }
 
 fn mini() -> PathBuf {
@@ -35,7 +42,7 @@ fn with_file(folder: &Path, file: &str, bytes: &[u8]) -> tempfile::TempDir {
 fn try_model(folder: &Path) -> Result<(), String> {
     let source = ModelSource::Folder(folder.to_owned());
     let options = EngineOptions { cache_bytes: 1 << 20, ..EngineOptions::default() };
-    let mut engine = Engine::load(&source, &options).map_err(|error| error.to_string())?;
+    let mut engine = load_model(&source, &options).map_err(|error| error.to_string())?;
     let sequence = engine.open(&[]).map_err(|error| error.to_string())?;
     let tokens = [TokenId(1), TokenId(2), TokenId(3)];
     let batch = [Extension { sequence, tokens: &tokens, wanted: Wanted::All }];
@@ -80,6 +87,20 @@ proptest! {
     }
 
     #[test]
+    fn a_configuration_for_candle_with_any_field_changed_loads_or_is_refused(
+        which in any::<prop::sample::Index>(), field in any::<prop::sample::Index>(), value in odd_value(), remove in any::<bool>()
+    ) {
+        let folders = adapter_fixtures();
+        let folder = &folders[which.index(folders.len())];
+        let mut config: Value = serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
+        let fields = config.as_object_mut().unwrap();
+        let name = fields.keys().nth(field.index(fields.len())).unwrap().clone();
+        if remove { fields.remove(&name); } else { fields.insert(name, value); }
+        let copy = with_file(folder, "config.json", config.to_string().as_bytes());
+        let _ = try_model(copy.path());
+    }
+
+    #[test]
     fn weights_with_any_bytes_of_the_header_changed_load_or_are_refused(
         at in any::<prop::sample::Index>(), bytes in prop::collection::vec(any::<u8>(), 1..9), cut in any::<prop::sample::Index>(), shorten in any::<bool>()
     ) {
@@ -116,6 +137,42 @@ fn tensors_that_no_layer_asks_for_are_no_error() {
 }
 
 #[test]
+fn settings_that_candle_would_ignore_are_refused_and_named() {
+    for (fixture, field, value) in [
+        ("deepseek2-bf16", "topk_method", json!("group_limited_greedy")),
+        ("deepseek2-bf16", "num_experts_per_tok", json!(9)),
+        ("deepseek2-bf16", "rope_scaling", json!({"rope_type": "linear", "factor": 2.0})),
+        ("falcon-bf16", "alibi", json!(true)),
+        ("falcon-bf16", "new_decoder_architecture", json!(true)),
+        ("falcon-bf16", "num_hidden_layers", json!(0)),
+        ("gpt-bigcode-bf16", "multi_query", json!(false)),
+        ("granite-hybrid-attention-bf16", "num_local_experts", json!(8)),
+        ("granite-hybrid-attention-bf16", "position_embedding_type", json!("nope")),
+        ("granite-hybrid-attention-bf16", "layer_types", json!(["mamba", "attention"])),
+        ("helium-bf16", "num_attention_heads", json!(0)),
+        ("lfm2-bf16", "block_multiple_of", json!(0)),
+        ("mamba-bf16", "state_size", json!(32)),
+        ("mamba-bf16", "tie_word_embeddings", json!(false)),
+        ("mamba2-bf16", "n_groups", json!(2)),
+        ("mamba2-bf16", "head_dim", json!(0)),
+        ("mamba2-bf16", "time_step_limit", json!([0.0, 0.1])),
+        ("olmo-bf16", "num_key_value_heads", json!(0)),
+        ("phi-bf16", "qk_layernorm", json!(true)),
+        ("recurrent-gemma-bf16", "block_types", json!([])),
+        ("recurrent-gemma-bf16", "intermediate_size", json!(0)),
+    ] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/adapter_fixtures").join(fixture);
+        let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+        let mut config: Value = serde_json::from_str(&config).unwrap();
+        config[field] = value;
+        let copy = with_file(&folder, "config.json", config.to_string().as_bytes());
+        let checked = check_model(&ModelSource::Folder(copy.path().to_owned()), &EngineOptions::default());
+        let error = checked.unwrap_err().to_string();
+        assert!(error.contains(&format!("`{field}`")), "{fixture}: {error}");
+    }
+}
+
+#[test]
 fn a_missing_tensor_is_named() {
     let folder = fixture(FIXTURES[0]);
     let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
@@ -124,4 +181,10 @@ fn a_missing_tensor_is_named() {
     let copy = with_file(&folder, "config.json", config.to_string().as_bytes());
     let error = try_model(copy.path()).unwrap_err();
     assert!(error.contains("model.layers.2."), "{error}");
+    let folder = adapter_fixtures().into_iter().find(|folder| folder.ends_with("olmo-bf16")).unwrap();
+    config = serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
+    config["num_hidden_layers"] = json!(3);
+    let copy = with_file(&folder, "config.json", config.to_string().as_bytes());
+    let error = try_model(copy.path()).unwrap_err();
+    assert!(error.contains("`model.layers.2."), "{error}");
 }

@@ -1,14 +1,31 @@
 //! `gac models`: what can be run.
 
+use gac_inference::{Backend, model_types};
+use serde::Serialize;
+
 use crate::Outcome;
 use crate::args::{ModelsArgs, ModelsCommand};
 use crate::printer::Printer;
 
-/// Lists the architectures, one `model_type` a line.
+/// A line of the list.
+#[derive(Serialize)]
+struct Architecture {
+    model_type: &'static str,
+    backend: Backend,
+}
+
+/// Lists the architectures, one `model_type` a line, with what computes it.
 pub(crate) fn models(args: &ModelsArgs, printer: &mut Printer) -> Outcome {
     let ModelsCommand::List { json } = args.command;
-    let architectures: Vec<&str> = gac_inference::architectures().collect();
-    let text = if json { serde_json::to_string_pretty(&architectures)? } else { architectures.join("\n") };
-    printer.data(&format!("{text}\n"))?;
+    let architectures: Vec<Architecture> =
+        model_types().into_iter().map(|(model_type, backend)| Architecture { model_type, backend }).collect();
+    if json {
+        printer.data(&format!("{}\n", serde_json::to_string_pretty(&architectures)?))?;
+        return Ok(());
+    }
+    let widest = architectures.iter().map(|architecture| architecture.model_type.len()).max().unwrap_or(0);
+    for Architecture { model_type, backend } in &architectures {
+        printer.data(&format!("{model_type:<widest$}  {backend}\n"))?;
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use gac_ensemble::{Ensemble, EnsembleError, Gating, LogLikelihoodRequest, Member, Overlong, PromptEncoding, Weights};
-use gac_inference::{Engine, LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, score_tokens};
+use gac_inference::{LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, load_model, score_tokens};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -50,10 +50,10 @@ pub(crate) fn score(args: &ScoreArgs, printer: &mut Printer) -> Outcome {
     let lines = read(&args.input)?;
     let output = jsonl::Output::create(&args.output)?;
     let source = ModelSource::parse(&args.model)?;
-    let mut engine = Engine::load(&source, &engine_options(&args.compute))?;
+    let mut model = load_model(&source, &engine_options(&args.compute))?;
     // Lines of ids need no tokenizer: the file may be missing.
     let needs_tokenizer = lines.iter().any(|line| !matches!(line.query, Query::Tokens { .. }));
-    let rows = engine.limits().vocabulary;
+    let rows = model.limits().vocabulary;
     let tokenizer = needs_tokenizer.then(|| Tokenizer::load(&source, Some(rows)).map(Arc::new)).transpose()?;
     let bar = counter(printer, "scoring", lines.len());
     let mut scores: Vec<Option<TokenScores>> = Vec::with_capacity(lines.len());
@@ -65,12 +65,12 @@ pub(crate) fn score(args: &ScoreArgs, printer: &mut Printer) -> Outcome {
             }
             _ => None,
         };
-        let score = ids.map(|ids| sequence(&mut engine, &ids).with_context(|| place(line.number, &args.input)));
+        let score = ids.map(|ids| sequence(model.as_mut(), &ids).with_context(|| place(line.number, &args.input)));
         bar.inc(u64::from(score.is_some()));
         scores.push(score.transpose()?);
     }
     if let Some(tokenizer) = tokenizer {
-        let member = Member { name: args.model.clone(), model: Box::new(engine), tokenizer };
+        let member = Member { name: args.model.clone(), model, tokenizer };
         pairs(member, &lines, &mut scores, args, &|| bar.inc(1))?;
     }
     bar.finish_and_clear();
@@ -94,9 +94,9 @@ fn read(path: &Path) -> Result<Vec<Line>, Failure> {
         .collect()
 }
 
-fn sequence(engine: &mut Engine, ids: &[TokenId]) -> anyhow::Result<TokenScores> {
+fn sequence(model: &mut dyn LanguageModel, ids: &[TokenId]) -> anyhow::Result<TokenScores> {
     anyhow::ensure!(!ids.is_empty(), "there are no tokens; at least one is needed");
-    Ok(score_tokens(engine, ids)?)
+    Ok(score_tokens(model, ids)?)
 }
 
 /// Scores the lines with context and continuation, many at a time, with lm-evaluation-harness's split into ids.

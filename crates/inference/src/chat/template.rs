@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use super::date::UnixTime;
 use super::functions::{prepare, set_time};
 use crate::checkpoint::files::{CheckpointError, ModelSource, read_json};
+use crate::checkpoint::gguf::Gguf;
 
 /// Who says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,11 +51,14 @@ const SPECIAL: [&str; 5] = ["bos_token", "eos_token", "unk_token", "pad_token", 
 
 impl ChatTemplate {
     /// The template of a checkpoint: `chat_template.jinja`, or else what `tokenizer_config.json` has under
-    /// `chat_template` (of several, the one called `default`).
+    /// `chat_template` (of several, the one called `default`). A GGUF file has it in its metadata.
     ///
     /// # Errors
     /// When a file is damaged, there is no template, or it is no Jinja.
     pub fn load(source: &ModelSource) -> Result<Self, ChatError> {
+        if let ModelSource::Gguf(path) = source {
+            return Self::of_gguf(&Gguf::open(path)?);
+        }
         let config: Json = match source.find("tokenizer_config.json")? {
             Some(path) => read_json(&path)?,
             None => Json::Null,
@@ -73,6 +77,19 @@ impl ChatTemplate {
             Some((name.to_owned(), token.to_owned()))
         });
         Self::new(&text, special.collect()).map_err(|reason| ChatError::Syntax { model: source.to_string(), reason })
+    }
+
+    fn of_gguf(gguf: &Gguf) -> Result<Self, ChatError> {
+        let model = gguf.path().display().to_string();
+        let Some(text) = gguf.text("tokenizer.chat_template") else { return Err(ChatError::NoTemplate { model }) };
+        let tokens = gguf.texts("tokenizer.ggml.tokens").unwrap_or_default();
+        // In the order of the names, under the format's own (one of them misspelt).
+        let keys = ["bos", "eos", "unknown", "padding", "seperator"];
+        let special = SPECIAL.iter().zip(keys).filter_map(|(&name, key)| {
+            let id = gguf.count(&format!("tokenizer.ggml.{key}_token_id"))?;
+            Some((name.to_owned(), (*tokens.get(usize::try_from(id).ok()?)?).to_owned()))
+        });
+        Self::new(text, special.collect()).map_err(|reason| ChatError::Syntax { model, reason })
     }
 
     /// A template from its text, with the `special` tokens that it may name (`bos_token` and its like).

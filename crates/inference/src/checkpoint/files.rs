@@ -202,6 +202,16 @@ pub enum CheckpointError {
         /// Shape by the configuration.
         expected: Vec<usize>,
     },
+    /// Weights were to be quantised that the native decoder does not run.
+    #[error(
+        "a model of type `{architecture}` runs through candle-transformers, which cannot quantise it to {quantization}"
+    )]
+    NotQuantisable {
+        /// The `model_type`.
+        architecture: String,
+        /// What was asked for.
+        quantization: String,
+    },
     /// A weight is stored in a type that is not supported.
     #[error("tensor `{tensor}` of `{model}` is stored as {found}; supported are f32, f16 and bf16")]
     TensorType {
@@ -235,6 +245,9 @@ impl CheckpointError {
             }
             Self::UnknownArchitecture { .. } => {
                 "`model_type` in config.json names the architecture; `gac models list` shows those that run"
+            }
+            Self::NotQuantisable { .. } => {
+                "leave the quantisation out, or take a model that `gac models list` calls native"
             }
             Self::TensorShape { .. } | Self::TensorType { .. } | Self::Config { .. } => {
                 "do config.json and the weights belong together, and are they in f32, f16 or bf16?"

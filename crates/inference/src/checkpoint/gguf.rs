@@ -10,7 +10,6 @@ use std::sync::Mutex;
 use candle_core::quantized::QTensor;
 use candle_core::quantized::gguf_file::{Content, Value};
 use candle_core::{Device, Tensor};
-use serde_json::{Map, json};
 
 use super::files::CheckpointError;
 use super::weights::Header;
@@ -93,71 +92,20 @@ impl Gguf {
         self.content.tensor(&mut *file, name, device)
     }
 
-    /// What `config.json` would say.
-    ///
-    /// # Errors
-    /// For an architecture that is not read from GGUF, or a field that is missing.
-    pub(crate) fn config(&self) -> Result<serde_json::Value, CheckpointError> {
-        let architecture = self.text("general.architecture").unwrap_or_default();
-        if !ARCHITECTURES.contains(&architecture) {
-            return Err(CheckpointError::UnknownArchitecture {
-                name: architecture.to_owned(),
-                path: format!("{} (GGUF)", self.path.display()),
-                known: ARCHITECTURES.to_vec(),
-            });
-        }
-        let mut config = Map::new();
-        config.insert("model_type".to_owned(), json!(architecture));
-        let vocabulary =
-            self.content.tensor_infos.get("token_embd.weight").and_then(|info| info.shape.dims().first().copied());
-        let vocabulary = vocabulary.ok_or_else(|| self.problem("token_embd.weight", "is not there"))?;
-        config.insert("vocab_size".to_owned(), json!(vocabulary));
-        for (field, key, needed) in [
-            ("hidden_size", "embedding_length", true),
-            ("intermediate_size", "feed_forward_length", true),
-            ("num_hidden_layers", "block_count", true),
-            ("num_attention_heads", "attention.head_count", true),
-            ("num_key_value_heads", "attention.head_count_kv", false),
-            ("head_dim", "attention.key_length", false),
-            ("max_position_embeddings", "context_length", false),
-            ("sliding_window", "attention.sliding_window", false),
-        ] {
-            match self.count(&format!("{architecture}.{key}")) {
-                Some(value) => drop(config.insert(field.to_owned(), json!(value))),
-                None if needed => return Err(self.problem(field, format!("is missing (`{architecture}.{key}`)"))),
-                None => {}
-            }
-        }
-        for (field, key) in [("rms_norm_eps", "attention.layer_norm_rms_epsilon"), ("rope_theta", "rope.freq_base")] {
-            if let Some(value) = self.number(&format!("{architecture}.{key}")) {
-                config.insert(field.to_owned(), json!(value));
-            }
-        }
-        if let Some(kind) = self.text(&format!("{architecture}.rope.scaling.type")).filter(|kind| *kind != "none") {
-            let number = |key: &str| self.number(&format!("{architecture}.rope.scaling.{key}"));
-            let original = number("original_context_length");
-            let mut scaling = json!({"rope_type": kind, "factor": number("factor")});
-            if let Some(original) = original {
-                scaling["original_max_position_embeddings"] = json!(original);
-            }
-            config.insert("rope_scaling".to_owned(), scaling);
-        }
-        Ok(config.into())
+    /// Rows of the embedding.
+    pub(super) fn rows(&self) -> Option<usize> {
+        self.content.tensor_infos.get("token_embd.weight")?.shape.dims().first().copied()
     }
 
-    /// Divisors of the rotary frequencies, which Llama 3.1's conversion stores as a tensor.
-    pub(crate) fn rope_divisors(&self) -> candle_core::Result<Option<Vec<f64>>> {
-        const NAME: &str = "rope_freqs.weight";
-        if !self.has(NAME) {
+    /// The values of a tensor of one dimension; none where it is not there.
+    pub(crate) fn values(&self, name: &str) -> candle_core::Result<Option<Vec<f64>>> {
+        if !self.has(name) {
             return Ok(None);
         }
-        let divisors: Tensor = self.tensor(NAME, &Device::Cpu)?.dequantize(&Device::Cpu)?;
-        Ok(Some(divisors.to_vec1::<f32>()?.into_iter().map(f64::from).collect()))
+        let values: Tensor = self.tensor(name, &Device::Cpu)?.dequantize(&Device::Cpu)?;
+        Ok(Some(values.to_vec1::<f32>()?.into_iter().map(f64::from).collect()))
     }
 }
-
-/// The values of `general.architecture` that are read.
-const ARCHITECTURES: [&str; 3] = ["llama", "qwen2", "qwen3"];
 
 fn number(value: &Value) -> Option<f64> {
     Some(match *value {

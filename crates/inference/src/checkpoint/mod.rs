@@ -4,5 +4,6 @@ pub(crate) mod artifacts;
 pub(crate) mod config;
 pub(crate) mod files;
 pub(crate) mod gguf;
+mod gguf_config;
 pub(crate) mod hub;
 pub(crate) mod weights;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Shape, Tensor};
 use safetensors::Dtype;
@@ -189,6 +189,28 @@ impl Weights {
                 Ok(LinearWeight::Plain(plain.map_err(|source| self.unreadable(&source))?))
             }
         }
+    }
+
+    /// The matrices that the tensor `name` of shape `(count, output, input)` consists of, each as it is stored.
+    pub(crate) fn stack(
+        &self,
+        name: &str,
+        (count, output, input): (usize, usize, usize),
+    ) -> Result<Vec<LinearWeight>, CheckpointError> {
+        let matrices: candle_core::Result<Vec<LinearWeight>> = match self.linear(name, (count, output, input))? {
+            LinearWeight::Plain(all) => (0..count).map(|at| Ok(LinearWeight::Plain(all.get(at)?.copy()?))).collect(),
+            LinearWeight::Quantised(all) => all.data().and_then(|data| {
+                // Blocks are parts of rows, so every matrix is as many bytes.
+                let bytes = (data.len() / count).max(1);
+                data.chunks_exact(bytes)
+                    .map(|part| {
+                        let storage = QStorage::from_data(part.into(), &self.device, all.dtype())?;
+                        Ok(LinearWeight::Quantised(QTensor::new(storage, (output, input))?))
+                    })
+                    .collect()
+            }),
+        };
+        matrices.map_err(|source| self.unreadable(&source))
     }
 
     /// How linear layers are quantised.

@@ -16,6 +16,14 @@ pub(crate) struct Linear {
     bias: Option<Tensor>,
 }
 
+/// Tensors one after the other.
+fn join(weights: &Weights, tensors: &[Tensor]) -> std::result::Result<Tensor, CheckpointError> {
+    match tensors {
+        [one] => Ok(one.clone()),
+        _ => Tensor::cat(tensors, 0).map_err(|source| weights.unreadable(&source)),
+    }
+}
+
 /// `(output, input)`.
 enum Weight {
     Plain(Tensor),
@@ -40,32 +48,35 @@ impl Linear {
         input: usize,
         bias: bool,
     ) -> std::result::Result<Self, CheckpointError> {
-        let join = |tensors: &[Tensor]| match tensors {
-            [one] => Ok(one.clone()),
-            _ => Tensor::cat(tensors, 0).map_err(|source| weights.unreadable(&source)),
-        };
+        let values = names.iter().map(|(name, output)| weights.linear(&format!("{name}.weight"), (*output, input)));
+        let linear = Self::of(weights, values.collect::<std::result::Result<_, _>>()?)?;
+        if !bias {
+            return Ok(linear);
+        }
+        let biases = names.iter().map(|(name, output)| weights.get(&format!("{name}.bias"), *output));
+        let bias = join(weights, &biases.collect::<std::result::Result<Vec<_>, _>>()?)?;
+        Ok(Self { bias: Some(bias), ..linear })
+    }
+
+    /// One layer of several over the same input, their outputs side by side.
+    pub(crate) fn of(weights: &Weights, values: Vec<LinearWeight>) -> std::result::Result<Self, CheckpointError> {
         let (mut plain, mut parts) = (Vec::new(), Vec::new());
-        for (name, output) in names {
-            match weights.linear(&format!("{name}.weight"), (*output, input))? {
+        for value in values {
+            match value {
                 LinearWeight::Plain(weight) => plain.push(weight),
                 LinearWeight::Quantised(weight) => {
                     let weight = QMatMul::from_qtensor(weight).map_err(|source| weights.unreadable(&source))?;
                     if !plain.is_empty() {
-                        parts.push(Weight::Plain(join(&std::mem::take(&mut plain))?));
+                        parts.push(Weight::Plain(join(weights, &std::mem::take(&mut plain))?));
                     }
                     parts.push(Weight::Quantised(weight));
                 }
             }
         }
         if !plain.is_empty() {
-            parts.push(Weight::Plain(join(&plain)?));
+            parts.push(Weight::Plain(join(weights, &plain)?));
         }
-        if !bias {
-            return Ok(Self { parts, bias: None });
-        }
-        let biases = names.iter().map(|(name, output)| weights.get(&format!("{name}.bias"), *output));
-        let bias = Some(join(&biases.collect::<std::result::Result<Vec<_>, _>>()?)?);
-        Ok(Self { parts, bias })
+        Ok(Self { parts, bias: None })
     }
 
     /// The layer with its rows, of weight and bias alike, put in another order.

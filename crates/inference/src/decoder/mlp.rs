@@ -5,9 +5,9 @@ use candle_nn::ops::{sigmoid, silu};
 
 use super::fused::SiluTimesOp;
 use super::layers::Linear;
-use crate::checkpoint::config::{Activation, DecoderConfig, ExpertsConfig, GateUp, MlpConfig};
+use crate::checkpoint::config::{Activation, DecoderConfig, Experts as Stored, ExpertsConfig, GateUp, MlpConfig};
 use crate::checkpoint::files::CheckpointError;
-use crate::checkpoint::weights::Weights;
+use crate::checkpoint::weights::{LinearWeight, Weights};
 
 type Loaded<T> = std::result::Result<T, CheckpointError>;
 
@@ -99,26 +99,49 @@ impl Experts {
     fn load(config: &DecoderConfig, weights: &Weights, prefix: &str, experts: &ExpertsConfig) -> Loaded<Self> {
         let (hidden, names) = (config.hidden, &config.names);
         let finish = |linear: Linear| linear.quantised(weights.quantization()).map_err(|e| weights.unreadable(&e));
-        let mlp = |prefix: &str, width: usize, [gate, up, down]: [&str; 3]| {
-            let parts = [(format!("{prefix}.{gate}"), width), (format!("{prefix}.{up}"), width)];
+        let joined = |gate_up: Vec<LinearWeight>, down: LinearWeight| {
             Ok(GatedMlp {
-                gate_up: finish(Linear::load_joined(weights, &parts, hidden, false)?)?,
-                down: finish(Linear::load(weights, &format!("{prefix}.{down}"), (width, hidden), false)?)?,
+                gate_up: finish(Linear::of(weights, gate_up)?)?,
+                down: finish(Linear::of(weights, vec![down])?)?,
                 activation: config.activation,
             })
+        };
+        let mlp = |prefix: &str, width: usize, [gate, up, down]: [&str; 3]| {
+            let part = |name: &str, shape: (usize, usize)| weights.linear(&format!("{prefix}.{name}.weight"), shape);
+            let gate_up = vec![part(gate, (width, hidden))?, part(up, (width, hidden))?];
+            joined(gate_up, part(down, (hidden, width))?)
+        };
+        let (count, width) = (experts.experts, experts.intermediate);
+        let mlps = match names.experts {
+            Stored::Numbered(under, parts) => {
+                (0..count).map(|e| mlp(&format!("{prefix}.{under}.{e}"), width, parts)).collect::<Loaded<_>>()?
+            }
+            Stored::Stacked(parts) => {
+                let [gate, up, down] = parts.map(|part| format!("{prefix}.{part}.weight"));
+                let gates = weights.stack(&gate, (count, width, hidden))?;
+                let ups = weights.stack(&up, (count, width, hidden))?;
+                let downs = weights.stack(&down, (count, hidden, width))?;
+                let each = gates.into_iter().zip(ups).zip(downs);
+                each.map(|((gate, up), down)| joined(vec![gate, up], down)).collect::<Loaded<_>>()?
+            }
         };
         let shared = experts
             .shared
             .map(|width| -> Loaded<_> {
-                let gate = Linear::load(weights, &format!("{prefix}.mlp.shared_expert_gate"), (hidden, 1), false)?;
-                Ok((mlp(&format!("{prefix}.mlp.shared_expert"), width, names.expert)?, gate))
+                let name = format!("{prefix}.{}", names.shared_gate);
+                let gate = match names.experts {
+                    Stored::Numbered(..) => Linear::load(weights, &name, (hidden, 1), false)?,
+                    Stored::Stacked(_) => {
+                        let row = weights.get(&format!("{name}.weight"), hidden)?.unsqueeze(0);
+                        Linear::tied(row.map_err(|e| weights.unreadable(&e))?)
+                    }
+                };
+                Ok((mlp(prefix, width, names.shared_expert)?, gate))
             })
             .transpose()?;
         Ok(Self {
             router: Linear::load(weights, &format!("{prefix}.{}", names.router), (hidden, experts.experts), false)?,
-            mlps: (0..experts.experts)
-                .map(|e| mlp(&format!("{prefix}.{}.{e}", names.experts), experts.intermediate, names.expert))
-                .collect::<Loaded<_>>()?,
+            mlps,
             shared,
             active: experts.active,
             renormalise: experts.renormalise,

@@ -26,6 +26,17 @@ const SPLITS: [(&str, &str); 4] = [
     ("default", r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"),
 ];
 
+/// Other values of `tokenizer.ggml.pre` that cut text in one of these ways, as llama.cpp has it.
+const ALIASES: [(&str, &str); 7] = [
+    ("gpt-2", "default"),
+    ("olmo", "default"),
+    ("starcoder", "smollm"),
+    ("refact", "smollm"),
+    ("command-r", "smollm"),
+    ("dbrx", "llama-bpe"),
+    ("stablelm2", "qwen2"),
+];
+
 /// The `tokenizer.json` that a file's metadata describe.
 ///
 /// # Errors
@@ -78,17 +89,17 @@ fn byte_level(gguf: &Gguf, vocabulary: &serde_json::Map<String, Value>) -> Resul
     let field = "tokenizer.ggml.merges";
     let merges = gguf.texts(field).ok_or_else(|| gguf.problem(field, "is missing"))?;
     let pre = gguf.text("tokenizer.ggml.pre").unwrap_or("default");
-    let name = if pre == "gpt-2" { "default" } else { pre };
+    let name = ALIASES.iter().find(|(alias, _)| *alias == pre).map_or(pre, |(_, name)| name);
     let Some((_, split)) = SPLITS.iter().find(|(known, _)| *known == name) else {
-        let known: Vec<&str> = SPLITS.iter().map(|(known, _)| *known).collect();
+        let known: Vec<&str> = SPLITS.iter().chain(&ALIASES).map(|(known, _)| *known).collect();
         return Err(gguf.problem("tokenizer.ggml.pre", format!("is `{pre}`; known are {}", known.join(", "))));
     };
     Ok(json!({
         "version": "1.0",
         "model": {"type": "BPE", "vocab": vocabulary, "merges": merges, "ignore_merges": pre == "llama-bpe",
                   "byte_fallback": false, "fuse_unk": false},
-        // Of the ways known here, only Qwen's composes characters first.
-        "normalizer": if pre == "qwen2" { json!({"type": "NFC"}) } else { Value::Null },
+        // Of the tokenizers known here, Qwen's and Cohere's compose characters first.
+        "normalizer": if ["qwen2", "command-r"].contains(&pre) { json!({"type": "NFC"}) } else { Value::Null },
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
             {"type": "Split", "pattern": {"Regex": split}, "behavior": "Isolated", "invert": false},
             {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
@@ -154,6 +165,14 @@ fn merges(ids: &HashMap<&str, usize>, scores: &[f64]) -> Vec<[String; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_alias_is_of_a_way_to_cut_text_that_is_known() {
+        for (alias, name) in ALIASES {
+            assert!(SPLITS.iter().any(|(known, _)| *known == name), "{alias}");
+            assert!(SPLITS.iter().all(|(known, _)| *known != alias), "{alias}");
+        }
+    }
 
     #[test]
     fn merges_come_in_the_order_of_the_pieces_scores() {

@@ -199,10 +199,20 @@ pub(crate) struct Names {
     pub(crate) gate_up: GateUp,
     pub(crate) down: &'static str,
     pub(crate) router: &'static str,
-    /// Prefix of the experts, each numbered.
-    pub(crate) experts: &'static str,
-    /// Gate, up and down projection of an expert.
-    pub(crate) expert: [&'static str; 3],
+    pub(crate) experts: Experts,
+    /// Gate, up and down projection of the expert that every token goes to.
+    pub(crate) shared_expert: [&'static str; 3],
+    /// How much it counts: `(1, H)`, in GGUF files `(H,)`.
+    pub(crate) shared_gate: &'static str,
+}
+
+/// How experts are stored: their gate, up and down projections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Experts {
+    /// Each on its own, numbered under a prefix.
+    Numbered(&'static str, [&'static str; 3]),
+    /// Those of all experts one upon the other: `(experts, output, input)`.
+    Stacked([&'static str; 3]),
 }
 
 /// How queries, keys and values are stored.
@@ -243,8 +253,9 @@ impl Names {
         gate_up: GateUp::Separate("mlp.gate_proj", "mlp.up_proj"),
         down: "mlp.down_proj",
         router: "mlp.gate",
-        experts: "mlp.experts",
-        expert: ["gate_proj", "up_proj", "down_proj"],
+        experts: Experts::Numbered("mlp.experts", ["gate_proj", "up_proj", "down_proj"]),
+        shared_expert: ["mlp.shared_expert.gate_proj", "mlp.shared_expert.up_proj", "mlp.shared_expert.down_proj"],
+        shared_gate: "mlp.shared_expert_gate",
     };
 
     /// Those of GGUF files.
@@ -263,6 +274,9 @@ impl Names {
         mlp_post_norm: "post_ffw_norm",
         gate_up: GateUp::Separate("ffn_gate", "ffn_up"),
         down: "ffn_down",
-        ..Self::LLAMA
+        router: "ffn_gate_inp",
+        experts: Experts::Stacked(["ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"]),
+        shared_expert: ["ffn_gate_shexp", "ffn_up_shexp", "ffn_down_shexp"],
+        shared_gate: "ffn_gate_inp_shexp",
     };
 }

@@ -88,14 +88,17 @@ impl DecoderConfig {
         let kind = serde_json::from_value(config.clone()).map_err(unreadable)?;
         let mut decoder =
             Self::of_kind(kind, gguf.path(), || serde_json::from_value(config.clone()).map_err(unreadable))?;
-        decoder.names = Names::GGUF;
+        let family = gguf.family()?;
+        decoder.names = Names::of_gguf(family.architecture);
         decoder.tied_embeddings = None;
+        if decoder.norm.kind == NormKind::RmsFromOne {
+            // The converter adds the one.
+            decoder.norm.kind = NormKind::Rms;
+        }
         for rope in &mut decoder.ropes {
-            if gguf.text("general.architecture") == Some("llama") {
-                // The converter reorders Llama's queries and keys for neighbouring pairs.
-                rope.style = RopeStyle::Pairs;
-            }
-            let divisors = gguf.rope_divisors().map_err(|e| gguf.problem("rope_freqs.weight", e.to_string()))?;
+            rope.style = family.style.unwrap_or(rope.style);
+            let divisors =
+                gguf.values("rope_freqs.weight").map_err(|e| gguf.problem("rope_freqs.weight", e.to_string()))?;
             if let Some(divisors) = divisors {
                 if divisors.len() != rope.width / 2 {
                     let problem = format!("has {} values, must have {}", divisors.len(), rope.width / 2);

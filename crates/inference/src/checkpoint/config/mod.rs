@@ -11,7 +11,7 @@ pub use decoder::{
     Activation, Biases, Block, Caps, DecoderConfig, ExpertsConfig, LayerConfig, MlpConfig, Multipliers, NormConfig,
     NormKind, QueryKeyNorm,
 };
-pub(crate) use decoder::{GateUp, Projections};
+pub(crate) use decoder::{Experts, GateUp, Projections};
 pub use family::architectures;
 pub(crate) use raw::{EndIds, Ids};
 pub use rope::{RopeConfig, RopeScaling, RopeStyle};

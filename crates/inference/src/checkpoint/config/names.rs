@@ -1,7 +1,23 @@
 //! How the architectures call their tensors.
 
-use super::decoder::{GateUp, Names, Projections};
+use super::decoder::{Experts, GateUp, Names, Projections};
 use super::family::Family;
+
+impl Names {
+    /// Names of tensors in GGUF files of an architecture.
+    pub(super) fn of_gguf(architecture: &str) -> Self {
+        let usual = Self::GGUF;
+        match architecture {
+            "glm4" => Self { gate_up: GateUp::Joined("ffn_up"), ..usual },
+            "phi3" => Self { projections: Projections::Joined("attn_qkv"), gate_up: GateUp::Joined("ffn_up"), ..usual },
+            "gptneox" => {
+                Self { projections: Projections::Joined("attn_qkv"), gate_up: GateUp::Separate("", "ffn_up"), ..usual }
+            }
+            "starcoder2" => Self { gate_up: GateUp::Separate("", "ffn_up"), ..usual },
+            _ => usual,
+        }
+    }
+}
 
 impl Family {
     /// Names of tensors in safetensors files.
@@ -47,8 +63,7 @@ impl Family {
             Self::StableLm => Names { query_norm: "self_attn.q_layernorm", key_norm: "self_attn.k_layernorm", ..llama },
             Self::Mixtral => Names {
                 router: "block_sparse_moe.gate",
-                experts: "block_sparse_moe.experts",
-                expert: ["w1", "w3", "w2"],
+                experts: Experts::Numbered("block_sparse_moe.experts", ["w1", "w3", "w2"]),
                 ..llama
             },
             _ => llama,

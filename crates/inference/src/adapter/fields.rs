@@ -1,0 +1,296 @@
+//! `config.json` for candle-transformers: fields are checked before its code, which divides by some, sees them.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::checkpoint::files::CheckpointError;
+
+/// Longest sequence that rotary tables are made for.
+const LONGEST: usize = 1 << 17;
+/// Widest head: with [`LONGEST`] it bounds the memory of rotary tables.
+const WIDEST_HEAD: usize = 1024;
+
+/// The fields of a configuration, in the style of transformers 4.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    json: Map<String, Value>,
+    path: String,
+}
+
+/// The sizes that most models have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    pub(super) vocabulary: usize,
+    pub(super) hidden: usize,
+    pub(super) layers: usize,
+    pub(super) heads: usize,
+    pub(super) kv_heads: usize,
+    /// `head_dim`, or the hidden size over the heads.
+    pub(super) head_dim: usize,
+    pub(super) context: usize,
+}
+
+impl Sizes {
+    /// Bytes of keys and values of one token in `layers` layers of attention, in f32.
+    pub(super) fn cache_bytes(self, layers: usize) -> usize {
+        2 * layers * self.kv_heads * self.head_dim * size_of::<f32>()
+    }
+}
+
+impl Fields {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not a table in JSON.
+    pub(crate) fn read(path: &Path) -> Result<Self, CheckpointError> {
+        let unreadable = |reason: String| CheckpointError::Unreadable { path: path.display().to_string(), reason };
+        let text = std::fs::read_to_string(path).map_err(|source| unreadable(source.to_string()))?;
+        let json = serde_json::from_str(&without_infinities(&text)).map_err(|source| unreadable(source.to_string()))?;
+        Ok(Self { json: in_old_style(json), path: path.display().to_string() })
+    }
+
+    /// The error for a field.
+    pub(super) fn problem(&self, field: &'static str, problem: impl Into<String>) -> CheckpointError {
+        CheckpointError::Config { field, path: self.path.clone(), problem: problem.into() }
+    }
+
+    /// `model_type`, empty where it is missing.
+    pub(crate) fn model_type(&self) -> &str {
+        self.get("model_type").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A field's value; null is as good as missing.
+    pub(super) fn get(&self, field: &str) -> Option<&Value> {
+        self.json.get(field).filter(|value| !value.is_null())
+    }
+
+    /// Sets a field that candle's configuration wants.
+    pub(super) fn set(&mut self, field: &str, value: impl Into<Value>) {
+        self.json.insert(field.to_owned(), value.into());
+    }
+
+    /// Takes a field away.
+    pub(super) fn remove(&mut self, field: &str) {
+        self.json.remove(field);
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn count(&self, field: &'static str, within: RangeInclusive<usize>) -> Result<usize, CheckpointError> {
+        let value = self.get(field).ok_or_else(|| self.problem(field, "is missing"))?;
+        let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
+        count.filter(|count| within.contains(count)).ok_or_else(|| {
+            self.problem(field, format!("is {value}, must be within {}..={}", within.start(), within.end()))
+        })
+    }
+
+    /// As [`count`](Self::count), with a default.
+    pub(super) fn count_or(
+        &self,
+        field: &'static str,
+        default: usize,
+        within: RangeInclusive<usize>,
+    ) -> Result<usize, CheckpointError> {
+        if self.get(field).is_some() { self.count(field, within) } else { Ok(default) }
+    }
+
+    /// A positive number, with a default.
+    pub(super) fn number_or(&self, field: &'static str, default: f64) -> Result<f64, CheckpointError> {
+        let Some(value) = self.get(field) else { return Ok(default) };
+        value
+            .as_f64()
+            .filter(|number| number.is_finite() && *number > 0.0)
+            .ok_or_else(|| self.problem(field, format!("is {value}, must be a positive number")))
+    }
+
+    /// True or false, with a default.
+    pub(super) fn flag_or(&self, field: &'static str, default: bool) -> Result<bool, CheckpointError> {
+        let Some(value) = self.get(field) else { return Ok(default) };
+        value.as_bool().ok_or_else(|| self.problem(field, format!("is {value}, must be true or false")))
+    }
+
+    /// Refuses any value but `known`, the one that candle's code has built in. The field may be missing.
+    pub(super) fn only(&self, field: &'static str, known: impl Into<Value>) -> Result<(), CheckpointError> {
+        self.one_of(field, &[known.into()])
+    }
+
+    /// As [`only`](Self::only), with several that mean the same.
+    pub(super) fn one_of(&self, field: &'static str, known: &[Value]) -> Result<(), CheckpointError> {
+        let Some(value) = self.get(field) else { return Ok(()) };
+        let same = |known: &Value| known == value || (known.is_number() && known.as_f64() == value.as_f64());
+        if known.iter().any(same) {
+            return Ok(());
+        }
+        let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+        Err(self.problem(field, format!("is {value}; candle-transformers runs {} alone", known.join(", "))))
+    }
+
+    /// Refuses a field that candle's code ignores.
+    pub(super) fn absent(&self, field: &'static str) -> Result<(), CheckpointError> {
+        match self.get(field) {
+            None => Ok(()),
+            Some(value) => Err(self.problem(field, format!("is {value}; candle-transformers runs null alone"))),
+        }
+    }
+
+    /// The sizes under their usual names.
+    pub(super) fn sizes(&self) -> Result<Sizes, CheckpointError> {
+        let heads = self.count("num_attention_heads", 1..=1 << 12)?;
+        let hidden = self.count("hidden_size", 1..=1 << 17)?;
+        if self.get("head_dim").is_none() && !hidden.is_multiple_of(heads) {
+            return Err(self.problem("hidden_size", format!("is {hidden}, must be a multiple of the {heads} heads")));
+        }
+        let kv_heads = self.count_or("num_key_value_heads", heads, 1..=heads)?;
+        if !heads.is_multiple_of(kv_heads) {
+            return Err(self.problem("num_key_value_heads", format!("is {kv_heads}, must divide the {heads} heads")));
+        }
+        let head_dim = self.count_or("head_dim", hidden / heads, 2..=WIDEST_HEAD)?;
+        if !head_dim.is_multiple_of(2) || !(2..=WIDEST_HEAD).contains(&head_dim) {
+            return Err(self.problem("head_dim", format!("is {head_dim}, must be even and within 2..={WIDEST_HEAD}")));
+        }
+        Ok(Sizes {
+            vocabulary: self.count("vocab_size", 1..=1 << 24)?,
+            hidden,
+            layers: self.count("num_hidden_layers", 1..=1024)?,
+            heads,
+            kv_heads,
+            head_dim,
+            context: self.count_or("max_position_embeddings", 2048, 1..=usize::MAX)?.min(LONGEST),
+        })
+    }
+
+    /// Refuses a width of a head that is not the hidden size over the heads, for models that assume it.
+    pub(super) fn usual_heads(&self, sizes: Sizes) -> Result<(), CheckpointError> {
+        if sizes.head_dim * sizes.heads == sizes.hidden {
+            return Ok(());
+        }
+        let Sizes { head_dim, heads, hidden, .. } = sizes;
+        Err(self.problem("head_dim", format!("is {head_dim}, must be the hidden size {hidden} over {heads} heads")))
+    }
+
+    /// The configuration as candle declares it.
+    pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, CheckpointError> {
+        serde_json::from_value(Value::Object(self.json.clone())).map_err(|source| self.unreadable(source))
+    }
+
+    fn unreadable(&self, reason: impl Display) -> CheckpointError {
+        CheckpointError::Unreadable { path: self.path.clone(), reason: reason.to_string() }
+    }
+}
+
+/// Python writes `Infinity` and `NaN` where JSON has no such numbers: they become null.
+fn without_infinities(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for (index, part) in split_strings(text).enumerate() {
+        if index % 2 == 1 {
+            plain.push_str(part);
+        } else {
+            plain.push_str(&part.replace("-Infinity", "null").replace("Infinity", "null").replace("NaN", "null"));
+        }
+    }
+    plain
+}
+
+/// The text in pieces: outside of strings, a string with its quotes, outside, ...
+fn split_strings(text: &str) -> impl Iterator<Item = &str> {
+    let (mut rest, mut inside) = (text, false);
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = if inside { end_of_string(rest) } else { rest.find('"').unwrap_or(rest.len()) };
+        let (part, after) = rest.split_at(end);
+        (rest, inside) = (after, !inside);
+        Some(part)
+    })
+}
+
+/// Where the string that `text` begins with ends.
+fn end_of_string(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// `rope_parameters` of transformers 5 as transformers 4 said them.
+fn in_old_style(mut json: Map<String, Value>) -> Map<String, Value> {
+    if let Some(Value::Object(mut rope)) = json.remove("rope_parameters") {
+        for name in ["rope_theta", "partial_rotary_factor"] {
+            if let Some(value) = rope.remove(name) {
+                json.insert(name.to_owned(), value);
+            }
+        }
+        if rope.get("rope_type").is_some_and(|kind| kind != "default") {
+            json.insert("rope_scaling".to_owned(), Value::Object(rope));
+        }
+    }
+    if let Some(Value::Object(rope)) = json.get_mut("rope_scaling") {
+        let kind = rope.get("rope_type").or_else(|| rope.get("type")).cloned().unwrap_or(json!("default"));
+        rope.insert("type".to_owned(), kind.clone());
+        if kind == "default" {
+            json.remove("rope_scaling");
+        }
+    }
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(json: &Value) -> Fields {
+        Fields { json: in_old_style(json.as_object().unwrap().clone()), path: "config.json".to_owned() }
+    }
+
+    #[test]
+    fn pythons_infinities_are_null_but_not_within_strings() {
+        let text = r#"{"limit": [0.0, Infinity], "low": -Infinity, "name": "Infinity \" NaN", "x": NaN}"#;
+        let value: Value = serde_json::from_str(&without_infinities(text)).unwrap();
+        assert_eq!(value, json!({"limit": [0.0, null], "low": null, "name": "Infinity \" NaN", "x": null}));
+    }
+
+    #[test]
+    fn new_rope_parameters_become_old_ones() {
+        let new = fields(&json!({"rope_parameters": {"rope_type": "yarn", "rope_theta": 5.0, "factor": 2.0}}));
+        assert_eq!(new.get("rope_theta"), Some(&json!(5.0)));
+        assert_eq!(new.get("rope_scaling"), Some(&json!({"rope_type": "yarn", "type": "yarn", "factor": 2.0})));
+        assert!(fields(&json!({"rope_parameters": {"rope_type": "default"}})).absent("rope_scaling").is_ok());
+    }
+
+    #[test]
+    fn a_value_that_candle_ignores_is_refused_with_what_would_run() {
+        let config = fields(&json!({"alibi": true, "rope_theta": 10000}));
+        let error = config.only("alibi", false).unwrap_err().to_string();
+        assert!(error.contains("`alibi`") && error.contains("is true") && error.contains("runs false"), "{error}");
+        assert!(config.only("rope_theta", 10_000.0).is_ok() && config.only("missing", 1).is_ok());
+    }
+
+    #[test]
+    fn sizes_that_candle_would_divide_by_are_checked() {
+        let good = json!({"vocab_size": 9, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4});
+        assert_eq!(fields(&good).sizes().unwrap().head_dim, 8);
+        for (field, value) in [
+            ("num_attention_heads", json!(0)),
+            ("num_attention_heads", json!(3)),
+            ("num_key_value_heads", json!(3)),
+            ("num_hidden_layers", json!(0)),
+            ("hidden_size", json!(4)),
+            ("vocab_size", json!(-1)),
+            ("max_position_embeddings", json!(0)),
+        ] {
+            let mut bad = good.clone();
+            bad[field] = value;
+            assert!(fields(&bad).sizes().is_err(), "{bad}");
+        }
+    }
+}
