@@ -135,6 +135,8 @@ impl Angles {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
+
     use super::*;
 
     fn plain(theta: f64, width: usize) -> RopeConfig {
