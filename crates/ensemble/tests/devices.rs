@@ -121,7 +121,7 @@ fn members_on_different_devices_are_in_their_forwards_at_the_same_time() {
     assert_eq!(meeting.held(), 4);
 
     // Scoring, where contexts are read before their continuations.
-    let requests = [scoring("q", "xy"), scoring("q", "yx")];
+    let requests = [scoring("qxq", "xy"), scoring("qxq", "yx")];
     let mut sums = Vec::new();
     let mut score = |ensemble: &mut Ensemble| {
         ensemble.log_likelihood(&requests, BatchLimits { max_samples: 2 }, &mut |_, score| {
@@ -178,12 +178,15 @@ fn nothing_depends_on_where_members_are() {
     for round in 0..20 {
         let near: Vec<Script> = (0..3).map(|_| random_script(&mut random)).collect();
         let requests: Vec<_> = (0..5).map(|_| request(&random_prompt(&mut random), 10)).collect();
-        let choices: Vec<_> = requests
+        let mut choices: Vec<_> = requests
             .iter()
             .flat_map(|request| ["a", " cb", "é b"].map(|choice| scoring(&request.prompt, choice)))
             .collect();
         let gating = [Gating::EveryStep, common::gating(1, 0.4)][round % 2];
         let bench = |scripts: &[Script]| Bench::new(scripts, Weights::uniform(3), gating);
+        // Some tokenizers leave nothing of a choice: its beginning and the context's end are one piece.
+        choices.retain(|choice| bench(&near).try_score(std::slice::from_ref(choice), 1).is_ok());
+        assert!(choices.len() > 5, "{}", choices.len());
         let expected = bench(&near).generate(&requests, 5);
         // Room for one of them at a time, or for all.
         let longest = |member: usize| {
