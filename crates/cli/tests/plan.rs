@@ -54,11 +54,51 @@ fn a_dry_run_tells_documents_tokens_memory_union_and_time() {
 }
 
 #[test]
+fn a_dry_run_tells_which_layers_would_go_to_which_device() {
+    let dry = ["run", "recipes/mini.toml", "--dry-run", "--probe", "0", "--limit", "1", "--max-memory", "1GiB"];
+    let ran = gac(&[&dry[..], &["--device", "cuda:0,cuda:1"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for part in ["on cuda:0 (layers 0 to ", ", cuda:1 (layers ", "  cuda:0: weights ", "  cuda:1: weights "] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+    let json = gac(&[&dry[..], &["--device", "cpu,cpu", "--json"]].concat());
+    let plan: Value = serde_json::from_str(&json.stdout).unwrap();
+    let model = &plan["models"][0];
+    assert_eq!(model["device"], "cpu,cpu");
+    let shares = model["shares"].as_array().unwrap();
+    assert_eq!((shares.len(), &shares[0]["layers"][0]), (2, &Value::from(0)));
+    assert_eq!(shares[1]["layers"][0].as_u64(), shares[0]["layers"][1].as_u64().map(|last| last + 1));
+    // Both models on both, keys and values in at most what was allowed.
+    assert_eq!(plan["devices"].as_array().unwrap().len(), 1);
+    let cache = plan["devices"][0]["cache"].as_u64().unwrap();
+    assert!(cache <= 1 << 30 && cache > 1 << 29, "{cache}");
+}
+
+#[test]
+fn a_run_over_several_devices_records_them_and_gives_what_one_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |device: &str| {
+        let output = folder.path().join(device.replace(',', "-"));
+        let output_text = output.to_str().unwrap();
+        let ran = gac(&["run", "recipes/mini.toml", "--limit", "2", "--device", device, "--output-path", output_text]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let manifest: Value = serde_json::from_slice(&fs::read(output.join("manifest.json")).unwrap()).unwrap();
+        let leaderboard: Value = serde_json::from_slice(&fs::read(output.join("leaderboard.json")).unwrap()).unwrap();
+        let scores: Vec<Value> =
+            leaderboard["rows"].as_array().unwrap().iter().map(|row| row["scores"].clone()).collect();
+        (manifest["sessions"][0]["device"].clone(), scores)
+    };
+    let (one, several) = (run("cpu"), run("cpu,cpu"));
+    assert_eq!((one.0, several.0), ("cpu".into(), "cpu,cpu".into()));
+    assert!(!one.1.is_empty() && one.1 == several.1, "{:?} {:?}", one.1, several.1);
+}
+
+#[test]
 fn a_dry_run_names_what_is_missing_and_fetches_nothing() {
     let ran = gac(&["run", "recipes/paper/gac-qwen2-llama-3.toml", "--dry-run", "--data-dir", "datasets/mini"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let missing = "model Qwen2-72B-Instruct: config.json, tokenizer.json, model.safetensors";
-    for part in [missing, "cuda:1: weights unknown", "no estimate: something is missing"] {
+    for part in [missing, "cuda:3: weights unknown", "no estimate: something is missing"] {
         assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
     }
 }

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use gac_inference::{Distribution, Extension, ModelError, Wanted};
+use gac_inference::{Distribution, Extension, ModelError, SequenceId, Wanted};
 
 use crate::ensemble::Roles;
 use crate::own::top;
 use crate::prompt::prompts;
 use crate::sample::{Sample, State};
+use crate::together::{at_once, waves};
 use crate::{
     BatchLimits, Decoding, Ensemble, EnsembleError, Gating, Generation, GenerationRequest, MemberId, Threshold,
 };
@@ -189,45 +190,70 @@ impl Decoder<'_> {
         (0..self.active.len()).filter(|&place| self.active[place].state == State::Running && and(place)).collect()
     }
 
-    /// `member`'s next-token distributions for the samples at `places`, in one forward, each with all it owes.
-    pub(crate) fn consult(&mut self, member: usize, mut places: Vec<usize>) -> Result<Views, EnsembleError> {
-        loop {
-            places.retain(|&place| self.active[place].state == State::Running);
-            match self.extend(member, &places) {
-                Ok(views) => return Ok(views),
-                Err(ModelError::CacheFull { .. }) => self.make_room(member, &places)?,
-                Err(source) => return Err(self.ensemble.failed(member, source)),
+    /// Puts the next-token distributions of `asked`, places of members, for the samples at `places` into `views`: one
+    /// forward each, with all it owes. Members on different devices run theirs at the same time.
+    pub(crate) fn consult(
+        &mut self,
+        asked: &[usize],
+        places: &[usize],
+        views: &mut [Views],
+    ) -> Result<(), EnsembleError> {
+        for mut wave in waves(&self.ensemble.members, asked) {
+            while !wave.is_empty() {
+                let places: Vec<usize> =
+                    places.iter().copied().filter(|&place| self.active[place].state == State::Running).collect();
+                let mut full = Vec::new();
+                for (member, result) in wave.iter().copied().zip(self.extend(&wave, &places)) {
+                    match result {
+                        Ok(of_member) => views[member] = of_member,
+                        Err(ModelError::CacheFull { .. }) => full.push(member),
+                        Err(source) => return Err(self.ensemble.failed(member, source)),
+                    }
+                }
+                // What one gives up makes room at the others too.
+                if let Some(&member) = full.first() {
+                    self.make_room(member, &places)?;
+                }
+                wave = full;
             }
         }
+        Ok(())
     }
 
-    fn extend(&mut self, member: usize, places: &[usize]) -> Result<Views, ModelError> {
-        let mut views: Views = self.active.iter().map(|_| None).collect();
+    /// One forward of each member of a wave over the samples at `places`; by member, in order.
+    fn extend(&mut self, wave: &[usize], places: &[usize]) -> Vec<Result<Views, ModelError>> {
+        let Self { ensemble, active, .. } = self;
         if places.is_empty() {
-            return Ok(views);
+            return wave.iter().map(|_| Ok(active.iter().map(|_| None).collect())).collect();
         }
-        let model = &mut *self.ensemble.members[member].model;
-        let mut held = Vec::with_capacity(places.len());
-        for &place in places {
-            held.push(self.active[place].lanes[member].ready(model)?);
+        let mut ready = Vec::with_capacity(wave.len());
+        for &member in wave {
+            let model = &mut *ensemble.members[member].model;
+            let held = places.iter().map(|&place| active[place].lanes[member].ready(model));
+            ready.push(held.collect::<Result<Vec<_>, _>>());
         }
-        let batch: Vec<_> = places
-            .iter()
-            .zip(held)
-            .map(|(&place, (sequence, held))| Extension {
+        let active = &*active;
+        let batch = |member: usize, held: Vec<(SequenceId, usize)>| -> Vec<Extension<'_>> {
+            let owed = |(&place, (sequence, held)): (&usize, (SequenceId, usize))| Extension {
                 sequence,
-                tokens: &self.active[place].lanes[member].tokens[held..],
+                tokens: &active[place].lanes[member].tokens[held..],
                 wanted: Wanted::Last,
-            })
-            .collect();
-        let distributions = model.extend(&batch)?;
-        for (&place, mut distributions) in places.iter().zip(distributions) {
-            views[place] = distributions.pop();
-        }
-        if places.iter().any(|&place| views[place].is_none()) {
-            return Err(ModelError::Backend(String::from("fewer distributions than were asked for")));
-        }
-        Ok(views)
+            };
+            places.iter().zip(held).map(owed).collect()
+        };
+        let jobs = wave.iter().zip(ready).map(|(&member, held)| (member, held.map(|held| batch(member, held))));
+        let results = at_once(&mut ensemble.members, jobs.collect(), |model, batch| model.extend(&batch?));
+        let by_place = |distributions: Vec<Vec<Distribution>>| {
+            let mut views: Views = active.iter().map(|_| None).collect();
+            for (&place, mut distributions) in places.iter().zip(distributions) {
+                views[place] = distributions.pop();
+            }
+            if places.iter().any(|&place| views[place].is_none()) {
+                return Err(ModelError::Backend(String::from("fewer distributions than were asked for")));
+            }
+            Ok(views)
+        };
+        results.into_iter().map(|result| result.and_then(by_place)).collect()
     }
 
     /// The youngest sample that `member` holds gives up its sequences everywhere. It keeps what it has emitted and is

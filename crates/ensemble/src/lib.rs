@@ -28,6 +28,7 @@ mod sampling;
 mod score;
 mod segmentation;
 mod step;
+mod together;
 mod trace;
 mod union;
 mod vocabulary_report;

@@ -14,11 +14,8 @@ impl Ensemble {
     /// When a member fails.
     pub(crate) fn prompt_weights(&mut self, prompt: &[&[TokenId]]) -> Result<Option<Weights>, EnsembleError> {
         let Weighting::PromptPerplexity { temperature } = self.weighting else { return Ok(None) };
-        let mut logs = Vec::with_capacity(prompt.len());
-        for (member, ids) in prompt.iter().enumerate() {
-            let log = log_perplexity(&mut *self.members[member].model, ids);
-            logs.push(log.map_err(|source| self.failed(member, source))?);
-        }
+        let jobs = prompt.iter().copied().enumerate().collect();
+        let logs = self.on_members(jobs, log_perplexity)?;
         Ok(Some(Weights::by_perplexity(&logs, temperature)))
     }
 }

@@ -60,103 +60,148 @@ struct Plan {
     of_token: Vec<usize>,
 }
 
+impl Plan {
+    /// What `member` is fed after what its `sequence` holds, to score the tokens `wanted` of `choice`.
+    fn new(
+        model: &mut dyn LanguageModel,
+        member: usize,
+        choice: &Choice,
+        sequence: SequenceId,
+        wanted: &[usize],
+    ) -> Result<Self, ModelError> {
+        let context = &choice.context.ids[member];
+        // The last id that has been read where each token is scored, counted from the context's first.
+        let reads = wanted.iter().map(|&token| context.len() + choice.before[member][token] - 1);
+        let reads: Vec<usize> = reads.collect();
+        let mut held = model.length(sequence);
+        if held > reads[0] {
+            // Nothing was fed since (a control symbol it does not have): it forgets one token, to be told again.
+            held = reads[0];
+            model.truncate(sequence, held)?;
+        }
+        let until = reads[reads.len() - 1] + 1;
+        let ids = context.iter().chain(&choice.fed[member]).copied().take(until).skip(held).collect();
+        let mut positions: Vec<usize> = reads.iter().map(|read| read - held).collect();
+        positions.dedup();
+        let of_token = reads.iter().map(|read| positions.partition_point(|position| position + held < *read)).collect();
+        Ok(Self { sequence, ids, positions, of_token })
+    }
+}
+
 impl Scorer<'_> {
-    /// `member` reads the contexts of `groups`, as far as it has not; distributions by group.
+    /// `members` read the contexts of `groups`, as far as they have not; distributions by member and group.
     pub(crate) fn read_contexts(
         &mut self,
         round: &mut Round<'_>,
-        member: usize,
+        members: &[usize],
         groups: &[usize],
         wanted: Wanted<'_>,
-    ) -> Result<Vec<Option<Distribution>>, EnsembleError> {
-        let mut views: Vec<Option<Distribution>> = round.groups.iter().map(|_| None).collect();
-        let mut batch = Vec::with_capacity(groups.len());
-        let mut asked = Vec::with_capacity(groups.len());
+    ) -> Result<Vec<Vec<Option<Distribution>>>, EnsembleError> {
+        let mut asked: Vec<Vec<usize>> = Vec::with_capacity(members.len());
+        let mut batches = Vec::with_capacity(members.len());
         let mut groups = groups.to_vec();
         groups.dedup();
-        for group in groups {
-            let ids = &round.choices[round.groups[group].start].context.ids[member];
-            let sequence = self.context(round, member, group)?;
-            let held = self.ensemble.members[member].model.length(sequence);
-            if held < ids.len() {
-                batch.push(Extension { sequence, tokens: &ids[held..], wanted });
-                asked.push(group);
+        for &member in members {
+            let (mut batch, mut of_member) = (Vec::with_capacity(groups.len()), Vec::with_capacity(groups.len()));
+            for &group in &groups {
+                let ids = &round.choices[round.groups[group].start].context.ids[member];
+                let sequence = self.context(round, member, group)?;
+                let held = self.ensemble.members[member].model.length(sequence);
+                if held < ids.len() {
+                    batch.push(Extension { sequence, tokens: &ids[held..], wanted });
+                    of_member.push(group);
+                }
             }
+            asked.push(of_member);
+            batches.push(batch);
         }
-        for (group, mut distributions) in asked.into_iter().zip(self.extend(member, &batch)?) {
-            views[group] = distributions.pop();
-        }
-        Ok(views)
+        let given = self.extend(members, batches)?;
+        Ok(asked
+            .into_iter()
+            .zip(given)
+            .map(|(asked, given)| {
+                let mut views: Vec<Option<Distribution>> = round.groups.iter().map(|_| None).collect();
+                for (group, mut distributions) in asked.into_iter().zip(given) {
+                    views[group] = distributions.pop();
+                }
+                views
+            })
+            .collect())
     }
 
-    /// `member`'s views of `wanted` tokens of each piece; none for a piece it is asked nothing of.
+    /// Views of `wanted` tokens of each piece, by member; none for a piece that nothing is asked of.
     pub(crate) fn read_pieces(
         &mut self,
         round: &mut Round<'_>,
-        member: usize,
+        members: &[usize],
         pieces: &[Piece],
         wanted: &[Vec<usize>],
-    ) -> Result<Vec<Option<View>>, EnsembleError> {
+    ) -> Result<Vec<Vec<Option<View>>>, EnsembleError> {
         let asked: Vec<usize> = (0..pieces.len()).filter(|&at| !wanted[at].is_empty()).collect();
-        let sequences = self.branches(round, member, &asked.iter().map(|&at| pieces[at].choice).collect::<Vec<_>>())?;
-        let mut plans: Vec<Plan> = Vec::with_capacity(asked.len());
-        for (&at, sequence) in asked.iter().zip(sequences) {
-            let choice = &round.choices[pieces[at].choice];
-            let context = &choice.context.ids[member];
-            // The last id that has been read where each token is scored, counted from the context's first.
-            let reads = wanted[at].iter().map(|&token| context.len() + choice.before[member][token] - 1);
-            let reads: Vec<usize> = reads.collect();
-            let model = &mut *self.ensemble.members[member].model;
-            let mut held = model.length(sequence);
-            if held > reads[0] {
-                // Nothing was fed since (a control symbol it does not have): it forgets one token, to be told again.
-                held = reads[0];
-                model.truncate(sequence, held).map_err(|source| self.ensemble.failed(member, source))?;
-            }
-            let until = reads[reads.len() - 1] + 1;
-            let ids = context.iter().chain(&choice.fed[member]).copied().take(until).skip(held).collect();
-            let mut positions: Vec<usize> = reads.iter().map(|read| read - held).collect();
-            positions.dedup();
-            let of_token =
-                reads.iter().map(|read| positions.partition_point(|position| position + held < *read)).collect();
-            plans.push(Plan { sequence, ids, positions, of_token });
+        let choices: Vec<usize> = asked.iter().map(|&at| pieces[at].choice).collect();
+        let sequences = self.branches(round, members, &choices)?;
+        let mut plans: Vec<Vec<Plan>> = Vec::with_capacity(members.len());
+        for (&member, sequences) in members.iter().zip(sequences) {
+            let plan = |(&at, sequence): (&usize, SequenceId)| {
+                let choice = &round.choices[pieces[at].choice];
+                Plan::new(&mut *self.ensemble.members[member].model, member, choice, sequence, &wanted[at])
+            };
+            let of_member = asked.iter().zip(sequences).map(plan).collect::<Result<Vec<_>, _>>();
+            plans.push(of_member.map_err(|source| self.ensemble.failed(member, source))?);
         }
-        let batch: Vec<_> = plans
-            .iter()
-            .map(|plan| Extension { sequence: plan.sequence, tokens: &plan.ids, wanted: Wanted::At(&plan.positions) })
-            .collect();
-        let all = self.extend(member, &batch)?;
-        let mut views: Vec<Option<View>> = pieces.iter().map(|_| None).collect();
-        for ((at, distributions), plan) in asked.into_iter().zip(all).zip(plans) {
-            views[at] = Some(View { distributions, of_token: plan.of_token });
-        }
-        Ok(views)
+        let batches = plans.iter().map(|plans| {
+            let extension = |plan| {
+                let Plan { sequence, ids, positions, .. }: &Plan = plan;
+                Extension { sequence: *sequence, tokens: ids, wanted: Wanted::At(positions) }
+            };
+            plans.iter().map(extension).collect()
+        });
+        let given = self.extend(members, batches.collect())?;
+        Ok(given
+            .into_iter()
+            .zip(plans)
+            .map(|(given, plans)| {
+                let mut views: Vec<Option<View>> = pieces.iter().map(|_| None).collect();
+                for ((&at, distributions), plan) in asked.iter().zip(given).zip(plans) {
+                    views[at] = Some(View { distributions, of_token: plan.of_token });
+                }
+                views
+            })
+            .collect())
     }
 
-    /// Sequences of `member` for `choices`, beginning with their contexts. Where no other choice of the group needs
+    /// Sequences of `members` for `choices`, beginning with their contexts. Where no other choice of the group needs
     /// one, it is the context's own.
     fn branches(
         &mut self,
         round: &mut Round<'_>,
-        member: usize,
+        members: &[usize],
         choices: &[usize],
-    ) -> Result<Vec<SequenceId>, EnsembleError> {
+    ) -> Result<Vec<Vec<SequenceId>>, EnsembleError> {
         let shared: Vec<usize> =
             choices.iter().map(|&choice| round.group(choice)).filter(|&g| round.shared(g)).collect();
-        self.read_contexts(round, member, &shared, Wanted::Nothing)?;
-        let mut branches = Vec::with_capacity(choices.len());
-        for &choice in choices {
-            let group = round.group(choice);
-            if let Some(branch) = round.branches[member][choice] {
-                branches.push(branch);
-                continue;
+        self.read_contexts(round, members, &shared, Wanted::Nothing)?;
+        let mut branches = Vec::with_capacity(members.len());
+        for &member in members {
+            let mut of_member = Vec::with_capacity(choices.len());
+            for &choice in choices {
+                of_member.push(self.branch(round, member, choice)?);
             }
-            let context = self.context(round, member, group)?;
-            let branch = if round.shared(group) { self.opened(member, |model| model.fork(context))? } else { context };
-            round.branches[member][choice] = Some(branch);
-            branches.push(branch);
+            branches.push(of_member);
         }
         Ok(branches)
+    }
+
+    /// `member`'s sequence for a choice, opened if need be.
+    fn branch(&mut self, round: &mut Round<'_>, member: usize, choice: usize) -> Result<SequenceId, EnsembleError> {
+        if let Some(branch) = round.branches[member][choice] {
+            return Ok(branch);
+        }
+        let group = round.group(choice);
+        let context = self.context(round, member, group)?;
+        let branch = if round.shared(group) { self.opened(member, |model| model.fork(context))? } else { context };
+        round.branches[member][choice] = Some(branch);
+        Ok(branch)
     }
 
     /// `member`'s sequence for a group's context, opened if need be.
@@ -182,20 +227,25 @@ impl Scorer<'_> {
         Ok(sequence)
     }
 
-    fn extend(&mut self, member: usize, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, EnsembleError> {
-        if batch.is_empty() {
-            return Ok(Vec::new());
-        }
-        let result = self.ensemble.members[member].model.extend(batch).and_then(|all| {
+    /// One forward of each of `members` over its batch; those on different devices at the same time.
+    fn extend(
+        &mut self,
+        members: &[usize],
+        batches: Vec<Vec<Extension<'_>>>,
+    ) -> Result<Vec<Vec<Vec<Distribution>>>, EnsembleError> {
+        self.ensemble.on_members(members.iter().copied().zip(batches).collect(), |model, batch: Vec<Extension<'_>>| {
+            if batch.is_empty() {
+                return Ok(Vec::new());
+            }
+            let all = model.extend(&batch)?;
             let complete = all.len() == batch.len()
-                && all.iter().zip(batch).all(|(given, e)| given.len() == e.wanted.indices(e.tokens.len()).len());
+                && all.iter().zip(&batch).all(|(given, e)| given.len() == e.wanted.indices(e.tokens.len()).len());
             if complete {
                 Ok(all)
             } else {
                 Err(ModelError::Backend(String::from("fewer distributions than were asked for")))
             }
-        });
-        result.map_err(|source| self.ensemble.failed(member, source))
+        })
     }
 
     pub(crate) fn close(&mut self) {

@@ -160,13 +160,15 @@ impl Scorer<'_> {
         let all: Vec<usize> = (0..round.groups.len()).collect();
         let mut views: Vec<Vec<Option<Distribution>>> =
             round.contexts.iter().map(|_| all.iter().map(|_| None).collect()).collect();
-        for lead in self.roles.leads.clone() {
-            views[lead] = self.read_contexts(round, lead, &all, Wanted::Last)?;
+        let leads = self.roles.leads.clone();
+        for (&lead, view) in leads.iter().zip(self.read_contexts(round, &leads, &all, Wanted::Last)?) {
+            views[lead] = view;
         }
         let key: Vec<usize> =
             all.into_iter().filter(|&group| self.votes(|member| views[member][group].as_ref())).collect();
-        for supporter in self.roles.supporters.clone() {
-            views[supporter] = self.read_contexts(round, supporter, &key, Wanted::Last)?;
+        let supporters = self.roles.supporters.clone();
+        for (&supporter, view) in supporters.iter().zip(self.read_contexts(round, &supporters, &key, Wanted::Last)?) {
+            views[supporter] = view;
         }
         for (group, range) in round.groups.iter().enumerate() {
             let of_members: Vec<_> = views.iter().map(|views| views[group].as_ref()).collect();
@@ -187,9 +189,10 @@ impl Scorer<'_> {
     ) -> Result<(), EnsembleError> {
         let mut views: Vec<Vec<Option<View>>> =
             round.branches.iter().map(|_| pieces.iter().map(|_| None).collect()).collect();
-        for lead in self.roles.leads.clone() {
-            let all: Vec<_> = pieces.iter().map(|piece| piece.tokens.clone()).collect();
-            views[lead] = self.read_pieces(round, lead, pieces, &all)?;
+        let leads = self.roles.leads.clone();
+        let all: Vec<_> = pieces.iter().map(|piece| piece.tokens.clone()).collect();
+        for (&lead, view) in leads.iter().zip(self.read_pieces(round, &leads, pieces, &all)?) {
+            views[lead] = view;
         }
         // Places of the tokens in their piece.
         let key: Vec<Vec<usize>> = pieces
@@ -201,13 +204,14 @@ impl Scorer<'_> {
                 (0..piece.tokens.len()).filter(votes).collect()
             })
             .collect();
-        for supporter in self.roles.supporters.clone() {
-            let wanted: Vec<Vec<usize>> = pieces
-                .iter()
-                .zip(&key)
-                .map(|(piece, key)| key.iter().map(|&place| piece.tokens[place]).collect())
-                .collect();
-            views[supporter] = self.read_pieces(round, supporter, pieces, &wanted)?;
+        let wanted: Vec<Vec<usize>> = pieces
+            .iter()
+            .zip(&key)
+            .map(|(piece, key)| key.iter().map(|&place| piece.tokens[place]).collect())
+            .collect();
+        let supporters = self.roles.supporters.clone();
+        for (&supporter, view) in supporters.iter().zip(self.read_pieces(round, &supporters, pieces, &wanted)?) {
+            views[supporter] = view;
         }
         for (at, (piece, key)) in pieces.iter().zip(&key).enumerate() {
             for (place, &token) in piece.tokens.iter().enumerate() {

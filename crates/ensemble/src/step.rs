@@ -50,9 +50,7 @@ impl Decoder<'_> {
     pub(crate) fn step(&mut self) -> Result<(), EnsembleError> {
         let mut views: Vec<Views> = self.ensemble.members.iter().map(|_| Views::new()).collect();
         let running = self.running(|_| true);
-        for lead in self.roles.leads.clone() {
-            views[lead] = self.consult(lead, running.clone())?;
-        }
+        self.consult(&self.roles.leads.clone(), &running, &mut views)?;
         let mut drafts = Vec::with_capacity(self.active.len());
         let mut votes = Vec::with_capacity(self.active.len());
         for place in 0..self.active.len() {
@@ -60,10 +58,8 @@ impl Decoder<'_> {
             votes.push(self.wanted(place, draft.as_ref()));
             drafts.push(draft);
         }
-        for supporter in self.roles.supporters.clone() {
-            let places = self.running(|place| votes[place].asks());
-            views[supporter] = self.consult(supporter, places)?;
-        }
+        let places = self.running(|place| votes[place].asks());
+        self.consult(&self.roles.supporters.clone(), &places, &mut views)?;
         // Forks come behind these places.
         for place in self.running(|_| true) {
             self.decide(place, drafts[place].as_ref(), &votes[place], &views)?;

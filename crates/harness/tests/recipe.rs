@@ -59,6 +59,66 @@ fn every_recipe_of_the_paper_is_understood_and_named_like_its_row() {
     }
 }
 
+/// Gigabytes of a model's weights in bfloat16.
+fn gigabytes(model: &str) -> usize {
+    match model {
+        "Llama-3-70B-Instruct" => 142,
+        "Qwen1.5-72B-Chat" => 145,
+        "Qwen2-72B-Instruct" => 146,
+        "Mixtral-8x7B-Instruct-v0.1" => 94,
+        "Yi-34B-Chat" => 69,
+        other => panic!("how large is {other}?"),
+    }
+}
+
+#[test]
+fn every_model_of_the_paper_has_the_cards_of_80_gb_that_it_needs_and_shares_none() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes/paper");
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        let plan = resolve(&Recipe::load(&path).unwrap()).unwrap();
+        let mut seen = Vec::new();
+        for model in &plan.models {
+            let devices = model.device.as_ref().unwrap().0.as_slice();
+            assert_eq!(devices.len(), gigabytes(&model.name).div_ceil(80), "{}: {}", path.display(), model.name);
+            seen.extend_from_slice(devices);
+        }
+        seen.sort();
+        // Numbered from 0, each once: members on different cards compute at the same time.
+        assert_eq!(
+            seen,
+            (0..seen.len()).map(gac_inference::DeviceSpec::Cuda).collect::<Vec<_>>(),
+            "{}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn a_device_may_be_a_list_and_is_kept_as_it_was_written() {
+    let plan = |device: &str| {
+        let text = format!(
+            "tasks = [{{ name = \"gsm8k\" }}]\n[models]\na = {{ hub = \"x/y\", device = {device} }}\n\
+             [[systems]]\nname = \"a\"\nmembers = [\"a\"]\n"
+        );
+        Recipe::parse(&text, Path::new("r.toml")).map(|recipe| resolve(&recipe).unwrap())
+    };
+    for device in [r#""cuda:0""#, r#"["cuda:0","cuda:1"]"#] {
+        let plan = plan(device).unwrap();
+        let json = serde_json::to_string(&plan).unwrap();
+        assert!(json.contains(&format!("\"device\":{device}")), "{json}");
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+    }
+    for (device, problem) in [
+        (r#"["cuda:0", "gpu"]"#, "unknown device `gpu`; valid are"),
+        (r#"["cuda:0", "cuda:0"]"#, "device `cuda:0` is in the list twice"),
+        ("[]", "no device in the list"),
+        ("0", "a device, such as \"cuda:0\", or a list"),
+    ] {
+        let error = plan(device).unwrap_err().to_string();
+        assert!(error.contains("line 3") && error.contains(problem), "{error}");
+    }
+}
+
 #[test]
 fn a_device_that_is_none_is_located() {
     let text = "[models]\na = { hub = \"x/y\", device = \"gpu\" }\n";

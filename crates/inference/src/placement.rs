@@ -168,8 +168,8 @@ impl<'a> Costs<'a> {
             let mut next = vec![None; layers + 1];
             let mut from = vec![0; layers + 1];
             for to in index + 1..=layers {
-                for start in index..to {
-                    let penalty = best[start].zip(self.penalty(index, start..to, within)).map(|(a, b)| a + b);
+                for (start, before) in best.iter().enumerate().take(to).skip(index) {
+                    let penalty = before.zip(self.penalty(index, start..to, within)).map(|(a, b)| a + b);
                     if penalty.is_some_and(|penalty| next[to].is_none_or(|least| penalty < least)) {
                         (next[to], from[to]) = (penalty, start);
                     }
@@ -273,7 +273,7 @@ mod tests {
     fn one_device_holds_everything() {
         let model = ModelBytes { embedding: 1, layers: vec![2, 3], output: 4 };
         let placement = Placement::new(&model, &rooms(&[Some(10)])).unwrap();
-        assert_eq!((ranges(&placement), placement.shares()[0].weights), (vec![0..2], 10));
+        assert_eq!((placement.by_layer(), placement.shares()[0].weights), (vec![0, 0], 10));
         assert_eq!(placement.check(), Ok(()));
     }
 
@@ -301,6 +301,21 @@ mod tests {
         let both = Placement::new(&model, &rooms).unwrap();
         assert_eq!((both.check(), ranges(&both)), (Ok(()), vec![0..3, 3..4]));
         assert!(error.hint().contains("--device cuda:0,cuda:1"));
+    }
+
+    #[test]
+    fn a_72b_model_in_bfloat16_is_on_two_cards_of_80_gb_and_fits_no_single_one() {
+        // Qwen1.5-72B: 80 layers, an output layer of its own, keys and values of 64 heads; 4096 tokens of them.
+        let model = ModelBytes { embedding: 2_491_416_576, layers: vec![1_744_912_384; 80], output: 2_491_432_960 };
+        let card = |index| Room {
+            device: DeviceSpec::Cuda(index),
+            free: Some(84_500_000_000),
+            layer_cache: 4096 * 2 * 64 * 128 * 2,
+            working: 2 << 30,
+        };
+        let two = Placement::new(&model, &[card(0), card(1)]).unwrap();
+        assert_eq!((ranges(&two), two.check()), (vec![0..40, 40..80], Ok(())));
+        assert!(Placement::new(&model, &[card(0)]).unwrap().check().is_err());
     }
 
     #[test]

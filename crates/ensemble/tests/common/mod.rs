@@ -11,7 +11,9 @@ use gac_ensemble::{
     LogLikelihoodRequest, Member, MemberId, Overlong, PromptEncoding, Threshold, Weights,
 };
 use gac_inference::testkit::ScriptedModel;
-use gac_inference::{Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId, Tokenizer};
+use gac_inference::{
+    DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId, Tokenizer,
+};
 
 type Next = Vec<(TokenId, f64)>;
 pub type Rule = Arc<dyn Fn(&[TokenId]) -> Vec<(TokenId, f64)> + Send + Sync>;
@@ -23,12 +25,13 @@ pub struct Script {
     pub tokenizer: Arc<Tokenizer>,
     pub rule: Rule,
     pub limits: Limits,
+    pub devices: DeviceList,
 }
 
 impl Script {
     pub fn new(tokenizer: Tokenizer, rule: impl Fn(&[TokenId]) -> Vec<(TokenId, f64)> + Send + Sync + 'static) -> Self {
         let limits = Limits { vocabulary: tokenizer.vocabulary().len(), context: 4096, cache: 1 << 20 };
-        Self { tokenizer: Arc::new(tokenizer), rule: Arc::new(rule), limits }
+        Self { tokenizer: Arc::new(tokenizer), rule: Arc::new(rule), limits, devices: DeviceList::default() }
     }
 
     /// Says `pieces` by what the text so far ends with: `(ending, [(piece, probability)])`, the first that fits.
@@ -53,12 +56,19 @@ impl Script {
             let known = rules.iter().find(|(ending, _)| text.ends_with(ending));
             known.map_or_else(Vec::new, |(_, next)| next.clone())
         });
-        Self { tokenizer, rule, limits }
+        Self { tokenizer, rule, limits, devices: DeviceList::default() }
     }
 
     pub fn model(&self) -> ScriptedModel {
         let rule = Arc::clone(&self.rule);
-        ScriptedModel::new(self.limits.vocabulary, move |tokens| rule(tokens)).with_limits(self.limits)
+        ScriptedModel::new(self.limits.vocabulary, move |tokens| rule(tokens))
+            .with_limits(self.limits)
+            .on(self.devices.clone())
+    }
+
+    /// The same member, said to compute on `devices`.
+    pub fn on(&self, devices: &str) -> Self {
+        Self { devices: devices.parse().unwrap(), ..self.clone() }
     }
 
     pub fn with(&self, change: impl FnOnce(&mut Limits)) -> Self {
@@ -79,6 +89,9 @@ pub struct Watched {
 impl LanguageModel for Watched {
     fn limits(&self) -> Limits {
         self.inner.limits()
+    }
+    fn devices(&self) -> &[DeviceSpec] {
+        self.inner.devices()
     }
     fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
         self.open.fetch_add(1, Ordering::Relaxed);

@@ -16,8 +16,8 @@ use crate::engine::{EngineError, EngineOptions};
 use crate::memory::working_memory;
 use crate::placement::{ModelBytes, Placement, Room};
 use crate::{
-    DenseDistribution, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId,
-    WeightType,
+    DenseDistribution, DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId,
+    TokenId, WeightType,
 };
 
 /// A model of candle-transformers. It runs the sequences of a batch one after the other, in f32.
@@ -25,6 +25,7 @@ pub(crate) struct CandleModel {
     blueprint: Blueprint,
     tensors: VarBuilder<'static>,
     device: Device,
+    devices: DeviceList,
     /// A model that no token was fed to.
     fresh: Option<Box<dyn Runner>>,
     sequences: BTreeMap<SequenceId, Sequence>,
@@ -55,7 +56,17 @@ impl CandleModel {
         // At least one whole sequence must fit.
         let cache = (options.cache_bytes / blueprint.token_bytes.max(1)).max(blueprint.context.min(4096));
         let limits = Limits { vocabulary: blueprint.vocabulary, context: blueprint.context, cache };
-        Ok(Self { blueprint, tensors, device, fresh: Some(fresh), sequences: BTreeMap::new(), next: 0, limits })
+        let devices = options.device.clone();
+        Ok(Self {
+            blueprint,
+            tensors,
+            device,
+            devices,
+            fresh: Some(fresh),
+            sequences: BTreeMap::new(),
+            next: 0,
+            limits,
+        })
     }
 
     /// Finds out whether it could be loaded, without reading weights.
@@ -187,6 +198,10 @@ impl CandleModel {
 impl LanguageModel for CandleModel {
     fn limits(&self) -> Limits {
         self.limits
+    }
+
+    fn devices(&self) -> &[DeviceSpec] {
+        self.devices.as_slice()
     }
 
     fn open(&mut self, _prompt: &[TokenId]) -> Result<SequenceId, ModelError> {

@@ -11,6 +11,9 @@ use super::cache::LayerCache;
 use super::fused::contiguous;
 use crate::kernel::{self, Cached, Query, Scoring, Simd, TOGETHER};
 
+/// Most scores that are computed at once by tensor operations, 256 MiB of them.
+const SCORES: usize = 1 << 26;
+
 /// One layer's attention: which rows belong to which sequence, and what they see.
 pub(crate) struct Attention {
     pub(crate) segments: Arc<Vec<Segment>>,
@@ -29,7 +32,7 @@ impl Attention {
         if queries.device().is_cpu() {
             return queries.apply_op3_no_bwd(&cache.keys, &cache.values, &self);
         }
-        self.gathered(queries, cache)
+        self.gathered(queries, cache, SCORES)
     }
 
     /// First and one past the last position that the token at `position` sees.
@@ -37,8 +40,9 @@ impl Attention {
         (self.window.map_or(0, |window| (position + 1).saturating_sub(window)), position + 1)
     }
 
-    /// The same by tensor operations on any device: the plain version that the kernel is tested against.
-    fn gathered(&self, queries: &Tensor, cache: &LayerCache) -> Result<Tensor> {
+    /// The same by tensor operations on any device: the plain version that the kernel is tested against. Rows are taken
+    /// so many at a time that there are at most `most` scores, so that long prompts take no more memory than short ones.
+    fn gathered(&self, queries: &Tensor, cache: &LayerCache, most: usize) -> Result<Tensor> {
         let (_, heads, width) = queries.dims3()?;
         let kv_heads = cache.keys.dim(1)?;
         let group = heads / kv_heads;
@@ -52,31 +56,40 @@ impl Attention {
             // (kv_heads, L, d); the queries of a group are folded into the rows: (kv_heads, group * n, d).
             let keys = cache.keys.index_select(&slots, 0)?.transpose(0, 1)?.contiguous()?;
             let values = cache.values.index_select(&slots, 0)?.transpose(0, 1)?.contiguous()?;
-            let queries = queries
-                .narrow(0, segment.start, segment.length)?
-                .transpose(0, 1)?
-                .contiguous()?
-                .reshape((kv_heads, group * segment.length, width))?;
-            let scores = (queries.matmul(&keys.transpose(1, 2)?)?.to_dtype(DType::F32)? * f64::from(self.scale))?;
-            let scores = match self.cap.map(f64::from) {
-                Some(cap) => ((scores / cap)?.tanh()? * cap)?,
-                None => scores,
-            };
-            let mask: Vec<f32> = (0..segment.length)
-                .flat_map(|row| {
-                    let (from, to) = self.range(segment.past + row);
-                    (0..total).map(move |at| if (from..to).contains(&at) { 0.0 } else { f32::NEG_INFINITY })
-                })
-                .collect();
-            let mask = Tensor::from_vec(mask, (1, 1, segment.length, total), device)?;
-            let scores = scores.reshape((kv_heads, group, segment.length, total))?.broadcast_add(&mask)?;
-            let weights = candle_nn::ops::softmax_last_dim(&scores)?
-                .reshape((kv_heads, group * segment.length, total))?
-                .to_dtype(values.dtype())?;
-            let mixed = weights.matmul(&values)?.reshape((heads, segment.length, width))?;
-            outputs.push(mixed.transpose(0, 1)?.reshape((segment.length, heads * width))?);
+            let step = (most / (heads * total)).max(1);
+            for from in (0..segment.length).step_by(step) {
+                let rows = step.min(segment.length - from);
+                let queries = queries
+                    .narrow(0, segment.start + from, rows)?
+                    .transpose(0, 1)?
+                    .contiguous()?
+                    .reshape((kv_heads, group * rows, width))?;
+                let scores = (queries.matmul(&keys.transpose(1, 2)?)?.to_dtype(DType::F32)? * f64::from(self.scale))?;
+                let scores = match self.cap.map(f64::from) {
+                    Some(cap) => ((scores / cap)?.tanh()? * cap)?,
+                    None => scores,
+                };
+                let mask = Tensor::from_vec(self.mask(segment, from, rows), (1, 1, rows, total), device)?;
+                let scores = scores.reshape((kv_heads, group, rows, total))?.broadcast_add(&mask)?;
+                let weights = candle_nn::ops::softmax_last_dim(&scores)?
+                    .reshape((kv_heads, group * rows, total))?
+                    .to_dtype(values.dtype())?;
+                let mixed = weights.matmul(&values)?.reshape((heads, rows, width))?;
+                outputs.push(mixed.transpose(0, 1)?.reshape((rows, heads * width))?);
+            }
         }
         Tensor::cat(&outputs, 0)
+    }
+
+    /// What is added to the scores of `rows` rows of a segment from `from` on, `(rows, L)`: 0 where a position is seen.
+    fn mask(&self, segment: &Segment, from: usize, rows: usize) -> Vec<f32> {
+        let total = segment.past + segment.length;
+        (from..from + rows)
+            .flat_map(|row| {
+                let (first, end) = self.range(segment.past + row);
+                (0..total).map(move |at| if (first..end).contains(&at) { 0.0 } else { f32::NEG_INFINITY })
+            })
+            .collect()
     }
 }
 
@@ -187,8 +200,11 @@ mod tests {
             let segments = || Arc::clone(&segments);
             let attention = || Attention { segments: segments(), scale: 0.35, cap, window, simd: Simd::detect() };
             let kernel = attention().apply(&queries, &cache)?;
-            let plain = attention().gathered(&queries, &by_slot)?;
-            assert!(max_abs(&(kernel - plain)?)? < 1e-5);
+            // All rows of a segment at once, some of them, one by one.
+            for most in [SCORES, 7 * heads * 33, 1] {
+                let plain = attention().gathered(&queries, &by_slot, most)?;
+                assert!(max_abs(&(&kernel - plain)?)? < 1e-5);
+            }
         }
         Ok(())
     }
