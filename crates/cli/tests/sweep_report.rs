@@ -158,10 +158,10 @@ fn a_grid_alone_is_a_page_that_opens_light_and_dark_and_on_a_phone() {
     assert_eq!(browser.value("document.querySelectorAll('#sweep tbody tr').length"), 4 * 3);
     assert_eq!(browser.value("document.querySelector('#sweep .label').textContent.startsWith('g')"), true);
     browser.picture("sweep-light");
-    browser.value("document.querySelectorAll('#sweep figure')[2].scrollIntoView()");
+    browser.value("document.querySelectorAll('#sweep figure')[3].scrollIntoView({ behavior: 'instant' })");
     browser.picture("sweep-light-costs");
     browser.value("document.querySelector('#sweep details').open = true");
-    browser.value("document.querySelector('#sweep details').scrollIntoView()");
+    browser.value("document.querySelector('#sweep details').scrollIntoView({ behavior: 'instant' })");
     browser.picture("sweep-light-table");
     browser.resize(375, 740);
     assert_eq!(browser.value("document.documentElement.scrollWidth <= window.innerWidth"), true);

@@ -135,7 +135,7 @@ impl Chart {
         let at_x = |value: f64| LEFT + x.place(value) * (WIDTH - LEFT - RIGHT);
         let at_y = |value: f64| HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM);
         let mut svg = format!(
-            "<figure>\n<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
+            "<figure>\n<div class=\"plot\" tabindex=\"0\"><svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
             escape(&self.title)
         );
         let (left, right, bottom) = (LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM);
@@ -195,7 +195,7 @@ impl Chart {
         }
         svg.push_str(&legend(&mut labels, right + 10.0, bottom));
         svg + &format!(
-            "</svg>\n<figcaption><strong>{}.</strong> {}</figcaption>\n</figure>\n",
+            "</svg></div>\n<figcaption><strong>{}.</strong> {}</figcaption>\n</figure>\n",
             escape(&self.title),
             escape(&self.caption)
         )
