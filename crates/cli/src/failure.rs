@@ -8,7 +8,7 @@ use gac_harness::compare::CompareError;
 use gac_harness::recipe::{PlanError, RecipeError};
 use gac_harness::report::MixedProtocols;
 use gac_harness::results::{FolderError, ManifestError, ReadError, StoredRunError};
-use gac_harness::sweep::SweepError;
+use gac_harness::sweep::{SweepError, SweepFileError};
 use gac_harness::{DataError, OpenError, RunError, TaskError};
 use gac_inference::{ChatError, CheckpointError, EngineError, TokenizerLoadError};
 
@@ -69,6 +69,6 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
     }
     ask!(RecipeError, PlanError, RunError, FolderError, TaskError, DataError, OpenError);
     ask!(ManifestError, ReadError, StoredRunError, CompareError, MixedProtocols);
-    ask!(EngineError, CheckpointError, TokenizerLoadError, ChatError, EnsembleError, SweepError);
+    ask!(EngineError, CheckpointError, TokenizerLoadError, ChatError, EnsembleError, SweepError, SweepFileError);
     None
 }

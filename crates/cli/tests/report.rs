@@ -102,10 +102,10 @@ fn the_page_opens_filters_and_shows_samples() {
     browser.resize(1200, 900);
     browser.open(&page);
     assert_eq!(browser.value("document.getElementById('count').textContent"), "360 of 360 samples, page 1 of 8");
-    // Leaderboard, three charts with their points, and nobody wrote markup into a name.
+    // Leaderboard, four charts with their points, and nobody wrote markup into a name.
     assert_eq!(browser.value("document.querySelectorAll('#leaderboard tbody tr').length"), 4);
-    assert_eq!(browser.value("document.querySelectorAll('#charts figure').length"), 3);
-    assert_eq!(browser.value("document.querySelectorAll('#charts circle').length"), 3 + 3 + 4);
+    assert_eq!(browser.value("document.querySelectorAll('#charts figure').length"), 4);
+    assert_eq!(browser.value("document.querySelectorAll('#charts circle').length"), 3 + 3 + 4 + 4);
     assert_eq!(browser.value("document.querySelector('#leaderboard tbody th').textContent"), "model <b>alone</b>");
 
     assert_eq!(set(&mut browser, "system", "1"), "90 of 360 samples, page 1 of 2");
@@ -220,13 +220,17 @@ fn charts_are_files_too() {
     let mut names: Vec<String> =
         fs::read_dir(&plots).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    let titles =
-        ["accuracy-against-latency", "accuracy-against-threshold", "share-of-ensembled-steps-against-threshold"];
-    let expected: Vec<String> =
-        titles.iter().flat_map(|title| [format!("{title}.png"), format!("{title}.svg")]).collect();
+    let titles = [
+        "accuracy-against-latency",
+        "accuracy-against-threshold",
+        "cost-against-share-of-ensembled-steps",
+        "share-of-ensembled-steps-against-threshold",
+    ];
+    let endings = |title: &&str| ["csv", "png", "svg"].map(|ending| format!("{title}.{ending}"));
+    let expected: Vec<String> = titles.iter().flat_map(endings).collect();
     assert_eq!(names, expected);
     if let Some(pictures) = std::env::var_os("GAC_SCREENSHOTS") {
-        fs::copy(plots.join(&names[2]), Path::new(&pictures).join("plot.png")).unwrap();
+        fs::copy(plots.join(&names[4]), Path::new(&pictures).join("plot.png")).unwrap();
     }
 }
 

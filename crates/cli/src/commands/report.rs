@@ -1,44 +1,76 @@
-//! `gac report`: a run as one page.
+//! `gac report`: a run as one page, and a sweep beside it or alone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use gac_harness::report;
+use gac_harness::report::{self, Chart};
 use gac_harness::results::{StoredRun, write_atomic};
+use gac_harness::sweep::SweepFile;
 
 use crate::Outcome;
+use crate::failure::Failure;
 use crate::printer::Printer;
 
 #[derive(Args, Debug)]
 pub(crate) struct ReportArgs {
-    /// The run, a folder
+    /// The run, a folder; or the folder that `gac sweep --output-path` wrote
     pub(crate) run: PathBuf,
+    /// A sweep to show beside the run: its sweep.json, or the folder with it [default: RUN/sweep.json, where there is
+    /// one]
+    #[arg(long, value_name = "SWEEP")]
+    pub(crate) sweep: Option<PathBuf>,
     /// The page [default: RUN/report.html]
     #[arg(short, long, value_name = "FILE.html")]
     pub(crate) output: Option<PathBuf>,
-    /// Write the charts into this folder as well, each as SVG and as PNG
+    /// Write the charts into this folder as well, each as SVG, as PNG, and its points as CSV
     #[arg(long, value_name = "DIR")]
     pub(crate) plots: Option<PathBuf>,
 }
 
 /// Writes a run's report.
 pub(crate) fn report(args: &ReportArgs, printer: &mut Printer) -> Outcome {
-    let run = StoredRun::read(&args.run)?;
-    let page = report::report(&run)?;
+    let (page, charts) = match SweepFile::inside(&args.run)? {
+        Some(sweep) if args.sweep.is_none() && !StoredRun::is_in(&args.run) => {
+            (report::sweep_report(&args.run, &sweep), report::sweep_charts(&sweep))
+        }
+        beside => {
+            let run = StoredRun::read(&args.run)?;
+            let sweep = args.sweep.as_deref().map(SweepFile::read).transpose()?.or(beside);
+            let mut charts = report::charts(&run);
+            charts.extend(sweep.iter().flat_map(report::sweep_charts));
+            (report::report(&run, sweep.as_ref())?, charts)
+        }
+    };
     let output = args.output.clone().unwrap_or_else(|| args.run.join("report.html"));
     write_atomic(&output, page.as_bytes()).with_context(|| format!("failed to write `{}`", output.display()))?;
     printer.note(&format!("report: {} ({} bytes)", output.display(), page.len()));
-    let Some(folder) = &args.plots else { return Ok(()) };
+    if let Some(folder) = &args.plots {
+        plots(folder, &charts)?;
+        printer.note(&format!("{} charts in {}", charts.len(), folder.display()));
+    }
+    Ok(())
+}
+
+fn plots(folder: &Path, charts: &[Chart]) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).with_context(|| format!("failed to write `{}`", folder.display()))?;
-    let charts = report::charts(&run);
-    for chart in &charts {
-        let name = chart.title.to_lowercase().replace(' ', "-");
-        for (ending, bytes) in [("svg", report::svg(chart)?.into_bytes()), ("png", report::png(chart)?)] {
+    for chart in charts {
+        let name = file_name(&chart.title);
+        let files = [
+            ("svg", report::svg(chart)?.into_bytes()),
+            ("png", report::png(chart)?),
+            ("csv", report::points_csv(chart).into_bytes()),
+        ];
+        for (ending, bytes) in files {
             let path = folder.join(format!("{name}.{ending}"));
             write_atomic(&path, &bytes).with_context(|| format!("failed to write `{}`", path.display()))?;
         }
     }
-    printer.note(&format!("{} charts in {}", charts.len(), folder.display()));
     Ok(())
+}
+
+/// A chart's title as a file's name.
+fn file_name(title: &str) -> String {
+    let words = title.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
 }

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use gac_ensemble::{BatchLimits, EnsembleError, Threshold};
 use gac_harness::recipe::{Plan, Recipe, SystemSpec, TaskSpec};
-use gac_harness::sweep::{SweepOptions, SweepReport, csv, sweep as sweep_task};
+use gac_harness::sweep::{SWEEP_FILE, SweepEntry, SweepFile, SweepOptions, csv, sweep as sweep_task};
 use gac_harness::{LoadedTask, ModelStore};
-use serde::Serialize;
 
 use crate::Outcome;
 use crate::args::SweepArgs;
@@ -15,22 +14,6 @@ use crate::commands::run::{load_tasks, overrides};
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::counter;
-
-/// What a sweep leaves.
-#[derive(Serialize)]
-struct Sweep {
-    version: u32,
-    sweeps: Vec<Entry>,
-}
-
-/// One system on one task.
-#[derive(Serialize)]
-struct Entry {
-    system: String,
-    task: String,
-    #[serde(flatten)]
-    report: SweepReport,
-}
 
 /// Evaluates every threshold, weight and method on every task.
 pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
@@ -49,26 +32,35 @@ pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
         limits: BatchLimits { max_samples: plan.batch_size },
         chat: plan.systems.first().and_then(|system| system.settings.chat.clone()),
     };
-    let mut sweeps = Vec::new();
+    let mut file = SweepFile::new(Vec::new());
     for system in &plan.systems {
         let mut ensemble = models.ensemble(system)?;
         for task in &tasks {
             let bar = counter(printer, &title(&system.name, task), task.documents.len() * options.thresholds.len());
             let report = sweep_task(&system.name, &mut ensemble, task, &options, &mut || bar.inc(1));
             bar.finish_and_clear();
-            sweeps.push(Entry { system: system.name.clone(), task: task.name.clone(), report: report? });
+            file.sweeps.push(SweepEntry {
+                system: system.name.clone(),
+                task: task.name.clone(),
+                task_version: task.version.clone(),
+                num_fewshot: task.num_fewshot,
+                report: report?,
+            });
             // Everything so far is on the disk, whatever comes.
             if let Some(folder) = output {
-                write(folder, &sweeps)?;
+                write(folder, &file)?;
             }
         }
         models.take_back(ensemble);
     }
     if args.settings.json {
-        let sweep = Sweep { version: 1, sweeps };
-        printer.data(&format!("{}\n", serde_json::to_string_pretty(&sweep)?))?;
+        printer.data(&format!("{}\n", serde_json::to_string_pretty(&file)?))?;
     } else {
-        printer.data(&csv(sweeps.iter().flat_map(|entry| &entry.report.points)))?;
+        printer.data(&as_csv(&file))?;
+    }
+    if let Some(folder) = output {
+        let folder = folder.display();
+        printer.note(&format!("sweep: {folder}/{SWEEP_FILE}; `gac report {folder}` draws it"));
     }
     Ok(())
 }
@@ -131,15 +123,13 @@ impl std::str::FromStr for Weights {
     }
 }
 
-fn write(folder: &Path, sweeps: &[Entry]) -> Result<(), Failure> {
-    #[derive(Serialize)]
-    struct Borrowed<'a> {
-        version: u32,
-        sweeps: &'a [Entry],
-    }
-    let json = serde_json::to_string_pretty(&Borrowed { version: 1, sweeps })? + "\n";
-    let files = [("sweep.json", json), ("sweep.csv", csv(sweeps.iter().flat_map(|entry| &entry.report.points)))];
-    for (name, text) in files {
+fn as_csv(file: &SweepFile) -> String {
+    csv(file.sweeps.iter().flat_map(|entry| &entry.report.points))
+}
+
+fn write(folder: &Path, file: &SweepFile) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(file)? + "\n";
+    for (name, text) in [(SWEEP_FILE, json), ("sweep.csv", as_csv(file))] {
         let path = folder.join(name);
         gac_harness::results::write_atomic(&path, text.as_bytes()).map_err(|source| cannot_write(&path, source))?;
     }

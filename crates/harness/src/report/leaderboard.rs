@@ -279,7 +279,7 @@ impl Row {
 }
 
 impl Estimate {
-    fn average(scores: &[Self]) -> Self {
+    pub(super) fn average(scores: &[Self]) -> Self {
         let count = scores.len() as f64;
         let variance: Option<f64> = scores.iter().map(|score| score.stderr.map(|stderr| stderr * stderr)).sum();
         Self {

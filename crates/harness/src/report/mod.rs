@@ -2,6 +2,7 @@
 //! published numbers beside ours.
 
 mod csv;
+mod curves;
 mod format;
 mod html;
 mod json;
@@ -11,6 +12,7 @@ mod markdown;
 mod page;
 mod paper;
 mod plot;
+mod points;
 mod terminal;
 
 pub(crate) use format::points;
@@ -24,7 +26,8 @@ pub use json::json;
 pub use latex::latex;
 pub use leaderboard::{Column, Comparison, Estimate, Leaderboard, MixedProtocols, Mixing, Row, SystemResults};
 pub use markdown::markdown;
-pub use page::{Axis, Chart, Line, Point, Series, charts, report};
+pub use page::{Axis, Chart, Line, Point, Series, charts, report, sweep_charts, sweep_report};
 pub use paper::{BesideCell, BesidePaper, BesideRow, PaperError, PaperRow, PaperTable};
 pub use plot::{PlotError, png, svg};
+pub use points::points_csv;
 pub use terminal::terminal;

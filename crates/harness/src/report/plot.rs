@@ -94,8 +94,8 @@ fn draw<B: DrawingBackend>(area: &DrawingArea<B, Shift>, chart: &Chart) -> Drawn
         .x_label_formatter(&|value| x.text(*value))
         .y_label_formatter(&|value| y.text(*value))
         .draw()?;
-    for (index, series) in chart.series.iter().enumerate() {
-        let colour = COLOURS[index % COLOURS.len()];
+    for series in &chart.series {
+        let colour = COLOURS[series.colour % COLOURS.len()];
         let line = series.points.iter().map(|point| (point.x, point.y));
         match series.line {
             Line::None => {}
@@ -107,11 +107,10 @@ fn draw<B: DrawingBackend>(area: &DrawingArea<B, Shift>, chart: &Chart) -> Drawn
             }
         }
         context.draw_series(bars(series, colour))?;
-        let marks = series.points.iter().map(|point| Circle::new((point.x, point.y), 5, colour.filled()));
-        context
-            .draw_series(marks)?
-            .label(&series.name)
-            .legend(move |(x, y)| Circle::new((x + 8, y), 5, colour.filled()));
+        // Dashed lines have hollow points.
+        let style = if series.line == Line::Dashed { colour.stroke_width(2) } else { colour.filled() };
+        let marks = series.points.iter().map(|point| Circle::new((point.x, point.y), 5, style));
+        context.draw_series(marks)?.label(&series.name).legend(move |(x, y)| Circle::new((x + 8, y), 5, style));
     }
     context
         .configure_series_labels()
@@ -138,14 +137,17 @@ mod tests {
 
     fn chart() -> Chart {
         let point = |x: f64| Point { x, y: 60.0 + x, error: Some(1.0), label: String::new() };
-        let series = |name: &str, line| Series { name: name.into(), line, points: vec![point(0.2), point(0.8)] };
+        let series = |name: &str, colour, line| {
+            let points = vec![point(0.2), point(0.8)];
+            Series { name: name.into(), colour, line, points }
+        };
         let axis = |name: &str| Axis { name: name.into(), includes: vec![] };
         Chart {
             title: "Accuracy <script>".into(),
             caption: String::new(),
             x: axis("threshold"),
             y: axis("average, %"),
-            series: vec![series("a & b", Line::Solid), series("c", Line::Dashed)],
+            series: vec![series("a & b", 0, Line::Solid), series("c", 1, Line::Dashed)],
         }
     }
 

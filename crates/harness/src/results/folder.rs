@@ -13,6 +13,17 @@ use super::write::{is_temporary, write_atomic};
 
 /// The manifest's name in a run's folder.
 pub(super) const MANIFEST: &str = "manifest.json";
+/// Files that a run's folder may hold, beside its systems' folders.
+const TAKEN: [&str; 8] = [
+    MANIFEST,
+    "leaderboard.md",
+    "leaderboard.csv",
+    "leaderboard.json",
+    "leaderboard.html",
+    "report.html",
+    "sweep.json",
+    "sweep.csv",
+];
 /// Longest slug, in bytes; file systems end at 255.
 const MAX_SLUG: usize = 80;
 
@@ -73,8 +84,7 @@ impl RunFolder {
         let lock = RunLock::take(path)?;
         check_folder(path)?;
         remove_temporary(path).map_err(|source| FolderError::Write { path: path.to_path_buf(), source })?;
-        let taken = [MANIFEST, "leaderboard.md", "leaderboard.csv", "leaderboard.json", "leaderboard.html"];
-        Ok(Self { path: path.to_path_buf(), systems: slugs(systems, &taken), tasks: slugs(tasks, &[]), _lock: lock })
+        Ok(Self { path: path.to_path_buf(), systems: slugs(systems, &TAKEN), tasks: slugs(tasks, &[]), _lock: lock })
     }
 
     /// The run's folder.

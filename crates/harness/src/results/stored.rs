@@ -43,6 +43,11 @@ pub struct StoredTask {
 }
 
 impl StoredRun {
+    /// Whether `folder` holds a run, finished or not.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(super::folder::MANIFEST).is_file()
+    }
+
     /// Reads a finished run, samples included.
     ///
     /// # Errors

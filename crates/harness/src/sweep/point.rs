@@ -82,21 +82,23 @@ pub fn csv<'a>(points: impl IntoIterator<Item = &'a SweepPoint>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+pub(crate) mod testing {
+    use super::super::{SweepEntry, SweepFile};
+    use super::{StepCosts, SweepPoint, SweepReport};
 
-    fn point() -> SweepPoint {
+    /// A point of 20 steps and 25 tokens, a share of `threshold` of its steps voted on.
+    pub(crate) fn point(system: &str, task: &str, threshold: f64) -> SweepPoint {
         SweepPoint {
-            system: "a + b".into(),
-            task: "gsm8k".into(),
-            threshold: 0.5,
+            system: system.into(),
+            task: task.into(),
+            threshold,
             metric: "exact_match".into(),
             filter: "flexible-extract".into(),
             documents: 2,
             value: 0.5,
             stderr: None,
             tokens: 20,
-            ensembled: 5,
+            ensembled: (20.0 * threshold) as usize,
             ensembled_share: None,
             member_tokens: 25.0,
             modelled_ms_per_token: None,
@@ -104,9 +106,42 @@ mod tests {
         }
     }
 
+    /// A sweep of every system on every task: steps of 10 and of 30 ms, scores that rise with the threshold and the
+    /// system's place, standard errors of 3 points.
+    pub(crate) fn file(systems: &[&str], tasks: &[&str], thresholds: &[f64]) -> SweepFile {
+        let costs = StepCosts { alone_ms: 10.0, vote_ms: 30.0 };
+        let mut sweeps = Vec::new();
+        for (place, system) in systems.iter().enumerate() {
+            for task in tasks {
+                let points = thresholds.iter().map(|&threshold| {
+                    let mut point = point(system, task, threshold);
+                    point.value = 0.5 + 0.1 * place as f64 + 0.2 * threshold;
+                    point.stderr = Some(0.03);
+                    point.finish(Some(costs), None);
+                    point
+                });
+                let report = SweepReport { points: points.collect(), costs: Some(costs), seconds: 1.0 };
+                sweeps.push(SweepEntry {
+                    system: (*system).to_owned(),
+                    task: (*task).to_owned(),
+                    task_version: "3.0".to_owned(),
+                    num_fewshot: 1,
+                    report,
+                });
+            }
+        }
+        SweepFile::new(sweeps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::point;
+    use super::*;
+
     #[test]
     fn latency_is_modelled_from_what_each_kind_of_step_costs() {
-        let mut point = point();
+        let mut point = point("a + b", "gsm8k", 0.25);
         point.finish(Some(StepCosts { alone_ms: 10.0, vote_ms: 30.0 }), Some(0.5));
         // 15 steps of 10 ms and 5 of 30 ms, over 25 tokens.
         assert_eq!(point.modelled_ms_per_token, Some(12.0));
@@ -116,9 +151,9 @@ mod tests {
 
     #[test]
     fn csv_has_a_line_of_names_and_leaves_empty_what_is_not_known() {
-        let text = csv(&[point()]);
+        let text = csv(&[point("a + b", "gsm8k", 0.25)]);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].starts_with("system,task,threshold,metric,filter,documents,value,stderr,tokens,ensembled"));
-        assert_eq!(lines[1], "a + b,gsm8k,0.5,exact_match,flexible-extract,2,0.5,,20,5,,25.0,,");
+        assert_eq!(lines[1], "a + b,gsm8k,0.25,exact_match,flexible-extract,2,0.5,,20,5,,25.0,,");
     }
 }

@@ -44,6 +44,8 @@ pub struct Axis {
 pub struct Series {
     /// Its name.
     pub name: String,
+    /// Its colour's number: series of the same thing have the same.
+    pub colour: usize,
     /// Whether a line joins the points, and whether it is dashed.
     pub line: Line,
     /// The points, by x.
@@ -133,7 +135,7 @@ impl Chart {
         let at_x = |value: f64| LEFT + x.place(value) * (WIDTH - LEFT - RIGHT);
         let at_y = |value: f64| HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM);
         let mut svg = format!(
-            "<figure>\n<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
+            "<figure>\n<div class=\"plot\" tabindex=\"0\"><svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
             escape(&self.title)
         );
         let (left, right, bottom) = (LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM);
@@ -171,8 +173,8 @@ impl Chart {
             escape(&self.y.name)
         );
         let mut labels: Vec<(usize, f64, &str)> = Vec::new();
-        for (index, series) in self.series.iter().enumerate() {
-            let _ = writeln!(svg, "<g class=\"s{}\">", index % COLOURS);
+        for series in &self.series {
+            let _ = writeln!(svg, "<g class=\"s{}\">", series.colour % COLOURS);
             let path: Vec<String> =
                 series.points.iter().map(|point| format!("{:.1},{:.1}", at_x(point.x), at_y(point.y))).collect();
             let class = match series.line {
@@ -184,31 +186,32 @@ impl Chart {
                 let _ = writeln!(svg, "<polyline class=\"{class}\" points=\"{}\"/>", path.join(" "));
             }
             for point in &series.points {
-                svg.push_str(&mark(point, at_x(point.x), at_y));
+                svg.push_str(&mark(point, series.line, at_x(point.x), at_y));
             }
             svg.push_str("</g>\n");
             if let Some(last) = series.points.last() {
-                labels.push((index, at_y(last.y), &series.name));
+                labels.push((series.colour, at_y(last.y), &series.name));
             }
         }
         svg.push_str(&legend(&mut labels, right + 10.0, bottom));
         svg + &format!(
-            "</svg>\n<figcaption><strong>{}.</strong> {}</figcaption>\n</figure>\n",
+            "</svg></div>\n<figcaption><strong>{}.</strong> {}</figcaption>\n</figure>\n",
             escape(&self.title),
             escape(&self.caption)
         )
     }
 }
 
-fn mark(point: &Point, x: f64, at_y: impl Fn(f64) -> f64) -> String {
+fn mark(point: &Point, line: Line, x: f64, at_y: impl Fn(f64) -> f64) -> String {
     let y = at_y(point.y);
     let mut text = String::new();
     if let Some(error) = point.error.filter(|error| *error > 0.0) {
         let (low, high) = (at_y(point.y - error), at_y(point.y + error));
         let _ = write!(text, "<line class=\"error\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{low:.1}\" y2=\"{high:.1}\"/>");
     }
+    let class = if line == Line::Dashed { "mark hollow" } else { "mark" };
     text + &format!(
-        "<circle class=\"mark\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\"><title>{}</title></circle>\n",
+        "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\"><title>{}</title></circle>\n",
         escape(&point.label)
     )
 }
@@ -230,10 +233,10 @@ fn legend(labels: &mut [(usize, f64, &str)], x: f64, bottom: f64) -> String {
     let cut = |name: &str| {
         if name.chars().count() > 20 { name.chars().take(19).chain(['…']).collect() } else { name.to_owned() }
     };
-    let texts = labels.iter().map(|(series, y, name)| {
+    let texts = labels.iter().map(|(colour, y, name)| {
         format!(
             "<g class=\"s{}\"><text class=\"label\" x=\"{x:.1}\" y=\"{:.1}\"><title>{}</title>{}</text></g>\n",
-            series % COLOURS,
+            colour % COLOURS,
             y + 4.5,
             escape(name),
             escape(&cut(name))
@@ -262,7 +265,7 @@ mod tests {
     #[test]
     fn a_chart_holds_its_points_and_hostile_names_are_inert() {
         let point = Point { x: 1.0, y: 2.0, error: Some(0.5), label: "<script>".into() };
-        let series = Series { name: "\"><script>".into(), line: Line::Solid, points: vec![point] };
+        let series = Series { name: "\"><script>".into(), colour: 0, line: Line::Solid, points: vec![point] };
         let axis = Axis { name: "<b>".into(), includes: vec![] };
         let chart = Chart { title: "&".into(), caption: String::new(), x: axis.clone(), y: axis, series: vec![series] };
         let figure = chart.figure();

@@ -1,23 +1,30 @@
 //! Which charts a run has.
 
-use std::collections::BTreeMap;
-
 use super::super::format::latency_note;
 use super::chart::{Axis, Chart, Line, Point, Series};
+use super::cost::{cost_chart, costs};
+use crate::recipe::SystemPlan;
 use crate::report::Leaderboard;
 use crate::report::leaderboard::Row;
 use crate::results::StoredRun;
 
+/// The horizontal (or vertical) axis of shares.
+pub(super) const SHARE_AXIS: &str = "ensembled steps, %";
+/// The chart of costs.
+pub(super) const COST_TITLE: &str = "Cost against share of ensembled steps";
+
 /// The charts of a run: accuracy and share of ensembled steps against the threshold where there are several thresholds
-/// of one ensemble, and accuracy against latency where latencies were measured.
+/// of one ensemble, cost against that share, and accuracy against latency where latencies were measured.
 pub fn charts(run: &StoredRun) -> Vec<Chart> {
     let results: Vec<_> = run.systems.iter().map(crate::results::StoredSystem::results).collect();
     of_leaderboard(run, &Leaderboard::new(&results))
 }
 
 pub(super) fn of_leaderboard(run: &StoredRun, leaderboard: &Leaderboard) -> Vec<Chart> {
-    let mut charts = sweeps(run, leaderboard);
+    let gated = Gated::all(run, leaderboard);
+    let mut charts = thresholds(&gated);
     charts.extend(latency(leaderboard));
+    charts.extend(cost_chart(&costs(run, leaderboard, &gated)));
     charts
 }
 
@@ -25,27 +32,65 @@ fn percent(row: &Row) -> Option<(f64, Option<f64>)> {
     row.average.map(|average| (average.value * 100.0, average.stderr.map(|stderr| stderr * 100.0)))
 }
 
-/// One chart of accuracy and one of shares over all ensembles that were run at several thresholds.
-fn sweeps(run: &StoredRun, leaderboard: &Leaderboard) -> Vec<Chart> {
-    let mut sweeps: BTreeMap<String, Vec<(f64, &Row)>> = BTreeMap::new();
-    for (system, row) in run.manifest.plan.systems.iter().zip(&leaderboard.rows) {
-        if let Some(gate) = &system.gate {
-            let name = format!("{}, gate {}", system.members.join(" + "), gate.member);
-            sweeps.entry(name).or_default().push((gate.threshold, row));
+/// An ensemble that was run at several thresholds.
+pub(super) struct Gated<'a> {
+    pub(super) name: String,
+    pub(super) plan: &'a SystemPlan,
+    /// By threshold, ascending.
+    pub(super) rows: Vec<(f64, &'a Row)>,
+}
+
+impl<'a> Gated<'a> {
+    /// All of a run, in order.
+    pub(super) fn all(run: &'a StoredRun, leaderboard: &'a Leaderboard) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for (plan, row) in run.manifest.plan.systems.iter().zip(&leaderboard.rows) {
+            let Some(gate) = &plan.gate else { continue };
+            if let Some(known) = all.iter_mut().find(|known| known.votes_as(plan) && known.gate() == Some(&gate.member))
+            {
+                known.rows.push((gate.threshold, row));
+            } else {
+                let name = format!("{}, gate {}", plan.members.join(" + "), gate.member);
+                all.push(Self { name, plan, rows: vec![(gate.threshold, row)] });
+            }
         }
+        all.retain(|gated| gated.rows.len() > 1);
+        for gated in &mut all {
+            gated.rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+        }
+        // What differs between ensembles of the same members and gate.
+        for index in 0..all.len() {
+            if all.iter().filter(|other| other.name == all[index].name).count() > 1 {
+                let weights: Vec<String> =
+                    all[index].plan.weights.iter().map(|weight| format!("{weight:.2}")).collect();
+                all[index].name =
+                    format!("{}, {}: {}", all[index].name, all[index].rows[0].1.system, weights.join(":"));
+            }
+        }
+        all
     }
-    sweeps.retain(|_, points| points.len() > 1);
+
+    /// Whether `plan` has the same members that vote in the same way.
+    pub(super) fn votes_as(&self, plan: &SystemPlan) -> bool {
+        self.plan.members == plan.members && self.plan.weights == plan.weights && self.plan.settings == plan.settings
+    }
+
+    pub(super) fn gate(&self) -> Option<&String> {
+        self.plan.gate.as_ref().map(|gate| &gate.member)
+    }
+}
+
+/// One chart of accuracy and one of shares over all ensembles that were run at several thresholds.
+fn thresholds(sweeps: &[Gated<'_>]) -> Vec<Chart> {
     if sweeps.is_empty() {
         return Vec::new();
     }
-    for points in sweeps.values_mut() {
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-    }
     let series = |point: &dyn Fn(f64, &Row) -> Option<Point>| -> Vec<Series> {
-        let all = sweeps.iter().map(|(name, points)| Series {
-            name: name.clone(),
+        let all = sweeps.iter().enumerate().map(|(colour, gated)| Series {
+            name: gated.name.clone(),
+            colour,
             line: Line::Solid,
-            points: points.iter().filter_map(|(threshold, row)| point(*threshold, row)).collect(),
+            points: gated.rows.iter().filter_map(|(threshold, row)| point(*threshold, row)).collect(),
         });
         all.collect()
     };
@@ -72,7 +117,7 @@ fn sweeps(run: &StoredRun, leaderboard: &Leaderboard) -> Vec<Chart> {
             title: "Share of ensembled steps against threshold".into(),
             caption: "Steps at which the members voted, of all steps of generated responses.".into(),
             x: threshold,
-            y: Axis { name: "ensembled steps, %".into(), includes: vec![0.0, 100.0] },
+            y: Axis { name: SHARE_AXIS.into(), includes: vec![0.0, 100.0] },
             series: shares,
         },
     ]
@@ -80,11 +125,12 @@ fn sweeps(run: &StoredRun, leaderboard: &Leaderboard) -> Vec<Chart> {
 
 fn latency(leaderboard: &Leaderboard) -> Option<Chart> {
     let mut series = Vec::new();
-    for row in &leaderboard.rows {
+    for (colour, row) in leaderboard.rows.iter().enumerate() {
         if let (Some(ms), Some((value, error))) = (row.timing.ms_per_token, percent(row)) {
             let label = format!("{}: {value:.2} at {ms:.2} ms/token", row.system);
             series.push(Series {
                 name: row.system.clone(),
+                colour,
                 line: Line::None,
                 points: vec![Point { x: ms, y: value, error, label }],
             });

@@ -2,10 +2,14 @@
 
 mod chart;
 mod charts;
+mod cost;
 mod data;
 mod render;
+mod skeleton;
 mod subjects;
+mod sweep;
 
 pub use chart::{Axis, Chart, Line, Point, Series};
 pub use charts::charts;
-pub use render::report;
+pub use render::{report, sweep_report};
+pub use sweep::sweep_charts;

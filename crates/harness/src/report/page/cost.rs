@@ -1,0 +1,135 @@
+//! What a step costs against the share of steps that are voted on, beside what the members' own costs predict.
+
+use std::fmt::Write as _;
+
+use super::super::format::NOTHING;
+use super::super::html::escape;
+use super::chart::{Axis, Chart, Line, Point, Series};
+use super::charts::{COST_TITLE, Gated, SHARE_AXIS};
+use crate::report::Leaderboard;
+use crate::report::leaderboard::Row;
+use crate::results::{LatencyBasis, StoredRun};
+
+/// An ensemble's costs over its share of ensembled steps.
+pub(super) struct Costs {
+    /// The ensemble.
+    name: String,
+    /// What all of its times are.
+    basis: LatencyBasis,
+    /// By share, ascending: the gate alone and the ensemble that votes on every step included, where they were run.
+    steps: Vec<Step>,
+}
+
+/// What a step of one system costs.
+struct Step {
+    system: String,
+    /// Of its steps, how many were voted on, 0 to 1.
+    share: f64,
+    /// Milliseconds per step by the clock, prompts included.
+    measured: f64,
+    /// The gate's forward + share x the other members' forwards, each as its own run had it; absent where a member was
+    /// not run alone.
+    predicted: Option<f64>,
+}
+
+/// The costs of every ensemble that was run at several thresholds, as far as their times are of one kind.
+pub(super) fn costs(run: &StoredRun, leaderboard: &Leaderboard, gated: &[Gated<'_>]) -> Vec<Costs> {
+    let systems = || run.manifest.plan.systems.iter().zip(&leaderboard.rows);
+    let mut all = Vec::new();
+    for group in gated {
+        let Some(basis) = group.rows.iter().find_map(|(_, row)| row.timing.latency_basis) else { continue };
+        let per_step = |row: &Row| {
+            let timing = row.timing;
+            (timing.latency_basis == Some(basis) && timing.tokens > 0)
+                .then(|| timing.milliseconds / timing.tokens as f64)
+        };
+        let alone = |member: &String| {
+            let (_, row) = systems().find(|(plan, _)| plan.members[..] == [member.clone()])?;
+            per_step(row)
+        };
+        let gate = group.gate();
+        let others: Option<f64> = group.plan.members.iter().filter(|member| Some(*member) != gate).map(alone).sum();
+        let model = gate.and_then(alone).zip(others);
+        let is_end = |plan: &crate::recipe::SystemPlan| {
+            plan.gate.is_none() && (group.votes_as(plan) || gate.is_some_and(|gate| plan.members[..] == [gate.clone()]))
+        };
+        let ends = systems().filter(|(plan, _)| is_end(plan)).map(|(_, row)| row);
+        let step = |row: &Row| {
+            let share = if row.members > 1 { row.timing.ensembled_share? } else { 0.0 };
+            let predicted = model.map(|(gate, others)| gate + share * others);
+            Some(Step { system: row.system.clone(), share, measured: per_step(row)?, predicted })
+        };
+        let mut steps: Vec<Step> = group.rows.iter().map(|(_, row)| *row).chain(ends).filter_map(step).collect();
+        steps.sort_by(|a, b| a.share.total_cmp(&b.share));
+        if steps.len() > 1 {
+            all.push(Costs { name: group.name.clone(), basis, steps });
+        }
+    }
+    all
+}
+
+/// Measured costs as solid lines, predicted ones as dashed lines.
+pub(super) fn cost_chart(all: &[Costs]) -> Option<Chart> {
+    let mut series = Vec::new();
+    for (colour, costs) in all.iter().enumerate() {
+        let mut line = |kind: &str, line: Line, cost: &dyn Fn(&Step) -> Option<f64>| {
+            let point = |step: &Step| {
+                let (x, y) = (step.share * 100.0, cost(step)?);
+                let label = format!("{}, {kind}: {y:.2} ms/step at {x:.1}% of steps", step.system);
+                Some(Point { x, y, error: None, label })
+            };
+            let points: Vec<Point> = costs.steps.iter().filter_map(point).collect();
+            if !points.is_empty() {
+                let name = if all.len() == 1 { kind.to_owned() } else { format!("{kind}, {}", costs.name) };
+                series.push(Series { name, colour, line, points });
+            }
+        };
+        line("measured", Line::Solid, &|step| Some(step.measured));
+        line("predicted", Line::Dashed, &|step| step.predicted);
+    }
+    (!series.is_empty()).then(|| Chart {
+        title: COST_TITLE.into(),
+        caption: note(all),
+        x: Axis { name: SHARE_AXIS.into(), includes: vec![0.0, 100.0] },
+        y: Axis { name: "ms/step".into(), includes: vec![0.0] },
+        series,
+    })
+}
+
+fn note(all: &[Costs]) -> String {
+    let model = "Predicted: the gate's forward + share x the other members' forwards, each member's as in its run alone; \
+                 prompts are in all times.";
+    let batched = all.iter().any(|costs| costs.basis == LatencyBasis::Throughput);
+    let basis = if batched {
+        " Requests were batched, where a step's cost is no latency: run with `--batch-size 1` for that."
+    } else {
+        ""
+    };
+    format!("{model}{basis}")
+}
+
+/// The same numbers as a table.
+pub(super) fn cost_table(all: &[Costs]) -> String {
+    let mut text = String::new();
+    for costs in all {
+        let _ = write!(
+            text,
+            "<details>\n<summary>Cost against share: {}</summary>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" \
+             aria-label=\"Costs of {0}\">\n<table>\n<thead><tr><th scope=\"col\">system</th><th scope=\"col\">ensembled\
+             </th><th scope=\"col\">ms/step, measured</th><th scope=\"col\">ms/step, predicted</th></tr></thead>\n<tbody>\n",
+            escape(&costs.name)
+        );
+        for step in &costs.steps {
+            let predicted = step.predicted.map_or_else(|| NOTHING.to_owned(), |cost| format!("{cost:.3}"));
+            let _ = writeln!(
+                text,
+                "<tr><th scope=\"row\">{}</th><td>{:.1}%</td><td>{:.3}</td><td>{predicted}</td></tr>",
+                escape(&step.system),
+                step.share * 100.0,
+                step.measured
+            );
+        }
+        text.push_str("</tbody>\n</table>\n</div>\n</details>\n");
+    }
+    text
+}
