@@ -87,7 +87,7 @@ fn a_disk_that_fills_up_costs_no_finished_sample_and_the_run_goes_on_when_there_
         let stderr = fs::read_to_string(copies.join("stderr")).unwrap();
         assert_eq!(fs::read_to_string(copies.join("code")).unwrap().trim(), "2", "{free} kB free: {stderr}");
         let error = stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
-        assert!(error.contains("`") && error.contains("/disk/run"), "no file is named: {error}");
+        assert!(error.contains('`') && error.contains("/disk/run"), "no file is named: {error}");
         assert!(error.contains("No space left on device"), "{error}");
         assert!(stderr.contains("\nhint: make room and run the same command again"), "{stderr}");
         let before = finished_samples(&copies.join("cut-short"));
@@ -96,7 +96,9 @@ fn a_disk_that_fills_up_costs_no_finished_sample_and_the_run_goes_on_when_there_
         kept.push(before.len());
         let found = said(&copies.join("finished"), LIMIT);
         assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
-        found.iter().for_each(|(key, value)| assert_same(value, &expected[key], key));
+        for (key, value) in &found {
+            assert_same(value, &expected[key], key);
+        }
     }
     assert!(kept.windows(2).all(|pair| pair[0] <= pair[1]) && kept[0] == 0 && kept.last() > Some(&0), "{kept:?}");
     eprintln!("samples that were kept: {kept:?} of {}", 6 * LIMIT);

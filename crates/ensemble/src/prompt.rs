@@ -27,7 +27,7 @@ pub(crate) fn prompts(
     for (place, member) in members.iter().enumerate() {
         let reader = Reader { place, tokenizer: &member.tokenizer, chat };
         let all = parallel(requests, |request| {
-            reader.encode(&*reader.text(&request.turns, &request.prompt)?, request.encoding)
+            reader.encode(&reader.text(&request.turns, &request.prompt)?, request.encoding)
         });
         for (index, (ids, of_request)) in all.into_iter().zip(&mut prompts).enumerate() {
             let ids = ids.map_err(|error| error.of(member, index))?;

@@ -26,12 +26,13 @@ pub(super) fn page(name: &str, facts: &[(&str, String)], sections: &[Section], j
     let script_hash = base64(&Sha256::digest(SCRIPT));
     let name = escape(name);
     let there = || sections.iter().filter(|section| !section.body.is_empty());
-    let links: String = there().map(|Section { id, title, .. }| format!("<a href=\"#{id}\">{title}</a>")).collect();
-    let bodies: String = there()
-        .map(|Section { id, title, body }| format!("<section id=\"{id}\">\n<h2>{title}</h2>\n{body}</section>\n"))
-        .collect();
-    let facts: String =
-        facts.iter().map(|(name, value)| format!("<dt>{}</dt><dd>{}</dd>", escape(name), escape(value))).collect();
+    let link = |Section { id, title, .. }: &Section| format!("<a href=\"#{id}\">{title}</a>");
+    let links = there().map(link).collect::<Vec<_>>().concat();
+    let body =
+        |Section { id, title, body }: &Section| format!("<section id=\"{id}\">\n<h2>{title}</h2>\n{body}</section>\n");
+    let bodies = there().map(body).collect::<Vec<_>>().concat();
+    let fact = |(name, value): &(&str, String)| format!("<dt>{}</dt><dd>{}</dd>", escape(name), escape(value));
+    let facts = facts.iter().map(fact).collect::<Vec<_>>().concat();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
