@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use candle_core::{DType, Device};
+use rayon::prelude::*;
 
 use crate::checkpoint::config::DecoderConfig;
 use crate::checkpoint::files::{CheckpointError, ModelSource};
@@ -26,6 +27,10 @@ const FORWARD_TOKENS: usize = 2048;
 const FORWARD_LOGITS: usize = 512;
 /// Tokens that must be spared to make computing shared prefixes first, in forwards of their own, worth it.
 const WORTH_A_FORWARD: usize = 128;
+/// Tokens from which on a forward runs on the calling thread. With fewer it goes to the thread pool as a whole: from
+/// outside, each of its short parallel loops would put this thread to sleep and wake it up again. (With more, that costs
+/// little, and the large buffers of a pool's thread would be given back to the system and claimed again all the time.)
+const LONG_LOOPS: usize = 64;
 
 /// How an engine is set up.
 #[derive(Clone, Debug)]
@@ -123,11 +128,15 @@ impl Engine {
 
     fn forward(&mut self, parts: &[Part<'_>]) -> Result<Vec<Distribution>, ModelError> {
         let batch = RaggedBatch::new(&self.table, parts)?;
-        let Some(logits) = self.transformer.forward(&batch, &self.cache).map_err(backend)? else {
-            return Ok(Vec::new());
+        let forward = || {
+            let Some(logits) = self.transformer.forward(&batch, &self.cache).map_err(backend)? else {
+                return Ok(Vec::new());
+            };
+            let rows = logits.to_dtype(DType::F32).and_then(|logits| logits.to_vec2::<f32>()).map_err(backend)?;
+            Ok(rows.into_par_iter().map(|row| Distribution::Dense(DenseDistribution::new(row))).collect())
         };
-        let rows = logits.to_dtype(DType::F32).and_then(|logits| logits.to_vec2::<f32>()).map_err(backend)?;
-        Ok(rows.into_iter().map(|row| Distribution::Dense(DenseDistribution::new(row))).collect())
+        let tokens: usize = parts.iter().map(|part| part.tokens.len()).sum();
+        if tokens < LONG_LOOPS { rayon::scope(|_| forward()) } else { forward() }
     }
 }
 

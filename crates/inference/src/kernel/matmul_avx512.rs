@@ -1,11 +1,11 @@
 //! `x W^T` written out for AVX-512: tiles of up to 4 rows by 6 columns, whose 24 sums stay in registers.
 
 use std::arch::x86_64::{
-    __m512, _mm_add_ps, _mm_storeu_ps, _mm256_add_ps, _mm256_castpd_ps, _mm256_castps256_ps128, _mm256_extractf128_ps,
-    _mm256_maskz_loadu_epi16, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps512_ps256,
-    _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_extractf64x4_pd, _mm512_fmadd_ps,
-    _mm512_maskz_loadu_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_unpackhi_pd, _mm512_unpackhi_ps,
-    _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __m512, _MM_HINT_T0, _mm_add_ps, _mm_prefetch, _mm_storeu_ps, _mm256_add_ps, _mm256_castpd_ps,
+    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_maskz_loadu_epi16, _mm512_add_ps, _mm512_castpd_ps,
+    _mm512_castps_pd, _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps,
+    _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_maskz_loadu_ps, _mm512_setzero_ps, _mm512_slli_epi32,
+    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
 use super::matmul::{Matrix, Out, Product, TILE_COLUMNS};
@@ -15,6 +15,8 @@ use super::simd::LANES;
 const TILE_ROWS: usize = 4;
 /// Rows of `x` from which on weights are widened once into a buffer instead of in every tile.
 const WORTH_WIDENING: usize = 3 * TILE_ROWS;
+/// Tiles that weights are fetched ahead for a single row of `x`.
+const AHEAD: usize = 2;
 /// Widened weights that are worked on at a time: 32 KiB.
 const CACHED_WEIGHTS: usize = 1 << 13;
 
@@ -131,6 +133,10 @@ unsafe fn step<W: Weight, const R: usize, const C: usize>(
             *values = _mm512_maskz_loadu_ps(mask, x.add(row * k));
         }
         for column in 0..C {
+            if R == 1 {
+                // One row is over before the processor has seen where its weights go on. (A hint: it reads nothing.)
+                _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add((column + AHEAD * C) * k).cast());
+            }
             let weight = W::load(w.add(column * k), mask);
             for (sums, &row) in sums.iter_mut().zip(&rows) {
                 sums[column] = _mm512_fmadd_ps(row, weight, sums[column]);
