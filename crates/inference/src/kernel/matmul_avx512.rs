@@ -15,8 +15,10 @@ use super::simd::LANES;
 const TILE_ROWS: usize = 4;
 /// Rows of `x` from which on weights are widened once into a buffer instead of in every tile.
 const WORTH_WIDENING: usize = 3 * TILE_ROWS;
-/// Tiles that weights are fetched ahead for a single row of `x`.
+/// Tiles that weights are fetched ahead.
 const AHEAD: usize = 2;
+/// Bytes of a cache line.
+const LINE: usize = 64;
 /// Widened weights that are worked on at a time: 32 KiB.
 const CACHED_WEIGHTS: usize = 1 << 13;
 
@@ -55,6 +57,35 @@ impl Weight for half::f16 {
     }
 }
 
+/// What a tile asks the memory for on the way. A tile is over before the processor has seen where its weights go on, so
+/// it is told. (These are hints: nothing is read, and any address will do.)
+#[derive(Clone, Copy)]
+enum Fetch {
+    /// The weights come from memory: those of a tile to come.
+    Weights,
+    /// The weights are widened in a buffer: the stored ones from this address on, a cache line a step.
+    Lines(*const u8),
+    /// Nothing.
+    Nothing,
+}
+
+impl Fetch {
+    /// Asks for what belongs to step number `step` of a tile whose weights are at `w`.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    fn of_step<W, const C: usize>(self, w: *const W, k: usize, step: usize) {
+        match self {
+            Self::Weights => {
+                for column in 0..C {
+                    _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add((column + AHEAD * C) * k).cast());
+                }
+            }
+            Self::Lines(start) => _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(step * LINE).cast()),
+            Self::Nothing => {}
+        }
+    }
+}
+
 /// Sums of a tile: `R` rows of `x` by `C` rows of weights, both `k` long and `k` apart.
 ///
 /// # Safety
@@ -62,13 +93,19 @@ impl Weight for half::f16 {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[expect(clippy::many_single_char_names, reason = "as in the mathematics")]
-unsafe fn tile<W: Weight, const R: usize, const C: usize>(x: *const f32, w: *const W, k: usize) -> [[f32; C]; R] {
+unsafe fn tile<W: Weight, const R: usize, const C: usize>(
+    x: *const f32,
+    w: *const W,
+    k: usize,
+    fetch: Fetch,
+) -> [[f32; C]; R] {
     let mut sums = [[_mm512_setzero_ps(); C]; R];
     let whole = k / LANES * LANES;
     let mut at = 0;
     while at < whole {
         // SAFETY: a whole step is left in every row.
         unsafe { step(x.add(at), w.add(at), k, u16::MAX, &mut sums) };
+        fetch.of_step::<W, C>(w.wrapping_add(at), k, at / LANES);
         at += LANES;
     }
     if at < k {
@@ -133,13 +170,34 @@ unsafe fn step<W: Weight, const R: usize, const C: usize>(
             *values = _mm512_maskz_loadu_ps(mask, x.add(row * k));
         }
         for column in 0..C {
-            if R == 1 {
-                // One row is over before the processor has seen where its weights go on. (A hint: it reads nothing.)
-                _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add((column + AHEAD * C) * k).cast());
-            }
             let weight = W::load(w.add(column * k), mask);
             for (sums, &row) in sums.iter_mut().zip(&rows) {
                 sums[column] = _mm512_fmadd_ps(row, weight, sums[column]);
+            }
+        }
+    }
+}
+
+/// What the tiles of some columns ask the memory for.
+#[derive(Clone, Copy)]
+enum Fetches {
+    /// [`Fetch::Weights`] each.
+    Weights,
+    /// Cache lines until this many bytes from an address on were asked for.
+    Lines(*const u8, usize),
+}
+
+impl Fetches {
+    /// The next tile's, which has so many steps.
+    fn next(&mut self, steps: usize) -> Fetch {
+        match self {
+            Self::Weights => Fetch::Weights,
+            Self::Lines(_, 0) => Fetch::Nothing,
+            Self::Lines(start, left) => {
+                let bytes = steps * LINE;
+                let fetch = Fetch::Lines(*start);
+                (*start, *left) = (start.wrapping_add(bytes), left.saturating_sub(bytes));
+                fetch
             }
         }
     }
@@ -155,12 +213,14 @@ unsafe fn tiles<W: Weight>(
     (top, bottom): (usize, usize),
     (from, to): (usize, usize),
     n: usize,
+    mut fetch: Fetches,
     out: &Out,
 ) {
     macro_rules! tile {
         ($row:expr, $column:expr, $rows:literal, $columns:expr) => {{
+            let fetch = fetch.next(k / LANES);
             // SAFETY: these rows of `x` and of the weights are there.
-            let sums = unsafe { tile::<W, $rows, $columns>(x.add($row * k), w.add(($column - from) * k), k) };
+            let sums = unsafe { tile::<W, $rows, $columns>(x.add($row * k), w.add(($column - from) * k), k, fetch) };
             for i in 0..$rows {
                 for j in 0..$columns {
                     out.set(($row + i) * n + $column + j, sums[i][j]);
@@ -213,15 +273,28 @@ impl Product<'_> {
                     super::matmul::widen(self.weights, weights.start, &mut buffer[..weights.len()]);
                 }
                 let x = self.x[..self.m * k].as_ptr();
+                let fetch = if widened { self.lines_after(&weights) } else { Fetches::Weights };
                 // SAFETY (all): `x` has `m` rows of `k`, as the slice proves, and the weights of these columns are cut
                 // out of a slice as well.
                 match self.weights {
-                    _ if widened => unsafe { tiles((x, buffer[..weights.len()].as_ptr(), k), rows, columns, n, out) },
-                    Matrix::F32(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, out) },
-                    Matrix::Bf16(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, out) },
-                    Matrix::F16(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, out) },
+                    _ if widened => unsafe {
+                        tiles((x, buffer[..weights.len()].as_ptr(), k), rows, columns, n, fetch, out)
+                    },
+                    Matrix::F32(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, fetch, out) },
+                    Matrix::Bf16(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, fetch, out) },
+                    Matrix::F16(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, fetch, out) },
                 }
             }
         }
+    }
+
+    /// The stored weights after `weights`, as many again: those of the columns that come next.
+    fn lines_after(&self, weights: &std::ops::Range<usize>) -> Fetches {
+        let (start, size): (*const u8, usize) = match self.weights {
+            Matrix::F32(all) => (all[weights.end..].as_ptr().cast(), size_of::<f32>()),
+            Matrix::Bf16(all) => (all[weights.end..].as_ptr().cast(), size_of::<half::bf16>()),
+            Matrix::F16(all) => (all[weights.end..].as_ptr().cast(), size_of::<half::f16>()),
+        };
+        Fetches::Lines(start, weights.len() * size)
     }
 }
