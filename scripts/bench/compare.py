@@ -1,16 +1,20 @@
-"""Sets gac's engine beside PyTorch (transformers) on one checkpoint: tokens per second and their ratio.
+"""Sets gac's engine beside PyTorch (transformers) and llama.cpp on one checkpoint: tokens per second and their ratio.
 
+    pip install torch transformers gguf llama-cpp-python
     python scripts/bench/smollm_shape.py /tmp/smol
+    for type in bf16 q8_0; do python scripts/bench/to_gguf.py /tmp/smol /tmp/smol-$type.gguf $type; done
     cargo build --release --workspace --example speed
-    python scripts/bench/compare.py /tmp/smol
+    python scripts/bench/compare.py /tmp/smol --gguf /tmp/smol-bf16.gguf /tmp/smol-q8_0.gguf
 
 Both take turns in the same run, several times, and the best of each counts: other load slows both. PyTorch computes in the
-stored type (bfloat16) and in f32, gac in f32 from the stored weights. Quiet the machine first.
+stored type (bfloat16) and in f32, gac in f32 from the stored weights. Quiet the machine first: llama.cpp's threads spin,
+and lose most of their speed to any neighbour.
 """
 
 import argparse
 import json
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -18,11 +22,12 @@ import torch
 from transformers import AutoModelForCausalLM
 
 SPEED = Path(__file__).resolve().parents[2] / "target/release/examples/speed"
+PEER = Path(__file__).with_name("llama_cpp_peer.py")
 
 
-def gac(model: str, weights: str, seconds: float) -> dict[str, float]:
-    """What `speed` measures."""
-    lines = subprocess.run([SPEED, model, weights, str(seconds)], check=True, capture_output=True, text=True).stdout
+def rows(*command: object) -> dict[str, float]:
+    """The measurements that a program prints."""
+    lines = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
     return {row["measure"]: row["tokens_per_second"] for row in map(json.loads, lines.splitlines())}
 
 
@@ -59,13 +64,15 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--seconds", type=float, default=3.0, help="per measurement and turn")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--gguf", nargs="*", default=[], metavar="FILE", help="the same model for llama.cpp")
     args = parser.parse_args()
     models = {name: AutoModelForCausalLM.from_pretrained(args.model, dtype=dtype).eval()
               for name, dtype in (("PyTorch bf16", torch.bfloat16), ("PyTorch f32", torch.float32))}
     best: dict[str, dict[str, float]] = {}
     for _ in range(args.turns):
         turn = {name: pytorch(model, args.seconds) for name, model in models.items()}
-        turn |= {f"gac {weights}": gac(args.model, weights, args.seconds) for weights in ("stored", "q8_0")}
+        turn |= {f"gac {weights}": rows(SPEED, args.model, weights, args.seconds) for weights in ("stored", "q8_0")}
+        turn |= {f"llama.cpp {Path(file).stem}": rows(sys.executable, PEER, file, args.seconds) for file in args.gguf}
         for name, rates in turn.items():
             for measure, rate in rates.items():
                 of_name = best.setdefault(name, {})

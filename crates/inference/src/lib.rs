@@ -7,6 +7,8 @@
 //! Text is bytes here: [`Vocabulary`] says for every token id which bytes it stands for.
 
 mod adapter;
+#[doc(hidden)]
+pub mod bench;
 mod chat;
 mod checkpoint;
 mod decoder;

@@ -61,9 +61,9 @@ impl Weight for half::f16 {
 /// it is told. (These are hints: nothing is read, and any address will do.)
 #[derive(Clone, Copy)]
 enum Fetch {
-    /// The weights come from memory: those of a tile to come.
+    /// The weights of a tile to come, where each is used but once or twice.
     Weights,
-    /// The weights are widened in a buffer: the stored ones from this address on, a cache line a step.
+    /// What is stored from this address on, a cache line a step: the weights of the columns that come next.
     Lines(*const u8),
     /// Nothing.
     Nothing,
@@ -267,13 +267,15 @@ impl Product<'_> {
             for column in (from..to).step_by(group) {
                 let columns = (column, to.min(column + group));
                 let weights = column * k..columns.1 * k;
-                let widened = rows.1 - rows.0 >= WORTH_WIDENING && !matches!(self.weights, Matrix::F32(_));
+                // Rows enough to find the weights in the first-level cache again.
+                let again = rows.1 - rows.0 >= WORTH_WIDENING;
+                let widened = again && !matches!(self.weights, Matrix::F32(_));
                 if widened {
                     buffer.resize(group * k, 0f32);
                     super::matmul::widen(self.weights, weights.start, &mut buffer[..weights.len()]);
                 }
                 let x = self.x[..self.m * k].as_ptr();
-                let fetch = if widened { self.lines_after(&weights) } else { Fetches::Weights };
+                let fetch = if again { self.lines_after(&weights) } else { Fetches::Weights };
                 // SAFETY (all): `x` has `m` rows of `k`, as the slice proves, and the weights of these columns are cut
                 // out of a slice as well.
                 match self.weights {

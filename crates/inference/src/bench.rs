@@ -1,0 +1,60 @@
+//! The kernels, for `cargo bench` alone.
+
+use half::bf16;
+
+use crate::kernel::{self, Cached, LANES, Matrix, Query, Scoring, Simd, TOGETHER};
+
+/// `x` `(M, K)` by weights `(N, K)`, transposed: `(M, N)`.
+pub fn product_f32(x: &[f32], weights: &[f32], k: usize) -> Vec<f32> {
+    kernel::matmul(Simd::detect(), x, Matrix::F32(weights), k)
+}
+
+/// As [`product_f32`], of weights in bfloat16.
+pub fn product_bf16(x: &[f32], weights: &[bf16], k: usize) -> Vec<f32> {
+    kernel::matmul(Simd::detect(), x, Matrix::Bf16(weights), k)
+}
+
+/// One head of keys and values of one sequence, and queries at its end.
+pub struct Attention {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    blocks: Vec<u32>,
+    queries: Vec<f32>,
+    head_dim: usize,
+    scratch: Vec<f32>,
+    out: Vec<f32>,
+}
+
+impl Attention {
+    /// `positions` of them, a multiple of 16.
+    pub fn new(positions: usize, head_dim: usize) -> Self {
+        let value = |i: usize| ((i * 37 + 11) % 23) as f32 / 23.0 - 0.5;
+        Self {
+            keys: (0..positions * head_dim).map(value).collect(),
+            values: (0..positions * head_dim).map(value).collect(),
+            blocks: (0..(positions / LANES) as u32).collect(),
+            queries: (0..TOGETHER * head_dim).map(value).collect(),
+            head_dim,
+            scratch: Vec::new(),
+            out: vec![0.0; TOGETHER * head_dim],
+        }
+    }
+
+    /// Four queries that see everything.
+    pub fn attend(&mut self) -> &[f32] {
+        let range = (0, self.blocks.len() * LANES);
+        let queries: Vec<Query<'_>> =
+            self.queries.chunks(self.head_dim).map(|values| Query { values, range }).collect();
+        let seen = Cached {
+            keys: &self.keys,
+            values: &self.values,
+            blocks: &self.blocks,
+            kv_heads: 1,
+            head: 0,
+            head_dim: self.head_dim,
+        };
+        let mut out: Vec<&mut [f32]> = self.out.chunks_mut(self.head_dim).collect();
+        kernel::attend(Simd::detect(), &queries, seen, Scoring { scale: 0.1, cap: None }, &mut self.scratch, &mut out);
+        &self.out
+    }
+}
