@@ -137,7 +137,7 @@ fn write(folder: &Path, file: &SweepFile) -> Result<(), Failure> {
 }
 
 fn cannot_write(path: &Path, source: std::io::Error) -> Failure {
-    anyhow::Error::from(source).context(format!("failed to write `{}`", path.display())).into()
+    Failure::cannot_write(path, source, "choose an `--output-path` that can be written to")
 }
 
 #[cfg(test)]
