@@ -9,7 +9,7 @@ use gac_harness::{ModelStore, OpenSystems, Timestamp};
 use gac_inference::DeviceList;
 
 use crate::Outcome;
-use crate::commands::run::{execute_plan, load_tasks, read_data};
+use crate::commands::run::{ReadFiles, execute_plan, load_tasks, read_files};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -101,7 +101,7 @@ fn changes(manifest: &Manifest, plan: &Plan, device: &DeviceList) -> Result<Vec<
             changes.push(format!("model `{}` ({})", now.name, files.join(", ")));
         }
     }
-    let data = read_data(plan, &load_tasks(plan)?)?;
+    let ReadFiles { data, task_files } = read_files(plan, &load_tasks(plan)?)?;
     for before in &manifest.data {
         let now = data
             .iter()
@@ -109,6 +109,9 @@ fn changes(manifest: &Manifest, plan: &Plan, device: &DeviceList) -> Result<Vec<
         if now.is_none_or(|now| now.files != before.files) {
             changes.push(format!("split `{}` of data set `{}`", before.split, before.dataset));
         }
+    }
+    for before in manifest.task_files.iter().filter(|before| !task_files.contains(before)) {
+        changes.push(format!("task file `{}`", before.place));
     }
     Ok(changes)
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::RECORD_VERSION;
 use super::provenance::{Machine, Provenance, Session};
 use crate::clock::Timestamp;
-use crate::identity::{DataFiles, ModelIdentity, SystemIdentity};
+use crate::identity::{DataFiles, ModelIdentity, SystemIdentity, TaskFile};
 use crate::recipe::Plan;
 use crate::stats::Bootstrap;
 use crate::{LoadedTask, MetricKey};
@@ -29,6 +29,9 @@ pub struct Manifest {
     pub models: Vec<ModelIdentity>,
     /// The data by their contents.
     pub data: Vec<DataFiles>,
+    /// The files of lm-evaluation-harness that shots and descriptions were read from, by their contents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub task_files: Vec<TaskFile>,
     /// The systems, with their folders.
     pub systems: Vec<SystemEntry>,
     /// The tasks as they were loaded, with their folders inside each system's.
@@ -121,6 +124,7 @@ impl Manifest {
             plan: plan.clone(),
             models: models.to_vec(),
             data: provenance.data.clone(),
+            task_files: provenance.task_files.clone(),
             systems,
             tasks: entries.collect(),
             seeds: Seeds { bootstrap: Bootstrap::default(), fewshot: FEWSHOT_SEED },

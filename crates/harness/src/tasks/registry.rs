@@ -1,5 +1,6 @@
 //! The tasks there are: built in, and users' own.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -185,6 +186,14 @@ impl TaskRegistry {
         let is_read = |split: &String| with_shots || *split == definition.split;
         let splits = needs(definition)?.splits.into_iter().filter(|(_, _, _, split)| is_read(split));
         Ok(splits.map(|(id, config, revision, split)| (Dataset { id, config, revision }, split)).collect())
+    }
+
+    /// The files of lm-evaluation-harness that a task reads shots and descriptions from, by their place in a data folder.
+    ///
+    /// # Errors
+    /// When no task has this name.
+    pub fn task_files(&self, name: &str) -> Result<BTreeSet<String>, TaskError> {
+        Ok(needs(self.definition(name)?)?.sources)
     }
 
     fn nearest(&self, name: &str) -> Option<String> {
