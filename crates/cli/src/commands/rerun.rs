@@ -64,7 +64,7 @@ fn recorded_device(manifest: &Manifest) -> Result<DeviceList, Failure> {
 }
 
 /// The manifest's plan with its paths found again: from here, or from where it was run.
-fn plan(manifest: &Manifest, output: Option<PathBuf>) -> Plan {
+pub(crate) fn plan(manifest: &Manifest, output: Option<PathBuf>) -> Plan {
     let started_in = manifest.sessions.last().map(|session| session.folder.clone()).unwrap_or_default();
     let found = |path: &Path| {
         let there = started_in.join(path);
@@ -77,6 +77,7 @@ fn plan(manifest: &Manifest, output: Option<PathBuf>) -> Plan {
         }
     }
     plan.data_dir = plan.data_dir.as_deref().map(found);
+    plan.include_path = plan.include_path.iter().map(|path| found(path)).collect();
     plan.recipe = plan.recipe.as_deref().map(found);
     let default = || Path::new("results").join(format!("{}-{}", plan.name, Timestamp::now().compact()));
     plan.output = output.unwrap_or_else(default);

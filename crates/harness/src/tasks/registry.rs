@@ -9,6 +9,7 @@ use super::TaskError;
 use super::definition::{TaskDefinition, TaskKind};
 use super::extend::{Source, resolve};
 use super::load::{TaskOptions, load};
+use super::rows::TaskRows;
 use super::sections::needs;
 use crate::data::{DataSource, Dataset, Needs};
 use crate::{LoadedTask, MetricKey};
@@ -156,6 +157,14 @@ impl TaskRegistry {
     /// When no task has this name, its data cannot be read, or its rows do not fit it.
     pub fn load(&self, name: &str, data: &DataSource, options: &TaskOptions) -> Result<LoadedTask, TaskError> {
         load(self.definition(name)?, data, options)
+    }
+
+    /// The rows of a task's documents with all of their columns, from data that are on this machine.
+    ///
+    /// # Errors
+    /// When no task has this name, or its data are not here or cannot be read.
+    pub fn rows(&self, name: &str, data: &DataSource) -> Result<TaskRows, TaskError> {
+        TaskRows::read(self.definition(name)?, data)
     }
 
     /// What tasks read; all tasks for no names.
