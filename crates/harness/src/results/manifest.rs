@@ -171,7 +171,8 @@ impl Manifest {
 
         let path = folder.join(super::folder::MANIFEST);
         let text = std::fs::read(&path).map_err(|source| {
-            if source.kind() == std::io::ErrorKind::NotFound {
+            // A file is no run's folder either.
+            if matches!(source.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) {
                 ManifestError::NoRun { folder: folder.to_path_buf() }
             } else {
                 ManifestError::Read { path: path.clone(), source }
@@ -229,7 +230,10 @@ impl ManifestError {
         match self {
             Self::NoRun { .. } => Some("a run's folder is what `gac run` prints last: `results: ...`".to_owned()),
             Self::Version { .. } => Some("it was written by another version of gac; run it again".to_owned()),
-            Self::Read { .. } | Self::Damaged { .. } => None,
+            Self::Damaged { .. } => {
+                Some("the file was changed by something else; run it again, into another folder".to_owned())
+            }
+            Self::Read { .. } => None,
         }
     }
 }
