@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::path::Path;
 
 use gac_ensemble::EnsembleError;
 use gac_harness::compare::CompareError;
@@ -23,6 +24,18 @@ impl Failure {
     /// A failure with its own hint.
     pub(crate) fn with_hint(error: impl Into<anyhow::Error>, hint: impl Into<String>) -> Self {
         Self { error: error.into(), hint: Some(hint.into()) }
+    }
+
+    /// A file or folder that cannot be written. `elsewhere` says how to name another one.
+    pub(crate) fn cannot_write(path: &Path, source: io::Error, elsewhere: &str) -> Self {
+        let hint = match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                "make room and run the same command again"
+            }
+            _ => elsewhere,
+        };
+        let error = anyhow::Error::from(source).context(format!("failed to write `{}`", path.display()));
+        Self::with_hint(error, hint)
     }
 
     /// The error and its causes as one paragraph.

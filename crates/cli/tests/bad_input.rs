@@ -181,3 +181,40 @@ fn a_wrong_flag_ends_with_code_2() {
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("--modle"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_report_of_what_is_no_whole_run_says_what_is_wrong_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let report = |path: &Path| gac(&["report", path.to_str().unwrap()]);
+    refused(&report(&run), &["holds no run", "run` holds", "hint: a run's folder is"]);
+    let ran = eval("gsm8k", "datasets/mini", &run);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    refused(&report(&run.join("manifest.json")), &["holds no run", "hint: a run's folder is"]);
+
+    let system = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    let samples = system.join("gsm8k/samples.jsonl");
+    let whole = fs::read_to_string(&samples).unwrap();
+    let (first, rest) = whole.split_once('\n').unwrap();
+    fs::write(&samples, format!("{}\n{rest}", &first[..50])).unwrap();
+    refused(&report(&run), &["line 1 of", "gsm8k/samples.jsonl`", "at line 1 column 50", "hint: the file was changed"]);
+    // What the hints say.
+    fs::write(&samples, rest).unwrap();
+    refused(&report(&run), &["has 1 samples where the manifest says 2", "hint: `gac run` with the same recipe"]);
+    fs::remove_file(&samples).unwrap();
+    refused(&report(&run), &["failed to read `", "hint: `gac run` with the same recipe"]);
+    fs::write(&samples, rest).unwrap();
+    assert_eq!(eval("gsm8k", "datasets/mini", &run).code, 0);
+    assert_eq!(report(&run).code, 0);
+
+    fs::write(run.join("manifest.json"), "{").unwrap();
+    refused(&report(&run), &["manifest.json` is not a manifest", "hint: the file was changed"]);
+}
+
+#[test]
+fn a_sweep_without_a_gate_is_refused_in_words_of_its_flags() {
+    let base = ["sweep", "--model", MODEL, "--tasks", "gsm8k", "--data-dir", "datasets/mini"];
+    refused(&gac(&base), &["a sweep needs a gate", "hint: add models with `--model`"]);
+    let two = gac(&[&base[..], &["--model", "models/mini-qwen"]].concat());
+    refused(&two, &["a sweep needs a gate", "with `--gate`: `mini-llama`, `mini-qwen`"]);
+}

@@ -116,6 +116,7 @@ try() { code=0; "$gac" "$@" > /dev/null 2> "$copies/stderr" || code=$?; echo "co
 echo "== new"; try run "$recipe" --output-path "$disk/new"
 echo "== old"; try run "$recipe" --limit 9 --output-path "$disk/run"
 echo "== report"; try report "$disk/run"
+echo "== plots"; try report "$disk/run" -o "$copies/report.html" --plots "$disk/plots"
 echo "== elsewhere"; try report "$disk/run" -o "$copies/report.html"
 echo "== end"
 diff -r "$disk/run" "$copies/before"
@@ -133,12 +134,16 @@ fn a_read_only_disk_is_said_so_and_what_is_on_it_stays_and_can_be_read() {
         let (_, rest) = said.split_once(&format!("== {name}\n")).unwrap();
         rest.split("== ").next().unwrap()
     };
-    for (name, file) in [("new", "/disk/new`"), ("old", "/disk/run/"), ("report", "/disk/run/report.html`")] {
+    for (name, file, hint) in [
+        ("new", "/disk/new`", "\nhint: choose "),
+        ("old", "/disk/run/", "\nhint: choose "),
+        ("report", "/disk/run/report.html`", "\nhint: name another file with `-o FILE.html`"),
+        ("plots", "/disk/plots`", "\nhint: name another folder with `--plots`"),
+    ] {
         let part = part(name);
         assert!(part.starts_with("code 2\n") && part.contains(file), "{name}: {part}");
         assert!(part.contains("Read-only file system"), "{name}: {part}");
-        // `gac report` has no hint for this yet.
-        assert!(name == "report" || part.contains("\nhint: choose "), "{name}: {part}");
+        assert!(part.contains(hint), "{name}: {part}");
     }
     assert!(part("elsewhere").starts_with("code 0\n"), "{said}");
 }

@@ -270,6 +270,60 @@ fn a_run_is_exported_as_lm_eval_would_have_written_it() {
         (&2.into(), &" 2".into(), &"none".into())
     );
     assert_eq!((&samples[2]["acc"], &samples[2]["metrics"][0]), (&1.0.into(), &"acc".into()));
+    assert!(results["date"].as_u64().is_some_and(|seconds| seconds > 1_700_000_000), "{}", results["date"]);
+    // These documents are in no data.
+    assert_eq!(samples[2]["doc"], serde_json::json!({ "doc_id": 2, "subject": null }));
+    assert!(ran.stderr.contains("warning: `doc` has no fields of the documents of `arc_easy`"), "{}", ran.stderr);
+}
+
+#[test]
+fn exported_documents_have_every_column_of_their_data_as_long_as_it_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, run, output) = (folder.path().join("data"), folder.path().join("run"), folder.path().join("out"));
+    let split = "allenai/ai2_arc/ARC-Easy/test-00000-of-00001.parquet";
+    let subjects = "cais/mmlu/all/test-00000-of-00001.parquet";
+    for file in [split, subjects] {
+        fs::create_dir_all(data.join(file).parent().unwrap()).unwrap();
+        fs::copy(support::root().join("datasets/mini").join(file), data.join(file)).unwrap();
+    }
+    let [data_dir, run_dir, out_dir] = [&data, &run, &output].map(|path| path.to_str().unwrap());
+    let tasks = "arc_easy,mmlu_flan_n_shot_generative";
+    let base = ["eval", "--model", "models/mini-llama", "--tasks", tasks, "--limit", "2", "--num-fewshot", "0"];
+    let ran = gac(&[&base[..], &["--data-dir", data_dir, "--output-path", run_dir]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let export = || {
+        let _ = fs::remove_dir_all(&output);
+        let ran = gac(&["export", "--format", "lm-eval", run_dir, "-o", out_dir]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let system = fs::read_dir(&output).unwrap().next().unwrap().unwrap().path();
+        let files = fs::read_dir(system).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<PathBuf> = files.filter(|path| path.to_str().unwrap().contains("/samples_")).collect();
+        files.sort();
+        let docs = |name: &str| -> Vec<Value> {
+            let of_task = files.iter().filter(|path| path.to_str().unwrap().contains(name));
+            of_task.flat_map(|path| support::lines(path.to_str().unwrap())).map(|line| line["doc"].clone()).collect()
+        };
+        (docs("samples_arc_easy"), docs("samples_mmlu"), ran.stderr)
+    };
+    let rows = |file: &str, columns: &[&str]| {
+        let columns: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
+        let rows = gac_harness::data::read_parquet(&data.join(file), &columns).unwrap();
+        rows.into_iter().map(Value::Object).collect::<Vec<_>>()
+    };
+    let (arc, mmlu, stderr) = export();
+    assert_eq!(arc, rows(split, &["id", "question", "choices", "answerKey"])[..2]);
+    let all = rows(subjects, &["question", "subject", "choices", "answer"]);
+    assert!(mmlu.len() > 2 && mmlu.iter().all(|doc| all.contains(doc)), "{mmlu:?}");
+    assert!(!stderr.contains("warning"), "{stderr}");
+
+    let other = support::root().join("datasets/mini/allenai/ai2_arc/ARC-Challenge/test-00000-of-00001.parquet");
+    fs::copy(other, data.join(split)).unwrap();
+    fs::remove_file(data.join(subjects)).unwrap();
+    let (arc, mmlu, stderr) = export();
+    assert_eq!(arc[1], serde_json::json!({ "doc_id": 1, "subject": null }));
+    assert!(mmlu[0]["subject"].is_string() && mmlu[0].get("question").is_none(), "{mmlu:?}");
+    assert!(stderr.contains("for 2 samples of `arc_easy`: the data hold other documents now"), "{stderr}");
+    assert!(stderr.contains("the documents of `mmlu_flan_n_shot_generative`: "), "{stderr}");
 }
 
 #[test]

@@ -176,3 +176,34 @@ fn generation_settings_are_overridden_and_recorded() {
     assert!(samples.iter().all(|sample| sample["tokens"].as_u64().unwrap() <= 3), "{samples:?}");
     assert!(samples[0]["filters"].as_array().unwrap().iter().any(|filter| filter["filter"] == "robust"));
 }
+
+#[test]
+fn files_that_shots_are_read_from_are_in_the_manifest_and_a_changed_one_is_no_rerun() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let questions = "openai/gsm8k/main/test-00000-of-00001.parquet";
+    fs::create_dir_all(data.join(questions).parent().unwrap()).unwrap();
+    fs::copy(support::root().join(DATA).join(questions), data.join(questions)).unwrap();
+    let shots = "fewshot_config:\n  samples:\n  - question: What is 1 plus 1?\n    target: It is 2. The answer is 2.\n";
+    fs::write(data.join("shots.yaml"), shots).unwrap();
+    let own = "name = \"mine\"\nextends = \"gsm8k_cot\"\n[harness_file]\npath = \"shots.yaml\"\ntake = [\"shots\"]\n";
+    fs::write(folder.path().join("mine.toml"), own).unwrap();
+    let run = folder.path().join("run");
+    let [include, data_dir, output] = [folder.path(), &data, &run].map(|path| path.to_str().unwrap());
+    let base = ["eval", "--model", "models/mini-llama", "--tasks", "mine,gsm8k", "--limit", "1", "--num-fewshot", "1"];
+    // gsm8k has its shots from its data.
+    let train = "openai/gsm8k/main/train-00000-of-00001.parquet";
+    fs::copy(support::root().join(DATA).join(train), data.join(train)).unwrap();
+    let ran = gac(&[&base[..], &["--include-path", include, "--data-dir", data_dir, "--output-path", output]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let manifest: Value = serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
+    // `sha256sum` of the file's text.
+    let sha256 = "1ed54bdb5c3eb45a15e40ac3d80d2cb204ee835c019758fa78d6c154a8a9560c";
+    assert_eq!(manifest["task_files"], json!([{ "place": "shots.yaml", "bytes": shots.len(), "sha256": sha256 }]));
+
+    fs::write(data.join("shots.yaml"), shots.replace("1 plus 1", "one plus one")).unwrap();
+    let again = folder.path().join("again");
+    let ran = gac(&["rerun", output, "--output-path", again.to_str().unwrap()]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("task file `shots.yaml`") && !again.exists(), "{}", ran.stderr);
+}

@@ -21,6 +21,32 @@ impl Timestamp {
         Self { unix }
     }
 
+    /// The time that [`rfc3339`](Self::rfc3339) writes as `text`; none where it is written otherwise.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+        let numbers = |text: &str, between: char| -> Option<[u64; 3]> {
+            let numbers: Vec<u64> = text.split(between).map(|part| part.parse().ok()).collect::<Option<_>>()?;
+            numbers.try_into().ok()
+        };
+        let ([year, month, day], [hour, minute, second]) = (numbers(date, '-')?, numbers(time, ':')?);
+        if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || day > 31 || hour > 23 || minute > 59 {
+            return None;
+        }
+        // The other way round in `fields`: years begin in March there.
+        let year = year - u64::from(month <= 2);
+        let (era, year_of_era) = (year / 400, year % 400);
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day.checked_sub(1)?;
+        let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let found = Self { unix: days.checked_sub(719_468)? * 86_400 + hour * 3_600 + minute * 60 + second.min(60) };
+        // A day or an hour that there is not would be written as another.
+        (found.rfc3339() == text).then_some(found)
+    }
+
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub fn unix(self) -> u64 {
+        self.unix
+    }
+
     /// `2024-06-18T09:05:03Z` (RFC 3339).
     pub fn rfc3339(self) -> String {
         let [year, month, day, hour, minute, second] = self.fields();
@@ -67,7 +93,19 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             assert_eq!(Timestamp::from_unix(unix).rfc3339(), text);
+            assert_eq!(Timestamp::from_rfc3339(text).map(Timestamp::unix), Some(unix));
         }
         assert_eq!(Timestamp::from_unix(1_718_701_503).compact(), "20240618-090503");
+    }
+
+    #[test]
+    fn what_is_no_time_is_none() {
+        for text in
+            ["", "today", "2024-02-30T00:00:00Z", "2024-06-18T24:00:00Z", "2024-06-18 09:05:03", "1969-12-31T23:59:59Z"]
+        {
+            assert_eq!(Timestamp::from_rfc3339(text), None, "{text}");
+        }
+        assert_eq!(Timestamp::from_rfc3339("99999999999999999999-01-01T00:00:00Z"), None);
+        assert_eq!(Timestamp::from_rfc3339("2024-01-99999999999999999999T00:00:00Z"), None);
     }
 }

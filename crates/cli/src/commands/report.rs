@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
 use gac_harness::report::{self, Chart};
 use gac_harness::results::{StoredRun, write_atomic};
@@ -43,7 +42,8 @@ pub(crate) fn report(args: &ReportArgs, printer: &mut Printer) -> Outcome {
         }
     };
     let output = args.output.clone().unwrap_or_else(|| args.run.join("report.html"));
-    write_atomic(&output, page.as_bytes()).with_context(|| format!("failed to write `{}`", output.display()))?;
+    write_atomic(&output, page.as_bytes())
+        .map_err(|source| Failure::cannot_write(&output, source, "name another file with `-o FILE.html`"))?;
     printer.note(&format!("report: {} ({} bytes)", output.display(), page.len()));
     if let Some(folder) = &args.plots {
         plots(folder, &charts)?;
@@ -53,7 +53,8 @@ pub(crate) fn report(args: &ReportArgs, printer: &mut Printer) -> Outcome {
 }
 
 fn plots(folder: &Path, charts: &[Chart]) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder).with_context(|| format!("failed to write `{}`", folder.display()))?;
+    let cannot_write = |path: &Path, source| Failure::cannot_write(path, source, "name another folder with `--plots`");
+    std::fs::create_dir_all(folder).map_err(|source| cannot_write(folder, source))?;
     for chart in charts {
         let name = file_name(&chart.title);
         let files = [
@@ -63,7 +64,7 @@ fn plots(folder: &Path, charts: &[Chart]) -> Result<(), Failure> {
         ];
         for (ending, bytes) in files {
             let path = folder.join(format!("{name}.{ending}"));
-            write_atomic(&path, &bytes).with_context(|| format!("failed to write `{}`", path.display()))?;
+            write_atomic(&path, &bytes).map_err(|source| cannot_write(&path, source))?;
         }
     }
     Ok(())

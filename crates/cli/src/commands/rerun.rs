@@ -9,7 +9,7 @@ use gac_harness::{ModelStore, OpenSystems, Timestamp};
 use gac_inference::DeviceList;
 
 use crate::Outcome;
-use crate::commands::run::{execute_plan, load_tasks, read_data};
+use crate::commands::run::{ReadFiles, execute_plan, load_tasks, read_files};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -64,7 +64,7 @@ fn recorded_device(manifest: &Manifest) -> Result<DeviceList, Failure> {
 }
 
 /// The manifest's plan with its paths found again: from here, or from where it was run.
-fn plan(manifest: &Manifest, output: Option<PathBuf>) -> Plan {
+pub(crate) fn plan(manifest: &Manifest, output: Option<PathBuf>) -> Plan {
     let started_in = manifest.sessions.last().map(|session| session.folder.clone()).unwrap_or_default();
     let found = |path: &Path| {
         let there = started_in.join(path);
@@ -77,6 +77,7 @@ fn plan(manifest: &Manifest, output: Option<PathBuf>) -> Plan {
         }
     }
     plan.data_dir = plan.data_dir.as_deref().map(found);
+    plan.include_path = plan.include_path.iter().map(|path| found(path)).collect();
     plan.recipe = plan.recipe.as_deref().map(found);
     let default = || Path::new("results").join(format!("{}-{}", plan.name, Timestamp::now().compact()));
     plan.output = output.unwrap_or_else(default);
@@ -101,7 +102,7 @@ fn changes(manifest: &Manifest, plan: &Plan, device: &DeviceList) -> Result<Vec<
             changes.push(format!("model `{}` ({})", now.name, files.join(", ")));
         }
     }
-    let data = read_data(plan, &load_tasks(plan)?)?;
+    let ReadFiles { data, task_files } = read_files(plan, &load_tasks(plan)?)?;
     for before in &manifest.data {
         let now = data
             .iter()
@@ -109,6 +110,9 @@ fn changes(manifest: &Manifest, plan: &Plan, device: &DeviceList) -> Result<Vec<
         if now.is_none_or(|now| now.files != before.files) {
             changes.push(format!("split `{}` of data set `{}`", before.split, before.dataset));
         }
+    }
+    for before in manifest.task_files.iter().filter(|before| !task_files.contains(before)) {
+        changes.push(format!("task file `{}`", before.place));
     }
     Ok(changes)
 }

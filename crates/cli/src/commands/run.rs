@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gac_harness::identity::{DataFiles, HashCache, data_files};
+use gac_harness::identity::{DataFiles, HashCache, TaskFile, data_files, task_files};
 use gac_harness::recipe::{Overrides, Plan, Recipe, TaskPlan};
 use gac_harness::results::{GitState, Provenance, unfinished_run};
 use gac_harness::tasks::GenerationOverrides;
@@ -58,29 +58,41 @@ pub(crate) fn execute_plan(
     Ok(summary)
 }
 
-/// The files that tasks read: their documents, and their shots where they have any.
-pub(crate) fn read_data(plan: &Plan, tasks: &[LoadedTask]) -> Result<Vec<DataFiles>, Failure> {
+/// The files that tasks read.
+pub(crate) struct ReadFiles {
+    /// Their documents, and their shots where they have any.
+    pub(crate) data: Vec<DataFiles>,
+    /// Where shots and descriptions of lm-evaluation-harness's own come from.
+    pub(crate) task_files: Vec<TaskFile>,
+}
+
+/// Finds and hashes the files that tasks read.
+pub(crate) fn read_files(plan: &Plan, tasks: &[LoadedTask]) -> Result<ReadFiles, Failure> {
     let registry = TaskRegistry::with_folders(&plan.include_path)?;
-    let mut splits = Vec::new();
+    let (mut splits, mut places) = (Vec::new(), Vec::new());
     for task in tasks {
         splits.extend(registry.splits(&task.name, task.num_fewshot > 0)?);
+        places.extend(registry.task_files(&task.name)?);
     }
     let splits = splits.iter().map(|(dataset, split)| (dataset, split.as_str()));
+    let source = DataSource::new(plan.data_dir.clone());
     let mut cache = HashCache::of_user();
-    let data = data_files(splits, &DataSource::new(plan.data_dir.clone()), &mut cache)?;
+    let data = data_files(splits, &source, &mut cache)?;
+    let task_files = task_files(places, &source, &mut cache)?;
     cache.save();
-    Ok(data)
+    Ok(ReadFiles { data, task_files })
 }
 
 /// What is known of a run besides its plan.
 fn provenance(plan: &Plan, tasks: &[LoadedTask], device: &DeviceList) -> Result<Provenance, Failure> {
-    let data = read_data(plan, tasks)?;
+    let ReadFiles { data, task_files } = read_files(plan, tasks)?;
     let folder = plan.recipe.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
     Ok(Provenance {
         build: option_env!("GAC_BUILD_COMMIT").map(str::to_owned),
         command: std::env::args().collect(),
         device: Some(device.to_string()),
         data,
+        task_files,
         git: GitState::around(folder),
     })
 }

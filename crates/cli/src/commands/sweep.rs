@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gac_ensemble::{BatchLimits, EnsembleError, Threshold};
-use gac_harness::recipe::{Plan, Recipe, SystemSpec, TaskSpec};
+use gac_harness::recipe::{Plan, PlanError, Recipe, SystemSpec, TaskSpec};
 use gac_harness::sweep::{SWEEP_FILE, SweepEntry, SweepFile, SweepOptions, csv, sweep as sweep_task};
 use gac_harness::{LoadedTask, ModelStore};
 
@@ -18,7 +18,7 @@ use crate::progress::counter;
 /// Evaluates every threshold, weight and method on every task.
 pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
     let thresholds = thresholds(&args.thresholds)?;
-    let plan = Plan::resolve(&grid(args), &overrides(&args.settings)?)?;
+    let plan = Plan::resolve(&grid(args), &overrides(&args.settings)?).map_err(in_words_of_flags)?;
     let tasks = load_tasks(&plan)?;
     let output = args.settings.output_path.as_deref();
     if let Some(folder) = output {
@@ -67,6 +67,16 @@ pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
 
 fn title(system: &str, task: &LoadedTask) -> String {
     format!("{system}: {}", task.name)
+}
+
+/// The threshold that a sweep's systems have is our own: who gave none should not read of one.
+fn in_words_of_flags(error: PlanError) -> Failure {
+    let PlanError::ThresholdWithoutGate { members, .. } = &error else { return error.into() };
+    let hint = match &members[..] {
+        [_] => "add models with `--model`, and name the one that gates with `--gate`".to_owned(),
+        _ => format!("name the model that gates with `--gate`: `{}`", members.join("`, `")),
+    };
+    Failure::with_hint(anyhow::anyhow!("a sweep needs a gate, for thresholds to hold its certainty against"), hint)
 }
 
 /// Ascending, each once.
@@ -119,7 +129,9 @@ impl std::str::FromStr for Weights {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let weights = text.split(':').map(|part| part.trim().parse::<f64>()).collect::<Result<Vec<_>, _>>();
-        weights.map(Self).map_err(|_| format!("`{text}` is not one number per model with `:` between, as 2:1"))
+        // One number alone is one of several with commas between.
+        let weights = weights.ok().filter(|weights| weights.len() > 1);
+        weights.map(Self).ok_or_else(|| format!("`{text}` is not one number per model with `:` between, as 2:1"))
     }
 }
 
@@ -137,7 +149,7 @@ fn write(folder: &Path, file: &SweepFile) -> Result<(), Failure> {
 }
 
 fn cannot_write(path: &Path, source: std::io::Error) -> Failure {
-    anyhow::Error::from(source).context(format!("failed to write `{}`", path.display())).into()
+    Failure::cannot_write(path, source, "choose an `--output-path` that can be written to")
 }
 
 #[cfg(test)]
@@ -154,6 +166,6 @@ mod tests {
     #[test]
     fn weights_of_a_grid_are_numbers_with_colons() {
         assert_eq!("2:1".parse::<Weights>().unwrap().0, [2.0, 1.0]);
-        assert!("2,1".parse::<Weights>().is_err());
+        assert!("2,1".parse::<Weights>().is_err() && "2".parse::<Weights>().is_err());
     }
 }

@@ -50,6 +50,18 @@ pub fn read(path: &Path, columns: &[String]) -> Result<Vec<Row>, DataError> {
     Ok(rows)
 }
 
+/// Reads every column of a parquet file, row by row.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_all(path: &Path) -> Result<Vec<Row>, DataError> {
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| DataError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(|source| failed(source.into()))?;
+    let schema = ParquetReader::new(file).schema().map_err(|source| failed(source.into()))?;
+    let columns: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
+    read(path, &columns)
+}
+
 /// How many rows a parquet file has.
 ///
 /// # Errors

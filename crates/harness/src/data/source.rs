@@ -74,13 +74,10 @@ impl DataSource {
     /// # Errors
     /// When the folder lacks them (the error names the paths looked for), or the hub does not give them.
     pub fn files(&self, dataset: &Dataset, split: &str) -> Result<Vec<PathBuf>, DataError> {
-        let Some(dir) = &self.dir else { return hub::fetch(dataset, split) };
-        let root = dir.join(&dataset.id);
-        files::find(&root, dataset, split)?.ok_or_else(|| DataError::NotInFolder {
-            dataset: dataset.id.clone(),
-            split: split.to_owned(),
-            looked_for: files::expected(&root, dataset, split),
-        })
+        if self.dir.is_none() {
+            return hub::fetch(dataset, split);
+        }
+        self.local_files(dataset, split)?.ok_or_else(|| self.not_here(dataset, split))
     }
 
     /// The rows of a split, in order, with the named columns only.
@@ -88,14 +85,39 @@ impl DataSource {
     /// # Errors
     /// As [`files`](Self::files); and when a file fails its checksum, does not parse or lacks a column.
     pub fn rows(&self, dataset: &Dataset, split: &str, columns: &[String]) -> Result<Vec<Row>, DataError> {
+        self.read_each(dataset, self.files(dataset, split)?, |path| parquet::read(path, columns))
+    }
+
+    /// The rows of a split that is on this machine, in order, with all of their columns.
+    ///
+    /// # Errors
+    /// As [`rows`](Self::rows), but that the hub is not asked.
+    pub(crate) fn whole_rows(&self, dataset: &Dataset, split: &str) -> Result<Vec<Row>, DataError> {
+        let files = self.local_files(dataset, split)?.ok_or_else(|| self.not_here(dataset, split))?;
+        self.read_each(dataset, files, parquet::read_all)
+    }
+
+    fn read_each(
+        &self,
+        dataset: &Dataset,
+        files: Vec<PathBuf>,
+        read: impl Fn(&Path) -> Result<Vec<Row>, DataError>,
+    ) -> Result<Vec<Row>, DataError> {
         let mut rows = Vec::new();
-        let files = self.files(dataset, split)?;
         let root = self.root(&dataset.id, &dataset.revision);
         for path in files {
             verify::dataset_file(&dataset.id, &root, &path)?;
-            rows.extend(parquet::read(&path, columns)?);
+            rows.extend(read(&path)?);
         }
         Ok(rows)
+    }
+
+    fn not_here(&self, dataset: &Dataset, split: &str) -> DataError {
+        DataError::NotInFolder {
+            dataset: dataset.id.clone(),
+            split: split.to_owned(),
+            looked_for: files::expected(&self.root(&dataset.id, &dataset.revision), dataset, split),
+        }
     }
 }
 

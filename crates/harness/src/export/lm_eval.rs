@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::Timestamp;
 use crate::identity::sha256_hex;
 use crate::results::{ResponseRecord, SampleRecord, StoredRun, StoredSystem, StoredTask};
+use crate::tasks::TaskRows;
 
 /// A file to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +21,12 @@ pub struct LmEvalFile {
 
 /// A run as lm-evaluation-harness would have written it, a system standing for a model.
 ///
-/// What gac does not record is empty there: a document's fields (`doc` has its row and subject), and its prompt where
-/// the run did not log them.
+/// What gac does not record is empty there: a document's prompt where the run did not log them, and a document's fields
+/// where `rows` (by the task's name) has none of it; `doc` has its number and subject then.
 ///
 /// # Errors
 /// When a record cannot be written as JSON.
-pub fn lm_eval(run: &StoredRun) -> serde_json::Result<Vec<LmEvalFile>> {
+pub fn lm_eval(run: &StoredRun, rows: &BTreeMap<String, TaskRows>) -> serde_json::Result<Vec<LmEvalFile>> {
     // `2024-06-18T09-05-03`: their file names have dashes for colons.
     let time = run.manifest.started.trim_end_matches('Z').replace(':', "-");
     let mut files = Vec::new();
@@ -33,9 +35,10 @@ pub fn lm_eval(run: &StoredRun) -> serde_json::Result<Vec<LmEvalFile>> {
         let results = serde_json::to_string_pretty(&results(run, system))? + "\n";
         files.push(LmEvalFile { path: format!("{folder}/results_{time}.json"), text: results });
         for task in &system.tasks {
+            let rows = rows.get(&task.entry.name);
             for (subtask, samples) in by_subtask(task) {
                 let mut text = String::new();
-                for line in samples.into_iter().flat_map(lines) {
+                for line in samples.into_iter().flat_map(|sample| lines(sample, document(sample, rows))) {
                     text.push_str(&serde_json::to_string(&line)?);
                     text.push('\n');
                 }
@@ -63,8 +66,14 @@ fn by_subtask(task: &StoredTask) -> BTreeMap<String, Vec<&SampleRecord>> {
     subtasks
 }
 
+/// A sample's document: its row, or what its record says of it.
+fn document(sample: &SampleRecord, rows: Option<&TaskRows>) -> Value {
+    let row = rows.and_then(|rows| rows.row(sample.subject.as_deref(), sample.doc_id, &sample.doc_hash));
+    row.map_or_else(|| json!({ "doc_id": sample.doc_id, "subject": sample.subject }), |row| Value::Object(row.clone()))
+}
+
 /// One line per filter, as they write since 0.4.5.
-fn lines(sample: &SampleRecord) -> impl Iterator<Item = Value> + '_ {
+fn lines(sample: &SampleRecord, document: Value) -> impl Iterator<Item = Value> + '_ {
     let target = match &sample.target {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -93,7 +102,7 @@ fn lines(sample: &SampleRecord) -> impl Iterator<Item = Value> + '_ {
         };
         let mut line = json!({
             "doc_id": sample.doc_id,
-            "doc": { "doc_id": sample.doc_id, "subject": sample.subject },
+            "doc": document,
             "target": target,
             "arguments": arguments,
             "resps": responses,
@@ -150,6 +159,9 @@ fn results(run: &StoredRun, system: &StoredSystem) -> Value {
     let models: Vec<_> = manifest.models.iter().filter(|model| system.members.contains(&model.name)).collect();
     let session = manifest.sessions.last();
     let limit = manifest.plan.tasks.first().and_then(|task| task.limit);
+    // Seconds since 1970 there.
+    let date = Timestamp::from_rfc3339(&manifest.started)
+        .map_or_else(|| manifest.started.as_str().into(), |time| Value::from(time.unix()));
     let mut record = json!({
         "results": results,
         "group_subtasks": subtasks,
@@ -171,7 +183,7 @@ fn results(run: &StoredRun, system: &StoredSystem) -> Value {
             "fewshot_seed": manifest.seeds.fewshot,
         },
         "git_hash": session.and_then(|session| session.git.as_ref()).map(|git| git.commit.clone()),
-        "date": manifest.started,
+        "date": date,
         "model_source": "gac",
         "model_name": system.name,
         "model_name_sanitized": system.name.replace('/', "__"),

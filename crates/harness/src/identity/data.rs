@@ -1,5 +1,7 @@
 //! Data sets by their contents.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::file_hash::{FileHash, HashCache};
@@ -20,6 +22,34 @@ pub struct DataFiles {
     pub split: String,
     /// Its files, in order.
     pub files: Vec<FileHash>,
+}
+
+/// A file of lm-evaluation-harness that shots or descriptions were read from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskFile {
+    /// Its place in a data folder.
+    pub place: String,
+    /// What it holds.
+    #[serde(flatten)]
+    pub hash: FileHash,
+}
+
+/// Hashes files of lm-evaluation-harness, or remembers their hashes; each place once.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn task_files(
+    places: impl IntoIterator<Item = String>,
+    data: &DataSource,
+    cache: &mut HashCache,
+) -> Result<Vec<TaskFile>, IdentityError> {
+    let places: BTreeSet<String> = places.into_iter().collect();
+    let hashed = places.into_iter().map(|place| {
+        let path = data.file(&place);
+        let hash = cache.hash(&path).map_err(|source| IdentityError::Read { path, source })?;
+        Ok(TaskFile { place, hash })
+    });
+    hashed.collect()
 }
 
 /// Hashes the files of splits, or remembers their hashes; each split once.

@@ -5,7 +5,7 @@ mod file_hash;
 mod model;
 mod sample;
 
-pub use data::{DataFiles, DataFilesError, data_files};
+pub use data::{DataFiles, DataFilesError, TaskFile, data_files, task_files};
 pub use file_hash::{FileHash, HashCache};
 pub use model::{FileRole, IdentityError, ModelFile, ModelIdentity};
 pub use sample::{SampleIdentity, SystemIdentity};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::RECORD_VERSION;
 use super::provenance::{Machine, Provenance, Session};
 use crate::clock::Timestamp;
-use crate::identity::{DataFiles, ModelIdentity, SystemIdentity};
+use crate::identity::{DataFiles, ModelIdentity, SystemIdentity, TaskFile};
 use crate::recipe::Plan;
 use crate::stats::Bootstrap;
 use crate::{LoadedTask, MetricKey};
@@ -29,6 +29,9 @@ pub struct Manifest {
     pub models: Vec<ModelIdentity>,
     /// The data by their contents.
     pub data: Vec<DataFiles>,
+    /// The files of lm-evaluation-harness that shots and descriptions were read from, by their contents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub task_files: Vec<TaskFile>,
     /// The systems, with their folders.
     pub systems: Vec<SystemEntry>,
     /// The tasks as they were loaded, with their folders inside each system's.
@@ -121,6 +124,7 @@ impl Manifest {
             plan: plan.clone(),
             models: models.to_vec(),
             data: provenance.data.clone(),
+            task_files: provenance.task_files.clone(),
             systems,
             tasks: entries.collect(),
             seeds: Seeds { bootstrap: Bootstrap::default(), fewshot: FEWSHOT_SEED },
@@ -167,7 +171,8 @@ impl Manifest {
 
         let path = folder.join(super::folder::MANIFEST);
         let text = std::fs::read(&path).map_err(|source| {
-            if source.kind() == std::io::ErrorKind::NotFound {
+            // A file is no run's folder either.
+            if matches!(source.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) {
                 ManifestError::NoRun { folder: folder.to_path_buf() }
             } else {
                 ManifestError::Read { path: path.clone(), source }
@@ -225,7 +230,10 @@ impl ManifestError {
         match self {
             Self::NoRun { .. } => Some("a run's folder is what `gac run` prints last: `results: ...`".to_owned()),
             Self::Version { .. } => Some("it was written by another version of gac; run it again".to_owned()),
-            Self::Read { .. } | Self::Damaged { .. } => None,
+            Self::Damaged { .. } => {
+                Some("the file was changed by something else; run it again, into another folder".to_owned())
+            }
+            Self::Read { .. } => None,
         }
     }
 }

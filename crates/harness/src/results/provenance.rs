@@ -6,7 +6,7 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::identity::DataFiles;
+use crate::identity::{DataFiles, TaskFile};
 
 /// What a run cannot know of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Provenance {
     pub device: Option<String>,
     /// The data that were read.
     pub data: Vec<DataFiles>,
+    /// The files of lm-evaluation-harness that were read.
+    pub task_files: Vec<TaskFile>,
     /// The state of the repository that the recipe is in.
     pub git: Option<GitState>,
 }

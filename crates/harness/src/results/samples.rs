@@ -131,7 +131,7 @@ impl SampleFile {
 pub fn read_samples(path: &Path) -> Result<Vec<SampleRecord>, ReadError> {
     let bytes = fs::read(path).map_err(|source| ReadError::Read { path: path.to_path_buf(), source })?;
     let lines = bytes.split_inclusive(|&byte| byte == b'\n').enumerate();
-    lines.map(|(index, line)| parse(path, index + 1, line)).collect()
+    lines.map(|(index, line)| parse(path, index + 1, line.strip_suffix(b"\n").unwrap_or(line))).collect()
 }
 
 fn parse(path: &Path, line: usize, text: &[u8]) -> Result<SampleRecord, ReadError> {
@@ -183,10 +183,15 @@ impl ReadError {
     /// The way out, for a `hint:` line.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Read { .. } => None,
-            Self::Line { .. } => {
-                Some("the file was changed by something else; remove the line, or the file".to_owned())
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Some("`gac run` with the same recipe and `--output-path` makes what is missing".to_owned())
             }
+            Self::Read { .. } => None,
+            Self::Line { .. } => Some(
+                "the file was changed by something else; remove the line, and `gac run` with the same recipe and \
+                 `--output-path` asks for it again"
+                    .to_owned(),
+            ),
             Self::Version { .. } => Some("it was written by another version of gac; use a new folder".to_owned()),
         }
     }

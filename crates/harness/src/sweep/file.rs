@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::point::SweepReport;
 
 /// The file's name in a folder that a sweep was written to.
 pub const SWEEP_FILE: &str = "sweep.json";
-/// Version of the file's form.
-const VERSION: u32 = 1;
+/// Version of the file's form: 1 named a system and its task only in its points.
+const VERSION: u32 = 2;
 
 /// Every system of a sweep on every task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,12 +52,14 @@ impl SweepFile {
         #[derive(Deserialize)]
         struct Versioned {
             version: u32,
+            #[serde(rename = "sweeps")]
+            _sweeps: IgnoredAny,
         }
 
         let path = if path.is_dir() { path.join(SWEEP_FILE) } else { path.to_path_buf() };
         let text = std::fs::read(&path).map_err(|source| SweepFileError::Read { path: path.clone(), source })?;
         let damaged = |source| SweepFileError::Damaged { path: path.clone(), source };
-        let Versioned { version } = serde_json::from_slice(&text).map_err(damaged)?;
+        let Versioned { version, .. } = serde_json::from_slice(&text).map_err(damaged)?;
         if version != VERSION {
             return Err(SweepFileError::Version { path, version });
         }
@@ -154,8 +157,10 @@ mod tests {
         for (text, expected) in [
             ("{", "is not what a sweep writes"),
             (r#"{"version": 1}"#, "is not what a sweep writes"),
+            (r#"{"version": 2}"#, "is not what a sweep writes"),
+            (r#"{"version": 1, "sweeps": [{"points": [], "costs": null}]}"#, "has version 1; this gac reads version 2"),
             (r#"{"version": 9, "sweeps": []}"#, "has version 9"),
-            (r#"{"version": 1, "sweeps": []}"#, "has no points"),
+            (r#"{"version": 2, "sweeps": []}"#, "has no points"),
         ] {
             let (_folder, path) = written(text);
             let error = SweepFile::read(&path).unwrap_err();

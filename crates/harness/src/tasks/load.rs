@@ -12,7 +12,7 @@ use super::fewshot::ShotSampler;
 use super::overrides::GenerationOverrides;
 use super::prompt::{PromptBuilder, Rendered, Shot, Target};
 use super::scorer::{Reference, References, TaskScorer};
-use super::sections::{Section, sections};
+use super::sections::{Columns, Section, sections};
 use crate::data::{DataSource, Row};
 use crate::{Document, LoadedTask, Request};
 
@@ -44,7 +44,7 @@ pub(super) fn load(
     };
     let mut documents = Vec::new();
     let mut references = References::new();
-    for section in sections(definition, data, drawn)? {
+    for section in sections(definition, data, drawn, Columns::OfTask)? {
         let builder = PromptBuilder::new(definition, &section.texts)?;
         let subject = section.subject.clone();
         let part = Part { definition, generation: generation.as_ref(), builder, section, shots: drawn };
@@ -157,7 +157,7 @@ impl Part<'_> {
 }
 
 /// SHA-256 of a document's fields as JSON, hexadecimal.
-fn hash(row: &Row) -> String {
+pub(super) fn hash(row: &Row) -> String {
     let json = serde_json::Value::Object(row.clone()).to_string();
     Sha256::digest(json.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");

@@ -1,5 +1,6 @@
 //! The tasks there are: built in, and users' own.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -8,6 +9,7 @@ use super::TaskError;
 use super::definition::{TaskDefinition, TaskKind};
 use super::extend::{Source, resolve};
 use super::load::{TaskOptions, load};
+use super::rows::TaskRows;
 use super::sections::needs;
 use crate::data::{DataSource, Dataset, Needs};
 use crate::{LoadedTask, MetricKey};
@@ -157,6 +159,14 @@ impl TaskRegistry {
         load(self.definition(name)?, data, options)
     }
 
+    /// The rows of a task's documents with all of their columns, from data that are on this machine.
+    ///
+    /// # Errors
+    /// When no task has this name, or its data are not here or cannot be read.
+    pub fn rows(&self, name: &str, data: &DataSource) -> Result<TaskRows, TaskError> {
+        TaskRows::read(self.definition(name)?, data)
+    }
+
     /// What tasks read; all tasks for no names.
     ///
     /// # Errors
@@ -185,6 +195,14 @@ impl TaskRegistry {
         let is_read = |split: &String| with_shots || *split == definition.split;
         let splits = needs(definition)?.splits.into_iter().filter(|(_, _, _, split)| is_read(split));
         Ok(splits.map(|(id, config, revision, split)| (Dataset { id, config, revision }, split)).collect())
+    }
+
+    /// The files of lm-evaluation-harness that a task reads shots and descriptions from, by their place in a data folder.
+    ///
+    /// # Errors
+    /// When no task has this name.
+    pub fn task_files(&self, name: &str) -> Result<BTreeSet<String>, TaskError> {
+        Ok(needs(self.definition(name)?)?.sources)
     }
 
     fn nearest(&self, name: &str) -> Option<String> {

@@ -21,13 +21,23 @@ pub(super) struct Section {
     pub(super) texts: HarnessTexts,
 }
 
+/// Which columns rows have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Columns {
+    /// Those that the task names.
+    OfTask,
+    /// All that the data have, as far as these are on this machine.
+    All,
+}
+
 /// A task's sections in alphabetical order of their subjects. The pools stay empty for 0 shots.
 pub(super) fn sections(
     definition: &TaskDefinition,
     data: &DataSource,
     shots: usize,
+    columns: Columns,
 ) -> Result<Vec<Section>, TaskError> {
-    let reader = Reader { definition, data };
+    let reader = Reader { definition, data, columns };
     let pool_split = definition.fewshot.split.as_deref().filter(|_| shots > 0);
     match &definition.subjects {
         None => {
@@ -104,13 +114,16 @@ fn of_subject(
 struct Reader<'a> {
     definition: &'a TaskDefinition,
     data: &'a DataSource,
+    columns: Columns,
 }
 
 impl Reader<'_> {
     fn rows(&self, dataset: &Dataset, split: &str) -> Result<Vec<Row>, TaskError> {
-        self.data
-            .rows(dataset, split, &self.definition.columns)
-            .map_err(|source| TaskError::Data { task: self.definition.name.clone(), source })
+        let rows = match self.columns {
+            Columns::OfTask => self.data.rows(dataset, split, &self.definition.columns),
+            Columns::All => self.data.whole_rows(dataset, split),
+        };
+        rows.map_err(|source| TaskError::Data { task: self.definition.name.clone(), source })
     }
 
     fn section(

@@ -21,10 +21,11 @@ pub fn charts(run: &StoredRun) -> Vec<Chart> {
 }
 
 pub(super) fn of_leaderboard(run: &StoredRun, leaderboard: &Leaderboard) -> Vec<Chart> {
-    let gated = Gated::all(run, leaderboard);
+    let plans = &run.manifest.plan.systems;
+    let gated = Gated::all(plans, leaderboard);
     let mut charts = thresholds(&gated);
     charts.extend(latency(leaderboard));
-    charts.extend(cost_chart(&costs(run, leaderboard, &gated)));
+    charts.extend(cost_chart(&costs(plans, leaderboard, &gated)));
     charts
 }
 
@@ -41,10 +42,10 @@ pub(super) struct Gated<'a> {
 }
 
 impl<'a> Gated<'a> {
-    /// All of a run, in order.
-    pub(super) fn all(run: &'a StoredRun, leaderboard: &'a Leaderboard) -> Vec<Self> {
+    /// All of a run's systems, in order; `plans` are those of the leaderboard's rows.
+    pub(super) fn all(plans: &'a [SystemPlan], leaderboard: &'a Leaderboard) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
-        for (plan, row) in run.manifest.plan.systems.iter().zip(&leaderboard.rows) {
+        for (plan, row) in plans.iter().zip(&leaderboard.rows) {
             let Some(gate) = &plan.gate else { continue };
             if let Some(known) = all.iter_mut().find(|known| known.votes_as(plan) && known.gate() == Some(&gate.member))
             {

@@ -6,9 +6,10 @@ use super::super::format::NOTHING;
 use super::super::html::escape;
 use super::chart::{Axis, Chart, Line, Point, Series};
 use super::charts::{COST_TITLE, Gated, SHARE_AXIS};
+use crate::recipe::SystemPlan;
 use crate::report::Leaderboard;
 use crate::report::leaderboard::Row;
-use crate::results::{LatencyBasis, StoredRun};
+use crate::results::LatencyBasis;
 
 /// An ensemble's costs over its share of ensembled steps.
 pub(super) struct Costs {
@@ -32,9 +33,10 @@ struct Step {
     predicted: Option<f64>,
 }
 
-/// The costs of every ensemble that was run at several thresholds, as far as their times are of one kind.
-pub(super) fn costs(run: &StoredRun, leaderboard: &Leaderboard, gated: &[Gated<'_>]) -> Vec<Costs> {
-    let systems = || run.manifest.plan.systems.iter().zip(&leaderboard.rows);
+/// The costs of every ensemble that was run at several thresholds, as far as their times are of one kind; `plans` are
+/// those of the leaderboard's rows.
+pub(super) fn costs(plans: &[SystemPlan], leaderboard: &Leaderboard, gated: &[Gated<'_>]) -> Vec<Costs> {
+    let systems = || plans.iter().zip(&leaderboard.rows);
     let mut all = Vec::new();
     for group in gated {
         let Some(basis) = group.rows.iter().find_map(|(_, row)| row.timing.latency_basis) else { continue };
@@ -50,7 +52,7 @@ pub(super) fn costs(run: &StoredRun, leaderboard: &Leaderboard, gated: &[Gated<'
         let gate = group.gate();
         let others: Option<f64> = group.plan.members.iter().filter(|member| Some(*member) != gate).map(alone).sum();
         let model = gate.and_then(alone).zip(others);
-        let is_end = |plan: &crate::recipe::SystemPlan| {
+        let is_end = |plan: &SystemPlan| {
             plan.gate.is_none() && (group.votes_as(plan) || gate.is_some_and(|gate| plan.members[..] == [gate.clone()]))
         };
         let ends = systems().filter(|(plan, _)| is_end(plan)).map(|(_, row)| row);
@@ -132,4 +134,80 @@ pub(super) fn cost_table(all: &[Costs]) -> String {
         text.push_str("</tbody>\n</table>\n</div>\n</details>\n");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::{GatePlan, Settings};
+    use crate::results::{RECORD_VERSION, Timing};
+
+    /// A system's name and members, its gate's threshold, its steps and those voted on, and its milliseconds.
+    type Ran<'a> = (&'a str, &'a [&'a str], Option<f64>, (usize, usize), f64);
+
+    /// Systems of which `a` gates, with the rows they would have.
+    fn systems(all: &[Ran<'_>]) -> (Vec<SystemPlan>, Leaderboard) {
+        let plan = |&(name, members, threshold, _, _): &Ran<'_>| SystemPlan {
+            name: name.into(),
+            members: members.iter().map(|&member| member.to_owned()).collect(),
+            weights: vec![1.0 / members.len() as f64; members.len()],
+            gate: threshold.map(|threshold| GatePlan { member: "a".into(), threshold }),
+            drafter: None,
+            settings: Settings::default(),
+        };
+        let row = |&(name, members, _, (steps, voted), milliseconds): &Ran<'_>| {
+            let mut timing = Timing::default();
+            timing.add(steps, voted, &vec![steps; members.len()]);
+            timing.finish(1.0, 1.0, 1);
+            timing.milliseconds = milliseconds;
+            let members = members.len();
+            Row { system: name.into(), members, scores: vec![], average: None, timings: vec![], timing }
+        };
+        let rows = all.iter().map(row).collect();
+        let leaderboard = Leaderboard { version: RECORD_VERSION, columns: vec![], rows, comparisons: vec![] };
+        (all.iter().map(plan).collect(), leaderboard)
+    }
+
+    /// Of the one ensemble: share, measured, and predicted milliseconds per step.
+    fn steps(all: &[Ran<'_>]) -> Vec<(f64, f64, Option<f64>)> {
+        let (plans, leaderboard) = systems(all);
+        let found = costs(&plans, &leaderboard, &Gated::all(&plans, &leaderboard));
+        assert_eq!(found.len(), 1);
+        found[0].steps.iter().map(|step| (step.share, step.measured, step.predicted)).collect()
+    }
+
+    const EVERYBODY: &[&str] = &["a", "b", "c"];
+
+    #[test]
+    fn a_step_is_predicted_to_cost_the_gate_and_its_share_of_every_other_member() {
+        let found = steps(&[
+            // 2, 3 and 5 ms per step alone.
+            ("a", &["a"], None, (100, 0), 200.0),
+            ("b", &["b"], None, (50, 0), 150.0),
+            ("c", &["c"], None, (10, 0), 50.0),
+            ("every step", EVERYBODY, None, (100, 100), 900.0),
+            ("0.9", EVERYBODY, Some(0.9), (100, 50), 700.0),
+            ("0.5", EVERYBODY, Some(0.5), (100, 25), 450.0),
+        ]);
+        assert_eq!(
+            found,
+            [
+                (0.0, 2.0, Some(2.0)),
+                (0.25, 4.5, Some(2.0 + 0.25 * 8.0)),
+                (0.5, 7.0, Some(2.0 + 0.5 * 8.0)),
+                (1.0, 9.0, Some(10.0))
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_is_predicted_where_a_member_was_not_run_alone() {
+        let found = steps(&[
+            ("a", &["a"], None, (100, 0), 200.0),
+            ("b", &["b"], None, (50, 0), 150.0),
+            ("0.9", EVERYBODY, Some(0.9), (100, 50), 700.0),
+            ("0.5", EVERYBODY, Some(0.5), (100, 25), 450.0),
+        ]);
+        assert_eq!(found, [(0.0, 2.0, None), (0.25, 4.5, None), (0.5, 7.0, None)]);
+    }
 }

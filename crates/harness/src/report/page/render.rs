@@ -27,7 +27,8 @@ pub fn report(run: &StoredRun, sweep: Option<&SweepFile>) -> Result<String, Fold
     let _ = leaderboard.compare(&results, Bootstrap::default());
     let data = PageData::new(run);
     let json = data.json().map_err(|source| FolderError::Write { path: run.folder.clone(), source: source.into() })?;
-    let costs = costs(run, &leaderboard, &Gated::all(run, &leaderboard));
+    let plans = &run.manifest.plan.systems;
+    let costs = costs(plans, &leaderboard, &Gated::all(plans, &leaderboard));
     let sections = [
         Section { id: "leaderboard", title: "Leaderboard", body: table(&leaderboard) },
         Section {
