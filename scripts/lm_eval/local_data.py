@@ -4,6 +4,7 @@ Every task of ours names the data set by its own id; some of lm-evaluation-harne
 are the same, in the same order.
 """
 
+import functools
 from pathlib import Path
 
 import datasets
@@ -31,6 +32,12 @@ def use(folder: Path) -> None:
     ConfigurableTask.download = download
 
 
+@functools.cache
+def read(file: Path) -> list[dict]:
+    """A file's rows; a task with many subjects asks for the same file many times."""
+    return pyarrow.parquet.read_table(file).to_pylist()
+
+
 def load(folder: Path, path: str, name: str | None) -> datasets.DatasetDict:
     path = COPIES.get(path, path)
     subject = name if path == "cais/mmlu" else None
@@ -41,7 +48,7 @@ def load(folder: Path, path: str, name: str | None) -> datasets.DatasetDict:
         files = sorted(root.glob(f"{split}-*.parquet")) or sorted((root / split).glob("*.parquet"))
         if not files:
             continue
-        rows = [row for file in files for row in pyarrow.parquet.read_table(file).to_pylist()]
+        rows = [row for file in files for row in read(file)]
         if subject:
             rows = [row for row in rows if row["subject"] == subject]
         splits[split] = datasets.Dataset.from_list(rows)

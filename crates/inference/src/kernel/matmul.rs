@@ -22,6 +22,19 @@ pub(crate) enum Matrix<'a> {
     F32(&'a [f32]),
     Bf16(&'a [bf16]),
     F16(&'a [f16]),
+    /// llama.cpp's `Q8_0`: blocks of a scale (f16) and [`Q8_WEIGHTS`] integers that it multiplies. `K` is a multiple of
+    /// that.
+    Q8(&'a [u8]),
+}
+
+/// Weights of a block of `Q8_0`.
+pub(super) const Q8_WEIGHTS: usize = 32;
+/// Its bytes.
+pub(super) const Q8_BYTES: usize = 2 + Q8_WEIGHTS;
+
+/// Bytes of `weights`, which are whole blocks of `Q8_0`.
+pub(super) fn q8_bytes(weights: usize) -> usize {
+    weights / Q8_WEIGHTS * Q8_BYTES
 }
 
 impl Matrix<'_> {
@@ -30,13 +43,14 @@ impl Matrix<'_> {
             Self::F32(values) => values.len(),
             Self::Bf16(values) => values.len(),
             Self::F16(values) => values.len(),
+            Self::Q8(bytes) => bytes.len() / Q8_BYTES * Q8_WEIGHTS,
         }
     }
 }
 
 /// `x W^T`: `x` `(M, K)` and `weights` `(N, K)` to `(M, N)`.
 ///
-/// Weights are widened to f32, exactly, and everything is computed in f32. (Rounding `x` to bfloat16 and multiplying in
+/// Weights are widened to f32, exactly (of a quantised weight, the number that it stands for), and everything is computed in f32. (Rounding `x` to bfloat16 and multiplying in
 /// pairs, as AVX-512 BF16 can, was tried: on Sapphire Rapids it was slower.)
 pub(crate) fn matmul(simd: Simd, x: &[f32], weights: Matrix<'_>, k: usize) -> Vec<f32> {
     let (m, n) = (x.len() / k, weights.len() / k);
@@ -160,6 +174,15 @@ pub(super) fn widen(weights: Matrix<'_>, start: usize, out: &mut [f32]) {
                 *out = value.to_f32();
             }
         }
+        Matrix::Q8(bytes) => {
+            let blocks = bytes[q8_bytes(range.start)..q8_bytes(range.end)].as_chunks::<Q8_BYTES>().0;
+            for (out, &[low, high, ref weights @ ..]) in out.as_chunks_mut::<Q8_WEIGHTS>().0.iter_mut().zip(blocks) {
+                let scale = f16::from_le_bytes([low, high]).to_f32();
+                for (out, &weight) in out.iter_mut().zip(weights) {
+                    *out = f32::from(weight.cast_signed()) * scale;
+                }
+            }
+        }
     }
 }
 
@@ -197,6 +220,26 @@ mod tests {
     fn reference(x: &[f32], weights: &[f32], k: usize) -> Vec<f64> {
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
         x.chunks(k).flat_map(|x| weights.chunks(k).map(move |w| dot(x, w))).collect()
+    }
+
+    #[test]
+    fn blocks_of_integers_multiply_as_the_numbers_that_they_stand_for() {
+        for (m, n, k) in [(1, 13, 64), (2, 6, 32), (5, 7, 96), (37, 31, 160)] {
+            let x = values(m * k, 1);
+            let byte = |i: usize| (i * 7919 % 256) as u8;
+            let block = |i: usize| {
+                let scale = f16::from_f32(0.001 * (i % 17) as f32 - 0.005).to_le_bytes();
+                scale.into_iter().chain((0..Q8_WEIGHTS).map(move |at| byte(i * Q8_WEIGHTS + at)))
+            };
+            let bytes: Vec<u8> = (0..n * k / Q8_WEIGHTS).flat_map(block).collect();
+            let mut wide = vec![0f32; n * k];
+            widen(Matrix::Q8(&bytes), 0, &mut wide);
+            assert_eq!(wide[33], f16::from_f32(-0.004).to_f32() * f32::from(byte(33).cast_signed()));
+            for simd in every_simd() {
+                let out = matmul(simd, &x, Matrix::Q8(&bytes), k);
+                assert_eq!(out, matmul(simd, &x, Matrix::F32(&wide), k), "{simd:?} {m} {n} {k}");
+            }
+        }
     }
 
     fn every_simd() -> Vec<Simd> {

@@ -1,14 +1,15 @@
 //! `x W^T` written out for AVX-512: tiles of up to 4 rows by 6 columns, whose 24 sums stay in registers.
 
 use std::arch::x86_64::{
-    __m512, _MM_HINT_T0, _mm_add_ps, _mm_prefetch, _mm_storeu_ps, _mm256_add_ps, _mm256_castpd_ps,
-    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_maskz_loadu_epi16, _mm512_add_ps, _mm512_castpd_ps,
-    _mm512_castps_pd, _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps,
-    _mm512_extractf64x4_pd, _mm512_fmadd_ps, _mm512_maskz_loadu_ps, _mm512_setzero_ps, _mm512_slli_epi32,
-    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    __m512, _MM_HINT_T0, _mm_add_ps, _mm_loadu_si128, _mm_prefetch, _mm_storeu_ps, _mm256_add_ps, _mm256_castpd_ps,
+    _mm256_castps256_ps128, _mm256_extractf128_ps, _mm256_maskz_loadu_epi16, _mm256_set1_epi16, _mm512_add_ps,
+    _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cvtepi8_epi32,
+    _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_extractf64x4_pd, _mm512_fmadd_ps,
+    _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_setzero_ps, _mm512_slli_epi32, _mm512_storeu_ps, _mm512_unpackhi_pd,
+    _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
-use super::matmul::{Matrix, Out, Product, TILE_COLUMNS};
+use super::matmul::{Matrix, Out, Product, Q8_BYTES, Q8_WEIGHTS, TILE_COLUMNS, q8_bytes};
 use super::simd::LANES;
 
 /// Rows of a tile.
@@ -24,36 +25,86 @@ const CACHED_WEIGHTS: usize = 1 << 13;
 
 /// How sixteen weights of one type become f32.
 trait Weight: Copy {
+    /// Steps of sixteen weights that a cache line holds, about.
+    const STEPS: usize;
+
+    /// The address of row `row` of weights that begin at `w`, each `k` long. (Any row: nothing is read.)
+    fn row(w: *const Self, row: usize, k: usize) -> *const Self {
+        w.wrapping_add(row * k)
+    }
+
+    /// Where weights `at..` of a row lie.
+    fn address(row: *const Self, at: usize) -> *const Self {
+        row.wrapping_add(at)
+    }
+
+    /// Weights `at..at + 16` of a row.
+    ///
     /// # Safety
-    /// `at` is readable for the elements that `mask` names.
-    unsafe fn load(at: *const Self, mask: u16) -> __m512;
+    /// Those that `mask` names are readable.
+    unsafe fn load(row: *const Self, at: usize, mask: u16) -> __m512;
 }
 
 impl Weight for f32 {
+    const STEPS: usize = 1;
+
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    unsafe fn load(at: *const Self, mask: u16) -> __m512 {
+    unsafe fn load(row: *const Self, at: usize, mask: u16) -> __m512 {
         // SAFETY: the caller's promise.
-        unsafe { _mm512_maskz_loadu_ps(mask, at) }
+        unsafe { _mm512_maskz_loadu_ps(mask, row.add(at)) }
     }
 }
 
 impl Weight for half::bf16 {
+    const STEPS: usize = 2;
+
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    unsafe fn load(at: *const Self, mask: u16) -> __m512 {
+    unsafe fn load(row: *const Self, at: usize, mask: u16) -> __m512 {
         // SAFETY: the caller's promise; a bfloat16 is 16 bits.
-        let bits = unsafe { _mm256_maskz_loadu_epi16(mask, at.cast()) };
+        let bits = unsafe { _mm256_maskz_loadu_epi16(mask, row.add(at).cast()) };
         _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
     }
 }
 
 impl Weight for half::f16 {
+    const STEPS: usize = 2;
+
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    unsafe fn load(at: *const Self, mask: u16) -> __m512 {
+    unsafe fn load(row: *const Self, at: usize, mask: u16) -> __m512 {
         // SAFETY: the caller's promise; a half is 16 bits.
-        _mm512_cvtph_ps(unsafe { _mm256_maskz_loadu_epi16(mask, at.cast()) })
+        _mm512_cvtph_ps(unsafe { _mm256_maskz_loadu_epi16(mask, row.add(at).cast()) })
+    }
+}
+
+/// A byte of a row of `Q8_0` blocks; rows consist of whole blocks.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Q8Byte(u8);
+
+impl Weight for Q8Byte {
+    const STEPS: usize = 4;
+
+    fn row(w: *const Self, row: usize, k: usize) -> *const Self {
+        w.wrapping_add(row * (k / Q8_WEIGHTS) * Q8_BYTES)
+    }
+
+    fn address(row: *const Self, at: usize) -> *const Self {
+        row.wrapping_add(at / Q8_WEIGHTS * Q8_BYTES)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,f16c")]
+    unsafe fn load(row: *const Self, at: usize, _mask: u16) -> __m512 {
+        let block = Self::address(row, at);
+        // SAFETY: the caller's promise: a whole block is there, its scale in front of its weights.
+        unsafe {
+            let scale = _mm512_cvtph_ps(_mm256_set1_epi16(block.cast::<i16>().read_unaligned()));
+            let weights = _mm_loadu_si128(block.add(Q8_BYTES - Q8_WEIGHTS + at % Q8_WEIGHTS).cast());
+            _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(weights)), scale)
+        }
     }
 }
 
@@ -73,15 +124,16 @@ impl Fetch {
     /// Asks for what belongs to step number `step` of a tile whose weights are at `w`.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    fn of_step<W, const C: usize>(self, w: *const W, k: usize, step: usize) {
+    fn of_step<W: Weight, const C: usize>(self, w: *const W, k: usize, step: usize) {
         match self {
-            Self::Weights => {
+            Self::Weights if step.is_multiple_of(W::STEPS) => {
                 for column in 0..C {
-                    _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add((column + AHEAD * C) * k).cast());
+                    let row = W::row(w, column + AHEAD * C, k);
+                    _mm_prefetch::<_MM_HINT_T0>(W::address(row, step * LANES).cast());
                 }
             }
             Self::Lines(start) => _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(step * LINE).cast()),
-            Self::Nothing => {}
+            Self::Weights | Self::Nothing => {}
         }
     }
 }
@@ -104,13 +156,13 @@ unsafe fn tile<W: Weight, const R: usize, const C: usize>(
     let mut at = 0;
     while at < whole {
         // SAFETY: a whole step is left in every row.
-        unsafe { step(x.add(at), w.add(at), k, u16::MAX, &mut sums) };
-        fetch.of_step::<W, C>(w.wrapping_add(at), k, at / LANES);
+        unsafe { step(x.add(at), w, at, k, u16::MAX, &mut sums) };
+        fetch.of_step::<W, C>(w, k, at / LANES);
         at += LANES;
     }
     if at < k {
         // SAFETY: the mask names what is left.
-        unsafe { step(x.add(at), w.add(at), k, (1 << (k - at)) - 1, &mut sums) };
+        unsafe { step(x.add(at), w, at, k, (1 << (k - at)) - 1, &mut sums) };
     }
     let mut out = [[0f32; C]; R];
     let mut done = 0;
@@ -159,6 +211,7 @@ pub(super) fn add_up(a: __m512, b: __m512, c: __m512, d: __m512) -> [f32; 4] {
 unsafe fn step<W: Weight, const R: usize, const C: usize>(
     x: *const f32,
     w: *const W,
+    at: usize,
     k: usize,
     mask: u16,
     sums: &mut [[__m512; C]; R],
@@ -170,7 +223,7 @@ unsafe fn step<W: Weight, const R: usize, const C: usize>(
             *values = _mm512_maskz_loadu_ps(mask, x.add(row * k));
         }
         for column in 0..C {
-            let weight = W::load(w.add(column * k), mask);
+            let weight = W::load(W::row(w, column, k), at, mask);
             for (sums, &row) in sums.iter_mut().zip(&rows) {
                 sums[column] = _mm512_fmadd_ps(row, weight, sums[column]);
             }
@@ -220,7 +273,7 @@ unsafe fn tiles<W: Weight>(
         ($row:expr, $column:expr, $rows:literal, $columns:expr) => {{
             let fetch = fetch.next(k / LANES);
             // SAFETY: these rows of `x` and of the weights are there.
-            let sums = unsafe { tile::<W, $rows, $columns>(x.add($row * k), w.add(($column - from) * k), k, fetch) };
+            let sums = unsafe { tile::<W, $rows, $columns>(x.add($row * k), W::row(w, $column - from, k), k, fetch) };
             for i in 0..$rows {
                 for j in 0..$columns {
                     out.set(($row + i) * n + $column + j, sums[i][j]);
@@ -272,7 +325,7 @@ impl Product<'_> {
                 let widened = again && !matches!(self.weights, Matrix::F32(_));
                 if widened {
                     buffer.resize(group * k, 0f32);
-                    super::matmul::widen(self.weights, weights.start, &mut buffer[..weights.len()]);
+                    self.widen(&weights, &mut buffer[..weights.len()]);
                 }
                 let x = self.x[..self.m * k].as_ptr();
                 let fetch = if again { self.lines_after(&weights) } else { Fetches::Weights };
@@ -280,23 +333,40 @@ impl Product<'_> {
                 // out of a slice as well.
                 match self.weights {
                     _ if widened => unsafe {
-                        tiles((x, buffer[..weights.len()].as_ptr(), k), rows, columns, n, fetch, out)
+                        tiles((x, buffer[..weights.len()].as_ptr(), k), rows, columns, n, fetch, out);
                     },
                     Matrix::F32(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, fetch, out) },
                     Matrix::Bf16(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, fetch, out) },
                     Matrix::F16(all) => unsafe { tiles((x, all[weights].as_ptr(), k), rows, columns, n, fetch, out) },
+                    Matrix::Q8(all) => {
+                        let bytes = all[q8_bytes(weights.start)..q8_bytes(weights.end)].as_ptr().cast::<Q8Byte>();
+                        unsafe { tiles((x, bytes, k), rows, columns, n, fetch, out) };
+                    }
                 }
             }
         }
     }
 
+    /// Whole rows of weights as f32.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+    fn widen(&self, weights: &std::ops::Range<usize>, out: &mut [f32]) {
+        let Matrix::Q8(all) = self.weights else { return super::matmul::widen(self.weights, weights.start, out) };
+        let bytes = all[q8_bytes(weights.start)..q8_bytes(weights.end)].as_ptr().cast::<Q8Byte>();
+        for (at, out) in out.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            // SAFETY: as many blocks were cut out of the slice as `out` has room for.
+            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), Q8Byte::load(bytes, at * LANES, u16::MAX)) };
+        }
+    }
+
     /// The stored weights after `weights`, as many again: those of the columns that come next.
     fn lines_after(&self, weights: &std::ops::Range<usize>) -> Fetches {
-        let (start, size): (*const u8, usize) = match self.weights {
-            Matrix::F32(all) => (all[weights.end..].as_ptr().cast(), size_of::<f32>()),
-            Matrix::Bf16(all) => (all[weights.end..].as_ptr().cast(), size_of::<half::bf16>()),
-            Matrix::F16(all) => (all[weights.end..].as_ptr().cast(), size_of::<half::f16>()),
-        };
-        Fetches::Lines(start, weights.len() * size)
+        let count = weights.len();
+        match self.weights {
+            Matrix::F32(all) => Fetches::Lines(all[weights.end..].as_ptr().cast(), count * size_of::<f32>()),
+            Matrix::Bf16(all) => Fetches::Lines(all[weights.end..].as_ptr().cast(), count * size_of::<half::bf16>()),
+            Matrix::F16(all) => Fetches::Lines(all[weights.end..].as_ptr().cast(), count * size_of::<half::f16>()),
+            Matrix::Q8(all) => Fetches::Lines(all[q8_bytes(weights.end)..].as_ptr(), q8_bytes(count)),
+        }
     }
 }
