@@ -234,7 +234,8 @@ mod tests {
             let bytes: Vec<u8> = (0..n * k / Q8_WEIGHTS).flat_map(block).collect();
             let mut wide = vec![0f32; n * k];
             widen(Matrix::Q8(&bytes), 0, &mut wide);
-            assert_eq!(wide[33], f16::from_f32(-0.004).to_f32() * f32::from(byte(33).cast_signed()));
+            let second = f16::from_f32(-0.004).to_f32() * f32::from(byte(33).cast_signed());
+            assert_eq!(wide[33].to_bits(), second.to_bits());
             for simd in every_simd() {
                 let out = matmul(simd, &x, Matrix::Q8(&bytes), k);
                 assert_eq!(out, matmul(simd, &x, Matrix::F32(&wide), k), "{simd:?} {m} {n} {k}");
