@@ -70,6 +70,13 @@ impl Ensemble {
         &self.members
     }
 
+    /// Makes every member forget the prompts of earlier requests: the next ones take the time that they take alone.
+    pub fn forget_prompts(&mut self) {
+        for member in &mut self.members {
+            member.model.forget();
+        }
+    }
+
     /// The members again, for another ensemble.
     pub fn into_members(self) -> Vec<Member> {
         self.members

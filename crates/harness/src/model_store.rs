@@ -113,7 +113,9 @@ impl ModelStore {
     }
 
     fn member(&mut self, name: &str) -> Result<Member, OpenError> {
-        if let Some(member) = self.parked.remove(name) {
+        if let Some(mut member) = self.parked.remove(name) {
+            // Otherwise this system would find the prompts computed that the one before had to compute.
+            member.model.forget();
             return Ok(member);
         }
         let model = self.model(name)?;

@@ -165,6 +165,10 @@ impl LanguageModel for Engine {
         self.table.close(sequence);
     }
 
+    fn forget(&mut self) {
+        self.table.forget();
+    }
+
     fn length(&self, sequence: SequenceId) -> usize {
         self.table.length(sequence)
     }

@@ -41,6 +41,9 @@ pub trait LanguageModel: Send {
     /// Drops `sequence`. Unknown handles are ignored.
     fn close(&mut self, sequence: SequenceId);
 
+    /// Forgets what it remembers of closed sequences, so that the next ones take the time that they take for themselves.
+    fn forget(&mut self) {}
+
     /// Number of tokens that `sequence` holds; 0 for an unknown handle.
     fn length(&self, sequence: SequenceId) -> usize;
 

@@ -206,6 +206,7 @@ fn alone_seconds(
 ) -> Result<(f64, usize), SweepError> {
     let gating = ensemble.gating();
     ensemble.set_gating(at(gating, threshold)?)?;
+    ensemble.forget_prompts();
     let (mut seconds, mut tokens) = (0.0, 0);
     let generated = ensemble.generate(requests, BatchLimits { max_samples: 1 }, &mut |_, generation| {
         seconds += generation.seconds;

@@ -201,6 +201,15 @@ impl BlockTable {
         }
     }
 
+    /// Forgets every block: a sequence to come finds nothing of its beginning.
+    pub(crate) fn forget(&mut self) {
+        self.remembered.clear();
+        for block in &mut self.blocks {
+            block.remembered = None;
+        }
+        self.free.extend(std::mem::take(&mut self.idle).into_values());
+    }
+
     /// Whether the last block is partly filled and another may read it: then it is copied before it is written.
     fn must_copy_last(&self, sequence: &Sequence) -> bool {
         !sequence.tokens.len().is_multiple_of(BLOCK)
@@ -295,6 +304,25 @@ mod tests {
         other[3] = TokenId(99);
         let other = table.open(&other);
         assert_eq!(table.length(other), 0);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_found_and_its_blocks_are_free() {
+        let mut table = BlockTable::new(6);
+        let (closed, open) = (table.open(&[]), table.open(&[]));
+        for (sequence, first) in [(closed, 0), (open, 100)] {
+            table.reserve(sequence, &ids(first..first + 40)).unwrap();
+            table.remember(sequence);
+        }
+        table.close(closed);
+        table.forget();
+        assert_eq!(table.available(), 3);
+        for first in [0, 100] {
+            let again = table.open(&ids(first..first + 40));
+            assert_eq!(table.length(again), 0);
+        }
+        table.close(open);
+        assert_eq!(table.available(), 6, "an open sequence gives its blocks back as ever");
     }
 
     #[test]
