@@ -47,6 +47,15 @@ fn generate(model: &str, prompts: &str, more: &[&str]) -> Ran {
 const PROMPT: &str = "{\"prompt\": \"Question: What\"}\n";
 
 #[test]
+fn settings_of_a_chat_without_one_are_refused_once() {
+    for flags in [&["--system-instruction", "x"][..], &["--fewshot-as-multiturn"]] {
+        let ran = generate(MODEL, PROMPT, flags);
+        refused(&ran, &["makes no sense", "hint: apply the chat templates"]);
+        assert_eq!(ran.stderr.matches("prompts are no chats").count(), 1, "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_missing_model_folder_is_named() {
     refused(&generate("no/such/folder", PROMPT, &[]), &["no/such/folder", "hint: "]);
 }

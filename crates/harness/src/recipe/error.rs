@@ -148,7 +148,7 @@ pub enum PlanError {
         system: String,
     },
     /// How members are to come to one answer makes no sense.
-    #[error("system `{system}`: {source}")]
+    #[error("system `{system}` makes no sense")]
     Setting {
         /// The system.
         system: String,
