@@ -231,7 +231,7 @@ fn legend(labels: &mut [(usize, f64, &str)], x: f64, bottom: f64) -> String {
         below = *y;
     }
     let cut = |name: &str| {
-        if name.chars().count() > 20 { name.chars().take(19).chain(['…']).collect() } else { name.to_owned() }
+        if name.chars().count() > 18 { name.chars().take(17).chain(['…']).collect() } else { name.to_owned() }
     };
     let texts = labels.iter().map(|(colour, y, name)| {
         format!(
