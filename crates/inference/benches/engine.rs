@@ -5,7 +5,7 @@ use std::path::Path;
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use gac_inference::bench::{Attention, product_bf16, product_f32};
+use gac_inference::bench::{Attention, Weights};
 use gac_inference::{Engine, EngineOptions, Extension, LanguageModel, ModelSource, TokenId, Wanted};
 use half::bf16;
 
@@ -23,15 +23,16 @@ fn values(count: usize) -> Vec<f32> {
 
 #[divan::bench(args = [1, 16, 512])]
 fn product_of_bf16_weights(bencher: Bencher<'_, '_>, rows: usize) {
-    let (x, weights) = (values(rows * K), values(N * K).into_iter().map(bf16::from_f32).collect::<Vec<_>>());
+    let stored: Vec<bf16> = values(N * K).into_iter().map(bf16::from_f32).collect();
+    let (x, weights) = (values(rows * K), Weights::of_bf16(&stored, K));
     // Multiplications and additions.
-    bencher.counter(ItemsCount::new(2 * rows * N * K)).bench(|| product_bf16(black_box(&x), &weights, K));
+    bencher.counter(ItemsCount::new(2 * rows * N * K)).bench(|| weights.product(black_box(&x)));
 }
 
 #[divan::bench(args = [1, 16, 512])]
 fn product_of_f32_weights(bencher: Bencher<'_, '_>, rows: usize) {
-    let (x, weights) = (values(rows * K), values(N * K));
-    bencher.counter(ItemsCount::new(2 * rows * N * K)).bench(|| product_f32(black_box(&x), &weights, K));
+    let (x, weights) = (values(rows * K), Weights::of_f32(&values(N * K), K));
+    bencher.counter(ItemsCount::new(2 * rows * N * K)).bench(|| weights.product(black_box(&x)));
 }
 
 #[divan::bench(args = [64, 512, 4096])]

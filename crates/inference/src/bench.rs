@@ -2,16 +2,26 @@
 
 use half::bf16;
 
-use crate::kernel::{self, Cached, LANES, Matrix, Query, Scoring, Simd, TOGETHER};
+use crate::kernel::{self, Cached, LANES, Panels, Query, Rows, Scoring, Simd, TOGETHER};
 
-/// `x` `(M, K)` by weights `(N, K)`, transposed: `(M, N)`.
-pub fn product_f32(x: &[f32], weights: &[f32], k: usize) -> Vec<f32> {
-    kernel::matmul(Simd::detect(), x, Matrix::F32(weights), k)
-}
+/// Weights `(N, K)` as products read them.
+pub struct Weights(Panels);
 
-/// As [`product_f32`], of weights in bfloat16.
-pub fn product_bf16(x: &[f32], weights: &[bf16], k: usize) -> Vec<f32> {
-    kernel::matmul(Simd::detect(), x, Matrix::Bf16(weights), k)
+impl Weights {
+    /// Weights in f32.
+    pub fn of_f32(weights: &[f32], k: usize) -> Self {
+        Self(Panels::pack(Rows::F32(weights), k, Simd::detect()))
+    }
+
+    /// Weights in bfloat16.
+    pub fn of_bf16(weights: &[bf16], k: usize) -> Self {
+        Self(Panels::pack(Rows::Bf16(weights), k, Simd::detect()))
+    }
+
+    /// `x` `(M, K)` by the weights, transposed: `(M, N)`.
+    pub fn product(&self, x: &[f32]) -> Vec<f32> {
+        kernel::matmul(Simd::detect(), x, &self.0)
+    }
 }
 
 /// One head of keys and values of one sequence, and queries at its end.

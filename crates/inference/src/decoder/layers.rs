@@ -2,38 +2,23 @@
 
 use candle_core::backend::BackendStorage;
 use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Module, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Module, Result, Shape, Storage, Tensor, bail};
+use rayon::prelude::*;
 
 use super::fused::contiguous;
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::{LinearWeight, Weights};
 use crate::device::Quantization;
-use crate::kernel::{Matrix, Simd, matmul};
+use crate::kernel::{Panels, Rows, Simd, matmul};
 
-/// `x W^T + b`, the weights in the type they are stored in or quantised.
-pub(crate) struct Linear {
-    /// Their outputs stand side by side. Several only where quantised weights cannot be joined.
-    parts: Vec<Weight>,
+/// A linear layer as a checkpoint holds it, `x W^T + b`.
+pub(crate) struct StoredLinear {
+    /// `(output, input)` each; their outputs stand side by side.
+    parts: Vec<LinearWeight>,
     bias: Option<Tensor>,
 }
 
-/// Tensors one after the other.
-fn join(weights: &Weights, tensors: &[Tensor]) -> std::result::Result<Tensor, CheckpointError> {
-    match tensors {
-        [one] => Ok(one.clone()),
-        _ => Tensor::cat(tensors, 0).map_err(|source| weights.unreadable(&source)),
-    }
-}
-
-/// `(output, input)`.
-enum Weight {
-    Plain(Tensor),
-    /// On the CPU, of our own kernel's type.
-    Q8(QTensor),
-    Quantised(QMatMul),
-}
-
-impl Linear {
+impl StoredLinear {
     /// Reads `{name}.weight` `(output, input)` and, where there is one, `{name}.bias`.
     pub(crate) fn load(
         weights: &Weights,
@@ -61,51 +46,77 @@ impl Linear {
         Ok(Self { bias: Some(bias), ..linear })
     }
 
-    /// One layer of several over the same input, their outputs side by side.
+    /// One layer of several over the same input, their outputs side by side. Several parts are left only where
+    /// quantised weights cannot be joined.
     pub(crate) fn of(weights: &Weights, values: Vec<LinearWeight>) -> std::result::Result<Self, CheckpointError> {
         let (mut plain, mut parts) = (Vec::new(), Vec::new());
         for value in values {
             match value {
                 LinearWeight::Plain(weight) => plain.push(weight),
-                LinearWeight::Quantised(weight) => {
-                    let weight = Weight::quantised(weight).map_err(|source| weights.unreadable(&source))?;
+                LinearWeight::Quantised(_) => {
                     if !plain.is_empty() {
-                        parts.push(Weight::Plain(join(weights, &std::mem::take(&mut plain))?));
+                        parts.push(LinearWeight::Plain(join(weights, &std::mem::take(&mut plain))?));
                     }
-                    parts.push(weight);
+                    parts.push(value);
                 }
             }
         }
         if !plain.is_empty() {
-            parts.push(Weight::Plain(join(weights, &plain)?));
+            parts.push(LinearWeight::Plain(join(weights, &plain)?));
         }
         Ok(Self { parts, bias: None })
     }
 
+    /// A layer without bias over a weight that was read already, `(output, input)`.
+    pub(crate) fn over(weight: Tensor) -> Self {
+        Self { parts: vec![LinearWeight::Plain(weight)], bias: None }
+    }
+
     /// The layer with its rows, of weight and bias alike, put in another order.
     pub(crate) fn map(self, reorder: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
-        let [Weight::Plain(weight)] = &self.parts[..] else { bail!("quantised rows stay in their order") };
-        Ok(Self { parts: vec![Weight::Plain(reorder(weight)?)], bias: self.bias.as_ref().map(reorder).transpose()? })
+        let [LinearWeight::Plain(weight)] = &self.parts[..] else { bail!("quantised rows stay in their order") };
+        let parts = vec![LinearWeight::Plain(reorder(weight)?)];
+        Ok(Self { parts, bias: self.bias.as_ref().map(reorder).transpose()? })
     }
 
-    /// A layer without bias over a weight that is shared with another, `(output, input)`.
-    pub(crate) fn tied(weight: Tensor) -> Self {
-        Self { parts: vec![Weight::Plain(weight)], bias: None }
-    }
-
-    /// The layer as `quantization` has it; as it is where its rows do not consist of whole blocks.
-    pub(crate) fn quantised(self, quantization: Option<Quantization>) -> Result<Self> {
-        let Some(quantization) = quantization else { return Ok(self) };
-        let quantise = |part: Weight| match part {
-            Weight::Plain(weight) => match quantization.block_type(weight.dim(1)?) {
+    /// The layer as it computes, quantised where that is asked for and its rows consist of whole blocks.
+    pub(crate) fn ready(self, quantization: Option<Quantization>) -> Result<Linear> {
+        let ready = |part: LinearWeight| match (part, quantization) {
+            (LinearWeight::Plain(weight), Some(quantization)) => match quantization.block_type(weight.dim(1)?) {
                 Some(dtype) => Weight::quantised(QTensor::quantize(&weight.to_dtype(DType::F32)?, dtype)?),
-                None => Ok(Weight::Plain(weight)),
+                None => Weight::plain(weight),
             },
-            quantised @ (Weight::Q8(_) | Weight::Quantised(_)) => Ok(quantised),
+            (LinearWeight::Plain(weight), None) => Weight::plain(weight),
+            (LinearWeight::Quantised(weight), _) => Weight::quantised(weight),
         };
-        Ok(Self { parts: self.parts.into_iter().map(quantise).collect::<Result<_>>()?, bias: self.bias })
+        Ok(Linear { parts: self.parts.into_iter().map(ready).collect::<Result<_>>()?, bias: self.bias })
     }
+}
 
+/// Tensors one after the other.
+fn join(weights: &Weights, tensors: &[Tensor]) -> std::result::Result<Tensor, CheckpointError> {
+    match tensors {
+        [one] => Ok(one.clone()),
+        _ => Tensor::cat(tensors, 0).map_err(|source| weights.unreadable(&source)),
+    }
+}
+
+/// A linear layer, `x W^T + b`.
+pub(crate) struct Linear {
+    /// Their outputs stand side by side.
+    parts: Vec<Weight>,
+    bias: Option<Tensor>,
+}
+
+/// `(output, input)`.
+enum Weight {
+    /// On the CPU: as our own kernel reads them. (Candle has none for bfloat16.)
+    Panels(Panels),
+    Plain(Tensor),
+    Quantised(QMatMul),
+}
+
+impl Linear {
     /// `(T, input)` to `(T, output)`.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
         let product = match &self.parts[..] {
@@ -120,72 +131,77 @@ impl Linear {
             None => Ok(product),
         }
     }
+
+    /// Whether [`Linear::rows`] can be asked.
+    pub(crate) fn has_rows(&self) -> bool {
+        matches!(self.parts[..], [Weight::Panels(_)])
+    }
+
+    /// Rows of the weight, f32 `(rows, input)`: the embeddings of tokens where the output layer is the embedding.
+    pub(crate) fn rows(&self, rows: &[u32]) -> Result<Tensor> {
+        let [Weight::Panels(panels)] = &self.parts[..] else { bail!("no rows of a weight on another device") };
+        if let Some(row) = rows.iter().find(|&&row| row as usize >= panels.outputs()) {
+            bail!("row {row} of a weight with {}", panels.outputs());
+        }
+        let width = panels.inputs();
+        let mut out = vec![0f32; rows.len() * width];
+        out.par_chunks_mut(width).zip(rows).with_min_len(8).for_each(|(out, &row)| panels.row(row as usize, out));
+        Tensor::from_vec(out, (rows.len(), width), &Device::Cpu)
+    }
 }
 
 impl Weight {
+    fn plain(weight: Tensor) -> Result<Self> {
+        if !weight.device().is_cpu() {
+            return Ok(Self::Plain(weight));
+        }
+        let width = weight.dim(1)?;
+        let (storage, layout) = weight.storage_and_layout();
+        let (Storage::Cpu(storage), Some((from, to))) = (&*storage, layout.contiguous_offsets()) else {
+            bail!("a linear layer needs contiguous weights");
+        };
+        let rows = match storage {
+            CpuStorage::F32(values) => Rows::F32(&values[from..to]),
+            CpuStorage::BF16(values) => Rows::Bf16(&values[from..to]),
+            CpuStorage::F16(values) => Rows::F16(&values[from..to]),
+            other => bail!("a linear layer cannot use weights of type {:?}", other.dtype()),
+        };
+        Ok(Self::Panels(Panels::pack(rows, width, Simd::detect())))
+    }
+
     fn quantised(weight: QTensor) -> Result<Self> {
+        // As fast in batches as weights that are stored wide, which candle's kernel is not, and `x` is not rounded.
         let ours = weight.device().is_cpu() && weight.dtype() == GgmlDType::Q8_0;
-        Ok(if ours { Self::Q8(weight) } else { Self::Quantised(QMatMul::from_qtensor(weight)?) })
+        if !ours {
+            return Ok(Self::Quantised(QMatMul::from_qtensor(weight)?));
+        }
+        let (_, width) = weight.shape().dims2()?;
+        Ok(Self::Panels(Panels::pack(Rows::Q8(&weight.data()?), width, Simd::detect())))
     }
 
     fn forward(&self, input: &Tensor) -> Result<Tensor> {
         match self {
-            Self::Plain(weight) if input.device().is_cpu() => input.apply_op2_no_bwd(weight, &Product),
+            Self::Panels(panels) => input.apply_op1_no_bwd(&Product(panels)),
             Self::Plain(weight) => input.matmul(&weight.t()?),
-            Self::Q8(weight) => input.apply_op1_no_bwd(&Q8Product(weight)),
             Self::Quantised(weight) => weight.forward(input),
         }
     }
 }
 
-/// `x W^T` on the CPU by our own kernel: candle has none for bfloat16.
-struct Product;
+/// `x W^T` on the CPU.
+struct Product<'a>(&'a Panels);
 
-impl CustomOp2 for Product {
+impl CustomOp1 for Product<'_> {
     fn name(&self) -> &'static str {
         "linear"
     }
 
-    fn cpu_fwd(
-        &self,
-        input: &CpuStorage,
-        input_layout: &Layout,
-        weight: &CpuStorage,
-        weight_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (rows, inner) = input_layout.shape().dims2()?;
-        let (columns, _) = weight_layout.shape().dims2()?;
-        let (Some((x_from, x_to)), Some((w_from, w_to))) =
-            (input_layout.contiguous_offsets(), weight_layout.contiguous_offsets())
-        else {
-            bail!("a linear layer needs contiguous tensors");
-        };
-        let matrix = match weight {
-            CpuStorage::F32(values) => Matrix::F32(&values[w_from..w_to]),
-            CpuStorage::BF16(values) => Matrix::Bf16(&values[w_from..w_to]),
-            CpuStorage::F16(values) => Matrix::F16(&values[w_from..w_to]),
-            other => bail!("a linear layer cannot use weights of type {:?}", other.dtype()),
-        };
-        let x = &input.as_slice::<f32>()?[x_from..x_to];
-        let out = matmul(Simd::detect(), x, matrix, inner);
-        Ok((CpuStorage::F32(out), (rows, columns).into()))
-    }
-}
-
-/// `x W^T` on the CPU for weights in blocks of 8-bit integers: as fast in batches as weights that are stored wide, which
-/// candle's kernel is not, and without rounding `x`.
-struct Q8Product<'a>(&'a QTensor);
-
-impl CustomOp1 for Q8Product<'_> {
-    fn name(&self) -> &'static str {
-        "linear-q8"
-    }
-
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, inner) = layout.shape().dims2()?;
-        let (columns, _) = self.0.shape().dims2()?;
-        let bytes = self.0.data()?;
-        let out = matmul(Simd::detect(), contiguous(input, layout)?, Matrix::Q8(&bytes), inner);
-        Ok((CpuStorage::F32(out), (rows, columns).into()))
+        if inner != self.0.inputs() {
+            bail!("{inner} values for a linear layer that takes {}", self.0.inputs());
+        }
+        let out = matmul(Simd::detect(), contiguous(input, layout)?, self.0);
+        Ok((CpuStorage::F32(out), (rows, self.0.outputs()).into()))
     }
 }

@@ -4,7 +4,7 @@ use candle_core::{DType, Result, Tensor};
 use candle_nn::ops::{sigmoid, silu};
 
 use super::fused::SiluTimesOp;
-use super::layers::Linear;
+use super::layers::{Linear, StoredLinear};
 use crate::checkpoint::config::{Activation, DecoderConfig, Experts as Stored, ExpertsConfig, GateUp, MlpConfig};
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::{LinearWeight, Weights};
@@ -22,22 +22,23 @@ impl Mlp {
     /// Reads the MLP of the layer whose tensors begin with `prefix`.
     pub(crate) fn load(config: &DecoderConfig, weights: &Weights, prefix: &str, mlp: &MlpConfig) -> Loaded<Self> {
         let (hidden, bias, activation) = (config.hidden, config.biases.mlp, config.activation);
-        let finish = |linear: Linear| linear.quantised(weights.quantization()).map_err(|e| weights.unreadable(&e));
-        let down =
-            |width| finish(Linear::load(weights, &format!("{prefix}.{}", config.names.down), (width, hidden), bias)?);
+        let finish = |linear: StoredLinear| linear.ready(weights.quantization()).map_err(|e| weights.unreadable(&e));
+        let down = |width| {
+            finish(StoredLinear::load(weights, &format!("{prefix}.{}", config.names.down), (width, hidden), bias)?)
+        };
         match (mlp, config.names.gate_up) {
             (&MlpConfig::Gated { intermediate }, GateUp::Separate(gate, up)) => {
                 let parts = [(format!("{prefix}.{gate}"), intermediate), (format!("{prefix}.{up}"), intermediate)];
-                let gate_up = finish(Linear::load_joined(weights, &parts, hidden, bias)?)?;
+                let gate_up = finish(StoredLinear::load_joined(weights, &parts, hidden, bias)?)?;
                 Ok(Self::Gated(GatedMlp { gate_up, down: down(intermediate)?, activation }))
             }
             (&MlpConfig::Gated { intermediate }, GateUp::Joined(both)) => {
                 let name = format!("{prefix}.{both}");
-                let gate_up = finish(Linear::load(weights, &name, (hidden, 2 * intermediate), bias)?)?;
+                let gate_up = finish(StoredLinear::load(weights, &name, (hidden, 2 * intermediate), bias)?)?;
                 Ok(Self::Gated(GatedMlp { gate_up, down: down(intermediate)?, activation }))
             }
             (&MlpConfig::Plain { intermediate }, GateUp::Separate(_, up) | GateUp::Joined(up)) => {
-                let up = finish(Linear::load(weights, &format!("{prefix}.{up}"), (hidden, intermediate), bias)?)?;
+                let up = finish(StoredLinear::load(weights, &format!("{prefix}.{up}"), (hidden, intermediate), bias)?)?;
                 Ok(Self::Plain { up, down: down(intermediate)?, activation })
             }
             (MlpConfig::Experts(experts), _) => {
@@ -98,11 +99,13 @@ pub(crate) struct Experts {
 impl Experts {
     fn load(config: &DecoderConfig, weights: &Weights, prefix: &str, experts: &ExpertsConfig) -> Loaded<Self> {
         let (hidden, names) = (config.hidden, &config.names);
-        let finish = |linear: Linear| linear.quantised(weights.quantization()).map_err(|e| weights.unreadable(&e));
+        // Gates are never quantised.
+        let whole = |linear: StoredLinear| linear.ready(None).map_err(|e| weights.unreadable(&e));
+        let finish = |linear: StoredLinear| linear.ready(weights.quantization()).map_err(|e| weights.unreadable(&e));
         let joined = |gate_up: Vec<LinearWeight>, down: LinearWeight| {
             Ok(GatedMlp {
-                gate_up: finish(Linear::of(weights, gate_up)?)?,
-                down: finish(Linear::of(weights, vec![down])?)?,
+                gate_up: finish(StoredLinear::of(weights, gate_up)?)?,
+                down: finish(StoredLinear::of(weights, vec![down])?)?,
                 activation: config.activation,
             })
         };
@@ -130,22 +133,18 @@ impl Experts {
             .map(|width| -> Loaded<_> {
                 let name = format!("{prefix}.{}", names.shared_gate);
                 let gate = match names.experts {
-                    Stored::Numbered(..) => Linear::load(weights, &name, (hidden, 1), false)?,
+                    Stored::Numbered(..) => StoredLinear::load(weights, &name, (hidden, 1), false)?,
                     Stored::Stacked(_) => {
                         let row = weights.get(&format!("{name}.weight"), hidden)?.unsqueeze(0);
-                        Linear::tied(row.map_err(|e| weights.unreadable(&e))?)
+                        StoredLinear::over(row.map_err(|e| weights.unreadable(&e))?)
                     }
                 };
-                Ok((mlp(prefix, width, names.shared_expert)?, gate))
+                Ok((mlp(prefix, width, names.shared_expert)?, whole(gate)?))
             })
             .transpose()?;
-        Ok(Self {
-            router: Linear::load(weights, &format!("{prefix}.{}", names.router), (hidden, experts.experts), false)?,
-            mlps,
-            shared,
-            active: experts.active,
-            renormalise: experts.renormalise,
-        })
+        let router = format!("{prefix}.{}", names.router);
+        let router = StoredLinear::load(weights, &router, (hidden, experts.experts), false)?;
+        Ok(Self { router: whole(router)?, mlps, shared, active: experts.active, renormalise: experts.renormalise })
     }
 
     fn forward(&self, input: &Tensor) -> Result<Tensor> {

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::layers::Linear;
+use super::layers::{Linear, StoredLinear};
 use super::norm::{HeadNorms, Norm};
 use crate::checkpoint::config::{DecoderConfig, Projections as Stored, QueryKeyNorm};
 use crate::checkpoint::files::CheckpointError;
@@ -34,19 +34,21 @@ impl QueryKeyValue {
         let (wide, narrow) = (heads * head_dim, kv_heads * head_dim);
         let name = |part: &str| format!("{prefix}.{part}");
         let joined = match config.names.projections {
-            Stored::Separate([query, key, value]) => Linear::load_joined(
+            Stored::Separate([query, key, value]) => StoredLinear::load_joined(
                 weights,
                 &[(name(query), wide), (name(key), narrow), (name(value), narrow)],
                 hidden,
                 config.biases.qkv,
             )?,
-            Stored::Joined(all) => Linear::load(weights, &name(all), (hidden, wide + 2 * narrow), config.biases.qkv)?,
+            Stored::Joined(all) => {
+                StoredLinear::load(weights, &name(all), (hidden, wide + 2 * narrow), config.biases.qkv)?
+            }
             Stored::Grouped(all) => {
-                let stored = Linear::load(weights, &name(all), (hidden, wide + 2 * narrow), config.biases.qkv)?;
+                let stored = StoredLinear::load(weights, &name(all), (hidden, wide + 2 * narrow), config.biases.qkv)?;
                 stored.map(|rows| ungroup(rows, heads, kv_heads, head_dim)).map_err(|e| weights.unreadable(&e))?
             }
         };
-        let joined = joined.quantised(weights.quantization()).map_err(|e| weights.unreadable(&e))?;
+        let joined = joined.ready(weights.quantization()).map_err(|e| weights.unreadable(&e))?;
         let norm = |part: &str, heads: usize| -> std::result::Result<Option<HeadNorm>, CheckpointError> {
             let name = name(part);
             Ok(match config.query_key_norm {

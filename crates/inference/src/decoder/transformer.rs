@@ -8,7 +8,7 @@ use super::attention::Attention;
 use super::batch::RaggedBatch;
 use super::cache::{LayerCache, PagedCache};
 use super::fused::{QueriesOp, StoreKeysOp, StoreValuesOp, add};
-use super::layers::Linear;
+use super::layers::{Linear, StoredLinear};
 use super::mlp::Mlp;
 use super::norm::Norm;
 use super::place::{Place, moved};
@@ -24,13 +24,20 @@ use crate::kernel::Simd;
 /// the final norm and the output layer are where the last one is.
 pub(crate) struct Transformer {
     config: DecoderConfig,
-    /// `(V, H)`, in the type that is stored.
-    embedding: Tensor,
+    embedding: Embedding,
     layers: Vec<Layer>,
     norm: Norm,
     head: Linear,
     ropes: Vec<RopeTable>,
     simd: Simd,
+}
+
+/// Where the embeddings of tokens are, `(V, H)`.
+enum Embedding {
+    /// In the type that is stored.
+    Table(Tensor),
+    /// In the output layer, which has the same weights.
+    Head,
 }
 
 struct Layer {
@@ -68,15 +75,17 @@ impl Transformer {
                 Layer::load(&config, &weights, index, layer, dtype)
             })
             .collect::<std::result::Result<_, _>>()?;
-        let head = if config.tied_embeddings.unwrap_or(!weights.has(&format!("{}.weight", names.output))) {
-            Linear::tied(moved(&embedding, last.device()).map_err(|source| weights.unreadable(&source))?)
+        let tied = config.tied_embeddings.unwrap_or(!weights.has(&format!("{}.weight", names.output)));
+        let head = if tied {
+            StoredLinear::over(moved(&embedding, last.device()).map_err(|source| weights.unreadable(&source))?)
         } else {
-            Linear::load(&last, names.output, (config.hidden, config.vocabulary), false)?
+            StoredLinear::load(&last, names.output, (config.hidden, config.vocabulary), false)?
         };
         // Few weights decide every token: the output layer keeps 8 bits.
-        let head = head
-            .quantised(weights.quantization().map(|_| Quantization::Q8_0))
-            .map_err(|source| weights.unreadable(&source))?;
+        let quantization = weights.quantization().map(|_| Quantization::Q8_0);
+        let head = head.ready(quantization).map_err(|source| weights.unreadable(&source))?;
+        let shared = tied && quantization.is_none() && first.device().is_cpu() && head.has_rows();
+        let embedding = if shared { Embedding::Head } else { Embedding::Table(embedding) };
         Ok(Self {
             ropes: config.ropes.iter().map(RopeTable::new).collect(),
             norm: Norm::load(&last, names.final_norm, config.hidden, config.norm)?,
@@ -102,9 +111,11 @@ impl Transformer {
     /// Keys and values are written to the slots that the batch names.
     pub(crate) fn forward(&self, batch: &RaggedBatch, cache: &PagedCache) -> Result<Option<Tensor>> {
         let multipliers = self.config.multipliers;
-        let tokens = Tensor::new(batch.tokens.as_slice(), self.embedding.device())?;
         let mut angles: Vec<Angles> = self.ropes.iter().map(|rope| rope.angles(&batch.positions)).collect();
-        let mut hidden = self.embedding.index_select(&tokens, 0)?;
+        let mut hidden = match &self.embedding {
+            Embedding::Table(table) => table.index_select(&Tensor::new(&batch.tokens[..], table.device())?, 0)?,
+            Embedding::Head => self.head.rows(&batch.tokens)?,
+        };
         if let Some(first) = self.places().next() {
             hidden = hidden.to_dtype(first.dtype)?;
         }
@@ -211,8 +222,8 @@ impl Layer {
             place: Place { device: weights.device().clone(), dtype },
             attention_norm: norm(before, names.attention_norm)?,
             projections: QueryKeyValue::load(config, weights, &prefix)?,
-            output: Linear::load(weights, &output, (width, config.hidden), config.biases.out)?
-                .quantised(weights.quantization())
+            output: StoredLinear::load(weights, &output, (width, config.hidden), config.biases.out)?
+                .ready(weights.quantization())
                 .map_err(|source| weights.unreadable(&source))?,
             attention_post_norm: norm(after, names.attention_post_norm)?,
             mlp_norm: norm(before && config.block != Block::Parallel, names.mlp_norm)?,

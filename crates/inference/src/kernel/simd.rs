@@ -30,6 +30,14 @@ impl Simd {
         }
         Self::Portable
     }
+
+    /// Whether weights in twelve bits are read faster than in sixteen.
+    pub(super) fn reads_twelve_bits(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self == Self::Avx512;
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
 }
 
 #[inline(always)]
