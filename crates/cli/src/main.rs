@@ -17,6 +17,10 @@ use clap::Parser;
 use failure::Failure;
 use printer::Printer;
 
+/// The system's allocator gives the buffers of a forward pass back to the kernel, and gets them page by page again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exit codes.
 const FINE: u8 = 0;
 const SAID_NO: u8 = 1;

@@ -11,6 +11,7 @@ use safetensors::Dtype;
 
 use super::files::CheckpointError;
 use super::gguf::Gguf;
+use crate::decoder::place::fused;
 use crate::device::{Quantization, WeightType};
 
 /// A checkpoint's tensors by name. Nothing is read before it is asked for.
@@ -22,6 +23,8 @@ pub(crate) struct Weights {
     device: Device,
     weight_type: WeightType,
     quantization: Option<Quantization>,
+    /// The type of activations elsewhere than on the CPU, once it is known.
+    activations: Option<DType>,
 }
 
 enum Files {
@@ -62,7 +65,7 @@ impl Weights {
         quantization: Option<Quantization>,
     ) -> Self {
         let model = gguf.path().display().to_string();
-        Self { files: Arc::new(Files::Gguf(gguf)), model, device, weight_type, quantization }
+        Self { files: Arc::new(Files::Gguf(gguf)), model, device, weight_type, quantization, activations: None }
     }
 
     /// Maps the files and reads their headers.
@@ -91,12 +94,18 @@ impl Weights {
         let types =
             files.tensors().into_iter().map(|(name, view)| (name, (view.dtype(), view.shape().to_vec()))).collect();
         let files = Arc::new(Files::Safetensors { files, types });
-        Ok(Self { files, model, device, weight_type, quantization })
+        Ok(Self { files, model, device, weight_type, quantization, activations: None })
     }
 
     /// The same tensors, read to `device`.
     pub(crate) fn on(&self, device: &Device) -> Self {
         Self { device: device.clone(), ..self.clone() }
+    }
+
+    /// The same tensors for activations of type `dtype`. Checkpoints mix types, norms in f32 beside matrices in f16, and
+    /// only the CPU's kernels take two at once.
+    pub(crate) fn for_activations(self, dtype: DType) -> Self {
+        Self { activations: Some(dtype), ..self }
     }
 
     /// Where tensors are read to.
@@ -143,7 +152,8 @@ impl Weights {
         value.to_dtype(self.weight_type.resolve(value.dtype())).map_err(|source| self.unreadable(&source))
     }
 
-    /// The tensor `name`, which must have `shape`, as it is stored: in the weight type, or quantised.
+    /// The tensor `name`, which must have `shape`, quantised as it is stored, or else in the weight type; elsewhere than
+    /// on the CPU in the type of activations.
     pub(crate) fn linear(&self, name: &str, shape: impl Into<Shape>) -> Result<LinearWeight, CheckpointError> {
         let expected = shape.into();
         if !self.has(name) {
@@ -172,8 +182,7 @@ impl Weights {
                 }
                 let value = files.load(name, &self.device).map_err(|source| self.unreadable(&source))?;
                 check(value.shape())?;
-                let rounded = value.to_dtype(self.weight_type.resolve(value.dtype()));
-                Ok(LinearWeight::Plain(rounded.map_err(|source| self.unreadable(&source))?))
+                Ok(LinearWeight::Plain(self.round(&value, value.dtype()).map_err(|e| self.unreadable(&e))?))
             }
             Files::Gguf(gguf) => {
                 let value = gguf.tensor(name, &self.device).map_err(|source| self.unreadable(&source))?;
@@ -185,7 +194,7 @@ impl Weights {
                     _ => return Ok(LinearWeight::Quantised(value)),
                 };
                 let plain = value.dequantize(&self.device);
-                let plain = plain.and_then(|plain| plain.to_dtype(self.weight_type.resolve(stored)));
+                let plain = plain.and_then(|plain| self.round(&plain, stored));
                 Ok(LinearWeight::Plain(plain.map_err(|source| self.unreadable(&source))?))
             }
         }
@@ -198,7 +207,10 @@ impl Weights {
         (count, output, input): (usize, usize, usize),
     ) -> Result<Vec<LinearWeight>, CheckpointError> {
         let matrices: candle_core::Result<Vec<LinearWeight>> = match self.linear(name, (count, output, input))? {
-            LinearWeight::Plain(all) => (0..count).map(|at| Ok(LinearWeight::Plain(all.get(at)?.copy()?))).collect(),
+            LinearWeight::Plain(all) => {
+                // Not `copy`, which clones all of the storage behind a view.
+                (0..count).map(|at| Ok(LinearWeight::Plain(all.get(at)?.force_contiguous()?))).collect()
+            }
             LinearWeight::Quantised(all) => all.data().and_then(|data| {
                 // Blocks are parts of rows, so every matrix is as many bytes.
                 let bytes = (data.len() / count).max(1);
@@ -218,9 +230,16 @@ impl Weights {
         self.quantization
     }
 
-    /// The type of activations with weights of type `weights`: f32 on the CPU, the weights' own elsewhere.
+    /// The type of activations with weights of type `weights`: f32 on the CPU, elsewhere the weights' own unless another
+    /// is known.
     pub(crate) fn compute_type(&self, weights: DType) -> DType {
-        if self.device.is_cpu() { DType::F32 } else { weights }
+        if fused(&self.device) { DType::F32 } else { self.activations.unwrap_or(weights) }
+    }
+
+    /// A tensor stored as `stored`, in the weight type and then in one that activations can be multiplied with.
+    fn round(&self, value: &Tensor, stored: DType) -> candle_core::Result<Tensor> {
+        let rounded = value.to_dtype(self.weight_type.resolve(stored))?;
+        if fused(&self.device) { Ok(rounded) } else { rounded.to_dtype(self.compute_type(rounded.dtype())) }
     }
 
     /// The error for a tensor that could not be read or converted.

@@ -8,7 +8,9 @@ use rayon::prelude::*;
 use super::batch::Segment;
 use super::blocks::BLOCK;
 use super::cache::LayerCache;
+use super::flash::Paged;
 use super::fused::contiguous;
+use super::place::fused;
 use crate::kernel::{self, Cached, Query, Scoring, Simd, TOGETHER};
 
 /// Most scores that are computed at once by tensor operations, 256 MiB of them.
@@ -27,22 +29,25 @@ pub(crate) struct Attention {
 impl Attention {
     /// Attention of `queries` `(T, heads, head_dim)` over `cache`, `(T, heads * head_dim)`.
     ///
-    /// On the CPU the cache is read in place; elsewhere each sequence's slots are gathered.
-    pub(crate) fn apply(self, queries: &Tensor, cache: &LayerCache) -> Result<Tensor> {
-        if queries.device().is_cpu() {
+    /// On the CPU, and where `paged` can, the cache is read in place; elsewhere each sequence's slots are gathered.
+    pub(crate) fn apply(self, queries: &Tensor, cache: &LayerCache, paged: &Paged) -> Result<Tensor> {
+        if fused(queries.device()) {
             return queries.apply_op3_no_bwd(&cache.keys, &cache.values, &self);
         }
-        self.gathered(queries, cache, SCORES)
+        match paged.attend(&self, queries, cache)? {
+            Some(attended) => Ok(attended),
+            None => self.gathered(queries, cache, SCORES),
+        }
     }
 
     /// First and one past the last position that the token at `position` sees.
-    fn range(&self, position: usize) -> (usize, usize) {
+    pub(super) fn range(&self, position: usize) -> (usize, usize) {
         (self.window.map_or(0, |window| (position + 1).saturating_sub(window)), position + 1)
     }
 
     /// The same by tensor operations on any device: the plain version that the kernel is tested against. Rows are taken
     /// so many at a time that there are at most `most` scores, so that long prompts take no more memory than short ones.
-    fn gathered(&self, queries: &Tensor, cache: &LayerCache, most: usize) -> Result<Tensor> {
+    pub(super) fn gathered(&self, queries: &Tensor, cache: &LayerCache, most: usize) -> Result<Tensor> {
         let (_, heads, width) = queries.dims3()?;
         let kv_heads = cache.keys.dim(1)?;
         let group = heads / kv_heads;
@@ -180,6 +185,7 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
+    use crate::kernel::LANES;
 
     #[test]
     fn the_kernel_agrees_with_gathered_tensor_operations() -> Result<()> {
@@ -187,7 +193,7 @@ mod tests {
         let (heads, kv_heads, width, slots) = (6, 2, 8, 10 * BLOCK);
         let keys = Tensor::randn(0f32, 1.0, (slots, kv_heads, width), &device)?;
         let values = Tensor::randn(0f32, 1.0, (slots, kv_heads, width), &device)?;
-        let transposed = keys.reshape((slots / BLOCK, BLOCK, kv_heads, width))?.permute((0, 2, 3, 1))?.contiguous()?;
+        let transposed = keys.reshape((slots / LANES, LANES, kv_heads, width))?.permute((0, 2, 3, 1))?.contiguous()?;
         let cache = LayerCache { keys: transposed, values: values.clone() };
         let by_slot = LayerCache { keys, values };
         let segments = Arc::new(vec![
@@ -199,7 +205,7 @@ mod tests {
         for (window, cap) in [(None, None), (Some(7), None), (None, Some(0.5))] {
             let segments = || Arc::clone(&segments);
             let attention = || Attention { segments: segments(), scale: 0.35, cap, window, simd: Simd::detect() };
-            let kernel = attention().apply(&queries, &cache)?;
+            let kernel = attention().apply(&queries, &cache, &Paged::default())?;
             // All rows of a segment at once, some of them, one by one.
             for most in [SCORES, 7 * heads * 33, 1] {
                 let plain = attention().gathered(&queries, &by_slot, most)?;

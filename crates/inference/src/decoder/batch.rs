@@ -93,7 +93,9 @@ mod tests {
     #[test]
     fn rows_of_neighbouring_blocks_are_written_in_one_run() {
         let mut runs = Vec::new();
-        push_runs(&mut runs, 0, 10, 30, &[4, 5, 2]);
-        assert_eq!(runs, [Run { row: 0, slot: 74, length: 22 }, Run { row: 22, slot: 32, length: 8 }]);
+        // From the last two tokens of block 4 through block 5 into block 2.
+        push_runs(&mut runs, 0, BLOCK - 2, BLOCK + 5, &[4, 5, 2]);
+        let second = Run { row: BLOCK + 2, slot: 2 * BLOCK, length: 3 };
+        assert_eq!(runs, [Run { row: 0, slot: 5 * BLOCK - 2, length: BLOCK + 2 }, second]);
     }
 }

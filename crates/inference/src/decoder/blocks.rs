@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, HashMap};
 use crate::kernel::LANES;
 use crate::{ModelError, SequenceId, TokenId};
 
-/// Tokens per block: as many as a vector of the CPU's kernels has lanes.
-pub(crate) const BLOCK: usize = LANES;
+/// Tokens per block: as few as the kernels that read a block take, for the more of a prompt is then found again.
+/// candle-flash-attn's take multiples of 32, the CPU's whole vectors.
+pub(crate) const BLOCK: usize = if cfg!(feature = "flash-attn") { 32 } else { LANES };
+const _: () = assert!(BLOCK.is_multiple_of(LANES));
 
 /// Index of a block in the cache.
 pub(crate) type BlockId = u32;
@@ -275,6 +277,10 @@ impl BlockTable {
 mod tests {
     use super::*;
 
+    const WHOLE: u32 = BLOCK as u32;
+    /// Two whole blocks and a half.
+    const HALF: u32 = 5 * WHOLE / 2;
+
     fn ids(range: std::ops::Range<u32>) -> Vec<TokenId> {
         range.map(TokenId).collect()
     }
@@ -283,7 +289,7 @@ mod tests {
     fn a_closed_sequence_gives_every_block_back() {
         let mut table = BlockTable::new(4);
         let id = table.open(&[]);
-        table.reserve(id, &ids(0..40)).unwrap();
+        table.reserve(id, &ids(0..HALF)).unwrap();
         assert_eq!(table.available(), 1);
         table.remember(id);
         table.close(id);
@@ -294,13 +300,13 @@ mod tests {
     fn a_prompt_finds_its_remembered_prefix_but_never_its_last_token() {
         let mut table = BlockTable::new(8);
         let first = table.open(&[]);
-        table.reserve(first, &ids(0..40)).unwrap();
+        table.reserve(first, &ids(0..HALF)).unwrap();
         table.remember(first);
-        let same = table.open(&ids(0..40));
-        assert_eq!(table.length(same), 32);
-        let exactly_two_blocks = table.open(&ids(0..32));
-        assert_eq!(table.length(exactly_two_blocks), 16);
-        let mut other = ids(0..40);
+        let same = table.open(&ids(0..HALF));
+        assert_eq!(table.length(same), 2 * BLOCK);
+        let exactly_two_blocks = table.open(&ids(0..2 * WHOLE));
+        assert_eq!(table.length(exactly_two_blocks), BLOCK);
+        let mut other = ids(0..HALF);
         other[3] = TokenId(99);
         let other = table.open(&other);
         assert_eq!(table.length(other), 0);
@@ -311,14 +317,14 @@ mod tests {
         let mut table = BlockTable::new(6);
         let (closed, open) = (table.open(&[]), table.open(&[]));
         for (sequence, first) in [(closed, 0), (open, 100)] {
-            table.reserve(sequence, &ids(first..first + 40)).unwrap();
+            table.reserve(sequence, &ids(first..first + HALF)).unwrap();
             table.remember(sequence);
         }
         table.close(closed);
         table.forget();
         assert_eq!(table.available(), 3);
         for first in [0, 100] {
-            let again = table.open(&ids(first..first + 40));
+            let again = table.open(&ids(first..first + HALF));
             assert_eq!(table.length(again), 0);
         }
         table.close(open);
@@ -328,40 +334,40 @@ mod tests {
     #[test]
     fn an_open_sequence_adopts_what_another_has_computed_since() {
         let mut table = BlockTable::new(8);
-        let (first, second) = (table.open(&ids(0..40)), table.open(&ids(0..40)));
-        assert_eq!(table.next_key(first, &ids(0..40)), table.next_key(second, &ids(0..39)));
-        table.reserve(first, &ids(0..40)).unwrap();
-        assert_eq!(table.adopt(second, &ids(0..40)), 0, "nothing is computed yet");
+        let (first, second) = (table.open(&ids(0..HALF)), table.open(&ids(0..HALF)));
+        assert_eq!(table.next_key(first, &ids(0..HALF)), table.next_key(second, &ids(0..HALF - 1)));
+        table.reserve(first, &ids(0..HALF)).unwrap();
+        assert_eq!(table.adopt(second, &ids(0..HALF)), 0, "nothing is computed yet");
         table.remember(first);
-        assert_eq!(table.adopt(second, &ids(0..40)), 32);
+        assert_eq!(table.adopt(second, &ids(0..HALF)), 2 * BLOCK);
         assert_eq!(table.get(second).unwrap().blocks, table.get(first).unwrap().blocks[..2]);
-        table.reserve(second, &ids(32..35)).unwrap();
-        assert_eq!(table.adopt(second, &ids(35..60)), 0, "the last block is not whole");
+        table.reserve(second, &ids(2 * WHOLE..2 * WHOLE + 3)).unwrap();
+        assert_eq!(table.adopt(second, &ids(2 * WHOLE + 3..4 * WHOLE)), 0, "the last block is not whole");
     }
 
     #[test]
     fn a_fork_that_writes_into_a_shared_block_gets_its_own_copy() {
         let mut table = BlockTable::new(4);
         let first = table.open(&[]);
-        table.reserve(first, &ids(0..20)).unwrap();
+        table.reserve(first, &ids(0..WHOLE + 4)).unwrap();
         let second = table.fork(first).unwrap();
         assert_eq!(table.blocks_needed(second, 1).unwrap(), 1);
-        let copy = table.reserve(second, &ids(50..51)).unwrap().unwrap();
+        let copy = table.reserve(second, &ids(100..101)).unwrap().unwrap();
         assert_eq!(copy.tokens, 4);
         assert_eq!(copy.from, table.get(first).unwrap().blocks[1]);
         assert_eq!(copy.to, table.get(second).unwrap().blocks[1]);
         // The first now owns its last block alone again.
-        assert_eq!(table.reserve(first, &ids(60..61)).unwrap(), None);
+        assert_eq!(table.reserve(first, &ids(101..102)).unwrap(), None);
     }
 
     #[test]
     fn a_remembered_block_is_not_overwritten_after_a_truncation() {
         let mut table = BlockTable::new(4);
         let id = table.open(&[]);
-        table.reserve(id, &ids(0..16)).unwrap();
+        table.reserve(id, &ids(0..WHOLE)).unwrap();
         table.remember(id);
         table.truncate(id, 10).unwrap();
-        assert!(table.reserve(id, &ids(30..31)).unwrap().is_some());
+        assert!(table.reserve(id, &ids(100..101)).unwrap().is_some());
     }
 
     #[test]
@@ -369,16 +375,16 @@ mod tests {
         let mut table = BlockTable::new(2);
         for start in [0, 100] {
             let id = table.open(&[]);
-            table.reserve(id, &ids(start..start + 16)).unwrap();
+            table.reserve(id, &ids(start..start + WHOLE)).unwrap();
             table.remember(id);
             table.close(id);
         }
         let id = table.open(&[]);
-        table.reserve(id, &ids(200..216)).unwrap();
-        let evicted = table.open(&ids(0..17));
+        table.reserve(id, &ids(200..200 + WHOLE)).unwrap();
+        let evicted = table.open(&ids(0..WHOLE + 1));
         assert_eq!(table.length(evicted), 0);
-        let kept = table.open(&ids(100..117));
-        assert_eq!(table.length(kept), 16);
+        let kept = table.open(&ids(100..100 + WHOLE + 1));
+        assert_eq!(table.length(kept), BLOCK);
         assert_eq!(table.available(), 0);
         assert!(matches!(table.reserve(id, &ids(0..1)), Err(ModelError::CacheFull { .. })));
     }

@@ -4,13 +4,14 @@ use candle_core::{Result, Tensor};
 
 use super::batch::Run;
 use super::blocks::{BLOCK, BlockCopy};
-use super::place::Place;
+use super::place::{Place, fused};
 use crate::checkpoint::config::DecoderConfig;
+use crate::kernel::LANES;
 
 /// One layer's keys and values. Slot `block * BLOCK + offset` holds one token.
 pub(crate) struct LayerCache {
-    /// `(blocks * BLOCK, kv_heads, head_dim)`; on the CPU `(blocks, kv_heads, head_dim, BLOCK)`, as its kernel reads
-    /// them.
+    /// `(blocks * BLOCK, kv_heads, head_dim)`; on the CPU `(blocks * BLOCK / LANES, kv_heads, head_dim, LANES)`, as its
+    /// kernel reads them.
     pub(crate) keys: Tensor,
     /// `(blocks * BLOCK, kv_heads, head_dim)`.
     pub(crate) values: Tensor,
@@ -32,8 +33,8 @@ impl PagedCache {
         let DecoderConfig { kv_heads, head_dim, .. } = *config;
         let by_slot = (blocks * BLOCK, kv_heads, head_dim);
         let layer = |Place { device, dtype }: &Place| {
-            let keys = if device.is_cpu() {
-                Tensor::zeros((blocks, kv_heads, head_dim, BLOCK), *dtype, device)?
+            let keys = if fused(device) {
+                Tensor::zeros((blocks * BLOCK / LANES, kv_heads, head_dim, LANES), *dtype, device)?
             } else {
                 Tensor::zeros(by_slot, *dtype, device)?
             };
@@ -48,11 +49,12 @@ impl PagedCache {
 
     /// Copies the beginning of a block into another, in every layer.
     pub(crate) fn copy(&mut self, copy: BlockCopy) -> Result<()> {
-        let (from, to) = (copy.from as usize, copy.to as usize);
+        let (from, to) = (copy.from as usize * BLOCK, copy.to as usize * BLOCK);
         for layer in &self.layers {
             for tensor in [&layer.keys, &layer.values] {
-                let by_block = tensor.rank() == 4;
-                let (from, to, count) = if by_block { (from, to, 1) } else { (from * BLOCK, to * BLOCK, copy.tokens) };
+                // Keys of the CPU lie together by vectors of tokens.
+                let together = if tensor.rank() == 4 { LANES } else { 1 };
+                let (from, to, count) = (from / together, to / together, copy.tokens.div_ceil(together));
                 // Not `copy`, which clones all of the storage behind a view.
                 let part = tensor.narrow(0, from, count)?.force_contiguous()?;
                 tensor.slice_set(&part, 0, to)?;

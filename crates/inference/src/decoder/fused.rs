@@ -6,10 +6,10 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, InplaceOp2, Layou
 use rayon::prelude::*;
 
 use super::batch::Run;
-use super::blocks::BLOCK;
+use super::place::fused;
 use super::rope::Angles;
 use crate::checkpoint::config::RopeStyle;
-use crate::kernel::{self, Simd};
+use crate::kernel::{self, LANES, Simd};
 
 /// Elements from which on rows are spread over threads.
 const WORTH_THREADS: usize = 1 << 15;
@@ -143,7 +143,7 @@ impl CustomOp1 for QueriesOp<'_> {
     }
 }
 
-/// Writes keys out of projected rows, rotated, to their slots of a layer's cache `(blocks, kv_heads, head_dim, BLOCK)`.
+/// Writes keys out of projected rows, rotated, to their slots of a layer's cache `(slots / LANES, kv_heads, head_dim, LANES)`.
 pub(super) struct StoreKeysOp<'a> {
     /// Where in a row they begin.
     pub(super) offset: usize,
@@ -163,9 +163,9 @@ impl InplaceOp2 for StoreKeysOp<'_> {
         let mut rotated = vec![0f32; stored];
         store(cache, cl, rows, rl, self.runs, |cache, row, slot, all| {
             place(self.angles, row, &all[self.offset..][..stored], &mut rotated, width);
-            let block = &mut cache[slot / BLOCK * stored * BLOCK..][..stored * BLOCK];
-            for (component, &value) in block.chunks_exact_mut(BLOCK).zip(&rotated) {
-                component[slot % BLOCK] = value;
+            let tokens = &mut cache[slot / LANES * stored * LANES..][..stored * LANES];
+            for (component, &value) in tokens.chunks_exact_mut(LANES).zip(&rotated) {
+                component[slot % LANES] = value;
             }
         })
     }
@@ -232,5 +232,5 @@ fn place(angles: Option<&Angles>, row: usize, x: &[f32], out: &mut [f32], head_d
 
 /// `a + b`.
 pub(super) fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if a.device().is_cpu() { a.apply_op2_no_bwd(b, &AddOp) } else { a + b }
+    if fused(a.device()) { a.apply_op2_no_bwd(b, &AddOp) } else { a + b }
 }

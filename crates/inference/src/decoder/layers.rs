@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Module, Result, 
 use rayon::prelude::*;
 
 use super::fused::contiguous;
+use super::place::fused;
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::{LinearWeight, Weights};
 use crate::device::Quantization;
@@ -152,7 +153,7 @@ impl Linear {
 
 impl Weight {
     fn plain(weight: Tensor) -> Result<Self> {
-        if !weight.device().is_cpu() {
+        if !fused(weight.device()) {
             return Ok(Self::Plain(weight));
         }
         let width = weight.dim(1)?;

@@ -5,6 +5,7 @@ use candle_nn::ops::{sigmoid, silu};
 
 use super::fused::SiluTimesOp;
 use super::layers::{Linear, StoredLinear};
+use super::place::fused;
 use crate::checkpoint::config::{Activation, DecoderConfig, Experts as Stored, ExpertsConfig, GateUp, MlpConfig};
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::{LinearWeight, Weights};
@@ -78,7 +79,7 @@ pub(crate) struct GatedMlp {
 impl GatedMlp {
     fn forward(&self, input: &Tensor) -> Result<Tensor> {
         let both = self.gate_up.forward(input)?;
-        if both.device().is_cpu() && self.activation == Activation::Silu {
+        if fused(both.device()) && self.activation == Activation::Silu {
             return self.down.forward(&both.apply_op1_no_bwd(&SiluTimesOp)?);
         }
         let width = both.dim(1)? / 2;

@@ -4,6 +4,7 @@ pub(crate) mod attention;
 pub(crate) mod batch;
 pub(crate) mod blocks;
 pub(crate) mod cache;
+pub(crate) mod flash;
 pub(crate) mod fused;
 pub(crate) mod layers;
 pub(crate) mod mlp;

@@ -4,6 +4,7 @@ use candle_core::{DType, Result, Tensor};
 use candle_nn::ops::{layer_norm, rms_norm};
 
 use super::fused::{LayerNormOp, RmsNormOp};
+use super::place::fused;
 use crate::checkpoint::config::{NormConfig, NormKind};
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::Weights;
@@ -40,11 +41,9 @@ impl Norm {
     /// `(.., width)` to the same shape. The input is contiguous.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
         match &self.bias {
-            None if input.device().is_cpu() => {
-                input.apply_op2_no_bwd(&self.weight, &RmsNormOp { epsilon: self.epsilon })
-            }
+            None if fused(input.device()) => input.apply_op2_no_bwd(&self.weight, &RmsNormOp { epsilon: self.epsilon }),
             None => rms_norm(input, &self.weight, self.epsilon),
-            Some(bias) if input.device().is_cpu() => {
+            Some(bias) if fused(input.device()) => {
                 input.apply_op3_no_bwd(&self.weight, bias, &LayerNormOp { epsilon: self.epsilon })
             }
             Some(bias) => layer_norm(input, &self.weight, bias, self.epsilon),

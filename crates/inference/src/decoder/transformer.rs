@@ -7,11 +7,12 @@ use candle_core::{DType, Device, Result, Tensor};
 use super::attention::Attention;
 use super::batch::RaggedBatch;
 use super::cache::{LayerCache, PagedCache};
+use super::flash::Paged;
 use super::fused::{QueriesOp, StoreKeysOp, StoreValuesOp, add};
 use super::layers::{Linear, StoredLinear};
 use super::mlp::Mlp;
 use super::norm::Norm;
-use super::place::{Place, moved};
+use super::place::{Place, fused, moved};
 use super::projections::QueryKeyValue;
 use super::rope::{Angles, RopeTable};
 use crate::checkpoint::config::{Block, DecoderConfig, LayerConfig};
@@ -63,8 +64,10 @@ impl Transformer {
     ) -> std::result::Result<Self, CheckpointError> {
         let names = &config.names;
         let on = |device: Option<&Device>| device.map_or_else(|| weights.clone(), |device| weights.on(device));
-        let (first, last) = (on(devices.first()), on(devices.last()));
-        let embedding = first.matrix(&format!("{}.weight", names.embedding), (config.vocabulary, config.hidden))?;
+        let embedding = format!("{}.weight", names.embedding);
+        let embedding = on(devices.first()).matrix(&embedding, (config.vocabulary, config.hidden))?;
+        let on = |device| on(device).for_activations(embedding.dtype());
+        let last = on(devices.last());
         let layers = config
             .layers
             .iter()
@@ -84,7 +87,7 @@ impl Transformer {
         // Few weights decide every token: the output layer keeps 8 bits.
         let quantization = weights.quantization().map(|_| Quantization::Q8_0);
         let head = head.ready(quantization).map_err(|source| weights.unreadable(&source))?;
-        let shared = tied && quantization.is_none() && first.device().is_cpu() && head.has_rows();
+        let shared = tied && quantization.is_none() && embedding.device().is_cpu() && head.has_rows();
         let embedding = if shared { Embedding::Head } else { Embedding::Table(embedding) };
         Ok(Self {
             ropes: config.ropes.iter().map(RopeTable::new).collect(),
@@ -116,6 +119,7 @@ impl Transformer {
             Embedding::Table(table) => table.index_select(&Tensor::new(&batch.tokens[..], table.device())?, 0)?,
             Embedding::Head => self.head.rows(&batch.tokens)?,
         };
+        let mut paged = Paged::default();
         if let Some(first) = self.places().next() {
             hidden = hidden.to_dtype(first.dtype)?;
         }
@@ -124,9 +128,10 @@ impl Transformer {
             if !layer.place.holds(&hidden) {
                 hidden = layer.place.receive(&hidden)?;
                 angles.iter_mut().for_each(Angles::leave_device);
+                paged.leave_device();
             }
             let angles = layer.rope.map(|rope| &angles[rope]);
-            hidden = self.layer(layer, &hidden, angles, batch, cache.layer(index))?;
+            hidden = self.layer(layer, &hidden, angles, batch, (cache.layer(index), &paged))?;
         }
         if batch.wanted.is_empty() {
             return Ok(None);
@@ -146,7 +151,7 @@ impl Transformer {
         hidden: &Tensor,
         angles: Option<&Angles>,
         batch: &RaggedBatch,
-        cache: &LayerCache,
+        (cache, paged): (&LayerCache, &Paged),
     ) -> Result<Tensor> {
         let residual = self.config.multipliers.residual;
         let normed = normed(layer.attention_norm.as_ref(), hidden)?;
@@ -158,7 +163,7 @@ impl Transformer {
             window: layer.window,
             simd: self.simd,
         };
-        let attended = layer.output.forward(&attention.apply(&queries, cache)?)?;
+        let attended = layer.output.forward(&attention.apply(&queries, cache, paged)?)?;
         let attended = times(self::normed(layer.attention_post_norm.as_ref(), &attended)?, residual)?;
         // Side by side, the MLP sees what attention saw; with a norm of its own or the same one.
         let mixed = match self.config.block {
@@ -183,7 +188,7 @@ impl Transformer {
     ) -> Result<Tensor> {
         let DecoderConfig { heads, kv_heads, head_dim, .. } = self.config;
         let (wide, narrow) = (heads * head_dim, kv_heads * head_dim);
-        if projected.device().is_cpu() {
+        if fused(projected.device()) {
             cache.keys.inplace_op2(projected, &StoreKeysOp { offset: wide, angles, runs: &batch.runs })?;
             cache.values.inplace_op2(projected, &StoreValuesOp { offset: wide + narrow, runs: &batch.runs })?;
             return projected.apply_op1_no_bwd(&QueriesOp { angles, heads, head_dim });
@@ -245,4 +250,62 @@ fn normed(norm: Option<&Norm>, x: &Tensor) -> Result<Tensor> {
 
 fn times(x: Tensor, factor: f64) -> Result<Tensor> {
     if (factor - 1.0).abs() < f64::EPSILON { Ok(x) } else { x * factor }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::TokenId;
+    use crate::checkpoint::files::ModelSource;
+    use crate::decoder::batch::Part;
+    use crate::decoder::blocks::{BLOCK, BlockTable};
+    use crate::decoder::place::plain::plainly;
+    use crate::device::WeightType;
+
+    /// Logits of two sequences, all rows: prompts over a boundary of blocks, then some more tokens of each.
+    fn logits(folder: &Path, weight_type: WeightType) -> Tensor {
+        let source = ModelSource::Folder(folder.to_owned());
+        let config = DecoderConfig::load(&source.config().unwrap()).unwrap();
+        let files = source.weights().unwrap();
+        let weights = Weights::open(&files, source.to_string(), Device::Cpu, weight_type, None).unwrap();
+        let layers = config.layers.len();
+        let transformer = Transformer::load(config, &weights, &vec![Device::Cpu; layers]).unwrap();
+        let cache = PagedCache::new(transformer.config(), 16, transformer.places()).unwrap();
+        let mut table = BlockTable::new(16);
+        let sequences = [table.open(&[]), table.open(&[])];
+        let step = |table: &mut BlockTable, counts: [usize; 2]| {
+            let starts = sequences.map(|sequence| table.length(sequence));
+            let tokens: Vec<Vec<TokenId>> = counts.map(|count| (0..count as u32).map(TokenId).collect()).into();
+            for (&sequence, tokens) in sequences.iter().zip(&tokens) {
+                table.reserve(sequence, tokens).unwrap();
+            }
+            let part = |at: usize| Part {
+                sequence: sequences[at],
+                past: starts[at],
+                tokens: &tokens[at],
+                wanted: (0..counts[at]).collect(),
+            };
+            let batch = RaggedBatch::new(table, &[part(0), part(1)]).unwrap();
+            transformer.forward(&batch, &cache).unwrap().unwrap()
+        };
+        let prompts = step(&mut table, [BLOCK + 5, 3]);
+        Tensor::cat(&[prompts, step(&mut table, [1, 7])], 0).unwrap()
+    }
+
+    #[test]
+    fn what_other_devices_compute_with_agrees_with_the_fused_operations() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        for folder in std::fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path()) {
+            if !folder.join("config.json").exists() {
+                continue;
+            }
+            let fused = logits(&folder, WeightType::F32);
+            let plain = plainly(|| logits(&folder, WeightType::F32));
+            let error = (fused - plain).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+            let error = error.to_scalar::<f32>().unwrap();
+            assert!(error < 1e-4, "{}: {error}", folder.display());
+        }
+    }
 }

@@ -1,13 +1,14 @@
 //! Attention of a few queries over a paged cache.
 //!
-//! Keys lie transposed within a block: a vector holds one component of all its tokens. So the scores of a block's
-//! tokens are one vector, built up component by component, and no score is a sum over lanes. A query's output has the
+//! Keys lie transposed, [`LANES`] tokens together: a vector holds one component of all of them. So their scores are one
+//! vector, built up component by component, and no score is a sum over lanes. A query's output has the
 //! same bits alone and with others: its scores, its weights and its sums know nothing of its neighbours.
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
 use super::exp::exp;
 use super::simd::{LANES, Simd, multiply_add, sum};
+use crate::decoder::blocks::BLOCK;
 
 /// Most queries that are computed together: their sums stay in registers.
 pub(crate) const TOGETHER: usize = 4;
@@ -30,14 +31,14 @@ pub(crate) struct Scoring {
     pub(crate) cap: Option<f32>,
 }
 
-/// The cached keys and values of one sequence and one of their heads. A block is [`LANES`] tokens.
+/// The cached keys and values of one sequence and one of their heads.
 #[derive(Clone, Copy)]
 pub(crate) struct Cached<'a> {
-    /// Keys of all blocks, `(blocks, kv_heads, head_dim, LANES)`.
+    /// Keys of all slots, `(slots / LANES, kv_heads, head_dim, LANES)`.
     pub(crate) keys: &'a [f32],
-    /// Values of all slots, `(blocks * LANES, kv_heads, head_dim)`.
+    /// Values of all slots, `(slots, kv_heads, head_dim)`.
     pub(crate) values: &'a [f32],
-    /// Blocks of the sequence.
+    /// Blocks of the sequence, [`BLOCK`] slots each.
     pub(crate) blocks: &'a [u32],
     pub(crate) kv_heads: usize,
     pub(crate) head: usize,
@@ -45,20 +46,25 @@ pub(crate) struct Cached<'a> {
 }
 
 impl<'a> Cached<'a> {
-    /// Keys of the sequence's `index`-th block, `(head_dim, LANES)`.
+    /// Keys of the sequence's `index`-th [`LANES`] tokens, `(head_dim, LANES)`.
     #[inline(always)]
     pub(super) fn keys(&self, index: usize) -> &'a [f32] {
         let size = self.head_dim * LANES;
-        let start = (self.blocks[index] as usize * self.kv_heads + self.head) * size;
+        let start = (self.slot(index * LANES) / LANES * self.kv_heads + self.head) * size;
         &self.keys[start..start + size]
     }
 
     /// Components `from..from + count` of the value at a position.
     #[inline(always)]
     pub(super) fn value(&self, at: usize, from: usize, count: usize) -> &'a [f32] {
-        let slot = self.blocks[at / LANES] as usize * LANES + at % LANES;
-        let start = (slot * self.kv_heads + self.head) * self.head_dim + from;
+        let start = (self.slot(at) * self.kv_heads + self.head) * self.head_dim + from;
         &self.values[start..start + count]
+    }
+
+    /// Where the token at a position is.
+    #[inline(always)]
+    fn slot(&self, at: usize) -> usize {
+        self.blocks[at / BLOCK] as usize * BLOCK + at % BLOCK
     }
 }
 
@@ -111,9 +117,9 @@ fn attend_body<const FMA: bool>(
         let (from, to) = query.range;
         let first = from / LANES;
         scratch.clear();
-        for block in first..to.div_ceil(LANES) {
+        for index in first..to.div_ceil(LANES) {
             let mut lanes = [0f32; LANES];
-            for (&component, keys) in query.values.iter().zip(seen.keys(block).as_chunks::<LANES>().0) {
+            for (&component, keys) in query.values.iter().zip(seen.keys(index).as_chunks::<LANES>().0) {
                 for lane in 0..LANES {
                     lanes[lane] = multiply_add::<FMA>(component, keys[lane], lanes[lane]);
                 }
@@ -167,7 +173,7 @@ pub(super) fn weigh<const FMA: bool>(Scoring { scale, cap }: Scoring, scores: &m
 mod tests {
     use super::*;
 
-    /// Positions 0..16 lie in block 1, positions 16..32 in block 0.
+    /// The first positions lie in block 1, the others in block 0.
     const BLOCKS: [u32; 2] = [1, 0];
 
     struct Case {
@@ -182,8 +188,8 @@ mod tests {
             let value = |i: usize| ((i * 37 + 11) % 23) as f32 / 23.0 - 0.5;
             Self {
                 width,
-                keys: (0..2 * LANES * width).map(value).collect(),
-                values: (0..2 * LANES * width).map(|i| value(i + 5)).collect(),
+                keys: (0..2 * BLOCK * width).map(value).collect(),
+                values: (0..2 * BLOCK * width).map(|i| value(i + 5)).collect(),
                 queries: (0..TOGETHER * width).map(|i| value(i + 9)).collect(),
             }
         }
@@ -208,19 +214,20 @@ mod tests {
 
         /// By definition, in f64.
         fn expected(&self, query: usize, (from, to): (usize, usize), column: usize) -> f64 {
-            let block = |at: usize| BLOCKS[at / LANES] as usize;
+            let slot = |at: usize| BLOCKS[at / BLOCK] as usize * BLOCK + at % BLOCK;
             let key = |at: usize, component: usize| {
-                f64::from(self.keys[(block(at) * self.width + component) * LANES + at % LANES])
+                f64::from(self.keys[(slot(at) / LANES * self.width + component) * LANES + slot(at) % LANES])
             };
             let component = |index: usize| f64::from(self.queries[query * self.width + index]);
             let weight = |at: usize| (0.3 * (0..self.width).map(|i| component(i) * key(at, i)).sum::<f64>()).exp();
-            let value = |at: usize| f64::from(self.values[(block(at) * LANES + at % LANES) * self.width + column]);
+            let value = |at: usize| f64::from(self.values[slot(at) * self.width + column]);
             let total: f64 = (from..to).map(weight).sum();
             (from..to).map(|at| weight(at) / total * value(at)).sum()
         }
     }
 
-    const RANGES: [(usize, usize); TOGETHER] = [(0, 18), (1, 19), (2, 20), (19, 31)];
+    const RANGES: [(usize, usize); TOGETHER] =
+        [(0, BLOCK + 2), (1, BLOCK + 3), (2, BLOCK + 4), (BLOCK + 3, 2 * BLOCK - 1)];
 
     #[test]
     fn attention_agrees_with_its_definition() {

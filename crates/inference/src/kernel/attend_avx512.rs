@@ -7,8 +7,8 @@ use std::arch::x86_64::{
 use super::attend::{Cached, Query, Scoring, weigh};
 use super::simd::LANES;
 
-/// Blocks of keys whose scores are built up together: enough sums to hide an addition's latency.
-const BLOCKS: usize = 4;
+/// Vectors of keys whose scores are built up together: enough sums to hide an addition's latency.
+const KEYS: usize = 4;
 /// Vectors of the output that are summed in registers at a time.
 const VECTORS: usize = 4;
 
@@ -54,14 +54,14 @@ fn several<const N: usize>(
     let length = (last - first) * LANES;
     scratch.clear();
     scratch.resize(N * length, 0.0);
-    let mut block = first;
-    while block + BLOCKS <= last {
-        products::<N, BLOCKS>(queries, seen, block, &mut scratch[(block - first) * LANES..], length);
-        block += BLOCKS;
+    let mut index = first;
+    while index + KEYS <= last {
+        products::<N, KEYS>(queries, seen, index, &mut scratch[(index - first) * LANES..], length);
+        index += KEYS;
     }
-    while block < last {
-        products::<N, 1>(queries, seen, block, &mut scratch[(block - first) * LANES..], length);
-        block += 1;
+    while index < last {
+        products::<N, 1>(queries, seen, index, &mut scratch[(index - first) * LANES..], length);
+        index += 1;
     }
     let mut inverse = [0f32; N];
     for (index, query) in queries.iter().enumerate() {
@@ -123,19 +123,19 @@ fn several<const N: usize>(
     }
 }
 
-/// Products of `N` queries with the keys of `B` blocks from `block` on, into `out`: query `n`'s begin at `n * length`.
+/// Products of `N` queries with `B` vectors of keys from the `first` on, into `out`: query `n`'s begin at `n * length`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
 fn products<const N: usize, const B: usize>(
     queries: &[Query<'_>],
     seen: Cached<'_>,
-    block: usize,
+    first: usize,
     out: &mut [f32],
     length: usize,
 ) {
     let mut keys = [std::ptr::null(); B];
     for (index, keys) in keys.iter_mut().enumerate() {
-        *keys = seen.keys(block + index).as_ptr();
+        *keys = seen.keys(first + index).as_ptr();
     }
     let mut rows = [std::ptr::null(); N];
     for (row, query) in rows.iter_mut().zip(queries) {
@@ -143,7 +143,7 @@ fn products<const N: usize, const B: usize>(
     }
     let mut sums = [[_mm512_setzero_ps(); B]; N];
     for component in 0..seen.head_dim {
-        // SAFETY: `keys` gave `head_dim` vectors of each block, and queries are `head_dim` long (asserted).
+        // SAFETY: `keys` gave `head_dim` vectors each time, and queries are `head_dim` long (asserted).
         unsafe {
             let mut vectors = [_mm512_setzero_ps(); B];
             for (vector, keys) in vectors.iter_mut().zip(&keys) {

@@ -281,10 +281,7 @@ unsafe fn few<W: Reader, const R: usize, const P: usize>(
     totals
 }
 
-/// The buffer of decoded weights, step by step those of both panels.
-type Buffer = [[f32; PAIR * LANES]; PART];
-
-/// Sums of the steps of two panels that the buffer holds: `R` rows of `x`, which are `stride` long.
+/// Sums of the steps of two panels in the buffer, which holds the decoded weights of both step by step: `R` rows of `x`, which are `stride` long.
 ///
 /// # Safety
 /// All of that can be read.
@@ -431,7 +428,7 @@ impl Product<'_> {
     #[target_feature(enable = "avx512f")]
     fn many_rows<W: Source>(&self, (top, bottom): (usize, usize), from: usize, to: usize) {
         let mut readers: Vec<_> = (from..to).map(|panel| W::reader(self.weights, panel)).collect();
-        let mut buffer: Box<Buffer> = Box::new([[0.0; PAIR * LANES]; PART]);
+        let mut buffer = vec![[0f32; PAIR * LANES]; PART];
         for part in parts(self.stride) {
             let steps = part.len();
             for (pair, readers) in readers.as_chunks_mut::<PAIR>().0.iter_mut().enumerate() {

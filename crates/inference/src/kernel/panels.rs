@@ -99,9 +99,9 @@ impl Panels {
         panels.fill(|panel, out| {
             let lanes = panel * LANES..outputs.min((panel + 1) * LANES);
             match rows {
-                Rows::F32(values) => write(values, lanes, inputs, out, |v| v.to_le_bytes()),
-                Rows::F16(values) => write(values, lanes, inputs, out, |v| v.to_le_bytes()),
-                Rows::Bf16(values) => write(values, lanes, inputs, out, |v| v.to_le_bytes()),
+                Rows::F32(values) => write(values, lanes, inputs, out, f32::to_le_bytes),
+                Rows::F16(values) => write(values, lanes, inputs, out, f16::to_le_bytes),
+                Rows::Bf16(values) => write(values, lanes, inputs, out, bf16::to_le_bytes),
                 Rows::Q8(bytes) => write_q8(bytes, lanes, inputs, out),
             }
         });

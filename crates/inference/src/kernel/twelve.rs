@@ -116,7 +116,7 @@ mod tests {
             let mut sign = 1.0;
             exponents.map(|exponent| {
                 sign = -sign;
-                bf16::from_f32(sign * 1.328125 * 2f32.powi(exponent))
+                bf16::from_f32(sign * 1.328_125 * 2f32.powi(exponent))
             })
         };
         let bits = |weights: [bf16; DEPTH]| weights.map(bf16::to_bits);
