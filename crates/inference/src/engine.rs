@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use candle_core::{DType, Device};
 use rayon::prelude::*;
 
+use crate::awake::awake;
 use crate::checkpoint::config::DecoderConfig;
 use crate::checkpoint::files::{CheckpointError, ModelSource};
 use crate::checkpoint::gguf::Gguf;
@@ -28,7 +29,7 @@ const FORWARD_LOGITS: usize = 512;
 /// Tokens that must be spared to make computing shared prefixes first, in forwards of their own, worth it.
 const WORTH_A_FORWARD: usize = 128;
 /// Tokens from which on a forward runs on the calling thread. With fewer it goes to the thread pool as a whole: from
-/// outside, each of its short parallel loops would put this thread to sleep and wake it up again. (With more, that costs
+/// outside, each of its short parallel loops would put threads to sleep and wake them up again. (With more, that costs
 /// little, and the large buffers of a pool's thread would be given back to the system and claimed again all the time.)
 const LONG_LOOPS: usize = 64;
 
@@ -136,7 +137,7 @@ impl Engine {
             Ok(rows.into_par_iter().map(|row| Distribution::Dense(DenseDistribution::new(row))).collect())
         };
         let tokens: usize = parts.iter().map(|part| part.tokens.len()).sum();
-        if tokens < LONG_LOOPS { rayon::scope(|_| forward()) } else { forward() }
+        if tokens < LONG_LOOPS { awake(forward) } else { forward() }
     }
 }
 

@@ -7,6 +7,7 @@
 //! Text is bytes here: [`Vocabulary`] says for every token id which bytes it stands for.
 
 mod adapter;
+mod awake;
 #[doc(hidden)]
 pub mod bench;
 mod chat;
