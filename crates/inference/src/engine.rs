@@ -28,11 +28,6 @@ const FORWARD_TOKENS: usize = 2048;
 const FORWARD_LOGITS: usize = 512;
 /// Tokens that must be spared to make computing shared prefixes first, in forwards of their own, worth it.
 const WORTH_A_FORWARD: usize = 128;
-/// Tokens from which on a forward runs on the calling thread. With fewer it goes to the thread pool as a whole: from
-/// outside, each of its short parallel loops would put threads to sleep and wake them up again. (With more, that costs
-/// little, and the large buffers of a pool's thread would be given back to the system and claimed again all the time.)
-const LONG_LOOPS: usize = 64;
-
 /// How an engine is set up.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -136,8 +131,8 @@ impl Engine {
             let rows = logits.to_dtype(DType::F32).and_then(|logits| logits.to_vec2::<f32>()).map_err(backend)?;
             Ok(rows.into_par_iter().map(|row| Distribution::Dense(DenseDistribution::new(row))).collect())
         };
-        let tokens: usize = parts.iter().map(|part| part.tokens.len()).sum();
-        if tokens < LONG_LOOPS { awake(forward) } else { forward() }
+        // Threads that wait for a GPU may sleep.
+        if self.transformer.places().all(|place| place.device.is_cpu()) { awake(forward) } else { forward() }
     }
 }
 
