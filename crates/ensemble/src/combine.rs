@@ -1,6 +1,7 @@
 //! Combination: from the members' distributions to one over the union vocabulary.
 
 use gac_inference::{Distribution, TokenId};
+use rayon::prelude::*;
 
 use crate::own::{log_sum_exp, peaks, prob, top_of, unmapped};
 use crate::peaks::Peaks;
@@ -8,6 +9,8 @@ use crate::{MemberId, UnionId, UnionVocabulary, Weights};
 
 /// More union tokens than this are not worth adding up one by one.
 const MANY: usize = 10_000;
+/// Union tokens whose sums make a task of their own worth while.
+const WORTH_A_TASK: usize = 4096;
 
 /// The weighted average of the members' distributions over the union vocabulary (GaC, section 3.2, method `gac`):
 /// `q(u) = sum_m w_m * sum_{v -> u} p_m(v)`, in f64.
@@ -151,6 +154,12 @@ impl<'a> Fused<'a> {
     pub fn fill(&self, q: &mut Vec<f64>) -> f64 {
         q.clear();
         q.resize(self.union.len(), 0.0);
+        if self.members.iter().all(|distribution| matches!(distribution, Distribution::Dense(_))) {
+            // The same sums in the same order, token by token.
+            let each = q.par_iter_mut().with_min_len(WORTH_A_TASK).enumerate();
+            each.for_each(|(token, q)| *q = self.prob(UnionId(token as u32)));
+            return self.unmapped();
+        }
         for (member, weight, distribution) in self.parts() {
             let projection = self.union.projection(member);
             match distribution {
