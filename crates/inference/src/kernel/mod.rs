@@ -9,6 +9,8 @@ mod matmul;
 #[cfg(target_arch = "x86_64")]
 mod matmul_avx512;
 mod panels;
+#[cfg(target_arch = "x86_64")]
+mod readers_avx512;
 mod rows;
 mod simd;
 mod twelve;
