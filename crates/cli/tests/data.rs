@@ -7,10 +7,11 @@ mod support;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use gac_needs::{folder, needs};
 use support::{gac, root};
 
 const COT: &str = "EleutherAI/lm-evaluation-harness/0.4.13/lm_eval/tasks/gsm8k/gsm8k-cot.yaml";
@@ -99,10 +100,10 @@ fn a_fetched_file_with_another_checksum_is_refused_and_not_kept() {
     assert!(!folder.path().join(COT).exists());
 }
 
+#[needs(shared)]
 #[test]
 fn a_file_is_fetched_once_into_the_data_folder() {
-    let shared = std::env::var_os("GAC_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
-    let Ok(body) = fs::read(shared.join("datasets").join(COT)) else { return };
+    let body = fs::read(folder!(shared).join("datasets").join(COT)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     with_questions(folder.path());
     let address = server(body.clone());

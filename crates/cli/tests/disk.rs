@@ -1,6 +1,6 @@
 //! Disks that are really full, and really read-only: file systems of our own, in a namespace of our own.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "test code: a panic is a failure; it says why it skips")]
+#![allow(clippy::unwrap_used, reason = "test code: a panic is a failure")]
 
 mod support;
 #[path = "support/undisturbed.rs"]
@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use gac_needs::needs;
 use undisturbed::{assert_same, finish, recipe, said, start};
 
 /// Documents per task: some forty kilobytes of samples.
@@ -17,19 +18,14 @@ const LIMIT: usize = 8;
 /// Kilobytes of the file system; all of them but some are taken by another file.
 const SIZE: usize = 1024;
 
-/// Runs a script as the root of a namespace with mounts of its own; none where the system does not allow that.
-fn in_namespace(script: &str, arguments: &[&str]) -> Option<String> {
-    let allowed = Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
-    if !allowed.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: this system gives no mount namespace (`unshare -rm`)");
-        return None;
-    }
+/// Runs a script as the root of a namespace with mounts of its own.
+fn in_namespace(script: &str, arguments: &[&str]) -> String {
     let mut command = Command::new("unshare");
     command.args(["-rm", "bash", "-euc", script, "bash"]).args(arguments);
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
-    Some(text)
+    text
 }
 
 /// Arguments: the binary, the recipe, the mount point, where copies go, kilobytes to leave free.
@@ -65,6 +61,7 @@ fn finished_samples(run: &Path) -> Vec<(String, String)> {
     found
 }
 
+#[needs(namespaces)]
 #[test]
 fn a_disk_that_fills_up_costs_no_finished_sample_and_the_run_goes_on_when_there_is_room() {
     let scratch = tempfile::tempdir().unwrap();
@@ -81,9 +78,7 @@ fn a_disk_that_fills_up_costs_no_finished_sample_and_the_run_goes_on_when_there_
         let copies = scratch.path().join(format!("free-{free}"));
         fs::create_dir(&copies).unwrap();
         let arguments = [binary(), &recipe, disk.to_str().unwrap(), copies.to_str().unwrap(), &free.to_string()];
-        if in_namespace(&script, &arguments).is_none() {
-            return;
-        }
+        in_namespace(&script, &arguments);
         let stderr = fs::read_to_string(copies.join("stderr")).unwrap();
         assert_eq!(fs::read_to_string(copies.join("code")).unwrap().trim(), "2", "{free} kB free: {stderr}");
         let error = stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
@@ -122,6 +117,7 @@ echo "== end"
 diff -r "$disk/run" "$copies/before"
 "#;
 
+#[needs(namespaces)]
 #[test]
 fn a_read_only_disk_is_said_so_and_what_is_on_it_stays_and_can_be_read() {
     let scratch = tempfile::tempdir().unwrap();
@@ -129,7 +125,7 @@ fn a_read_only_disk_is_said_so_and_what_is_on_it_stays_and_can_be_read() {
     let disk = scratch.path().join("disk");
     fs::create_dir(&disk).unwrap();
     let arguments = [binary(), &recipe, disk.to_str().unwrap(), scratch.path().to_str().unwrap()];
-    let Some(said) = in_namespace(READ_ONLY, &arguments) else { return };
+    let said = in_namespace(READ_ONLY, &arguments);
     let part = |name: &str| {
         let (_, rest) = said.split_once(&format!("== {name}\n")).unwrap();
         rest.split("== ").next().unwrap()

@@ -17,6 +17,7 @@ use fakes::{Fake, choice, echo, opener, plan};
 use gac_harness::recipe::GatePlan;
 use gac_harness::results::{MemberStep, ResponseRecord, SampleRecord, StepRecord};
 use gac_harness::{Silent, run};
+use gac_needs::needs;
 use serde_json::Value;
 use support::gac;
 
@@ -94,9 +95,10 @@ fn set(browser: &mut Browser, id: &str, value: &str) -> String {
     browser.value(&change).as_str().unwrap().to_owned()
 }
 
+#[needs(browser)]
 #[test]
 fn the_page_opens_filters_and_shows_samples() {
-    let Some(mut browser) = Browser::start() else { return };
+    let mut browser = Browser::start();
     let folder = tempfile::tempdir().unwrap();
     let page = report(&run_with(folder.path(), 60));
     browser.resize(1200, 900);
@@ -145,9 +147,10 @@ fn the_page_opens_filters_and_shows_samples() {
     assert_eq!(browser.problems(), Vec::<String>::new());
 }
 
+#[needs(browser)]
 #[test]
 fn texts_from_models_and_data_do_nothing() {
-    let Some(mut browser) = Browser::start() else { return };
+    let mut browser = Browser::start();
     let folder = tempfile::tempdir().unwrap();
     let page = report(&run_with(folder.path(), 4));
     browser.open(&page);
@@ -168,9 +171,10 @@ fn texts_from_models_and_data_do_nothing() {
     assert_eq!(browser.value("typeof window.hacked"), "undefined");
 }
 
+#[needs(browser)]
 #[test]
 fn the_page_fits_a_phone_and_follows_the_theme() {
-    let Some(mut browser) = Browser::start() else { return };
+    let mut browser = Browser::start();
     let folder = tempfile::tempdir().unwrap();
     let page = report(&run_with(folder.path(), 12));
     browser.resize(375, 740);
@@ -198,7 +202,7 @@ fn the_page_fits_a_phone_and_follows_the_theme() {
 #[test]
 #[ignore = "a measurement: size and load time on 14,000 samples"]
 fn a_report_of_14_000_samples_loads() {
-    let Some(mut browser) = Browser::start() else { return };
+    let mut browser = Browser::start();
     let folder = tempfile::tempdir().unwrap();
     let page = report(&run_with(folder.path(), 2334));
     let bytes = page.metadata().unwrap().len();

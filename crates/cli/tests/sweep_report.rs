@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use browser::Browser;
+use gac_needs::needs;
 use support::gac;
 
 const LLAMA: &str = "models/mini-llama";
@@ -140,12 +141,13 @@ fn grid(scratch: &Path) -> PathBuf {
     folder.join("report.html")
 }
 
+#[needs(browser)]
 #[test]
 fn a_grid_alone_is_a_page_that_opens_light_and_dark_and_on_a_phone() {
     let scratch = tempfile::tempdir().unwrap();
     let page = grid(scratch.path());
     assert_eq!(charts(&page), SWEEP_CHARTS);
-    let Some(mut browser) = Browser::start() else { return };
+    let mut browser = Browser::start();
     browser.resize(1200, 900);
     browser.open(&page);
     assert_eq!(browser.value("document.querySelector('h1').textContent"), "Sweep");

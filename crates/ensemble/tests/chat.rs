@@ -1,10 +1,9 @@
 //! Prompts as chats: each member reads its own template's text, with no special token doubled.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests; a skipped one says so")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::{Bench, Script, request, scoring};
@@ -13,6 +12,7 @@ use gac_inference::testkit::{LongestMatch, tokenizer};
 use gac_inference::{
     ChatMessage, ChatTemplate, ModelSource, Role, TextEncoder, TokenId, Tokenizer, TokenizerError, UnixTime,
 };
+use gac_needs::{folder, needs};
 
 const PIECES: [&str; 9] = ["[", "]", "q", "x", "a", ":", "s", "!", "\n"];
 
@@ -130,15 +130,10 @@ fn a_template_that_refuses_is_named_with_the_request() {
     assert!(matches!(error, EnsembleError::TemplateCount { templates: 0, members: 1 }));
 }
 
+#[needs(shared)]
 #[test]
 fn real_templates_write_every_message_once_and_begin_the_text_once() {
-    let shared = std::env::var_os("GAC_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    let folder = shared.join("tokenizers");
-    if !folder.is_dir() {
-        eprintln!("skipped: no real tokenizers at `{}` (set GAC_SHARED)", folder.display());
-        return;
-    }
+    let folder = folder!(shared).join("tokenizers");
     let message = |role, content: &str| ChatMessage { role, content: content.into() };
     let messages = [
         message(Role::System, "Answer with a number."),

@@ -5,12 +5,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::hint::black_box;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gac_ensemble::{Fused, MemberId, Segmentation, UnionVocabulary, Weights};
 use gac_inference::{DenseDistribution, Distribution, ModelSource, TokenId, Tokenizer};
+use gac_needs::folder;
 
 const ROUNDS: usize = 200;
 
@@ -46,10 +46,8 @@ fn median(mut work: impl FnMut()) -> Duration {
 #[test]
 #[ignore = "measures time: run it alone, with --nocapture"]
 fn a_vote_takes_less_than_a_millisecond_with_real_vocabularies() {
-    let shared = std::env::var_os("GAC_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
     let load = |name: &str, rows| {
-        let source = ModelSource::Folder(shared.join("tokenizers").join(name));
+        let source = ModelSource::Folder(folder!(shared).join("tokenizers").join(name));
         Arc::new(Tokenizer::load(&source, Some(rows)).unwrap())
     };
     let rows = [128_256, 152_064];

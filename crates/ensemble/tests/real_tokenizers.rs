@@ -1,15 +1,15 @@
 //! Unions and segmentations of real tokenizers: every union token, for every member, of every pair.
 //!
 //! `GAC_SHARED` names the folder with `tokenizers/`; without it and without `../shared` beside the repository, these
-//! tests say so and pass.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests; a skipped one says so")]
+//! tests are ignored.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use gac_ensemble::{Fused, MemberId, Segmentation, UnionToken, UnionVocabulary, Weights};
 use gac_inference::{DenseDistribution, Distribution, ModelSource, Symbol, TextKind, Tokenizer};
+use gac_needs::{folder, needs};
 
 /// Names, and the rows of the models' output layers where a `config.json` says so.
 const TOKENIZERS: [(&str, Option<usize>); 4] = [
@@ -19,16 +19,10 @@ const TOKENIZERS: [(&str, Option<usize>); 4] = [
     ("phi-3-mini-4k-instruct", None),
 ];
 
-fn load() -> Option<Vec<Arc<Tokenizer>>> {
-    let shared = std::env::var_os("GAC_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    let folder = shared.join("tokenizers");
-    if !folder.is_dir() {
-        eprintln!("skipped: no real tokenizers at `{}` (set GAC_SHARED)", folder.display());
-        return None;
-    }
+fn load() -> Vec<Arc<Tokenizer>> {
+    let folder = folder!(shared).join("tokenizers");
     let load = |(name, rows)| Arc::new(Tokenizer::load(&ModelSource::Folder(folder.join(name)), rows).unwrap());
-    Some(TOKENIZERS.map(load).to_vec())
+    TOKENIZERS.map(load).to_vec()
 }
 
 /// Checks every union token for every member; gives how many texts each member is fed in several pieces.
@@ -67,9 +61,10 @@ fn check(tokenizers: &[Arc<Tokenizer>]) -> (usize, Vec<usize>) {
     (union.len(), in_pieces)
 }
 
+#[needs(shared)]
 #[test]
 fn every_union_token_of_every_pair_is_spelled_exactly() {
-    let Some(tokenizers) = load() else { return };
+    let tokenizers = load();
     for (a, (name_a, _)) in TOKENIZERS.iter().enumerate() {
         for (b, (name_b, _)) in TOKENIZERS.iter().enumerate().skip(a + 1) {
             let (size, in_pieces) = check(&[Arc::clone(&tokenizers[a]), Arc::clone(&tokenizers[b])]);
@@ -78,16 +73,18 @@ fn every_union_token_of_every_pair_is_spelled_exactly() {
     }
 }
 
+#[needs(shared)]
 #[test]
 fn every_union_token_of_all_four_is_spelled_exactly() {
-    let Some(tokenizers) = load() else { return };
+    let tokenizers = load();
     let (size, in_pieces) = check(&tokenizers);
     println!("all four: {size} union tokens; in pieces {in_pieces:?}");
 }
 
+#[needs(shared)]
 #[test]
 fn the_winner_is_the_largest_entry_of_the_whole_sum() {
-    let Some(tokenizers) = load() else { return };
+    let tokenizers = load();
     let started = Instant::now();
     let union = UnionVocabulary::new(&[tokenizers[0].vocabulary(), tokenizers[1].vocabulary()]);
     println!("union of {} tokens in {:?}", union.len(), started.elapsed());

@@ -1,7 +1,7 @@
 //! Prompts and scores against lm-evaluation-harness's own, on the real data sets, in both versions.
 //!
 //! The recorded values and the data are no part of the repository: they are looked for in `GAC_SHARED`, or in `shared/`
-//! beside the workspace. Without them these tests say that they are skipped. Every recorded file is compared; one that
+//! beside the workspace. Without them these tests are ignored. Every recorded file is compared; one that
 //! is not known here fails the test.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and says what it compared")]
@@ -12,7 +12,8 @@ mod goldens {
     pub(crate) mod support;
 }
 
-use goldens::support::{VERSIONS, Version, recordings, shared};
+use gac_needs::{folder, needs};
+use goldens::support::{VERSIONS, Version, recordings};
 use goldens::{prompts, scores};
 
 /// A recording's task and the shots it was made with; built-in shots are not asked for.
@@ -27,11 +28,11 @@ fn task_of(recording: &str) -> (&str, Option<usize>) {
 }
 
 fn compare_prompts(version: Version) {
-    let Some(shared) = shared() else { return };
+    let shared = folder!(shared);
     let (mut documents, mut requests, mut files) = (0, 0, 0);
-    for recording in recordings(&shared, version, "") {
+    for recording in recordings(shared, version, "") {
         let (task, shots) = task_of(&recording);
-        let counts = prompts::compare(&shared, version, &recording, task, shots);
+        let counts = prompts::compare(shared, version, &recording, task, shots);
         documents += counts.0;
         requests += counts.1;
         files += 1;
@@ -41,10 +42,10 @@ fn compare_prompts(version: Version) {
 }
 
 fn compare_scores(version: Version) {
-    let Some(shared) = shared() else { return };
+    let shared = folder!(shared);
     let (mut responses, mut aggregates, mut files) = (0, 0, 0);
-    for recording in recordings(&shared, version, "scoring") {
-        let counts = scores::compare(&shared, version, &recording);
+    for recording in recordings(shared, version, "scoring") {
+        let counts = scores::compare(shared, version, &recording);
         responses += counts.0;
         aggregates += counts.1;
         files += 1;
@@ -53,26 +54,31 @@ fn compare_scores(version: Version) {
     eprintln!("{}: {files} files, {responses} responses, {aggregates} aggregates equal", version.name);
 }
 
+#[needs(shared)]
 #[test]
 fn every_recorded_prompt_of_the_release_is_reproduced() {
     compare_prompts(VERSIONS[0]);
 }
 
+#[needs(shared)]
 #[test]
 fn every_recorded_prompt_of_the_papers_commit_is_reproduced() {
     compare_prompts(VERSIONS[1]);
 }
 
+#[needs(shared)]
 #[test]
 fn every_recorded_score_and_aggregate_of_the_release_is_reproduced() {
     compare_scores(VERSIONS[0]);
 }
 
+#[needs(shared)]
 #[test]
 fn every_recorded_score_and_aggregate_of_the_papers_commit_is_reproduced() {
     compare_scores(VERSIONS[1]);
 }
 
+#[needs(shared)]
 #[test]
 fn a_limit_does_not_change_a_documents_prompt() {
     prompts::compare_limited("nq_open", 5);
@@ -80,6 +86,7 @@ fn a_limit_does_not_change_a_documents_prompt() {
     prompts::compare_limited("mmlu_flan_n_shot_generative@9e6e240", 5);
 }
 
+#[needs(shared)]
 #[test]
 fn answers_at_once_take_their_shots_from_the_commits_own_files() {
     prompts::bbh_without_reasoning();

@@ -1,37 +1,27 @@
 //! The bytes of every token of real tokenizers: their own decoder is the reference.
 //!
 //! `GAC_SHARED` names the folder with `tokenizers/`; without it and without `../shared` beside the repository, these
-//! tests say so and pass.
+//! tests are ignored.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "test code: a panic is a failure")]
-
-use std::path::PathBuf;
+#![allow(clippy::unwrap_used, reason = "test code: a panic is a failure")]
 
 use gac_inference::{ModelSource, Symbol, TokenId, Tokenizer};
+use gac_needs::{folder, needs};
 
-fn shared() -> Option<PathBuf> {
-    let folder = std::env::var_os("GAC_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    let found = folder.join("tokenizers").is_dir().then(|| folder.join("tokenizers"));
-    if found.is_none() {
-        eprintln!("skipped: no real tokenizers at `{}` (set GAC_SHARED)", folder.display());
-    }
-    found
-}
-
-fn load(name: &str) -> Option<(Tokenizer, tokenizers::Tokenizer)> {
-    let folder = shared()?.join(name);
+fn load(name: &str) -> (Tokenizer, tokenizers::Tokenizer) {
+    let folder = folder!(shared).join("tokenizers").join(name);
     let reference = tokenizers::Tokenizer::from_file(folder.join("tokenizer.json")).unwrap();
-    Some((Tokenizer::load(&ModelSource::Folder(folder), None).unwrap(), reference))
+    (Tokenizer::load(&ModelSource::Folder(folder), None).unwrap(), reference)
 }
 
 const NAMES: [&str; 4] =
     ["llama-3.2-3b-instruct", "qwen2.5-7b-instruct", "mistral-7b-instruct-v0.2", "phi-3-mini-4k-instruct"];
 
+#[needs(shared)]
 #[test]
 fn every_text_token_decodes_as_the_reference_decoder_says() {
     for name in NAMES {
-        let Some((tokenizer, reference)) = load(name) else { return };
+        let (tokenizer, reference) = load(name);
         let (mut compared, mut partial) = (0, 0);
         for (id, symbol) in tokenizer.vocabulary().iter() {
             let Symbol::Text { bytes, .. } = symbol else { continue };
@@ -56,12 +46,13 @@ fn every_text_token_decodes_as_the_reference_decoder_says() {
     }
 }
 
+#[needs(shared)]
 #[test]
 fn encoded_text_decodes_to_its_own_bytes() {
     let texts =
         ["Hello, world!\n\n  Zwölf Boxkämpfer 拳击手 🥊 x = 3.14", " leading", "a\tb\r\n", "naïve café — “quoted”"];
     for name in NAMES {
-        let Some((tokenizer, _)) = load(name) else { return };
+        let (tokenizer, _) = load(name);
         for text in texts {
             let ids = tokenizer.encoder().encode_inner(text).unwrap();
             let bytes = tokenizer.vocabulary().decode(&ids);
@@ -70,6 +61,7 @@ fn encoded_text_decodes_to_its_own_bytes() {
     }
 }
 
+#[needs(shared)]
 #[test]
 fn ends_are_all_that_end_a_text_or_a_turn() {
     let expected = [
@@ -79,7 +71,7 @@ fn ends_are_all_that_end_a_text_or_a_turn() {
         ("phi-3-mini-4k-instruct", vec!["<|end|>", "<|endoftext|>"]),
     ];
     for (name, ends) in expected {
-        let Some((tokenizer, _)) = load(name) else { return };
+        let (tokenizer, _) = load(name);
         let vocabulary = tokenizer.vocabulary();
         let mut names: Vec<&str> = vocabulary
             .ends()
@@ -94,11 +86,12 @@ fn ends_are_all_that_end_a_text_or_a_turn() {
     }
 }
 
+#[needs(shared)]
 #[test]
 fn unused_rows_of_a_padded_model_are_no_tokens() {
-    let Some((tokenizer, _)) = load("qwen2.5-7b-instruct") else { return };
+    let (tokenizer, _) = load("qwen2.5-7b-instruct");
     let own = tokenizer.vocabulary().len();
-    let source = ModelSource::Folder(shared().unwrap().join("qwen2.5-7b-instruct"));
+    let source = ModelSource::Folder(folder!(shared).join("tokenizers/qwen2.5-7b-instruct"));
     let padded = Tokenizer::load(&source, Some(152_064)).unwrap();
     assert_eq!(padded.vocabulary().len(), 152_064);
     assert_eq!(*padded.vocabulary().symbol(TokenId(own as u32)), Symbol::Unused);

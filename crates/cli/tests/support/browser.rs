@@ -1,12 +1,13 @@
 //! Headless Chromium, driven over its debugging pipe: messages are JSON, each ended by a zero byte.
 
-#![allow(dead_code, clippy::print_stderr, clippy::unwrap_used, reason = "test code: not every file uses every helper")]
+#![allow(dead_code, clippy::unwrap_used, reason = "test code: not every file uses every helper")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use gac_needs::folder;
 use serde_json::{Value, json};
 
 /// A browser with one page.
@@ -21,19 +22,15 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser; none where there is no Chromium (`GAC_CHROMIUM`, else `chromium` on the path).
-    pub(crate) fn start() -> Option<Self> {
-        let program = std::env::var("GAC_CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
-        if !Command::new(&program).arg("--version").output().is_ok_and(|output| output.status.success()) {
-            eprintln!("skipped: no `{program}`; `apt-get install chromium` has it");
-            return None;
-        }
+    /// Starts a browser.
+    pub(crate) fn start() -> Self {
+        let program = folder!(browser);
         let profile = tempfile::tempdir().unwrap();
         // The pipe's ends are descriptors 3 and 4.
         let script = "exec \"$0\" --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run \
                       --user-data-dir=\"$1\" --remote-debugging-pipe 3<&0 4>&1 0</dev/null 1>/dev/null 2>/dev/null";
         let mut child = Command::new("bash")
-            .args(["-c", script, &program, profile.path().to_str().unwrap()])
+            .args(["-c", script, program.to_str().unwrap(), profile.path().to_str().unwrap()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -47,7 +44,7 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), &json!({}));
         }
-        Some(browser)
+        browser
     }
 
     /// Opens a file and waits until it has loaded; says how long that took.

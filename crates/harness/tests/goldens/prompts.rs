@@ -5,10 +5,11 @@ use std::path::Path;
 
 use gac_harness::tasks::task_definition;
 use gac_harness::{Document, Request, TaskOptions, load_task};
+use gac_needs::folder;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::support::{Version, data, key, lines, shared};
+use super::support::{Version, data, key, lines};
 
 fn sha256(parts: &[&str]) -> String {
     Sha256::digest(parts.join("\0").as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
@@ -69,8 +70,8 @@ fn options(shots: usize, limit: Option<usize>) -> TaskOptions {
 
 /// `bbh_fewshot` is in no recording, but its shots are those of `bbh_cot_fewshot` without the reasoning.
 pub(crate) fn bbh_without_reasoning() {
-    let Some(shared) = shared() else { return };
-    let load = |task| load_task(task, &data(&shared), &TaskOptions::default()).unwrap();
+    let shared = folder!(shared);
+    let load = |task| load_task(task, &data(shared), &TaskOptions::default()).unwrap();
     let (fewshot, cot) = (load("bbh_fewshot@9e6e240"), load("bbh_cot_fewshot@9e6e240"));
     assert_eq!((fewshot.num_fewshot, fewshot.documents.len()), (3, 6511));
     let prompt = |document: &Document| match &document.request {
@@ -88,8 +89,8 @@ pub(crate) fn bbh_without_reasoning() {
 
 /// The first documents with a limit are those without one.
 pub(crate) fn compare_limited(task: &str, shots: usize) {
-    let Some(shared) = shared() else { return };
-    let load = |limit| load_task(task, &data(&shared), &options(shots, limit)).unwrap().documents;
+    let shared = folder!(shared);
+    let load = |limit| load_task(task, &data(shared), &options(shots, limit)).unwrap().documents;
     let (limited, full) = (load(Some(3)), load(None));
     let full = by_key(&full);
     assert!(limited.iter().all(|document| document.id < 3));

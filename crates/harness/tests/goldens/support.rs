@@ -1,7 +1,7 @@
 //! Where the recordings are.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gac_harness::DataSource;
 use serde_json::Value;
@@ -25,17 +25,6 @@ impl Version {
     pub(crate) fn task(self, name: &str) -> String {
         format!("{name}{}", self.suffix)
     }
-}
-
-/// The folder with recordings and data; `None` (and a note) where there is none.
-pub(crate) fn shared() -> Option<PathBuf> {
-    let folder = std::env::var_os("GAC_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    if folder.join("goldens").is_dir() && folder.join("datasets").is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: no goldens under {}", folder.display());
-    None
 }
 
 /// Names of the recordings of a version, directly in its folder or in `under`.

@@ -203,11 +203,9 @@ mod tests {
 
     #[cfg(feature = "flash-attn")]
     #[test]
+    #[ignore = "needs a CUDA device"]
     fn the_paged_kernels_agree_with_gathered_tensor_operations() -> Result<()> {
-        let Ok(device) = Device::new_cuda(0) else {
-            eprintln!("skipped: there is no CUDA device");
-            return Ok(());
-        };
+        let device = Device::new_cuda(0)?;
         let (heads, kv_heads, slots) = (6, 2, 10 * BLOCK);
         for (dtype, width) in [(DType::BF16, 64), (DType::F16, 80), (DType::BF16, 256)] {
             let random = |rows, heads| Tensor::randn(0f32, 1.0, (rows, heads, width), &device)?.to_dtype(dtype);
