@@ -2,7 +2,8 @@
 
 use gac_inference::{ChatError, ChatMessage, ChatTemplate, Role, UnixTime};
 
-use crate::{Ensemble, EnsembleError};
+use crate::ensemble::Ensemble;
+use crate::error::EnsembleError;
 
 /// How the members of an ensemble write a chat down.
 ///

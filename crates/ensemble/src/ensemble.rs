@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::{
-    Chat, Decoding, EnsembleError, Gating, Member, MemberId, Method, Segmentation, UnionVocabulary, Weighting, Weights,
-    WeightsError,
-};
+use crate::chat::Chat;
+use crate::error::EnsembleError;
+use crate::member::{Member, MemberId};
+use crate::vocabulary::segmentation::Segmentation;
+use crate::vocabulary::union::UnionVocabulary;
+use crate::vote::gating::Gating;
+use crate::vote::method::Method;
+use crate::vote::sampling::Decoding;
+use crate::vote::weights::{Weighting, Weights, WeightsError};
 
 /// Language models that vote on every next token, in the union of their vocabularies.
 ///

@@ -2,7 +2,9 @@
 
 use gac_inference::{ChatError, ModelError, TokenizerError};
 
-use crate::{MethodError, ThresholdError, WeightsError};
+use crate::vote::gating::ThresholdError;
+use crate::vote::method::MethodError;
+use crate::vote::weights::WeightsError;
 
 /// An ensemble could not be made, or could not serve a request.
 #[derive(Debug, thiserror::Error)]

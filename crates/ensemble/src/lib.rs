@@ -8,46 +8,30 @@
 //! tokens into a member's ids, and the combination of distributions ([`Fused`]).
 
 mod chat;
-mod choice;
-mod combine;
 mod decode;
+mod devices;
 mod ensemble;
 mod error;
-mod gating;
 mod member;
-mod method;
-mod own;
-mod peaks;
-mod perplexity;
-mod prompt;
-mod reading;
 mod request;
-mod safe;
-mod sample;
-mod sampling;
 mod score;
-mod segmentation;
-mod step;
-mod together;
-mod trace;
-mod union;
-mod vocabulary_report;
-mod weights;
+mod vocabulary;
+mod vote;
 
 pub use chat::Chat;
-pub use combine::Fused;
 pub use ensemble::{BatchLimits, Ensemble};
 pub use error::EnsembleError;
-pub use gating::{Certainty, Gating, Threshold, ThresholdError};
 pub use member::{Member, MemberId};
-pub use method::{Method, MethodError};
-pub use own::{own_log_prob, top};
 pub use request::{
     Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView, Overlong, PromptEncoding,
     Step,
 };
-pub use sampling::{Decoding, Sampling, SamplingError};
-pub use segmentation::{Segmentation, Unspellable};
-pub use union::{Projection, UnionId, UnionToken, UnionVocabulary};
-pub use vocabulary_report::{EndId, MemberVocabulary, Overlap, VocabularyReport};
-pub use weights::{Weighting, Weights, WeightsError};
+pub use vocabulary::report::{EndId, MemberVocabulary, Overlap, VocabularyReport};
+pub use vocabulary::segmentation::{Segmentation, Unspellable};
+pub use vocabulary::union::{Projection, UnionId, UnionToken, UnionVocabulary};
+pub use vote::combine::Fused;
+pub use vote::gating::{Certainty, Gating, Threshold, ThresholdError};
+pub use vote::member_view::{own_log_prob, top};
+pub use vote::method::{Method, MethodError};
+pub use vote::sampling::{Decoding, Sampling, SamplingError};
+pub use vote::weights::{Weighting, Weights, WeightsError};

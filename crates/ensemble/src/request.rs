@@ -2,7 +2,7 @@
 
 use gac_inference::ChatMessage;
 
-use crate::UnionToken;
+use crate::vocabulary::union::UnionToken;
 
 /// A text to continue.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use gac_ensemble::{
     Weights,
 };
 use gac_inference::testkit::tokenizer;
-use gac_inference::{DenseDistribution, Distribution, TokenId};
+use gac_inference::{Distribution, TokenId};
 
 const METHODS: [Method; 3] = [Method::Gac, Method::UNITE, Method::GEOMETRIC];
 
@@ -233,7 +233,7 @@ fn the_winner_is_the_largest_entry_of_the_whole_sum_whether_or_not_all_agree() {
                 if let (Some(id), true) = (union.projection(MemberId(member)).ids(key).first(), round % 2 == 0) {
                     logits[id.index()] = 2.1 + random.below(3) as f32 * 0.7;
                 }
-                Distribution::Dense(DenseDistribution::new(logits))
+                Distribution::dense(logits)
             })
             .collect();
         let weights = Weights::given(&[random.below(3) as f64 + 0.5, random.below(2) as f64]).unwrap();

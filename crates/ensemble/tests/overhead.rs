@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gac_ensemble::{Fused, MemberId, Segmentation, UnionVocabulary, Weights};
-use gac_inference::{DenseDistribution, Distribution, ModelSource, TokenId, Tokenizer};
+use gac_inference::{Distribution, ModelSource, TokenId, Tokenizer};
 use gac_needs::folder;
 
 const ROUNDS: usize = 200;
@@ -75,13 +75,13 @@ fn a_vote_takes_less_than_a_millisecond_with_real_vocabularies() {
         let logits = [noise.logits(rows[0], id(0, first), peak), noise.logits(rows[1], id(1, second), peak)];
         let normalised = median(|| {
             for logits in &logits {
-                black_box(DenseDistribution::new(logits.clone()));
+                black_box(Distribution::dense(logits.clone()));
             }
         });
         let copied = median(|| {
             black_box(logits.clone());
         });
-        let views = logits.map(|logits| Distribution::Dense(DenseDistribution::new(logits)));
+        let views = logits.map(|logits| Distribution::dense(logits));
         let members = [&views[0], &views[1]];
         let picked = median(|| {
             let fused = Fused::new(&union, &weights, &members);

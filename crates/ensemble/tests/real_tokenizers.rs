@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gac_ensemble::{Fused, MemberId, Segmentation, UnionToken, UnionVocabulary, Weights};
-use gac_inference::{DenseDistribution, Distribution, ModelSource, Symbol, TextKind, Tokenizer};
+use gac_inference::{Distribution, ModelSource, Symbol, TextKind, Tokenizer};
 use gac_needs::{folder, needs};
 
 /// Names, and the rows of the models' output layers where a `config.json` says so.
@@ -96,9 +96,7 @@ fn the_winner_is_the_largest_entry_of_the_whole_sum() {
     };
     let mut q = Vec::new();
     for sharpness in [0.0, 5.0, 20.0, 40.0] {
-        let mut view = |rows: usize| {
-            Distribution::Dense(DenseDistribution::new((0..rows).map(|_| sharpness * noise().powi(12)).collect()))
-        };
+        let mut view = |rows: usize| Distribution::dense((0..rows).map(|_| sharpness * noise().powi(12)).collect());
         let (a, b) = (view(128_256), view(152_064));
         let members = [&a, &b];
         let fused = Fused::new(&union, &weights, &members);

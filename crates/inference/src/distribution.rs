@@ -1,25 +1,114 @@
 //! Next-token distributions.
 
-use crate::TokenId;
-use crate::kernel::{Simd, log_sum_exp};
+mod dense;
+mod listed;
 
-/// The distribution of the next token at one position.
+use crate::{Detail, TokenId};
+use dense::Dense;
+use listed::Listed;
+
+/// The distribution of the next token at one position, over a model's V rows.
+///
+/// A model that computes here knows every token's probability: a *dense* distribution. A server tells the most probable
+/// tokens and no more: a *list*, with the mass of the others. Whoever votes on lists asks for more where they do not
+/// decide ([`LanguageModel::ask`](crate::LanguageModel::ask)).
 #[derive(Clone, Debug)]
-pub enum Distribution {
-    /// Every token's logit.
-    Dense(DenseDistribution),
-    /// The most probable tokens of an engine that gives no more, with the mass of the others.
-    TopK(TopKDistribution),
+pub struct Distribution(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Dense(Dense),
+    Listed(Listed),
 }
 
 impl Distribution {
-    /// Log-probability of `token`, natural logarithm. Negative infinity for a token outside of a top-k list.
+    /// The softmax of `logits`, f32 `(V,)`. The normaliser is computed in f64.
+    pub fn dense(logits: Vec<f32>) -> Self {
+        Self(Kind::Dense(Dense::new(logits)))
+    }
+
+    /// A list of the most probable of `rows` tokens with their log-probabilities, in any order: no other token is more
+    /// probable than the last of them. A list of all `rows` tokens is complete.
+    pub fn listed(rows: usize, log_probs: &[(TokenId, f64)]) -> Self {
+        Self(Kind::Listed(Listed::new(rows, log_probs)))
+    }
+
+    /// Number of tokens, V.
+    pub fn rows(&self) -> usize {
+        match &self.0 {
+            Kind::Dense(dense) => dense.logits().len(),
+            Kind::Listed(list) => list.rows(),
+        }
+    }
+
+    /// The probability of `token`; 0 where it is not known.
+    pub fn prob(&self, token: TokenId) -> f64 {
+        match &self.0 {
+            Kind::Dense(dense) => dense.log_prob(token).exp(),
+            Kind::Listed(list) => list.log_prob(token).map_or(0.0, f64::exp),
+        }
+    }
+
+    /// The log-probability of `token`, natural logarithm, exact also where the probability is too small for an f64;
+    /// negative infinity where it is not known.
     pub fn log_prob(&self, token: TokenId) -> f64 {
-        match self {
-            Self::Dense(dense) => dense.log_prob(token),
-            Self::TopK(top) => {
-                top.entries.iter().find(|(id, _)| *id == token).map_or(f64::NEG_INFINITY, |(_, p)| p.ln())
-            }
+        match &self.0 {
+            Kind::Dense(dense) => dense.log_prob(token),
+            Kind::Listed(list) => list.log_prob(token).unwrap_or(f64::NEG_INFINITY),
+        }
+    }
+
+    /// Whether the probability of `token` is known. That of an id beyond the rows is: it is 0.
+    pub fn knows(&self, token: TokenId) -> bool {
+        match &self.0 {
+            Kind::Dense(_) => true,
+            Kind::Listed(list) => token.index() >= list.rows() || list.log_prob(token).is_some(),
+        }
+    }
+
+    /// Whether every token's probability is known.
+    pub fn is_complete(&self) -> bool {
+        match &self.0 {
+            Kind::Dense(_) => true,
+            Kind::Listed(list) => list.is_complete(),
+        }
+    }
+
+    /// Every token whose probability is known, with it.
+    pub fn known(&self) -> impl Iterator<Item = (TokenId, f64)> {
+        let (dense, list) = match &self.0 {
+            Kind::Dense(dense) => (Some(dense), &[][..]),
+            Kind::Listed(list) => (None, list.known()),
+        };
+        dense.into_iter().flat_map(Dense::probabilities).chain(list.iter().copied())
+    }
+
+    /// Number of tokens whose probability is known.
+    pub fn known_count(&self) -> usize {
+        match &self.0 {
+            Kind::Dense(dense) => dense.logits().len(),
+            Kind::Listed(list) => list.known().len(),
+        }
+    }
+
+    /// The mass of the tokens whose probability is not known.
+    pub fn rest(&self) -> f64 {
+        match &self.0 {
+            Kind::Dense(_) => 0.0,
+            Kind::Listed(list) => list.rest(),
+        }
+    }
+
+    /// The most that one token can have whose probability is not known.
+    pub fn ceiling(&self) -> f64 {
+        self.at_most(1)
+    }
+
+    /// The most that `count` tokens together can have whose probabilities are not known, roundings included.
+    pub fn at_most(&self, count: usize) -> f64 {
+        match &self.0 {
+            Kind::Dense(_) => 0.0,
+            Kind::Listed(list) => list.at_most(count),
         }
     }
 
@@ -28,87 +117,115 @@ impl Distribution {
         self.top_where(|_| true)
     }
 
-    /// The most probable token among those that `allowed` accepts (ties: the lowest id), and its probability.
-    /// With nothing allowed: token 0 and probability 0.
+    /// The most probable of the known tokens that `allowed` accepts (ties: the lowest id), and its probability. With
+    /// none of them allowed: token 0 and probability 0. Not a number where the logits are not.
     pub fn top_where(&self, allowed: impl Fn(TokenId) -> bool) -> (TokenId, f64) {
-        match self {
-            Self::Dense(dense) => {
-                let mut best: Option<usize> = None;
-                for (id, &logit) in dense.logits.iter().enumerate() {
-                    if best.is_none_or(|b| logit > dense.logits[b]) && allowed(TokenId(id as u32)) {
-                        best = Some(id);
-                    }
-                }
-                best.map_or((TokenId(0), 0.0), |id| {
-                    let token = TokenId(id as u32);
-                    (token, dense.log_prob(token).exp())
-                })
-            }
-            Self::TopK(top) => {
-                top.entries.iter().filter(|(id, _)| allowed(*id)).fold((TokenId(0), 0.0), |best, &(id, p)| {
-                    let order = p.total_cmp(&best.1);
-                    if order.is_gt() || (order.is_eq() && p > 0.0 && id < best.0) { (id, p) } else { best }
-                })
-            }
+        let top = match &self.0 {
+            Kind::Dense(dense) => dense.top_where(allowed).map(|id| (id, dense.log_prob(id).exp())),
+            Kind::Listed(list) => list.known().iter().copied().find(|(id, _)| allowed(*id)),
+        };
+        top.unwrap_or((TokenId(0), 0.0))
+    }
+
+    /// The `k` most probable of the known tokens that `allowed` accepts, most probable first (ties: the lowest id), with
+    /// their probabilities.
+    pub fn most_probable(&self, k: usize, allowed: impl Fn(TokenId) -> bool) -> Vec<(TokenId, f64)> {
+        match &self.0 {
+            Kind::Dense(dense) => dense.most_probable(k, allowed),
+            Kind::Listed(list) => list.known().iter().copied().filter(|(id, _)| allowed(*id)).take(k).collect(),
         }
     }
-}
 
-/// Logits `(V,)` with the logarithm of their normaliser: `log p(t) = logits[t] - log_normalizer`.
-///
-/// Neither probabilities nor log-probabilities are materialised: most of a step's 150,000 are never looked at.
-#[derive(Clone, Debug)]
-pub struct DenseDistribution {
-    logits: Vec<f32>,
-    log_normalizer: f64,
-}
-
-impl DenseDistribution {
-    /// Takes unnormalised `logits`, f32 `(V,)`, and computes their normaliser in f64.
-    pub fn new(logits: Vec<f32>) -> Self {
-        Self { log_normalizer: log_sum_exp(Simd::detect(), &logits), logits }
+    /// The known tokens with a probability of at least `p`, in no order. A few that are less probable by what f32 cannot
+    /// tell apart may be among them.
+    pub fn at_least(&self, p: f64) -> impl Iterator<Item = TokenId> {
+        let (dense, list) = match &self.0 {
+            Kind::Dense(dense) => (Some(dense), &[][..]),
+            Kind::Listed(list) => (None, list.at_least(p)),
+        };
+        dense.into_iter().flat_map(move |dense| dense.at_least(p)).chain(list.iter().map(|(id, _)| *id))
     }
 
-    /// The logits, `(V,)`.
-    pub fn logits(&self) -> &[f32] {
-        &self.logits
+    /// Entropy in nats. What a list does not tell is taken to be spread evenly.
+    pub fn entropy(&self) -> f64 {
+        match &self.0 {
+            Kind::Dense(dense) => dense.entropy(),
+            Kind::Listed(list) => list.entropy(),
+        }
     }
 
-    /// `log(sum(exp(logits)))`.
-    pub fn log_normalizer(&self) -> f64 {
-        self.log_normalizer
+    /// Adds what was asked about a list ([`LanguageModel::ask`](crate::LanguageModel::ask)): tokens with their
+    /// log-probabilities.
+    pub fn learn(&mut self, detail: Detail<'_>, answer: &[(TokenId, f64)]) {
+        match (&mut self.0, detail) {
+            (Kind::Dense(_), _) => {}
+            (Kind::Listed(list), Detail::Tokens(_)) => list.learn(answer),
+            (Kind::Listed(list), Detail::Top(_)) => list.lengthen(answer),
+        }
     }
-
-    /// Log-probability of `token`; negative infinity for an id outside of the vocabulary.
-    pub fn log_prob(&self, token: TokenId) -> f64 {
-        self.logits.get(token.index()).map_or(f64::NEG_INFINITY, |&logit| f64::from(logit) - self.log_normalizer)
-    }
-}
-
-/// The `k` most probable tokens, most probable first.
-#[derive(Clone, Debug)]
-pub struct TopKDistribution {
-    /// Tokens and probabilities, descending.
-    pub entries: Vec<(TokenId, f64)>,
-    /// Probability mass of all tokens that are not listed.
-    pub rest: f64,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn logs(p: &[(u32, f64)]) -> Vec<(TokenId, f64)> {
+        p.iter().map(|&(id, p)| (TokenId(id), p.ln())).collect()
+    }
+
+    fn ids(ids: &[u32]) -> Vec<TokenId> {
+        ids.iter().copied().map(TokenId).collect()
+    }
+
     #[test]
     fn probabilities_of_a_dense_distribution_sum_to_one() {
-        let dense = DenseDistribution::new(vec![1000.0, 999.0, -50.0]);
-        let sum: f64 = (0..3).map(|t| dense.log_prob(TokenId(t)).exp()).sum();
+        let dense = Distribution::dense(vec![1000.0, 999.0, -50.0]);
+        let sum: f64 = dense.known().map(|(_, p)| p).sum();
         assert!((sum - 1.0).abs() < 1e-7, "{sum}");
+        assert!(dense.is_complete() && dense.rest() == 0.0 && dense.ceiling() == 0.0);
+        assert_eq!(dense.prob(TokenId(9)), 0.0);
     }
 
     #[test]
     fn a_tie_goes_to_the_lowest_allowed_id() {
-        let dense = Distribution::Dense(DenseDistribution::new(vec![2.0, 2.0, 2.0]));
-        assert_eq!(dense.top().0, TokenId(0));
-        assert_eq!(dense.top_where(|t| t.0 > 0).0, TokenId(1));
+        let list = Distribution::listed(5, &logs(&[(3, 0.25), (1, 0.25), (2, 0.25)]));
+        assert_eq!(list.top(), (TokenId(1), 0.25));
+        for distribution in [Distribution::dense(vec![2.0, 2.0, 2.0, 2.0]), list] {
+            assert_eq!(distribution.top_where(|t| t.0 > 1).0, TokenId(2));
+            let two: Vec<_> = distribution.most_probable(2, |t| t.0 > 0).into_iter().map(|(id, _)| id).collect();
+            assert_eq!(two, ids(&[1, 2]));
+            assert_eq!(distribution.top_where(|_| false), (TokenId(0), 0.0));
+        }
+    }
+
+    #[test]
+    fn a_list_tells_what_it_knows_and_how_much_the_others_can_have() {
+        let mut list = Distribution::listed(6, &logs(&[(4, 0.25), (2, 0.5), (2, 0.5)]));
+        assert_eq!((list.prob(TokenId(4)), list.log_prob(TokenId(2))), (0.25, 0.5_f64.ln()));
+        assert!(list.knows(TokenId(4)) && !list.knows(TokenId(0)) && list.knows(TokenId(6)));
+        assert!((list.rest() - 0.25).abs() < 1e-12);
+        assert_eq!((list.ceiling(), list.at_most(0)), (0.25, 0.0));
+        assert!((list.at_most(2) - 0.25).abs() < 1e-5);
+        assert_eq!(list.at_least(0.25).collect::<Vec<_>>(), ids(&[2, 4]));
+
+        list.learn(Detail::Tokens(&ids(&[0])), &logs(&[(0, 0.125)]));
+        assert!((list.rest() - 0.125).abs() < 1e-12);
+        assert!((list.ceiling() - 0.125).abs() < 1e-5, "no more than the rest");
+        assert_eq!(list.at_least(0.25).count(), 2);
+        assert_eq!((list.known_count(), list.log_prob(TokenId(0))), (3, 0.125_f64.ln()));
+
+        list.learn(Detail::Top(3), &logs(&[(2, 0.5), (4, 0.25), (5, 0.0625)]));
+        assert_eq!((list.known_count(), list.log_prob(TokenId(0))), (4, 0.125_f64.ln()));
+        assert!((list.at_most(1) - 0.0625).abs() < 1e-12, "no more than the last of the list");
+        list.learn(Detail::Tokens(&ids(&[1, 3])), &logs(&[(1, 0.0625), (3, 0.0)]));
+        assert!(list.is_complete() && list.rest() == 0.0 && list.at_most(9) == 0.0);
+    }
+
+    #[test]
+    fn entropies_computed_by_hand() {
+        let dense = Distribution::dense(vec![0.5_f32.ln(), 0.25_f32.ln(), 0.25_f32.ln(), f32::NEG_INFINITY]);
+        assert!((dense.entropy() / 2.0_f64.ln() - 1.5).abs() < 1e-6);
+        let list = Distribution::listed(4, &logs(&[(0, 0.5), (1, 0.25)]));
+        assert!((list.entropy() / 2.0_f64.ln() - 1.75).abs() < 1e-6, "an eighth for each of the others");
     }
 }

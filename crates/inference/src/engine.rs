@@ -18,8 +18,8 @@ use crate::decoder::transformer::Transformer;
 use crate::device::{DeviceError, Quantization, WeightType};
 use crate::plan::Plan;
 use crate::{
-    DenseDistribution, DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, Placement,
-    PlacementError, SequenceId, TokenId, Wanted,
+    DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, Placement, PlacementError,
+    SequenceId, TokenId, Wanted,
 };
 
 /// Most tokens in one forward: bounds the memory of activations.
@@ -129,7 +129,7 @@ impl Engine {
                 return Ok(Vec::new());
             };
             let rows = logits.to_dtype(DType::F32).and_then(|logits| logits.to_vec2::<f32>()).map_err(backend)?;
-            Ok(rows.into_par_iter().map(|row| Distribution::Dense(DenseDistribution::new(row))).collect())
+            Ok(rows.into_par_iter().map(Distribution::dense).collect())
         };
         // Threads that wait for a GPU may sleep.
         if self.transformer.places().all(|place| place.device.is_cpu()) { awake(forward) } else { forward() }

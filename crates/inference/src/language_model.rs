@@ -54,6 +54,41 @@ pub trait LanguageModel: Send {
     /// # Errors
     /// [`ModelError::CacheFull`] and [`ModelError::ContextFull`] leave every sequence as it was.
     fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError>;
+
+    /// Tells more about distributions that it gave as lists, all asks in one go; answers in their order.
+    ///
+    /// Only a sequence's latest distributions are asked about: those of its last extension, while it holds the tokens
+    /// that they follow. The default is for models whose distributions are complete, of which nothing is ever asked.
+    ///
+    /// # Errors
+    /// When the backend fails.
+    fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
+        match asks {
+            [] => Ok(Vec::new()),
+            _ => Err(ModelError::Backend(String::from("its distributions are complete, and it was asked for more"))),
+        }
+    }
+}
+
+/// More that is to be told about one distribution.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The sequence.
+    pub sequence: SequenceId,
+    /// How many of its tokens the distribution follows, at least one.
+    pub length: usize,
+    /// What is to be told.
+    pub detail: Detail<'a>,
+}
+
+/// What an [`Ask`] wants to know: some tokens with their log-probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail<'a> {
+    /// Exactly these tokens, in this order.
+    Tokens(&'a [TokenId]),
+    /// At least so many of the most probable tokens, all where there are no more. A server that lists fewer is asked
+    /// several times.
+    Top(usize),
 }
 
 /// What a model can hold.

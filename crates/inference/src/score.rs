@@ -1,6 +1,6 @@
 //! Log-probabilities of given tokens.
 
-use crate::{Distribution, Extension, LanguageModel, ModelError, TokenId, Wanted};
+use crate::{Ask, Detail, Extension, LanguageModel, ModelError, TokenId, Wanted};
 
 /// Distributions held at once: with 150,000 rows each they are 0.6 MB.
 const CHUNK: usize = 256;
@@ -43,20 +43,25 @@ pub fn score_tokens(model: &mut dyn LanguageModel, tokens: &[TokenId]) -> Result
     let outcome = (|| {
         for (chunk, following) in given.chunks(CHUNK).zip(tokens.get(1..).unwrap_or_default().chunks(CHUNK)) {
             let extension = Extension { sequence, tokens: chunk, wanted: Wanted::All };
-            let distributions = model.extend(&[extension])?.pop().unwrap_or_default();
+            let mut distributions = model.extend(&[extension])?.pop().unwrap_or_default();
+            let first = model.length(sequence) + 1 - chunk.len();
+            let unknown: Vec<usize> =
+                (0..distributions.len()).filter(|&at| !distributions[at].knows(following[at])).collect();
+            let detail = |at: usize| Detail::Tokens(std::slice::from_ref(&following[at]));
+            let ask = |&at: &usize| Ask { sequence, length: first + at, detail: detail(at) };
+            let answers = model.ask(&unknown.iter().map(ask).collect::<Vec<_>>())?;
+            for (at, answer) in unknown.into_iter().zip(answers) {
+                distributions[at].learn(detail(at), &answer);
+            }
             for (distribution, &token) in distributions.iter().zip(following) {
                 logprobs.push(distribution.log_prob(token));
-                greedy &= is_top(distribution, token);
+                greedy &= distribution.top().0 == token;
             }
         }
         Ok(())
     })();
     model.close(sequence);
     outcome.map(|()| TokenScores::new(logprobs, greedy))
-}
-
-fn is_top(distribution: &Distribution, token: TokenId) -> bool {
-    distribution.top().0 == token
 }
 
 #[cfg(test)]
@@ -77,6 +82,17 @@ mod tests {
         assert!(!score.greedy);
         assert!(score_tokens(&mut model, &[0, 1].map(TokenId)).unwrap().greedy);
         assert_eq!(score_tokens(&mut model, &[TokenId(2)]).unwrap(), TokenScores::new(vec![], true));
+    }
+
+    #[test]
+    fn a_model_that_lists_one_token_is_asked_for_the_others() {
+        let script =
+            || ScriptedModel::new(3, |tokens| vec![(TokenId(tokens.len() as u32 % 3), 0.5), (TokenId(0), 0.4)]);
+        let tokens = [2, 1, 0, 2, 0].map(TokenId);
+        let mut listing = script().listing(1);
+        let asks = listing.asks();
+        assert_eq!(score_tokens(&mut listing, &tokens).unwrap(), score_tokens(&mut script(), &tokens).unwrap());
+        assert_eq!(asks.load(std::sync::atomic::Ordering::Relaxed), 2);
     }
 
     #[test]

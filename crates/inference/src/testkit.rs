@@ -1,10 +1,11 @@
 //! A scripted model and a plain tokenizer, for testing everything above inference without weights.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::{
-    DenseDistribution, DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId,
+    Ask, Detail, DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId,
     Symbol, TextEncoder, TextKind, TokenId, Tokenizer, TokenizerError, Vocabulary,
 };
 
@@ -77,6 +78,9 @@ pub struct ScriptedModel {
     sequences: HashMap<SequenceId, Vec<TokenId>>,
     next: u64,
     log: CallLog,
+    /// Most tokens that a distribution lists; all where there is no such limit.
+    listed: Option<usize>,
+    asks: Arc<AtomicUsize>,
 }
 
 impl ScriptedModel {
@@ -89,6 +93,8 @@ impl ScriptedModel {
             sequences: HashMap::new(),
             next: 0,
             log: Arc::default(),
+            listed: None,
+            asks: Arc::default(),
         }
     }
 
@@ -106,12 +112,32 @@ impl ScriptedModel {
         self
     }
 
+    /// The same model, which lists its `k` most probable tokens and no more, as servers do.
+    #[must_use]
+    pub fn listing(mut self, k: usize) -> Self {
+        self.listed = Some(k);
+        self
+    }
+
+    /// A handle on the number of times that more was asked about a list.
+    pub fn asks(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.asks)
+    }
+
     /// A handle on the record of `extend` calls; stays readable after the model was moved into an ensemble.
     pub fn log(&self) -> CallLog {
         Arc::clone(&self.log)
     }
 
     fn distribution(&self, tokens: &[TokenId]) -> Distribution {
+        let complete = self.complete(tokens);
+        match self.listed {
+            Some(k) => Distribution::listed(complete.rows(), &most_probable(&complete, k)),
+            None => complete,
+        }
+    }
+
+    fn complete(&self, tokens: &[TokenId]) -> Distribution {
         let named = (self.rule)(tokens);
         let mass: f64 = named.iter().map(|(_, p)| p).sum();
         let others = self.limits.vocabulary.saturating_sub(named.len()).max(1);
@@ -120,8 +146,14 @@ impl ScriptedModel {
         for (token, p) in named {
             logits[token.index()] = p.ln() as f32;
         }
-        Distribution::Dense(DenseDistribution::new(logits))
+        Distribution::dense(logits)
     }
+}
+
+/// The `k` most probable tokens with their log-probabilities.
+fn most_probable(distribution: &Distribution, k: usize) -> Vec<(TokenId, f64)> {
+    let most = distribution.most_probable(k, |_| true);
+    most.into_iter().map(|(id, _)| (id, distribution.log_prob(id))).collect()
 }
 
 impl LanguageModel for ScriptedModel {
@@ -190,6 +222,23 @@ impl LanguageModel for ScriptedModel {
                 let tokens = tokens.clone();
                 let indices = extension.wanted.indices(extension.tokens.len());
                 Ok(indices.into_iter().map(|index| self.distribution(&tokens[..=start + index])).collect())
+            })
+            .collect()
+    }
+
+    fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
+        self.asks.fetch_add(asks.len(), Ordering::Relaxed);
+        asks.iter()
+            .map(|ask| {
+                let tokens = self.sequences.get(&ask.sequence).ok_or(ModelError::UnknownSequence(ask.sequence))?;
+                let tokens = tokens
+                    .get(..ask.length)
+                    .ok_or(ModelError::TruncateBeyondEnd { length: tokens.len(), requested: ask.length })?;
+                let complete = self.complete(tokens);
+                Ok(match ask.detail {
+                    Detail::Tokens(ids) => ids.iter().map(|&id| (id, complete.log_prob(id))).collect(),
+                    Detail::Top(k) => most_probable(&complete, k),
+                })
             })
             .collect()
     }

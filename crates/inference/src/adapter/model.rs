@@ -16,8 +16,7 @@ use crate::engine::{EngineError, EngineOptions};
 use crate::memory::working_memory;
 use crate::placement::{ModelBytes, Placement, Room};
 use crate::{
-    DenseDistribution, DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId,
-    TokenId, WeightType,
+    DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId, WeightType,
 };
 
 /// A model of candle-transformers. It runs the sequences of a batch one after the other, in f32.
@@ -191,7 +190,7 @@ impl CandleModel {
         if logits.len() != self.limits.vocabulary {
             candle_core::bail!("the model gave {} logits for {} tokens", logits.len(), self.limits.vocabulary);
         }
-        Ok(Distribution::Dense(DenseDistribution::new(logits)))
+        Ok(Distribution::dense(logits))
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use gac_inference::{Symbol, TextKind, Tokenizer};
 use serde::Serialize;
 
-use crate::{MemberId, Segmentation, UnionToken, UnionVocabulary};
+use crate::member::MemberId;
+use crate::vocabulary::segmentation::Segmentation;
+use crate::vocabulary::union::{UnionToken, UnionVocabulary};
 
 /// A report on some vocabularies and their union.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use gac_inference::{Distribution, ModelError, SequenceId, Wanted};
 
-use crate::choice::{Choice, choices};
-use crate::ensemble::Roles;
-use crate::method::Votes;
-use crate::own::{own_log_prob, top};
-use crate::reading::{Piece, Round, View};
-use crate::{BatchLimits, Ensemble, EnsembleError, LogLikelihood, LogLikelihoodRequest, Weights};
+use crate::ensemble::{BatchLimits, Ensemble, Roles};
+use crate::error::EnsembleError;
+use crate::request::{LogLikelihood, LogLikelihoodRequest};
+use crate::score::choice::{Choice, choices};
+use crate::score::reading::{Piece, Round, View};
+use crate::vote::member_view::{own_log_prob, top};
+use crate::vote::method::Votes;
+use crate::vote::weights::Weights;
 
 /// Most distributions asked for in one forward: each may be 150,000 numbers.
 const MOST_DISTRIBUTIONS: usize = 256;

@@ -2,8 +2,11 @@
 
 use gac_inference::Distribution;
 
-use crate::own::{most_probable, own_prob, unmapped};
-use crate::{MemberId, MemberView, UnionId, UnionToken, UnionVocabulary, Weights};
+use crate::member::MemberId;
+use crate::request::MemberView;
+use crate::vocabulary::union::{UnionId, UnionToken, UnionVocabulary};
+use crate::vote::member_view::{most_probable, own_prob, unmapped};
+use crate::vote::weights::Weights;
 
 /// Most probable tokens per member in a trace.
 const TOP: usize = 5;

@@ -1,10 +1,12 @@
 //! Where the members vote, and where one of them decides alone.
 
-use gac_inference::{Distribution, TokenId};
+use gac_inference::Distribution;
 use serde::{Deserialize, Serialize};
 
-use crate::own::top;
-use crate::{MemberId, UnionVocabulary};
+use super::member_view::{most_probable, top};
+
+use crate::member::MemberId;
+use crate::vocabulary::union::UnionVocabulary;
 
 /// When the members vote.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -90,47 +92,19 @@ impl Certainty {
 
     /// How sure `member` is with `distribution` over its V rows.
     pub fn of(self, union: &UnionVocabulary, member: MemberId, distribution: &Distribution) -> f64 {
-        let (id, first) = top(union, member, distribution);
         let certain = match self {
-            Self::TopProbability => first,
+            Self::TopProbability => top(union, member, distribution).1,
             Self::Entropy => {
                 let rows = union.projection(member).rows().max(2) as f64;
-                1.0 - entropy(distribution, rows) / rows.ln()
+                1.0 - distribution.entropy() / rows.ln()
             }
-            Self::Margin => first - second(union, member, distribution, id),
+            Self::Margin => {
+                let (_, first) = top(union, member, distribution);
+                first - most_probable(union, member, distribution, 2).get(1).map_or(0.0, |(_, second)| *second)
+            }
         };
         certain.clamp(0.0, 1.0)
     }
-}
-
-/// Entropy in nats. What a top-k distribution does not list is spread evenly over the other of its `rows`.
-fn entropy(distribution: &Distribution, rows: f64) -> f64 {
-    let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
-    match distribution {
-        Distribution::Dense(dense) => {
-            // H = log Z - sum p * logit; a logit of minus infinity has no part in it.
-            let normalizer = dense.log_normalizer();
-            let mean: f64 = dense
-                .logits()
-                .iter()
-                .map(|&logit| f64::from(logit))
-                .filter(|logit| *logit > f64::NEG_INFINITY)
-                .map(|logit| (logit - normalizer).exp() * logit)
-                .sum();
-            normalizer - mean
-        }
-        Distribution::TopK(top) => {
-            let others = (rows - top.entries.len() as f64).max(1.0);
-            let listed: f64 = top.entries.iter().map(|&(_, p)| term(p)).sum();
-            listed + others * term(top.rest.max(0.0) / others)
-        }
-    }
-}
-
-/// The probability of the most probable id but `first`.
-fn second(union: &UnionVocabulary, member: MemberId, distribution: &Distribution, first: TokenId) -> f64 {
-    let projection = union.projection(member);
-    distribution.top_where(|id| id != first && projection.key(id).is_some()).1
 }
 
 /// A certainty from 0 (the gate alone) to 1 (a vote at every step).
@@ -162,8 +136,8 @@ pub struct ThresholdError {
 
 #[cfg(test)]
 mod tests {
+    use gac_inference::TokenId;
     use gac_inference::testkit::tokenizer;
-    use gac_inference::{DenseDistribution, TopKDistribution};
 
     use super::*;
 
@@ -197,7 +171,7 @@ mod tests {
         let union = UnionVocabulary::new(&[tokenizer.vocabulary()]);
         let of = |certainty: Certainty, p: &[f64]| {
             let logits = p.iter().map(|p: &f64| p.ln() as f32 + 3.0).collect();
-            certainty.of(&union, MemberId(0), &Distribution::Dense(DenseDistribution::new(logits)))
+            certainty.of(&union, MemberId(0), &Distribution::dense(logits))
         };
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} is not {b}");
         let p = [0.5, 0.25, 0.125, 0.125];
@@ -208,8 +182,7 @@ mod tests {
         close(of(Certainty::Entropy, &[1.0, 0.0, 0.0, 0.0]), 1.0);
         close(of(Certainty::Entropy, &[0.25; 4]), 0.0);
         close(of(Certainty::Margin, &[0.4, 0.4, 0.1, 0.1]), 0.0);
-        let listed =
-            Distribution::TopK(TopKDistribution { entries: vec![(TokenId(0), 0.5), (TokenId(1), 0.25)], rest: 0.25 });
+        let listed = Distribution::listed(4, &[(TokenId(0), 0.5_f64.ln()), (TokenId(1), 0.25_f64.ln())]);
         close(Certainty::Entropy.of(&union, MemberId(0), &listed), 1.0 - 1.75 / 2.0);
         close(Certainty::Margin.of(&union, MemberId(0), &listed), 0.25);
     }

@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use gac_inference::{Distribution, Extension, LanguageModel, ModelError, SequenceId, TokenId, Wanted};
 
-use crate::choice::Choice;
-use crate::score::Scorer;
-use crate::{EnsembleError, Weights};
+use crate::error::EnsembleError;
+use crate::score::choice::Choice;
+use crate::score::scorer::Scorer;
+use crate::vote::weights::Weights;
 
 /// Sequences of some choices: `[member][group]` for their contexts, `[member][choice]` for themselves.
 pub(crate) struct Round<'c> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use gac_inference::{Symbol, TokenId, Tokenizer};
 
-use crate::{MemberId, UnionId, UnionToken, UnionVocabulary};
+use crate::member::MemberId;
+use crate::vocabulary::union::{UnionId, UnionToken, UnionVocabulary};
 
 /// Segmentations of union tokens, worked out on demand and remembered.
 ///

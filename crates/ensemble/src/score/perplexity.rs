@@ -2,7 +2,9 @@
 
 use gac_inference::{Extension, LanguageModel, ModelError, TokenId, Wanted};
 
-use crate::{Ensemble, EnsembleError, Weighting, Weights};
+use crate::ensemble::Ensemble;
+use crate::error::EnsembleError;
+use crate::vote::weights::{Weighting, Weights};
 
 /// Positions asked for in one forward: each is a distribution over a whole vocabulary.
 const CHUNK: usize = 128;

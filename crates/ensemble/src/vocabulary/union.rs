@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gac_inference::{Symbol, TokenId, Vocabulary};
 
-use crate::MemberId;
+use crate::member::MemberId;
 
 /// A row of the union vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

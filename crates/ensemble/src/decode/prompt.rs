@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use gac_inference::{ChatError, ChatMessage, Symbol, TokenId, Tokenizer, TokenizerError};
 
-use crate::{Chat, EnsembleError, GenerationRequest, Member, Overlong, PromptEncoding};
+use crate::chat::Chat;
+use crate::error::EnsembleError;
+use crate::member::Member;
+use crate::request::{GenerationRequest, Overlong, PromptEncoding};
 
 /// One member's ids for one request's prompt.
 #[derive(Clone, Debug)]

@@ -4,8 +4,10 @@ use std::time::Instant;
 
 use gac_inference::{LanguageModel, ModelError, SequenceId, TokenId};
 
-use crate::prompt::Prompt;
-use crate::{Finish, Generation, GenerationRequest, Member, Step, Weights};
+use crate::decode::prompt::Prompt;
+use crate::member::Member;
+use crate::request::{Finish, Generation, GenerationRequest, Step};
+use crate::vote::weights::Weights;
 
 /// One member's view of a sample.
 ///

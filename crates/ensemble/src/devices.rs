@@ -2,7 +2,9 @@
 
 use gac_inference::{LanguageModel, ModelError};
 
-use crate::{Ensemble, EnsembleError, Member};
+use crate::ensemble::Ensemble;
+use crate::error::EnsembleError;
+use crate::member::Member;
 
 /// Splits `asked`, places of members, into waves: the members of a wave have no device in common.
 ///

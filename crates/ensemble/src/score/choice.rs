@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use gac_inference::{TokenId, Tokenizer};
 
-use crate::prompt::{Reader, Unreadable, keep_last, parallel, prefix, turns_need_templates};
-use crate::{Ensemble, EnsembleError, LogLikelihoodRequest, Member, MemberId, Overlong, UnionId};
+use crate::decode::prompt::{Reader, Unreadable, keep_last, parallel, prefix, turns_need_templates};
+use crate::ensemble::Ensemble;
+use crate::error::EnsembleError;
+use crate::member::{Member, MemberId};
+use crate::request::{LogLikelihoodRequest, Overlong};
+use crate::vocabulary::union::UnionId;
 
 /// A context in every member's ids.
 #[derive(Clone, Debug, PartialEq)]

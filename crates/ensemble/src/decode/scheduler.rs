@@ -5,14 +5,16 @@ use std::ops::ControlFlow;
 
 use gac_inference::{Distribution, Extension, ModelError, SequenceId, Wanted};
 
-use crate::ensemble::Roles;
-use crate::own::top;
-use crate::prompt::prompts;
-use crate::sample::{Sample, State};
-use crate::together::{at_once, waves};
-use crate::{
-    BatchLimits, Decoding, Ensemble, EnsembleError, Gating, Generation, GenerationRequest, MemberId, Threshold,
-};
+use crate::decode::prompt::prompts;
+use crate::decode::sample::{Sample, State};
+use crate::devices::{at_once, waves};
+use crate::ensemble::{BatchLimits, Ensemble, Roles};
+use crate::error::EnsembleError;
+use crate::member::MemberId;
+use crate::request::{Generation, GenerationRequest};
+use crate::vote::gating::{Gating, Threshold};
+use crate::vote::member_view::top;
+use crate::vote::sampling::Decoding;
 
 impl Ensemble {
     /// Continues every request. `finished` gets each generation as it ends, with the index of its request; breaking

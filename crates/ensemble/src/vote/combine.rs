@@ -3,14 +3,18 @@
 use gac_inference::{Distribution, TokenId};
 use rayon::prelude::*;
 
-use crate::own::{log_sum_exp, peaks, prob, top_of, unmapped};
-use crate::peaks::Peaks;
-use crate::{MemberId, UnionId, UnionVocabulary, Weights};
+use super::member_view::{log_sum_exp, top, unmapped};
+use super::weights::Weights;
+
+use crate::member::MemberId;
+use crate::vocabulary::union::{UnionId, UnionVocabulary};
 
 /// More union tokens than this are not worth adding up one by one.
 const MANY: usize = 10_000;
 /// Union tokens whose sums make a task of their own worth while.
 const WORTH_A_TASK: usize = 4096;
+/// Below a bound by more than sums and f32 logits can be rounded.
+const BARELY: f64 = 0.999;
 
 /// The weighted average of the members' distributions over the union vocabulary (GaC, section 3.2, method `gac`):
 /// `q(u) = sum_m w_m * sum_{v -> u} p_m(v)`, in f64.
@@ -46,7 +50,7 @@ impl<'a> Fused<'a> {
         let mut q = 0.0;
         for (member, weight, distribution) in self.parts() {
             for &id in self.union.projection(member).ids(token) {
-                q += weight * prob(distribution, id);
+                q += weight * distribution.prob(id);
             }
         }
         q
@@ -66,13 +70,14 @@ impl<'a> Fused<'a> {
     /// The winner's q is at least L, the largest weighted probability of any id. A token whose ids, N at most over all
     /// members, all weigh less than L/N stays below L. So one pass over each member's logits finds the ids worth
     /// adding up; this is exact, and the same to the last bit as the largest entry of [`fill`](Self::fill).
+    ///
+    /// Of lists, what they do not tell counts as nothing.
     pub fn winner(&self) -> Option<(UnionId, f64)> {
-        let peaks: Vec<Option<Peaks<'_>>> = self.members.iter().map(|distribution| peaks(distribution)).collect();
         let mut floor = 0.0_f64;
         let mut most = 0;
         let mut tops = Vec::with_capacity(self.members.len());
-        for ((member, weight, distribution), peaks) in self.parts().zip(&peaks) {
-            let (id, p) = top_of(self.union, member, distribution, peaks.as_ref());
+        for (member, weight, distribution) in self.parts() {
+            let (id, p) = top(self.union, member, distribution);
             if p.is_nan() {
                 return None;
             }
@@ -83,26 +88,14 @@ impl<'a> Fused<'a> {
         if floor <= 0.0 {
             return None;
         }
-        if let Some(winner) = self.agreed(&tops, &peaks) {
+        if let Some(winner) = self.agreed(&tops) {
             return Some(winner);
         }
-        let floor = floor / most as f64;
+        let floor = BARELY * floor / most as f64;
         let mut worth: Vec<UnionId> = Vec::new();
-        for ((member, weight, distribution), peaks) in self.parts().zip(&peaks).filter(|((_, w, _), _)| *w > 0.0) {
+        for (member, weight, distribution) in self.parts().filter(|(_, weight, _)| *weight > 0.0) {
             let projection = self.union.projection(member);
-            match (distribution, peaks) {
-                (Distribution::Dense(dense), Some(peaks)) => {
-                    let cut = (floor / weight).ln() + dense.log_normalizer();
-                    // Below the cut by more than f32 can round it.
-                    let cut = (cut - 1e-3 - cut.abs() * 1e-6) as f32;
-                    worth.extend(peaks.at_least(cut).filter_map(|id| projection.key(TokenId(id as u32))));
-                }
-                (Distribution::TopK(top), _) => {
-                    let keys = top.entries.iter().filter(|(_, p)| weight * p >= floor * 0.999);
-                    worth.extend(keys.filter_map(|(id, _)| projection.key(*id)));
-                }
-                (Distribution::Dense(_), None) => {}
-            }
+            worth.extend(distribution.at_least(floor / weight).filter_map(|id| projection.key(id)));
         }
         if worth.len() > MANY {
             // Almost flat: the whole sum is cheaper.
@@ -123,12 +116,12 @@ impl<'a> Fused<'a> {
     /// `q(v) <= q(u)`; equality needs an id of every member as probable as its top, which is looked for in the first
     /// that has a vote. The few tokens with several ids in some member, whose sums this says nothing about (END,
     /// bytes), are added up one by one.
-    fn agreed(&self, tops: &[TokenId], peaks: &[Option<Peaks<'_>>]) -> Option<(UnionId, f64)> {
+    fn agreed(&self, tops: &[TokenId]) -> Option<(UnionId, f64)> {
         /// More than half by more than the sums can be rounded.
         const MAJORITY: f64 = 0.501;
         let mut token = None;
         let mut alone = false;
-        for (((member, weight, distribution), &top), peaks) in self.parts().zip(tops).zip(peaks) {
+        for ((member, weight, distribution), &top) in self.parts().zip(tops) {
             if weight <= 0.0 {
                 continue;
             }
@@ -137,10 +130,8 @@ impl<'a> Fused<'a> {
                 return None;
             }
             // A weight so small that it is lost in the sum decides nothing.
-            if let (Distribution::Dense(dense), Some(peaks), true) = (distribution, peaks, !alone && weight > 1e-6) {
-                let peak = dense.logits()[top.index()];
-                // As far below as f32 can round it.
-                alone = peaks.at_least(peak - 1e-3 - peak.abs() * 1e-6).nth(1).is_none();
+            if !alone && weight > 1e-6 {
+                alone = distribution.at_least(BARELY * distribution.prob(top)).nth(1).is_none();
             }
         }
         let token = token?;
@@ -154,36 +145,13 @@ impl<'a> Fused<'a> {
     pub fn fill(&self, q: &mut Vec<f64>) -> f64 {
         q.clear();
         q.resize(self.union.len(), 0.0);
-        if self.members.iter().all(|distribution| matches!(distribution, Distribution::Dense(_))) {
-            // The same sums in the same order, token by token.
-            let each = q.par_iter_mut().with_min_len(WORTH_A_TASK).enumerate();
-            each.for_each(|(token, q)| *q = self.prob(UnionId(token as u32)));
-            return self.unmapped();
-        }
-        for (member, weight, distribution) in self.parts() {
-            let projection = self.union.projection(member);
-            match distribution {
-                Distribution::Dense(dense) => {
-                    let normalizer = dense.log_normalizer();
-                    for (id, &logit) in (0..).map(TokenId).zip(dense.logits()) {
-                        if let Some(token) = projection.key(id) {
-                            q[token.index()] += weight * (f64::from(logit) - normalizer).exp();
-                        }
-                    }
-                }
-                Distribution::TopK(top) => {
-                    for &(id, p) in &top.entries {
-                        if let Some(token) = projection.key(id) {
-                            q[token.index()] += weight * p;
-                        }
-                    }
-                }
-            }
-        }
+        // Token by token: the same sums in the same order as everywhere.
+        let each = q.par_iter_mut().with_min_len(WORTH_A_TASK).enumerate();
+        each.for_each(|(token, q)| *q = self.prob(UnionId(token as u32)));
         self.unmapped()
     }
 
-    /// The mass that no union token gets: that of unused rows, and what top-k distributions do not list. q sums to one
+    /// The mass that no union token gets: that of unused rows, and what lists do not tell. q sums to one
     /// minus this.
     pub fn unmapped(&self) -> f64 {
         self.parts().map(|(member, weight, distribution)| weight * unmapped(self.union, member, distribution)).sum()
@@ -201,13 +169,13 @@ pub(crate) fn largest(entries: impl Iterator<Item = (UnionId, f64)>) -> Option<(
 #[cfg(test)]
 mod tests {
     use gac_inference::testkit::tokenizer;
-    use gac_inference::{DenseDistribution, Symbol, TextKind, TopKDistribution, Vocabulary};
+    use gac_inference::{Symbol, TextKind, Vocabulary};
 
     use super::*;
-    use crate::own::own_log_prob;
+    use crate::vote::member_view::own_log_prob;
 
     fn dense(probabilities: &[f64]) -> Distribution {
-        Distribution::Dense(DenseDistribution::new(probabilities.iter().map(|p| p.ln() as f32).collect()))
+        Distribution::dense(probabilities.iter().map(|p| p.ln() as f32).collect())
     }
 
     fn close(a: f64, b: f64) {
@@ -250,12 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn unused_rows_padding_and_the_rest_of_a_top_k_list_are_dropped_and_counted() {
+    fn unused_rows_padding_and_what_a_list_does_not_tell_are_dropped_and_counted() {
         let text = |bytes: &[u8]| Symbol::Text { bytes: bytes.into(), kind: TextKind::Piece };
         let a = Vocabulary::new(vec![text(b"x"), Symbol::Unused, text(b"y")], []);
         let union = UnionVocabulary::new(&[&a, &a]);
         let p = dense(&[0.2, 0.4, 0.1, 0.3]);
-        let q = Distribution::TopK(TopKDistribution { entries: vec![(TokenId(1), 0.5), (TokenId(2), 0.3)], rest: 0.2 });
+        let q = Distribution::listed(4, &[(TokenId(1), 0.5_f64.ln()), (TokenId(2), 0.3_f64.ln())]);
         let members = [&p, &q];
         let weights = Weights::uniform(2);
         let fused = Fused::new(&union, &weights, &members);
@@ -278,7 +246,7 @@ mod tests {
     fn logits_that_are_not_numbers_have_no_winner() {
         let a = tokenizer(&["x", "y"], &[]);
         let union = UnionVocabulary::new(&[a.vocabulary()]);
-        let nan = Distribution::Dense(DenseDistribution::new(vec![f32::NAN, f32::NAN]));
+        let nan = Distribution::dense(vec![f32::NAN, f32::NAN]);
         assert_eq!(Fused::new(&union, &Weights::uniform(1), &[&nan]).winner(), None);
     }
 
@@ -286,7 +254,7 @@ mod tests {
     fn a_probability_too_small_for_an_f64_still_has_a_logarithm() {
         let a = tokenizer(&["x", "y"], &[]);
         let union = UnionVocabulary::new(&[a.vocabulary(), a.vocabulary()]);
-        let p = Distribution::Dense(DenseDistribution::new(vec![2000.0, 0.0]));
+        let p = Distribution::dense(vec![2000.0, 0.0]);
         close(Fused::new(&union, &Weights::uniform(2), &[&p, &p]).log_prob(UnionId(1)), -2000.0);
     }
 }

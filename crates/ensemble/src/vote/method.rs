@@ -3,9 +3,13 @@
 use gac_inference::Distribution;
 use serde::{Deserialize, Serialize};
 
-use crate::combine::largest;
-use crate::own::{most_probable, own_prob, peaks, prob};
-use crate::{Fused, MemberId, Segmentation, UnionId, UnionVocabulary, Weights};
+use super::combine::{Fused, largest};
+use super::member_view::{most_probable, own_prob};
+use super::weights::Weights;
+
+use crate::member::MemberId;
+use crate::vocabulary::segmentation::Segmentation;
+use crate::vocabulary::union::{UnionId, UnionVocabulary};
 
 /// How the members' distributions become one over the union vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
@@ -195,7 +199,7 @@ impl<'a> Votes<'a> {
             return own_prob(self.union, member, distribution, token);
         }
         let first = segmentation.segment(token, member).ok().and_then(|ids| ids.first().copied());
-        first.map_or(0.0, |id| prob(distribution, id))
+        first.map_or(0.0, |id| distribution.prob(id))
     }
 
     fn unite(self, top_k: usize, also: Option<UnionId>, segmentation: &mut Segmentation) -> Combined<'a> {
@@ -222,20 +226,13 @@ impl<'a> Votes<'a> {
         let mut tokens: Vec<UnionId> = Vec::new();
         for (member, _, distribution) in self.parts() {
             let projection = self.union.projection(member);
+            // Logits that are not numbers leave nothing to choose from.
+            if distribution.top().1.is_nan() {
+                return Combined::Listed { entries: Vec::new(), others: 0.0 };
+            }
             // Where a token has several ids, each may be below the floor and their sum above it.
             let cut = floor / projection.most_ids().max(1) as f64;
-            match distribution {
-                Distribution::Dense(dense) => {
-                    let Some(peaks) = peaks(distribution) else { continue };
-                    if !dense.log_normalizer().is_finite() {
-                        return Combined::Listed { entries: Vec::new(), others: 0.0 };
-                    }
-                    let cut = (cut.ln() + dense.log_normalizer() - 1e-3) as f32;
-                    let ids = peaks.at_least(cut - cut.abs() * 1e-6);
-                    tokens.extend(ids.filter_map(|id| projection.key(gac_inference::TokenId(id as u32))));
-                }
-                Distribution::TopK(top) => tokens.extend(top.entries.iter().filter_map(|(id, _)| projection.key(*id))),
-            }
+            tokens.extend(distribution.at_least(0.999 * cut).filter_map(|id| projection.key(id)));
         }
         tokens.sort_unstable();
         tokens.dedup();
@@ -257,13 +254,13 @@ impl<'a> Votes<'a> {
 mod tests {
     use std::sync::Arc;
 
+    use gac_inference::Tokenizer;
     use gac_inference::testkit::tokenizer;
-    use gac_inference::{DenseDistribution, Tokenizer};
 
     use super::*;
 
     fn dense(probabilities: &[f64]) -> Distribution {
-        Distribution::Dense(DenseDistribution::new(probabilities.iter().map(|p| p.ln() as f32).collect()))
+        Distribution::dense(probabilities.iter().map(|p| p.ln() as f32).collect())
     }
 
     fn close(a: f64, b: f64) {
@@ -388,7 +385,7 @@ mod tests {
     #[test]
     fn logits_that_are_not_numbers_have_no_winner_in_any_method() {
         let mut pair = pair(tokenizer(&["x", "y"], &[]), tokenizer(&["y", "x"], &[]));
-        let nan = Distribution::Dense(DenseDistribution::new(vec![f32::NAN, f32::NAN]));
+        let nan = Distribution::dense(vec![f32::NAN, f32::NAN]);
         let fine = dense(&[0.5, 0.5]);
         for method in [Method::Gac, Method::UNITE, Method::GEOMETRIC] {
             pair.with(&[1.0, 1.0], [&fine, &nan], |votes, segmentation| {

@@ -2,13 +2,19 @@
 
 use gac_inference::{Distribution, TokenId};
 
-use crate::decode::{Decoder, Views};
-use crate::method::Votes;
-use crate::own::top;
-use crate::safe::splits_between;
-use crate::sample::State;
-use crate::sampling::unit;
-use crate::{Certainty, Decoding, Ensemble, EnsembleError, Finish, Gating, MemberId, Step, UnionId, trace};
+use crate::decode::sample::State;
+use crate::decode::scheduler::{Decoder, Views};
+use crate::decode::trace;
+use crate::ensemble::Ensemble;
+use crate::error::EnsembleError;
+use crate::member::MemberId;
+use crate::request::{Finish, Step};
+use crate::vocabulary::union::UnionId;
+use crate::vote::gating::{Certainty, Gating};
+use crate::vote::member_view::top;
+use crate::vote::method::Votes;
+use crate::vote::sampling::{Decoding, unit};
+use crate::vote::token_boundary::splits_between;
 
 /// More than this of all probability is a majority.
 const MAJORITY: f64 = 0.5;
@@ -299,12 +305,5 @@ impl Ensemble {
 /// All of `member`'s ids that have a union token, with their probabilities.
 fn all_ids(ensemble: &Ensemble, member: MemberId, distribution: &Distribution) -> Vec<(TokenId, f64)> {
     let projection = ensemble.union.projection(member);
-    let keyed = |id: &TokenId| projection.key(*id).is_some();
-    match distribution {
-        Distribution::Dense(dense) => {
-            let ids = (0..dense.logits().len() as u32).map(TokenId).filter(keyed);
-            ids.map(|id| (id, dense.log_prob(id).exp())).collect()
-        }
-        Distribution::TopK(top) => top.entries.iter().copied().filter(|(id, _)| keyed(id)).collect(),
-    }
+    distribution.known().filter(|(id, _)| projection.key(*id).is_some()).collect()
 }

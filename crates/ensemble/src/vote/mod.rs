@@ -1,0 +1,9 @@
+//! From the members' distributions to a decision.
+
+pub(crate) mod combine;
+pub(crate) mod gating;
+pub(crate) mod member_view;
+pub(crate) mod method;
+pub(crate) mod sampling;
+pub(crate) mod token_boundary;
+pub(crate) mod weights;
