@@ -56,6 +56,16 @@ impl<'a> Fused<'a> {
         q
     }
 
+    /// What q(u) may come to beyond [`prob`](Self::prob), where lists do not tell everything: the bound of DESIGN's "vote
+    /// on partial distributions".
+    pub fn beyond(&self, token: UnionId) -> f64 {
+        let beyond = |(member, weight, distribution): (MemberId, f64, &Distribution)| {
+            let ids = self.union.projection(member).ids(token);
+            weight * distribution.at_most(ids.iter().filter(|id| !distribution.knows(**id)).count())
+        };
+        self.parts().map(beyond).sum()
+    }
+
     /// log q(u), natural logarithm; exact also where q(u) is too small for an f64.
     pub fn log_prob(&self, token: UnionId) -> f64 {
         log_sum_exp(self.parts().flat_map(|(member, weight, distribution)| {

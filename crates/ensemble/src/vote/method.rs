@@ -36,7 +36,7 @@ pub enum Method {
 }
 
 /// Candidates per member for the sharpening of a vote without a majority.
-const SHARPENED: usize = 10;
+pub(crate) const SHARPENED: usize = 10;
 
 impl Method {
     /// `UniTE` with the paper's 10 tokens per member.
@@ -120,6 +120,14 @@ impl Combined<'_> {
         }
     }
 
+    /// What `token` may have beyond [`prob`](Self::prob): lists do not tell everything.
+    pub(crate) fn beyond(&self, token: UnionId) -> f64 {
+        match self {
+            Self::Average(fused) => fused.beyond(token),
+            Self::Listed { .. } => 0.0,
+        }
+    }
+
     /// All tokens that may be drawn, with their q. Those of which nothing is known but the floor never are.
     pub(crate) fn entries(&self) -> Vec<(UnionId, f64)> {
         match self {
@@ -135,7 +143,7 @@ impl Combined<'_> {
 
 impl<'a> Votes<'a> {
     /// `(member, weight, distribution)` of all members.
-    fn parts(&self) -> impl Iterator<Item = (MemberId, f64, &'a Distribution)> + use<'a> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (MemberId, f64, &'a Distribution)> + use<'a> {
         let members: &'a [&'a Distribution] = self.members;
         members.iter().zip(self.weights.get()).enumerate().map(|(m, (&d, &weight))| (MemberId(m), weight, d))
     }
@@ -175,7 +183,7 @@ impl<'a> Votes<'a> {
     }
 
     /// The union of each member's `k` most probable tokens, ascending.
-    fn candidates(&self, k: usize, also: Option<UnionId>) -> Vec<UnionId> {
+    pub(crate) fn candidates(&self, k: usize, also: Option<UnionId>) -> Vec<UnionId> {
         let mut tokens: Vec<UnionId> = also.into_iter().collect();
         for (member, _, distribution) in self.parts() {
             let projection = self.union.projection(member);
@@ -222,20 +230,26 @@ impl<'a> Votes<'a> {
         Combined::Listed { entries, others: 0.0 }
     }
 
-    fn geometric(self, floor: f64) -> Combined<'a> {
+    /// The tokens that some member may give more than `floor`, ascending.
+    pub(crate) fn above(&self, floor: f64) -> Vec<UnionId> {
         let mut tokens: Vec<UnionId> = Vec::new();
         for (member, _, distribution) in self.parts() {
             let projection = self.union.projection(member);
-            // Logits that are not numbers leave nothing to choose from.
-            if distribution.top().1.is_nan() {
-                return Combined::Listed { entries: Vec::new(), others: 0.0 };
-            }
             // Where a token has several ids, each may be below the floor and their sum above it.
             let cut = floor / projection.most_ids().max(1) as f64;
             tokens.extend(distribution.at_least(0.999 * cut).filter_map(|id| projection.key(id)));
         }
         tokens.sort_unstable();
         tokens.dedup();
+        tokens
+    }
+
+    fn geometric(self, floor: f64) -> Combined<'a> {
+        // Logits that are not numbers leave nothing to choose from.
+        if self.members.iter().any(|distribution| distribution.top().1.is_nan()) {
+            return Combined::Listed { entries: Vec::new(), others: 0.0 };
+        }
+        let tokens = self.above(floor);
         let value = |token: UnionId| {
             let logs = self.parts().map(|(m, weight, d)| weight * own_prob(self.union, m, d, token).max(floor).ln());
             logs.sum::<f64>().exp()

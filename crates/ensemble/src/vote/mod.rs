@@ -6,4 +6,5 @@ pub(crate) mod member_view;
 pub(crate) mod method;
 pub(crate) mod sampling;
 pub(crate) mod token_boundary;
+pub(crate) mod undecided;
 pub(crate) mod weights;

@@ -1,0 +1,524 @@
+//! Votes on lists: whether what the members have told decides, and what is to be asked where it does not.
+//!
+//! A member that runs on a server lists its most probable tokens. Of an unlisted token it is known that it has no more
+//! than the last of the list, and that all of them together have no more than the rest. So every union token has a least
+//! and a most that it can come to; the winner is *decided* when its least is above every other's most. Otherwise the
+//! members are asked for the exact probabilities of those that still contend, or for longer lists, and so on. What comes
+//! out is what full distributions give, to the last bit.
+//!
+//! | what | what is asked for |
+//! |---|---|
+//! | `gac`, most probable token | contenders, until bounds decide |
+//! | `unite` | the candidates' exact probabilities, once every list holds its `top_k` |
+//! | `geometric` | lists down to the floor, then the candidates' exact probabilities |
+//! | a gate by top probability or margin | a list whose first (two) are above all unlisted ones |
+//! | a gate by entropy; `gac` with sampling | everything |
+//! | verification (SAFE) | as `unite` over 10 tokens, beside its method, and the proposal's exact probability |
+
+use gac_inference::{Detail, Distribution, TokenId};
+
+use super::combine::largest;
+use super::gating::Certainty;
+use super::member_view::{most_probable, top};
+use super::method::{Method, SHARPENED, Votes};
+use super::sampling::Decoding;
+use crate::member::MemberId;
+use crate::vocabulary::segmentation::Segmentation;
+use crate::vocabulary::union::{UnionId, UnionVocabulary};
+
+/// More than sums of a few probabilities can be off by, relatively.
+const MARGIN: f64 = 1e-9;
+/// Most tokens of one member that are asked for one by one; where more contend, its list is made longer.
+const MOST_TOKENS: usize = 128;
+/// A list is made longer by this factor.
+const LONGER: usize = 4;
+/// The shortest list that is asked for.
+const SHORTEST: usize = 16;
+
+/// More that has to be known of one member's distribution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub(crate) member: MemberId,
+    pub(crate) need: Need,
+}
+
+/// What has to be known: [`Detail`], owned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    Tokens(Vec<TokenId>),
+    Top(usize),
+}
+
+impl Need {
+    pub(crate) fn detail(&self) -> Detail<'_> {
+        match self {
+            Self::Tokens(ids) => Detail::Tokens(ids),
+            Self::Top(count) => Detail::Top(*count),
+        }
+    }
+
+    /// A longer list than that of `distribution`.
+    fn longer(distribution: &Distribution) -> Self {
+        Self::Top((LONGER * distribution.known_count()).max(SHORTEST).min(distribution.rows()))
+    }
+
+    fn everything(distribution: &Distribution) -> Self {
+        Self::Top(distribution.rows())
+    }
+}
+
+/// What is missing to tell a lead's own next token, and its certainty.
+pub(crate) fn missing_of_lead(
+    union: &UnionVocabulary,
+    member: MemberId,
+    distribution: &Distribution,
+    certainty: Certainty,
+    decoding: Decoding,
+) -> Option<Need> {
+    if distribution.is_complete() {
+        return None;
+    }
+    match (certainty, decoding) {
+        (Certainty::Entropy, _) | (_, Decoding::Sampled(_)) => Some(Need::everything(distribution)),
+        (Certainty::TopProbability, _) => longer_for(union, member, distribution, 1),
+        (Certainty::Margin, _) => longer_for(union, member, distribution, 2),
+    }
+}
+
+/// A longer list where a member's `k` most probable tokens may not all be in the one that is there.
+fn longer_for(union: &UnionVocabulary, member: MemberId, distribution: &Distribution, k: usize) -> Option<Need> {
+    let known = most_probable(union, member, distribution, k);
+    // An unlisted one as probable as the last would come before it where its id is lower.
+    let holds = known.len() == k && known.last().is_none_or(|(_, p)| p.is_nan() || *p > distribution.ceiling());
+    (!holds && !distribution.is_complete()).then(|| Need::longer(distribution))
+}
+
+impl Votes<'_> {
+    /// What is to be asked before [`combine`](Votes::combine) gives what full distributions would: the winner, or with
+    /// sampling, what is drawn from. Nothing where that is decided. `also` is a token whose own probability is wanted.
+    ///
+    /// To be called again when that was answered, until nothing is missing.
+    pub(crate) fn missing(
+        &self,
+        method: Method,
+        decoding: Decoding,
+        also: Option<UnionId>,
+        segmentation: &mut Segmentation,
+    ) -> Vec<Missing> {
+        if self.members.iter().all(|distribution| distribution.is_complete()) {
+            return Vec::new();
+        }
+        match (method, decoding) {
+            (Method::Gac, Decoding::Greedy) => {
+                let mut missing = self.missing_of_average();
+                if missing.is_empty()
+                    && let Some(also) = also
+                {
+                    missing = self.missing_tokens(&[also]);
+                }
+                missing
+            }
+            (Method::Gac, Decoding::Sampled(_)) => self.everything(),
+            (Method::Unite { top_k }, _) => self.missing_of_candidates(top_k, also, segmentation),
+            (Method::Geometric { floor }, _) => self.missing_of_geometric(floor),
+        }
+    }
+
+    /// What is to be asked before `draft` can be verified, and voted on where it is refused.
+    pub(crate) fn missing_to_verify(
+        &self,
+        method: Method,
+        decoding: Decoding,
+        draft: UnionId,
+        segmentation: &mut Segmentation,
+    ) -> Vec<Missing> {
+        if self.members.iter().all(|distribution| distribution.is_complete()) {
+            return Vec::new();
+        }
+        let mut missing = self.missing(method, decoding, Some(draft), segmentation);
+        if missing.is_empty() {
+            missing = self.missing_of_candidates(SHARPENED, None, segmentation);
+        }
+        missing
+    }
+
+    /// The members with a vote of which not everything is known: `(member, weight, distribution)`.
+    fn open(&self) -> impl Iterator<Item = (MemberId, f64, &Distribution)> {
+        self.parts().filter(|(_, weight, distribution)| *weight > 0.0 && !distribution.is_complete())
+    }
+
+    fn everything(&self) -> Vec<Missing> {
+        self.open().map(|(member, _, d)| Missing { member, need: Need::everything(d) }).collect()
+    }
+
+    /// The ids of `tokens` whose probabilities are not known.
+    fn missing_tokens(&self, tokens: &[UnionId]) -> Vec<Missing> {
+        self.missing_ids(|member, distribution| {
+            let ids = tokens.iter().flat_map(|&token| self.union.projection(member).ids(token));
+            ids.copied().filter(|&id| !distribution.knows(id)).collect()
+        })
+    }
+
+    fn missing_ids(&self, mut ids: impl FnMut(MemberId, &Distribution) -> Vec<TokenId>) -> Vec<Missing> {
+        let mut missing = Vec::new();
+        for (member, _, distribution) in self.open() {
+            let mut ids = ids(member, distribution);
+            ids.sort_unstable();
+            ids.dedup();
+            let need = match ids.len() {
+                0 => continue,
+                1..=MOST_TOKENS => Need::Tokens(ids),
+                _ => Need::longer(distribution),
+            };
+            missing.push(Missing { member, need });
+        }
+        missing
+    }
+
+    /// What a token can have beyond what is known of it, of one member.
+    fn beyond(&self, member: MemberId, distribution: &Distribution, token: UnionId) -> f64 {
+        let ids = self.union.projection(member).ids(token);
+        distribution.at_most(ids.iter().filter(|id| !distribution.knows(**id)).count())
+    }
+
+    /// See the module: a token's least is the known part of its q, its most is that and what is beyond.
+    ///
+    /// Only tokens whose least is not below the best one's by more than a token that nobody lists can have are looked at,
+    /// and such a token has an id with at least its share of that.
+    fn missing_of_average(&self) -> Vec<Missing> {
+        // Of members without a vote, nothing matters.
+        let shares: Vec<(MemberId, f64, &Distribution)> = self
+            .open()
+            .map(|(member, weight, d)| (member, weight * d.at_most(self.union.projection(member).most_ids()), d))
+            .collect();
+        let unlisted = shares.iter().map(|(_, share, _)| share).sum::<f64>() * (1.0 + MARGIN);
+        let mut best = 0.0_f64;
+        for (member, _, distribution) in self.parts() {
+            let (id, p) = top(self.union, member, distribution);
+            if p.is_nan() {
+                return Vec::new();
+            }
+            let token = self.union.projection(member).key(id);
+            best = best.max(token.map_or(0.0, |token| self.known_part(token)));
+        }
+        if best <= unlisted {
+            let most = shares.iter().map(|(_, share, _)| *share).fold(0.0, f64::max);
+            let wide = shares.into_iter().filter(|(_, share, _)| 2.0 * share >= most);
+            return wide.map(|(member, _, d)| Missing { member, need: Need::longer(d) }).collect();
+        }
+        let ids: usize = self.parts().map(|(member, _, _)| self.union.projection(member).most_ids()).sum();
+        let floor = (1.0 - MARGIN) * (best - unlisted) / ids as f64;
+        let mut listed: Vec<UnionId> = Vec::new();
+        for (member, weight, distribution) in self.parts().filter(|(_, weight, _)| *weight > 0.0) {
+            let projection = self.union.projection(member);
+            listed.extend(distribution.at_least(floor / weight).filter_map(|id| projection.key(id)));
+        }
+        listed.sort_unstable();
+        listed.dedup();
+        let Some((winner, least)) = largest(listed.iter().map(|&token| (token, self.known_part(token)))) else {
+            return Vec::new();
+        };
+        let contends = |token: &UnionId| {
+            let beyond: f64 = self.open().map(|(member, weight, d)| weight * self.beyond(member, d, *token)).sum();
+            beyond > 0.0 && (self.known_part(*token) + beyond) * (1.0 + MARGIN) >= least
+        };
+        let mut contenders: Vec<UnionId> =
+            listed.into_iter().filter(|token| *token != winner && contends(token)).collect();
+        if contenders.is_empty() {
+            return Vec::new();
+        }
+        contenders.push(winner);
+        self.missing_tokens(&contenders)
+    }
+
+    /// The known part of q(u), added up as q(u) is.
+    fn known_part(&self, token: UnionId) -> f64 {
+        let mut q = 0.0;
+        for (member, weight, distribution) in self.parts() {
+            for &id in self.union.projection(member).ids(token) {
+                q += weight * distribution.prob(id);
+            }
+        }
+        q
+    }
+
+    /// What `UniTE` needs, and SAFE's sharpening: every member's `top_k`, and what each gives to all candidates.
+    fn missing_of_candidates(
+        &self,
+        top_k: usize,
+        also: Option<UnionId>,
+        segmentation: &mut Segmentation,
+    ) -> Vec<Missing> {
+        let short = self.parts().filter_map(|(member, _, distribution)| {
+            let need = longer_for(self.union, member, distribution, top_k)?;
+            Some(Missing { member, need })
+        });
+        let short: Vec<Missing> = short.collect();
+        if !short.is_empty() {
+            return short;
+        }
+        let candidates = self.candidates(top_k, also);
+        self.missing_ids(|member, distribution| {
+            let mut missing = Vec::new();
+            for &token in &candidates {
+                let ids = self.union.projection(member).ids(token);
+                let first = if ids.is_empty() { segmentation.segment(token, member).ok() } else { None };
+                let first = first.and_then(|ids| ids.first());
+                missing.extend(ids.iter().chain(first).copied().filter(|&id| !distribution.knows(id)));
+            }
+            missing
+        })
+    }
+
+    fn missing_of_geometric(&self, floor: f64) -> Vec<Missing> {
+        let above = self.parts().filter_map(|(member, _, distribution)| {
+            // A token all of whose ids are below this is at the floor.
+            let cut = floor / self.union.projection(member).most_ids().max(1) as f64;
+            let down_to_it = distribution.is_complete() || distribution.ceiling() < 0.99 * cut;
+            (!down_to_it).then(|| Missing { member, need: Need::longer(distribution) })
+        });
+        let above: Vec<Missing> = above.collect();
+        if !above.is_empty() {
+            return above;
+        }
+        self.missing_tokens(&self.above(floor))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gac_inference::testkit::{ScriptedModel, tokenizer};
+    use gac_inference::{Ask, Extension, LanguageModel, SequenceId, Tokenizer, Wanted};
+
+    use super::*;
+    use crate::vote::sampling::Sampling;
+    use crate::vote::weights::Weights;
+
+    /// Numbers that look random and are the same every time.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, n: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) as usize % n
+        }
+
+        fn unit(&mut self) -> f64 {
+            self.below(1 << 30) as f64 / f64::from(1 << 30)
+        }
+
+        /// A vocabulary with pieces in common with others, END ids and bytes twice.
+        fn tokenizer(&mut self) -> Tokenizer {
+            let letters = ["a", "b", "c", "d"];
+            let mut pieces: Vec<String> = letters.iter().map(ToString::to_string).collect();
+            for _ in 0..self.below(30) {
+                let piece: String = (0..2 + self.below(2)).map(|_| letters[self.below(4)]).collect();
+                if !pieces.contains(&piece) {
+                    pieces.push(piece);
+                }
+            }
+            let ends = &["<e1>", "<e2>", "<e3>"][..1 + self.below(3)];
+            pieces.extend(ends.iter().map(ToString::to_string));
+            for last in (1..pieces.len()).rev() {
+                pieces.swap(last, self.below(last + 1));
+            }
+            tokenizer(&pieces.iter().map(String::as_str).collect::<Vec<_>>(), ends)
+        }
+
+        /// Flat, with ties, or sure.
+        fn probabilities(&mut self, rows: usize) -> Vec<(TokenId, f64)> {
+            let kind = self.below(4);
+            let raw: Vec<f64> = (0..rows)
+                .map(|_| match kind {
+                    0 => 1.0 + self.unit() * 0.01,
+                    1 => [1.0, 2.0, 4.0][self.below(3)],
+                    2 => (8.0 * self.unit()).exp(),
+                    _ => (40.0 * self.unit()).exp(),
+                })
+                .collect();
+            let sum: f64 = raw.iter().sum();
+            (0..).map(TokenId).zip(raw.into_iter().map(|p| p / sum)).collect()
+        }
+    }
+
+    struct Member {
+        model: ScriptedModel,
+        sequence: SequenceId,
+        view: Distribution,
+    }
+
+    impl Member {
+        fn new(mut model: ScriptedModel) -> Self {
+            let sequence = model.open(&[]).unwrap();
+            let batch = [Extension { sequence, tokens: &[TokenId(0)], wanted: Wanted::Last }];
+            let view = model.extend(&batch).unwrap().remove(0).remove(0);
+            Self { model, sequence, view }
+        }
+    }
+
+    /// What is asked, by kind.
+    #[derive(Default, Debug)]
+    struct Asked {
+        votes: usize,
+        undecided: usize,
+        tokens: usize,
+        lists: usize,
+    }
+
+    impl Asked {
+        fn answer(&mut self, members: &mut [Member], missing: Vec<Missing>) {
+            for Missing { member, need } in missing {
+                let Member { model, sequence, view } = &mut members[member.0];
+                let before = view.known_count();
+                let detail = need.detail();
+                let answer = model.ask(&[Ask { sequence: *sequence, length: 1, detail }]).unwrap();
+                view.learn(detail, &answer[0]);
+                assert!(view.known_count() > before, "{need:?} was known");
+                match need {
+                    Need::Tokens(_) => self.tokens += 1,
+                    Need::Top(_) => self.lists += 1,
+                }
+            }
+        }
+    }
+
+    /// Random members that list `listed(rows)` tokens each, and the same with full distributions; `vote` until nothing
+    /// is missing, then `same`.
+    fn vote(
+        rounds: usize,
+        listed: impl Fn(&mut Random, usize) -> usize,
+        missing: impl Fn(Votes<'_>, &mut Segmentation) -> Vec<Missing>,
+        same: impl Fn(Votes<'_>, Votes<'_>, &mut Segmentation),
+    ) -> Asked {
+        let mut random = Random(5);
+        let mut asked = Asked::default();
+        for _ in 0..rounds {
+            let tokenizers: Vec<Arc<Tokenizer>> =
+                (0..1 + random.below(3)).map(|_| Arc::new(random.tokenizer())).collect();
+            let vocabularies: Vec<_> = tokenizers.iter().map(|tokenizer| tokenizer.vocabulary()).collect();
+            let union = Arc::new(UnionVocabulary::new(&vocabularies));
+            let mut segmentation = Segmentation::new(Arc::clone(&union), &tokenizers);
+            let mut full = Vec::new();
+            let mut lists: Vec<Member> = tokenizers
+                .iter()
+                .map(|tokenizer| {
+                    let rows = tokenizer.vocabulary().len();
+                    let p = random.probabilities(rows);
+                    let script = |p: Vec<(TokenId, f64)>| ScriptedModel::new(rows, move |_| p.clone());
+                    full.push(Member::new(script(p.clone())));
+                    Member::new(script(p).listing(listed(&mut random, rows)))
+                })
+                .collect();
+            let raw: Vec<f64> = tokenizers.iter().map(|_| [0.0, 0.2, 1.0, random.unit()][random.below(4)]).collect();
+            let weights = Weights::given(&raw).unwrap_or_else(|_| Weights::uniform(raw.len()));
+            asked.votes += 1;
+            for round in 0.. {
+                let views: Vec<&Distribution> = lists.iter().map(|member| &member.view).collect();
+                let votes = Votes { union: &union, weights: &weights, members: &views };
+                let missing = missing(votes, &mut segmentation);
+                if missing.is_empty() {
+                    let all: Vec<&Distribution> = full.iter().map(|member| &member.view).collect();
+                    same(votes, Votes { members: &all, ..votes }, &mut segmentation);
+                    break;
+                }
+                asked.undecided += usize::from(round == 0);
+                asked.answer(&mut lists, missing);
+            }
+        }
+        asked
+    }
+
+    fn any(random: &mut Random, rows: usize) -> usize {
+        1 + random.below(rows)
+    }
+
+    #[test]
+    fn the_winner_of_lists_is_that_of_full_distributions() {
+        let missing = |votes: Votes<'_>, s: &mut Segmentation| votes.missing(Method::Gac, Decoding::Greedy, None, s);
+        let same = |lists: Votes<'_>, full: Votes<'_>, s: &mut Segmentation| {
+            let [lists, full] = [lists, full].map(|votes| votes.combine(Method::Gac, None, s));
+            let ((winner, least), (expected, q)) = (lists.winner().unwrap(), full.winner().unwrap());
+            assert_eq!(winner, expected);
+            let beyond = lists.beyond(winner);
+            assert!(least <= q && q <= least + beyond + 1e-12, "{q} is not from {least} to {beyond} more");
+        };
+        let asked = vote(20_000, any, missing, same);
+        println!("lists of any length: {asked:?}");
+        assert!(asked.undecided > 1000 && asked.undecided < 15_000, "{asked:?}");
+        for k in 1..6 {
+            println!("lists of {k}: {:?}", vote(2000, |_, rows| rows.min(k), missing, same));
+        }
+        let complete = vote(500, |_, rows| rows, missing, same);
+        assert_eq!((complete.tokens, complete.lists), (0, 0));
+    }
+
+    #[test]
+    fn a_tokens_own_probability_is_exact_where_it_is_wanted() {
+        let missing = |votes: Votes<'_>, s: &mut Segmentation| {
+            let last = UnionId(votes.union.len() as u32 - 1);
+            votes.missing(Method::Gac, Decoding::Greedy, Some(last), s)
+        };
+        vote(2000, any, missing, |lists, full, s| {
+            let last = UnionId(lists.union.len() as u32 - 1);
+            let [a, b] = [lists, full].map(|votes| votes.log_prob(Method::Gac, last, s));
+            assert_eq!(a.to_bits(), b.to_bits());
+        });
+    }
+
+    #[test]
+    fn other_methods_on_lists_give_the_same_bits_as_on_full_distributions() {
+        let sampled = Decoding::Sampled(Sampling::new(1.0, 1).unwrap());
+        for (method, decoding) in [
+            (Method::Unite { top_k: 3 }, Decoding::Greedy),
+            (Method::Unite { top_k: 30 }, sampled),
+            (Method::Geometric { floor: 1e-3 }, Decoding::Greedy),
+            (Method::Geometric { floor: 0.3 }, sampled),
+            (Method::Gac, sampled),
+        ] {
+            let missing = |votes: Votes<'_>, s: &mut Segmentation| votes.missing(method, decoding, None, s);
+            let asked = vote(2000, any, missing, |lists, full, s| {
+                let [a, b] = [lists, full].map(|votes| votes.combine(method, None, s));
+                assert_eq!(a.winner(), b.winner(), "{method:?}");
+                assert_eq!(a.entries(), b.entries(), "{method:?}");
+            });
+            println!("{method:?}, {decoding:?}: {asked:?}");
+        }
+    }
+
+    #[test]
+    fn a_draft_is_verified_by_lists_as_by_full_distributions() {
+        let draft = |votes: &Votes<'_>| UnionId((votes.union.len() / 2) as u32);
+        let missing = |votes: Votes<'_>, s: &mut Segmentation| {
+            votes.missing_to_verify(Method::Gac, Decoding::Greedy, draft(&votes), s)
+        };
+        vote(2000, any, missing, |lists, full, s| {
+            let [a, b] = [lists, full].map(|votes| votes.combine(Method::Gac, None, s));
+            assert_eq!(a.prob(draft(&lists)).to_bits(), b.prob(draft(&full)).to_bits());
+            assert_eq!(a.winner().unwrap().0, b.winner().unwrap().0);
+            assert_eq!(lists.sharpen(s), full.sharpen(s));
+            for member in (0..lists.members.len()).filter(|&m| lists.weights.get()[m] > 0.0) {
+                let [a, b] = [lists, full].map(|votes| top(votes.union, MemberId(member), votes.members[member]));
+                assert_eq!(a, b);
+            }
+        });
+    }
+
+    #[test]
+    fn a_leads_token_and_certainty_on_lists_are_those_of_full_distributions() {
+        for certainty in [Certainty::TopProbability, Certainty::Margin, Certainty::Entropy] {
+            let missing = |votes: Votes<'_>, _: &mut Segmentation| {
+                let need = missing_of_lead(votes.union, MemberId(0), votes.members[0], certainty, Decoding::Greedy);
+                need.map(|need| Missing { member: MemberId(0), need }).into_iter().collect()
+            };
+            let asked = vote(2000, any, missing, |lists, full, _| {
+                let [a, b] = [lists, full].map(|votes| (votes.union, MemberId(0), votes.members[0]));
+                assert_eq!(top(a.0, a.1, a.2), top(b.0, b.1, b.2));
+                let difference = certainty.of(a.0, a.1, a.2) - certainty.of(b.0, b.1, b.2);
+                assert!(difference.abs() < 1e-9, "{certainty:?}: {difference}");
+            });
+            println!("{certainty:?}: {asked:?}");
+        }
+    }
+}
