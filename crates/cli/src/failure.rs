@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::Path;
 
-use gac_ensemble::EnsembleError;
+use gac_ensemble::{EnsembleError, RequestError};
 use gac_harness::compare::CompareError;
 use gac_harness::recipe::{PlanError, RecipeError};
 use gac_harness::report::MixedProtocols;
@@ -82,6 +82,15 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
     }
     ask!(RecipeError, PlanError, RunError, FolderError, TaskError, DataError, OpenError);
     ask!(ManifestError, ReadError, StoredRunError, CompareError, MixedProtocols);
-    ask!(EngineError, CheckpointError, TokenizerLoadError, ChatError, EnsembleError, SweepError, SweepFileError);
+    ask!(
+        EngineError,
+        CheckpointError,
+        TokenizerLoadError,
+        ChatError,
+        EnsembleError,
+        RequestError,
+        SweepError,
+        SweepFileError
+    );
     None
 }

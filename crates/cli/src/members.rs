@@ -1,6 +1,8 @@
 //! Flags to members, for the commands that need no tasks.
 
-use gac_ensemble::{BatchLimits, Ensemble};
+use std::sync::Arc;
+
+use gac_ensemble::{BatchLimits, Scheduler, Settings};
 use gac_harness::ModelStore;
 use gac_harness::recipe::{DEFAULT_BATCH_SIZE, Dtype, Overrides, Systems};
 use gac_inference::{EngineOptions, Quantization, WeightType};
@@ -10,19 +12,20 @@ use crate::commands::eval::recipe;
 use crate::compute::Compute;
 use crate::failure::Failure;
 
-/// The ensemble that flags name, checked by the same rules as a recipe's.
-pub(crate) fn ensemble(system: &SystemArgs, compute: &Compute) -> Result<Ensemble, Failure> {
+/// The ensemble that flags name, checked by the same rules as a recipe's: its models, and the settings to use them with.
+pub(crate) fn ensemble(system: &SystemArgs, compute: &Compute) -> Result<(Scheduler, Arc<Settings>), Failure> {
     let overrides = Overrides { dtype: compute.dtype(), ..Overrides::default() };
     let Systems { models, systems } = Systems::resolve(&recipe(system), &overrides)?;
     let mut store = ModelStore::new(models, compute.device.clone(), batch_limits(compute).max_samples)
         .with_max_memory(compute.max_memory);
     let system = systems.first().ok_or_else(|| anyhow::anyhow!("no `--model` was given"))?;
-    Ok(store.ensemble(system)?)
+    let settings = store.settings(system)?;
+    Ok((store.into_scheduler(), settings))
 }
 
 /// How many samples flags allow in flight.
 pub(crate) fn batch_limits(compute: &Compute) -> BatchLimits {
-    BatchLimits { max_samples: compute.batch_size().unwrap_or(DEFAULT_BATCH_SIZE) }
+    BatchLimits::batch(compute.batch_size().unwrap_or(DEFAULT_BATCH_SIZE))
 }
 
 /// How an engine is set up by flags.

@@ -2,9 +2,6 @@
 
 use gac_inference::{ChatError, ChatMessage, ChatTemplate, Role, UnixTime};
 
-use crate::ensemble::Ensemble;
-use crate::error::EnsembleError;
-
 /// How the members of an ensemble write a chat down.
 ///
 /// A request's prompt is the user's last message, after the request's earlier turns. Begin-of-text is there once,
@@ -22,26 +19,15 @@ impl Chat {
         Self { templates, now }
     }
 
+    /// Number of templates: one per member.
+    pub(crate) fn members(&self) -> usize {
+        self.templates.len()
+    }
+
     /// The text that `member` reads.
     pub(crate) fn text(&self, member: usize, turns: &[ChatMessage], prompt: &str) -> Result<String, ChatError> {
         let last = ChatMessage { role: Role::User, content: prompt.to_owned() };
         let messages: Vec<ChatMessage> = turns.iter().cloned().chain([last]).collect();
         self.templates[member].render(&messages, self.now)
-    }
-}
-
-impl Ensemble {
-    /// Makes every prompt and context of the requests to come a chat, or no longer.
-    ///
-    /// # Errors
-    /// When there is not one template per member.
-    pub fn set_chat(&mut self, chat: Option<Chat>) -> Result<(), EnsembleError> {
-        if let Some(chat) = &chat
-            && chat.templates.len() != self.members.len()
-        {
-            return Err(EnsembleError::TemplateCount { templates: chat.templates.len(), members: self.members.len() });
-        }
-        self.chat = chat;
-        Ok(())
     }
 }

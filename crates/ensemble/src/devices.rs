@@ -1,9 +1,7 @@
 //! Members on different devices compute at the same time.
 
-use gac_inference::{LanguageModel, ModelError};
+use gac_inference::LanguageModel;
 
-use crate::ensemble::Ensemble;
-use crate::error::EnsembleError;
 use crate::member::Member;
 
 /// Splits `asked`, places of members, into waves: the members of a wave have no device in common.
@@ -53,32 +51,6 @@ pub(crate) fn at_once<J: Send, T: Send>(
         }
         results
     })
-}
-
-impl Ensemble {
-    /// Does `work` with each job on the model of its member, those without a common device at the same time; results
-    /// in the order of `jobs`, whose members ascend.
-    ///
-    /// # Errors
-    /// When a member fails, the first in order of those that failed together; members of later waves are then not
-    /// asked.
-    pub(crate) fn on_members<J: Send, T: Send>(
-        &mut self,
-        jobs: Vec<(usize, J)>,
-        work: impl Fn(&mut dyn LanguageModel, J) -> Result<T, ModelError> + Sync,
-    ) -> Result<Vec<T>, EnsembleError> {
-        let asked: Vec<usize> = jobs.iter().map(|(member, _)| *member).collect();
-        let mut jobs: Vec<Option<J>> = jobs.into_iter().map(|(_, job)| Some(job)).collect();
-        let mut results: Vec<Option<T>> = jobs.iter().map(|_| None).collect();
-        for wave in waves(&self.members, &asked) {
-            let places: Vec<usize> = (0..asked.len()).filter(|&at| wave.contains(&asked[at])).collect();
-            let of_wave = places.iter().filter_map(|&at| Some((asked[at], jobs[at].take()?))).collect();
-            for (at, result) in places.into_iter().zip(at_once(&mut self.members, of_wave, &work)) {
-                results[at] = Some(result.map_err(|source| self.failed(asked[at], source))?);
-            }
-        }
-        Ok(results.into_iter().flatten().collect())
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Why an ensemble could not be made, or could not go on.
+//! Why an ensemble could not be made, a request not be served, or a member not go on.
 
 use gac_inference::{ChatError, ModelError, TokenizerError};
 
@@ -6,7 +6,7 @@ use crate::vote::gating::ThresholdError;
 use crate::vote::method::MethodError;
 use crate::vote::weights::WeightsError;
 
-/// An ensemble could not be made, or could not serve a request.
+/// An ensemble or its settings could not be made, or nothing goes on.
 #[derive(Debug, thiserror::Error)]
 pub enum EnsembleError {
     /// There is nobody to ask.
@@ -24,6 +24,9 @@ pub enum EnsembleError {
     /// Thresholds are swept, but nobody gates.
     #[error("a sweep over thresholds needs a gate: with a vote at every step there is no threshold")]
     SweepWithoutGate,
+    /// Thresholds are swept, but there are none.
+    #[error("a sweep over no thresholds: there has to be at least one")]
+    NoThresholds,
     /// The gate is none of the members.
     #[error("the gate is member {gate}, but there are only {members} members, counted from 0")]
     UnknownGate {
@@ -31,6 +34,109 @@ pub enum EnsembleError {
         gate: usize,
         /// Number of members.
         members: usize,
+    },
+    /// A member is none of the loaded models.
+    #[error("there is no model {model}: {loaded} are loaded, counted from 0")]
+    UnknownModel {
+        /// The model's place.
+        model: usize,
+        /// Number of models.
+        loaded: usize,
+    },
+    /// Not one chat template per member.
+    #[error("{templates} chat templates for {members} members: there has to be one per member")]
+    TemplateCount {
+        /// Number of templates.
+        templates: usize,
+        /// Number of members.
+        members: usize,
+    },
+    /// One of several requests cannot be served.
+    #[error("request {request} cannot be served")]
+    Request {
+        /// Index of the request.
+        request: usize,
+        /// Why.
+        #[source]
+        source: RequestError,
+    },
+    /// A member failed: nothing that it takes part in can go on.
+    #[error("member `{member}` failed")]
+    Model {
+        /// The member.
+        member: String,
+        /// Why.
+        #[source]
+        source: ModelError,
+    },
+}
+
+/// A request that cannot be served. Others go on without it.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// A member's tokenizer failed.
+    #[error("member `{member}` cannot encode it")]
+    Encode {
+        /// The member.
+        member: String,
+        /// Why.
+        #[source]
+        source: TokenizerError,
+    },
+    /// A member cannot write a chat down.
+    #[error("member `{member}` cannot write its chat down")]
+    Chat {
+        /// The member.
+        member: String,
+        /// Why.
+        #[source]
+        source: Box<ChatError>,
+    },
+    /// Earlier turns, and nobody who writes them down.
+    #[error("it has earlier turns, but the members use no chat templates")]
+    TurnsWithoutTemplates,
+    /// A prompt has no tokens, and the member has no symbol to begin with instead.
+    #[error("its prompt is empty, and member `{member}` has no begin or end symbol to start from")]
+    EmptyPrompt {
+        /// The member.
+        member: String,
+    },
+    /// There is nothing to score.
+    #[error("its continuation has no tokens of its own: it has to be a text")]
+    EmptyContinuation,
+    /// A continuation has a token that stands for nothing.
+    #[error("token {token} of member `{member}` in its continuation stands for no text or symbol")]
+    UnusedToken {
+        /// The member.
+        member: String,
+        /// The token id.
+        token: u32,
+    },
+    /// It leaves no room in a member's context.
+    #[error(
+        "it has {tokens} tokens for member `{member}`, with the fewest that can be added to it, but the member's context \
+         holds {context}"
+    )]
+    TooLong {
+        /// The member.
+        member: String,
+        /// Tokens it would have to hold.
+        tokens: usize,
+        /// Tokens its context holds.
+        context: usize,
+    },
+    /// It does not fit a member's cache, even alone.
+    #[error(
+        "it has {tokens} tokens for member `{member}`, but the member's KV cache holds {cache}, and they do not fit even \
+         alone"
+    )]
+    CacheTooSmall {
+        /// The member.
+        member: String,
+        /// Tokens it has to hold.
+        tokens: usize,
+        /// Tokens its cache holds.
+        cache: usize,
     },
     /// A member has no tokens for a text that another member emitted.
     #[error(
@@ -43,105 +149,15 @@ pub enum EnsembleError {
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// A member's tokenizer failed.
-    #[error("member `{member}` cannot encode request {request}")]
-    Encode {
-        /// The member.
-        member: String,
-        /// Index of the request.
-        request: usize,
-        /// Why.
-        #[source]
-        source: TokenizerError,
-    },
-    /// Not one chat template per member.
-    #[error("{templates} chat templates for {members} members: there has to be one per member")]
-    TemplateCount {
-        /// Number of templates.
-        templates: usize,
-        /// Number of members.
-        members: usize,
-    },
-    /// A member cannot write a chat down.
-    #[error("member `{member}` cannot write down the chat of request {request}")]
-    Chat {
-        /// The member.
-        member: String,
-        /// Index of the request.
-        request: usize,
-        /// Why.
-        #[source]
-        source: Box<ChatError>,
-    },
-    /// Earlier turns, and nobody who writes them down.
-    #[error("request {request} has earlier turns, but the members use no chat templates")]
-    TurnsWithoutTemplates {
-        /// Index of the request.
-        request: usize,
-    },
-    /// A prompt has no tokens, and the member has no symbol to begin with instead.
-    #[error("the prompt of request {request} is empty, and member `{member}` has no begin or end symbol to start from")]
-    EmptyPrompt {
-        /// The member.
-        member: String,
-        /// Index of the request.
-        request: usize,
-    },
-    /// There is nothing to score.
-    #[error("the continuation of request {request} has no tokens of its own: it has to be a text")]
-    EmptyContinuation {
-        /// Index of the request.
-        request: usize,
-    },
-    /// A continuation has a token that stands for nothing.
-    #[error("token {token} of member `{member}` in the continuation of request {request} stands for no text or symbol")]
-    UnusedToken {
-        /// The member.
-        member: String,
-        /// Index of the request.
-        request: usize,
-        /// The token id.
-        token: u32,
-    },
-    /// A request leaves no room in a member's context.
-    #[error(
-        "request {request} has {tokens} tokens for member `{member}`, with the fewest that can be added to it, but its \
-         context holds {context}"
-    )]
-    TooLong {
-        /// The member.
-        member: String,
-        /// Index of the request.
-        request: usize,
-        /// Tokens it would have to hold.
-        tokens: usize,
-        /// Tokens its context holds.
-        context: usize,
-    },
-    /// A request does not fit a member's cache, even alone.
-    #[error(
-        "request {request} has {tokens} tokens for member `{member}`, but its KV cache holds {cache}, and they do not fit \
-         even alone"
-    )]
-    CacheTooSmall {
-        /// The member.
-        member: String,
-        /// Index of the request.
-        request: usize,
-        /// Tokens it has to hold.
-        tokens: usize,
-        /// Tokens its cache holds.
-        cache: usize,
-    },
     /// A member's distribution is unusable.
     #[error("member `{member}` gave no usable probabilities: its logits are not finite numbers, or all on unused rows")]
     NoProbabilities {
         /// The member.
         member: String,
     },
-    /// A member failed.
-    #[error("member `{member}` failed")]
-    Model {
+    /// A member does not take its tokens.
+    #[error("member `{member}` refuses its tokens")]
+    Refused {
         /// The member.
         member: String,
         /// Why.
@@ -151,32 +167,41 @@ pub enum EnsembleError {
 }
 
 impl EnsembleError {
-    /// The request that cannot be served, where it is one request's fault.
-    pub fn request(&self) -> Option<usize> {
+    /// What a user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Encode { request, .. }
-            | Self::Chat { request, .. }
-            | Self::TurnsWithoutTemplates { request }
-            | Self::EmptyPrompt { request, .. }
-            | Self::EmptyContinuation { request }
-            | Self::UnusedToken { request, .. }
-            | Self::TooLong { request, .. }
-            | Self::CacheTooSmall { request, .. } => Some(*request),
+            Self::Request { source, .. } => source.hint(),
             _ => None,
         }
     }
+}
 
+impl RequestError {
     /// What a user can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::TooLong { .. } => Some("shorten the prompt, or use a model with a longer context"),
             Self::Chat { source, .. } => source.hint(),
-            Self::TurnsWithoutTemplates { .. } => Some("apply the chat templates: `--apply-chat-template`"),
+            Self::TurnsWithoutTemplates => Some("apply the chat templates: `--apply-chat-template`"),
             Self::Unspellable { .. } => Some("use a model whose tokenizer can spell every byte"),
             Self::NoProbabilities { .. } => {
                 Some("are the weights damaged? NaN in one of them spoils every probability")
             }
             _ => None,
         }
+    }
+}
+
+/// Why one of the things in flight cannot go on: by its own fault, or its member's.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    Request(RequestError),
+    /// With the member's place.
+    Model(usize, ModelError),
+}
+
+impl From<RequestError> for Trouble {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
     }
 }

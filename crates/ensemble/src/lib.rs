@@ -3,9 +3,11 @@
 //! Yu et al., "Breaking the Ceiling of the LLM Community by Treating Token Generation as a Classification for
 //! Ensembling", Findings of EMNLP 2024, arXiv 2406.12585.
 //!
-//! An [`Ensemble`] continues texts ([`Ensemble::generate`]) and scores them ([`Ensemble::log_likelihood`]). What it is
-//! made of can be used alone: the [`UnionVocabulary`] with each member's [`Projection`], the [`Segmentation`] of union
-//! tokens into a member's ids, and the combination of distributions ([`Fused`]).
+//! A [`Scheduler`] holds loaded models and serves requests with them: it continues texts and scores continuations. Each
+//! request travels with its [`Settings`]: which models are members of its [`Ensemble`], and how they come to one answer.
+//! [`generate`], [`sweep()`] and [`log_likelihood`] serve many requests from beginning to end. What an ensemble is made of
+//! can be used alone: the [`UnionVocabulary`] with each member's [`Projection`], the [`Segmentation`] of union tokens into
+//! a member's ids, and the combination of distributions ([`Fused`]).
 
 mod chat;
 mod decode;
@@ -13,19 +15,27 @@ mod devices;
 mod ensemble;
 mod error;
 mod member;
+mod reading;
 mod request;
+mod schedule;
 mod score;
+mod settings;
 mod vocabulary;
 mod vote;
 
 pub use chat::Chat;
-pub use ensemble::{BatchLimits, Ensemble};
-pub use error::EnsembleError;
-pub use member::{Member, MemberId};
+pub use ensemble::Ensemble;
+pub use error::{EnsembleError, RequestError};
+pub use member::{Member, MemberId, ModelId};
 pub use request::{
-    Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView, Overlong, PromptEncoding,
-    Step,
+    AnyRequest, Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView, Overlong,
+    PromptEncoding, RequestId, Step,
 };
+pub use schedule::batch::{generate, log_likelihood, sweep, sweep_log_likelihood};
+pub use schedule::event::SchedulerEvent;
+pub use schedule::limits::BatchLimits;
+pub use schedule::scheduler::Scheduler;
+pub use settings::Settings;
 pub use vocabulary::report::{EndId, MemberVocabulary, Overlap, VocabularyReport};
 pub use vocabulary::segmentation::{Segmentation, Unspellable};
 pub use vocabulary::union::{Projection, UnionId, UnionToken, UnionVocabulary};

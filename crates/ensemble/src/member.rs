@@ -1,4 +1,4 @@
-//! The language models that take part in an ensemble.
+//! The language models that take part in ensembles.
 
 use std::sync::Arc;
 
@@ -8,7 +8,12 @@ use gac_inference::{LanguageModel, Tokenizer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberId(pub usize);
 
-/// One language model taking part in an ensemble.
+/// The place of a loaded model among those of a [`Scheduler`](crate::Scheduler), from 0. The same model may be a member
+/// of several ensembles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModelId(pub usize);
+
+/// A loaded model with its tokenizer, ready to take part.
 pub struct Member {
     /// What it is called in results and errors.
     pub name: String,

@@ -10,7 +10,7 @@ pub struct GenerationRequest {
     /// The prompt, as text: every member encodes it with its own tokenizer.
     pub prompt: String,
     /// Messages before the prompt, which is then the user's last one: a system message, shots as turns. Only where the
-    /// members use chat templates ([`Ensemble::set_chat`](crate::Ensemble::set_chat)).
+    /// members use chat templates ([`Settings::with_chat`](crate::Settings::with_chat)).
     pub turns: Vec<ChatMessage>,
     /// How members encode the prompt.
     pub encoding: PromptEncoding,
@@ -23,6 +23,31 @@ pub struct GenerationRequest {
     /// Whether to record every step.
     pub trace: bool,
 }
+
+/// Something to generate or to score.
+#[derive(Clone, Copy, Debug)]
+pub enum AnyRequest<'a> {
+    /// A text to continue.
+    Generation(&'a GenerationRequest),
+    /// A continuation to score.
+    LogLikelihood(&'a LogLikelihoodRequest),
+}
+
+impl<'a> From<&'a GenerationRequest> for AnyRequest<'a> {
+    fn from(request: &'a GenerationRequest) -> Self {
+        Self::Generation(request)
+    }
+}
+
+impl<'a> From<&'a LogLikelihoodRequest> for AnyRequest<'a> {
+    fn from(request: &'a LogLikelihoodRequest) -> Self {
+        Self::LogLikelihood(request)
+    }
+}
+
+/// A handle on a request, given by the [`Scheduler`](crate::Scheduler) that it was submitted to. Never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub(crate) u64);
 
 /// How a prompt becomes ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -98,6 +123,11 @@ pub struct Step {
     pub ensembled: bool,
     /// The winner's fused probability where members voted, else its probability under the deciding member.
     pub probability: f64,
+    /// How much more it may be, where members list their most probable tokens and the vote was decided by that; 0 with
+    /// full distributions.
+    pub beyond: f64,
+    /// How often members were asked for more than they had listed.
+    pub asks: usize,
     /// How sure the gate was, where there is one (see [`Certainty`](crate::Certainty)).
     pub certainty: Option<f64>,
     /// The gate's own token, where there is a gate: another one was emitted where the ensemble overruled it.
@@ -113,7 +143,7 @@ pub struct MemberView {
     pub top: Vec<(UnionToken, f64)>,
     /// Its part of the members' weighted probability of the token that was emitted, 0 to 1; 1 where it decided alone.
     pub share: f64,
-    /// Its probability that no union token gets: unused rows, and what a top-k distribution does not list.
+    /// Its probability that no union token gets: unused rows, and what a list does not tell.
     pub unmapped: f64,
 }
 

@@ -3,11 +3,10 @@
 
 mod common;
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use common::{Bench, Script, request, scoring};
-use gac_ensemble::{BatchLimits, Chat, EnsembleError, GenerationRequest, LogLikelihoodRequest};
+use gac_ensemble::{Chat, EnsembleError, GenerationRequest, LogLikelihoodRequest, RequestError};
 use gac_inference::testkit::{LongestMatch, tokenizer};
 use gac_inference::{
     ChatMessage, ChatTemplate, ModelSource, Role, TextEncoder, TokenId, Tokenizer, TokenizerError, UnixTime,
@@ -30,7 +29,7 @@ fn chatting() -> Bench {
         template("{% for m in messages %}[{{ m.content }}]{% endfor %}"),
         template("{% for m in messages %}{{ m.role[0] | replace('u', 'q') }}:{{ m.content }}\n{% endfor %}a:"),
     ];
-    bench.ensemble.set_chat(Some(Chat::new(templates, UnixTime(0)))).unwrap();
+    bench.set(|settings| settings.with_chat(Arc::new(Chat::new(templates, UnixTime(0)))));
     bench
 }
 
@@ -54,7 +53,10 @@ fn each_member_reads_its_own_template() {
     assert_eq!(read(&bench, 1), "s:s\nq:x\na:!\nq:q\na:");
     let mut plain = Bench::every_step(&[script()]);
     let error = plain.try_generate(&[request("q", 1), GenerationRequest { turns, ..request("q", 1) }], 1).unwrap_err();
-    assert!(matches!(error, EnsembleError::TurnsWithoutTemplates { request: 1 }), "{error:?}");
+    assert!(
+        matches!(error, EnsembleError::Request { request: 1, source: RequestError::TurnsWithoutTemplates }),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -66,19 +68,18 @@ fn a_choice_follows_where_the_answer_begins() {
     assert_eq!(score[0].tokens.len(), 1, "all that the templates write is context");
     assert!(score[0].greedy && !score[1].greedy, "{score:?}");
     assert_eq!(read(&bench, 1), "s:s\nq:q\na:".replacen('s', "q", 1));
-    let error = Bench::every_step(&[script()]).ensemble.log_likelihood(
-        &[scoring("q", "x"), choice("x")],
-        BatchLimits { max_samples: 1 },
-        &mut |_, _| ControlFlow::Continue(()),
+    let error = Bench::every_step(&[script()]).try_score(&[scoring("q", "x"), choice("x")], 1);
+    assert!(
+        matches!(error, Err(EnsembleError::Request { request: 1, source: RequestError::TurnsWithoutTemplates })),
+        "{error:?}"
     );
-    assert!(matches!(error, Err(EnsembleError::TurnsWithoutTemplates { request: 1 })), "{error:?}");
 }
 
 #[test]
 fn white_space_that_all_templates_end_with_is_scored_with_the_answer() {
     let mut bench = Bench::every_step(&[script(), script()]);
     let both = ["[{{ messages[0].content ~ ']\\n' }}", "{{ messages[0].content ~ 'a:\\n' }}"].map(template).into();
-    bench.ensemble.set_chat(Some(Chat::new(both, UnixTime(0)))).unwrap();
+    bench.set(|settings| settings.with_chat(Arc::new(Chat::new(both, UnixTime(0)))));
     assert_eq!(bench.score(&[scoring("q", "x")], 1)[0].tokens.len(), 2, "the line break and the answer");
     assert_eq!(read(&bench, 1), "\n");
 }
@@ -88,7 +89,7 @@ fn a_chat_without_begin_of_text_gets_the_tokenizers_and_one_with_it_no_second() 
     let read = |text| {
         let script = Script { tokenizer: Arc::new(beginning()), ..Script::new(beginning(), |_| Vec::new()) };
         let mut bench = Bench::every_step(&[script]);
-        bench.ensemble.set_chat(Some(Chat::new(vec![template(text)], UnixTime(0)))).unwrap();
+        bench.set(|settings| settings.with_chat(Arc::new(Chat::new(vec![template(text)], UnixTime(0)))));
         bench.generate(&[request("q", 1)], 1);
         bench.logs[0].lock().unwrap()[0][0].1.clone()
     };
@@ -123,10 +124,13 @@ fn beginning() -> Tokenizer {
 fn a_template_that_refuses_is_named_with_the_request() {
     let mut bench = Bench::every_step(&[script()]);
     let chat = Chat::new(vec![template("{{ raise_exception('no') }}")], UnixTime(0));
-    bench.ensemble.set_chat(Some(chat)).unwrap();
+    bench.set(|settings| settings.with_chat(Arc::new(chat)));
     let error = bench.try_generate(&[request("q", 1)], 1).unwrap_err();
-    assert!(matches!(&error, EnsembleError::Chat { request: 0, member, .. } if member == "m0"), "{error:?}");
-    let error = bench.ensemble.set_chat(Some(Chat::new(vec![], UnixTime(0)))).unwrap_err();
+    assert!(
+        matches!(&error, EnsembleError::Request { request: 0, source: RequestError::Chat { member, .. } } if member == "m0"),
+        "{error:?}"
+    );
+    let error = (*bench.settings).clone().with_chat(Arc::new(Chat::new(vec![], UnixTime(0)))).unwrap_err();
     assert!(matches!(error, EnsembleError::TemplateCount { templates: 0, members: 1 }));
 }
 

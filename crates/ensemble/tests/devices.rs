@@ -10,7 +10,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use common::{Bench, Random, Script, random_prompt, random_script, request, scoring};
-use gac_ensemble::{BatchLimits, Ensemble, EnsembleError, Gating, Member, Weighting, Weights};
+use gac_ensemble::{
+    BatchLimits, EnsembleError, Gating, Member, Scheduler, Settings, Weighting, Weights, log_likelihood,
+};
 use gac_inference::testkit::{ScriptedModel, tokenizer};
 use gac_inference::{DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId};
 
@@ -85,7 +87,7 @@ fn xs() -> Script {
 }
 
 /// Members on `devices` that say the same; member `m` does `before(m)` before each forward.
-fn ensemble<F>(devices: &[&str], before: impl Fn(usize) -> F) -> Ensemble
+fn ensemble<F>(devices: &[&str], before: impl Fn(usize) -> F) -> (Scheduler, Arc<Settings>)
 where
     F: FnMut() -> Result<(), ModelError> + Send + 'static,
 {
@@ -94,13 +96,15 @@ where
         let model = Box::new(Before { inner: script.model(), before: before(index) });
         Member { name: format!("m{index}"), model, tokenizer: script.tokenizer }
     });
-    Ensemble::new(members.collect(), Weights::uniform(devices.len()), Gating::EveryStep).unwrap()
+    let weights = Weights::uniform(devices.len());
+    let (scheduler, settings) = common::ensemble(members.collect(), weights, Gating::EveryStep).unwrap();
+    (scheduler, Arc::new(settings))
 }
 
-fn generate(ensemble: &mut Ensemble) -> Result<Vec<String>, EnsembleError> {
+fn generate((scheduler, settings): &mut (Scheduler, Arc<Settings>)) -> Result<Vec<String>, EnsembleError> {
     let mut texts = Vec::new();
     let requests = [request("q", 4), request("qq", 4)];
-    ensemble.generate(&requests, BatchLimits { max_samples: 2 }, &mut |_, generation| {
+    gac_ensemble::generate(scheduler, settings, &requests, BatchLimits::batch(2), &mut |_, generation| {
         texts.push(generation.text());
         ControlFlow::Continue(())
     })?;
@@ -123,8 +127,8 @@ fn members_on_different_devices_are_in_their_forwards_at_the_same_time() {
     // Scoring, where contexts are read before their continuations.
     let requests = [scoring("qxq", "xy"), scoring("qxq", "yx")];
     let mut sums = Vec::new();
-    let mut score = |ensemble: &mut Ensemble| {
-        ensemble.log_likelihood(&requests, BatchLimits { max_samples: 2 }, &mut |_, score| {
+    let mut score = |(scheduler, settings): &mut (Scheduler, Arc<Settings>)| {
+        log_likelihood(scheduler, settings, &requests, BatchLimits::batch(2), &mut |_, score| {
             sums.push(score.sum);
             ControlFlow::Continue(())
         })
@@ -134,7 +138,8 @@ fn members_on_different_devices_are_in_their_forwards_at_the_same_time() {
     assert!(held >= 6, "{held}");
 
     // And the perplexities that weights follow from.
-    ensemble.set_weighting(Weighting::PromptPerplexity { temperature: 1.0 }).unwrap();
+    let weighting = Weighting::PromptPerplexity { temperature: 1.0 };
+    ensemble.1 = Arc::new((*ensemble.1).clone().with_weighting(weighting).unwrap());
     score(&mut ensemble).unwrap();
     assert!(sums.iter().all(|sum| (sum - (0.6_f64 * 0.3).ln()).abs() < 1e-6), "{sums:?}");
     assert!(meeting.held() > 2 * held - 4);

@@ -260,9 +260,8 @@ fn all_samples_of_a_step_share_one_forward_per_member() {
 fn the_ensemble_tells_what_it_is_made_of() {
     let script = Script::says(tokenizer(&["q", "x"], &[]), &[]);
     let bench = Bench::gated(&[script.clone(), script], 0.5);
-    assert_eq!(bench.ensemble.names().collect::<Vec<_>>(), ["m0", "m1"]);
-    assert_eq!(bench.ensemble.union().len(), 2);
-    assert_eq!(bench.ensemble.gating(), common::gating(0, 0.5));
-    assert_eq!(bench.ensemble.weights(), &Weights::uniform(2));
-    assert_eq!(bench.ensemble.union().projection(MemberId(1)).rows(), 2);
+    assert_eq!(bench.ensemble().names().collect::<Vec<_>>(), ["m0", "m1"]);
+    assert_eq!(bench.ensemble().union().len(), 2);
+    assert_eq!(bench.settings.weights(), &Weights::uniform(2));
+    assert_eq!(bench.ensemble().union().projection(MemberId(1)).rows(), 2);
 }

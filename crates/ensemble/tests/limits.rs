@@ -5,10 +5,10 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::{Bench, Random, Script, random_prompt, random_script, request};
+use common::{Bench, Random, Script, ensemble, random_prompt, random_script, request};
 use gac_ensemble::{
-    BatchLimits, Ensemble, EnsembleError, Finish, Gating, GenerationRequest, Overlong, PromptEncoding, Weights,
-    WeightsError,
+    BatchLimits, EnsembleError, Finish, Gating, GenerationRequest, Member, ModelId, Overlong, PromptEncoding,
+    RequestError, Weights, WeightsError, generate,
 };
 use gac_inference::testkit::tokenizer;
 use gac_inference::{TokenId, Tokenizer};
@@ -68,12 +68,12 @@ fn a_sample_that_does_not_fit_even_alone_is_an_error() {
     let mut bench = Bench::every_step(&[script]);
     assert!(matches!(
         bench.try_generate(&[request("qq", 9)], 3),
-        Err(EnsembleError::CacheTooSmall { request: 0, tokens: 6, cache: 5, .. })
+        Err(EnsembleError::Request { request: 0, source: RequestError::CacheTooSmall { tokens: 6, cache: 5, .. } })
     ));
     let requests = [request("q", 1), request("qqqqqq", 1)];
     assert!(matches!(
         bench.try_generate(&requests, 3),
-        Err(EnsembleError::CacheTooSmall { request: 1, tokens: 6, cache: 5, .. })
+        Err(EnsembleError::Request { request: 1, source: RequestError::CacheTooSmall { tokens: 6, cache: 5, .. } })
     ));
 }
 
@@ -95,7 +95,10 @@ fn a_prompt_that_is_too_long_is_refused_before_any_work() {
     let scripts = [xs(), xs().with(|limits| limits.context = 4)];
     let mut bench = Bench::every_step(&scripts);
     let error = bench.try_generate(&[request("q", 5), request("qqqq", 5)], 2).unwrap_err();
-    let EnsembleError::TooLong { member, request: 1, tokens: 5, context: 4 } = &error else { panic!("{error:?}") };
+    let EnsembleError::Request { request: 1, source: RequestError::TooLong { member, tokens: 5, context: 4 } } = &error
+    else {
+        panic!("{error:?}")
+    };
     assert_eq!(member, "m1");
     assert!(bench.logs.iter().all(|log| log.lock().unwrap().is_empty()));
 }
@@ -124,7 +127,10 @@ fn an_empty_prompt_begins_with_the_end_symbol_or_is_refused() {
     assert_eq!(bench.text("", 2), "xx");
     assert_eq!(bench.logs[0].lock().unwrap()[0][0].1, [TokenId(1)]);
     let error = Bench::every_step(&[xs()]).try_generate(&[request("", 2)], 1).unwrap_err();
-    assert!(matches!(error, EnsembleError::EmptyPrompt { request: 0, .. }), "{error:?}");
+    assert!(
+        matches!(error, EnsembleError::Request { request: 0, source: RequestError::EmptyPrompt { .. } }),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -132,10 +138,12 @@ fn a_text_that_a_member_cannot_encode_or_spell_is_an_error_with_its_name() {
     let a = Script::says(tokenizer(&["q", "z"], &[]), &[("", &[("z", 0.99)])]);
     let mut bench = Bench::every_step(&[a, xs()]);
     let error = bench.try_generate(&[request("q", 2)], 1).unwrap_err();
-    let EnsembleError::Unspellable { member, bytes } = &error else { panic!("{error:?}") };
+    let EnsembleError::Request { request: 0, source: RequestError::Unspellable { member, bytes } } = &error else {
+        panic!("{error:?}")
+    };
     assert_eq!((member.as_str(), &bytes[..]), ("m1", &b"z"[..]));
     let error = bench.try_generate(&[request("q", 2), request("z", 2)], 1).unwrap_err();
-    assert!(matches!(error, EnsembleError::Encode { request: 1, .. }), "{error:?}");
+    assert!(matches!(error, EnsembleError::Request { request: 1, source: RequestError::Encode { .. } }), "{error:?}");
 }
 
 #[test]
@@ -159,7 +167,8 @@ fn no_sequence_stays_open_when_a_member_fails_or_the_caller_has_enough() {
     }
     let mut bench = Bench::every_step(&[xs(), xs()]);
     let mut count = 0;
-    let result = bench.ensemble.generate(&vec![request("q", 3); 5], BatchLimits { max_samples: 2 }, &mut |_, _| {
+    let (requests, limits) = (vec![request("q", 3); 5], BatchLimits::batch(2));
+    let result = generate(&mut bench.scheduler, &bench.settings, &requests, limits, &mut |_, _| {
         count += 1;
         ControlFlow::Break(())
     });
@@ -172,14 +181,20 @@ fn logits_that_are_not_numbers_are_an_error_with_the_members_name() {
     let nan = Script::new(tokenizer(&["q", "x"], &[]), |_| vec![(TokenId(0), f64::NAN)]);
     for scripts in [&[nan.clone()][..], &[xs(), nan.clone()], &[nan, xs()]] {
         let error = Bench::every_step(scripts).try_generate(&[request("q", 2)], 1).unwrap_err();
-        assert!(matches!(error, EnsembleError::NoProbabilities { .. }), "{error:?}");
+        assert!(
+            matches!(error, EnsembleError::Request { request: 0, source: RequestError::NoProbabilities { .. } }),
+            "{error:?}"
+        );
     }
 }
 
 #[test]
 fn settings_out_of_range_are_refused() {
-    let new =
-        |weights, gating| Ensemble::new(Bench::every_step(&[xs(), xs()]).ensemble.into_members(), weights, gating);
+    let member = || {
+        let script = xs();
+        Member { name: String::from("m"), model: Box::new(script.model()), tokenizer: script.tokenizer }
+    };
+    let new = |weights, gating| ensemble(vec![member(), member()], weights, gating);
     assert!(matches!(
         new(Weights::uniform(3), Gating::EveryStep),
         Err(EnsembleError::Weights(WeightsError::Count { weights: 3, members: 2 }))
@@ -188,10 +203,11 @@ fn settings_out_of_range_are_refused() {
         new(Weights::uniform(2), common::gating(2, 0.5)),
         Err(EnsembleError::UnknownGate { gate: 2, members: 2 })
     ));
-    assert!(matches!(Ensemble::new(vec![], Weights::uniform(1), Gating::EveryStep), Err(EnsembleError::NoMembers)));
-    let mut ensemble = new(Weights::uniform(2), Gating::EveryStep).unwrap();
-    assert!(ensemble.set_gating(common::gating(1, 0.5)).is_ok());
-    assert_eq!(ensemble.gating(), common::gating(1, 0.5));
+    assert!(matches!(ensemble(vec![], Weights::uniform(1), Gating::EveryStep), Err(EnsembleError::NoMembers)));
+    let (mut scheduler, settings) = new(Weights::uniform(2), Gating::EveryStep).unwrap();
+    assert!(matches!(scheduler.ensemble(&[ModelId(2)]), Err(EnsembleError::UnknownModel { model: 2, loaded: 2 })));
+    assert!(settings.clone().with_gating(common::gating(1, 0.5)).is_ok());
+    assert!(matches!(settings.with_thresholds(&[]), Err(EnsembleError::SweepWithoutGate)));
 }
 
 #[test]

@@ -6,7 +6,10 @@ mod common;
 use std::ops::ControlFlow;
 
 use common::{Bench, Random, Script, gating, random_prompt, random_script, scoring};
-use gac_ensemble::{BatchLimits, EnsembleError, Gating, LogLikelihood, LogLikelihoodRequest, Overlong, Weights};
+use gac_ensemble::{
+    BatchLimits, EnsembleError, Gating, LogLikelihood, LogLikelihoodRequest, Overlong, RequestError, Weights,
+    log_likelihood,
+};
 use gac_inference::testkit::tokenizer;
 use gac_inference::{Extension, LanguageModel, Symbol, TokenId, Wanted};
 
@@ -203,7 +206,7 @@ fn scores_equal_a_reference_from_scratch_in_any_batch_and_with_little_cache() {
         let scores = Bench::new(&scripts, weights.clone(), how).try_score(&requests, max_samples);
         // Merges over the border may leave the continuation without a token of its own.
         let scores = match scores {
-            Err(EnsembleError::EmptyContinuation { .. }) => continue,
+            Err(EnsembleError::Request { source: RequestError::EmptyContinuation, .. }) => continue,
             other => other.unwrap(),
         };
         for (request, score) in requests.iter().zip(scores) {
@@ -274,18 +277,29 @@ fn too_long_empty_and_impossible_requests() {
     // Four tokens are read; the last of the continuation is not.
     assert!(score(std::slice::from_ref(&short), scoring("qqq", "xx")).is_ok());
     let error = score(&[script(), short.clone()], scoring("qqqq", "xx")).unwrap_err();
-    assert!(matches!(&error, EnsembleError::TooLong { member, request: 1, tokens: 5, context: 4 } if member == "m1"));
+    assert!(
+        matches!(&error, EnsembleError::Request { request: 1, source: RequestError::TooLong { member, tokens: 5, context: 4 } } if member == "m1")
+    );
     let cut = LogLikelihoodRequest { overlong: Overlong::TruncateLeft, ..scoring("qqqq", "xx") };
     let scores = score(std::slice::from_ref(&short), cut).unwrap();
     assert!(scores[1].truncated && !scores[0].truncated);
     let cut = LogLikelihoodRequest { overlong: Overlong::TruncateLeft, ..scoring("qqqq", "xxxxxx") };
-    assert!(matches!(score(&[short], cut), Err(EnsembleError::TooLong { request: 1, .. })));
-    assert!(matches!(score(&[script()], scoring("q", "")), Err(EnsembleError::EmptyContinuation { request: 1 })));
-    assert!(matches!(score(&[script()], scoring("", "x")), Err(EnsembleError::EmptyPrompt { request: 1, .. })));
+    assert!(matches!(
+        score(&[short], cut),
+        Err(EnsembleError::Request { request: 1, source: RequestError::TooLong { .. } })
+    ));
+    assert!(matches!(
+        score(&[script()], scoring("q", "")),
+        Err(EnsembleError::Request { request: 1, source: RequestError::EmptyContinuation })
+    ));
+    assert!(matches!(
+        score(&[script()], scoring("", "x")),
+        Err(EnsembleError::Request { request: 1, source: RequestError::EmptyPrompt { .. } })
+    ));
     let small = script().with(|limits| limits.cache = 4);
     assert!(matches!(
         score(&[small], scoring("qqqq", "xx")),
-        Err(EnsembleError::CacheTooSmall { request: 1, tokens: 5, cache: 4, .. })
+        Err(EnsembleError::Request { request: 1, source: RequestError::CacheTooSmall { tokens: 5, cache: 4, .. } })
     ));
 }
 
@@ -300,7 +314,8 @@ fn no_sequence_stays_open_when_scoring_ends_early() {
     }
     let mut bench = Bench::every_step(&[script(), script()]);
     let mut seen: Vec<LogLikelihood> = Vec::new();
-    let result = bench.ensemble.log_likelihood(&requests, BatchLimits { max_samples: 9 }, &mut |_, score| {
+    let limits = BatchLimits::batch(9);
+    let result = log_likelihood(&mut bench.scheduler, &bench.settings, &requests, limits, &mut |_, score| {
         seen.push(score);
         ControlFlow::Break(())
     });

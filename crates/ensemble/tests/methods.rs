@@ -19,7 +19,7 @@ fn texts(generations: &[Generation]) -> Vec<String> {
 
 fn bench(scripts: &[Script], gating: Gating, method: Method) -> Bench {
     let mut bench = Bench::new(scripts, Weights::uniform(scripts.len()), gating);
-    bench.ensemble.set_method(method).unwrap();
+    bench.set(|settings| settings.with_method(method));
     bench
 }
 
@@ -134,7 +134,7 @@ fn draws_are_the_same_whatever_the_batch_and_follow_the_seed() {
     let requests: Vec<_> = (0..9).map(|_| request(&random_prompt(&mut random), 15)).collect();
     let run = |seed: u64, max_samples: usize, gating: Gating, reversed: bool| {
         let mut bench = bench(&scripts, gating, Method::Gac);
-        bench.ensemble.set_decoding(Decoding::Sampled(Sampling::new(1.0, seed).unwrap()));
+        bench.set(|settings| Ok(settings.with_decoding(Decoding::Sampled(Sampling::new(1.0, seed).unwrap()))));
         let mut requests = requests.clone();
         if reversed {
             requests.reverse();
@@ -161,7 +161,7 @@ fn drawn_tokens_come_as_often_as_the_fused_distribution_says() {
     let script = |p: &'static [(&'static str, f64)]| Script::says(tokenizer(&pieces, &[]), &[("", p)]);
     let scripts = [script(&[("x", 0.8), ("y", 0.1), ("z", 0.1)]), script(&[("x", 0.2), ("y", 0.7), ("z", 0.1)])];
     let mut bench = Bench::every_step(&scripts);
-    bench.ensemble.set_decoding(Decoding::Sampled(Sampling::new(1.0, 3).unwrap()));
+    bench.set(|settings| Ok(settings.with_decoding(Decoding::Sampled(Sampling::new(1.0, 3).unwrap()))));
     let text = bench.text("x", 2000);
     for (piece, expected) in [('x', 0.5), ('y', 0.4), ('z', 0.1)] {
         let share = text.chars().filter(|&c| c == piece).count() as f64 / 2000.0;
@@ -182,7 +182,7 @@ fn the_member_that_knows_the_prompt_has_the_say() {
     let scripts = [knows, knows_not];
     assert_eq!(Bench::every_step(&scripts).text("abab", 1), "d");
     let mut bench = Bench::every_step(&scripts);
-    bench.ensemble.set_weighting(Weighting::PromptPerplexity { temperature: 1.0 }).unwrap();
+    bench.set(|settings| settings.with_weighting(Weighting::PromptPerplexity { temperature: 1.0 }));
     let step = bench.generate(&[request("abab", 1)], 1).remove(0).steps.remove(0);
     assert_eq!(step.bytes, b"c");
     // Perplexities 1/0.8 and 1/0.1: weights 8/9 and 1/9. The second gives c a third of what is left of 0.9.
@@ -204,7 +204,7 @@ fn a_trace_says_who_wanted_what() {
     let step = bench.generate(&[request("q", 1)], 1).remove(0).steps.remove(0);
     assert_eq!((&step.bytes[..], step.ensembled), (&b"y"[..], true));
     assert!((step.certainty.unwrap() - 0.5).abs() < 1e-6);
-    assert_eq!(step.proposed, Some(bench.ensemble.union().token(gac_ensemble::UnionId(1)).clone()));
+    assert_eq!(step.proposed, Some(bench.ensemble().union().token(gac_ensemble::UnionId(1)).clone()));
     let [Some(first), Some(second)] = &step.views[..] else { panic!("{step:?}") };
     assert!((first.share - 0.25).abs() < 1e-6 && (second.share - 0.75).abs() < 1e-6, "0.3 and 0.9 of 1.2");
     let top: Vec<(String, f64)> = first.top.iter().map(|(token, p)| (format!("{token:?}"), *p)).collect();

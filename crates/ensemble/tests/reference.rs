@@ -240,7 +240,7 @@ fn generation_equals_the_slow_reference_on_random_ensembles() {
         });
         let max_samples = [1, 3, 7, 100][random.below(4)];
         let mut bench = Bench::new(&scripts, weights.clone(), how);
-        bench.ensemble.set_method(method).unwrap();
+        bench.set(|settings| settings.with_method(method));
         let generations = bench.generate(&requests, max_samples);
         for (request, generation) in requests.iter().zip(generations) {
             let expected = reference(&scripts, weights.get(), gate, method, request);

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use common::{Bench, Random, Script, gating, random_prompt, random_script, request, stopping};
 use gac_ensemble::{
     BatchLimits, Certainty, Decoding, EnsembleError, Finish, Gating, Generation, GenerationRequest, MemberId, Method,
-    Sampling, Threshold, Weighting, Weights,
+    Sampling, Threshold, Weighting, Weights, sweep,
 };
 use gac_inference::testkit::tokenizer;
 
@@ -21,14 +21,13 @@ fn swept(
 ) -> Vec<Vec<Generation>> {
     let thresholds: Vec<Threshold> = thresholds.iter().map(|&t| Threshold::new(t).unwrap()).collect();
     let mut all: Vec<Vec<Option<Generation>>> = requests.iter().map(|_| vec![None; thresholds.len()]).collect();
-    let limits = BatchLimits { max_samples };
-    bench
-        .ensemble
-        .sweep(requests, &thresholds, limits, &mut |request, threshold, generation| {
-            assert!(all[request][threshold].replace(generation).is_none(), "{request} at {threshold} finished twice");
-            ControlFlow::Continue(())
-        })
-        .unwrap();
+    let limits = BatchLimits::batch(max_samples);
+    let Bench { scheduler, settings, .. } = bench;
+    sweep(scheduler, settings, &thresholds, requests, limits, &mut |request, threshold, generation| {
+        assert!(all[request][threshold].replace(generation).is_none(), "{request} at {threshold} finished twice");
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     assert_eq!(bench.open_sequences(), 0, "sequences were left open");
     all.into_iter().map(|of| of.into_iter().map(Option::unwrap).collect()).collect()
 }
@@ -81,9 +80,9 @@ fn a_sweep_is_token_for_token_what_separate_runs_are() {
             let gating =
                 Gating::KeyTokens { gate: MemberId(gate), certainty, threshold: Threshold::new(threshold).unwrap() };
             let mut bench = Bench::new(&scripts, Weights::uniform(members), gating);
-            bench.ensemble.set_method(method).unwrap();
-            bench.ensemble.set_weighting(weighting).unwrap();
-            bench.ensemble.set_decoding(decoding);
+            bench.set(|settings| settings.with_method(method));
+            bench.set(|settings| settings.with_weighting(weighting));
+            bench.set(|settings| Ok(settings.with_decoding(decoding)));
             bench
         };
         let together = swept(&mut bench(0.5), &requests, &thresholds, [1, 3, 50][random.below(3)]);
@@ -150,7 +149,8 @@ fn a_sample_forks_only_where_the_vote_overrules_the_gate() {
 fn a_sweep_needs_a_gate_and_may_be_empty() {
     let requests = [request("q", 3)];
     let mut every = Bench::every_step(&alphabet(99));
-    let error = every.ensemble.sweep(&requests, &[], BatchLimits { max_samples: 1 }, &mut |_, _, _| unreachable!());
+    let limits = BatchLimits::batch(1);
+    let error = sweep(&mut every.scheduler, &every.settings, &[], &requests, limits, &mut |_, _, _| unreachable!());
     assert!(matches!(error, Err(EnsembleError::SweepWithoutGate)));
     let mut gated = Bench::gated(&alphabet(99), 0.5);
     assert!(swept(&mut gated, &requests, &[], 1)[0].is_empty());
@@ -161,16 +161,18 @@ fn no_sequence_stays_open_when_a_member_fails_in_a_sweep_or_the_caller_has_enoug
     let thresholds = [0.1, 0.5, 0.9, 1.0].map(|t| Threshold::new(t).unwrap());
     for fuse in 0..7 {
         let mut bench = Bench::with_fuse(&alphabet(2), Weights::uniform(2), gating(0, 0.5), fuse);
-        let limits = BatchLimits { max_samples: 2 };
-        let result =
-            bench.ensemble.sweep(&[request("q", 9)], &thresholds, limits, &mut |_, _, _| ControlFlow::Continue(()));
+        let (requests, limits) = ([request("q", 9)], BatchLimits::batch(2));
+        let Bench { scheduler, settings, .. } = &mut bench;
+        let mut go_on = |_, _, _| ControlFlow::Continue(());
+        let result = sweep(scheduler, settings, &thresholds, &requests, limits, &mut go_on);
         assert!(matches!(result, Err(EnsembleError::Model { .. })), "{result:?}");
         assert_eq!(bench.open_sequences(), 0);
     }
     let mut bench = Bench::gated(&alphabet(2), 0.5);
-    let limits = BatchLimits { max_samples: 9 };
+    let (requests, limits) = (vec![request("q", 5); 3], BatchLimits::batch(9));
     let mut count = 0;
-    let result = bench.ensemble.sweep(&vec![request("q", 5); 3], &thresholds, limits, &mut |_, _, _| {
+    let Bench { scheduler, settings, .. } = &mut bench;
+    let result = sweep(scheduler, settings, &thresholds, &requests, limits, &mut |_, _, _| {
         count += 1;
         ControlFlow::Break(())
     });

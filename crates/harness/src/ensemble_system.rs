@@ -1,24 +1,27 @@
 //! A single model or an ensemble as a [`System`].
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use gac_ensemble::{
-    BatchLimits, Ensemble, EnsembleError, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest,
+    BatchLimits, EnsembleError, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Scheduler,
+    Settings, generate, log_likelihood,
 };
 
 use crate::{System, SystemError};
 
-/// An [`Ensemble`] (of one member: a single model) with its batch limits.
+/// Loaded models, the settings by which some of them answer (one of them: a single model), and batch limits.
 pub struct EnsembleSystem<'a> {
     name: String,
-    ensemble: &'a mut Ensemble,
+    scheduler: &'a mut Scheduler,
+    settings: Arc<Settings>,
     limits: BatchLimits,
 }
 
 impl<'a> EnsembleSystem<'a> {
-    /// Gives `ensemble` a name in results.
-    pub fn new(name: String, ensemble: &'a mut Ensemble, limits: BatchLimits) -> Self {
-        Self { name, ensemble, limits }
+    /// Gives what answers by `settings` a name in results.
+    pub fn new(name: String, scheduler: &'a mut Scheduler, settings: Arc<Settings>, limits: BatchLimits) -> Self {
+        Self { name, scheduler, settings, limits }
     }
 
     fn failed(name: &str, error: EnsembleError) -> SystemError {
@@ -36,7 +39,8 @@ impl System for EnsembleSystem<'_> {
         requests: &[GenerationRequest],
         finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
-        self.ensemble.generate(requests, self.limits, finished).map_err(|error| Self::failed(&self.name, error))
+        let generated = generate(self.scheduler, &self.settings, requests, self.limits, finished);
+        generated.map_err(|error| Self::failed(&self.name, error))
     }
 
     fn log_likelihood(
@@ -44,6 +48,7 @@ impl System for EnsembleSystem<'_> {
         requests: &[LogLikelihoodRequest],
         finished: &mut dyn FnMut(usize, LogLikelihood) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
-        self.ensemble.log_likelihood(requests, self.limits, finished).map_err(|error| Self::failed(&self.name, error))
+        let scored = log_likelihood(self.scheduler, &self.settings, requests, self.limits, finished);
+        scored.map_err(|error| Self::failed(&self.name, error))
     }
 }

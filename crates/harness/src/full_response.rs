@@ -1,9 +1,11 @@
 //! Baselines on whole responses: each member answers alone, then one of the answers is taken.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use gac_ensemble::{
-    BatchLimits, Ensemble, EnsembleError, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest,
+    BatchLimits, EnsembleError, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Scheduler,
+    Settings, generate, log_likelihood,
 };
 
 use crate::{Answer, LoadedTask, Outcome, System, SystemError};
@@ -24,8 +26,9 @@ pub(crate) enum Choice {
 pub(crate) struct FullResponse<'a> {
     name: String,
     choice: Choice,
-    /// Each an ensemble of one.
-    members: &'a mut [Ensemble],
+    scheduler: &'a mut Scheduler,
+    /// Those of each member, an ensemble of one.
+    members: Vec<Arc<Settings>>,
     limits: BatchLimits,
 }
 
@@ -38,8 +41,14 @@ struct Ballot {
 }
 
 impl<'a> FullResponse<'a> {
-    pub(crate) fn new(name: String, choice: Choice, members: &'a mut [Ensemble], limits: BatchLimits) -> Self {
-        Self { name, choice, members, limits }
+    pub(crate) fn new(
+        name: String,
+        choice: Choice,
+        scheduler: &'a mut Scheduler,
+        members: Vec<Arc<Settings>>,
+        limits: BatchLimits,
+    ) -> Self {
+        Self { name, choice, scheduler, members, limits }
     }
 
     /// Asks every member everything, then chooses response by response, in order. `read` says what a response says.
@@ -54,8 +63,8 @@ impl<'a> FullResponse<'a> {
         let mut responses: Vec<Vec<Generation>> = requests.iter().map(|_| Vec::new()).collect();
         let mut flow = ControlFlow::Continue(());
         let count = self.members.len();
-        for member in &mut *self.members {
-            member.generate(&traced, self.limits, &mut |request, generation| {
+        for member in &self.members {
+            generate(self.scheduler, member, &traced, self.limits, &mut |request, generation| {
                 responses[request].push(generation);
                 if responses[request].len() == count {
                     let of_members = std::mem::take(&mut responses[request]);
@@ -156,9 +165,9 @@ impl System for FullResponse<'_> {
         finished: &mut dyn FnMut(usize, LogLikelihood) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
         let mut scores: Vec<Vec<LogLikelihood>> = Vec::with_capacity(self.members.len());
-        for member in &mut *self.members {
+        for member in &self.members {
             let mut of_member = Vec::with_capacity(requests.len());
-            let scored = member.log_likelihood(requests, self.limits, &mut |_, score| {
+            let scored = log_likelihood(self.scheduler, member, requests, self.limits, &mut |_, score| {
                 of_member.push(score);
                 ControlFlow::Continue(())
             });

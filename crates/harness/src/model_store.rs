@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gac_ensemble::{BatchLimits, Chat, Ensemble, EnsembleError, Gating, Member, MemberId, Threshold, Weights};
+use gac_ensemble::{
+    BatchLimits, Chat, EnsembleError, Gating, Member, MemberId, ModelId, Scheduler, Settings, Threshold, Weights,
+};
 use gac_inference::{
     ChatError, ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineError, EngineOptions, ModelSource,
     Placement, Quantization, Tokenizer, TokenizerLoadError, UnixTime, WeightType, available_memory, check_model,
@@ -22,9 +24,9 @@ pub struct ModelStore {
     limits: BatchLimits,
     /// Most bytes of keys and values of all models together.
     cache_bytes: Option<u64>,
-    parked: BTreeMap<String, Member>,
-    /// The system that is open: one ensemble, or each member alone.
-    open: Vec<Ensemble>,
+    /// The models that are loaded.
+    scheduler: Scheduler,
+    loaded: BTreeMap<String, ModelId>,
     identities: BTreeMap<String, ModelIdentity>,
 }
 
@@ -34,10 +36,10 @@ impl ModelStore {
         Self {
             models,
             device: device.into(),
-            limits: BatchLimits { max_samples: batch_size },
+            limits: BatchLimits::batch(batch_size),
             cache_bytes: None,
-            parked: BTreeMap::new(),
-            open: Vec::new(),
+            scheduler: Scheduler::default(),
+            loaded: BTreeMap::new(),
             identities: BTreeMap::new(),
         }
     }
@@ -50,11 +52,12 @@ impl ModelStore {
         self
     }
 
-    /// The ensemble of `system`, its members taken out of the store or loaded.
+    /// The settings of `system`, for the store's [`scheduler`](Self::scheduler); its members are loaded where they are
+    /// not yet.
     ///
     /// # Errors
     /// When a member cannot be loaded, or the system is none that votes on tokens.
-    pub fn ensemble(&mut self, system: &SystemPlan) -> Result<Ensemble, OpenError> {
+    pub fn settings(&mut self, system: &SystemPlan) -> Result<Arc<Settings>, OpenError> {
         let settings = &system.settings;
         let (method, drafts) = match settings.combination {
             Combination::Tokens(method) => (method, false),
@@ -63,7 +66,7 @@ impl ModelStore {
                 return Err(OpenError::FullResponse { system: system.name.clone() });
             }
         };
-        let members = system.members.iter().map(|name| self.member(name)).collect::<Result<Vec<_>, _>>()?;
+        let members = system.members.iter().map(|name| self.load(name)).collect::<Result<Vec<_>, _>>()?;
         let gating = match (&system.gate, system.gate_index()) {
             (Some(gate), Some(index)) => Gating::KeyTokens {
                 gate: MemberId(index),
@@ -74,55 +77,62 @@ impl ModelStore {
             _ => Gating::EveryStep,
         };
         let weights = Weights::given(&system.weights).map_err(EnsembleError::from)?;
-        let mut ensemble = Ensemble::new(members, weights, gating)?;
-        ensemble.set_method(method)?;
-        ensemble.set_weighting(settings.weighting)?;
-        ensemble.set_decoding(settings.decoding);
+        let mut made = Settings::new(self.scheduler.ensemble(&members)?, weights, gating)?
+            .with_method(method)?
+            .with_weighting(settings.weighting)?
+            .with_decoding(settings.decoding);
         if settings.chat.is_some() {
-            ensemble.set_chat(Some(self.chat(&system.members)?))?;
+            made = made.with_chat(self.chat(&system.members)?)?;
         }
-        Ok(ensemble)
+        Ok(Arc::new(made))
+    }
+
+    /// What serves requests with the loaded models.
+    pub fn scheduler(&mut self) -> &mut Scheduler {
+        &mut self.scheduler
+    }
+
+    /// The loaded models alone, with what serves requests with them.
+    pub fn into_scheduler(self) -> Scheduler {
+        self.scheduler
     }
 
     /// The chat templates of some models.
-    fn chat(&self, models: &[String]) -> Result<Chat, OpenError> {
+    fn chat(&self, models: &[String]) -> Result<Arc<Chat>, OpenError> {
         let load = |name: &String| Ok(ChatTemplate::load(&source(self.model(name)?)?)?);
         let templates = models.iter().map(load).collect::<Result<Vec<_>, OpenError>>()?;
-        Ok(Chat::new(templates, UnixTime::now()))
+        Ok(Arc::new(Chat::new(templates, UnixTime::now())))
     }
 
-    /// Each member of `system` as an ensemble of its own.
-    fn alone(&mut self, system: &SystemPlan) -> Result<Vec<Ensemble>, OpenError> {
+    /// The settings of each member of `system` as an ensemble of its own.
+    fn alone(&mut self, system: &SystemPlan) -> Result<Vec<Arc<Settings>>, OpenError> {
         let mut members = Vec::with_capacity(system.members.len());
         for name in &system.members {
-            let mut alone = Ensemble::new(vec![self.member(name)?], Weights::uniform(1), Gating::EveryStep)?;
-            alone.set_decoding(system.settings.decoding);
+            let model = self.load(name)?;
+            let ensemble = self.scheduler.ensemble(&[model])?;
+            let mut alone = Settings::new(ensemble, Weights::uniform(1), Gating::EveryStep)?
+                .with_decoding(system.settings.decoding);
             if system.settings.chat.is_some() {
-                alone.set_chat(Some(self.chat(std::slice::from_ref(name))?))?;
+                alone = alone.with_chat(self.chat(std::slice::from_ref(name))?)?;
             }
-            members.push(alone);
+            members.push(Arc::new(alone));
         }
         Ok(members)
     }
 
-    /// Takes an ensemble's members back, for the systems that follow.
-    pub fn take_back(&mut self, ensemble: Ensemble) {
-        for member in ensemble.into_members() {
-            self.parked.insert(member.name.clone(), member);
-        }
-    }
-
-    fn member(&mut self, name: &str) -> Result<Member, OpenError> {
-        if let Some(mut member) = self.parked.remove(name) {
-            // Otherwise this system would find the prompts computed that the one before had to compute.
-            member.model.forget();
-            return Ok(member);
+    /// The model called `name`, loaded if need be.
+    fn load(&mut self, name: &str) -> Result<ModelId, OpenError> {
+        if let Some(&loaded) = self.loaded.get(name) {
+            return Ok(loaded);
         }
         let model = self.model(name)?;
         let source = source(model)?;
         let loaded = load_model(&source, &self.options(model))?;
         let tokenizer = Tokenizer::load(&source, Some(loaded.limits().vocabulary))?;
-        Ok(Member { name: name.to_owned(), model: loaded, tokenizer: Arc::new(tokenizer) })
+        let member = Member { name: name.to_owned(), model: loaded, tokenizer: Arc::new(tokenizer) };
+        let loaded = self.scheduler.add(member);
+        self.loaded.insert(name.to_owned(), loaded);
+        Ok(loaded)
     }
 
     /// Which layers of the model called `name` would go to which device, and the memory that they would take there.
@@ -162,13 +172,6 @@ impl ModelStore {
             .find(|model| model.name == name)
             .ok_or_else(|| OpenError::UnknownModel { name: name.to_owned() })
     }
-
-    /// Puts the members of the system that was open back.
-    fn park(&mut self) {
-        for ensemble in std::mem::take(&mut self.open) {
-            self.take_back(ensemble);
-        }
-    }
 }
 
 impl OpenSystems for ModelStore {
@@ -197,20 +200,21 @@ impl OpenSystems for ModelStore {
     }
 
     fn open(&mut self, system: &SystemPlan) -> Result<Box<dyn System + '_>, SystemError> {
-        self.park();
+        // Otherwise this system would find the prompts computed that the one before had to compute.
+        self.scheduler.forget_prompts();
         let choice = match system.settings.combination {
             Combination::Tokens(_) | Combination::Safe(_) => None,
             Combination::Vote => Some(Choice::Majority),
             Combination::BestOf => Some(Choice::Surest),
         };
         let Some(choice) = choice else {
-            let ensemble = self.ensemble(system).map_err(|error| failed(system, error))?;
-            self.open.push(ensemble);
-            let ensemble = self.open.last_mut().ok_or_else(|| failed(system, EnsembleError::NoMembers.into()))?;
-            return Ok(Box::new(EnsembleSystem::new(system.name.clone(), ensemble, self.limits)));
+            let settings = self.settings(system).map_err(|error| failed(system, error))?;
+            let name = system.name.clone();
+            return Ok(Box::new(EnsembleSystem::new(name, &mut self.scheduler, settings, self.limits)));
         };
-        self.open = self.alone(system).map_err(|error| failed(system, error))?;
-        Ok(Box::new(FullResponse::new(system.name.clone(), choice, &mut self.open, self.limits)))
+        let members = self.alone(system).map_err(|error| failed(system, error))?;
+        let (name, scheduler) = (system.name.clone(), &mut self.scheduler);
+        Ok(Box::new(FullResponse::new(name, choice, scheduler, members, self.limits)))
     }
 }
 

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gac_ensemble::{
-    BatchLimits, Certainty, Ensemble, Gating, Generation, GenerationRequest, Member, MemberId, Threshold, Weights,
+    BatchLimits, Certainty, Gating, Generation, GenerationRequest, Member, MemberId, ModelId, Scheduler, Settings,
+    Threshold, Weights,
 };
 use gac_harness::recipe::{Overrides, Recipe, Systems};
 use gac_harness::sweep::{SweepOptions, sweep};
 use gac_harness::{DataSource, LoadedTask, ModelStore, TaskOptions, load_task};
 use gac_inference::{DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId};
 
-const LIMITS: BatchLimits = BatchLimits { max_samples: 16 };
+const LIMITS: BatchLimits = BatchLimits { max_samples: 16, chunk: usize::MAX };
 
 /// Counts the next-token distributions that are asked of a model: prompts, which are the same work for all, are one.
 struct Counting {
@@ -52,20 +53,23 @@ fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-fn minis() -> (Ensemble, Arc<AtomicUsize>) {
+fn minis() -> (Scheduler, Settings, Arc<AtomicUsize>) {
     let text = "[models]\na = { path = \"models/mini-llama\" }\nb = { path = \"models/mini-qwen\" }\n\
                 [[systems]]\nname = \"s\"\nmembers = [\"a\", \"b\"]\ngate = \"a\"\nthreshold = 0.5\n";
     let recipe = Recipe::parse(text, &root().join("recipe.toml")).unwrap();
     let Systems { models, systems } = Systems::resolve(&recipe, &Overrides::default()).unwrap();
-    let ensemble = ModelStore::new(models, DeviceSpec::Cpu, 16).ensemble(&systems[0]).unwrap();
+    let mut store = ModelStore::new(models, DeviceSpec::Cpu, 16);
+    store.settings(&systems[0]).unwrap();
     let asked = Arc::new(AtomicUsize::new(0));
     let counting = |member: Member| Member {
         model: Box::new(Counting { inner: member.model, asked: Arc::clone(&asked) }),
         ..member
     };
-    let gating = ensemble.gating();
-    let members = ensemble.into_members().into_iter().map(counting).collect();
-    (Ensemble::new(members, Weights::uniform(2), gating).unwrap(), asked)
+    let members = store.into_scheduler().into_models().into_iter().map(counting).collect();
+    let mut scheduler = Scheduler::new(members);
+    let ensemble = scheduler.ensemble(&[ModelId(0), ModelId(1)]).unwrap();
+    let settings = Settings::new(ensemble, Weights::uniform(2), at(0.5)).unwrap();
+    (scheduler, settings, asked)
 }
 
 fn task(name: &str, limit: usize) -> LoadedTask {
@@ -77,14 +81,13 @@ fn requests(task: &LoadedTask) -> Vec<GenerationRequest> {
     task.documents.iter().filter_map(|document| document.generation_request(None, false)).collect()
 }
 
-fn generate(ensemble: &mut Ensemble, requests: &[GenerationRequest]) -> Vec<Generation> {
+fn generate(scheduler: &mut Scheduler, settings: Settings, requests: &[GenerationRequest]) -> Vec<Generation> {
     let mut all = vec![None; requests.len()];
-    ensemble
-        .generate(requests, LIMITS, &mut |index, generation| {
-            all[index] = Some(generation);
-            ControlFlow::Continue(())
-        })
-        .unwrap();
+    gac_ensemble::generate(scheduler, &Arc::new(settings), requests, LIMITS, &mut |index, generation| {
+        all[index] = Some(generation);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     all.into_iter().map(Option::unwrap).collect()
 }
 
@@ -99,19 +102,18 @@ fn ten_thresholds_on_gsm8k_are_what_each_is_alone_and_cost_less_than_two_runs_of
     let thresholds: Vec<Threshold> = values.iter().map(|&t| Threshold::new(t).unwrap()).collect();
     let task = task("gsm8k", 12);
     let requests = requests(&task);
-    let (mut ensemble, asked) = minis();
+    let (mut scheduler, settings, asked) = minis();
     let mut together: Vec<Vec<Option<Generation>>> = vec![vec![None; values.len()]; requests.len()];
-    ensemble
-        .sweep(&requests, &thresholds, LIMITS, &mut |request, threshold, generation| {
-            together[request][threshold] = Some(generation);
-            ControlFlow::Continue(())
-        })
-        .unwrap();
+    gac_ensemble::sweep(&mut scheduler, &settings, &thresholds, &requests, LIMITS, &mut |request, t, generation| {
+        together[request][t] = Some(generation);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     let swept = asked.load(Ordering::Relaxed);
     let mut different = 0;
     for (t, &value) in values.iter().enumerate() {
-        ensemble.set_gating(at(value)).unwrap();
-        for (request, alone) in generate(&mut ensemble, &requests).iter().enumerate() {
+        let alone = settings.clone().with_gating(at(value)).unwrap();
+        for (request, alone) in generate(&mut scheduler, alone, &requests).iter().enumerate() {
             let swept = together[request][t].as_ref().unwrap();
             assert_eq!(swept.text(), alone.text(), "document {request} at {value}");
             assert_eq!((swept.tokens, swept.ensembled), (alone.tokens, alone.ensembled), "document {request}, {value}");
@@ -121,8 +123,7 @@ fn ten_thresholds_on_gsm8k_are_what_each_is_alone_and_cost_less_than_two_runs_of
     }
     assert!(different > 5, "thresholds matter: {different}");
     asked.store(0, Ordering::Relaxed);
-    ensemble.set_gating(Gating::EveryStep).unwrap();
-    generate(&mut ensemble, &requests);
+    generate(&mut scheduler, settings.with_gating(Gating::EveryStep).unwrap(), &requests);
     let every = asked.load(Ordering::Relaxed);
     println!("distributions asked of both models: {swept} for ten thresholds, {every} for every step");
     assert!(swept <= 2 * every, "{swept} against {every}");
@@ -131,16 +132,15 @@ fn ten_thresholds_on_gsm8k_are_what_each_is_alone_and_cost_less_than_two_runs_of
 #[test]
 fn a_sweep_scores_generations_and_choices_at_every_threshold() {
     let thresholds = [0.0, 0.5, 1.0].map(|t| Threshold::new(t).unwrap()).to_vec();
-    let (mut ensemble, _) = minis();
+    let (mut scheduler, settings, _) = minis();
     for (name, measure_latency) in [("gsm8k", true), ("arc_easy", false)] {
         let task = task(name, 6);
         let options = SweepOptions { thresholds: thresholds.clone(), measure_latency, limits: LIMITS, chat: None };
         let mut finished = 0;
-        let report = sweep("s", &mut ensemble, &task, &options, &mut || finished += 1).unwrap();
+        let report = sweep("s", &mut scheduler, &settings, &task, &options, &mut || finished += 1).unwrap();
         assert_eq!(finished, 18);
         assert_eq!(report.points.iter().map(|point| point.threshold).collect::<Vec<_>>(), [0.0, 0.5, 1.0]);
         assert!(report.points.iter().all(|point| point.documents == 6 && (0.0..=1.0).contains(&point.value)));
-        assert_eq!(ensemble.gating(), at(0.5), "the gating is what it was");
         if measure_latency {
             let shares: Vec<f64> = report.points.iter().map(|point| point.ensembled_share.unwrap()).collect();
             assert!(shares.is_sorted_by(|a, b| a < b), "{shares:?}");

@@ -92,7 +92,7 @@ mod tests {
         let mut listing = script().listing(1);
         let asks = listing.asks();
         assert_eq!(score_tokens(&mut listing, &tokens).unwrap(), score_tokens(&mut script(), &tokens).unwrap());
-        assert_eq!(asks.load(std::sync::atomic::Ordering::Relaxed), 2);
+        assert_eq!(asks.load(std::sync::atomic::Ordering::Relaxed), 3);
     }
 
     #[test]

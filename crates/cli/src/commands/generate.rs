@@ -70,8 +70,8 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
     }
     let prompts: Vec<(usize, Prompt)> = jsonl::read(&args.prompts, SHAPE)?;
     let output = jsonl::Output::create(&args.output)?;
-    let mut ensemble = members::ensemble(&args.system, &args.compute)?;
-    let models = args.trace.then(|| ensemble.names().map(str::to_owned).collect::<Vec<_>>());
+    let (mut scheduler, settings) = members::ensemble(&args.system, &args.compute)?;
+    let models = args.trace.then(|| settings.ensemble().names().map(str::to_owned).collect::<Vec<_>>());
     let system = args.system.voting.system_instruction.as_ref();
     let system = system.map(|text| ChatMessage { role: Role::System, content: text.clone() });
     let requests: Vec<GenerationRequest> = prompts
@@ -88,7 +88,8 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
         .collect();
     let bar = counter(printer, "generating", requests.len());
     let mut generations: Vec<Option<Generation>> = requests.iter().map(|_| None).collect();
-    let generated = ensemble.generate(&requests, members::batch_limits(&args.compute), &mut |index, generation| {
+    let limits = members::batch_limits(&args.compute);
+    let generated = gac_ensemble::generate(&mut scheduler, &settings, &requests, limits, &mut |index, generation| {
         generations[index] = Some(generation);
         bar.inc(1);
         ControlFlow::Continue(())
@@ -104,11 +105,12 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
 
 /// Says which line of the file a refused prompt stands on.
 fn at_line(error: EnsembleError, prompts: &[(usize, Prompt)], args: &GenerateArgs) -> Failure {
-    match error.request().and_then(|request| prompts.get(request)) {
-        Some((line, _)) => {
-            anyhow::Error::from(error).context(format!("line {line} of `{}`", args.prompts.display())).into()
+    match error {
+        EnsembleError::Request { request, source } if request < prompts.len() => {
+            let place = format!("line {} of `{}`", prompts[request].0, args.prompts.display());
+            anyhow::Error::from(source).context(place).into()
         }
-        None => error.into(),
+        error => error.into(),
     }
 }
 

@@ -5,7 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use gac_ensemble::{Ensemble, EnsembleError, Gating, LogLikelihoodRequest, Member, Overlong, PromptEncoding, Weights};
+use gac_ensemble::{
+    EnsembleError, Gating, LogLikelihoodRequest, Member, ModelId, Overlong, PromptEncoding, Scheduler, Settings,
+    Weights, log_likelihood,
+};
 use gac_inference::{LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, load_model, score_tokens};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -124,15 +127,21 @@ fn pairs(
             Query::Tokens { .. } | Query::Text { .. } => None,
         })
         .unzip();
-    let mut alone = Ensemble::new(vec![member], Weights::uniform(1), Gating::EveryStep)?;
-    let scored = alone.log_likelihood(&requests, batch_limits(&args.compute), &mut |index, found| {
+    let mut scheduler = Scheduler::new(vec![member]);
+    let alone = scheduler.ensemble(&[ModelId(0)])?;
+    let settings = Arc::new(Settings::new(alone, Weights::uniform(1), Gating::EveryStep)?);
+    let limits = batch_limits(&args.compute);
+    let scored = log_likelihood(&mut scheduler, &settings, &requests, limits, &mut |index, found| {
         scores[places[index]] = Some(TokenScores { logprobs: found.tokens, sum: found.sum, greedy: found.greedy });
         finished();
         ControlFlow::Continue(())
     });
-    scored.map_err(|error| match error.request().and_then(|request| places.get(request)) {
-        Some(&at) => anyhow::Error::from(error).context(place(lines[at].number, &args.input)).into(),
-        None => EnsembleError::into(error),
+    scored.map_err(|error| match error {
+        EnsembleError::Request { request, source } if request < places.len() => {
+            let line = place(lines[places[request]].number, &args.input);
+            anyhow::Error::from(source).context(line).into()
+        }
+        error => error.into(),
     })
 }
 

@@ -29,15 +29,16 @@ pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
     let options = SweepOptions {
         thresholds,
         measure_latency: args.measure_latency,
-        limits: BatchLimits { max_samples: plan.batch_size },
+        limits: BatchLimits::batch(plan.batch_size),
         chat: plan.systems.first().and_then(|system| system.settings.chat.clone()),
     };
     let mut file = SweepFile::new(Vec::new());
     for system in &plan.systems {
-        let mut ensemble = models.ensemble(system)?;
+        let settings = models.settings(system)?;
         for task in &tasks {
             let bar = counter(printer, &title(&system.name, task), task.documents.len() * options.thresholds.len());
-            let report = sweep_task(&system.name, &mut ensemble, task, &options, &mut || bar.inc(1));
+            let scheduler = models.scheduler();
+            let report = sweep_task(&system.name, scheduler, &settings, task, &options, &mut || bar.inc(1));
             bar.finish_and_clear();
             file.sweeps.push(SweepEntry {
                 system: system.name.clone(),
@@ -51,7 +52,6 @@ pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
                 write(folder, &file)?;
             }
         }
-        models.take_back(ensemble);
     }
     if args.settings.json {
         printer.data(&format!("{}\n", serde_json::to_string_pretty(&file)?))?;

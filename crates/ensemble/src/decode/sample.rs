@@ -1,62 +1,44 @@
 //! One sample in flight: what it has emitted, and what each member was told of it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use gac_inference::{LanguageModel, ModelError, SequenceId, TokenId};
+use gac_inference::Distribution;
 
-use crate::decode::prompt::Prompt;
+use crate::decode::draft::Draft;
+use crate::error::Trouble;
 use crate::member::Member;
-use crate::request::{Finish, Generation, GenerationRequest, Step};
-use crate::vote::weights::Weights;
-
-/// One member's view of a sample.
-///
-/// `tokens` is all it should have seen; what its sequence does not hold yet it is owed. So a member that was not
-/// consulted for a while, a new one and one whose sequence was taken away are all brought up to date in the same way.
-#[derive(Clone, Debug)]
-pub(crate) struct Lane {
-    /// The prompt, then what was emitted, in this member's ids.
-    pub(crate) tokens: Vec<TokenId>,
-    /// How many of them are the prompt.
-    pub(crate) prompt: usize,
-    /// Whether its prompt was cut from the left.
-    pub(crate) truncated: bool,
-    /// Whether it was ever asked about this sample.
-    pub(crate) consulted: bool,
-    /// Its sequence, while there is one.
-    pub(crate) sequence: Option<SequenceId>,
-}
-
-impl Lane {
-    /// Makes sure of a sequence that is owed at least one token, so that the next distribution can be asked for, and
-    /// gives it with the number of tokens it holds.
-    ///
-    /// A member that has no token for a control symbol is owed nothing after it: it forgets its last token, to be
-    /// told again.
-    pub(crate) fn ready(&mut self, model: &mut dyn LanguageModel) -> Result<(SequenceId, usize), ModelError> {
-        self.consulted = true;
-        let sequence = match self.sequence {
-            Some(sequence) => sequence,
-            None => *self.sequence.insert(model.open(&self.tokens)?),
-        };
-        let mut held = model.length(sequence);
-        if held >= self.tokens.len() {
-            held = self.tokens.len() - 1;
-            model.truncate(sequence, held)?;
-        }
-        Ok((sequence, held))
-    }
-}
+use crate::reading::lane::Lane;
+use crate::reading::perplexity::Weighing;
+use crate::reading::prompt::Prompt;
+use crate::request::{Finish, Generation, GenerationRequest, RequestId, Step};
+use crate::schedule::event::SchedulerEvent;
+use crate::settings::Settings;
+use crate::vote::sampling::Decoding;
+use crate::vote::weights::{Weighting, Weights};
 
 /// Where a sample is on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// It wants its next token.
-    Running,
-    /// It had to make room and starts over with what it has.
-    Preempted,
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Its members' weights follow from its prompt, which they read.
+    Weighing(Weighing),
+    /// The leads are asked for the next token.
+    Leading,
+    /// The supporters are asked about what the lead proposes.
+    Supporting,
     /// It is done.
     Finished(Finish),
+}
+
+/// What one member was told of a sample's prompt.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    /// Tokens of the prompt.
+    tokens: usize,
+    /// Whether the prompt was cut from the left.
+    truncated: bool,
+    /// Whether it was ever asked about the sample.
+    consulted: bool,
 }
 
 /// One of the rules (thresholds) that a sample is continued by. Rules that have emitted the same so far share a sample.
@@ -85,47 +67,69 @@ impl Branch {
 /// A request on its way to a [`Generation`], for one rule or for several that agree so far.
 #[derive(Debug)]
 pub(crate) struct Sample {
-    /// Index of the request.
-    pub(crate) request: usize,
-    pub(crate) state: State,
+    pub(crate) request: RequestId,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) phase: Phase,
+    /// By member: its prompt, then what was emitted, in its own ids.
     pub(crate) lanes: Vec<Lane>,
+    told: Vec<Told>,
     /// Ascending by rule, at least one.
     pub(crate) branches: Vec<Branch>,
+    /// What the lead would emit next: one token, or several of a drafter.
+    pub(crate) drafts: Vec<Draft>,
+    /// How many tokens a drafter proposes at once.
+    pub(crate) ahead: usize,
     /// Tokens emitted.
     pub(crate) emitted: usize,
     /// What has been emitted.
     pub(crate) bytes: Vec<u8>,
+    /// How many of these bytes were told.
+    streamed: usize,
+    /// How often members were asked for more since the last token.
+    pub(crate) asks: usize,
     /// What its draws depend on.
     pub(crate) seed: u64,
     /// Its members' weights, where they follow from its prompt.
-    pub(crate) weights: Option<Weights>,
-    max_new_tokens: usize,
+    weights: Option<Weights>,
+    /// Where it ends early.
+    stop: Arc<[String]>,
+    pub(crate) max_new_tokens: usize,
+    /// Whether its steps are recorded.
+    pub(crate) trace: bool,
     admitted: Option<Instant>,
 }
 
 impl Sample {
-    /// A sample for the rules `0..rules`.
-    pub(crate) fn new(request: usize, max_new_tokens: usize, prompts: Vec<Prompt>, rules: usize) -> Self {
-        let lanes = prompts
-            .into_iter()
-            .map(|prompt| Lane {
-                prompt: prompt.ids.len(),
-                tokens: prompt.ids,
-                truncated: prompt.truncated,
-                consulted: false,
-                sequence: None,
-            })
-            .collect();
+    /// A sample for all rules of the settings.
+    pub(crate) fn new(
+        request: RequestId,
+        settings: Arc<Settings>,
+        prompts: Vec<Prompt>,
+        asked: &GenerationRequest,
+    ) -> Self {
+        let told = |prompt: &Prompt| Told { tokens: prompt.ids.len(), truncated: prompt.truncated, consulted: false };
+        let seed = match settings.decoding() {
+            Decoding::Greedy => 0,
+            Decoding::Sampled(sampling) => sampling.seed_of(&asked.prompt),
+        };
         Self {
             request,
-            state: State::Running,
-            lanes,
-            branches: (0..rules).map(Branch::new).collect(),
+            phase: Phase::Leading,
+            told: prompts.iter().map(told).collect(),
+            lanes: prompts.into_iter().map(|prompt| Lane::new(prompt.ids)).collect(),
+            branches: (0..settings.rules()).map(Branch::new).collect(),
+            settings,
+            drafts: Vec::new(),
+            ahead: 1,
             emitted: 0,
             bytes: Vec::new(),
-            seed: 0,
+            streamed: 0,
+            asks: 0,
+            seed,
             weights: None,
-            max_new_tokens,
+            stop: asked.stop.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
+            max_new_tokens: asked.max_new_tokens,
+            trace: asked.trace,
             admitted: None,
         }
     }
@@ -133,7 +137,38 @@ impl Sample {
     /// Lets it in: the clock starts, once.
     pub(crate) fn admit(&mut self) {
         self.admitted.get_or_insert_with(Instant::now);
-        self.state = if self.is_full() { State::Finished(Finish::Length) } else { State::Running };
+        if self.is_full() {
+            self.phase = Phase::Finished(Finish::Length);
+            return;
+        }
+        match (&self.phase, &self.weights, self.settings.weighting()) {
+            (Phase::Weighing(_), ..) => {}
+            (_, None, Weighting::PromptPerplexity { temperature }) => {
+                self.phase = Phase::Weighing(Weighing::new(temperature, self.lanes.len()));
+            }
+            _ => self.lead(),
+        }
+    }
+
+    /// Its members' weights are known: it begins.
+    pub(crate) fn weighed(&mut self, weights: Weights) {
+        self.weights = Some(weights);
+        self.lead();
+    }
+
+    /// Asks the leads for the next token.
+    pub(crate) fn lead(&mut self) {
+        self.phase = Phase::Leading;
+        for &lead in self.settings.leads() {
+            self.told[lead].consulted = true;
+            self.lanes[lead].want_last();
+        }
+    }
+
+    /// Asks a supporter for the distributions after `marks` of its tokens.
+    pub(crate) fn consult(&mut self, supporter: usize, marks: Vec<usize>) {
+        self.told[supporter].consulted = true;
+        self.lanes[supporter].want(marks);
     }
 
     /// Whether it may emit no more tokens.
@@ -141,92 +176,199 @@ impl Sample {
         self.emitted >= self.max_new_tokens
     }
 
-    /// Tokens that `member` may come to hold for it: every rule may go its own way.
-    pub(crate) fn reserved(&self, member: usize) -> usize {
-        let more = self.max_new_tokens.saturating_sub(self.emitted).saturating_mul(self.branches.len());
-        self.lanes[member].tokens.len().saturating_add(more)
+    /// Whether it is done.
+    pub(crate) fn is_finished(&self) -> bool {
+        matches!(self.phase, Phase::Finished(_))
+    }
+
+    /// Whether everything is read that it asked for, and it waits for a decision.
+    pub(crate) fn is_ready(&self) -> bool {
+        let read = |members: &[usize]| members.iter().all(|&member| !self.lanes[member].is_reading());
+        match self.phase {
+            Phase::Weighing(ref weighing) => weighing.is_ready(&self.lanes),
+            Phase::Leading => read(self.settings.leads()),
+            Phase::Supporting => read(self.settings.supporters()),
+            Phase::Finished(_) => false,
+        }
+    }
+
+    /// Whether supporters may be asked in this step, once the leads have read.
+    pub(crate) fn may_consult(&self) -> bool {
+        matches!(self.phase, Phase::Leading)
+    }
+
+    /// Distributions of its prompt that it was promised and has not used yet.
+    pub(crate) fn promised(&self) -> usize {
+        match self.phase {
+            Phase::Weighing(_) => self.lanes.iter().map(Lane::outstanding).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// Asks for at most `room` distributions of its prompt, where it is to be weighed by it.
+    pub(crate) fn plan(&mut self, room: usize) {
+        if let Phase::Weighing(weighing) = &self.phase
+            && !self.lanes.iter().any(Lane::is_reading)
+        {
+            weighing.plan(&mut self.lanes, room);
+        }
+    }
+
+    /// Tokens that `member` will hold for it in a while: what there is, and up to `ahead` more by every rule.
+    pub(crate) fn reserved(&self, member: usize, ahead: usize) -> usize {
+        let more = self.max_new_tokens.saturating_sub(self.emitted).min(ahead);
+        self.lanes[member].tokens().len() + more * self.branches.len()
+    }
+
+    /// How much each member's vote counts.
+    pub(crate) fn weights(&self) -> &Weights {
+        self.weights.as_ref().unwrap_or(self.settings.weights())
+    }
+
+    /// What `member` said at view `index`, if it was asked.
+    pub(crate) fn view(&self, member: usize, index: usize) -> Option<&Distribution> {
+        self.lanes[member].given().get(index)
     }
 
     /// The branches at the places where `leave` is true go on as a sample of their own, with sequences that share what
-    /// was computed. Some branch has to leave and some has to stay.
+    /// was computed. Some branch has to leave and some has to stay. What members said stays here.
     ///
     /// # Errors
     /// When a sequence cannot be forked; the sample is then unchanged, and no sequence stays open for the other.
-    pub(crate) fn split(&mut self, leave: &[bool], members: &mut [Member]) -> Result<Self, (usize, ModelError)> {
-        let mut other = Self {
-            request: self.request,
-            state: self.state,
-            lanes: self.lanes.iter().map(|lane| Lane { sequence: None, ..lane.clone() }).collect(),
-            branches: Vec::new(),
-            emitted: self.emitted,
-            bytes: self.bytes.clone(),
-            seed: self.seed,
-            weights: self.weights.clone(),
-            max_new_tokens: self.max_new_tokens,
-            admitted: self.admitted,
-        };
-        for (index, (lane, member)) in self.lanes.iter().zip(members.iter_mut()).enumerate() {
-            if let Some(sequence) = lane.sequence {
-                match member.model.fork(sequence) {
-                    Ok(fork) => other.lanes[index].sequence = Some(fork),
-                    Err(source) => {
-                        other.close(members);
-                        return Err((index, source));
+    pub(crate) fn split(&mut self, leave: &[bool], models: &mut [Member]) -> Result<Self, Trouble> {
+        let mut lanes: Vec<Lane> = Vec::with_capacity(self.lanes.len());
+        for (member, lane) in self.lanes.iter().enumerate() {
+            match lane.fork(self.model(member, models)) {
+                Ok(fork) => lanes.push(fork),
+                Err(source) => {
+                    for (member, lane) in lanes.iter_mut().enumerate() {
+                        lane.close(&mut *models[self.settings.ensemble().members()[member].model.0].model);
                     }
+                    return Err(Trouble::Model(self.settings.ensemble().members()[member].model.0, source));
                 }
             }
         }
-        let (leaving, staying) =
-            std::mem::take(&mut self.branches).into_iter().zip(leave).partition::<Vec<_>, _>(|(_, leave)| **leave);
-        self.branches = staying.into_iter().map(|(branch, _)| branch).collect();
-        other.branches = leaving.into_iter().map(|(branch, _)| branch).collect();
-        Ok(other)
+        let (leaving, staying): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.branches).into_iter().zip(leave).partition(|(_, leave)| **leave);
+        let branches = |parts: Vec<(Branch, _)>| parts.into_iter().map(|(branch, _)| branch).collect();
+        self.branches = branches(staying);
+        Ok(Self {
+            request: self.request,
+            settings: Arc::clone(&self.settings),
+            phase: Phase::Leading,
+            lanes,
+            told: self.told.clone(),
+            branches: branches(leaving),
+            drafts: Vec::new(),
+            ahead: self.ahead,
+            emitted: self.emitted,
+            bytes: self.bytes.clone(),
+            streamed: self.streamed,
+            asks: self.asks,
+            seed: self.seed,
+            weights: self.weights.clone(),
+            stop: Arc::clone(&self.stop),
+            max_new_tokens: self.max_new_tokens,
+            trace: self.trace,
+            admitted: self.admitted,
+        })
+    }
+
+    fn model<'m>(&self, member: usize, models: &'m mut [Member]) -> &'m mut dyn gac_inference::LanguageModel {
+        &mut *models[self.settings.ensemble().members()[member].model.0].model
+    }
+
+    /// Whether it would end with these bytes more: with END, at a stop string, or by its length.
+    pub(crate) fn ends_with(&self, bytes: &[u8], tokens: usize) -> bool {
+        let all = [&self.bytes[..], bytes].concat();
+        stop_at(&all, self.bytes.len(), &self.stop).is_some() || self.emitted + tokens >= self.max_new_tokens
     }
 
     /// Appends a token's bytes; lanes and branches are brought up by the caller.
-    pub(crate) fn emit(&mut self, bytes: &[u8], end: bool, request: &GenerationRequest) {
+    pub(crate) fn emit(&mut self, bytes: &[u8], end: bool) {
         self.emitted += 1;
         let before = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         if end {
-            self.state = State::Finished(Finish::End);
-        } else if let Some(at) = stop_at(&self.bytes, before, &request.stop) {
+            self.phase = Phase::Finished(Finish::End);
+        } else if let Some(at) = stop_at(&self.bytes, before, &self.stop) {
             self.bytes.truncate(at);
-            self.state = State::Finished(Finish::Stop);
+            self.phase = Phase::Finished(Finish::Stop);
         } else if self.is_full() {
-            self.state = State::Finished(Finish::Length);
+            self.phase = Phase::Finished(Finish::Length);
         }
     }
 
-    /// Drops its sequences everywhere.
-    pub(crate) fn close(&mut self, members: &mut [Member]) {
-        for (lane, member) in self.lanes.iter_mut().zip(members) {
-            if let Some(sequence) = lane.sequence.take() {
-                member.model.close(sequence);
-            }
+    /// The bytes that are sure to be part of the response and were not told yet: the beginning of a stop string is held
+    /// back until it is known whether it is one.
+    pub(crate) fn stream(&mut self) -> Vec<u8> {
+        let held = match self.phase {
+            Phase::Finished(_) => 0,
+            _ => self.stop.iter().map(|stop| begun(&self.bytes, stop.as_bytes())).max().unwrap_or(0),
+        };
+        let until = self.bytes.len() - held;
+        let bytes = self.bytes.get(self.streamed..until).unwrap_or_default().to_vec();
+        self.streamed = self.streamed.max(until);
+        bytes
+    }
+
+    /// Drops its sequences everywhere; what it was about to be told it has to be told again.
+    pub(crate) fn close(&mut self, models: &mut [Member]) {
+        for (lane, member) in self.lanes.iter_mut().zip(self.settings.ensemble().members()) {
+            lane.close(&mut *models[member.model.0].model);
         }
     }
 
-    /// What became of it, by rule. `leads` were asked under every rule, other members only where a rule wanted a vote.
-    pub(crate) fn into_generations(self, finish: Finish, leads: &[usize]) -> Vec<(usize, Generation)> {
+    /// Makes room for others: it starts over with what it has emitted.
+    pub(crate) fn give_way(&mut self, models: &mut [Member]) {
+        self.drafts.clear();
+        self.lanes.iter_mut().for_each(Lane::forget_proposed);
+        if !matches!(self.phase, Phase::Weighing(_)) {
+            self.lanes.iter_mut().for_each(|lane| lane.want(Vec::new()));
+        }
+        self.close(models);
+    }
+
+    /// Tells what became of it.
+    pub(crate) fn tell(mut self, events: &mut Vec<SchedulerEvent>) {
+        let Phase::Finished(finish) = self.phase else { return };
+        let request = self.request;
+        let bytes = self.stream();
+        if !bytes.is_empty() {
+            let rules = self.branches.iter().map(|branch| branch.rule);
+            events.extend(rules.map(|rule| SchedulerEvent::Token { request, rule, bytes: bytes.clone(), step: None }));
+        }
+        for (rule, generation) in self.into_generations(finish) {
+            events.push(SchedulerEvent::Generated { request, rule, generation });
+        }
+    }
+
+    /// What became of it, by rule. Leads were asked under every rule, other members only where a rule wanted a vote.
+    fn into_generations(self, finish: Finish) -> Vec<(usize, Generation)> {
         // END is a token of the response for every member, though nobody is fed it.
         let end = usize::from(finish == Finish::End);
         let seconds = self.admitted.map_or(0.0, |admitted| admitted.elapsed().as_secs_f64());
-        let lanes = &self.lanes;
+        let leads = self.settings.leads();
         let generation = |branch: Branch| Generation {
             bytes: self.bytes.clone(),
             tokens: self.emitted,
             ensembled: branch.ensembled,
-            prompt_tokens: lanes
+            prompt_tokens: self
+                .told
                 .iter()
                 .enumerate()
-                .map(|(member, lane)| {
-                    let asked = lane.consulted && (branch.consulted || leads.contains(&member));
-                    if asked { lane.prompt } else { 0 }
+                .map(|(member, told)| {
+                    let asked = told.consulted && (branch.consulted || leads.contains(&member));
+                    if asked { told.tokens } else { 0 }
                 })
                 .collect(),
-            member_tokens: lanes.iter().map(|lane| lane.tokens.len() - lane.prompt + end).collect(),
-            truncated: lanes.iter().any(|lane| lane.truncated),
+            member_tokens: self
+                .lanes
+                .iter()
+                .zip(&self.told)
+                .map(|(lane, told)| lane.tokens().len() - told.tokens + end)
+                .collect(),
+            truncated: self.told.iter().any(|told| told.truncated),
             finish,
             seconds,
             steps: branch.steps,
@@ -247,9 +389,14 @@ fn stop_at(bytes: &[u8], before: usize, stop: &[String]) -> Option<usize> {
         .min()
 }
 
+/// How many bytes at the end of `bytes` are the beginning of `stop`, and not all of it.
+fn begun(bytes: &[u8], stop: &[u8]) -> usize {
+    (1..stop.len().min(bytes.len() + 1)).rev().find(|&length| bytes.ends_with(&stop[..length])).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::stop_at;
+    use super::*;
 
     fn stops(stop: &[&str]) -> Vec<String> {
         stop.iter().map(ToString::to_string).collect()
@@ -272,5 +419,15 @@ mod tests {
     #[test]
     fn a_stop_string_longer_than_everything_is_not_found() {
         assert_eq!(stop_at(b"ab", 0, &stops(&["abcdef"])), None);
+    }
+
+    #[test]
+    fn the_beginning_of_a_stop_string_is_found_at_the_end() {
+        assert_eq!(begun(b"ab\n\n", b"\n\nQ"), 2);
+        assert_eq!(begun(b"ab\n", b"\n\nQ"), 1);
+        assert_eq!(begun(b"\n", b"\n\nQ"), 1);
+        assert_eq!(begun(b"ab", b"\n\nQ"), 0);
+        assert_eq!(begun(b"", b"\n"), 0);
+        assert_eq!(begun(b"aab", b"ab"), 0, "all of it is no beginning");
     }
 }

@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use gac_inference::{TokenId, Tokenizer};
+use gac_inference::TokenId;
 
-use crate::decode::prompt::{Reader, Unreadable, keep_last, parallel, prefix, turns_need_templates};
-use crate::ensemble::Ensemble;
-use crate::error::EnsembleError;
-use crate::member::{Member, MemberId};
-use crate::request::{LogLikelihoodRequest, Overlong};
+use crate::ensemble::Seat;
+use crate::error::RequestError;
+use crate::member::MemberId;
+use crate::reading::prompt::{Reader, keep_last, prefix, turns_need_templates};
+use crate::request::{LogLikelihood, LogLikelihoodRequest, Overlong};
+use crate::settings::Settings;
+use crate::vocabulary::segmentation::Segmentation;
 use crate::vocabulary::union::UnionId;
 
 /// A context in every member's ids.
@@ -24,8 +26,6 @@ pub(crate) struct Context {
 /// A continuation of a context: tokens of the first member, to be scored in the union vocabulary.
 #[derive(Debug)]
 pub(crate) struct Choice {
-    /// Index of the request.
-    pub(crate) request: usize,
     /// Shared with the neighbours that have the same.
     pub(crate) context: Arc<Context>,
     /// The first member's ids for the continuation, at least one, and their union tokens (none for unused rows,
@@ -37,76 +37,66 @@ pub(crate) struct Choice {
     pub(crate) before: Vec<Vec<usize>>,
 }
 
-/// Encodes all `requests`.
-///
-/// # Errors
-/// For the first that some member cannot encode or hold.
-pub(crate) fn choices(
-    ensemble: &mut Ensemble,
-    requests: &[LogLikelihoodRequest],
-) -> Result<Vec<Choice>, EnsembleError> {
-    let chat = ensemble.chat.as_ref();
-    turns_need_templates(chat, requests.iter().map(|request| &request.turns[..]))?;
-    let tokenizers: Vec<&Tokenizer> = ensemble.members.iter().map(|member| &*member.tokenizer).collect();
-    let reader = |place: usize| Reader { place, tokenizer: tokenizers[place], chat };
-    let same = |a: &LogLikelihoodRequest, b: &LogLikelihoodRequest| {
-        (&a.context, &a.turns, a.encoding) == (&b.context, &b.turns, b.encoding)
-    };
-    let firsts: Vec<usize> =
-        (0..requests.len()).filter(|&index| index == 0 || !same(&requests[index - 1], &requests[index])).collect();
+/// A context and its continuation as ids, before the members' ways are worked out.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    /// `[member]`: the context.
+    context: Vec<Vec<TokenId>>,
+    /// Context and continuation, by the first member.
+    whole: Vec<TokenId>,
+    overlong: Overlong,
+}
 
-    // What every member reads of each context, and the white space that goes to the continuation.
-    let texts = parallel(&firsts, |&index| {
-        let request = &requests[index];
-        let read = |place: usize| reader(place).text(&request.turns, &request.context).map_err(|error| (place, error));
-        let texts = (0..tokenizers.len()).map(read).collect::<Result<Vec<_>, _>>()?;
-        let moved = common_tail(&texts);
-        Ok((texts, moved))
-    });
-    let texts = texts
-        .into_iter()
-        .zip(&firsts)
-        .map(|(texts, &index)| {
-            texts.map_err(|(place, error): (usize, Unreadable)| error.of(&ensemble.members[place], index))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+/// A context as every member reads it.
+struct ReadContext {
+    /// The first member's text.
+    text: String,
+    /// `[member]`.
+    ids: Vec<Vec<TokenId>>,
+}
 
-    let groups: Vec<usize> = (0..firsts.len()).collect();
-    let mut contexts: Vec<Vec<Vec<TokenId>>> = firsts.iter().map(|_| Vec::new()).collect();
-    for (place, member) in ensemble.members.iter().enumerate() {
-        let all = parallel(&groups, |&group| {
-            let (texts, moved) = &texts[group];
-            reader(place).encode(kept(&texts[place], *moved), requests[firsts[group]].encoding)
-        });
-        for ((ids, &index), context) in all.into_iter().zip(&firsts).zip(&mut contexts) {
-            context.push(ids.map_err(|error| error.of(member, index))?);
+/// Encodes requests that have the same context ([`same_context`]), which is encoded once.
+pub(crate) fn encode(settings: &Settings, requests: &[&LogLikelihoodRequest]) -> Vec<Result<Encoded, RequestError>> {
+    let Some(first) = requests.first() else { return Vec::new() };
+    match ReadContext::new(settings, first) {
+        Ok(context) => requests.iter().map(|request| context.followed_by(settings, request)).collect(),
+        // Found again for each: an error is told once.
+        Err(_) => {
+            requests.iter().map(|request| ReadContext::new(settings, request)?.followed_by(settings, request)).collect()
         }
     }
-    let indices: Vec<usize> = (0..requests.len()).collect();
-    let group_of = |index: usize| firsts.partition_point(|&first| first <= index) - 1;
-    let wholes = parallel(&indices, |&index| {
-        let whole = format!("{}{}", texts[group_of(index)].0[0], requests[index].continuation);
-        reader(0).encode(&whole, requests[index].encoding)
-    });
-    let wholes: Vec<Vec<TokenId>> = wholes
-        .into_iter()
-        .zip(indices)
-        .map(|(ids, index)| ids.map_err(|error| error.of(&ensemble.members[0], index)))
-        .collect::<Result<_, _>>()?;
-    let groups: Vec<usize> = (0..requests.len()).map(group_of).collect();
-    drop(texts);
+}
 
-    let mut choices: Vec<Choice> = Vec::with_capacity(requests.len());
-    for (index, whole) in wholes.into_iter().enumerate() {
-        let context = contexts[groups[index]].clone();
-        let choice = choice(ensemble, index, requests[index].overlong, context, whole)?;
-        let context = match choices.last() {
-            Some(last) if *last.context == *choice.context => Arc::clone(&last.context),
-            _ => Arc::clone(&choice.context),
+impl ReadContext {
+    fn new(settings: &Settings, request: &LogLikelihoodRequest) -> Result<Self, RequestError> {
+        turns_need_templates(settings, &request.turns)?;
+        let members = settings.ensemble().members();
+        let read = |(place, member): (usize, &Seat)| {
+            let text = Reader::new(settings, place).text(&request.turns, &request.context);
+            text.map_err(|error| error.of(member))
         };
-        choices.push(Choice { context, ..choice });
+        let texts = members.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+        // The white space that goes to the continuation.
+        let moved = common_tail(&texts);
+        let encoded = |(place, text): (usize, &Cow<'_, str>)| {
+            let ids = Reader::new(settings, place).encode(kept(text, moved), request.encoding);
+            ids.map_err(|error| error.of(&members[place]))
+        };
+        let ids = texts.iter().enumerate().map(encoded).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { text: texts.into_iter().next().map(Cow::into_owned).unwrap_or_default(), ids })
     }
-    Ok(choices)
+
+    fn followed_by(&self, settings: &Settings, request: &LogLikelihoodRequest) -> Result<Encoded, RequestError> {
+        let whole = format!("{}{}", self.text, request.continuation);
+        let whole = Reader::new(settings, 0).encode(&whole, request.encoding);
+        let whole = whole.map_err(|error| error.of(&settings.ensemble().members()[0]))?;
+        Ok(Encoded { context: self.ids.clone(), whole, overlong: request.overlong })
+    }
+}
+
+/// Whether two requests have the same context.
+pub(crate) fn same_context(a: &LogLikelihoodRequest, b: &LogLikelihoodRequest) -> bool {
+    (&a.context, &a.turns, a.encoding) == (&b.context, &b.turns, b.encoding)
 }
 
 /// A context without the white space at its end that goes to the continuation.
@@ -129,76 +119,85 @@ fn common_tail(texts: &[Cow<'_, str>]) -> usize {
     if others.iter().all(alike) { length } else { 0 }
 }
 
-fn choice(
-    ensemble: &mut Ensemble,
-    request: usize,
-    overlong: Overlong,
-    mut context: Vec<Vec<TokenId>>,
-    mut whole: Vec<TokenId>,
-) -> Result<Choice, EnsembleError> {
-    whole.drain(..context[0].len().min(whole.len()));
-    for (member, ids) in context.iter_mut().enumerate().filter(|(_, ids)| ids.is_empty()) {
-        let Member { name, tokenizer, .. } = &ensemble.members[member];
-        let begin = prefix(tokenizer).ok_or_else(|| EnsembleError::EmptyPrompt { member: name.clone(), request })?;
-        ids.push(begin);
-        if member == 0 && whole.first() == Some(&begin) {
-            whole.remove(0);
-        }
-    }
-    if whole.is_empty() {
-        return Err(EnsembleError::EmptyContinuation { request });
-    }
-    let projection = ensemble.union.projection(MemberId(0));
-    let tokens: Vec<_> = whole.iter().map(|&id| (id, projection.key(id))).collect();
-
-    let mut fed: Vec<Vec<TokenId>> = Vec::with_capacity(context.len());
-    let mut before: Vec<Vec<usize>> = Vec::with_capacity(context.len());
-    fed.push(whole[..whole.len() - 1].to_vec());
-    before.push((0..whole.len()).collect());
-    for (member, Member { name, .. }) in ensemble.members.iter().enumerate().skip(1) {
-        let mut ids = Vec::new();
-        let mut starts = Vec::with_capacity(tokens.len());
-        for (at, &(token, key)) in tokens.iter().enumerate() {
-            let key = key.ok_or_else(|| EnsembleError::UnusedToken {
-                member: ensemble.members[0].name.clone(),
-                request,
-                token: token.0,
-            })?;
-            starts.push(ids.len());
-            if at + 1 < tokens.len() {
-                let segment = ensemble.segmentation.segment(key, MemberId(member));
-                ids.extend_from_slice(
-                    segment.map_err(|error| EnsembleError::Unspellable { member: name.clone(), bytes: error.bytes })?,
-                );
+impl Choice {
+    /// Works out what each member is fed for the continuation.
+    ///
+    /// # Errors
+    /// When some member cannot spell it, or has no room for it.
+    pub(crate) fn new(
+        settings: &Settings,
+        segmentation: &mut Segmentation,
+        encoded: Encoded,
+    ) -> Result<Self, RequestError> {
+        let Encoded { mut context, mut whole, overlong } = encoded;
+        let ensemble = settings.ensemble();
+        let members = ensemble.members();
+        whole.drain(..context[0].len().min(whole.len()));
+        for (member, ids) in context.iter_mut().enumerate().filter(|(_, ids)| ids.is_empty()) {
+            let Seat { name, tokenizer, .. } = &members[member];
+            let begin = prefix(tokenizer).ok_or_else(|| RequestError::EmptyPrompt { member: name.clone() })?;
+            ids.push(begin);
+            if member == 0 && whole.first() == Some(&begin) {
+                whole.remove(0);
             }
         }
-        fed.push(ids);
-        before.push(starts);
+        if whole.is_empty() {
+            return Err(RequestError::EmptyContinuation);
+        }
+        let projection = ensemble.union().projection(MemberId(0));
+        let tokens: Vec<_> = whole.iter().map(|&id| (id, projection.key(id))).collect();
+
+        let mut fed: Vec<Vec<TokenId>> = Vec::with_capacity(context.len());
+        let mut before: Vec<Vec<usize>> = Vec::with_capacity(context.len());
+        fed.push(whole[..whole.len() - 1].to_vec());
+        before.push((0..whole.len()).collect());
+        for member in 1..members.len() {
+            let mut ids = Vec::new();
+            let mut starts = Vec::with_capacity(tokens.len());
+            for (at, &(token, key)) in tokens.iter().enumerate() {
+                let unused = || RequestError::UnusedToken { member: members[0].name.clone(), token: token.0 };
+                let key = key.ok_or_else(unused)?;
+                starts.push(ids.len());
+                if at + 1 < tokens.len() {
+                    ids.extend_from_slice(ensemble.segment(segmentation, key, member)?);
+                }
+            }
+            fed.push(ids);
+            before.push(starts);
+        }
+
+        let mut truncated = false;
+        for ((member, ids), fed) in members.iter().zip(&mut context).zip(&fed) {
+            let room = member.limits.context.saturating_sub(fed.len());
+            if ids.len() > room && (room == 0 || overlong == Overlong::Refuse) {
+                return Err(RequestError::TooLong {
+                    member: member.name.clone(),
+                    tokens: ids.len() + fed.len(),
+                    context: member.limits.context,
+                });
+            }
+            truncated |= keep_last(ids, room);
+            if ids.len() + fed.len() > member.limits.cache {
+                return Err(RequestError::CacheTooSmall {
+                    member: member.name.clone(),
+                    tokens: ids.len() + fed.len(),
+                    cache: member.limits.cache,
+                });
+            }
+        }
+        Ok(Self { context: Arc::new(Context { ids: context, truncated }), tokens, fed, before })
     }
 
-    let mut truncated = false;
-    for ((member, ids), fed) in ensemble.members.iter().zip(&mut context).zip(&fed) {
-        let limits = member.model.limits();
-        let room = limits.context.saturating_sub(fed.len());
-        if ids.len() > room && (room == 0 || overlong == Overlong::Refuse) {
-            return Err(EnsembleError::TooLong {
-                member: member.name.clone(),
-                request,
-                tokens: ids.len() + fed.len(),
-                context: limits.context,
-            });
-        }
-        truncated |= keep_last(ids, room);
-        if ids.len() + fed.len() > limits.cache {
-            return Err(EnsembleError::CacheTooSmall {
-                member: member.name.clone(),
-                request,
-                tokens: ids.len() + fed.len(),
-                cache: limits.cache,
-            });
-        }
+    /// The score of no tokens yet.
+    pub(crate) fn nothing_scored(&self) -> LogLikelihood {
+        let tokens = Vec::with_capacity(self.tokens.len());
+        LogLikelihood { sum: 0.0, greedy: true, tokens, truncated: self.context.truncated }
     }
-    Ok(Choice { request, context: Arc::new(Context { ids: context, truncated }), tokens, fed, before })
+
+    /// The same with the context of another choice, where that is equal.
+    pub(crate) fn sharing(self, other: &Arc<Context>) -> Self {
+        if *self.context == **other { Self { context: Arc::clone(other), ..self } } else { self }
+    }
 }
 
 #[cfg(test)]

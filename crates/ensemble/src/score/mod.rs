@@ -1,6 +1,5 @@
 //! Log-likelihoods of continuations.
 
 pub(crate) mod choice;
-pub(crate) mod perplexity;
-pub(crate) mod reading;
-pub(crate) mod scorer;
+pub(crate) mod group;
+pub(crate) mod scoring;

@@ -32,38 +32,12 @@ pub enum Gating {
     /// probability. Elsewhere the members vote, and a vote without a majority is sharpened: a candidate also gets the
     /// probability that members who lack it give to its first piece.
     ///
-    /// The paper drafts several tokens and verifies them in one forward; here they are verified one by one. The text
-    /// is the same, the number of forwards is not.
+    /// The drafter runs ahead for a few tokens, and the others verify them in one forward: the text is the same as if
+    /// each token were verified by itself.
     Safe {
         /// The member that proposes.
         drafter: MemberId,
     },
-}
-
-impl Gating {
-    /// The member that decides where nobody votes; none where they always do.
-    pub fn lead(&self) -> Option<MemberId> {
-        match *self {
-            Self::EveryStep => None,
-            Self::KeyTokens { gate: lead, .. } | Self::Safe { drafter: lead } => Some(lead),
-        }
-    }
-
-    /// What is taken for the lead's certainty.
-    pub fn certainty(&self) -> Certainty {
-        match *self {
-            Self::KeyTokens { certainty, .. } => certainty,
-            Self::EveryStep | Self::Safe { .. } => Certainty::TopProbability,
-        }
-    }
-
-    /// Whether the members vote where the gate is `certain`, 0 to 1. At threshold 0 they never do.
-    pub fn votes(&self, certain: f64) -> bool {
-        match self {
-            Self::EveryStep | Self::Safe { .. } => true,
-            Self::KeyTokens { threshold, .. } => threshold.get() > 0.0 && certain <= threshold.get(),
-        }
-    }
 }
 
 /// How sure a gate is of its own next token: from 0 (not at all) to 1, whatever it is taken by, so that one scale of
@@ -124,6 +98,11 @@ impl Threshold {
     pub fn get(self) -> f64 {
         self.0
     }
+
+    /// Whether the members vote where the gate is `certain`, 0 to 1. At threshold 0 they never do.
+    pub fn votes(self, certain: f64) -> bool {
+        self.0 > 0.0 && certain <= self.0
+    }
 }
 
 /// A threshold that is no certainty.
@@ -152,17 +131,12 @@ mod tests {
 
     #[test]
     fn a_certainty_equal_to_the_threshold_is_a_key_token() {
-        let at = |t| Gating::KeyTokens {
-            gate: MemberId(0),
-            certainty: Certainty::TopProbability,
-            threshold: Threshold::new(t).unwrap(),
-        };
+        let at = |t| Threshold::new(t).unwrap();
         assert!(at(0.5).votes(0.5));
         assert!(!at(0.5).votes(0.500_001));
         assert!(at(1.0).votes(1.0));
         assert!(!at(0.0).votes(1e-300));
         assert!(!at(0.0).votes(0.0), "a margin may be 0, and at threshold 0 the gate is alone");
-        assert!(Gating::EveryStep.votes(1.0));
     }
 
     #[test]

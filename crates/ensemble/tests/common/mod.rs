@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use gac_ensemble::{
     BatchLimits, Certainty, Ensemble, EnsembleError, Gating, Generation, GenerationRequest, LogLikelihood,
-    LogLikelihoodRequest, Member, MemberId, Overlong, PromptEncoding, Threshold, Weights,
+    LogLikelihoodRequest, Member, MemberId, ModelId, Overlong, PromptEncoding, Scheduler, Settings, Threshold, Weights,
+    generate, log_likelihood,
 };
 use gac_inference::testkit::ScriptedModel;
 use gac_inference::{
@@ -117,9 +118,10 @@ impl LanguageModel for Watched {
     }
 }
 
-/// An ensemble with a watch over each member.
+/// An ensemble with a watch over each member, and settings to use it with.
 pub struct Bench {
-    pub ensemble: Ensemble,
+    pub scheduler: Scheduler,
+    pub settings: Arc<Settings>,
     pub logs: Vec<Log>,
     open: Arc<AtomicUsize>,
 }
@@ -154,7 +156,17 @@ impl Bench {
                 }
             })
             .collect();
-        Self { ensemble: Ensemble::new(members, weights, gating).unwrap(), logs, open }
+        let (scheduler, settings) = ensemble(members, weights, gating).unwrap();
+        Self { scheduler, settings: Arc::new(settings), logs, open }
+    }
+
+    /// The same with other settings.
+    pub fn set(&mut self, change: impl FnOnce(Settings) -> Result<Settings, EnsembleError>) {
+        self.settings = Arc::new(change((*self.settings).clone()).unwrap());
+    }
+
+    pub fn ensemble(&self) -> &Ensemble {
+        self.settings.ensemble()
     }
 
     pub fn open_sequences(&self) -> usize {
@@ -168,7 +180,8 @@ impl Bench {
         max_samples: usize,
     ) -> Result<Vec<Generation>, EnsembleError> {
         let mut all: Vec<Option<Generation>> = requests.iter().map(|_| None).collect();
-        let result = self.ensemble.generate(requests, BatchLimits { max_samples }, &mut |index, generation| {
+        let limits = BatchLimits::batch(max_samples);
+        let result = generate(&mut self.scheduler, &self.settings, requests, limits, &mut |index, generation| {
             assert!(all[index].replace(generation).is_none(), "request {index} finished twice");
             ControlFlow::Continue(())
         });
@@ -190,7 +203,8 @@ impl Bench {
         max_samples: usize,
     ) -> Result<Vec<LogLikelihood>, EnsembleError> {
         let mut all = Vec::new();
-        let result = self.ensemble.log_likelihood(requests, BatchLimits { max_samples }, &mut |index, score| {
+        let limits = BatchLimits::batch(max_samples);
+        let result = log_likelihood(&mut self.scheduler, &self.settings, requests, limits, &mut |index, score| {
             assert_eq!(index, all.len(), "scores come in order");
             all.push(score);
             ControlFlow::Continue(())
@@ -202,6 +216,18 @@ impl Bench {
     pub fn score(&mut self, requests: &[LogLikelihoodRequest], max_samples: usize) -> Vec<LogLikelihood> {
         self.try_score(requests, max_samples).unwrap()
     }
+}
+
+/// All of `members` as one ensemble.
+pub fn ensemble(
+    members: Vec<Member>,
+    weights: Weights,
+    gating: Gating,
+) -> Result<(Scheduler, Settings), EnsembleError> {
+    let all: Vec<ModelId> = (0..members.len()).map(ModelId).collect();
+    let mut scheduler = Scheduler::new(members);
+    let settings = Settings::new(scheduler.ensemble(&all)?, weights, gating)?;
+    Ok((scheduler, settings))
 }
 
 pub fn gating(gate: usize, threshold: f64) -> Gating {

@@ -1,11 +1,12 @@
 //! Runs a sweep: all thresholds decoded together, every answer scored by the task's rules.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
 use gac_ensemble::{
-    BatchLimits, Ensemble, EnsembleError, Gating, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest,
-    Threshold,
+    BatchLimits, EnsembleError, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Scheduler,
+    Settings, Threshold, generate, sweep_log_likelihood,
 };
 
 use super::point::{StepCosts, SweepPoint, SweepReport};
@@ -28,17 +29,17 @@ pub struct SweepOptions {
     pub chat: Option<ChatPlan>,
 }
 
-/// Evaluates `ensemble`, which has a gate, on `task` at every threshold. `finished` is told each document and threshold
-/// that is done.
+/// Evaluates what answers by `settings`, which have a gate, on `task` at every threshold. `finished` is told each document
+/// and threshold that is done.
 ///
-/// Generated responses are decoded as a tree over thresholds ([`Ensemble::sweep`]); choices are scored threshold by
-/// threshold.
+/// All thresholds are decoded together, as a tree ([`Settings::with_thresholds`]).
 ///
 /// # Errors
 /// When a member fails, there is no gate, or the task has no value for its primary metric.
 pub fn sweep(
     system: &str,
-    ensemble: &mut Ensemble,
+    scheduler: &mut Scheduler,
+    settings: &Settings,
     task: &LoadedTask,
     options: &SweepOptions,
     finished: &mut dyn FnMut(),
@@ -49,18 +50,20 @@ pub fn sweep(
     };
     let (places, requests) = generations(task, options.chat.as_ref());
     let started = Instant::now();
-    ensemble.sweep(&requests, &options.thresholds, options.limits, &mut |request, threshold, generation| {
+    let (thresholds, limits) = (&options.thresholds, options.limits);
+    let mut generated = |request: usize, threshold, generation: Generation| {
         sheet.generated(places[request], threshold, &generation);
         finished();
         ControlFlow::Continue(())
-    })?;
-    sheet.choices(ensemble, options, finished)?;
+    };
+    gac_ensemble::sweep(scheduler, settings, thresholds, &requests, limits, &mut generated)?;
+    sheet.choices(scheduler, settings, options, finished)?;
     let seconds = started.elapsed().as_secs_f64();
-    let costs = if requests.is_empty() { None } else { Some(step_costs(ensemble, &requests)?) };
+    let costs = if requests.is_empty() { None } else { Some(step_costs(scheduler, settings, &requests)?) };
     let mut points = Vec::with_capacity(sheet.columns.len());
     for column in &sheet.columns {
         let measured = match (options.measure_latency, requests.is_empty()) {
-            (true, false) => Some(alone_seconds(ensemble, &requests, column.threshold)?.0),
+            (true, false) => Some(alone_seconds(scheduler, settings, &requests, column.threshold)?.0),
             _ => None,
         };
         let mut point = sheet.point(system, column)?;
@@ -105,7 +108,8 @@ impl Sheet<'_> {
     /// Scores everything that is to be chosen from.
     fn choices(
         &mut self,
-        ensemble: &mut Ensemble,
+        scheduler: &mut Scheduler,
+        settings: &Settings,
         options: &SweepOptions,
         finished: &mut dyn FnMut(),
     ) -> Result<(), SweepError> {
@@ -113,21 +117,25 @@ impl Sheet<'_> {
         if requests.is_empty() {
             return Ok(());
         }
-        let gating = ensemble.gating();
-        for column in &mut self.columns {
-            ensemble.set_gating(at(gating, column.threshold)?)?;
-            let mut scores: Vec<Vec<LogLikelihood>> = vec![Vec::new(); self.task.documents.len()];
-            ensemble.log_likelihood(&requests, options.limits, &mut |request, score| {
-                scores[places[request]].push(score);
-                ControlFlow::Continue(())
-            })?;
-            for (document, scores) in scores.into_iter().enumerate().filter(|(_, scores)| !scores.is_empty()) {
-                let score = self.task.scorer.score(&self.task.documents[document], &Answer::Scores(scores));
-                column.scores[document] = Some(score);
+        // By document, then by threshold.
+        let mut scores: Vec<Vec<Vec<LogLikelihood>>> =
+            vec![vec![Vec::new(); self.columns.len()]; self.task.documents.len()];
+        let mut wanted = vec![0; self.task.documents.len()];
+        places.iter().for_each(|&place| wanted[place] += 1);
+        let (thresholds, limits) = (&options.thresholds, options.limits);
+        let mut scored = |request: usize, threshold: usize, score| {
+            let document = places[request];
+            let of_threshold = &mut scores[document][threshold];
+            of_threshold.push(score);
+            if of_threshold.len() == wanted[document] {
+                let answer = Answer::Scores(std::mem::take(of_threshold));
+                let score = self.task.scorer.score(&self.task.documents[document], &answer);
+                self.columns[threshold].scores[document] = Some(score);
                 finished();
             }
-        }
-        ensemble.set_gating(gating)?;
+            ControlFlow::Continue(())
+        };
+        sweep_log_likelihood(scheduler, settings, thresholds, &requests, limits, &mut scored)?;
         Ok(())
     }
 
@@ -172,27 +180,23 @@ fn choices(task: &LoadedTask, chat: Option<&ChatPlan>) -> (Vec<usize>, Vec<LogLi
     places.flat_map(|(place, document)| document.choice_requests(chat).into_iter().map(move |it| (place, it))).unzip()
 }
 
-/// `gating` with another threshold.
-fn at(gating: Gating, threshold: Threshold) -> Result<Gating, SweepError> {
-    match gating {
-        Gating::KeyTokens { gate, certainty, .. } => Ok(Gating::KeyTokens { gate, certainty, threshold }),
-        Gating::EveryStep | Gating::Safe { .. } => Err(EnsembleError::SweepWithoutGate.into()),
-    }
-}
-
 /// A response's length in tokens, the mean over members.
 fn mean_length(generation: &Generation) -> f64 {
     generation.member_tokens.iter().sum::<usize>() as f64 / generation.member_tokens.len().max(1) as f64
 }
 
 /// What steps cost, one document at a time, at the two ends of the scale of thresholds.
-fn step_costs(ensemble: &mut Ensemble, requests: &[GenerationRequest]) -> Result<StepCosts, SweepError> {
+fn step_costs(
+    scheduler: &mut Scheduler,
+    settings: &Settings,
+    requests: &[GenerationRequest],
+) -> Result<StepCosts, SweepError> {
     let some = &requests[..requests.len().min(CALIBRATION)];
     let mut cost = |threshold: f64| -> Result<f64, SweepError> {
         let threshold = Threshold::new(threshold).map_err(EnsembleError::from)?;
         // Once without the clock: the first forwards of a process pay for more than themselves.
-        alone_seconds(ensemble, &some[..1], threshold)?;
-        let (seconds, tokens) = alone_seconds(ensemble, some, threshold)?;
+        alone_seconds(scheduler, settings, &some[..1], threshold)?;
+        let (seconds, tokens) = alone_seconds(scheduler, settings, some, threshold)?;
         Ok(1000.0 * seconds / tokens.max(1) as f64)
     };
     Ok(StepCosts { alone_ms: cost(0.0)?, vote_ms: cost(1.0)? })
@@ -200,21 +204,19 @@ fn step_costs(ensemble: &mut Ensemble, requests: &[GenerationRequest]) -> Result
 
 /// Seconds and tokens of all `requests`, one at a time, at `threshold`.
 fn alone_seconds(
-    ensemble: &mut Ensemble,
+    scheduler: &mut Scheduler,
+    settings: &Settings,
     requests: &[GenerationRequest],
     threshold: Threshold,
 ) -> Result<(f64, usize), SweepError> {
-    let gating = ensemble.gating();
-    ensemble.set_gating(at(gating, threshold)?)?;
-    ensemble.forget_prompts();
+    let settings = Arc::new(settings.clone().with_thresholds(&[threshold])?);
+    scheduler.forget_prompts();
     let (mut seconds, mut tokens) = (0.0, 0);
-    let generated = ensemble.generate(requests, BatchLimits { max_samples: 1 }, &mut |_, generation| {
+    generate(scheduler, &settings, requests, BatchLimits::batch(1), &mut |_, generation| {
         seconds += generation.seconds;
         tokens += generation.tokens;
         ControlFlow::Continue(())
-    });
-    ensemble.set_gating(gating)?;
-    generated?;
+    })?;
     Ok((seconds, tokens))
 }
 

@@ -165,6 +165,8 @@ impl System for Fake {
                 end: false,
                 ensembled: self.members > 1,
                 probability: 0.5,
+                beyond: 0.0,
+                asks: 0,
                 certainty: None,
                 proposed: None,
                 views: Vec::new(),

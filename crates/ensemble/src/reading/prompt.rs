@@ -1,13 +1,14 @@
-//! Prompts as ids: every member encodes them with its own tokenizer, before any work is done.
+//! Prompts as ids: every member encodes them with its own tokenizer.
 
 use std::borrow::Cow;
 
 use gac_inference::{ChatError, ChatMessage, Symbol, TokenId, Tokenizer, TokenizerError};
 
 use crate::chat::Chat;
-use crate::error::EnsembleError;
-use crate::member::Member;
+use crate::ensemble::Seat;
+use crate::error::RequestError;
 use crate::request::{GenerationRequest, Overlong, PromptEncoding};
+use crate::settings::Settings;
 
 /// One member's ids for one request's prompt.
 #[derive(Clone, Debug)]
@@ -16,39 +17,25 @@ pub(crate) struct Prompt {
     pub(crate) truncated: bool,
 }
 
-/// Encodes every prompt for every member: `[request][member]`.
+/// Encodes a prompt for every member.
 ///
 /// # Errors
-/// For the first request that some member cannot encode or hold, so that nothing is begun that cannot be finished.
-pub(crate) fn prompts(
-    members: &[Member],
-    chat: Option<&Chat>,
-    requests: &[GenerationRequest],
-) -> Result<Vec<Vec<Prompt>>, EnsembleError> {
-    turns_need_templates(chat, requests.iter().map(|request| &request.turns[..]))?;
-    let mut prompts: Vec<Vec<Prompt>> = requests.iter().map(|_| Vec::with_capacity(members.len())).collect();
-    for (place, member) in members.iter().enumerate() {
-        let reader = Reader { place, tokenizer: &member.tokenizer, chat };
-        let all = parallel(requests, |request| {
-            reader.encode(&reader.text(&request.turns, &request.prompt)?, request.encoding)
-        });
-        for (index, (ids, of_request)) in all.into_iter().zip(&mut prompts).enumerate() {
-            let ids = ids.map_err(|error| error.of(member, index))?;
-            of_request.push(fit(member, index, &requests[index], ids)?);
-        }
-    }
-    Ok(prompts)
+/// When some member cannot encode or hold it, so that nothing is begun that cannot be finished.
+pub(crate) fn prompts(settings: &Settings, request: &GenerationRequest) -> Result<Vec<Prompt>, RequestError> {
+    turns_need_templates(settings, &request.turns)?;
+    let read = |(place, member)| {
+        let reader = Reader::new(settings, place);
+        let text = reader.text(&request.turns, &request.prompt);
+        let ids = text.and_then(|text| reader.encode(&text, request.encoding));
+        fit(member, request, ids.map_err(|error| error.of(member))?)
+    };
+    settings.ensemble().members().iter().enumerate().map(read).collect()
 }
 
 /// Refuses turns where nothing writes them down.
-pub(crate) fn turns_need_templates<'a>(
-    chat: Option<&Chat>,
-    mut turns: impl Iterator<Item = &'a [ChatMessage]>,
-) -> Result<(), EnsembleError> {
-    match turns.position(|turns| chat.is_none() && !turns.is_empty()) {
-        Some(request) => Err(EnsembleError::TurnsWithoutTemplates { request }),
-        None => Ok(()),
-    }
+pub(crate) fn turns_need_templates(settings: &Settings, turns: &[ChatMessage]) -> Result<(), RequestError> {
+    let refused = settings.chat().is_none() && !turns.is_empty();
+    if refused { Err(RequestError::TurnsWithoutTemplates) } else { Ok(()) }
 }
 
 /// One member, reading prompts.
@@ -66,16 +53,21 @@ pub(crate) enum Unreadable {
 }
 
 impl Unreadable {
-    pub(crate) fn of(self, member: &Member, request: usize) -> EnsembleError {
+    pub(crate) fn of(self, member: &Seat) -> RequestError {
         let member = member.name.clone();
         match self {
-            Self::Tokenizer(source) => EnsembleError::Encode { member, request, source },
-            Self::Chat(source) => EnsembleError::Chat { member, request, source: Box::new(source) },
+            Self::Tokenizer(source) => RequestError::Encode { member, source },
+            Self::Chat(source) => RequestError::Chat { member, source: Box::new(source) },
         }
     }
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// The member at `place`.
+    pub(crate) fn new(settings: &'a Settings, place: usize) -> Self {
+        Self { place, tokenizer: &settings.ensemble().members()[place].tokenizer, chat: settings.chat() }
+    }
+
     /// What the member reads of a prompt: the chat as its template writes it down, where there are templates.
     pub(crate) fn text<'p>(&self, turns: &[ChatMessage], prompt: &'p str) -> Result<Cow<'p, str>, Unreadable> {
         match self.chat {
@@ -111,20 +103,17 @@ pub(crate) fn prefix(tokenizer: &Tokenizer) -> Option<TokenId> {
     begin.or_else(|| tokenizer.vocabulary().ends().first().copied())
 }
 
-fn fit(member: &Member, index: usize, request: &GenerationRequest, ids: Vec<TokenId>) -> Result<Prompt, EnsembleError> {
-    let limits = member.model.limits();
+fn fit(member: &Seat, request: &GenerationRequest, ids: Vec<TokenId>) -> Result<Prompt, RequestError> {
+    let limits = member.limits;
     let mut prompt = Prompt { ids, truncated: false };
     if prompt.ids.is_empty() {
-        let prefix = prefix(&member.tokenizer);
-        prompt
-            .ids
-            .push(prefix.ok_or_else(|| EnsembleError::EmptyPrompt { member: member.name.clone(), request: index })?);
+        let begin = prefix(&member.tokenizer);
+        prompt.ids.push(begin.ok_or_else(|| RequestError::EmptyPrompt { member: member.name.clone() })?);
     }
     match request.overlong {
         Overlong::Refuse if prompt.ids.len() + 1 > limits.context => {
-            return Err(EnsembleError::TooLong {
+            return Err(RequestError::TooLong {
                 member: member.name.clone(),
-                request: index,
                 tokens: prompt.ids.len() + 1,
                 context: limits.context,
             });
@@ -136,9 +125,8 @@ fn fit(member: &Member, index: usize, request: &GenerationRequest, ids: Vec<Toke
         }
     }
     if prompt.ids.len() > limits.cache {
-        return Err(EnsembleError::CacheTooSmall {
+        return Err(RequestError::CacheTooSmall {
             member: member.name.clone(),
-            request: index,
             tokens: prompt.ids.len(),
             cache: limits.cache,
         });

@@ -1,0 +1,6 @@
+//! What members read: prompts as ids, and how far each has come.
+
+pub(crate) mod lane;
+pub(crate) mod perplexity;
+pub(crate) mod prompt;
+pub(crate) mod question;

@@ -1,0 +1,24 @@
+//! More that is to be known of what a member said.
+
+use crate::vote::undecided::{Missing, Need};
+
+/// A question about one view of one lane of something in flight.
+#[derive(Debug)]
+pub(crate) struct Question {
+    /// Which of its lanes, of those that the member has.
+    pub(crate) slot: usize,
+    /// The member's place.
+    pub(crate) member: usize,
+    /// Which of the lane's views.
+    pub(crate) index: usize,
+    pub(crate) need: Need,
+}
+
+impl Question {
+    /// What a vote is missing, where member m's view is `views[m]` of its lane.
+    pub(crate) fn of(missing: Vec<Missing>, slot: usize, views: &[Option<usize>]) -> Vec<Self> {
+        let question =
+            |Missing { member, need }: Missing| Some(Self { slot, member: member.0, index: views[member.0]?, need });
+        missing.into_iter().filter_map(question).collect()
+    }
+}

@@ -1,0 +1,180 @@
+//! Many requests from beginning to end.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::error::EnsembleError;
+use crate::request::{AnyRequest, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, RequestId};
+use crate::schedule::event::SchedulerEvent;
+use crate::schedule::limits::BatchLimits;
+use crate::schedule::scheduler::Scheduler;
+use crate::settings::Settings;
+use crate::vote::gating::Threshold;
+
+/// Continues every request. `finished` gets each generation as it ends, with the index of its request; breaking ends the
+/// call early.
+///
+/// Nothing else should be in flight: what happens to it is not told. However the call ends, nothing of it stays in
+/// flight.
+///
+/// # Errors
+/// For the first request that cannot be served, before any forward where that shows when it is encoded; and when a model
+/// fails.
+pub fn generate(
+    scheduler: &mut Scheduler,
+    settings: &Arc<Settings>,
+    requests: &[GenerationRequest],
+    limits: BatchLimits,
+    finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
+) -> Result<(), EnsembleError> {
+    let requests: Vec<AnyRequest<'_>> = requests.iter().map(AnyRequest::from).collect();
+    Batch::new(scheduler, settings, &requests).run(limits, &mut |index, event| match event {
+        SchedulerEvent::Generated { generation, .. } => finished(index, generation),
+        _ => ControlFlow::Continue(()),
+    })
+}
+
+/// Continues every request under each of `thresholds` ([`Settings::with_thresholds`]): `finished` gets each generation
+/// with the indices of its request and of its threshold.
+///
+/// # Errors
+/// As [`generate`], and without a gate.
+pub fn sweep(
+    scheduler: &mut Scheduler,
+    settings: &Settings,
+    thresholds: &[Threshold],
+    requests: &[GenerationRequest],
+    limits: BatchLimits,
+    finished: &mut dyn FnMut(usize, usize, Generation) -> ControlFlow<()>,
+) -> Result<(), EnsembleError> {
+    let Some(settings) = at(settings, thresholds)? else { return Ok(()) };
+    let requests: Vec<AnyRequest<'_>> = requests.iter().map(AnyRequest::from).collect();
+    Batch::new(scheduler, &settings, &requests).run(limits, &mut |index, event| match event {
+        SchedulerEvent::Generated { rule, generation, .. } => finished(index, rule, generation),
+        _ => ControlFlow::Continue(()),
+    })
+}
+
+/// Scores every continuation. `finished` gets each score with the index of its request, in order; breaking ends the call
+/// early.
+///
+/// A continuation is encoded as lm-evaluation-harness does it: white space at the end of the context moves to the
+/// continuation, the first member encodes the context and the whole, and the continuation is what comes after as many
+/// tokens as the context has. Each of these tokens is scored in the union vocabulary: log q(u) of the weighted average
+/// over all members, where each other member has read its own encoding of the context and its segmentation of the union
+/// tokens before. With a gate, its own probability of u counts where it is surer than the threshold. A single model is
+/// scored by its own ids. Another method than `gac` counts u among its candidates whatever its probability. With
+/// [`Gating::Safe`](crate::Gating::Safe) there is nothing drafted to verify: all members count at every token.
+///
+/// # Errors
+/// As [`generate`].
+pub fn log_likelihood(
+    scheduler: &mut Scheduler,
+    settings: &Arc<Settings>,
+    requests: &[LogLikelihoodRequest],
+    limits: BatchLimits,
+    finished: &mut dyn FnMut(usize, LogLikelihood) -> ControlFlow<()>,
+) -> Result<(), EnsembleError> {
+    score(scheduler, settings, requests, limits, &mut |index, _, score| finished(index, score))
+}
+
+/// Scores every continuation under each of `thresholds`: `finished` gets each score with the indices of its request and of
+/// its threshold, requests in order.
+///
+/// # Errors
+/// As [`log_likelihood`], and without a gate.
+pub fn sweep_log_likelihood(
+    scheduler: &mut Scheduler,
+    settings: &Settings,
+    thresholds: &[Threshold],
+    requests: &[LogLikelihoodRequest],
+    limits: BatchLimits,
+    finished: &mut dyn FnMut(usize, usize, LogLikelihood) -> ControlFlow<()>,
+) -> Result<(), EnsembleError> {
+    let Some(settings) = at(settings, thresholds)? else { return Ok(()) };
+    score(scheduler, &settings, requests, limits, finished)
+}
+
+/// The settings at all of `thresholds`; none where there are none.
+fn at(settings: &Settings, thresholds: &[Threshold]) -> Result<Option<Arc<Settings>>, EnsembleError> {
+    match settings.clone().with_thresholds(thresholds) {
+        Ok(settings) => Ok(Some(Arc::new(settings))),
+        Err(EnsembleError::NoThresholds) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn score(
+    scheduler: &mut Scheduler,
+    settings: &Arc<Settings>,
+    requests: &[LogLikelihoodRequest],
+    limits: BatchLimits,
+    finished: &mut dyn FnMut(usize, usize, LogLikelihood) -> ControlFlow<()>,
+) -> Result<(), EnsembleError> {
+    let requests: Vec<AnyRequest<'_>> = requests.iter().map(AnyRequest::from).collect();
+    // Those that are done before an earlier one.
+    let mut early: BTreeMap<(usize, usize), LogLikelihood> = BTreeMap::new();
+    let mut next = (0, 0);
+    Batch::new(scheduler, settings, &requests).run(limits, &mut |index, event| {
+        if let SchedulerEvent::Scored { rule, score, .. } = event {
+            early.insert((index, rule), score);
+        }
+        while let Some(score) = early.remove(&next) {
+            finished(next.0, next.1, score)?;
+            next = if next.1 + 1 < settings.rules() { (next.0, next.1 + 1) } else { (next.0 + 1, 0) };
+        }
+        ControlFlow::Continue(())
+    })
+}
+
+/// The requests of one call.
+struct Batch<'s> {
+    scheduler: &'s mut Scheduler,
+    /// Ascending.
+    ids: Vec<RequestId>,
+}
+
+impl<'s> Batch<'s> {
+    fn new(scheduler: &'s mut Scheduler, settings: &Arc<Settings>, requests: &[AnyRequest<'_>]) -> Self {
+        let ids = scheduler.submit_all(requests, settings);
+        Self { scheduler, ids }
+    }
+
+    /// Steps until all is done; `on` gets what happens, with the index of the request.
+    fn run(
+        self,
+        limits: BatchLimits,
+        on: &mut dyn FnMut(usize, SchedulerEvent) -> ControlFlow<()>,
+    ) -> Result<(), EnsembleError> {
+        let mut events = self.scheduler.drain();
+        loop {
+            for event in events {
+                let Ok(index) = self.ids.binary_search(&event.request()) else { continue };
+                match event {
+                    SchedulerEvent::Failed { error: source, .. } => {
+                        return Err(EnsembleError::Request { request: index, source });
+                    }
+                    event => {
+                        if on(index, event).is_break() {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+            if self.scheduler.is_idle() {
+                return Ok(());
+            }
+            events = self.scheduler.step(limits)?;
+        }
+    }
+}
+
+impl Drop for Batch<'_> {
+    /// However the call ends, nothing of it stays in flight.
+    fn drop(&mut self) {
+        for &request in &self.ids {
+            self.scheduler.cancel(request);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Requests as ids, encoded on all cores.
+
+use crate::error::RequestError;
+use crate::reading::prompt::{Prompt, parallel, prompts};
+use crate::request::{AnyRequest, GenerationRequest, LogLikelihoodRequest};
+use crate::score::choice::{Encoded, encode, same_context};
+use crate::settings::Settings;
+
+/// Most continuations of one context that are encoded as one piece of work.
+const TOGETHER: usize = 16;
+
+/// A request as ids.
+pub(crate) enum Entry<'r> {
+    /// A text to continue, with every member's prompt.
+    Sample(&'r GenerationRequest, Vec<Prompt>),
+    /// A continuation to score.
+    Choice(Encoded),
+}
+
+/// What is encoded in one go.
+enum Work<'r> {
+    Prompt(&'r GenerationRequest),
+    /// Continuations of one context.
+    Choices(Vec<&'r LogLikelihoodRequest>),
+}
+
+/// Encodes all `requests`, in order.
+pub(crate) fn encode_all<'r>(requests: &[AnyRequest<'r>], settings: &Settings) -> Vec<Result<Entry<'r>, RequestError>> {
+    let mut works: Vec<Work<'r>> = Vec::with_capacity(requests.len());
+    for request in requests {
+        match (*request, works.last_mut()) {
+            (AnyRequest::LogLikelihood(request), Some(Work::Choices(choices)))
+                if choices.len() < TOGETHER && same_context(choices[0], request) =>
+            {
+                choices.push(request);
+            }
+            (AnyRequest::LogLikelihood(request), _) => works.push(Work::Choices(vec![request])),
+            (AnyRequest::Generation(request), _) => works.push(Work::Prompt(request)),
+        }
+    }
+    let encoded = parallel(&works, |work| match work {
+        Work::Prompt(request) => vec![prompts(settings, request).map(|prompts| Entry::Sample(request, prompts))],
+        Work::Choices(choices) => {
+            encode(settings, choices).into_iter().map(|encoded| encoded.map(Entry::Choice)).collect()
+        }
+    });
+    encoded.into_iter().flatten().collect()
+}

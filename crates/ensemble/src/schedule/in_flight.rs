@@ -1,0 +1,292 @@
+//! A sample or the continuations of a context, as something that members read for.
+
+use std::sync::Arc;
+
+use gac_inference::{LanguageModel, ModelError};
+
+use crate::decode::sample::Sample;
+use crate::decode::step::{self, Resources};
+use crate::error::Trouble;
+use crate::member::Member;
+use crate::reading::lane::Lane;
+use crate::reading::question::Question;
+use crate::request::RequestId;
+use crate::schedule::event::SchedulerEvent;
+use crate::score::group::ContextGroup;
+use crate::score::scoring;
+use crate::settings::Settings;
+use crate::vocabulary::segmentation::Segmentation;
+
+/// Union tokens that room is kept for ahead of what a sample holds.
+const AHEAD: usize = 16;
+
+/// Something that members read for.
+#[derive(Debug)]
+pub(crate) enum InFlight {
+    Sample(Box<Sample>),
+    Group(Box<ContextGroup>),
+}
+
+impl InFlight {
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        match self {
+            Self::Sample(sample) => &sample.settings,
+            Self::Group(group) => &group.settings,
+        }
+    }
+
+    /// How many samples it counts as.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Sample(_) => 1,
+            Self::Group(group) => group.weight(),
+        }
+    }
+
+    /// How many samples more it counts as with `other`, which joins it.
+    pub(crate) fn more_weight(&self, other: &Self) -> usize {
+        match (self, other) {
+            (Self::Group(group), Self::Group(other)) => group.more_weight(other),
+            _ => other.weight(),
+        }
+    }
+
+    /// Whether it is to be scored.
+    pub(crate) fn is_scored(&self) -> bool {
+        matches!(self, Self::Group(_))
+    }
+
+    /// Whether `other` can join it.
+    pub(crate) fn takes(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Group(group), Self::Group(other)) if group.is_of(other))
+    }
+
+    /// Takes what `other` is to do as well.
+    pub(crate) fn join(&mut self, other: Self) {
+        if let (Self::Group(group), Self::Group(other)) = (self, other) {
+            group.join(*other);
+        }
+    }
+
+    /// Is told whether more is going to join it.
+    pub(crate) fn expect(&mut self, more: bool) {
+        if let Self::Group(group) = self {
+            group.more = more;
+        }
+    }
+
+    /// Tokens that room is kept for at `model`.
+    pub(crate) fn reserved_at(&self, model: usize) -> usize {
+        self.members_at(model)
+            .map(|member| match self {
+                Self::Sample(sample) => sample.reserved(member, AHEAD),
+                Self::Group(group) => group.reserved(member),
+            })
+            .sum()
+    }
+
+    /// Tokens that `model` is to hold for it now.
+    pub(crate) fn size_at(&self, model: usize) -> usize {
+        self.members_at(model)
+            .map(|member| match self {
+                Self::Sample(sample) => sample.lanes[member].length(),
+                Self::Group(group) => group.reserved(member),
+            })
+            .sum()
+    }
+
+    /// The places of the members that are `model`.
+    fn members_at(&self, model: usize) -> impl Iterator<Item = usize> {
+        let models = self.settings().ensemble().models().enumerate();
+        models.filter(move |(_, of)| of.0 == model).map(|(member, _)| member)
+    }
+
+    /// Whether `model` holds anything for it, or is to.
+    pub(crate) fn is_at(&self, model: usize) -> bool {
+        self.members_at(model).any(|member| match self {
+            Self::Sample(sample) => {
+                let lane = &sample.lanes[member];
+                lane.sequence().is_some() || lane.is_reading()
+            }
+            Self::Group(group) => group.is_reading(member) || group.holds(member),
+        })
+    }
+
+    pub(crate) fn admit(&mut self) {
+        match self {
+            Self::Sample(sample) => sample.admit(),
+            Self::Group(group) => group.admit(),
+        }
+    }
+
+    /// Whether somebody may be waiting for its next token.
+    pub(crate) fn is_streaming(&self) -> bool {
+        match self {
+            Self::Sample(sample) => sample.emitted > 0 && !sample.is_finished(),
+            Self::Group(_) => false,
+        }
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        match self {
+            Self::Sample(sample) => sample.is_finished(),
+            Self::Group(group) => group.is_empty() && !group.more,
+        }
+    }
+
+    /// Distributions beside those for the next tokens of samples that it was promised and has not used yet.
+    pub(crate) fn promised(&self) -> usize {
+        match self {
+            Self::Sample(sample) => sample.promised(),
+            Self::Group(group) => group.promised(),
+        }
+    }
+
+    /// Asks for what it needs many distributions for, at most `room` of each member.
+    pub(crate) fn plan(&mut self, room: usize) {
+        match self {
+            Self::Sample(sample) => sample.plan(room),
+            Self::Group(group) => group.plan(room),
+        }
+    }
+
+    /// Whether everything is read that it asked for, and it can go on.
+    pub(crate) fn is_ready(&self) -> bool {
+        match self {
+            Self::Sample(sample) => sample.is_ready(),
+            Self::Group(group) => group.is_ready(),
+        }
+    }
+
+    /// The members that are asked now, and those that may be asked in the same step after them.
+    pub(crate) fn asked(&self) -> (Vec<usize>, &[usize]) {
+        match self {
+            Self::Sample(sample) => {
+                let may_consult = sample.may_consult();
+                let reading = (0..sample.lanes.len()).filter(|&member| sample.lanes[member].is_reading());
+                (reading.collect(), if may_consult { sample.settings.supporters() } else { &[] })
+            }
+            Self::Group(group) => {
+                let members = group.settings.ensemble().members().len();
+                let reading = (0..members).filter(|&member| group.is_reading(member));
+                (reading.collect(), if group.may_consult() { scoring::supporters(&group.settings) } else { &[] })
+            }
+        }
+    }
+
+    /// `member`'s lanes that have something to read, each with its slot.
+    pub(crate) fn lanes(
+        &mut self,
+        member: usize,
+        model: &mut dyn LanguageModel,
+    ) -> Result<Vec<(usize, &mut Lane)>, ModelError> {
+        match self {
+            Self::Sample(sample) => {
+                let lane = &mut sample.lanes[member];
+                Ok(if lane.is_reading() { vec![(0, lane)] } else { Vec::new() })
+            }
+            Self::Group(group) => group.lanes(member, model),
+        }
+    }
+
+    pub(crate) fn lane(&mut self, member: usize, slot: usize) -> Option<&mut Lane> {
+        match self {
+            Self::Sample(sample) => sample.lanes.get_mut(member),
+            Self::Group(group) => group.lane(member, slot),
+        }
+    }
+
+    /// What has to be asked before it can go on.
+    pub(crate) fn missing(&self, segmentation: &mut Segmentation) -> Vec<Question> {
+        match self {
+            Self::Sample(sample) => step::missing(sample, segmentation),
+            Self::Group(group) => group.missing(segmentation),
+        }
+    }
+
+    /// Something was asked for it.
+    pub(crate) fn count_ask(&mut self) {
+        if let Self::Sample(sample) = self {
+            sample.asks += 1;
+        }
+    }
+
+    /// Goes on when it is ready; what parts from it is given.
+    pub(crate) fn advance(&mut self, resources: &mut Resources<'_>) -> Result<Option<Self>, Trouble> {
+        match self {
+            Self::Sample(sample) => Ok(step::advance(sample, resources)?.map(|other| Self::Sample(Box::new(other)))),
+            Self::Group(group) => {
+                group.advance(resources);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Drops its sequences everywhere.
+    pub(crate) fn close(&mut self, models: &mut [Member]) {
+        match self {
+            Self::Sample(sample) => sample.close(models),
+            Self::Group(group) => group.close(models),
+        }
+    }
+
+    /// Makes room for others: what it holds it reads again later.
+    pub(crate) fn give_way(&mut self, models: &mut [Member]) {
+        match self {
+            Self::Sample(sample) => sample.give_way(models),
+            Self::Group(group) => group.give_way(models),
+        }
+    }
+
+    /// Makes itself smaller where it does not fit a cache by itself; whether it could.
+    pub(crate) fn narrow(&mut self, models: &mut [Member]) -> bool {
+        match self {
+            Self::Sample(_) => false,
+            Self::Group(group) => group.narrow(models),
+        }
+    }
+
+    /// Its requests.
+    pub(crate) fn requests(&self) -> Vec<RequestId> {
+        match self {
+            Self::Sample(sample) => vec![sample.request],
+            Self::Group(group) => group.requests().collect(),
+        }
+    }
+
+    /// Takes out a request that is no longer wanted; whether anything is left to do then.
+    pub(crate) fn cancel(&mut self, request: RequestId, models: &mut [Member]) -> Cancelled {
+        match self {
+            Self::Sample(sample) if sample.request == request => {
+                sample.close(models);
+                Cancelled::Whole
+            }
+            Self::Sample(_) => Cancelled::Nothing,
+            Self::Group(group) => {
+                if !group.cancel(request, models) {
+                    return Cancelled::Nothing;
+                }
+                if group.is_empty() {
+                    group.close(models);
+                    return Cancelled::Whole;
+                }
+                Cancelled::Part
+            }
+        }
+    }
+
+    /// Tells what became of it.
+    pub(crate) fn tell(self, events: &mut Vec<SchedulerEvent>) {
+        if let Self::Sample(sample) = self {
+            sample.tell(events);
+        }
+    }
+}
+
+/// What a cancellation has taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cancelled {
+    Nothing,
+    Part,
+    Whole,
+}

@@ -1,0 +1,10 @@
+//! Requests in flight: they arrive and leave at any time, and share each step's forwards.
+
+pub(crate) mod asking;
+pub(crate) mod batch;
+pub(crate) mod entry;
+pub(crate) mod event;
+pub(crate) mod in_flight;
+pub(crate) mod limits;
+pub(crate) mod reading;
+pub(crate) mod scheduler;

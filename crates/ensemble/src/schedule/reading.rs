@@ -1,0 +1,141 @@
+//! One forward of some models, over all that is in flight.
+
+use gac_inference::{Distribution, Extension, LanguageModel, ModelError, Wanted};
+
+use crate::devices::at_once;
+use crate::member::Member;
+use crate::reading::lane::Read;
+use crate::schedule::in_flight::InFlight;
+
+/// What is owed up to here is a token or two, not a text to read: nobody waits for room for it.
+const A_TOKEN: usize = 16;
+
+/// Why a model did not read what it was to read.
+#[derive(Debug)]
+pub(crate) enum Stuck {
+    /// Its cache is full.
+    Full,
+    /// It does not take the tokens of some of what is in flight, by place.
+    Refused { guilty: Vec<usize>, error: ModelError },
+    /// It failed.
+    Gone(ModelError),
+}
+
+impl From<ModelError> for Stuck {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::CacheFull { .. } => Self::Full,
+            error => Self::Gone(error),
+        }
+    }
+}
+
+/// What a lane reads in a forward.
+struct Share {
+    /// The place in flight.
+    at: usize,
+    member: usize,
+    slot: usize,
+    read: Read,
+}
+
+impl Share {
+    fn extension(&self) -> Extension<'_> {
+        let Read { sequence, ids, wanted, .. } = &self.read;
+        Extension { sequence: *sequence, tokens: ids, wanted: Wanted::At(wanted) }
+    }
+}
+
+/// One forward of each model of a `wave`, all at the same time, over everything that is in flight; by model, in order.
+///
+/// What comes first in flight reads first, and texts read at most `chunk` tokens together: what does not fit waits for
+/// the next step. A token that was just emitted never waits.
+pub(crate) fn read(
+    models: &mut [Member],
+    in_flight: &mut [InFlight],
+    wave: &[usize],
+    chunk: usize,
+) -> Vec<Result<(), Stuck>> {
+    let mut shares: Vec<Result<Vec<Share>, Stuck>> = Vec::with_capacity(wave.len());
+    for &model in wave {
+        shares.push(share_out(model, &mut *models[model].model, in_flight, chunk));
+    }
+    let jobs = wave.iter().zip(&shares).filter_map(|(&model, shares)| {
+        let batch: Vec<Extension<'_>> = shares.as_ref().ok()?.iter().map(Share::extension).collect();
+        Some((model, batch))
+    });
+    let mut results = at_once(models, jobs.collect(), |model, batch| extend(model, &batch)).into_iter();
+    let mut outcomes = Vec::with_capacity(wave.len());
+    for (&model, shares) in wave.iter().zip(shares) {
+        outcomes.push(shares.and_then(|shares| {
+            let given = match results.next() {
+                Some(Ok(given)) => given,
+                Some(Err(error)) => return Err(blame(error, &shares, &*models[model].model)),
+                None => return Ok(()),
+            };
+            for (Share { at, member, slot, read }, distributions) in shares.into_iter().zip(given) {
+                if let Some(lane) = in_flight[at].lane(member, slot) {
+                    lane.was_read(&read, distributions);
+                }
+            }
+            Ok(())
+        }));
+    }
+    outcomes
+}
+
+/// What `model` is to read now.
+fn share_out(
+    model: usize,
+    computes: &mut dyn LanguageModel,
+    in_flight: &mut [InFlight],
+    chunk: usize,
+) -> Result<Vec<Share>, Stuck> {
+    let mut left = chunk;
+    let mut shares = Vec::new();
+    for (at, item) in in_flight.iter_mut().enumerate() {
+        let members = item.settings().ensemble().models().enumerate();
+        let members: Vec<usize> = members.filter(|(_, of)| of.0 == model).map(|(member, _)| member).collect();
+        for member in members {
+            for (slot, lane) in item.lanes(member, computes)? {
+                if left == 0 && lane.sequence().is_none() && lane.length() > A_TOKEN {
+                    // It is opened when there is room: until then others may compute what it begins with.
+                    continue;
+                }
+                lane.open(computes)?;
+                let owed = lane.owed(computes);
+                let most = if owed <= A_TOKEN { owed } else { left };
+                if most == 0 {
+                    continue;
+                }
+                let Some(read) = lane.next(computes, most)? else { continue };
+                if owed > A_TOKEN {
+                    left -= read.ids.len();
+                }
+                shares.push(Share { at, member, slot, read });
+            }
+        }
+    }
+    Ok(shares)
+}
+
+fn extend(model: &mut dyn LanguageModel, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    let all = model.extend(batch)?;
+    let wanted = |extension: &Extension<'_>| extension.wanted.indices(extension.tokens.len()).len();
+    let complete = all.len() == batch.len() && all.iter().zip(batch).all(|(given, e)| given.len() == wanted(e));
+    if complete { Ok(all) } else { Err(ModelError::Backend(String::from("fewer distributions than were asked for"))) }
+}
+
+/// Whose fault an error is.
+fn blame(error: ModelError, shares: &[Share], model: &dyn LanguageModel) -> Stuck {
+    let is_guilty = |Share { read, .. }: &&Share| match error {
+        ModelError::UnknownToken { token, .. } => read.ids.iter().any(|id| id.0 == token),
+        ModelError::ContextFull { length, .. } => model.length(read.sequence) + read.ids.len() == length,
+        _ => false,
+    };
+    let guilty: Vec<usize> = shares.iter().filter(is_guilty).map(|share| share.at).collect();
+    if guilty.is_empty() { error.into() } else { Stuck::Refused { guilty, error } }
+}

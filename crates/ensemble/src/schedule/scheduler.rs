@@ -1,0 +1,422 @@
+//! The requests in flight: who enters, who reads when, who makes room.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use gac_inference::ModelError;
+
+use crate::decode::sample::Sample;
+use crate::decode::step::Resources;
+use crate::devices::waves;
+use crate::ensemble::Ensemble;
+use crate::error::{EnsembleError, RequestError, Trouble};
+use crate::member::{Member, ModelId};
+use crate::request::{AnyRequest, RequestId};
+use crate::schedule::asking::ask;
+use crate::schedule::entry::{Entry, encode_all};
+use crate::schedule::event::SchedulerEvent;
+use crate::schedule::in_flight::{Cancelled, InFlight};
+use crate::schedule::limits::BatchLimits;
+use crate::schedule::reading::{Stuck, read};
+use crate::score::choice::Choice;
+use crate::score::group::ContextGroup;
+use crate::settings::Settings;
+use crate::vocabulary::segmentation::Segmentation;
+
+/// Most distributions at once of contexts and continuations that are read for many of them: each may be 150,000 numbers.
+const MOST_DISTRIBUTIONS: usize = 256;
+/// Most tokens of prompts that a member reads in a step while nobody waits for a next token: a forward of the engine.
+const READ_ALONE: usize = 2048;
+
+/// Loaded models, and the requests that they serve.
+///
+/// Requests arrive and leave at any time, each with the [`Settings`] that it is served by: which of the models take part,
+/// and how. A [`step`](Self::step) is one forward of each model over all that it is needed for. What else is in flight
+/// changes no answer (but for what a model's own arithmetic makes of it).
+///
+/// A request that cannot be encoded, does not fit or fails in its own right ends with an event; others go on. Only a
+/// model that is gone is an error.
+#[derive(Debug, Default)]
+pub struct Scheduler {
+    models: Vec<Member>,
+    ensembles: Vec<Arc<Ensemble>>,
+    /// What was worked out about each ensemble's vocabularies.
+    segmentations: Vec<Segmentation>,
+    /// What holds no sequences, in the order in which it enters.
+    waiting: VecDeque<InFlight>,
+    /// What is in flight, the one that entered first first.
+    active: Vec<InFlight>,
+    events: Vec<SchedulerEvent>,
+    submitted: u64,
+    /// Whether something had to make room and nothing has left since: nobody enters.
+    crowded: bool,
+}
+
+impl Scheduler {
+    /// A scheduler of loaded models.
+    pub fn new(models: Vec<Member>) -> Self {
+        let mut scheduler = Self::default();
+        scheduler.models = models;
+        scheduler
+    }
+
+    /// One more model.
+    pub fn add(&mut self, model: Member) -> ModelId {
+        self.models.push(model);
+        ModelId(self.models.len() - 1)
+    }
+
+    /// The models, in order.
+    pub fn models(&self) -> &[Member] {
+        &self.models
+    }
+
+    /// The models again, for another scheduler; what is in flight is dropped.
+    pub fn into_models(mut self) -> Vec<Member> {
+        let mut models = std::mem::take(&mut self.models);
+        self.active.drain(..).for_each(|mut item| item.close(&mut models));
+        models
+    }
+
+    /// The ensemble of these models. Their vocabularies are joined once, however often it is asked for.
+    ///
+    /// # Errors
+    /// Without models, or for one that there is not.
+    pub fn ensemble(&mut self, models: &[ModelId]) -> Result<Arc<Ensemble>, EnsembleError> {
+        if let Some(known) = self.ensembles.iter().find(|known| known.models().eq(models.iter().copied())) {
+            return Ok(Arc::clone(known));
+        }
+        if let Some(model) = models.iter().find(|model| model.0 >= self.models.len()) {
+            return Err(EnsembleError::UnknownModel { model: model.0, loaded: self.models.len() });
+        }
+        let ensemble = Arc::new(Ensemble::new(self.ensembles.len(), &self.models, models)?);
+        self.segmentations.push(ensemble.segmentation());
+        self.ensembles.push(Arc::clone(&ensemble));
+        Ok(ensemble)
+    }
+
+    /// Makes every model forget the prompts of earlier requests: the next ones take the time that they take alone.
+    pub fn forget_prompts(&mut self) {
+        for member in &mut self.models {
+            member.model.forget();
+        }
+    }
+
+    /// Takes a request in. Its prompt is encoded now; where that fails, an event tells.
+    ///
+    /// # Panics
+    /// When the settings' ensemble is another scheduler's.
+    pub fn submit<'r>(&mut self, request: impl Into<AnyRequest<'r>>, settings: &Arc<Settings>) -> RequestId {
+        self.submit_all(&[request.into()], settings)[0]
+    }
+
+    /// Takes many requests in, which are encoded on all cores. Contexts that follow each other and are equal are read
+    /// once for all their continuations.
+    ///
+    /// # Panics
+    /// When the settings' ensemble is another scheduler's.
+    pub fn submit_all(&mut self, requests: &[AnyRequest<'_>], settings: &Arc<Settings>) -> Vec<RequestId> {
+        let ensemble = settings.ensemble();
+        let own = self.ensembles.get(ensemble.index).is_some_and(|own| Arc::ptr_eq(own, ensemble));
+        assert!(own, "the settings are for another scheduler's models");
+        let mut ids = Vec::with_capacity(requests.len());
+        for encoded in encode_all(requests, settings) {
+            let request = RequestId(self.submitted);
+            self.submitted += 1;
+            ids.push(request);
+            match self.enter(request, settings, encoded) {
+                Ok(item) => self.waiting.push_back(item),
+                Err(error) => self.events.push(SchedulerEvent::Failed { request, error }),
+            }
+        }
+        ids
+    }
+
+    fn enter(
+        &mut self,
+        request: RequestId,
+        settings: &Arc<Settings>,
+        encoded: Result<Entry<'_>, RequestError>,
+    ) -> Result<InFlight, RequestError> {
+        match encoded? {
+            Entry::Sample(asked, prompts) => {
+                Ok(InFlight::Sample(Box::new(Sample::new(request, Arc::clone(settings), prompts, asked))))
+            }
+            Entry::Choice(encoded) => {
+                let segmentation = &mut self.segmentations[settings.ensemble().index];
+                let mut choice = Choice::new(settings, segmentation, encoded)?;
+                if let Some(InFlight::Group(before)) = self.waiting.back().or(self.active.last()) {
+                    choice = choice.sharing(&before.context);
+                }
+                Ok(InFlight::Group(Box::new(ContextGroup::new(request, Arc::clone(settings), choice))))
+            }
+        }
+    }
+
+    /// Drops a request that is no longer wanted, and what members hold for it, at once; whether it was there. Nothing
+    /// more is told of it.
+    pub fn cancel(&mut self, request: RequestId) -> bool {
+        self.events.retain(|event| event.request() != request);
+        self.take_out(request)
+    }
+
+    /// Drops all that there is of a request; whether there was any.
+    fn take_out(&mut self, request: RequestId) -> bool {
+        let Self { waiting, active, models, .. } = self;
+        let mut found = false;
+        let mut keep = |item: &mut InFlight| {
+            let cancelled = item.cancel(request, models);
+            found |= cancelled != Cancelled::Nothing;
+            cancelled != Cancelled::Whole
+        };
+        waiting.retain_mut(&mut keep);
+        active.retain_mut(&mut keep);
+        self.crowded &= !found;
+        found
+    }
+
+    /// Whether nothing is left to do or to tell.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.active.is_empty() && self.events.is_empty()
+    }
+
+    /// What has happened since it was last told, without doing anything.
+    pub fn drain(&mut self) -> Vec<SchedulerEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Everything in flight goes on by one forward of each model that it needs: a sample by one token, or by those that
+    /// were drafted; a prompt by a part of it. Gives what has happened.
+    ///
+    /// # Errors
+    /// When a model fails. What had happened is told by [`drain`](Self::drain), and what was in flight still is.
+    pub fn step(&mut self, limits: BatchLimits) -> Result<Vec<SchedulerEvent>, EnsembleError> {
+        self.admit(limits.max_samples.max(1));
+        self.plan();
+        self.advance()?;
+        let chunk = match limits.chunk.max(1) {
+            chunk if self.active.iter().any(InFlight::is_streaming) => chunk,
+            chunk => chunk.max(READ_ALONE),
+        };
+        for stage in self.stages() {
+            for wave in waves(&self.models, &stage) {
+                self.read(wave, chunk)?;
+            }
+            self.advance()?;
+            self.leave();
+        }
+        self.leave();
+        Ok(self.drain())
+    }
+
+    /// Lets in what there is room for: for what it holds and a little ahead; always one when there is none.
+    fn admit(&mut self, max_samples: usize) {
+        while let Some(next) = self.waiting.front() {
+            let group = self.active.iter().position(|item| item.takes(next));
+            let busy = self.active.iter().any(|item| item.weight() > 0);
+            if busy && (self.crowded || !self.has_room(next, group, max_samples)) {
+                break;
+            }
+            let Some(mut next) = self.waiting.pop_front() else { break };
+            match group {
+                Some(group) => self.active[group].join(next),
+                None => {
+                    next.admit();
+                    self.active.push(next);
+                }
+            }
+        }
+        self.tell_groups();
+    }
+
+    /// Whether there is room for `next`, which joins what is in flight at `group`.
+    fn has_room(&self, next: &InFlight, group: Option<usize>, max_samples: usize) -> bool {
+        let most = if next.is_scored() { max_samples.min(MOST_DISTRIBUTIONS) } else { max_samples };
+        let weight: usize = self.active.iter().map(InFlight::weight).sum();
+        let more = group.map_or(next.weight(), |group| self.active[group].more_weight(next));
+        let fits = |model: usize| {
+            let held: usize = self.active.iter().map(|item| item.reserved_at(model)).sum();
+            held.saturating_add(next.reserved_at(model)) <= self.models[model].model.limits().cache
+        };
+        weight + more <= most && next.settings().ensemble().models().all(|model| fits(model.0))
+    }
+
+    /// Tells the groups in flight whether there is more for them.
+    fn tell_groups(&mut self) {
+        let next = self.waiting.front();
+        for item in &mut self.active {
+            let more = next.is_some_and(|next| item.takes(next));
+            item.expect(more);
+        }
+    }
+
+    /// Shares out the distributions of contexts and continuations, to what entered first first.
+    fn plan(&mut self) {
+        let promised: usize = self.active.iter().map(InFlight::promised).sum();
+        let mut room = MOST_DISTRIBUTIONS.saturating_sub(promised);
+        for item in &mut self.active {
+            let before = item.promised();
+            item.plan(room);
+            room -= item.promised().saturating_sub(before).min(room);
+        }
+    }
+
+    /// The models in the order in which they read: a gate before those that may have to be asked about what it says, so
+    /// that one forward serves all that is asked of a model.
+    fn stages(&self) -> Vec<Vec<usize>> {
+        let mut left: BTreeSet<usize> = BTreeSet::new();
+        let mut before: BTreeSet<(usize, usize)> = BTreeSet::new();
+        for item in &self.active {
+            let model = |member: usize| item.settings().ensemble().members()[member].model.0;
+            let (asked, later) = item.asked();
+            for asked in asked.into_iter().map(model) {
+                left.insert(asked);
+                for later in later.iter().copied().map(model) {
+                    left.insert(later);
+                    before.insert((asked, later));
+                }
+            }
+        }
+        let mut stages = Vec::new();
+        while let Some(&any) = left.first() {
+            let waits = |model: usize| before.iter().any(|&(a, b)| b == model && a != b && left.contains(&a));
+            let mut stage: Vec<usize> = left.iter().copied().filter(|&model| !waits(model)).collect();
+            if stage.is_empty() {
+                // Gates of each other: what the first has to be asked about waits for the next step.
+                stage.push(any);
+            }
+            left.retain(|model| !stage.contains(model));
+            stages.push(stage);
+        }
+        stages
+    }
+
+    /// One forward of each model of a wave. Where a cache is full, somebody makes room first.
+    fn read(&mut self, mut wave: Vec<usize>, chunk: usize) -> Result<(), EnsembleError> {
+        while !wave.is_empty() {
+            let outcomes = read(&mut self.models, &mut self.active, &wave, chunk);
+            let mut again = Vec::new();
+            let mut refused = Vec::new();
+            for (model, outcome) in wave.into_iter().zip(outcomes) {
+                match outcome {
+                    Ok(()) => {}
+                    Err(Stuck::Full) => again.push(model),
+                    Err(Stuck::Refused { guilty, error }) => {
+                        again.push(model);
+                        refused.push((model, guilty, error));
+                    }
+                    Err(Stuck::Gone(source)) => return Err(self.gone(model, source)),
+                }
+            }
+            if let Some((model, guilty, error)) = refused.into_iter().next() {
+                let requests: Vec<RequestId> = guilty.iter().flat_map(|&at| self.active[at].requests()).collect();
+                let mut source = Some(error);
+                for request in requests {
+                    let source =
+                        source.take().unwrap_or_else(|| ModelError::Backend(String::from("as another request")));
+                    let member = self.models[model].name.clone();
+                    self.fail(request, RequestError::Refused { member, source });
+                }
+            } else if let Some(&model) = again.first() {
+                // What one gives up makes room at the others too.
+                self.make_room(model)?;
+            }
+            wave = again;
+        }
+        Ok(())
+    }
+
+    /// The youngest that `model` holds or is to hold gives up its sequences everywhere. It keeps what it has come to, and
+    /// is the next to enter.
+    fn make_room(&mut self, model: usize) -> Result<(), EnsembleError> {
+        let holding: Vec<usize> = (0..self.active.len()).filter(|&at| self.active[at].is_at(model)).collect();
+        match holding[..] {
+            [] => Err(self.gone(model, ModelError::CacheFull { needed: 1, free: 0 })),
+            [only] => {
+                if !self.active[only].narrow(&mut self.models) {
+                    let tokens = self.active[only].size_at(model);
+                    for request in self.active[only].requests() {
+                        let Member { name, model, .. } = &self.models[model];
+                        let (member, cache) = (name.clone(), model.limits().cache);
+                        self.fail(request, RequestError::CacheTooSmall { member, tokens, cache });
+                    }
+                }
+                Ok(())
+            }
+            [.., youngest] => {
+                let mut item = self.active.remove(youngest);
+                tracing::debug!(model, requests = ?item.requests(), "the cache is full: the youngest makes room");
+                item.give_way(&mut self.models);
+                self.waiting.push_front(item);
+                self.crowded = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Everything that has read what it asked for goes on: asks somebody else, or emits, or scores.
+    fn advance(&mut self) -> Result<(), EnsembleError> {
+        loop {
+            let ready: Vec<usize> = (0..self.active.len()).filter(|&at| self.active[at].is_ready()).collect();
+            if ready.is_empty() {
+                return Ok(());
+            }
+            let asked = ask(&mut self.models, &mut self.segmentations, &mut self.active, &ready);
+            asked.map_err(|(model, source)| self.gone(model, source))?;
+            let told = self.events.len();
+            let mut failed = Vec::new();
+            for at in ready {
+                let ensemble = self.active[at].settings().ensemble().index;
+                let Self { models, segmentations, active, events, .. } = self;
+                let segmentation = &mut segmentations[ensemble];
+                match active[at].advance(&mut Resources { models, segmentation, events }) {
+                    Ok(None) => {}
+                    Ok(Some(other)) => active.push(other),
+                    Err(Trouble::Request(error)) => failed.push((active[at].requests(), error)),
+                    Err(Trouble::Model(model, source)) => return Err(self.gone(model, source)),
+                }
+            }
+            for (requests, error) in failed {
+                if let [request] = requests[..] {
+                    self.fail(request, error);
+                }
+            }
+            // A continuation that is scored leaves room.
+            self.crowded &= !self.events[told..].iter().any(|event| matches!(event, SchedulerEvent::Scored { .. }));
+        }
+    }
+
+    /// Takes out what is done.
+    fn leave(&mut self) {
+        self.tell_groups();
+        for mut item in std::mem::take(&mut self.active) {
+            if item.is_finished() {
+                item.close(&mut self.models);
+                item.tell(&mut self.events);
+                self.crowded = false;
+            } else {
+                self.active.push(item);
+            }
+        }
+    }
+
+    /// A request ends with an error.
+    fn fail(&mut self, request: RequestId, error: RequestError) {
+        if self.take_out(request) {
+            self.events.push(SchedulerEvent::Failed { request, error });
+        }
+    }
+
+    fn gone(&self, model: usize, source: ModelError) -> EnsembleError {
+        EnsembleError::Model { member: self.models[model].name.clone(), source }
+    }
+}
+
+impl Drop for Scheduler {
+    /// However it ends, no sequence stays open.
+    fn drop(&mut self) {
+        for item in &mut self.active {
+            item.close(&mut self.models);
+        }
+    }
+}

@@ -1,0 +1,517 @@
+//! Continuations of one context in flight: the context is read once, and each continuation goes on from a fork of it.
+
+use std::sync::Arc;
+
+use gac_inference::{Distribution, LanguageModel, ModelError};
+
+use super::choice::{Choice, Context};
+use super::scoring::{self, Views};
+use crate::decode::step::Resources;
+use crate::member::Member;
+use crate::reading::lane::Lane;
+use crate::reading::perplexity::Weighing;
+use crate::reading::question::Question;
+use crate::request::{LogLikelihood, RequestId};
+use crate::schedule::event::SchedulerEvent;
+use crate::settings::Settings;
+use crate::vocabulary::segmentation::Segmentation;
+use crate::vote::undecided::Need;
+use crate::vote::weights::{Weighting, Weights};
+
+/// Continuations of one context.
+#[derive(Debug)]
+pub(crate) struct ContextGroup {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) context: Arc<Context>,
+    phase: Phase,
+    /// By member: the context. What it says after it is kept for all continuations.
+    contexts: Vec<Lane>,
+    scored: Vec<Scored>,
+    /// The members' weights, where they follow from the context.
+    weights: Option<Weights>,
+    /// Most continuations that are read at once.
+    width: usize,
+    /// Whether continuations of the same context are waiting.
+    pub(crate) more: bool,
+}
+
+/// Where a group is on its way.
+#[derive(Debug)]
+enum Phase {
+    /// The members' weights follow from the context, which they read.
+    Weighing(Weighing),
+    /// The leads read the context.
+    Context,
+    /// The supporters read it: the first token is a key token.
+    ContextSupporters,
+    /// What follows the context can be scored; continuations wait for room to go on.
+    Ready,
+    /// The leads read parts of continuations.
+    Pieces,
+    /// The supporters read them as far as there are key tokens.
+    PieceSupporters,
+}
+
+/// One continuation on its way to a [`LogLikelihood`].
+#[derive(Debug)]
+struct Scored {
+    request: RequestId,
+    choice: Choice,
+    /// By rule.
+    scores: Vec<LogLikelihood>,
+    /// By member: context and continuation, once it is asked about more than the first token.
+    lanes: Vec<Option<Lane>>,
+    /// The next token to score.
+    next: usize,
+    /// How many are being scored.
+    piece: usize,
+    /// `[member][token of the piece]`: which view of the lane stands before it; none where it is not asked.
+    views: Vec<Vec<Option<usize>>>,
+}
+
+impl ContextGroup {
+    pub(crate) fn new(request: RequestId, settings: Arc<Settings>, choice: Choice) -> Self {
+        let context = Arc::clone(&choice.context);
+        let mut group = Self {
+            phase: Phase::Context,
+            contexts: context.ids.iter().map(|ids| Lane::new(ids.clone())).collect(),
+            scored: Vec::new(),
+            weights: None,
+            width: usize::MAX,
+            more: false,
+            settings,
+            context,
+        };
+        group.push(request, choice);
+        group
+    }
+
+    fn push(&mut self, request: RequestId, choice: Choice) {
+        let members = self.contexts.len();
+        self.scored.push(Scored {
+            request,
+            scores: vec![choice.nothing_scored(); self.settings.rules()],
+            choice,
+            lanes: (0..members).map(|_| None).collect(),
+            next: 0,
+            piece: 0,
+            views: vec![Vec::new(); members],
+        });
+    }
+
+    /// Whether the continuations of `other` are of the same context, to be scored in the same way.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.context, &other.context) && Arc::ptr_eq(&self.settings, &other.settings)
+    }
+
+    /// Takes the continuations of another group that has not begun.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.scored.extend(other.scored);
+    }
+
+    /// Lets it in.
+    pub(crate) fn admit(&mut self) {
+        match (&self.phase, &self.weights, self.settings.weighting()) {
+            (Phase::Context, None, Weighting::PromptPerplexity { temperature }) => {
+                self.phase = Phase::Weighing(Weighing::new(temperature, self.contexts.len()));
+            }
+            (Phase::Context, ..) => self.read_context(),
+            _ => {}
+        }
+    }
+
+    fn read_context(&mut self) {
+        self.phase = Phase::Context;
+        for lead in scoring::leads(&self.settings) {
+            self.contexts[lead].want_last();
+        }
+    }
+
+    /// Whether all that it was given is scored.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.scored.is_empty()
+    }
+
+    /// How many samples it counts as: its continuations that need a sequence of their own.
+    pub(crate) fn weight(&self) -> usize {
+        self.scored.iter().filter(|scored| scored.choice.tokens.len() > 1).count().max(usize::from(!self.is_empty()))
+    }
+
+    /// How many samples more it counts as with `other`, which joins it.
+    pub(crate) fn more_weight(&self, other: &Self) -> usize {
+        let several = |group: &Self| group.scored.iter().filter(|scored| scored.choice.tokens.len() > 1).count();
+        (several(self) + several(other)).max(1) - self.weight()
+    }
+
+    /// Tokens that `member` will hold for it.
+    pub(crate) fn reserved(&self, member: usize) -> usize {
+        let fed: usize = self.scored.iter().map(|scored| scored.choice.fed[member].len()).sum();
+        self.context.ids[member].len() + fed
+    }
+
+    /// Distributions that it has been promised and that are not used yet.
+    pub(crate) fn promised(&self) -> usize {
+        match self.phase {
+            Phase::Weighing(_) => self.contexts.iter().map(Lane::outstanding).max().unwrap_or(0),
+            _ => self.scored.iter().map(|scored| scored.piece).sum(),
+        }
+    }
+
+    /// Asks for more where it has nothing to read, for at most `room` distributions of each member.
+    pub(crate) fn plan(&mut self, mut room: usize) {
+        match &self.phase {
+            Phase::Weighing(weighing) if !self.contexts.iter().any(Lane::is_reading) => {
+                weighing.plan(&mut self.contexts, room);
+            }
+            Phase::Ready if !self.scored.iter().any(|scored| scored.next == 0) => {
+                let leads = scoring::leads(&self.settings);
+                for scored in self.scored.iter_mut().take(self.width) {
+                    scored.piece = (scored.choice.tokens.len() - scored.next).min(room);
+                    room -= scored.piece;
+                    let tokens: Vec<usize> = (0..scored.piece).collect();
+                    for &lead in &leads {
+                        scored.ask(lead, &tokens);
+                    }
+                }
+                if self.scored.iter().any(|scored| scored.piece > 0) {
+                    self.phase = Phase::Pieces;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether everything is read that it asked for.
+    pub(crate) fn is_ready(&self) -> bool {
+        let contexts = |members: &[usize]| members.iter().all(|&member| !self.contexts[member].is_reading());
+        let pieces = |members: &[usize]| {
+            let lanes = self.scored.iter().flat_map(|scored| members.iter().filter_map(|&m| scored.lanes[m].as_ref()));
+            lanes.into_iter().all(|lane| !lane.is_reading())
+        };
+        match self.phase {
+            Phase::Weighing(ref weighing) => weighing.is_ready(&self.contexts),
+            Phase::Context => contexts(&scoring::leads(&self.settings)),
+            Phase::ContextSupporters => contexts(scoring::supporters(&self.settings)),
+            Phase::Ready => self.scored.iter().any(|scored| scored.next == 0),
+            Phase::Pieces => pieces(&scoring::leads(&self.settings)),
+            Phase::PieceSupporters => pieces(scoring::supporters(&self.settings)),
+        }
+    }
+
+    /// Whether supporters may be asked in this step, once the leads have read.
+    pub(crate) fn may_consult(&self) -> bool {
+        matches!(self.phase, Phase::Context | Phase::Pieces)
+    }
+
+    /// Whether continuations go on from forks of their context.
+    fn is_shared(&self) -> bool {
+        self.width > 1 && (self.more || self.scored.iter().filter(|scored| scored.choice.tokens.len() > 1).count() > 1)
+    }
+
+    /// Gets `member`'s lanes ready to be read, and gives those that are, each with its slot: the context's is 0.
+    pub(crate) fn lanes(
+        &mut self,
+        member: usize,
+        model: &mut dyn LanguageModel,
+    ) -> Result<Vec<(usize, &mut Lane)>, ModelError> {
+        let shared = self.is_shared();
+        let context = &mut self.contexts[member];
+        for scored in &mut self.scored {
+            let Some(lane) = scored.lanes[member].as_mut().filter(|lane| lane.is_reading()) else { continue };
+            if lane.sequence().is_some() {
+                continue;
+            }
+            if !shared {
+                if let Some(sequence) = context.release() {
+                    lane.adopt(sequence);
+                }
+            } else if context.is_read(model) {
+                if let Some(sequence) = context.sequence() {
+                    lane.adopt(model.fork(sequence)?);
+                }
+            } else {
+                context.read_on();
+            }
+        }
+        let lanes = self.scored.iter_mut().map(|scored| scored.lanes[member].as_mut());
+        let lanes = lanes.enumerate().filter_map(|(slot, lane)| Some((slot + 1, lane?)));
+        let lanes = lanes.filter(|(_, lane)| lane.sequence().is_some() || !shared);
+        let all = std::iter::once((0, context)).chain(lanes);
+        Ok(all.filter(|(_, lane)| lane.is_reading()).collect())
+    }
+
+    /// Whether `member` has something to read.
+    pub(crate) fn is_reading(&self, member: usize) -> bool {
+        let lanes = self.scored.iter().filter_map(|scored| scored.lanes[member].as_ref());
+        lanes.chain([&self.contexts[member]]).any(Lane::is_reading)
+    }
+
+    /// The lane of `member` in `slot`.
+    pub(crate) fn lane(&mut self, member: usize, slot: usize) -> Option<&mut Lane> {
+        match slot {
+            0 => self.contexts.get_mut(member),
+            _ => self.scored.get_mut(slot - 1)?.lanes[member].as_mut(),
+        }
+    }
+
+    /// Whether `member` holds anything for it.
+    pub(crate) fn holds(&self, member: usize) -> bool {
+        let lanes = self.scored.iter().filter_map(|scored| scored.lanes[member].as_ref());
+        lanes.chain([&self.contexts[member]]).any(|lane| lane.sequence().is_some())
+    }
+
+    /// How much each member's vote counts.
+    fn weights(&self) -> &Weights {
+        self.weights.as_ref().unwrap_or(self.settings.weights())
+    }
+
+    /// What members said after the context.
+    fn context_views(&self) -> Views<'_> {
+        self.contexts.iter().map(|lane| lane.given().first()).collect()
+    }
+
+    /// What has to be asked before it can go on: nothing where members give full distributions.
+    pub(crate) fn missing(&self, segmentation: &mut Segmentation) -> Vec<Question> {
+        let at_context = vec![Some(0); self.contexts.len()];
+        match &self.phase {
+            Phase::Weighing(weighing) => {
+                let mut questions = Vec::new();
+                for (member, lane) in self.contexts.iter().enumerate() {
+                    for (index, view) in lane.given().iter().enumerate() {
+                        let id = weighing.following(member, lane, index);
+                        if !view.knows(id) {
+                            questions.push(Question { slot: 0, member, index, need: Need::Tokens(vec![id]) });
+                        }
+                    }
+                }
+                questions
+            }
+            Phase::Context => {
+                Question::of(scoring::missing_of_gate(&self.settings, &self.context_views()), 0, &at_context)
+            }
+            // Asked when it is scored.
+            Phase::ContextSupporters => Vec::new(),
+            Phase::Ready => {
+                let views = self.context_views();
+                let first = self.scored.iter().filter(|scored| scored.next == 0);
+                let of = |scored: &Scored| {
+                    scoring::missing(&self.settings, &scored.choice, 0, &views, self.weights(), segmentation)
+                };
+                first.flat_map(of).flat_map(|missing| Question::of(vec![missing], 0, &at_context)).collect()
+            }
+            Phase::Pieces | Phase::PieceSupporters => {
+                let gate = matches!(self.phase, Phase::Pieces) && !scoring::supporters(&self.settings).is_empty();
+                let mut questions = Vec::new();
+                for (at, scored) in self.scored.iter().enumerate() {
+                    for place in 0..scored.piece {
+                        let views = scored.views(place);
+                        let missing = if gate {
+                            scoring::missing_of_gate(&self.settings, &views)
+                        } else {
+                            let token = scored.next + place;
+                            let Scored { choice, .. } = scored;
+                            scoring::missing(&self.settings, choice, token, &views, self.weights(), segmentation)
+                        };
+                        let indices: Vec<Option<usize>> = scored.views.iter().map(|of| *of.get(place)?).collect();
+                        questions.extend(Question::of(missing, at + 1, &indices));
+                    }
+                }
+                questions
+            }
+        }
+    }
+
+    /// Goes on when it is ready: asks the supporters, or scores.
+    pub(crate) fn advance(&mut self, resources: &mut Resources<'_>) {
+        let supporters = scoring::supporters(&self.settings).to_vec();
+        match &mut self.phase {
+            Phase::Weighing(weighing) => {
+                if let Some(weights) = weighing.add(&mut self.contexts) {
+                    self.weights = Some(weights);
+                    self.read_context();
+                }
+            }
+            Phase::Context => {
+                let wanted = scoring::votes(&self.settings, &self.context_views());
+                if wanted.contains(&true) && !supporters.is_empty() {
+                    for &supporter in &supporters {
+                        self.contexts[supporter].want_last();
+                    }
+                    self.phase = Phase::ContextSupporters;
+                } else {
+                    self.phase = Phase::Ready;
+                }
+            }
+            Phase::ContextSupporters => self.phase = Phase::Ready,
+            Phase::Ready => {
+                let weights = self.weights().clone();
+                let Self { contexts, scored, settings, .. } = self;
+                let views: Views<'_> = contexts.iter().map(|lane| lane.given().first()).collect();
+                for scored in scored.iter_mut().filter(|scored| scored.next == 0) {
+                    let Scored { scores, choice, .. } = scored;
+                    let added = scoring::add(settings, scores, choice, 0, &views, &weights, resources.segmentation);
+                    scored.next = 1;
+                    if let Err(error) = added {
+                        resources.events.push(SchedulerEvent::Failed { request: scored.request, error });
+                        scored.next = usize::MAX;
+                    }
+                }
+                self.leave(resources);
+            }
+            Phase::Pieces => {
+                if self.ask_supporters(&supporters) {
+                    self.phase = Phase::PieceSupporters;
+                } else {
+                    self.score_pieces(resources);
+                }
+            }
+            Phase::PieceSupporters => self.score_pieces(resources),
+        }
+    }
+
+    /// Asks the supporters about the key tokens of all pieces; whether there are any.
+    fn ask_supporters(&mut self, supporters: &[usize]) -> bool {
+        if supporters.is_empty() {
+            return false;
+        }
+        let mut any = false;
+        for scored in &mut self.scored {
+            let key = |place: &usize| scoring::votes(&self.settings, &scored.views(*place)).contains(&true);
+            let keys: Vec<usize> = (0..scored.piece).filter(key).collect();
+            if keys.is_empty() {
+                continue;
+            }
+            any = true;
+            for &supporter in supporters {
+                scored.ask(supporter, &keys);
+            }
+        }
+        any
+    }
+
+    fn score_pieces(&mut self, resources: &mut Resources<'_>) {
+        let weights = self.weights().clone();
+        for scored in &mut self.scored {
+            for place in 0..std::mem::take(&mut scored.piece) {
+                let Scored { choice, lanes, views, scores, next, .. } = scored;
+                let views: Views<'_> = views_at(lanes, views, place);
+                let added =
+                    scoring::add(&self.settings, scores, choice, *next, &views, &weights, resources.segmentation);
+                *next += 1;
+                if let Err(error) = added {
+                    resources.events.push(SchedulerEvent::Failed { request: scored.request, error });
+                    scored.next = usize::MAX;
+                    break;
+                }
+            }
+            for (lane, views) in scored.lanes.iter_mut().zip(&mut scored.views) {
+                views.clear();
+                if let Some(lane) = lane {
+                    lane.take_given();
+                }
+            }
+        }
+        self.phase = Phase::Ready;
+        self.leave(resources);
+    }
+
+    /// Takes out what is scored or has failed.
+    fn leave(&mut self, resources: &mut Resources<'_>) {
+        for mut scored in std::mem::take(&mut self.scored) {
+            if scored.next < scored.choice.tokens.len() {
+                self.scored.push(scored);
+                continue;
+            }
+            scored.close(&self.settings, resources.models);
+            if scored.next < usize::MAX {
+                for (rule, score) in scored.scores.into_iter().enumerate() {
+                    resources.events.push(SchedulerEvent::Scored { request: scored.request, rule, score });
+                }
+            }
+        }
+    }
+
+    /// Takes out a continuation that is no longer wanted; whether it was there.
+    pub(crate) fn cancel(&mut self, request: RequestId, models: &mut [Member]) -> bool {
+        let Some(at) = self.scored.iter().position(|scored| scored.request == request) else { return false };
+        self.scored.remove(at).close(&self.settings, models);
+        true
+    }
+
+    /// The requests that it scores.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = RequestId> {
+        self.scored.iter().map(|scored| scored.request)
+    }
+
+    /// Drops its sequences everywhere.
+    pub(crate) fn close(&mut self, models: &mut [Member]) {
+        for (lane, member) in self.contexts.iter_mut().zip(self.settings.ensemble().members()) {
+            lane.close(&mut *models[member.model.0].model);
+        }
+        for scored in &mut self.scored {
+            scored.close(&self.settings, models);
+        }
+    }
+
+    /// Makes room for others. What is scored stays scored.
+    pub(crate) fn give_way(&mut self, models: &mut [Member]) {
+        self.close(models);
+        if let Phase::Pieces | Phase::PieceSupporters = self.phase {
+            self.phase = Phase::Ready;
+        }
+        for scored in &mut self.scored {
+            scored.piece = 0;
+            scored.lanes.iter_mut().for_each(|lane| *lane = None);
+            scored.views.iter_mut().for_each(Vec::clear);
+        }
+    }
+
+    /// Goes on with fewer continuations at once, where it does not fit a cache by itself; whether that is possible.
+    pub(crate) fn narrow(&mut self, models: &mut [Member]) -> bool {
+        let at_once = self.scored.iter().filter(|scored| scored.piece > 0).count();
+        let narrower = self.width > 1;
+        self.width = (at_once / 2).max(1);
+        self.give_way(models);
+        narrower
+    }
+}
+
+impl Scored {
+    /// Asks `member` about some `tokens` of the piece.
+    fn ask(&mut self, member: usize, tokens: &[usize]) {
+        let Self { choice, lanes, next, piece, views, .. } = self;
+        let Some(_) = tokens.first() else { return };
+        let context = &choice.context.ids[member];
+        let lane = lanes[member]
+            .get_or_insert_with(|| Lane::new(context.iter().chain(&choice.fed[member]).copied().collect()));
+        let length = |token: &usize| context.len() + choice.before[member][*next + token];
+        // Tokens that it reads nothing between share a view.
+        let mut marks: Vec<usize> = tokens.iter().map(length).collect();
+        marks.dedup();
+        views[member] = vec![None; *piece];
+        for token in tokens {
+            views[member][*token] = marks.binary_search(&length(token)).ok();
+        }
+        lane.want(marks);
+    }
+
+    fn views(&self, place: usize) -> Views<'_> {
+        views_at(&self.lanes, &self.views, place)
+    }
+
+    fn close(&mut self, settings: &Settings, models: &mut [Member]) {
+        for (lane, member) in self.lanes.iter_mut().zip(settings.ensemble().members()) {
+            if let Some(lane) = lane {
+                lane.close(&mut *models[member.model.0].model);
+            }
+        }
+    }
+}
+
+/// What members said before the token at `place` of a piece.
+fn views_at<'l>(lanes: &'l [Option<Lane>], views: &[Vec<Option<usize>>], place: usize) -> Views<'l> {
+    let view = |(lane, views): (&'l Option<Lane>, &Vec<Option<usize>>)| -> Option<&'l Distribution> {
+        lane.as_ref()?.given().get((*views.get(place)?)?)
+    };
+    lanes.iter().zip(views).map(view).collect()
+}

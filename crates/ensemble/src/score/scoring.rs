@@ -1,0 +1,151 @@
+//! The log-probability of one token of a continuation, by what members say before it.
+
+use gac_inference::Distribution;
+
+use super::choice::Choice;
+use crate::decode::step::no_probabilities;
+use crate::error::RequestError;
+use crate::request::LogLikelihood;
+use crate::settings::{Lead, Settings};
+use crate::vocabulary::segmentation::Segmentation;
+use crate::vote::gating::Certainty;
+use crate::vote::member_view::{own_log_prob, top};
+use crate::vote::method::Votes;
+use crate::vote::sampling::Decoding;
+use crate::vote::undecided::{Missing, Need, missing_of_lead};
+use crate::vote::weights::Weights;
+
+/// Members' views before a token, by place; none of those that were not asked.
+pub(crate) type Views<'v> = Vec<Option<&'v Distribution>>;
+
+/// Members that are asked at every token. With SAFE there is nothing drafted to verify: all members count at every token.
+pub(crate) fn leads(settings: &Settings) -> Vec<usize> {
+    match settings.lead() {
+        Lead::Drafter(_) => (0..settings.ensemble().members().len()).collect(),
+        _ => settings.leads().to_vec(),
+    }
+}
+
+/// Members that are asked at key tokens.
+pub(crate) fn supporters(settings: &Settings) -> &[usize] {
+    match settings.lead() {
+        Lead::Drafter(_) => &[],
+        _ => settings.supporters(),
+    }
+}
+
+/// By rule: whether the members vote, by what the leads say.
+pub(crate) fn votes(settings: &Settings, views: &Views<'_>) -> Vec<bool> {
+    let certain = match settings.lead() {
+        Lead::Gate { gate, certainty, .. } => {
+            views[gate.0].map(|view| certainty.of(settings.ensemble().union(), *gate, view))
+        }
+        _ => None,
+    };
+    let lead = settings.lead();
+    (0..settings.rules()).map(|rule| lead.votes(rule, certain.unwrap_or(0.0))).collect()
+}
+
+/// What has to be asked before it is known whether members vote on a token: nothing where a lead decides it.
+pub(crate) fn missing_of_gate(settings: &Settings, views: &Views<'_>) -> Vec<Missing> {
+    let Lead::Gate { gate, certainty, .. } = settings.lead() else { return Vec::new() };
+    let union = settings.ensemble().union();
+    let need = views[gate.0].and_then(|view| missing_of_lead(union, *gate, view, *certainty, Decoding::Greedy));
+    need.map(|need| Missing { member: *gate, need }).into_iter().collect()
+}
+
+/// What has to be asked before a token of `choice` can be scored.
+pub(crate) fn missing(
+    settings: &Settings,
+    choice: &Choice,
+    token: usize,
+    views: &Views<'_>,
+    weights: &Weights,
+    segmentation: &mut Segmentation,
+) -> Vec<Missing> {
+    if views.iter().flatten().all(|view| view.is_complete()) {
+        return Vec::new();
+    }
+    let (id, key) = choice.tokens[token];
+    let union = settings.ensemble().union();
+    // Where nobody votes, the lead's own probability counts.
+    let mut missing = Vec::new();
+    if let Some(lead) = settings.lead().member()
+        && let Some(view) = views[lead.0]
+    {
+        let ids = match (settings.lead(), key) {
+            (Lead::Only, _) | (_, None) => vec![id],
+            (_, Some(key)) => union.projection(lead).ids(key).to_vec(),
+        };
+        let unknown: Vec<_> = ids.into_iter().filter(|&id| !view.knows(id)).collect();
+        let need = (!unknown.is_empty()).then_some(Need::Tokens(unknown));
+        let first = || missing_of_lead(union, lead, view, Certainty::TopProbability, Decoding::Greedy);
+        missing.extend(need.or_else(first).map(|need| Missing { member: lead, need }));
+    }
+    let all: Option<Vec<&Distribution>> = views.iter().copied().collect();
+    if missing.is_empty()
+        && let (Some(all), Some(key)) = (all, key)
+        && *settings.lead() != Lead::Only
+    {
+        let votes = Votes { union, weights, members: &all };
+        missing = votes.missing(settings.method(), Decoding::Greedy, Some(key), segmentation);
+    }
+    missing
+}
+
+/// Adds a token to its choice's scores, one for each rule.
+///
+/// # Errors
+/// When some member's probabilities are unusable, or nobody has a probability for the token.
+pub(crate) fn add(
+    settings: &Settings,
+    scores: &mut [LogLikelihood],
+    choice: &Choice,
+    token: usize,
+    views: &Views<'_>,
+    weights: &Weights,
+    segmentation: &mut Segmentation,
+) -> Result<(), RequestError> {
+    let ensemble = settings.ensemble();
+    let union = ensemble.union();
+    let (id, key) = choice.tokens[token];
+    let unused = || RequestError::UnusedToken { member: ensemble.members()[0].name.clone(), token: id.0 };
+    let wanted = votes(settings, views);
+    let all: Vec<&Distribution> = views.iter().copied().flatten().collect();
+    // What the lead gives it, and what all do; each is worked out once.
+    let mut alone = None;
+    let mut voted = None;
+    for (score, wants) in scores.iter_mut().zip(wanted) {
+        let (log_prob, greedy) = match settings.lead() {
+            Lead::Only => {
+                let view = all.first().ok_or_else(unused)?;
+                (view.log_prob(id), view.top().0 == id)
+            }
+            Lead::Gate { gate, .. } if !wants => {
+                let view = views[gate.0].ok_or_else(unused)?;
+                let of_gate = |key| {
+                    let best = union.projection(*gate).key(top(union, *gate, view).0);
+                    (own_log_prob(union, *gate, view, key), best == Some(key))
+                };
+                *alone.get_or_insert(of_gate(key.ok_or_else(unused)?))
+            }
+            _ => match voted {
+                Some(known) => known,
+                None => {
+                    let key = key.ok_or_else(unused)?;
+                    let votes = Votes { union, weights, members: &all };
+                    let winner = votes.combine(settings.method(), None, segmentation).winner();
+                    let (winner, _) = winner.ok_or_else(|| no_probabilities(settings, &all))?;
+                    *voted.insert((votes.log_prob(settings.method(), key, segmentation), winner == key))
+                }
+            },
+        };
+        if log_prob.is_nan() {
+            return Err(no_probabilities(settings, &all));
+        }
+        score.sum += log_prob;
+        score.greedy &= greedy;
+        score.tokens.push(log_prob);
+    }
+    Ok(())
+}

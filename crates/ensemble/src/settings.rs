@@ -1,0 +1,236 @@
+//! How requests are served: who takes part, who decides when, and how tokens are picked.
+
+use std::sync::Arc;
+
+use crate::chat::Chat;
+use crate::ensemble::Ensemble;
+use crate::error::EnsembleError;
+use crate::member::MemberId;
+use crate::vote::gating::{Certainty, Gating, Threshold};
+use crate::vote::method::Method;
+use crate::vote::sampling::Decoding;
+use crate::vote::weights::{Weighting, Weights, WeightsError};
+
+/// How a request is served. Checked when made, never changed, and shared by all requests that travel with them.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    ensemble: Arc<Ensemble>,
+    weights: Weights,
+    weighting: Weighting,
+    lead: Lead,
+    /// Members asked at every step, by place.
+    leads: Vec<usize>,
+    /// Members asked where a vote is wanted, by place.
+    supporters: Vec<usize>,
+    /// The thresholds of a sweep count as many; otherwise 1.
+    rules: usize,
+    method: Method,
+    decoding: Decoding,
+    chat: Option<Arc<Chat>>,
+}
+
+/// Who decides alone, and when.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Lead {
+    /// Nobody: the members vote at every step.
+    Everybody,
+    /// The only member, always.
+    Only,
+    /// The gate, where it is surer than the threshold. Several thresholds are decoded together.
+    Gate { gate: MemberId, certainty: Certainty, thresholds: Vec<Threshold> },
+    /// The drafter, where its proposal is verified (SAFE).
+    Drafter(MemberId),
+}
+
+impl Lead {
+    fn new(gating: Gating, members: usize) -> Result<Self, EnsembleError> {
+        let lead = match gating {
+            Gating::EveryStep => Self::Everybody,
+            Gating::KeyTokens { gate, certainty, threshold } => {
+                Self::Gate { gate, certainty, thresholds: vec![threshold] }
+            }
+            Gating::Safe { drafter } => Self::Drafter(drafter),
+        };
+        match lead.member() {
+            Some(gate) if gate.0 >= members => Err(EnsembleError::UnknownGate { gate: gate.0, members }),
+            _ if members == 1 => Ok(Self::Only),
+            _ => Ok(lead),
+        }
+    }
+
+    /// The member whose own token is taken where nobody votes.
+    pub(crate) fn member(&self) -> Option<MemberId> {
+        match *self {
+            Self::Everybody => None,
+            Self::Only => Some(MemberId(0)),
+            Self::Gate { gate: lead, .. } | Self::Drafter(lead) => Some(lead),
+        }
+    }
+
+    /// What is taken for the lead's certainty.
+    pub(crate) fn certainty(&self) -> Certainty {
+        match *self {
+            Self::Gate { certainty, .. } => certainty,
+            Self::Everybody | Self::Only | Self::Drafter(_) => Certainty::TopProbability,
+        }
+    }
+
+    /// Whether the members vote under rule `rule` where the lead is `certain`, 0 to 1.
+    pub(crate) fn votes(&self, rule: usize, certain: f64) -> bool {
+        match self {
+            Self::Everybody | Self::Drafter(_) => true,
+            Self::Only => false,
+            Self::Gate { thresholds, .. } => thresholds.get(rule).is_some_and(|threshold| threshold.votes(certain)),
+        }
+    }
+}
+
+impl Settings {
+    /// Members that vote with `weights` where `gating` says so. The method is `gac` and decoding is greedy until told
+    /// otherwise.
+    ///
+    /// # Errors
+    /// Without one weight per member, or with a gate that is none of them.
+    pub fn new(ensemble: Arc<Ensemble>, weights: Weights, gating: Gating) -> Result<Self, EnsembleError> {
+        let settings = Self {
+            ensemble,
+            weights: Weights::uniform(1),
+            weighting: Weighting::Given,
+            lead: Lead::Everybody,
+            leads: Vec::new(),
+            supporters: Vec::new(),
+            rules: 1,
+            method: Method::Gac,
+            decoding: Decoding::Greedy,
+            chat: None,
+        };
+        settings.with_weights(weights)?.with_gating(gating)
+    }
+
+    /// The same with other weights.
+    ///
+    /// # Errors
+    /// When there is not one per member.
+    pub fn with_weights(self, weights: Weights) -> Result<Self, EnsembleError> {
+        let members = self.ensemble.names().len();
+        if weights.get().len() != members {
+            return Err(WeightsError::Count { weights: weights.get().len(), members }.into());
+        }
+        Ok(Self { weights, ..self })
+    }
+
+    /// The same with other gating.
+    ///
+    /// # Errors
+    /// For a gate that is none of the members.
+    pub fn with_gating(self, gating: Gating) -> Result<Self, EnsembleError> {
+        let all = 0..self.ensemble.names().len();
+        let lead = Lead::new(gating, all.len())?;
+        let (leads, supporters) = match lead.member() {
+            None => (all.collect(), Vec::new()),
+            Some(lead) => (vec![lead.0], all.filter(|&member| member != lead.0).collect()),
+        };
+        Ok(Self { lead, leads, supporters, rules: 1, ..self })
+    }
+
+    /// The same under each of `thresholds` in place of the gate's own: a request is answered once for each of them.
+    ///
+    /// Per request, the thresholds form a tree: those that have emitted the same so far are one sample. Where a step's
+    /// certainty divides them and the vote's winner is another token than the gate's, the sample forks, and both sides
+    /// share what was computed before. The other members are asked once where any threshold of a sample wants a vote.
+    /// Each answer is, token for token, what its threshold alone gives.
+    ///
+    /// # Errors
+    /// Without a gate, or without thresholds.
+    pub fn with_thresholds(mut self, thresholds: &[Threshold]) -> Result<Self, EnsembleError> {
+        match &mut self.lead {
+            Lead::Everybody | Lead::Drafter(_) => return Err(EnsembleError::SweepWithoutGate),
+            _ if thresholds.is_empty() => return Err(EnsembleError::NoThresholds),
+            Lead::Gate { thresholds: of_gate, .. } => *of_gate = thresholds.to_vec(),
+            // It has nobody to ask: all thresholds are one.
+            Lead::Only => {}
+        }
+        Ok(Self { rules: thresholds.len(), ..self })
+    }
+
+    /// The same by another method.
+    ///
+    /// # Errors
+    /// For a method whose settings make no sense.
+    pub fn with_method(self, method: Method) -> Result<Self, EnsembleError> {
+        method.validate()?;
+        Ok(Self { method, ..self })
+    }
+
+    /// The same with weights from elsewhere.
+    ///
+    /// # Errors
+    /// For a temperature that is not a positive number.
+    pub fn with_weighting(self, weighting: Weighting) -> Result<Self, EnsembleError> {
+        weighting.validate()?;
+        Ok(Self { weighting, ..self })
+    }
+
+    /// The same with tokens picked otherwise.
+    #[must_use]
+    pub fn with_decoding(self, decoding: Decoding) -> Self {
+        Self { decoding, ..self }
+    }
+
+    /// The same with every prompt and context a chat.
+    ///
+    /// # Errors
+    /// When there is not one template per member.
+    pub fn with_chat(self, chat: Arc<Chat>) -> Result<Self, EnsembleError> {
+        let (templates, members) = (chat.members(), self.ensemble.names().len());
+        if templates != members {
+            return Err(EnsembleError::TemplateCount { templates, members });
+        }
+        Ok(Self { chat: Some(chat), ..self })
+    }
+
+    /// Who takes part.
+    pub fn ensemble(&self) -> &Arc<Ensemble> {
+        &self.ensemble
+    }
+
+    /// How much each member's vote counts.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Number of thresholds; 1 where there is no sweep.
+    pub fn rules(&self) -> usize {
+        self.rules
+    }
+
+    pub(crate) fn weighting(&self) -> Weighting {
+        self.weighting
+    }
+
+    pub(crate) fn method(&self) -> Method {
+        self.method
+    }
+
+    pub(crate) fn decoding(&self) -> Decoding {
+        self.decoding
+    }
+
+    pub(crate) fn chat(&self) -> Option<&Chat> {
+        self.chat.as_deref()
+    }
+
+    pub(crate) fn lead(&self) -> &Lead {
+        &self.lead
+    }
+
+    /// Members asked at every step.
+    pub(crate) fn leads(&self) -> &[usize] {
+        &self.leads
+    }
+
+    /// Members asked where a vote is wanted.
+    pub(crate) fn supporters(&self) -> &[usize] {
+        &self.supporters
+    }
+}
