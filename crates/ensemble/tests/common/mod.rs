@@ -2,14 +2,15 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(unreachable_pub, missing_docs, reason = "a test's own module")]
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gac_ensemble::{
     BatchLimits, Certainty, Ensemble, EnsembleError, Gating, Generation, GenerationRequest, LogLikelihood,
-    LogLikelihoodRequest, Member, MemberId, ModelId, Overlong, PromptEncoding, Scheduler, Settings, Threshold, Weights,
-    generate, log_likelihood,
+    LogLikelihoodRequest, Member, MemberId, ModelId, Overlong, PromptEncoding, RequestError, RequestId, Scheduler,
+    SchedulerEvent, Settings, Threshold, Weights, generate, log_likelihood,
 };
 use gac_inference::testkit::ScriptedModel;
 use gac_inference::{
@@ -118,6 +119,60 @@ impl LanguageModel for Watched {
     }
 }
 
+/// What a scheduler told of its requests.
+#[derive(Default)]
+pub struct Told {
+    /// Bytes told with tokens, by request and rule.
+    pub streamed: BTreeMap<(RequestId, usize), Vec<u8>>,
+    pub generations: BTreeMap<(RequestId, usize), Generation>,
+    pub scores: BTreeMap<(RequestId, usize), LogLikelihood>,
+    pub failures: BTreeMap<RequestId, RequestError>,
+}
+
+impl Told {
+    pub fn add(&mut self, events: Vec<SchedulerEvent>) {
+        for event in events {
+            let twice = match event {
+                SchedulerEvent::Token { request, rule, bytes, .. } => {
+                    assert!(!self.generations.contains_key(&(request, rule)), "a token after the end");
+                    self.streamed.entry((request, rule)).or_default().extend(bytes);
+                    false
+                }
+                SchedulerEvent::Generated { request, rule, generation } => {
+                    self.generations.insert((request, rule), generation).is_some()
+                }
+                SchedulerEvent::Scored { request, rule, score } => self.scores.insert((request, rule), score).is_some(),
+                SchedulerEvent::Failed { request, error } => self.failures.insert(request, error).is_some(),
+            };
+            assert!(!twice, "a request ended twice");
+        }
+    }
+
+    /// Steps until nothing is left to do.
+    pub fn run(&mut self, scheduler: &mut Scheduler, limits: BatchLimits) {
+        for step in 0.. {
+            assert!(step < 100_000, "it never ends");
+            if scheduler.is_idle() {
+                break;
+            }
+            self.add(scheduler.step(limits).unwrap());
+        }
+    }
+}
+
+/// Members with a watch over each, their logs, and the number of sequences that are open.
+pub fn watched(scripts: &[Script], fuse: usize) -> (Vec<Member>, Vec<Log>, Arc<AtomicUsize>) {
+    let open = Arc::new(AtomicUsize::new(0));
+    let mut logs = Vec::new();
+    let members = scripts.iter().enumerate().map(|(index, script)| {
+        let inner = script.model();
+        logs.push(inner.log());
+        let model = Box::new(Watched { inner, open: Arc::clone(&open), fuse });
+        Member { name: format!("m{index}"), model, tokenizer: Arc::clone(&script.tokenizer) }
+    });
+    (members.collect(), logs, open)
+}
+
 /// An ensemble with a watch over each member, and settings to use it with.
 pub struct Bench {
     pub scheduler: Scheduler,
@@ -141,21 +196,7 @@ impl Bench {
     }
 
     pub fn with_fuse(scripts: &[Script], weights: Weights, gating: Gating, fuse: usize) -> Self {
-        let open = Arc::new(AtomicUsize::new(0));
-        let mut logs = Vec::new();
-        let members = scripts
-            .iter()
-            .enumerate()
-            .map(|(index, script)| {
-                let inner = script.model();
-                logs.push(inner.log());
-                Member {
-                    name: format!("m{index}"),
-                    model: Box::new(Watched { inner, open: Arc::clone(&open), fuse }),
-                    tokenizer: Arc::clone(&script.tokenizer),
-                }
-            })
-            .collect();
+        let (members, logs, open) = watched(scripts, fuse);
         let (scheduler, settings) = ensemble(members, weights, gating).unwrap();
         Self { scheduler, settings: Arc::new(settings), logs, open }
     }
