@@ -14,7 +14,8 @@ use gac_ensemble::{
 };
 use gac_inference::testkit::ScriptedModel;
 use gac_inference::{
-    DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId, Tokenizer,
+    Ask, DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId,
+    Tokenizer,
 };
 
 type Next = Vec<(TokenId, f64)>;
@@ -28,12 +29,20 @@ pub struct Script {
     pub rule: Rule,
     pub limits: Limits,
     pub devices: DeviceList,
+    /// How many tokens it lists; all where there is no such limit.
+    pub listed: Option<usize>,
 }
 
 impl Script {
     pub fn new(tokenizer: Tokenizer, rule: impl Fn(&[TokenId]) -> Vec<(TokenId, f64)> + Send + Sync + 'static) -> Self {
         let limits = Limits { vocabulary: tokenizer.vocabulary().len(), context: 4096, cache: 1 << 20 };
-        Self { tokenizer: Arc::new(tokenizer), rule: Arc::new(rule), limits, devices: DeviceList::default() }
+        Self {
+            tokenizer: Arc::new(tokenizer),
+            rule: Arc::new(rule),
+            limits,
+            devices: DeviceList::default(),
+            listed: None,
+        }
     }
 
     /// Says `pieces` by what the text so far ends with: `(ending, [(piece, probability)])`, the first that fits.
@@ -58,14 +67,23 @@ impl Script {
             let known = rules.iter().find(|(ending, _)| text.ends_with(ending));
             known.map_or_else(Vec::new, |(_, next)| next.clone())
         });
-        Self { tokenizer, rule, limits, devices: DeviceList::default() }
+        Self { tokenizer, rule, limits, devices: DeviceList::default(), listed: None }
     }
 
     pub fn model(&self) -> ScriptedModel {
         let rule = Arc::clone(&self.rule);
-        ScriptedModel::new(self.limits.vocabulary, move |tokens| rule(tokens))
+        let model = ScriptedModel::new(self.limits.vocabulary, move |tokens| rule(tokens))
             .with_limits(self.limits)
-            .on(self.devices.clone())
+            .on(self.devices.clone());
+        match self.listed {
+            Some(k) => model.listing(k),
+            None => model,
+        }
+    }
+
+    /// The same member, which lists its `k` most probable tokens and no more.
+    pub fn listing(&self, k: usize) -> Self {
+        Self { listed: Some(k), ..self.clone() }
     }
 
     /// The same member, said to compute on `devices`.
@@ -116,6 +134,9 @@ impl LanguageModel for Watched {
     fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
         self.fuse = self.fuse.checked_sub(1).ok_or_else(|| ModelError::Backend("the fuse burnt".into()))?;
         self.inner.extend(batch)
+    }
+    fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
+        self.inner.ask(asks)
     }
 }
 
