@@ -78,9 +78,6 @@ pub struct ScriptedModel {
     sequences: HashMap<SequenceId, Vec<TokenId>>,
     next: u64,
     log: CallLog,
-    /// Most tokens that a distribution lists; all where there is no such limit.
-    listed: Option<usize>,
-    asks: Arc<AtomicUsize>,
 }
 
 impl ScriptedModel {
@@ -93,8 +90,6 @@ impl ScriptedModel {
             sequences: HashMap::new(),
             next: 0,
             log: Arc::default(),
-            listed: None,
-            asks: Arc::default(),
         }
     }
 
@@ -112,32 +107,12 @@ impl ScriptedModel {
         self
     }
 
-    /// The same model, which lists its `k` most probable tokens and no more, as servers do.
-    #[must_use]
-    pub fn listing(mut self, k: usize) -> Self {
-        self.listed = Some(k);
-        self
-    }
-
-    /// A handle on the number of times that more was asked about a list.
-    pub fn asks(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.asks)
-    }
-
     /// A handle on the record of `extend` calls; stays readable after the model was moved into an ensemble.
     pub fn log(&self) -> CallLog {
         Arc::clone(&self.log)
     }
 
     fn distribution(&self, tokens: &[TokenId]) -> Distribution {
-        let complete = self.complete(tokens);
-        match self.listed {
-            Some(k) => Distribution::listed(complete.rows(), &most_probable(&complete, k)),
-            None => complete,
-        }
-    }
-
-    fn complete(&self, tokens: &[TokenId]) -> Distribution {
         let named = (self.rule)(tokens);
         let mass: f64 = named.iter().map(|(_, p)| p).sum();
         let others = self.limits.vocabulary.saturating_sub(named.len()).max(1);
@@ -148,12 +123,6 @@ impl ScriptedModel {
         }
         Distribution::dense(logits)
     }
-}
-
-/// The `k` most probable tokens with their log-probabilities.
-fn most_probable(distribution: &Distribution, k: usize) -> Vec<(TokenId, f64)> {
-    let most = distribution.most_probable(k, |_| true);
-    most.into_iter().map(|(id, _)| (id, distribution.log_prob(id))).collect()
 }
 
 impl LanguageModel for ScriptedModel {
@@ -225,21 +194,96 @@ impl LanguageModel for ScriptedModel {
             })
             .collect()
     }
+}
+
+/// A model that lists its `k` most probable tokens and no more, as servers do, until it is asked.
+pub struct Listing<M> {
+    inner: M,
+    k: usize,
+    /// What the inner model gave, by sequence and length.
+    given: HashMap<(SequenceId, usize), Distribution>,
+    asks: Arc<AtomicUsize>,
+}
+
+impl<M: LanguageModel> Listing<M> {
+    /// Lists the `k` most probable tokens of what `inner` gives.
+    pub fn new(inner: M, k: usize) -> Self {
+        Self { inner, k, given: HashMap::new(), asks: Arc::default() }
+    }
+
+    /// A handle on the number of times that more was asked.
+    pub fn asks(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.asks)
+    }
+}
+
+/// The `k` most probable tokens with their log-probabilities.
+fn most_probable(distribution: &Distribution, k: usize) -> Vec<(TokenId, f64)> {
+    let most = distribution.most_probable(k, |_| true);
+    most.into_iter().map(|(id, _)| (id, distribution.log_prob(id))).collect()
+}
+
+impl<M: LanguageModel> LanguageModel for Listing<M> {
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+
+    fn devices(&self) -> &[DeviceSpec] {
+        self.inner.devices()
+    }
+
+    fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
+        self.inner.open(prompt)
+    }
+
+    fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
+        self.inner.fork(sequence)
+    }
+
+    fn truncate(&mut self, sequence: SequenceId, length: usize) -> Result<(), ModelError> {
+        self.given.retain(|(of, after), _| *of != sequence || *after <= length);
+        self.inner.truncate(sequence, length)
+    }
+
+    fn close(&mut self, sequence: SequenceId) {
+        self.given.retain(|(of, _), _| *of != sequence);
+        self.inner.close(sequence);
+    }
+
+    fn forget(&mut self) {
+        self.inner.forget();
+    }
+
+    fn length(&self, sequence: SequenceId) -> usize {
+        self.inner.length(sequence)
+    }
+
+    fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
+        let starts: Vec<usize> = batch.iter().map(|extension| self.inner.length(extension.sequence)).collect();
+        let all = self.inner.extend(batch)?;
+        let mut lists = Vec::with_capacity(all.len());
+        for ((extension, start), complete) in batch.iter().zip(starts).zip(all) {
+            let indices = extension.wanted.indices(extension.tokens.len());
+            let mut of_extension = Vec::with_capacity(complete.len());
+            for (index, complete) in indices.into_iter().zip(complete) {
+                of_extension.push(Distribution::listed(complete.rows(), &most_probable(&complete, self.k)));
+                self.given.insert((extension.sequence, start + index + 1), complete);
+            }
+            lists.push(of_extension);
+        }
+        Ok(lists)
+    }
 
     fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
         self.asks.fetch_add(asks.len(), Ordering::Relaxed);
-        asks.iter()
-            .map(|ask| {
-                let tokens = self.sequences.get(&ask.sequence).ok_or(ModelError::UnknownSequence(ask.sequence))?;
-                let tokens = tokens
-                    .get(..ask.length)
-                    .ok_or(ModelError::TruncateBeyondEnd { length: tokens.len(), requested: ask.length })?;
-                let complete = self.complete(tokens);
-                Ok(match ask.detail {
-                    Detail::Tokens(ids) => ids.iter().map(|&id| (id, complete.log_prob(id))).collect(),
-                    Detail::Top(k) => most_probable(&complete, k),
-                })
+        let answer = |ask: &Ask<'_>| {
+            let complete = self.given.get(&(ask.sequence, ask.length));
+            let complete = complete.ok_or(ModelError::UnknownSequence(ask.sequence))?;
+            Ok(match ask.detail {
+                Detail::Tokens(ids) => ids.iter().map(|&id| (id, complete.log_prob(id))).collect(),
+                Detail::Top(k) => most_probable(complete, k),
             })
-            .collect()
+        };
+        asks.iter().map(answer).collect()
     }
 }

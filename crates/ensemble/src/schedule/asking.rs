@@ -25,7 +25,7 @@ impl Asked {
 }
 
 /// Asks until what is `ready` in flight can go on: nothing where members give full distributions. All questions of a
-/// round to a model are one call.
+/// round to a model are one call. What has to read again before it can be asked about is not ready any more.
 ///
 /// # Errors
 /// With the model that failed.
@@ -41,12 +41,14 @@ pub(crate) fn ask(
             let ensemble = in_flight[at].settings().ensemble().clone();
             for question in in_flight[at].missing(&mut segmentations[ensemble.index]) {
                 let model = ensemble.members()[question.member].model.0;
-                let lane = in_flight[at].lane(question.member, question.slot);
-                let Some((sequence, lane)) = lane.and_then(|lane| Some((lane.sequence()?, lane))) else {
-                    return Err((model, ModelError::Backend(String::from("its sequence was closed too early"))));
-                };
-                let length = lane.mark(question.index);
-                asked.push(Asked { at, model, sequence, length, question });
+                let Some(lane) = in_flight[at].lane(question.member, question.slot) else { continue };
+                if let Some(sequence) = lane.sequence() {
+                    let length = lane.mark(question.index);
+                    asked.push(Asked { at, model, sequence, length, question });
+                } else {
+                    // A context whose sequence went on with a continuation: it is read once more.
+                    lane.want_last();
+                }
             }
         }
         if asked.is_empty() {

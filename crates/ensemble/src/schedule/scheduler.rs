@@ -357,12 +357,13 @@ impl Scheduler {
     /// Everything that has read what it asked for goes on: asks somebody else, or emits, or scores.
     fn advance(&mut self) -> Result<(), EnsembleError> {
         loop {
-            let ready: Vec<usize> = (0..self.active.len()).filter(|&at| self.active[at].is_ready()).collect();
+            let mut ready: Vec<usize> = (0..self.active.len()).filter(|&at| self.active[at].is_ready()).collect();
             if ready.is_empty() {
                 return Ok(());
             }
             let asked = ask(&mut self.models, &mut self.segmentations, &mut self.active, &ready);
             asked.map_err(|(model, source)| self.gone(model, source))?;
+            ready.retain(|&at| self.active[at].is_ready());
             let told = self.events.len();
             let mut failed = Vec::new();
             for at in ready {

@@ -163,7 +163,7 @@ impl ContextGroup {
             Phase::Weighing(weighing) if !self.contexts.iter().any(Lane::is_reading) => {
                 weighing.plan(&mut self.contexts, room);
             }
-            Phase::Ready if !self.scored.iter().any(|scored| scored.next == 0) => {
+            Phase::Ready if !self.is_asked_first() => {
                 let leads = scoring::leads(&self.settings);
                 for scored in self.scored.iter_mut().take(self.width) {
                     scored.piece = (scored.choice.tokens.len() - scored.next).min(room);
@@ -192,10 +192,15 @@ impl ContextGroup {
             Phase::Weighing(ref weighing) => weighing.is_ready(&self.contexts),
             Phase::Context => contexts(&scoring::leads(&self.settings)),
             Phase::ContextSupporters => contexts(scoring::supporters(&self.settings)),
-            Phase::Ready => self.scored.iter().any(|scored| scored.next == 0),
+            Phase::Ready => self.is_asked_first() && !self.contexts.iter().any(Lane::is_reading),
             Phase::Pieces => pieces(&scoring::leads(&self.settings)),
             Phase::PieceSupporters => pieces(scoring::supporters(&self.settings)),
         }
+    }
+
+    /// Whether the first token of some continuation is still to be scored.
+    fn is_asked_first(&self) -> bool {
+        self.scored.iter().any(|scored| scored.next == 0)
     }
 
     /// Whether supporters may be asked in this step, once the leads have read.

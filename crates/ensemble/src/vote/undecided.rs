@@ -289,7 +289,7 @@ impl Votes<'_> {
 mod tests {
     use std::sync::Arc;
 
-    use gac_inference::testkit::{ScriptedModel, tokenizer};
+    use gac_inference::testkit::{Listing, ScriptedModel, tokenizer};
     use gac_inference::{Ask, Extension, LanguageModel, SequenceId, Tokenizer, Wanted};
 
     use super::*;
@@ -344,13 +344,14 @@ mod tests {
     }
 
     struct Member {
-        model: ScriptedModel,
+        model: Listing<ScriptedModel>,
         sequence: SequenceId,
         view: Distribution,
     }
 
     impl Member {
-        fn new(mut model: ScriptedModel) -> Self {
+        fn new(model: ScriptedModel, listed: usize) -> Self {
+            let mut model = Listing::new(model, listed);
             let sequence = model.open(&[]).unwrap();
             let batch = [Extension { sequence, tokens: &[TokenId(0)], wanted: Wanted::Last }];
             let view = model.extend(&batch).unwrap().remove(0).remove(0);
@@ -407,8 +408,8 @@ mod tests {
                     let rows = tokenizer.vocabulary().len();
                     let p = random.probabilities(rows);
                     let script = |p: Vec<(TokenId, f64)>| ScriptedModel::new(rows, move |_| p.clone());
-                    full.push(Member::new(script(p.clone())));
-                    Member::new(script(p).listing(listed(&mut random, rows)))
+                    full.push(Member::new(script(p.clone()), rows));
+                    Member::new(script(p), listed(&mut random, rows))
                 })
                 .collect();
             let raw: Vec<f64> = tokenizers.iter().map(|_| [0.0, 0.2, 1.0, random.unit()][random.below(4)]).collect();

@@ -12,7 +12,7 @@ use gac_ensemble::{
     LogLikelihoodRequest, Member, MemberId, ModelId, Overlong, PromptEncoding, RequestError, RequestId, Scheduler,
     SchedulerEvent, Settings, Threshold, Weights, generate, log_likelihood,
 };
-use gac_inference::testkit::ScriptedModel;
+use gac_inference::testkit::{Listing, ScriptedModel};
 use gac_inference::{
     Ask, DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId,
     Tokenizer,
@@ -72,13 +72,9 @@ impl Script {
 
     pub fn model(&self) -> ScriptedModel {
         let rule = Arc::clone(&self.rule);
-        let model = ScriptedModel::new(self.limits.vocabulary, move |tokens| rule(tokens))
+        ScriptedModel::new(self.limits.vocabulary, move |tokens| rule(tokens))
             .with_limits(self.limits)
-            .on(self.devices.clone());
-        match self.listed {
-            Some(k) => model.listing(k),
-            None => model,
-        }
+            .on(self.devices.clone())
     }
 
     /// The same member, which lists its `k` most probable tokens and no more.
@@ -100,7 +96,7 @@ impl Script {
 
 /// A model that counts its open sequences, and fails on demand.
 pub struct Watched {
-    inner: ScriptedModel,
+    inner: Box<dyn LanguageModel>,
     open: Arc<AtomicUsize>,
     /// Calls of `extend` until it fails.
     fuse: usize,
@@ -186,8 +182,12 @@ pub fn watched(scripts: &[Script], fuse: usize) -> (Vec<Member>, Vec<Log>, Arc<A
     let open = Arc::new(AtomicUsize::new(0));
     let mut logs = Vec::new();
     let members = scripts.iter().enumerate().map(|(index, script)| {
-        let inner = script.model();
-        logs.push(inner.log());
+        let model = script.model();
+        logs.push(model.log());
+        let inner: Box<dyn LanguageModel> = match script.listed {
+            Some(k) => Box::new(Listing::new(model, k)),
+            None => Box::new(model),
+        };
         let model = Box::new(Watched { inner, open: Arc::clone(&open), fuse });
         Member { name: format!("m{index}"), model, tokenizer: Arc::clone(&script.tokenizer) }
     });
