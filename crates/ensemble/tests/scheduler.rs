@@ -67,17 +67,17 @@ fn of_one<T>(result: Result<Vec<T>, EnsembleError>) -> Result<T, RequestError> {
     }
 }
 
-fn assert_told(told: &Told, request: RequestId, expected: &Expected, what: &str) {
+fn assert_told(told: &Told, request: RequestId, expected: &Expected, lists: bool, what: &str) {
     let kind = std::mem::discriminant::<RequestError>;
     let failed = |error: &RequestError| assert_eq!(kind(&told.failures[&request]), kind(error), "{what}: {error}");
     match expected {
         Expected::Text(Ok(expected)) => {
             let given = &told.generations[&(request, 0)];
-            assert_eq!(
-                (&given.bytes, given.finish, &given.steps, &given.member_tokens, &given.prompt_tokens),
-                (&expected.bytes, expected.finish, &expected.steps, &expected.member_tokens, &expected.prompt_tokens),
-                "{what}"
-            );
+            assert_eq!((&given.bytes, given.finish), (&expected.bytes, expected.finish), "{what}");
+            assert_eq!((given.tokens, given.ensembled), (expected.tokens, expected.ensembled), "{what}");
+            assert_eq!(given.member_tokens, expected.member_tokens, "{what}");
+            assert_eq!(given.prompt_tokens, expected.prompt_tokens, "{what}");
+            assert!(lists || given.steps == expected.steps, "{what}");
             let streamed = told.streamed.get(&(request, 0)).cloned().unwrap_or_default();
             assert_eq!(streamed, expected.bytes, "{what}: the bytes of its tokens are its response");
         }
@@ -87,14 +87,24 @@ fn assert_told(told: &Told, request: RequestId, expected: &Expected, what: &str)
 }
 
 /// Random requests to random systems, arriving over time; each is answered as it is alone, with the same models.
-fn crowd(seed: u64, rounds: usize, limits: impl Fn(&mut Random) -> BatchLimits, cache: impl Fn(&mut Random) -> usize) {
+///
+/// With `lists`, they list a few tokens; alone they give full distributions.
+fn crowd(
+    seed: u64,
+    rounds: usize,
+    lists: bool,
+    limits: impl Fn(&mut Random) -> BatchLimits,
+    cache: impl Fn(&mut Random) -> usize,
+) {
     let mut random = Random(seed);
     let (mut failures, mut texts, mut scores) = (0, 0, 0);
     for round in 0..rounds {
         let cache = cache(&mut random);
         let scripts: Vec<Script> =
             (0..3).map(|_| random_script(&mut random).with(|limits| limits.cache = cache)).collect();
-        let (members, _, open) = watched(&scripts, usize::MAX);
+        let listing: Vec<Script> =
+            scripts.iter().map(|it| if lists { it.listing(1 + random.below(5)) } else { it.clone() }).collect();
+        let (members, _, open) = watched(&listing, usize::MAX);
         let mut scheduler = Scheduler::new(members);
         let mut systems = systems(&mut scheduler, &scripts);
         let limits = limits(&mut random);
@@ -128,7 +138,7 @@ fn crowd(seed: u64, rounds: usize, limits: impl Fn(&mut Random) -> BatchLimits, 
         told.run(&mut scheduler, limits);
         assert_eq!(open.load(Ordering::Relaxed), 0, "sequences were left open");
         for (request, expected) in &expected {
-            assert_told(&told, *request, expected, &format!("round {round}, cache {cache}, {request:?}"));
+            assert_told(&told, *request, expected, lists, &format!("round {round}, cache {cache}, {request:?}"));
         }
         failures += told.failures.len();
         texts += told.generations.len();
@@ -141,13 +151,19 @@ fn crowd(seed: u64, rounds: usize, limits: impl Fn(&mut Random) -> BatchLimits, 
 #[test]
 fn requests_of_many_systems_that_arrive_over_time_are_answered_as_if_each_were_alone() {
     let limits = |random: &mut Random| BatchLimits { max_samples: 1 + random.below(20), chunk: 1 + random.below(40) };
-    crowd(61, 60, limits, |_| 1 << 20);
+    crowd(61, 60, false, limits, |_| 1 << 20);
 }
 
 #[test]
 fn with_tiny_caches_everything_ends_and_is_what_it_is_alone() {
     let limits = |random: &mut Random| BatchLimits { max_samples: 1 + random.below(20), chunk: 1 + random.below(40) };
-    crowd(62, 150, limits, |random| 4 + random.below(40));
+    crowd(62, 150, false, limits, |random| 4 + random.below(40));
+}
+
+#[test]
+fn members_that_list_answer_a_crowd_as_full_distributions_answer_each_alone() {
+    let limits = |random: &mut Random| BatchLimits { max_samples: 1 + random.below(20), chunk: 1 + random.below(40) };
+    crowd(63, 40, true, limits, |random| 10 + random.below(60));
 }
 
 fn xs() -> Script {

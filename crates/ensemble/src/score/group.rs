@@ -310,13 +310,15 @@ impl ContextGroup {
                 for (at, scored) in self.scored.iter().enumerate() {
                     for place in 0..scored.piece {
                         let views = scored.views(place);
-                        let missing = if gate {
-                            scoring::missing_of_gate(&self.settings, &views)
-                        } else {
-                            let token = scored.next + place;
-                            let Scored { choice, .. } = scored;
-                            scoring::missing(&self.settings, choice, token, &views, self.weights(), segmentation)
-                        };
+                        let mut missing = Vec::new();
+                        if gate {
+                            missing = scoring::missing_of_gate(&self.settings, &views);
+                        }
+                        if missing.is_empty() {
+                            let (choice, token) = (&scored.choice, scored.next + place);
+                            missing =
+                                scoring::missing(&self.settings, choice, token, &views, self.weights(), segmentation);
+                        }
                         let indices: Vec<Option<usize>> = scored.views.iter().map(|of| *of.get(place)?).collect();
                         questions.extend(Question::of(missing, at + 1, &indices));
                     }
