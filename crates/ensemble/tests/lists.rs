@@ -20,7 +20,7 @@ fn told(step: &Step) -> (&[u8], bool, bool, Option<&UnionToken>) {
 struct Asks {
     steps: usize,
     asked: usize,
-    asks: usize,
+    questions: usize,
 }
 
 impl Asks {
@@ -42,7 +42,7 @@ impl Asks {
                 assert_eq!((b.beyond.to_bits(), b.asks), (0.0_f64.to_bits(), 0));
                 self.steps += 1;
                 self.asked += usize::from(a.asks > 0);
-                self.asks += a.asks;
+                self.questions += a.asks;
             }
         }
     }

@@ -81,7 +81,7 @@ fn a_vote_takes_less_than_a_millisecond_with_real_vocabularies() {
         let copied = median(|| {
             black_box(logits.clone());
         });
-        let views = logits.map(|logits| Distribution::dense(logits));
+        let views = logits.map(Distribution::dense);
         let members = [&views[0], &views[1]];
         let picked = median(|| {
             let fused = Fused::new(&union, &weights, &members);

@@ -131,9 +131,10 @@ fn reference(scripts: &[Script], weights: &[f64], drafter: usize, request: &Gene
             }
         };
         for (member, history) in histories.iter_mut().enumerate() {
-            match holds && member == drafter && !token.is_empty() {
-                true => history.push(id),
-                false => history.extend(fed(&scripts[member], &token)),
+            if holds && member == drafter && !token.is_empty() {
+                history.push(id);
+            } else {
+                history.extend(fed(&scripts[member], &token));
             }
         }
         let emitted = if token.first() == Some(&0) { Vec::new() } else { token.clone() };

@@ -3,7 +3,8 @@
 mod dense;
 mod listed;
 
-use crate::{Detail, TokenId};
+use crate::ask::Detail;
+use crate::id::TokenId;
 use dense::Dense;
 use listed::Listed;
 
@@ -183,7 +184,7 @@ mod tests {
         let sum: f64 = dense.known().map(|(_, p)| p).sum();
         assert!((sum - 1.0).abs() < 1e-7, "{sum}");
         assert!(dense.is_complete() && dense.rest() == 0.0 && dense.ceiling() == 0.0);
-        assert_eq!(dense.prob(TokenId(9)), 0.0);
+        assert_eq!(dense.prob(TokenId(9)).to_bits(), 0.0_f64.to_bits());
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The seam between ensembling and whatever computes probabilities.
 
-use crate::{DeviceSpec, Distribution, SequenceId, TokenId};
+use crate::ask::Ask;
+use crate::device::DeviceSpec;
+use crate::distribution::Distribution;
+use crate::id::{SequenceId, TokenId};
 
 /// Something that gives next-token distributions: the native engine, an adapter, a remote server, a script in a test.
 ///
@@ -57,8 +60,8 @@ pub trait LanguageModel: Send {
 
     /// Tells more about distributions that it gave as lists, all asks in one go; answers in their order.
     ///
-    /// Only a sequence's latest distributions are asked about: those of its last extension, while it holds the tokens
-    /// that they follow. The default is for models whose distributions are complete, of which nothing is ever asked.
+    /// A distribution is asked about while its sequence holds the tokens that it follows; mostly at once, before anything
+    /// else happens to the sequence. The default is for models whose distributions are complete, of which nothing is ever asked.
     ///
     /// # Errors
     /// When the backend fails.
@@ -68,27 +71,6 @@ pub trait LanguageModel: Send {
             _ => Err(ModelError::Backend(String::from("its distributions are complete, and it was asked for more"))),
         }
     }
-}
-
-/// More that is to be told about one distribution.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask<'a> {
-    /// The sequence.
-    pub sequence: SequenceId,
-    /// How many of its tokens the distribution follows, at least one.
-    pub length: usize,
-    /// What is to be told.
-    pub detail: Detail<'a>,
-}
-
-/// What an [`Ask`] wants to know: some tokens with their log-probabilities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail<'a> {
-    /// Exactly these tokens, in this order.
-    Tokens(&'a [TokenId]),
-    /// At least so many of the most probable tokens, all where there are no more. A server that lists fewer is asked
-    /// several times.
-    Top(usize),
 }
 
 /// What a model can hold.

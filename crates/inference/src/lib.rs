@@ -7,6 +7,7 @@
 //! Text is bytes here: [`Vocabulary`] says for every token id which bytes it stands for.
 
 mod adapter;
+mod ask;
 mod awake;
 #[doc(hidden)]
 pub mod bench;
@@ -29,6 +30,7 @@ pub mod testkit;
 mod tokenizer;
 mod vocabulary;
 
+pub use ask::{Ask, Detail};
 pub use chat::{ChatError, ChatMessage, ChatTemplate, Role, UnixTime};
 pub use checkpoint::artifacts::Artifacts;
 pub use checkpoint::config::{
@@ -42,7 +44,7 @@ pub use device_list::DeviceList;
 pub use distribution::Distribution;
 pub use engine::{Engine, EngineError, EngineOptions};
 pub use id::{SequenceId, TokenId};
-pub use language_model::{Ask, Detail, Extension, LanguageModel, Limits, ModelError, Wanted};
+pub use language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
 pub use load::{Backend, backend_of, check_model, load_model, model_types, placement};
 pub use memory::{available_memory, free_memory, working_memory};
 pub use placement::{ModelBytes, Placement, PlacementError, Room, Share};

@@ -197,17 +197,17 @@ impl LanguageModel for ScriptedModel {
 }
 
 /// A model that lists its `k` most probable tokens and no more, as servers do, until it is asked.
-pub struct Listing<M> {
-    inner: M,
+pub struct Listing {
+    inner: Box<dyn LanguageModel>,
     k: usize,
     /// What the inner model gave, by sequence and length.
     given: HashMap<(SequenceId, usize), Distribution>,
     asks: Arc<AtomicUsize>,
 }
 
-impl<M: LanguageModel> Listing<M> {
+impl Listing {
     /// Lists the `k` most probable tokens of what `inner` gives.
-    pub fn new(inner: M, k: usize) -> Self {
+    pub fn new(inner: Box<dyn LanguageModel>, k: usize) -> Self {
         Self { inner, k, given: HashMap::new(), asks: Arc::default() }
     }
 
@@ -223,7 +223,7 @@ fn most_probable(distribution: &Distribution, k: usize) -> Vec<(TokenId, f64)> {
     most.into_iter().map(|(id, _)| (id, distribution.log_prob(id))).collect()
 }
 
-impl<M: LanguageModel> LanguageModel for Listing<M> {
+impl LanguageModel for Listing {
     fn limits(&self) -> Limits {
         self.inner.limits()
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use gac_inference::Distribution;
 
 use crate::decode::draft::Draft;
+use crate::decode::stop::{begun, stop_at};
 use crate::error::Trouble;
 use crate::member::Member;
 use crate::reading::lane::Lane;
@@ -163,6 +164,25 @@ impl Sample {
             self.told[lead].consulted = true;
             self.lanes[lead].want_last();
         }
+    }
+
+    /// Asks for the next token, unless it is done or a member that is to be asked has no room.
+    pub(crate) fn go_on(&mut self) {
+        if self.is_finished() {
+            return;
+        }
+        let members = self.settings.ensemble().members();
+        let full = |&member: &usize| self.lanes[member].length() > members[member].limits.context;
+        if self.settings.leads().iter().any(full) {
+            self.phase = Phase::Finished(Finish::Context);
+        } else {
+            self.lead();
+        }
+    }
+
+    /// Whether some supporter has no room for what it would be asked about.
+    pub(crate) fn supporters_are_full(&self) -> bool {
+        supporters_are_full(&self.settings, &self.lanes)
     }
 
     /// Asks a supporter for the distributions after `marks` of its tokens.
@@ -377,57 +397,8 @@ impl Sample {
     }
 }
 
-/// Where the first stop string begins in `bytes`, of which `before` had none. Empty stop strings are ignored.
-fn stop_at(bytes: &[u8], before: usize, stop: &[String]) -> Option<usize> {
-    stop.iter()
-        .map(String::as_bytes)
-        .filter(|stop| !stop.is_empty())
-        .filter_map(|stop| {
-            let from = (before + 1).saturating_sub(stop.len());
-            bytes[from..].windows(stop.len()).position(|window| window == stop).map(|at| from + at)
-        })
-        .min()
-}
-
-/// How many bytes at the end of `bytes` are the beginning of `stop`, and not all of it.
-fn begun(bytes: &[u8], stop: &[u8]) -> usize {
-    (1..stop.len().min(bytes.len() + 1)).rev().find(|&length| bytes.ends_with(&stop[..length])).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stops(stop: &[&str]) -> Vec<String> {
-        stop.iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn a_stop_string_may_begin_in_an_earlier_token() {
-        assert_eq!(stop_at(b"ab\n\nQ", 3, &stops(&["\n\nQ"])), Some(2));
-        assert_eq!(stop_at(b"ab\n\nQ", 4, &stops(&["\n\nQ"])), Some(2));
-        assert_eq!(stop_at(b"ab\n\n", 3, &stops(&["\n\nQ"])), None);
-    }
-
-    #[test]
-    fn the_earliest_position_wins_over_the_order_of_stop_strings() {
-        assert_eq!(stop_at(b"a.\n", 0, &stops(&["\n", ".\n"])), Some(1));
-        assert_eq!(stop_at(b"", 0, &stops(&["x"])), None);
-        assert_eq!(stop_at(b"abc", 0, &stops(&[""])), None);
-    }
-
-    #[test]
-    fn a_stop_string_longer_than_everything_is_not_found() {
-        assert_eq!(stop_at(b"ab", 0, &stops(&["abcdef"])), None);
-    }
-
-    #[test]
-    fn the_beginning_of_a_stop_string_is_found_at_the_end() {
-        assert_eq!(begun(b"ab\n\n", b"\n\nQ"), 2);
-        assert_eq!(begun(b"ab\n", b"\n\nQ"), 1);
-        assert_eq!(begun(b"\n", b"\n\nQ"), 1);
-        assert_eq!(begun(b"ab", b"\n\nQ"), 0);
-        assert_eq!(begun(b"", b"\n"), 0);
-        assert_eq!(begun(b"aab", b"ab"), 0, "all of it is no beginning");
-    }
+/// Whether some supporter has no room for what it would be asked about, by what stands in its lane.
+pub(crate) fn supporters_are_full(settings: &Settings, lanes: &[Lane]) -> bool {
+    let members = settings.ensemble().members();
+    settings.supporters().iter().any(|&member| lanes[member].length() > members[member].limits.context)
 }

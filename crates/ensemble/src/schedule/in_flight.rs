@@ -5,13 +5,14 @@ use std::sync::Arc;
 use gac_inference::{LanguageModel, ModelError};
 
 use crate::decode::sample::Sample;
-use crate::decode::step::{self, Resources};
+use crate::decode::step;
 use crate::error::Trouble;
 use crate::member::Member;
 use crate::reading::lane::Lane;
 use crate::reading::question::Question;
 use crate::request::RequestId;
 use crate::schedule::event::SchedulerEvent;
+use crate::schedule::resources::Resources;
 use crate::score::group::ContextGroup;
 use crate::score::scoring;
 use crate::settings::Settings;

@@ -6,5 +6,7 @@ pub(crate) mod entry;
 pub(crate) mod event;
 pub(crate) mod in_flight;
 pub(crate) mod limits;
+pub(crate) mod order;
 pub(crate) mod reading;
+pub(crate) mod resources;
 pub(crate) mod scheduler;

@@ -1,12 +1,11 @@
 //! The requests in flight: who enters, who reads when, who makes room.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use gac_inference::ModelError;
 
 use crate::decode::sample::Sample;
-use crate::decode::step::Resources;
 use crate::devices::waves;
 use crate::ensemble::Ensemble;
 use crate::error::{EnsembleError, RequestError, Trouble};
@@ -17,7 +16,9 @@ use crate::schedule::entry::{Entry, encode_all};
 use crate::schedule::event::SchedulerEvent;
 use crate::schedule::in_flight::{Cancelled, InFlight};
 use crate::schedule::limits::BatchLimits;
+use crate::schedule::order::stages;
 use crate::schedule::reading::{Stuck, read};
+use crate::schedule::resources::Resources;
 use crate::score::choice::Choice;
 use crate::score::group::ContextGroup;
 use crate::settings::Settings;
@@ -198,7 +199,7 @@ impl Scheduler {
             chunk if self.active.iter().any(InFlight::is_streaming) => chunk,
             chunk => chunk.max(READ_ALONE),
         };
-        for stage in self.stages() {
+        for stage in stages(&self.active) {
             for wave in waves(&self.models, &stage) {
                 self.read(wave, chunk)?;
             }
@@ -218,12 +219,11 @@ impl Scheduler {
                 break;
             }
             let Some(mut next) = self.waiting.pop_front() else { break };
-            match group {
-                Some(group) => self.active[group].join(next),
-                None => {
-                    next.admit();
-                    self.active.push(next);
-                }
+            if let Some(group) = group {
+                self.active[group].join(next);
+            } else {
+                next.admit();
+                self.active.push(next);
             }
         }
         self.tell_groups();
@@ -259,36 +259,6 @@ impl Scheduler {
             item.plan(room);
             room -= item.promised().saturating_sub(before).min(room);
         }
-    }
-
-    /// The models in the order in which they read: a gate before those that may have to be asked about what it says, so
-    /// that one forward serves all that is asked of a model.
-    fn stages(&self) -> Vec<Vec<usize>> {
-        let mut left: BTreeSet<usize> = BTreeSet::new();
-        let mut before: BTreeSet<(usize, usize)> = BTreeSet::new();
-        for item in &self.active {
-            let model = |member: usize| item.settings().ensemble().members()[member].model.0;
-            let (asked, later) = item.asked();
-            for asked in asked.into_iter().map(model) {
-                left.insert(asked);
-                for later in later.iter().copied().map(model) {
-                    left.insert(later);
-                    before.insert((asked, later));
-                }
-            }
-        }
-        let mut stages = Vec::new();
-        while let Some(&any) = left.first() {
-            let waits = |model: usize| before.iter().any(|&(a, b)| b == model && a != b && left.contains(&a));
-            let mut stage: Vec<usize> = left.iter().copied().filter(|&model| !waits(model)).collect();
-            if stage.is_empty() {
-                // Gates of each other: what the first has to be asked about waits for the next step.
-                stage.push(any);
-            }
-            left.retain(|model| !stage.contains(model));
-            stages.push(stage);
-        }
-        stages
     }
 
     /// One forward of each model of a wave. Where a cache is full, somebody makes room first.

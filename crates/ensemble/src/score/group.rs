@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use gac_inference::{Distribution, LanguageModel, ModelError};
+use gac_inference::{LanguageModel, ModelError};
 
 use super::choice::{Choice, Context};
+use super::scored::{Scored, views_at};
 use super::scoring::{self, Views};
-use crate::decode::step::Resources;
 use crate::member::Member;
 use crate::reading::lane::Lane;
 use crate::reading::perplexity::Weighing;
 use crate::reading::question::Question;
-use crate::request::{LogLikelihood, RequestId};
+use crate::request::RequestId;
 use crate::schedule::event::SchedulerEvent;
+use crate::schedule::resources::Resources;
 use crate::settings::Settings;
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vote::undecided::Need;
@@ -52,23 +53,6 @@ enum Phase {
     PieceSupporters,
 }
 
-/// One continuation on its way to a [`LogLikelihood`].
-#[derive(Debug)]
-struct Scored {
-    request: RequestId,
-    choice: Choice,
-    /// By rule.
-    scores: Vec<LogLikelihood>,
-    /// By member: context and continuation, once it is asked about more than the first token.
-    lanes: Vec<Option<Lane>>,
-    /// The next token to score.
-    next: usize,
-    /// How many are being scored.
-    piece: usize,
-    /// `[member][token of the piece]`: which view of the lane stands before it; none where it is not asked.
-    views: Vec<Vec<Option<usize>>>,
-}
-
 impl ContextGroup {
     pub(crate) fn new(request: RequestId, settings: Arc<Settings>, choice: Choice) -> Self {
         let context = Arc::clone(&choice.context);
@@ -87,16 +71,7 @@ impl ContextGroup {
     }
 
     fn push(&mut self, request: RequestId, choice: Choice) {
-        let members = self.contexts.len();
-        self.scored.push(Scored {
-            request,
-            scores: vec![choice.nothing_scored(); self.settings.rules()],
-            choice,
-            lanes: (0..members).map(|_| None).collect(),
-            next: 0,
-            piece: 0,
-            views: vec![Vec::new(); members],
-        });
+        self.scored.push(Scored::new(request, choice, self.settings.rules(), self.contexts.len()));
     }
 
     /// Whether the continuations of `other` are of the same context, to be scored in the same way.
@@ -481,44 +456,4 @@ impl ContextGroup {
         self.give_way(models);
         narrower
     }
-}
-
-impl Scored {
-    /// Asks `member` about some `tokens` of the piece.
-    fn ask(&mut self, member: usize, tokens: &[usize]) {
-        let Self { choice, lanes, next, piece, views, .. } = self;
-        let Some(_) = tokens.first() else { return };
-        let context = &choice.context.ids[member];
-        let lane = lanes[member]
-            .get_or_insert_with(|| Lane::new(context.iter().chain(&choice.fed[member]).copied().collect()));
-        let length = |token: &usize| context.len() + choice.before[member][*next + token];
-        // Tokens that it reads nothing between share a view.
-        let mut marks: Vec<usize> = tokens.iter().map(length).collect();
-        marks.dedup();
-        views[member] = vec![None; *piece];
-        for token in tokens {
-            views[member][*token] = marks.binary_search(&length(token)).ok();
-        }
-        lane.want(marks);
-    }
-
-    fn views(&self, place: usize) -> Views<'_> {
-        views_at(&self.lanes, &self.views, place)
-    }
-
-    fn close(&mut self, settings: &Settings, models: &mut [Member]) {
-        for (lane, member) in self.lanes.iter_mut().zip(settings.ensemble().members()) {
-            if let Some(lane) = lane {
-                lane.close(&mut *models[member.model.0].model);
-            }
-        }
-    }
-}
-
-/// What members said before the token at `place` of a piece.
-fn views_at<'l>(lanes: &'l [Option<Lane>], views: &[Vec<Option<usize>>], place: usize) -> Views<'l> {
-    let view = |(lane, views): (&'l Option<Lane>, &Vec<Option<usize>>)| -> Option<&'l Distribution> {
-        lane.as_ref()?.given().get((*views.get(place)?)?)
-    };
-    lanes.iter().zip(views).map(view).collect()
 }

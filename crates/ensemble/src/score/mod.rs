@@ -2,4 +2,5 @@
 
 pub(crate) mod choice;
 pub(crate) mod group;
+pub(crate) mod scored;
 pub(crate) mod scoring;

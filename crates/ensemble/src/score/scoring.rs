@@ -3,16 +3,16 @@
 use gac_inference::Distribution;
 
 use super::choice::Choice;
-use crate::decode::step::no_probabilities;
+use crate::decode::ballot::no_probabilities;
 use crate::error::RequestError;
 use crate::request::LogLikelihood;
 use crate::settings::{Lead, Settings};
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vote::gating::Certainty;
 use crate::vote::member_view::{own_log_prob, top};
-use crate::vote::method::Votes;
 use crate::vote::sampling::Decoding;
 use crate::vote::undecided::{Missing, Need, missing_of_lead};
+use crate::vote::votes::Votes;
 use crate::vote::weights::Weights;
 
 /// Members' views before a token, by place; none of those that were not asked.
@@ -112,34 +112,29 @@ pub(crate) fn add(
     let unused = || RequestError::UnusedToken { member: ensemble.members()[0].name.clone(), token: id.0 };
     let wanted = votes(settings, views);
     let all: Vec<&Distribution> = views.iter().copied().flatten().collect();
-    // What the lead gives it, and what all do; each is worked out once.
-    let mut alone = None;
-    let mut voted = None;
+    // What the lead gives it, and what all do: its log-probability, and whether it is the most probable.
+    let alone = || match settings.lead().member() {
+        Some(lead) if *settings.lead() != Lead::Only => {
+            let (view, key) = (views[lead.0].ok_or_else(unused)?, key.ok_or_else(unused)?);
+            let best = union.projection(lead).key(top(union, lead, view).0);
+            Ok((own_log_prob(union, lead, view, key), best == Some(key)))
+        }
+        _ => {
+            let view = all.first().ok_or_else(unused)?;
+            Ok((view.log_prob(id), view.top().0 == id))
+        }
+    };
+    let voted = || {
+        let key = key.ok_or_else(unused)?;
+        let votes = Votes { union, weights, members: &all };
+        let winner = votes.combine(settings.method(), None, segmentation).winner();
+        let (winner, _) = winner.ok_or_else(|| no_probabilities(settings, &all))?;
+        Ok((votes.log_prob(settings.method(), key, segmentation), winner == key))
+    };
+    let alone: Option<(f64, bool)> = wanted.contains(&false).then(alone).transpose()?;
+    let voted: Option<(f64, bool)> = wanted.contains(&true).then(voted).transpose()?;
     for (score, wants) in scores.iter_mut().zip(wanted) {
-        let (log_prob, greedy) = match settings.lead() {
-            Lead::Only => {
-                let view = all.first().ok_or_else(unused)?;
-                (view.log_prob(id), view.top().0 == id)
-            }
-            Lead::Gate { gate, .. } if !wants => {
-                let view = views[gate.0].ok_or_else(unused)?;
-                let of_gate = |key| {
-                    let best = union.projection(*gate).key(top(union, *gate, view).0);
-                    (own_log_prob(union, *gate, view, key), best == Some(key))
-                };
-                *alone.get_or_insert(of_gate(key.ok_or_else(unused)?))
-            }
-            _ => match voted {
-                Some(known) => known,
-                None => {
-                    let key = key.ok_or_else(unused)?;
-                    let votes = Votes { union, weights, members: &all };
-                    let winner = votes.combine(settings.method(), None, segmentation).winner();
-                    let (winner, _) = winner.ok_or_else(|| no_probabilities(settings, &all))?;
-                    *voted.insert((votes.log_prob(settings.method(), key, segmentation), winner == key))
-                }
-            },
-        };
+        let Some((log_prob, greedy)) = (if wants { voted } else { alone }) else { continue };
         if log_prob.is_nan() {
             return Err(no_probabilities(settings, &all));
         }

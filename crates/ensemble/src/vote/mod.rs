@@ -7,4 +7,5 @@ pub(crate) mod method;
 pub(crate) mod sampling;
 pub(crate) mod token_boundary;
 pub(crate) mod undecided;
+pub(crate) mod votes;
 pub(crate) mod weights;

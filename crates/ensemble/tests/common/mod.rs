@@ -185,7 +185,7 @@ pub fn watched(scripts: &[Script], fuse: usize) -> (Vec<Member>, Vec<Log>, Arc<A
         let model = script.model();
         logs.push(model.log());
         let inner: Box<dyn LanguageModel> = match script.listed {
-            Some(k) => Box::new(Listing::new(model, k)),
+            Some(k) => Box::new(Listing::new(Box::new(model), k)),
             None => Box::new(model),
         };
         let model = Box::new(Watched { inner, open: Arc::clone(&open), fuse });

@@ -121,7 +121,9 @@ impl Sheet<'_> {
         let mut scores: Vec<Vec<Vec<LogLikelihood>>> =
             vec![vec![Vec::new(); self.columns.len()]; self.task.documents.len()];
         let mut wanted = vec![0; self.task.documents.len()];
-        places.iter().for_each(|&place| wanted[place] += 1);
+        for &place in &places {
+            wanted[place] += 1;
+        }
         let (thresholds, limits) = (&options.thresholds, options.limits);
         let mut scored = |request: usize, threshold: usize, score| {
             let document = places[request];

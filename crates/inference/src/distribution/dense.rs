@@ -1,6 +1,6 @@
 //! Every token's logit, and how to find the few large ones among 150,000.
 
-use crate::TokenId;
+use crate::id::TokenId;
 use crate::kernel::{Simd, log_sum_exp};
 
 /// Logits that share one maximum.

@@ -1,6 +1,6 @@
 //! A list of the most probable tokens.
 
-use crate::TokenId;
+use crate::id::TokenId;
 
 /// What the sum of a list may be off by: its probabilities come from f32 logarithms.
 const ROUNDING: f64 = 1e-6;

@@ -1,0 +1,12 @@
+//! What going on takes beside the thing that goes on.
+
+use crate::member::Member;
+use crate::schedule::event::SchedulerEvent;
+use crate::vocabulary::segmentation::Segmentation;
+
+/// What something in flight goes on with.
+pub(crate) struct Resources<'a> {
+    pub(crate) models: &'a mut [Member],
+    pub(crate) segmentation: &'a mut Segmentation,
+    pub(crate) events: &'a mut Vec<SchedulerEvent>,
+}
