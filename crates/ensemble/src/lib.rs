@@ -8,6 +8,55 @@
 //! [`generate`], [`sweep()`] and [`log_likelihood`] serve many requests from beginning to end. What an ensemble is made of
 //! can be used alone: the [`UnionVocabulary`] with each member's [`Projection`], the [`Segmentation`] of union tokens into
 //! a member's ids, and the combination of distributions ([`Fused`]).
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use gac_ensemble::{
+//!     BatchLimits, Gating, GenerationRequest, Member, ModelId, Overlong, PromptEncoding, Scheduler, SchedulerEvent,
+//!     Settings, Weights,
+//! };
+//! use gac_inference::testkit::{ScriptedModel, tokenizer};
+//! use gac_inference::TokenId;
+//!
+//! // Two models that say what a script says: the second has "42" in two pieces.
+//! let first = tokenizer(&["6*7=", "42", "43", "<eos>"], &["<eos>"]);
+//! let second = tokenizer(&["4", "2", "6*7=", "43", "</s>"], &["</s>"]);
+//! let says = |name: &str, tokenizer, rows, answer: u32, sure, end: u32| Member {
+//!     name: name.to_owned(),
+//!     model: Box::new(ScriptedModel::new(rows, move |seen| match seen.len() {
+//!         1 => vec![(TokenId(answer), sure)],
+//!         _ => vec![(TokenId(end), 0.9)],
+//!     })),
+//!     tokenizer: Arc::new(tokenizer),
+//! };
+//! let mut scheduler = Scheduler::new(vec![says("a", first, 4, 1, 0.9, 3), says("b", second, 5, 3, 0.5, 4)]);
+//!
+//! let ensemble = scheduler.ensemble(&[ModelId(0), ModelId(1)])?;
+//! let settings = Arc::new(Settings::new(ensemble, Weights::uniform(2), Gating::EveryStep)?);
+//! let request = GenerationRequest {
+//!     prompt: "6*7=".to_owned(),
+//!     turns: Vec::new(),
+//!     encoding: PromptEncoding::WithSpecial,
+//!     stop: Vec::new(),
+//!     max_new_tokens: 8,
+//!     overlong: Overlong::Refuse,
+//!     trace: false,
+//! };
+//! let id = scheduler.submit(&request, &settings);
+//!
+//! let mut answer = None;
+//! while !scheduler.is_idle() {
+//!     for event in scheduler.step(BatchLimits::streams(16))? {
+//!         if let SchedulerEvent::Generated { request, generation, .. } = event {
+//!             assert_eq!(request, id);
+//!             answer = Some(generation.text());
+//!         }
+//!     }
+//! }
+//! assert_eq!(answer.as_deref(), Some("42"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod chat;
 mod decode;

@@ -5,10 +5,10 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::{Bench, Random, Script, gating, random_prompt, random_script, request, stopping};
+use common::{Bench, Random, Script, gating, random_prompt, random_script, request, scoring, stopping};
 use gac_ensemble::{
     BatchLimits, Certainty, Decoding, EnsembleError, Finish, Gating, Generation, GenerationRequest, MemberId, Method,
-    Sampling, Threshold, Weighting, Weights, sweep,
+    Sampling, Threshold, Weighting, Weights, sweep, sweep_log_likelihood,
 };
 use gac_inference::testkit::tokenizer;
 
@@ -178,4 +178,36 @@ fn no_sequence_stays_open_when_a_member_fails_in_a_sweep_or_the_caller_has_enoug
     });
     assert!(result.is_ok());
     assert_eq!((count, bench.open_sequences()), (1, 0));
+}
+
+#[test]
+fn scores_at_all_thresholds_are_what_each_gives_alone_and_contexts_are_read_once() {
+    let mut random = Random(43);
+    let thresholds: Vec<Threshold> = (0..=5).map(|t| Threshold::new(f64::from(t) / 5.0).unwrap()).collect();
+    let mut different = 0;
+    for round in 0..30 {
+        let scripts: Vec<Script> = (0..2).map(|_| random_script(&mut random)).collect();
+        let bench = |threshold: f64| Bench::gated(&scripts, threshold);
+        let context = random_prompt(&mut random);
+        let mut requests = ["a", "bca", " éb", "cc c"].map(|choice| scoring(&context, choice)).to_vec();
+        requests.retain(|request| bench(0.5).try_score(std::slice::from_ref(request), 1).is_ok());
+        let mut together = vec![Vec::new(); thresholds.len()];
+        let Bench { scheduler, settings, logs, .. } = &mut bench(0.5);
+        let (limits, mut order) = (BatchLimits::batch(4), Vec::new());
+        sweep_log_likelihood(scheduler, settings, &thresholds, &requests, limits, &mut |request, threshold, score| {
+            order.push((request, threshold));
+            together[threshold].push(score);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert!(order.is_sorted());
+        for (threshold, together) in thresholds.iter().zip(&together) {
+            assert_eq!(together, &bench(threshold.get()).score(&requests, 4), "round {round}, {threshold:?}");
+            different += usize::from(*together != bench(0.0).score(&requests, 4));
+        }
+        let contexts =
+            |log: &common::Log| log.lock().unwrap().iter().flatten().filter(|(_, ids)| ids.len() > 6).count();
+        assert!(logs.iter().all(|log| contexts(log) <= 1));
+    }
+    assert!(different > 20, "thresholds matter: {different}");
 }
