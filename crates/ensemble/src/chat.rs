@@ -1,13 +1,12 @@
 //! Prompts as chats: every member writes the messages down by its own template.
 
-use gac_inference::{ChatError, ChatMessage, ChatTemplate, Role, UnixTime};
+use gac_inference::{ChatError, ChatTemplate, Conversation, UnixTime};
 
 use crate::{Ensemble, EnsembleError};
 
 /// How the members of an ensemble write a chat down.
 ///
-/// A request's prompt is the user's last message, after the request's earlier turns. Begin-of-text is there once,
-/// whether the template writes it or the tokenizer adds it.
+/// Begin-of-text is there once, whether the template writes it or the tokenizer adds it.
 #[derive(Debug)]
 pub struct Chat {
     /// One per member.
@@ -22,15 +21,13 @@ impl Chat {
     }
 
     /// The text that `member` reads.
-    pub(crate) fn text(&self, member: usize, turns: &[ChatMessage], prompt: &str) -> Result<String, ChatError> {
-        let last = ChatMessage { role: Role::User, content: prompt.to_owned() };
-        let messages: Vec<ChatMessage> = turns.iter().cloned().chain([last]).collect();
-        self.templates[member].render(&messages, self.now)
+    pub(crate) fn text(&self, member: usize, chat: &Conversation) -> Result<String, ChatError> {
+        self.templates[member].render(chat, self.now)
     }
 }
 
 impl Ensemble {
-    /// Makes every prompt and context of the requests to come a chat, or no longer.
+    /// How the chats of the requests to come are written down.
     ///
     /// # Errors
     /// When there is not one template per member.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gac_inference::{TokenId, Tokenizer};
 
-use crate::prompt::{Reader, Unreadable, keep_last, parallel, prefix, turns_need_templates};
+use crate::prompt::{Reader, Unreadable, chats_need_templates, keep_last, parallel, prefix};
 use crate::{Ensemble, EnsembleError, LogLikelihoodRequest, Member, MemberId, Overlong, UnionId};
 
 /// A context in every member's ids.
@@ -42,19 +42,18 @@ pub(crate) fn choices(
     requests: &[LogLikelihoodRequest],
 ) -> Result<Vec<Choice>, EnsembleError> {
     let chat = ensemble.chat.as_ref();
-    turns_need_templates(chat, requests.iter().map(|request| &request.turns[..]))?;
+    chats_need_templates(chat, requests.iter().map(|request| &request.context))?;
     let tokenizers: Vec<&Tokenizer> = ensemble.members.iter().map(|member| &*member.tokenizer).collect();
     let reader = |place: usize| Reader { place, tokenizer: tokenizers[place], chat };
-    let same = |a: &LogLikelihoodRequest, b: &LogLikelihoodRequest| {
-        (&a.context, &a.turns, a.encoding) == (&b.context, &b.turns, b.encoding)
-    };
+    let same =
+        |a: &LogLikelihoodRequest, b: &LogLikelihoodRequest| (&a.context, a.encoding) == (&b.context, b.encoding);
     let firsts: Vec<usize> =
         (0..requests.len()).filter(|&index| index == 0 || !same(&requests[index - 1], &requests[index])).collect();
 
     // What every member reads of each context, and the white space that goes to the continuation.
     let texts = parallel(&firsts, |&index| {
         let request = &requests[index];
-        let read = |place: usize| reader(place).text(&request.turns, &request.context).map_err(|error| (place, error));
+        let read = |place: usize| reader(place).text(&request.context).map_err(|error| (place, error));
         let texts = (0..tokenizers.len()).map(read).collect::<Result<Vec<_>, _>>()?;
         let moved = common_tail(&texts);
         Ok((texts, moved))

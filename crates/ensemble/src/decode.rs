@@ -75,7 +75,7 @@ impl Ensemble {
             .map(|(index, (prompts, request))| {
                 let mut sample = Sample::new(index, request.max_new_tokens, prompts, rules.len());
                 if let Decoding::Sampled(sampling) = self.decoding {
-                    sample.seed = sampling.seed_of(&request.prompt);
+                    sample.seed = sampling.seed_of(&request.prompt.last_words());
                 }
                 sample
             })

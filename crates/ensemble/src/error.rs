@@ -71,9 +71,9 @@ pub enum EnsembleError {
         #[source]
         source: Box<ChatError>,
     },
-    /// Earlier turns, and nobody who writes them down.
-    #[error("request {request} has earlier turns, but the members use no chat templates")]
-    TurnsWithoutTemplates {
+    /// A chat, and nobody who writes it down.
+    #[error("request {request} is a chat, but the members use no chat templates")]
+    ChatWithoutTemplates {
         /// Index of the request.
         request: usize,
     },
@@ -154,7 +154,7 @@ impl EnsembleError {
         match self {
             Self::Encode { request, .. }
             | Self::Chat { request, .. }
-            | Self::TurnsWithoutTemplates { request }
+            | Self::ChatWithoutTemplates { request }
             | Self::EmptyPrompt { request, .. }
             | Self::EmptyContinuation { request }
             | Self::UnusedToken { request, .. }
@@ -169,7 +169,7 @@ impl EnsembleError {
         match self {
             Self::TooLong { .. } => Some("shorten the prompt, or use a model with a longer context"),
             Self::Chat { source, .. } => source.hint(),
-            Self::TurnsWithoutTemplates { .. } => Some("apply the chat templates: `--apply-chat-template`"),
+            Self::ChatWithoutTemplates { .. } => Some("apply the chat templates: `--apply-chat-template`"),
             Self::Unspellable { .. } => Some("use a model whose tokenizer can spell every byte"),
             Self::NoProbabilities { .. } => {
                 Some("are the weights damaged? NaN in one of them spoils every probability")

@@ -43,8 +43,8 @@ pub use member::{Member, MemberId};
 pub use method::{Method, MethodError};
 pub use own::{own_log_prob, top};
 pub use request::{
-    Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView, Overlong, PromptEncoding,
-    Step,
+    Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView, Overlong, Prompt,
+    PromptEncoding, Step,
 };
 pub use sampling::{Decoding, Sampling, SamplingError};
 pub use segmentation::{Segmentation, Unspellable};

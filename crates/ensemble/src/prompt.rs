@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use gac_inference::{ChatError, ChatMessage, Symbol, TokenId, Tokenizer, TokenizerError};
+use gac_inference::{ChatError, Symbol, TokenId, Tokenizer, TokenizerError};
 
-use crate::{Chat, EnsembleError, GenerationRequest, Member, Overlong, PromptEncoding};
+use crate::{Chat, EnsembleError, GenerationRequest, Member, Overlong, Prompt, PromptEncoding};
 
 /// One member's ids for one request's prompt.
 #[derive(Clone, Debug)]
-pub(crate) struct Prompt {
+pub(crate) struct EncodedPrompt {
     pub(crate) ids: Vec<TokenId>,
     pub(crate) truncated: bool,
 }
@@ -21,14 +21,12 @@ pub(crate) fn prompts(
     members: &[Member],
     chat: Option<&Chat>,
     requests: &[GenerationRequest],
-) -> Result<Vec<Vec<Prompt>>, EnsembleError> {
-    turns_need_templates(chat, requests.iter().map(|request| &request.turns[..]))?;
-    let mut prompts: Vec<Vec<Prompt>> = requests.iter().map(|_| Vec::with_capacity(members.len())).collect();
+) -> Result<Vec<Vec<EncodedPrompt>>, EnsembleError> {
+    chats_need_templates(chat, requests.iter().map(|request| &request.prompt))?;
+    let mut prompts: Vec<Vec<EncodedPrompt>> = requests.iter().map(|_| Vec::with_capacity(members.len())).collect();
     for (place, member) in members.iter().enumerate() {
         let reader = Reader { place, tokenizer: &member.tokenizer, chat };
-        let all = parallel(requests, |request| {
-            reader.encode(&reader.text(&request.turns, &request.prompt)?, request.encoding)
-        });
+        let all = parallel(requests, |request| reader.encode(&reader.text(&request.prompt)?, request.encoding));
         for (index, (ids, of_request)) in all.into_iter().zip(&mut prompts).enumerate() {
             let ids = ids.map_err(|error| error.of(member, index))?;
             of_request.push(fit(member, index, &requests[index], ids)?);
@@ -37,13 +35,13 @@ pub(crate) fn prompts(
     Ok(prompts)
 }
 
-/// Refuses turns where nothing writes them down.
-pub(crate) fn turns_need_templates<'a>(
+/// Refuses chats where nothing writes them down.
+pub(crate) fn chats_need_templates<'a>(
     chat: Option<&Chat>,
-    mut turns: impl Iterator<Item = &'a [ChatMessage]>,
+    mut prompts: impl Iterator<Item = &'a Prompt>,
 ) -> Result<(), EnsembleError> {
-    match turns.position(|turns| chat.is_none() && !turns.is_empty()) {
-        Some(request) => Err(EnsembleError::TurnsWithoutTemplates { request }),
+    match prompts.position(|prompt| chat.is_none() && matches!(prompt, Prompt::Chat(_))) {
+        Some(request) => Err(EnsembleError::ChatWithoutTemplates { request }),
         None => Ok(()),
     }
 }
@@ -73,11 +71,15 @@ impl Unreadable {
 }
 
 impl Reader<'_> {
-    /// What the member reads of a prompt: the chat as its template writes it down, where there are templates.
-    pub(crate) fn text<'p>(&self, turns: &[ChatMessage], prompt: &'p str) -> Result<Cow<'p, str>, Unreadable> {
-        match self.chat {
-            Some(chat) => chat.text(self.place, turns, prompt).map(Cow::Owned).map_err(Unreadable::Chat),
-            None => Ok(Cow::Borrowed(prompt)),
+    /// What the member reads of a prompt: a chat as its template writes it down.
+    pub(crate) fn text<'p>(&self, prompt: &'p Prompt) -> Result<Cow<'p, str>, Unreadable> {
+        match (prompt, self.chat) {
+            (Prompt::Text(text), _) => Ok(Cow::Borrowed(text)),
+            (Prompt::Chat(messages), Some(chat)) => {
+                chat.text(self.place, messages).map(Cow::Owned).map_err(Unreadable::Chat)
+            }
+            // Refused before anything is read.
+            (Prompt::Chat(_), None) => Ok(Cow::Borrowed("")),
         }
     }
 
@@ -108,9 +110,14 @@ pub(crate) fn prefix(tokenizer: &Tokenizer) -> Option<TokenId> {
     begin.or_else(|| tokenizer.vocabulary().ends().first().copied())
 }
 
-fn fit(member: &Member, index: usize, request: &GenerationRequest, ids: Vec<TokenId>) -> Result<Prompt, EnsembleError> {
+fn fit(
+    member: &Member,
+    index: usize,
+    request: &GenerationRequest,
+    ids: Vec<TokenId>,
+) -> Result<EncodedPrompt, EnsembleError> {
     let limits = member.model.limits();
-    let mut prompt = Prompt { ids, truncated: false };
+    let mut prompt = EncodedPrompt { ids, truncated: false };
     if prompt.ids.is_empty() {
         let prefix = prefix(&member.tokenizer);
         prompt

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use gac_inference::{LanguageModel, ModelError, SequenceId, TokenId};
 
-use crate::prompt::Prompt;
+use crate::prompt::EncodedPrompt;
 use crate::{Finish, Generation, GenerationRequest, Member, Step, Weights};
 
 /// One member's view of a sample.
@@ -103,7 +103,7 @@ pub(crate) struct Sample {
 
 impl Sample {
     /// A sample for the rules `0..rules`.
-    pub(crate) fn new(request: usize, max_new_tokens: usize, prompts: Vec<Prompt>, rules: usize) -> Self {
+    pub(crate) fn new(request: usize, max_new_tokens: usize, prompts: Vec<EncodedPrompt>, rules: usize) -> Self {
         let lanes = prompts
             .into_iter()
             .map(|prompt| Lane {

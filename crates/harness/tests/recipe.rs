@@ -196,6 +196,7 @@ fn the_command_line_goes_before_the_recipe() {
         log_samples: Some(true),
         trace: None,
         data_dir: None,
+        chat_template_args: serde_json::Map::new(),
     };
     let plan = Plan::resolve(&recipe, &overrides).unwrap();
     assert!(plan.tasks.iter().all(|task| (task.limit, task.num_fewshot) == (Some(5), Some(3))));

@@ -29,7 +29,7 @@ pub mod testkit;
 mod tokenizer;
 mod vocabulary;
 
-pub use chat::{ChatError, ChatMessage, ChatTemplate, Role, UnixTime};
+pub use chat::{ChatError, ChatMessage, ChatTemplate, Conversation, RefusedSystem, Role, TemplateChoice, UnixTime};
 pub use checkpoint::artifacts::Artifacts;
 pub use checkpoint::config::{
     Activation, Biases, Block, Caps, DecoderConfig, ExpertsConfig, LayerConfig, MlpConfig, Multipliers, NormConfig,

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use gac_ensemble::{Ensemble, EnsembleError, Gating, LogLikelihoodRequest, Member, Overlong, PromptEncoding, Weights};
+use gac_ensemble::{
+    Ensemble, EnsembleError, Gating, LogLikelihoodRequest, Member, Overlong, Prompt, PromptEncoding, Weights,
+};
 use gac_inference::{LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, load_model, score_tokens};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -114,8 +116,7 @@ fn pairs(
             Query::Pair { context, continuation } => Some((
                 place,
                 LogLikelihoodRequest {
-                    context: context.clone(),
-                    turns: Vec::new(),
+                    context: Prompt::from(context.as_str()),
                     continuation: continuation.clone(),
                     encoding: PromptEncoding::WithSpecial,
                     overlong: Overlong::Refuse,
