@@ -132,23 +132,28 @@ def main():
     expected = [reference(one) for one in cases]
     # A checkpoint's template and special tokens are found by gac itself.
     asked = [{key: one[key] for key in one if not ("model" in one and key in ("template", "special"))} for one in cases]
-    differ = 0
+    differ = known = 0
     for one, want, got in zip(cases, expected, ours(asked)):
-        same = want == got if "text" in want else "error" in got
-        if not same:
-            differ += 1
-            print(f"{one['name']!r}\n  transformers {want}\n  gac          {got}")
+        if want == got if "text" in want else "error" in got:
+            continue
+        if why := expressions.known(one["name"]):
+            known += 1
+            print(f"known: {one['name']!r}: {why}")
+            continue
+        differ += 1
+        print(f"{one['name']!r}\n  transformers {want}\n  gac          {got}")
     counts = f"{one_line} expressions, {families - one_line} chats by our templates, {len(cases) - families} by checkpoints'"
-    print(f"{differ} of {counts} differ", file=sys.stderr)
+    refused = sum("error" in want for want in expected)
+    print(f"{differ} of {counts} differ, and {known} as documented; transformers refuses {refused}", file=sys.stderr)
     if args.record:
         recorded = [{"template": one["template"], **want} for one, want in zip(cases[:one_line], expected)
-                    if "0x" not in str(want)]
+                    if not expressions.known(one["name"])]
         for one in recorded:
             if "error" in one:
                 one["error"] = True
         head = {"jinja2": jinja2.__version__, "messages": expressions.MESSAGES, "tools": expressions.TOOLS,
                 "special": SPECIAL, "time": TIME}
-        lines = [json.dumps(one, ensure_ascii=False) for one in [head, *recorded]]
+        lines = [json.dumps(one) for one in [head, *recorded]]
         args.record.write_text("".join(line + "\n" for line in lines))
     sys.exit(differ > 0)
 

@@ -222,6 +222,32 @@ x\r\ny\rz\r\n
 """.strip("\n")
 
 
+# Where the two are known to differ, after the documentation of `ChatTemplate`.
+KNOWN = {
+    "`str.format` knows neither conversions nor percent": ["'{!r}'.format('a')", "'{:+d} {:e} {:%}'.format(3, 12345.678, 0.25)"],
+    "no names of characters in strings": [r"'\N{BULLET}'"],
+    "filters that make pages of HTML, and those that draw lots": [
+        "'http://x.y z'|urlize", "'the quick brown fox'|wordwrap(9)", "'abcdefghij'|wordwrap(4)", r"'a\nb c d'|wordwrap(3)",
+        "'the quick-brown fox'|wordwrap(9, break_on_hyphens=false)", "'abcdefghij kl'|wordwrap(4, false)",
+        "'ab cd'|wordwrap(2, wrapstring='|')", "[1, 2]|random in [1, 2]", "lipsum is defined"],
+    "a part of a range is a list": ["range(4)[1:]"],
+    "`cycler` has no `current`": ["cycler('a', 'b').current"],
+    "no plus before a number": ["+3"],
+    "where Python raises for a kind of value, there is an answer": ["nothing < 1", "nothing in 'abc'", "nothing[0:1]", "none < 1"],
+    "no `self`": ["self is defined"],
+    "a method that is not called is not there": ["'a'.upper is defined", "messages[0].items is defined"],
+    "Python prints where a generator is in memory": ["[1, 2]|map('add', 1)"],
+    "a namespace takes all names": ["{% set ns = namespace(_x=1) %}{{ ns._x }}"],
+    "arguments of a macro are a list": ["{% macro f(a) %}{{ f.name }}{{ f.arguments }}{% endmacro %}{{ f(1) }}{{ f is callable }}"],
+}
+
+
+def known(template):
+    """Why a template is known to be rendered otherwise, or None."""
+    inner = template.removeprefix("{{ ").removesuffix(" }}")
+    return next((why for why, those in KNOWN.items() if inner in those or template in those), None)
+
+
 def statements():
     out, pending = [], ""
     for line in STATEMENTS.splitlines():

@@ -46,6 +46,10 @@ pub(super) fn of_dictionary(value: &Value, name: &str, args: &[Value]) -> Result
         "values" => view("dict_values", &|_, item| item),
         "items" => view("dict_items", &|key, item| Value::from(Tuple::from([key, item]))),
         "get" => {
+            // By place only: Python's parameters have no names here.
+            if args.last().is_some_and(Value::is_kwargs) {
+                return Err(wrong("get takes no arguments by name"));
+            }
             let [key, default] = bind("get", ["key", "default"], args)?;
             let found = value.get_item(&required("get", "key", key)?)?;
             Ok(if found.is_undefined() { default.unwrap_or(Value::from(())) } else { found })

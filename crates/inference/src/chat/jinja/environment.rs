@@ -4,7 +4,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind};
 
-use super::{containers, filters, format, globals, printing, source, tests, text};
+use super::{containers, filters, format, globals, printing, source, tests, text, text_filters, value_filters};
 
 /// The environment of transformers' `_compile_jinja_template`: blocks take their line break and what stands before
 /// them on a line, loops know `break` and `continue`, nothing is escaped, values are Python's.
@@ -15,8 +15,11 @@ pub(in crate::chat) fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.set_syntax(syntax()?);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
-    environment.set_formatter(|out, _, value| {
-        out.write_str(&printing::text(value)).map_err(|error| Error::new(ErrorKind::WriteFailure, error.to_string()))
+    environment.set_formatter(|out, state, value| {
+        let text = printing::text(value);
+        let is_html = *state.auto_escape() == AutoEscape::Html && !value.is_safe();
+        out.write_str(&if is_html { text_filters::escaped(&text) } else { text })
+            .map_err(|error| Error::new(ErrorKind::WriteFailure, error.to_string()))
     });
     environment.set_unknown_method_callback(|_, value, name, args| method(value, name, args));
     globals::add(&mut environment);
@@ -24,6 +27,10 @@ pub(in crate::chat) fn environment() -> Result<Environment<'static>, Error> {
     tests::add(&mut environment);
     environment.add_function(source::MODULO, |left: &Value, right: &Value| format::modulo(left, right));
     environment.add_function(source::CONCATENATED, |left: &Value, right: &Value| format::concatenated(left, right));
+    environment.add_function(source::EACH, |value: Value| match value.is_none() {
+        true => value_filters::items(&value).map(Value::from),
+        false => Ok(value),
+    });
     Ok(environment)
 }
 

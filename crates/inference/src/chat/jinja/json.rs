@@ -6,6 +6,8 @@ use minijinja::Error;
 use minijinja::value::{Rest, Value, ValueKind, ValueOrKwargs};
 
 use super::arguments::{bind, integer, text, wrong};
+use super::containers::View;
+use super::globals::Range;
 use super::printing::float;
 
 /// `tojson(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False)`.
@@ -60,7 +62,7 @@ impl Writer {
             ValueKind::Bool => self.out.push_str(if value.is_true() { "true" } else { "false" }),
             ValueKind::Number => self.out.push_str(&number(value)),
             ValueKind::String => self.string(value.as_str().unwrap_or_default()),
-            ValueKind::Seq | ValueKind::Iterable if value.len().is_some() => {
+            ValueKind::Seq | ValueKind::Iterable if is_list(value) => {
                 let items: Vec<Value> = value.try_iter()?.collect();
                 self.container(['[', ']'], &items, depth, |writer, item| writer.value(item, depth + 1))?;
             }
@@ -128,7 +130,7 @@ impl Writer {
                 '\u{8}' => self.out.push_str("\\b"),
                 '\u{c}' => self.out.push_str("\\f"),
                 // Writing to a String cannot fail.
-                c if c < ' ' || (self.ascii && !c.is_ascii()) => {
+                c if c < ' ' || (self.ascii && c > '~') => {
                     for unit in c.encode_utf16(&mut [0; 2]) {
                         let _ = write!(self.out, "\\u{unit:04x}");
                     }
@@ -138,6 +140,12 @@ impl Writer {
         }
         self.out.push('"');
     }
+}
+
+/// Lists and tuples; Python's `json` knows neither ranges nor views of dictionaries.
+fn is_list(value: &Value) -> bool {
+    let other = value.downcast_object_ref::<Range>().is_some() || value.downcast_object_ref::<View>().is_some();
+    value.len().is_some() && !other
 }
 
 fn number(value: &Value) -> String {

@@ -12,7 +12,9 @@ mod source;
 mod strftime;
 mod tests;
 mod text;
+mod text_filters;
 mod text_search;
+mod value_filters;
 
 pub(super) use environment::environment;
 pub(super) use globals::is_raised;

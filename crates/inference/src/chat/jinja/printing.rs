@@ -22,18 +22,42 @@ pub(super) fn text(value: &Value) -> String {
 /// What `repr(value)` gives.
 pub(super) fn repr(value: &Value) -> String {
     let mut out = String::new();
-    write_repr(value, &mut out);
+    write_repr(value, &mut out, Keys::AsTheyCome);
     out
 }
 
-fn write_repr(value: &Value, out: &mut String) {
+/// What `pprint.pformat(value)` gives where it fits a line.
+pub(super) fn pretty(value: &Value) -> String {
+    let mut out = String::new();
+    write_repr(value, &mut out, Keys::Sorted);
+    out
+}
+
+/// The order of a dictionary's keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    AsTheyCome,
+    Sorted,
+}
+
+/// Whether a value is what `namespace()` made. The type is minijinja's own, and no mapping to Python.
+pub(super) fn is_namespace(value: &Value) -> bool {
+    value.as_object().is_some_and(|object| object.type_name().ends_with("::Namespace"))
+}
+
+/// Whether a value is a macro. The type is minijinja's own.
+pub(super) fn is_macro(value: &Value) -> bool {
+    value.as_object().is_some_and(|object| object.type_name().ends_with("::Macro"))
+}
+
+fn write_repr(value: &Value, out: &mut String, keys: Keys) {
     match value.kind() {
         ValueKind::Undefined => out.push_str("Undefined"),
         ValueKind::Number if !value.is_integer() => {
             out.push_str(&f64::try_from(value.clone()).map_or_else(|_| value.to_string(), float));
         }
         ValueKind::String => quoted(value.as_str().unwrap_or_default(), out),
-        ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => write_container(value, out),
+        ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => write_container(value, out, keys),
         // Booleans, none and whole numbers are written alike; other objects have names of their own.
         _ => {
             // Writing to a String cannot fail.
@@ -42,11 +66,11 @@ fn write_repr(value: &Value, out: &mut String) {
     }
 }
 
-fn write_container(value: &Value, out: &mut String) {
+fn write_container(value: &Value, out: &mut String, order: Keys) {
     if let Some(view) = value.downcast_object_ref::<View>() {
         out.push_str(view.name());
         out.push('(');
-        write_items(value, ['[', ']'], out);
+        write_items(value, ['[', ']'], out, order);
         out.push(')');
         return;
     }
@@ -56,30 +80,34 @@ fn write_container(value: &Value, out: &mut String) {
     }
     match value.kind() {
         ValueKind::Map => {
-            out.push('{');
-            for (index, key) in value.try_iter().into_iter().flatten().enumerate() {
-                out.push_str(if index > 0 { ", " } else { "" });
-                write_repr(&key, out);
-                out.push_str(": ");
-                write_repr(&value.get_item(&key).unwrap_or_default(), out);
+            let mut keys: Vec<Value> = value.try_iter().into_iter().flatten().collect();
+            if order == Keys::Sorted {
+                keys.sort();
             }
-            out.push('}');
+            out.push_str(if is_namespace(value) { "<Namespace {" } else { "{" });
+            for (index, key) in keys.into_iter().enumerate() {
+                out.push_str(if index > 0 { ", " } else { "" });
+                write_repr(&key, out, order);
+                out.push_str(": ");
+                write_repr(&value.get_item(&key).unwrap_or_default(), out, order);
+            }
+            out.push_str(if is_namespace(value) { "}>" } else { "}" });
         }
         _ if value.is_tuple() => {
-            write_items(value, ['(', ')'], out);
+            write_items(value, ['(', ')'], out, order);
             if value.len() == Some(1) {
                 out.insert(out.len() - 1, ',');
             }
         }
-        _ => write_items(value, ['[', ']'], out),
+        _ => write_items(value, ['[', ']'], out, order),
     }
 }
 
-fn write_items(value: &Value, [open, close]: [char; 2], out: &mut String) {
+fn write_items(value: &Value, [open, close]: [char; 2], out: &mut String, keys: Keys) {
     out.push(open);
     for (index, item) in value.try_iter().into_iter().flatten().enumerate() {
         out.push_str(if index > 0 { ", " } else { "" });
-        write_repr(&item, out);
+        write_repr(&item, out, keys);
     }
     out.push(close);
 }

@@ -3,7 +3,8 @@
 //! * Line ends become `\n` everywhere, also inside of strings.
 //! * `{% generation %}` and `{% endgeneration %}`, which only mark what a model is trained on, become a `with` block:
 //!   white space around them is then treated as around any block, and what is set inside stays inside.
-//! * `a % b` and `a ~ b` become calls of functions that know Python's strings.
+//! * `a % b` and `a ~ b` become calls of functions that know Python's strings, and what a loop goes over becomes a
+//!   call of one that refuses none.
 //!
 //! Tags inside of strings, comments and `raw` blocks are text: minijinja's own tokens say what is one.
 
@@ -16,6 +17,8 @@ use super::environment::syntax;
 
 /// What `a % b` becomes a call of.
 pub(super) const MODULO: &str = "__mod__";
+/// What goes over a loop's values; minijinja would go over none as if it were empty.
+pub(super) const EACH: &str = "__each__";
 /// What `a ~ b` becomes a call of.
 pub(super) const CONCATENATED: &str = "__concat__";
 
@@ -28,9 +31,10 @@ pub(in crate::chat) fn translated(name: &str, text: &str) -> Result<String, Erro
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let text = without_generation_tags(&text, syntax.clone())?;
     let template = parse(&text, name, syntax.clone())?;
-    let mut operators = Operators { tokens: operators(&text, syntax)?, edits: Vec::new() };
+    let mut operators = Operators { tokens: operators(&text, syntax.clone())?, edits: Vec::new() };
     operators.statement(&template);
-    Ok(apply(&text, operators.edits))
+    let text = apply(&text, operators.edits);
+    with_checked_loops(&text, syntax)
 }
 
 /// The string constants of a template and the text outside of its tags.
@@ -78,6 +82,33 @@ fn without_generation_tags(text: &str, syntax: SyntaxConfig) -> Result<String, E
         Some(Edit { start: span.start_offset as usize, end: span.end_offset as usize, with })
     });
     Ok(apply(text, edits.collect()))
+}
+
+/// What loops go over, from `in` to a condition, `recursive` or the end of the tag, as a call.
+fn with_checked_loops(text: &str, syntax: SyntaxConfig) -> Result<String, Error> {
+    let mut edits = Vec::new();
+    let mut insert = |at: u32, with| edits.push(Edit { start: at as usize, end: at as usize, with });
+    // Whether a tag begins, a loop's target is read, or what it goes over (and how deep inside of brackets).
+    let (mut begins, mut target, mut over) = (false, false, None);
+    for token in tokenize(text, false, syntax) {
+        let (token, span) = token?;
+        match (&token, over) {
+            (Token::Ident("for"), _) if begins => target = true,
+            (Token::Ident("in"), _) if target => {
+                insert(span.end_offset, " __each__((");
+                (target, over) = (false, Some(0));
+            }
+            (Token::Ident("if" | "recursive") | Token::BlockEnd, Some(0)) => {
+                insert(span.start_offset, ")) ");
+                over = None;
+            }
+            (Token::ParenOpen | Token::BracketOpen | Token::BraceOpen, Some(depth)) => over = Some(depth + 1),
+            (Token::ParenClose | Token::BracketClose | Token::BraceClose, Some(depth)) => over = Some(depth - 1),
+            _ => {}
+        }
+        begins = matches!(token, Token::BlockStart);
+    }
+    Ok(apply(text, edits))
 }
 
 /// Where the operators are that become calls.

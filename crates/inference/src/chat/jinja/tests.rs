@@ -10,7 +10,10 @@ use super::text;
 pub(super) fn add(environment: &mut Environment<'_>) {
     environment.add_test("iterable", is_iterable);
     environment.add_test("sequence", is_sequence);
-    environment.add_test("callable", |value: &Value| matches!(value.kind(), ValueKind::Plain | ValueKind::Undefined));
+    environment.add_test("callable", |value: &Value| {
+        matches!(value.kind(), ValueKind::Plain | ValueKind::Undefined) || printing::is_macro(value)
+    });
+    environment.add_test("mapping", |value: &Value| value.kind() == ValueKind::Map && !is_own_kind(value));
     environment.add_test("number", |value: &Value| matches!(value.kind(), ValueKind::Number | ValueKind::Bool));
     environment.add_test("integer", |value: &Value| value.kind() == ValueKind::Number && value.is_integer());
     environment.add_test("lower", |value: &Value| cased(value, "islower"));
@@ -21,12 +24,18 @@ pub(super) fn add(environment: &mut Environment<'_>) {
     }
 }
 
+/// Values that are maps to minijinja, and to Python something else.
+fn is_own_kind(value: &Value) -> bool {
+    printing::is_macro(value) || printing::is_namespace(value)
+}
+
 /// Undefined values are empty lists to whoever goes over them.
 fn is_iterable(value: &Value) -> bool {
-    matches!(
-        value.kind(),
-        ValueKind::Seq | ValueKind::Iterable | ValueKind::Map | ValueKind::String | ValueKind::Undefined
-    )
+    !is_own_kind(value)
+        && matches!(
+            value.kind(),
+            ValueKind::Seq | ValueKind::Iterable | ValueKind::Map | ValueKind::String | ValueKind::Undefined
+        )
 }
 
 /// Whatever has a length and items by index or key.
