@@ -264,3 +264,43 @@ fn chats_may_name_tools_fields_and_parts_and_templates_are_told_arguments() {
     let written = serde_json::json!({"prompt": "<way>Ada:How far? Tell2\n"});
     assert_eq!(first(&chat.to_string(), &arguments), first(&written.to_string(), &[]));
 }
+
+#[test]
+fn a_run_records_what_templates_were_told_and_goes_on_at_the_time_it_began() {
+    let llama = chatty(LLAMA, "{{ strftime_now('%Y-%m-%d %H:%M:%S') }}{{ word }}{{ messages[-1].content }}\n");
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("run");
+    let data = support::root().join("datasets/mini");
+    let run = |word: &str| {
+        let arguments = serde_json::json!({ "word": word }).to_string();
+        let ran = gac(&[
+            "eval",
+            "--model",
+            llama.path().to_str().unwrap(),
+            "--tasks",
+            "gsm8k",
+            "--limit",
+            "2",
+            "--apply-chat-template",
+            "--chat-template-args",
+            &arguments,
+            "--data-dir",
+            data.to_str().unwrap(),
+            "--output-path",
+            output.to_str().unwrap(),
+        ]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let manifest = std::fs::read(output.join("manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+        let system = &manifest["plan"]["systems"][0]["settings"]["chat"];
+        (system["time"].clone(), system["arguments"].clone(), manifest["systems"][0]["identity"].clone())
+    };
+    let first = run("a");
+    assert!(first.0.is_u64() && first.1 == serde_json::json!({"word": "a"}), "{first:?}");
+    // Late enough for another second to be told.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    assert_eq!(run("a"), first);
+    let other = run("b");
+    assert_eq!(other.0, first.0);
+    assert_ne!(other.2, first.2, "what was said to templates is part of what a system is");
+}

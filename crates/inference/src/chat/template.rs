@@ -23,10 +23,14 @@ use crate::checkpoint::special_tokens::SpecialTokens;
 /// that change nothing, its ways to write values, `tojson` with all its arguments, `raise_exception`, `strftime_now`,
 /// loop controls, and `{% generation %}` blocks, whose content is kept. Not as there:
 ///
-/// * a macro takes no more arguments than it names (no `varargs`, no `kwargs`);
-/// * `d.items` without a call is the item of that name, never the method;
-/// * values of unlike types compare (`'a' < 1`) where Python raises;
-/// * whole numbers end at 128 bits;
+/// * a macro takes no more arguments than it names (no `varargs`, no `kwargs`), and its `arguments` are a list;
+/// * `d.items` without a call is the item of that name, never the method; there is no `self`;
+/// * some of what Python refuses has an answer: values of unlike types compare (`'a' < 1`), nothing has parts
+///   (`undefined[0:1]`), a namespace takes names that begin with `_`;
+/// * whole numbers end at 128 bits, and a part of a range is a list;
+/// * `str.format` knows neither conversions (`{!r}`) nor percent (`{:%}`), strings no `\N{NAME}`, numbers no `+` in front;
+/// * `cycler` has no `current`; `lipsum` and the filters `random`, `urlize` and `wordwrap` are not there, and `pprint`
+///   stays on one line;
 /// * `strftime_now` tells the time in UTC.
 #[derive(Debug)]
 pub struct ChatTemplate {

@@ -19,6 +19,7 @@ pub(crate) struct SpecialTokens {
 
 /// A token that stands for itself wherever it is written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of the format")]
 pub(crate) struct DeclaredToken {
     /// What is written.
     pub(crate) content: String,

@@ -27,9 +27,8 @@ pub(in crate::chat) fn environment() -> Result<Environment<'static>, Error> {
     tests::add(&mut environment);
     environment.add_function(source::MODULO, |left: &Value, right: &Value| format::modulo(left, right));
     environment.add_function(source::CONCATENATED, |left: &Value, right: &Value| format::concatenated(left, right));
-    environment.add_function(source::EACH, |value: Value| match value.is_none() {
-        true => value_filters::items(&value).map(Value::from),
-        false => Ok(value),
+    environment.add_function(source::EACH, |value: Value| {
+        if value.is_none() { value_filters::items(&value).map(Value::from) } else { Ok(value) }
     });
     Ok(environment)
 }

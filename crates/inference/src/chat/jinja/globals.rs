@@ -29,7 +29,7 @@ struct Raised;
 /// Whether a template refused in words of its own.
 pub(in crate::chat) fn is_raised(error: &Error) -> bool {
     std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source())
-        .any(|error| error.is::<Raised>())
+        .any(<dyn std::error::Error>::is::<Raised>)
 }
 
 /// A dictionary of a mapping or of pairs, and of arguments by name.
@@ -43,9 +43,10 @@ fn dict(args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     for given in positional.iter().take(1) {
         let is_map = given.kind() == ValueKind::Map;
         for item in value_filters::items(given)? {
-            pairs.push(match is_map {
-                true => (item.clone(), given.get_item(&item)?),
-                false => (item.get_item_by_index(0)?, item.get_item_by_index(1)?),
+            pairs.push(if is_map {
+                (item.clone(), given.get_item(&item)?)
+            } else {
+                (item.get_item_by_index(0)?, item.get_item_by_index(1)?)
             });
         }
     }

@@ -107,7 +107,7 @@ static LETTER: LazyLock<Regex> = LazyLock::new(|| class(r"\p{L}"));
 static TITLE: LazyLock<Regex> = LazyLock::new(|| class(r"\p{Lt}"));
 static CASED: LazyLock<Regex> = LazyLock::new(|| class(r"[\p{Uppercase}\p{Lowercase}\p{Lt}]"));
 static DECIMAL: LazyLock<Regex> = LazyLock::new(|| class(r"\p{Nd}"));
-/// Unicode's Numeric_Type Digit: superscripts, subscripts, and the digits in circles, brackets and with stops.
+/// What Unicode calls numeric, of type digit: superscripts, subscripts, and the digits in circles, brackets and with stops.
 static DIGIT: LazyLock<Regex> = LazyLock::new(|| {
     class(
         r"[\p{Nd}²³¹\x{1369}-\x{1371}\x{19DA}⁰⁴-⁹₀-₉①-⑨⑴-⑼⒈-⒐⓪⓵-⓽⓿❶-❾➀-➈➊-➒\x{10A40}-\x{10A43}\x{10E60}-\x{10E68}\x{11052}-\x{1105A}\x{1F100}-\x{1F10A}]",

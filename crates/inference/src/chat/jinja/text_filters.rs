@@ -16,9 +16,8 @@ pub(super) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("truncate", truncate);
     environment.add_filter("center", center);
     for name in ["escape", "e"] {
-        environment.add_filter(name, |value: &Value| match value.is_safe() {
-            true => value.clone(),
-            false => Value::from_safe_string(escaped(&text(value))),
+        environment.add_filter(name, |value: &Value| {
+            if value.is_safe() { value.clone() } else { Value::from_safe_string(escaped(&text(value))) }
         });
     }
     environment.add_filter("forceescape", |value: &Value| Value::from_safe_string(escaped(&text(value))));
