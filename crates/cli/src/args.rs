@@ -152,7 +152,7 @@ pub(crate) struct SystemArgs {
 /// What chat templates are told.
 #[derive(Args, Debug)]
 pub(crate) struct ChatArgs {
-    /// What chat templates are told by name: {"enable_thinking": false}
+    /// What chat templates are told by name: `{"enable_thinking": false}`
     #[arg(long, value_name = "JSON", value_parser = json_object)]
     pub(crate) chat_template_args: Option<JsonObject>,
 }
