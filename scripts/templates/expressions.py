@@ -144,6 +144,10 @@ STATEMENTS = r"""
 {% macro f(a) %}{{ f.name }}{{ f.arguments }}{% endmacro %}{{ f(1) }}{{ f is callable }}
 {% macro f(a) %}{{ a }}{% endmacro %}{{ f(a=1) ~ 'x' }}{{ 'y' + f(2) }}{{ f(3) == '3' }}{{ f(1) is string }}
 {% macro f(a=[]) %}{{ a|length }}{% endmacro %}{{ f() }}{{ f([1]) }}
+{% macro f(a) %}{{ a }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f('x', 'y', z=1) }}{{ f('x') }}{{ f(a=1) }}{{ f('x', 'y', 'z')|length }}
+{% macro f() %}{% for v in varargs %}[{{ v }}]{% endfor %}{% for k, v in kwargs.items() %}{{ k }}={{ v }}{% endfor %}{% endmacro %}{{ f() }}{{ f(1, 2, k=3) }}
+{% macro g(a, b=2) %}{{ a }}{{ b }}{{ varargs|length }}{% endmacro %}{{ g(1, 3, 4, 5) }}{{ g(b=1, a=0) }}
+{% macro g(a) %}{{ a }}{% endmacro %}{{ g(1, 2) }}
 {% if messages[0].role == 'system' %}s{% elif tools %}t{% else %}e{% endif %}
 {% if not tools is none and tools|length > 0 %}t{% endif %}
 {% if (messages|length) % 2 == 1 and loop is not defined %}odd{% endif %}
@@ -151,6 +155,9 @@ STATEMENTS = r"""
 {% if 'a' in {'a': 1} and nothing is not defined or 1/0 %}y{% endif %}
 {% raw %}{{ x }}{% if %}{% endraw %}
 {%- raw -%} {{ x }} {%- endraw -%}
+{% raw %}\n x {% endraw %}\n y
+a {%- raw %}\n x\n{%- endraw -%}\n y
+  {% raw %}  {{ '{% raw %}' }} {% endraw %}|{{ '{% raw %}' }}\nx{# {% raw %} #}\n
 {# a #}x{#- b -#} y{# {% generation %} #}
 a\n  {% if true %}\nb\n  {% endif %}\nc\n
 a\n    {%+ if true %}b{% endif +%}\nc

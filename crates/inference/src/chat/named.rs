@@ -49,7 +49,8 @@ pub(super) fn templates(source: &ModelSource) -> Result<Named, ChatError> {
 
 fn of_gguf(gguf: &Gguf) -> Named {
     const KEY: &str = "tokenizer.chat_template";
-    let names = gguf.texts("tokenizer.chat_templates").unwrap_or_default();
+    // Converters list the names; those of old wrote none.
+    let names = gguf.texts("tokenizer.chat_templates").unwrap_or_else(|| vec![TOOL_USE, "rag"]);
     let others =
         names.into_iter().filter_map(|name| Some((name.to_owned(), gguf.text(&format!("{KEY}.{name}"))?.to_owned())));
     let default = gguf.text(KEY).map(|text| (DEFAULT.to_owned(), text.to_owned()));

@@ -23,7 +23,7 @@ use crate::checkpoint::special_tokens::SpecialTokens;
 /// that change nothing, its ways to write values, `tojson` with all its arguments, `raise_exception`, `strftime_now`,
 /// loop controls, and `{% generation %}` blocks, whose content is kept. Not as there:
 ///
-/// * a macro takes no more arguments than it names (no `varargs`, no `kwargs`), and its `arguments` are a list;
+/// * a macro's `arguments` are a list;
 /// * `d.items` without a call is the item of that name, never the method; there is no `self`;
 /// * some of what Python refuses has an answer: values of unlike types compare (`'a' < 1`), nothing has parts
 ///   (`undefined[0:1]`), a namespace takes names that begin with `_`;

@@ -4,7 +4,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind};
 
-use super::{containers, filters, format, globals, printing, source, tests, text, text_filters, value_filters};
+use super::{containers, filters, format, globals, macros, printing, source, tests, text, text_filters, value_filters};
 
 /// The environment of transformers' `_compile_jinja_template`: blocks take their line break and what stands before
 /// them on a line, loops know `break` and `continue`, nothing is escaped, values are Python's.
@@ -27,6 +27,7 @@ pub(in crate::chat) fn environment() -> Result<Environment<'static>, Error> {
     tests::add(&mut environment);
     environment.add_function(source::MODULO, |left: &Value, right: &Value| format::modulo(left, right));
     environment.add_function(source::CONCATENATED, |left: &Value, right: &Value| format::concatenated(left, right));
+    environment.add_function(macros::CALL, macros::call);
     environment.add_function(source::EACH, |value: Value| {
         if value.is_none() { value_filters::items(&value).map(Value::from) } else { Ok(value) }
     });

@@ -7,6 +7,7 @@ mod filters;
 mod format;
 mod globals;
 mod json;
+mod macros;
 mod printing;
 mod source;
 mod strftime;

@@ -3,6 +3,8 @@
 //! * Line ends become `\n` everywhere, also inside of strings.
 //! * `{% generation %}` and `{% endgeneration %}`, which only mark what a model is trained on, become a `with` block:
 //!   white space around them is then treated as around any block, and what is set inside stays inside.
+//! * A line break behind `{% raw %}` stays.
+//! * Macros that take more arguments than they name are written as [`macros`](super::macros) tells.
 //! * `a % b` and `a ~ b` become calls of functions that know Python's strings, and what a loop goes over becomes a
 //!   call of one that refuses none.
 //!
@@ -14,6 +16,7 @@ use minijinja::machinery::{Token, parse, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
 use super::environment::syntax;
+use super::macros::with_left_over_arguments;
 
 /// What `a % b` becomes a call of.
 pub(super) const MODULO: &str = "__mod__";
@@ -29,7 +32,9 @@ pub(super) const CONCATENATED: &str = "__concat__";
 pub(in crate::chat) fn translated(name: &str, text: &str) -> Result<String, Error> {
     let syntax = syntax()?;
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let text = with_whole_raw_blocks(&text, syntax.clone())?;
     let text = without_generation_tags(&text, syntax.clone())?;
+    let text = with_left_over_arguments(&text, syntax.clone())?;
     let template = parse(&text, name, syntax.clone())?;
     let mut operators = Operators { tokens: operators(&text, syntax.clone())?, edits: Vec::new() };
     operators.statement(&template);
@@ -50,14 +55,14 @@ pub(in crate::chat) fn string_constants(text: &str) -> Vec<String> {
 }
 
 /// Replaces the bytes `start..end`.
-struct Edit {
-    start: usize,
-    end: usize,
-    with: &'static str,
+pub(super) struct Edit {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) with: &'static str,
 }
 
 /// Edits at the same place stay in the order in which they were made.
-fn apply(text: &str, mut edits: Vec<Edit>) -> String {
+pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|edit| edit.start);
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
@@ -82,6 +87,23 @@ fn without_generation_tags(text: &str, syntax: SyntaxConfig) -> Result<String, E
         Some(Edit { start: span.start_offset as usize, end: span.end_offset as usize, with })
     });
     Ok(apply(text, edits.collect()))
+}
+
+/// `raw` blocks with the line break behind their first tag, which Jinja2 does not trim.
+fn with_whole_raw_blocks(text: &str, syntax: SyntaxConfig) -> Result<String, Error> {
+    let mut edits = Vec::new();
+    for token in tokenize(text, false, syntax) {
+        let (Token::TemplateData(_), span) = token? else { continue };
+        let before = &text[..span.start_offset as usize];
+        let before = before.strip_suffix('\n').unwrap_or(before);
+        // What stands before a block's text is its tag, and no other tag ends so.
+        let Some(tag) = before.strip_suffix("%}") else { continue };
+        let name = tag.rfind("{%").map(|start| tag[start + 2..].trim_start_matches(['-', '+']).trim());
+        if name == Some("raw") {
+            edits.push(Edit { start: tag.len(), end: tag.len(), with: "+" });
+        }
+    }
+    Ok(apply(text, edits))
 }
 
 /// What loops go over, from `in` to a condition, `recursive` or the end of the tag, as a call.
