@@ -3,9 +3,9 @@
     cargo build --release --workspace --example render
     python scripts/templates/compare.py [--record FILE] [--real FOLDER_OR_GGUF ...]
 
-Expressions (expressions.py) and whole templates (templates/*.jinja, of our own, each after what a family of real ones uses)
+Expressions (expressions.py) and whole templates (families/*.jinja, of our own, each after what a family of real ones uses)
 are rendered by transformers 5 and by target/release/examples/render. `--record` writes what transformers rendered, for
-the Rust test. `--real` adds the templates of checkpoints. Exits with 1 where anything differs.
+the Rust test: crates/inference/tests/templates/expressions.jsonl. `--real` adds the templates of checkpoints. Exits with 1 where anything differs.
 """
 import argparse
 import copy

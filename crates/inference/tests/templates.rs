@@ -31,7 +31,7 @@ fn render(text: &str, special: BTreeMap<String, String>, chat: &Conversation, ti
 
 #[test]
 fn a_thousand_expressions_are_rendered_as_transformers_renders_them() {
-    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/templates.jsonl");
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/templates/expressions.jsonl");
     let text = std::fs::read_to_string(fixture).unwrap();
     let mut lines = text.lines();
     let Head { messages, tools, special, time } = serde_json::from_str(lines.next().unwrap()).unwrap();

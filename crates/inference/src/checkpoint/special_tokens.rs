@@ -130,7 +130,9 @@ impl SpecialTokens {
     fn names(&mut self, fields: &Map<String, Json>, path: &Path) -> Result<(), CheckpointError> {
         for (name, value) in fields {
             match name.as_str() {
-                "extra_special_tokens" | "additional_special_tokens" => self.several(name, value, path)?,
+                "extra_special_tokens" | "additional_special_tokens" | "model_specific_special_tokens" => {
+                    self.several(name, value, path)?
+                }
                 _ if STANDARD.contains(&name.as_str()) => {
                     if value.is_null() {
                         // Said to be none, whatever another file or the class would say.

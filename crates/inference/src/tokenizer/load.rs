@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::bytes::{Alphabet, fallback_byte, piece_bytes};
-use super::declared::with_declared;
+use super::declared::{lacks_declared, with_declared};
 use super::encoder::HfEncoder;
 use crate::checkpoint::config::{EndIds, Ids};
 use crate::checkpoint::files::{CheckpointError, ModelSource, read_json};
@@ -93,20 +93,18 @@ impl Tokenizer {
             file: "tokenizer.json".to_owned(),
             model: source.to_string(),
         })?;
-        // First as plain JSON: the tokenizers crate panics on some files that are none.
-        let json: Value = read_json(&path)?;
         let special = SpecialTokens::load(source)?;
-        let (json, tokenizer) = match with_declared(&json, &special, &path)? {
-            Some(json) => {
-                let tokenizer = tokenizers::Tokenizer::from_bytes(json.to_string());
-                (json, tokenizer)
-            }
-            None => (json, tokenizers::Tokenizer::from_file(&path)),
-        };
-        let raw = serde_json::from_value(json).map_err(|source| CheckpointError::Unreadable {
-            path: path.display().to_string(),
-            reason: source.to_string(),
-        })?;
+        // First as plain JSON: the tokenizers crate panics on some files that are none.
+        let mut raw = read_json(&path)?;
+        let mut tokenizer = tokenizers::Tokenizer::from_file(&path);
+        if tokenizer.as_ref().is_ok_and(|tokenizer| lacks_declared(tokenizer, &special)) {
+            let json = with_declared(read_json(&path)?, &special, &path)?;
+            tokenizer = tokenizers::Tokenizer::from_bytes(json.to_string());
+            raw = serde_json::from_value(json).map_err(|source| CheckpointError::Unreadable {
+                path: path.display().to_string(),
+                reason: source.to_string(),
+            })?;
+        }
         Self::build(&raw, tokenizer, &path, rows, |symbols| end_ids(source, &special, symbols))
     }
 
