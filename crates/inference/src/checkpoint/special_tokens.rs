@@ -131,7 +131,7 @@ impl SpecialTokens {
         for (name, value) in fields {
             match name.as_str() {
                 "extra_special_tokens" | "additional_special_tokens" | "model_specific_special_tokens" => {
-                    self.several(name, value, path)?
+                    self.several(name, value, path)?;
                 }
                 _ if STANDARD.contains(&name.as_str()) => {
                     if value.is_null() {
