@@ -120,6 +120,8 @@ pub(crate) struct RunSettings {
     #[arg(long)]
     pub(crate) trace: bool,
     #[command(flatten)]
+    pub(crate) chat: ChatArgs,
+    #[command(flatten)]
     pub(crate) compute: Compute,
 }
 
@@ -139,8 +141,27 @@ pub(crate) struct SystemArgs {
     #[arg(long, value_name = "T", allow_negative_numbers = true)]
     pub(crate) threshold: Option<f64>,
 
+    /// A chat template by its name among a model's, or a file; one for all models, or one per model in order
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) chat_template: Vec<String>,
+
     #[command(flatten)]
     pub(crate) voting: VotingArgs,
+}
+
+/// What chat templates are told.
+#[derive(Args, Debug)]
+pub(crate) struct ChatArgs {
+    /// What chat templates are told by name: `{"enable_thinking": false}`
+    #[arg(long, value_name = "JSON", value_parser = json_object)]
+    pub(crate) chat_template_args: Option<JsonObject>,
+}
+
+/// A JSON object on a command line.
+pub(crate) type JsonObject = serde_json::Map<String, serde_json::Value>;
+
+fn json_object(text: &str) -> Result<JsonObject, String> {
+    serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))
 }
 
 #[derive(Args, Debug)]
@@ -219,7 +240,8 @@ pub(crate) struct VocabArgs {
 pub(crate) struct GenerateArgs {
     #[command(flatten)]
     pub(crate) system: SystemArgs,
-    /// JSON lines {"prompt": "..."}, or {"messages": [..]} with `--apply-chat-template`
+    /// JSON lines {"prompt": "..."} or {"messages": [..], "tools": [..]}; messages are a chat, written down by each
+    /// model's own template
     #[arg(long, value_name = "IN.jsonl")]
     pub(crate) prompts: PathBuf,
     /// JSON lines, one per prompt, in order
@@ -234,6 +256,8 @@ pub(crate) struct GenerateArgs {
     /// Write every step
     #[arg(long)]
     pub(crate) trace: bool,
+    #[command(flatten)]
+    pub(crate) chat: ChatArgs,
     #[command(flatten)]
     pub(crate) compute: Compute,
 }

@@ -7,15 +7,26 @@ use gac_harness::ModelStore;
 use gac_harness::recipe::{DEFAULT_BATCH_SIZE, Dtype, Overrides, Systems};
 use gac_inference::{EngineOptions, Quantization, WeightType};
 
-use crate::args::SystemArgs;
+use crate::args::{ChatArgs, SystemArgs};
 use crate::commands::eval::recipe;
 use crate::compute::Compute;
 use crate::failure::Failure;
 
 /// The ensemble that flags name, checked by the same rules as a recipe's: its models, and the settings to use them with.
-pub(crate) fn ensemble(system: &SystemArgs, compute: &Compute) -> Result<(Scheduler, Arc<Settings>), Failure> {
-    let overrides = Overrides { dtype: compute.dtype(), ..Overrides::default() };
-    let Systems { models, systems } = Systems::resolve(&recipe(system), &overrides)?;
+/// With `chats`, its members write chats down whether or not all prompts are chats.
+pub(crate) fn ensemble(
+    system: &SystemArgs,
+    chat: &ChatArgs,
+    chats: bool,
+    compute: &Compute,
+) -> Result<(Scheduler, Arc<Settings>), Failure> {
+    let chat_template_args = chat.chat_template_args.clone().unwrap_or_default();
+    let overrides = Overrides { dtype: compute.dtype(), chat_template_args, ..Overrides::default() };
+    let mut recipe = recipe(system);
+    for system in recipe.systems.iter_mut().filter(|_| chats) {
+        system.chat_template = Some(true);
+    }
+    let Systems { models, systems } = Systems::resolve(&recipe, &overrides)?;
     let mut store = ModelStore::new(models, compute.device.clone(), batch_limits(compute).max_samples)
         .with_max_memory(compute.max_memory);
     let system = systems.first().ok_or_else(|| anyhow::anyhow!("no `--model` was given"))?;

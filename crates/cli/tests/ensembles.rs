@@ -210,18 +210,97 @@ fn chats_are_written_down_by_each_models_own_template() {
     let turns = run(&messages.to_string(), &["--apply-chat-template", "--system-instruction", "Answer."]);
     assert_eq!(turns.0, 0, "{}", turns.1);
     assert_eq!(turns.2[0]["prompt"], question);
-    let one = |role: &str| serde_json::json!({"messages": [{"role": role, "content": "x"}]}).to_string();
+    // Messages are a chat whether that is asked for or not; a prompt is one where it is.
+    let unasked = run(&format!("{messages}\n{prompt}"), &[]);
+    assert_eq!((unasked.0, unasked.2.len()), (0, 2), "{}", unasked.1);
+    let asked = run(&messages.to_string(), &["--apply-chat-template"]);
+    let text = |line: &serde_json::Value| line["text"].clone();
+    assert_eq!(text(&unasked.2[0]), text(&asked.2[0]));
+    let plain = run(&serde_json::json!({"prompt": format!("{question}\n")}).to_string(), &[]);
+    assert_eq!(text(&plain.2[0]), text(&chat.2[0]), "the template writes a line break behind a message");
+    let of_message = |message: serde_json::Value| serde_json::json!({"messages": [message]}).to_string();
     for (text, flags, expected) in [
-        (messages.to_string(), &[][..], "earlier turns"),
         (prompt.clone(), &["--system-instruction", "x"][..], "--apply-chat-template"),
-        (one("assistant"), &["--apply-chat-template"][..], "user"),
-        (one("robot"), &["--apply-chat-template"][..], "robot"),
+        (prompt.clone(), &["--chat-template-args", "{\"a\": 1}"][..], "--apply-chat-template"),
+        (prompt.clone(), &["--chat-template", "default"][..], "--apply-chat-template"),
+        (of_message(serde_json::json!({"role": "assistant", "content": "x"})), &[][..], "user"),
+        (of_message(serde_json::json!({"content": "x"})), &[][..], "role"),
+        (serde_json::json!({"messages": []}).to_string(), &[][..], "empty"),
+        (of_message(serde_json::json!({"role": "user"})), &["--chat-template", "no/such.jinja"][..], "no/such.jinja"),
+        (of_message(serde_json::json!({"role": "user"})), &["--chat-template", "rag"][..], "default"),
+        (of_message(serde_json::json!({"role": "user"})), &["--chat-template-args", "[1]"][..], "JSON object"),
     ] {
         let (code, stderr, _) = run(&text, flags);
-        assert_eq!(code, 2);
+        assert_eq!(code, 2, "{text} {flags:?}");
         assert!(stderr.contains(expected), "no `{expected}` in {stderr}");
     }
     let (_folder, input, output) = file(&prompt);
     let plain = ["generate", "--model", LLAMA, "--prompts", &input, "--output", &output, "--apply-chat-template"];
-    refused(&plain, &["no chat template", "hint: "]);
+    refused(&plain, &["no chat template", "hint: ", "--chat-template FILE"]);
+    let (_folder, input, output) = file(&messages.to_string());
+    refused(&["generate", "--model", LLAMA, "--prompts", &input, "--output", &output], &["no chat template", "FILE"]);
+}
+
+#[test]
+fn chats_may_name_tools_fields_and_parts_and_templates_are_told_arguments() {
+    let template = "{% for t in tools or [] %}<{{ t.function.name }}>{% endfor %}{% for m in messages %}\
+                    {{ m.name }}:{% for p in m.content %}{{ p.text }}{% endfor %}{{ word }}{{ other }}\n{% endfor %}";
+    let llama = chatty(LLAMA, "unused");
+    std::fs::write(llama.path().join("mine.jinja"), template).unwrap();
+    let (model, mine) = (llama.path().to_str().unwrap(), llama.path().join("mine.jinja"));
+    let first = |line: &str, more: &[&str]| {
+        let (_folder, input, output) = file(line);
+        let args = ["generate", "--model", model, "--prompts", &input, "--output", &output, "--max-new-tokens", "8"];
+        let ran = gac(&[&args[..], more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        lines(&output)[0]["text"].clone()
+    };
+    let chat = serde_json::json!({
+        "messages": [{"role": "user", "name": "Ada", "content": [{"type": "text", "text": "How "}, {"type": "text", "text": "far?"}]}],
+        "tools": [{"type": "function", "function": {"name": "way"}}],
+    });
+    let arguments =
+        ["--chat-template-args", "{\"word\": \" Tell\", \"other\": 2}", "--chat-template", mine.to_str().unwrap()];
+    let written = serde_json::json!({"prompt": "<way>Ada:How far? Tell2\n"});
+    assert_eq!(first(&chat.to_string(), &arguments), first(&written.to_string(), &[]));
+}
+
+#[test]
+fn a_run_records_what_templates_were_told_and_goes_on_at_the_time_it_began() {
+    let llama = chatty(LLAMA, "{{ strftime_now('%Y-%m-%d %H:%M:%S') }}{{ word }}{{ messages[-1].content }}\n");
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("run");
+    let data = support::root().join("datasets/mini");
+    let run = |word: &str| {
+        let arguments = serde_json::json!({ "word": word }).to_string();
+        let ran = gac(&[
+            "eval",
+            "--model",
+            llama.path().to_str().unwrap(),
+            "--tasks",
+            "gsm8k",
+            "--limit",
+            "2",
+            "--apply-chat-template",
+            "--chat-template-args",
+            &arguments,
+            "--data-dir",
+            data.to_str().unwrap(),
+            "--output-path",
+            output.to_str().unwrap(),
+        ]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let manifest = std::fs::read(output.join("manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+        let system = &manifest["plan"]["systems"][0]["settings"]["chat"];
+        (system["time"].clone(), system["arguments"].clone(), manifest["systems"][0]["identity"].clone())
+    };
+    let first = run("a");
+    assert!(first.0.is_u64() && first.1 == serde_json::json!({"word": "a"}), "{first:?}");
+    // Late enough for another second to be told.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    assert_eq!(run("a"), first);
+    let other = run("b");
+    assert_eq!(other.0, first.0);
+    assert_ne!(other.2, first.2, "what was said to templates is part of what a system is");
 }

@@ -1,11 +1,10 @@
 //! Prompts as chats: every member writes the messages down by its own template.
 
-use gac_inference::{ChatError, ChatMessage, ChatTemplate, Role, UnixTime};
+use gac_inference::{ChatError, ChatTemplate, Conversation, UnixTime};
 
 /// How the members of an ensemble write a chat down.
 ///
-/// A request's prompt is the user's last message, after the request's earlier turns. Begin-of-text is there once,
-/// whether the template writes it or the tokenizer adds it.
+/// Begin-of-text is there once, whether the template writes it or the tokenizer adds it.
 #[derive(Debug)]
 pub struct Chat {
     /// One per member.
@@ -25,9 +24,7 @@ impl Chat {
     }
 
     /// The text that `member` reads.
-    pub(crate) fn text(&self, member: usize, turns: &[ChatMessage], prompt: &str) -> Result<String, ChatError> {
-        let last = ChatMessage { role: Role::User, content: prompt.to_owned() };
-        let messages: Vec<ChatMessage> = turns.iter().cloned().chain([last]).collect();
-        self.templates[member].render(&messages, self.now)
+    pub(crate) fn text(&self, member: usize, chat: &Conversation) -> Result<String, ChatError> {
+        self.templates[member].render(chat, self.now)
     }
 }

@@ -92,9 +92,9 @@ pub enum RequestError {
         #[source]
         source: Box<ChatError>,
     },
-    /// Earlier turns, and nobody who writes them down.
-    #[error("it has earlier turns, but the members use no chat templates")]
-    TurnsWithoutTemplates,
+    /// A chat, and nobody who writes it down.
+    #[error("it is a chat, but the members use no chat templates")]
+    ChatWithoutTemplates,
     /// A prompt has no tokens, and the member has no symbol to begin with instead.
     #[error("its prompt is empty, and member `{member}` has no begin or end symbol to start from")]
     EmptyPrompt {
@@ -182,7 +182,7 @@ impl RequestError {
         match self {
             Self::TooLong { .. } => Some("shorten the prompt, or use a model with a longer context"),
             Self::Chat { source, .. } => source.hint(),
-            Self::TurnsWithoutTemplates => Some("apply the chat templates: `--apply-chat-template`"),
+            Self::ChatWithoutTemplates => Some("apply the chat templates: `--apply-chat-template`"),
             Self::Unspellable { .. } => Some("use a model whose tokenizer can spell every byte"),
             Self::NoProbabilities { .. } => {
                 Some("are the weights damaged? NaN in one of them spoils every probability")

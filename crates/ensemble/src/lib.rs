@@ -35,8 +35,7 @@
 //! let ensemble = scheduler.ensemble(&[ModelId(0), ModelId(1)])?;
 //! let settings = Arc::new(Settings::new(ensemble, Weights::uniform(2), Gating::EveryStep)?);
 //! let request = GenerationRequest {
-//!     prompt: "6*7=".to_owned(),
-//!     turns: Vec::new(),
+//!     prompt: "6*7=".into(),
 //!     encoding: PromptEncoding::WithSpecial,
 //!     stop: Vec::new(),
 //!     max_new_tokens: 8,
@@ -78,7 +77,7 @@ pub use error::{EnsembleError, RequestError};
 pub use member::{Member, MemberId, ModelId};
 pub use request::{
     AnyRequest, Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView, Overlong,
-    PromptEncoding, RequestId, Step,
+    Prompt, PromptEncoding, RequestId, Step,
 };
 pub use schedule::batch::{generate, log_likelihood, sweep, sweep_log_likelihood};
 pub use schedule::event::SchedulerEvent;

@@ -1,17 +1,41 @@
 //! What an ensemble (or a single model, an ensemble of one) is asked, and what it answers.
 
-use gac_inference::ChatMessage;
+use std::borrow::Cow;
+
+use gac_inference::Conversation;
 
 use crate::vocabulary::union::UnionToken;
 
-/// A text to continue.
+/// What is read before anything is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// A text, as it is: every member encodes it with its own tokenizer.
+    Text(String),
+    /// A chat, which every member writes down by its own template ([`Settings::with_chat`](crate::Settings::with_chat)).
+    Chat(Conversation),
+}
+
+impl Prompt {
+    /// The text, or what the last message of a chat says.
+    pub fn last_words(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Chat(chat) => chat.messages.last().map_or(Cow::Borrowed(""), |last| last.words()),
+        }
+    }
+}
+
+impl From<&str> for Prompt {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// A prompt to continue.
 #[derive(Clone, Debug)]
 pub struct GenerationRequest {
-    /// The prompt, as text: every member encodes it with its own tokenizer.
-    pub prompt: String,
-    /// Messages before the prompt, which is then the user's last one: a system message, shots as turns. Only where the
-    /// members use chat templates ([`Settings::with_chat`](crate::Settings::with_chat)).
-    pub turns: Vec<ChatMessage>,
+    /// The prompt.
+    pub prompt: Prompt,
     /// How members encode the prompt.
     pub encoding: PromptEncoding,
     /// Generation ends where the first of these appears in the emitted bytes; it is cut off.
@@ -151,9 +175,7 @@ pub struct MemberView {
 #[derive(Clone, Debug)]
 pub struct LogLikelihoodRequest {
     /// The context. Requests with equal contexts that follow each other share its computation.
-    pub context: String,
-    /// Messages before the context, as [`GenerationRequest::turns`].
-    pub turns: Vec<ChatMessage>,
+    pub context: Prompt,
     /// The continuation, with its leading space (which it has not in a chat, whose template ends where answers begin).
     pub continuation: String,
     /// How members encode the context.

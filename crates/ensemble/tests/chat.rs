@@ -6,10 +6,11 @@ mod common;
 use std::sync::Arc;
 
 use common::{Bench, Script, request, scoring};
-use gac_ensemble::{Chat, EnsembleError, GenerationRequest, LogLikelihoodRequest, RequestError};
+use gac_ensemble::{Chat, EnsembleError, GenerationRequest, LogLikelihoodRequest, Prompt, RequestError};
 use gac_inference::testkit::{LongestMatch, tokenizer};
 use gac_inference::{
-    ChatMessage, ChatTemplate, ModelSource, Role, TextEncoder, TokenId, Tokenizer, TokenizerError, UnixTime,
+    ChatMessage, ChatTemplate, Conversation, ModelSource, RefusedSystem, Role, TextEncoder, TokenId, Tokenizer,
+    TokenizerError, UnixTime,
 };
 use gac_needs::{folder, needs};
 
@@ -17,6 +18,19 @@ const PIECES: [&str; 9] = ["[", "]", "q", "x", "a", ":", "s", "!", "\n"];
 
 fn script() -> Script {
     Script::says(tokenizer(&PIECES, &[]), &[("", &[("x", 0.9)])])
+}
+
+/// A chat of messages that end with the user's.
+fn chat(turns: &[ChatMessage], last: &str) -> Prompt {
+    Prompt::Chat([turns, &[ChatMessage::new(Role::User, last)]].concat().into())
+}
+
+fn asking(turns: &[ChatMessage], last: &str) -> GenerationRequest {
+    GenerationRequest { prompt: chat(turns, last), ..request("", 1) }
+}
+
+fn choosing(turns: &[ChatMessage], last: &str, continuation: &str) -> LogLikelihoodRequest {
+    LogLikelihoodRequest { context: chat(turns, last), ..scoring("", continuation) }
 }
 
 fn template(text: &str) -> ChatTemplate {
@@ -42,35 +56,38 @@ fn read(bench: &Bench, member: usize) -> String {
 #[test]
 fn each_member_reads_its_own_template() {
     let mut bench = chatting();
-    assert_eq!(bench.text("q", 1), "x");
+    assert_eq!(bench.generate(&[asking(&[], "q")], 1)[0].text(), "x");
     assert_eq!(read(&bench, 0), "[q]");
     assert_eq!(read(&bench, 1), "q:q\na:");
-    let turn = |role, content: &str| ChatMessage { role, content: content.into() };
-    let turns = vec![turn(Role::System, "s"), turn(Role::User, "x"), turn(Role::Assistant, "!")];
+    let turns = [(Role::System, "s"), (Role::User, "x"), (Role::Assistant, "!")]
+        .map(|(role, text)| ChatMessage::new(role, text));
     let mut bench = chatting();
-    bench.generate(&[GenerationRequest { turns: turns.clone(), ..request("q", 1) }], 1);
+    bench.generate(&[asking(&turns, "q")], 1);
     assert_eq!(read(&bench, 0), "[s][x][!][q]");
     assert_eq!(read(&bench, 1), "s:s\nq:x\na:!\nq:q\na:");
     let mut plain = Bench::every_step(&[script()]);
-    let error = plain.try_generate(&[request("q", 1), GenerationRequest { turns, ..request("q", 1) }], 1).unwrap_err();
+    let error = plain.try_generate(&[request("q", 1), asking(&turns, "q")], 1).unwrap_err();
     assert!(
-        matches!(error, EnsembleError::Request { request: 1, source: RequestError::TurnsWithoutTemplates }),
+        matches!(error, EnsembleError::Request { request: 1, source: RequestError::ChatWithoutTemplates }),
         "{error:?}"
     );
+    let mut bench = chatting();
+    bench.generate(&[request("q", 1)], 1);
+    assert_eq!(read(&bench, 0), "q", "a text stays one, whatever members know of chats");
 }
 
 #[test]
 fn a_choice_follows_where_the_answer_begins() {
     let mut bench = chatting();
-    let turns = vec![ChatMessage { role: Role::User, content: "s".into() }];
-    let choice = |text| LogLikelihoodRequest { turns: turns.clone(), ..scoring("q", text) };
+    let turns = [ChatMessage::new(Role::User, "s")];
+    let choice = |text| choosing(&turns, "q", text);
     let score = bench.score(&[choice("x"), choice("!")], 2);
     assert_eq!(score[0].tokens.len(), 1, "all that the templates write is context");
     assert!(score[0].greedy && !score[1].greedy, "{score:?}");
     assert_eq!(read(&bench, 1), "s:s\nq:q\na:".replacen('s', "q", 1));
     let error = Bench::every_step(&[script()]).try_score(&[scoring("q", "x"), choice("x")], 1);
     assert!(
-        matches!(error, Err(EnsembleError::Request { request: 1, source: RequestError::TurnsWithoutTemplates })),
+        matches!(error, Err(EnsembleError::Request { request: 1, source: RequestError::ChatWithoutTemplates })),
         "{error:?}"
     );
 }
@@ -80,7 +97,7 @@ fn white_space_that_all_templates_end_with_is_scored_with_the_answer() {
     let mut bench = Bench::every_step(&[script(), script()]);
     let both = ["[{{ messages[0].content ~ ']\\n' }}", "{{ messages[0].content ~ 'a:\\n' }}"].map(template).into();
     bench.set(|settings| settings.with_chat(Arc::new(Chat::new(both, UnixTime(0)))));
-    assert_eq!(bench.score(&[scoring("q", "x")], 1)[0].tokens.len(), 2, "the line break and the answer");
+    assert_eq!(bench.score(&[choosing(&[], "q", "x")], 1)[0].tokens.len(), 2, "the line break and the answer");
     assert_eq!(read(&bench, 1), "\n");
 }
 
@@ -90,7 +107,7 @@ fn a_chat_without_begin_of_text_gets_the_tokenizers_and_one_with_it_no_second() 
         let script = Script { tokenizer: Arc::new(beginning()), ..Script::new(beginning(), |_| Vec::new()) };
         let mut bench = Bench::every_step(&[script]);
         bench.set(|settings| settings.with_chat(Arc::new(Chat::new(vec![template(text)], UnixTime(0)))));
-        bench.generate(&[request("q", 1)], 1);
+        bench.generate(&[asking(&[], "q")], 1);
         bench.logs[0].lock().unwrap()[0][0].1.clone()
     };
     assert_eq!(read("{{ messages[0].content }}"), [TokenId(0), TokenId(1)]);
@@ -125,7 +142,7 @@ fn a_template_that_refuses_is_named_with_the_request() {
     let mut bench = Bench::every_step(&[script()]);
     let chat = Chat::new(vec![template("{{ raise_exception('no') }}")], UnixTime(0));
     bench.set(|settings| settings.with_chat(Arc::new(chat)));
-    let error = bench.try_generate(&[request("q", 1)], 1).unwrap_err();
+    let error = bench.try_generate(&[asking(&[], "q")], 1).unwrap_err();
     assert!(
         matches!(&error, EnsembleError::Request { request: 0, source: RequestError::Chat { member, .. } } if member == "m0"),
         "{error:?}"
@@ -138,13 +155,14 @@ fn a_template_that_refuses_is_named_with_the_request() {
 #[test]
 fn real_templates_write_every_message_once_and_begin_the_text_once() {
     let folder = folder!(shared).join("tokenizers");
-    let message = |role, content: &str| ChatMessage { role, content: content.into() };
     let messages = [
-        message(Role::System, "Answer with a number."),
-        message(Role::User, "What is two plus two?"),
-        message(Role::Assistant, "4"),
-        message(Role::User, "And three more?"),
+        (Role::System, "Answer with a number."),
+        (Role::User, "What is two plus two?"),
+        (Role::Assistant, "4"),
+        (Role::User, "And three more?"),
     ];
+    let of_all = messages.map(|(role, text)| ChatMessage::new(role, text)).to_vec();
+    let chat = Conversation { refused_system: RefusedSystem::JoinUser, ..of_all.into() };
     let begins = [
         ("llama-3.2-3b-instruct", 1),
         ("qwen2.5-7b-instruct", 0),
@@ -153,15 +171,15 @@ fn real_templates_write_every_message_once_and_begin_the_text_once() {
     ];
     for (name, expected) in begins {
         let source = ModelSource::Folder(folder.join(name));
-        let template = ChatTemplate::load(&source).unwrap();
-        let text = template.render(&messages, UnixTime(1_709_210_096)).unwrap();
+        let template = ChatTemplate::load(&source, None).unwrap();
+        let text = template.render(&chat, UnixTime(1_709_210_096)).unwrap();
         let mut at = 0;
-        for message in &messages {
-            if name.starts_with("phi") && message.role == Role::System {
+        for (role, said) in messages {
+            if name.starts_with("phi") && role == Role::System {
                 continue;
             }
-            let found = text[at..].find(&message.content);
-            at += found.unwrap_or_else(|| panic!("{name}: no {:?} after byte {at} of {text:?}", message.content));
+            let found = text[at..].find(said);
+            at += found.unwrap_or_else(|| panic!("{name}: no {said:?} after byte {at} of {text:?}"));
         }
         assert_eq!(text.matches("And three more?").count(), 1, "{name}");
         let tokenizer = Tokenizer::load(&source, None).unwrap();

@@ -185,7 +185,7 @@ fn nothing_depends_on_where_members_are() {
         let requests: Vec<_> = (0..5).map(|_| request(&random_prompt(&mut random), 10)).collect();
         let mut choices: Vec<_> = requests
             .iter()
-            .flat_map(|request| ["a", " cb", "é b"].map(|choice| scoring(&request.prompt, choice)))
+            .flat_map(|request| ["a", " cb", "é b"].map(|choice| scoring(&request.prompt.last_words(), choice)))
             .collect();
         let gating = [Gating::EveryStep, common::gating(1, 0.4)][round % 2];
         let bench = |scripts: &[Script]| Bench::new(scripts, Weights::uniform(3), gating);
@@ -195,7 +195,8 @@ fn nothing_depends_on_where_members_are() {
         let expected = bench(&near).generate(&requests, 5);
         // Room for one of them at a time, or for all.
         let longest = |member: usize| {
-            let held = expected.iter().zip(&requests).map(|(g, r)| g.member_tokens[member] + r.prompt.len());
+            let held =
+                expected.iter().zip(&requests).map(|(g, r)| g.member_tokens[member] + r.prompt.last_words().len());
             held.max().unwrap() + 1
         };
         for devices in [["cuda:0", "cuda:1", "cuda:2"], ["cuda:0", "cpu", "cpu"]] {

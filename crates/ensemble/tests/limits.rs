@@ -25,7 +25,10 @@ fn samples_that_make_room_for_others_lose_nothing() {
         let scripts: Vec<Script> = (0..2).map(|_| random_script(&mut random)).collect();
         let requests: Vec<_> = (0..7).map(|_| request(&random_prompt(&mut random), 15)).collect();
         let roomy = Bench::new(&scripts, Weights::uniform(2), gating).generate(&requests, 7);
-        let longest = roomy.iter().zip(&requests).map(|(g, r)| r.prompt.len() + g.member_tokens.iter().max().unwrap());
+        let longest = roomy
+            .iter()
+            .zip(&requests)
+            .map(|(g, r)| r.prompt.last_words().len() + g.member_tokens.iter().max().unwrap());
         let longest = longest.max().unwrap();
         for cache in [longest, longest + 5, 2 * longest, 3 * longest] {
             let tight: Vec<Script> = scripts.iter().map(|script| script.with(|limits| limits.cache = cache)).collect();

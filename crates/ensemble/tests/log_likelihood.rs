@@ -121,8 +121,9 @@ fn reference(
     request: &LogLikelihoodRequest,
 ) -> (Vec<f64>, bool) {
     let encode = |script: &Script, text: &str| script.tokenizer.encoder().encode(text).unwrap();
-    let stripped = request.context.trim_end();
-    let whole = format!("{}{}", request.context, request.continuation);
+    let context = request.context.last_words();
+    let stripped = context.trim_end();
+    let whole = format!("{}{}", context, request.continuation);
     let bytes = |script: &Script, id: u32| match script.tokenizer.vocabulary().symbol(TokenId(id)) {
         Symbol::Text { bytes, .. } => bytes.to_vec(),
         Symbol::Control { name } => panic!("a control symbol {name} in a text"),

@@ -143,7 +143,7 @@ fn reference(
         }
     }
     let prompts: Vec<Vec<TokenId>> =
-        scripts.iter().map(|script| script.tokenizer.encoder().encode(&request.prompt).unwrap()).collect();
+        scripts.iter().map(|script| script.tokenizer.encoder().encode(&request.prompt.last_words()).unwrap()).collect();
     let mut histories = prompts.clone();
     let mut bytes: Vec<u8> = Vec::new();
     let mut ensembled = Vec::new();

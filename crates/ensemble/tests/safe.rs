@@ -70,7 +70,7 @@ fn reference(scripts: &[Script], weights: &[f64], drafter: usize, request: &Gene
         }
     }
     let mut histories: Vec<Vec<TokenId>> =
-        scripts.iter().map(|script| script.tokenizer.encoder().encode(&request.prompt).unwrap()).collect();
+        scripts.iter().map(|script| script.tokenizer.encoder().encode(&request.prompt.last_words()).unwrap()).collect();
     let mut bytes: Vec<u8> = Vec::new();
     let mut steps = Vec::new();
     while steps.len() < request.max_new_tokens {

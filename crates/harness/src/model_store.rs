@@ -14,7 +14,7 @@ use gac_inference::{
 
 use crate::full_response::{Choice, FullResponse};
 use crate::identity::{HashCache, IdentityError, ModelIdentity};
-use crate::recipe::{Combination, Dtype, ModelPlan, SystemPlan};
+use crate::recipe::{Combination, Dtype, ModelPlan, Plan, SystemPlan};
 use crate::{EnsembleSystem, OpenSystems, System, SystemError};
 
 /// The models of a plan. Each is loaded when a system first needs it, and kept for the systems that follow.
@@ -82,7 +82,7 @@ impl ModelStore {
             .with_weighting(settings.weighting)?
             .with_decoding(settings.decoding);
         if settings.chat.is_some() {
-            made = made.with_chat(self.chat(&system.members)?)?;
+            made = made.with_chat(self.chat(&system.members, system)?)?;
         }
         Ok(Arc::new(made))
     }
@@ -97,11 +97,40 @@ impl ModelStore {
         self.scheduler
     }
 
-    /// The chat templates of some models.
-    fn chat(&self, models: &[String]) -> Result<Arc<Chat>, OpenError> {
-        let load = |name: &String| Ok(ChatTemplate::load(&source(self.model(name)?)?)?);
-        let templates = models.iter().map(load).collect::<Result<Vec<_>, OpenError>>()?;
-        Ok(Arc::new(Chat::new(templates, UnixTime::now())))
+    /// Fixes the time that chats tell, for every system of `plan` with a member whose template tells it: the time that
+    /// `before` says (an earlier session's plan of the same run), or else now.
+    ///
+    /// # Errors
+    /// When a chat template cannot be used.
+    pub fn fix_times(&self, plan: &mut Plan, before: Option<&Plan>) -> Result<(), OpenError> {
+        let times = |plan: &Plan| plan.systems.iter().find_map(|system| system.settings.chat.as_ref()?.time);
+        let time = times(plan).or_else(|| before.and_then(times)).unwrap_or_else(UnixTime::now);
+        for system in &mut plan.systems {
+            if system.settings.chat.is_none() {
+                continue;
+            }
+            let templates = self.templates(&system.members, system)?;
+            if let Some(chat) = &mut system.settings.chat {
+                chat.time = templates.iter().any(ChatTemplate::tells_time).then_some(time);
+            }
+        }
+        Ok(())
+    }
+
+    /// How some members of `system` write chats down.
+    fn chat(&self, members: &[String], system: &SystemPlan) -> Result<Arc<Chat>, OpenError> {
+        let time = system.settings.chat.as_ref().and_then(|chat| chat.time);
+        Ok(Arc::new(Chat::new(self.templates(members, system)?, time.unwrap_or_else(UnixTime::now))))
+    }
+
+    fn templates(&self, members: &[String], system: &SystemPlan) -> Result<Vec<ChatTemplate>, OpenError> {
+        let of_all = system.settings.chat.as_ref().map(|chat| chat.arguments.clone()).unwrap_or_default();
+        let load = |name: &String| {
+            let model = self.model(name)?;
+            let template = ChatTemplate::load(&source(model)?, model.chat_template.as_ref())?;
+            Ok(template.with_arguments(of_all.clone()).with_arguments(model.chat_template_args.clone()))
+        };
+        members.iter().map(load).collect()
     }
 
     /// The settings of each member of `system` as an ensemble of its own.
@@ -113,7 +142,7 @@ impl ModelStore {
             let mut alone = Settings::new(ensemble, Weights::uniform(1), Gating::EveryStep)?
                 .with_decoding(system.settings.decoding);
             if system.settings.chat.is_some() {
-                alone = alone.with_chat(self.chat(std::slice::from_ref(name))?)?;
+                alone = alone.with_chat(self.chat(std::slice::from_ref(name), system)?)?;
             }
             members.push(Arc::new(alone));
         }

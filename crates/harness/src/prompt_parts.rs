@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use gac_ensemble::{GenerationRequest, LogLikelihoodRequest, Overlong, PromptEncoding};
-use gac_inference::{ChatMessage, Role};
+use gac_ensemble::{GenerationRequest, LogLikelihoodRequest, Overlong, Prompt, PromptEncoding};
+use gac_inference::{ChatMessage, Conversation, RefusedSystem, Role};
 
 use crate::recipe::{ChatPlan, ShotLayout};
 use crate::{Document, Request};
@@ -33,35 +33,27 @@ pub struct ShotParts {
     pub answer: Option<Range<usize>>,
 }
 
-/// A prompt as messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Messages {
-    turns: Vec<ChatMessage>,
-    /// The user's last message.
-    prompt: String,
-}
-
 impl PromptParts {
     /// `text` as messages, as lm-evaluation-harness 0.4.13 makes them: instruction and description are the system's;
     /// shots are turns, or stand in front of the question in one message.
-    fn messages(&self, text: &str, chat: &ChatPlan) -> Messages {
-        let message = |role, content: &str| ChatMessage { role, content: content.to_owned() };
+    fn messages(&self, text: &str, chat: &ChatPlan) -> Vec<ChatMessage> {
         let system = self.joined(chat.system_instruction.as_deref().unwrap_or_default(), &text[..self.description]);
-        let mut turns = Vec::new();
+        let mut messages = Vec::new();
         if !system.is_empty() {
-            turns.push(message(Role::System, &system));
+            messages.push(ChatMessage::new(Role::System, system));
         }
         let asked = match chat.shots {
             ShotLayout::OneMessage => self.description,
             ShotLayout::Turns => {
                 for shot in &self.shots {
-                    turns.push(message(Role::User, &text[shot.question.clone()]));
-                    turns.extend(shot.answer.clone().map(|answer| message(Role::Assistant, &text[answer])));
+                    messages.push(ChatMessage::new(Role::User, &text[shot.question.clone()]));
+                    messages.extend(shot.answer.clone().map(|answer| ChatMessage::new(Role::Assistant, &text[answer])));
                 }
                 self.question
             }
         };
-        Messages { turns, prompt: text[asked..].to_owned() }
+        messages.push(ChatMessage::new(Role::User, &text[asked..]));
+        messages
     }
 
     /// Both texts, with the few-shot delimiter between them unless there is white space already.
@@ -77,10 +69,8 @@ impl Document {
     /// The prompt as a system with these chat settings gets it; `None` where choices are to be scored.
     pub fn generation_request(&self, chat: Option<&ChatPlan>, trace: bool) -> Option<GenerationRequest> {
         let Request::Generate { prompt, stop, max_new_tokens } = &self.request else { return None };
-        let Messages { turns, prompt } = self.messages(prompt, chat);
         Some(GenerationRequest {
-            prompt,
-            turns,
+            prompt: self.prompt(prompt, chat),
             encoding: PromptEncoding::WithSpecial,
             stop: stop.clone(),
             max_new_tokens: *max_new_tokens,
@@ -94,11 +84,10 @@ impl Document {
     /// answers begin.
     pub fn choice_requests(&self, chat: Option<&ChatPlan>) -> Vec<LogLikelihoodRequest> {
         let Request::Choose { context, continuations } = &self.request else { return Vec::new() };
-        let Messages { turns, prompt } = self.messages(context, chat);
+        let context = self.prompt(context, chat);
         let delimiter = if chat.is_some() { self.parts.target_delimiter } else { 0 };
         let request = |continuation: &String| LogLikelihoodRequest {
-            context: prompt.clone(),
-            turns: turns.clone(),
+            context: context.clone(),
             continuation: continuation[delimiter..].to_owned(),
             encoding: PromptEncoding::WithSpecial,
             overlong: Overlong::TruncateLeft,
@@ -106,11 +95,11 @@ impl Document {
         continuations.iter().map(request).collect()
     }
 
-    fn messages(&self, text: &str, chat: Option<&ChatPlan>) -> Messages {
-        match chat {
-            Some(chat) => self.parts.messages(text, chat),
-            None => Messages { turns: Vec::new(), prompt: text.to_owned() },
-        }
+    fn prompt(&self, text: &str, chat: Option<&ChatPlan>) -> Prompt {
+        let Some(chat) = chat else { return Prompt::from(text) };
+        // Not every template knows system messages, and no task may depend on that.
+        let refused_system = RefusedSystem::JoinUser;
+        Prompt::Chat(Conversation { refused_system, ..self.parts.messages(text, chat).into() })
     }
 }
 
@@ -134,33 +123,36 @@ mod tests {
     }
 
     fn plan(shots: ShotLayout, system: Option<&str>) -> ChatPlan {
-        ChatPlan { system_instruction: system.map(str::to_owned), shots }
+        ChatPlan { system_instruction: system.map(str::to_owned), shots, ..ChatPlan::default() }
     }
 
-    fn said(messages: &Messages) -> Vec<(Role, &str)> {
-        messages.turns.iter().map(|turn| (turn.role, &*turn.content)).collect()
+    fn said(messages: &[ChatMessage]) -> Vec<(&str, &str)> {
+        messages.iter().map(|message| (message.role(), message.text().unwrap_or_default())).collect()
     }
 
     #[test]
     fn shots_are_turns_without_the_delimiters_between_them() {
         let messages = parts().messages(TEXT, &plan(ShotLayout::Turns, None));
-        let turns =
-            [(Role::System, "Sort.\n\n"), (Role::User, "Q: b a\nA:"), (Role::Assistant, "a b"), (Role::User, "Q: d")];
-        assert_eq!(said(&messages), turns);
-        assert_eq!(messages.prompt, "Q: c b\nA:");
+        let expected = [
+            ("system", "Sort.\n\n"),
+            ("user", "Q: b a\nA:"),
+            ("assistant", "a b"),
+            ("user", "Q: d"),
+            ("user", "Q: c b\nA:"),
+        ];
+        assert_eq!(said(&messages), expected);
     }
 
     #[test]
     fn shots_may_stand_in_front_of_the_question() {
         let messages = parts().messages(TEXT, &plan(ShotLayout::OneMessage, Some("Be brief.")));
-        assert_eq!(said(&messages), [(Role::System, "Be brief.\n\nSort.\n\n")]);
-        assert_eq!(messages.prompt, &TEXT[7..]);
+        assert_eq!(said(&messages), [("system", "Be brief.\n\nSort.\n\n"), ("user", &TEXT[7..])]);
     }
 
     #[test]
     fn a_prompt_without_parts_is_one_message() {
         let messages = PromptParts::default().messages("why?", &plan(ShotLayout::Turns, None));
-        assert_eq!(messages, Messages { turns: Vec::new(), prompt: "why?".to_owned() });
+        assert_eq!(said(&messages), [("user", "why?")]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use gac_harness::recipe::{
     DEFAULT_BATCH_SIZE, Dtype, GatePlan, ModelSource, ModelSpec, Overrides, Plan, PlanError, Recipe, SystemSpec,
     TaskSpec,
 };
+use gac_inference::TemplateChoice;
 
 /// Two hub models, so that no folder is needed, and whatever stands in the middle.
 fn recipe(systems: &str) -> Recipe {
@@ -196,6 +197,7 @@ fn the_command_line_goes_before_the_recipe() {
         log_samples: Some(true),
         trace: None,
         data_dir: None,
+        chat_template_args: serde_json::Map::new(),
     };
     let plan = Plan::resolve(&recipe, &overrides).unwrap();
     assert!(plan.tasks.iter().all(|task| (task.limit, task.num_fewshot) == (Some(5), Some(3))));
@@ -327,4 +329,34 @@ fn a_missing_file_is_said_so() {
     let error = Recipe::load(Path::new("nowhere/none.toml")).unwrap_err();
     assert_eq!(error.to_string(), "failed to read recipe `nowhere/none.toml`");
     assert!(error.hint().unwrap().contains("recipes/mini.toml"));
+}
+
+#[test]
+fn templates_are_picked_and_told_things_per_model_and_for_all() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mine.jinja"), "{{ messages }}").unwrap();
+    let text = "tasks = [\"gsm8k\"]\n\
+                [models.a]\nhub = \"o/a\"\nchat-template = \"tool_use\"\nchat-template-args = { enable_thinking = false, n = [1] }\n\
+                [models.b]\nhub = \"o/b\"\nchat-template = \"mine.jinja\"\n\
+                [[systems]]\nname = \"both\"\nmembers = [\"a\", \"b\"]\nchat-template = true\n\
+                chat-template-args = { enable_thinking = true, date_string = \"1 May\" }\n";
+    let recipe = Recipe::parse(text, &folder.path().join("r.toml")).unwrap();
+    let plan = resolve(&recipe).unwrap();
+    assert_eq!(plan.models[0].chat_template, Some(TemplateChoice::Name("tool_use".into())));
+    assert_eq!(plan.models[1].chat_template, Some(TemplateChoice::File(folder.path().join("mine.jinja"))));
+    let recorded = serde_json::to_value(&plan).unwrap();
+    assert_eq!(recorded["models"][0]["chat_template_args"], serde_json::json!({"enable_thinking": false, "n": [1]}));
+    let told = |plan: &Plan| serde_json::to_value(&plan.systems[0].settings.chat.as_ref().unwrap().arguments).unwrap();
+    assert_eq!(told(&plan), serde_json::json!({"enable_thinking": true, "date_string": "1 May"}));
+
+    let more = serde_json::from_str(r#"{"enable_thinking": null}"#).unwrap();
+    let overrides = Overrides { chat_template_args: more, ..Overrides::default() };
+    let plan = Plan::resolve(&recipe, &overrides).unwrap();
+    assert_eq!(told(&plan), serde_json::json!({"enable_thinking": null, "date_string": "1 May"}));
+    let plain = self::recipe("[[systems]]\nname = \"a\"\nmembers = [\"llama\"]\n");
+    let error = Plan::resolve(&plain, &overrides).unwrap_err();
+    assert!(error.hint().unwrap().contains("chat-template = true"), "{error}");
+    let text = text.replace("mine.jinja", "other.jinja");
+    let error = resolve(&Recipe::parse(&text, &folder.path().join("r.toml")).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("other.jinja"), "{error}");
 }

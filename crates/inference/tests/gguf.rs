@@ -10,8 +10,8 @@ use candle_core::Device;
 use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::{self, Value};
 use gac_inference::{
-    ChatError, ChatMessage, ChatTemplate, Distribution, Engine, EngineOptions, Extension, LanguageModel, ModelSource,
-    Role, TokenId, Tokenizer, UnixTime, Wanted,
+    ChatError, ChatMessage, ChatTemplate, Conversation, Distribution, Engine, EngineOptions, Extension, LanguageModel,
+    ModelSource, Role, TemplateChoice, TokenId, Tokenizer, UnixTime, Wanted,
 };
 use gac_needs::{folder, needs};
 
@@ -152,14 +152,27 @@ fn the_chat_template_of_a_gguf_file_is_its_metadata() {
         ("tokenizer.ggml.bos_token_id", &begin),
         ("tokenizer.ggml.eos_token_id", &end),
     ];
-    let messages = [ChatMessage { role: Role::User, content: "Hi".to_owned() }];
+    let messages = Conversation::from(vec![ChatMessage::new(Role::User, "Hi")]);
     let load = |metadata: &[(&str, &Value)]| {
         gguf_file::write(&mut std::fs::File::create(&path).unwrap(), metadata, &[]).unwrap();
-        ChatTemplate::load(&ModelSource::Gguf(path.clone()))
+        ChatTemplate::load(&ModelSource::Gguf(path.clone()), None)
     };
+    let named = |name: &str| Some(TemplateChoice::Name(name.to_owned()));
     let shown = load(&metadata).unwrap().render(&messages, UnixTime::now()).unwrap();
     assert_eq!(shown, "<s>[user] Hi</s>");
     assert!(matches!(load(&metadata[1..]), Err(ChatError::NoTemplate { .. })));
+
+    let (names, rag) = (Value::Array(vec![text("rag")]), text("{{ eot_token }}:{{ messages[0].content }}"));
+    let more = [
+        ("tokenizer.chat_templates", &names),
+        ("tokenizer.chat_template.rag", &rag),
+        ("tokenizer.ggml.eot_token_id", &end),
+    ];
+    assert_eq!(load(&[&metadata[..], &more].concat()).unwrap().render(&messages, UnixTime(0)).unwrap(), shown);
+    let picked = ChatTemplate::load(&ModelSource::Gguf(path.clone()), named("rag").as_ref()).unwrap();
+    assert_eq!(picked.render(&messages, UnixTime(0)).unwrap(), "</s>:Hi");
+    let error = ChatTemplate::load(&ModelSource::Gguf(path.clone()), named("chat").as_ref()).unwrap_err();
+    assert!(error.to_string().contains("default, rag"), "{error}");
 }
 
 #[test]

@@ -3,16 +3,12 @@
 //! A test that returns early is green without having checked anything. [`macro@needs`] marks it as ignored instead, and
 //! the test runner counts and names it:
 //!
-//! ```
-//! use gac_needs::{folder, needs};
-//!
-//! # stringify! {
+//! ```ignore
 //! #[needs(shared)]
 //! #[test]
 //! fn every_recorded_prompt_is_reproduced() {
 //!     let goldens = folder!(shared).join("goldens");
 //! }
-//! # };
 //! ```
 //!
 //! What there is, is looked up when the tests are compiled; they are compiled again when its variable changes.

@@ -8,10 +8,12 @@ use gac_harness::recipe::{ModelSpec, Recipe, SystemSpec, TaskSpec};
 use crate::Outcome;
 use crate::args::{EvalArgs, SystemArgs};
 use crate::commands::run::execute;
+use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// Evaluates one model, or one ensemble of several.
 pub(crate) fn eval(args: &EvalArgs, printer: &mut Printer) -> Outcome {
+    check_chat_templates(&args.system, args.system.voting.apply_chat_template)?;
     let tasks = args.tasks.iter().map(|name| TaskSpec { name: name.clone(), ..TaskSpec::default() }).collect();
     let recipe = Recipe { tasks, ..recipe(&args.system) };
     execute(&recipe, &args.settings, printer)
@@ -20,8 +22,11 @@ pub(crate) fn eval(args: &EvalArgs, printer: &mut Printer) -> Outcome {
 /// The models and the one system that flags name.
 pub(crate) fn recipe(args: &SystemArgs) -> Recipe {
     let names = names(&args.model);
-    let models =
-        names.iter().zip(&args.model).map(|(name, text)| (name.clone(), model(text))).collect::<BTreeMap<_, _>>();
+    let models = names.iter().zip(&args.model).zip(0..).map(|((name, text), place)| {
+        let chat_template = args.chat_template.get(place).or_else(|| one_for_all(&args.chat_template)).cloned();
+        (name.clone(), ModelSpec { chat_template, ..model(text) })
+    });
+    let models = models.collect::<BTreeMap<_, _>>();
     // A gate is named as its `--model` was, or by the name it got.
     let gate = args.gate.as_ref().map(|gate| {
         let place = args.model.iter().position(|model| model == gate);
@@ -44,6 +49,25 @@ pub(crate) fn recipe(args: &SystemArgs) -> Recipe {
     };
     args.voting.apply(&mut system);
     Recipe { models, systems: vec![system], ..Recipe::default() }
+}
+
+/// Refuses chat templates that nobody would use, and a number of them that does not fit the models.
+pub(crate) fn check_chat_templates(args: &SystemArgs, chats: bool) -> Outcome {
+    let (templates, models) = (args.chat_template.len(), args.model.len());
+    if templates > 0 && !chats {
+        let error = anyhow::anyhow!("`--chat-template` is for chats, and prompts are none");
+        return Err(Failure::with_hint(error, "add `--apply-chat-template`"));
+    }
+    if templates > 1 && templates != models {
+        let error = anyhow::anyhow!("`--chat-template` is given {templates} times for {models} models");
+        return Err(Failure::with_hint(error, "give it once for all models, or once per `--model` in order"));
+    }
+    Ok(())
+}
+
+/// The only one of several.
+fn one_for_all<T>(given: &[T]) -> Option<&T> {
+    given.first().filter(|_| given.len() == 1)
 }
 
 fn model(text: &str) -> ModelSpec {

@@ -2,10 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use gac_ensemble::{EnsembleError, Generation, GenerationRequest, Overlong, PromptEncoding};
-use gac_inference::{ChatMessage, Role};
+use gac_ensemble::{EnsembleError, Generation, GenerationRequest, Overlong, Prompt, PromptEncoding};
+use gac_inference::{ChatMessage, Conversation, RefusedSystem, Role};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::eval::check_chat_templates;
 use super::jsonl;
 use super::trace::TraceStep;
 use crate::Outcome;
@@ -16,37 +18,60 @@ use crate::printer::Printer;
 use crate::progress::counter;
 
 const SHAPE: &str =
-    r#"{"prompt": "..."}, or {"messages": [{"role": "user", "content": "..."}]} that end with the user's"#;
+    r#"{"prompt": "..."}, or {"messages": [{"role": "user", "content": "..."}]} that end with what is to be answered"#;
 
 /// A line to continue.
 #[derive(Deserialize)]
 #[serde(try_from = "Line")]
-struct Prompt {
-    /// Messages before the last one.
-    turns: Vec<ChatMessage>,
-    prompt: String,
-}
+struct Asked(Prompt);
 
 /// A line as it is written.
 #[derive(Deserialize)]
 struct Line {
     prompt: Option<String>,
     messages: Option<Vec<ChatMessage>>,
+    tools: Option<Vec<Value>>,
+    documents: Option<Vec<Value>>,
 }
 
-impl TryFrom<Line> for Prompt {
+impl TryFrom<Line> for Asked {
     type Error = &'static str;
 
     fn try_from(line: Line) -> Result<Self, Self::Error> {
-        match (line.prompt, line.messages) {
-            (Some(prompt), None) => Ok(Self { turns: Vec::new(), prompt }),
-            (None, Some(mut turns)) => match turns.pop() {
-                Some(ChatMessage { role: Role::User, content }) => Ok(Self { turns, prompt: content }),
-                _ => Err("the last of `messages` is not the user's"),
+        let Line { prompt, messages, tools, documents } = line;
+        match (prompt, messages) {
+            (Some(_), None) if tools.is_some() || documents.is_some() => {
+                Err("tools and documents belong to `messages`")
+            }
+            (Some(prompt), None) => Ok(Self(Prompt::Text(prompt))),
+            (None, Some(messages)) => match messages.last() {
+                Some(last) if !last.is_by(Role::Assistant) => {
+                    Ok(Self(Prompt::Chat(Conversation { messages, tools, documents, ..Conversation::default() })))
+                }
+                Some(_) => Err("the last of `messages` is the assistant's: it ends with the user's, or a tool's"),
+                None => Err("`messages` is empty: it ends with the user's"),
             },
             (Some(_), Some(_)) => Err("it has `prompt` and `messages`"),
             (None, None) => Err("missing field `prompt`"),
         }
+    }
+}
+
+impl Asked {
+    /// As a chat where one is asked for, with a system's message in front.
+    fn prompt(&self, chats: bool, system: Option<&str>) -> Prompt {
+        let chat = match &self.0 {
+            Prompt::Chat(chat) => chat.clone(),
+            Prompt::Text(text) if chats => Conversation::from(vec![ChatMessage::new(Role::User, text)]),
+            Prompt::Text(_) => return self.0.clone(),
+        };
+        let Some(system) = system else { return Prompt::Chat(chat) };
+        let system = ChatMessage::new(Role::System, system);
+        Prompt::Chat(Conversation {
+            messages: std::iter::once(system).chain(chat.messages).collect(),
+            refused_system: RefusedSystem::JoinUser,
+            ..chat
+        })
     }
 }
 
@@ -68,17 +93,18 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
     if args.max_new_tokens == 0 {
         return Err(Failure::with_hint(anyhow::anyhow!("`--max-new-tokens` is 0"), "it must be at least 1"));
     }
-    let prompts: Vec<(usize, Prompt)> = jsonl::read(&args.prompts, SHAPE)?;
+    let prompts: Vec<(usize, Asked)> = jsonl::read(&args.prompts, SHAPE)?;
     let output = jsonl::Output::create(&args.output)?;
-    let (mut scheduler, settings) = members::ensemble(&args.system, &args.compute)?;
+    let voting = &args.system.voting;
+    let chats = prompts.iter().any(|(_, asked)| matches!(asked.0, Prompt::Chat(_)));
+    let chats = chats || voting.apply_chat_template;
+    check_chat_templates(&args.system, chats)?;
+    let (mut scheduler, settings) = members::ensemble(&args.system, &args.chat, chats, &args.compute)?;
     let models = args.trace.then(|| settings.ensemble().names().map(str::to_owned).collect::<Vec<_>>());
-    let system = args.system.voting.system_instruction.as_ref();
-    let system = system.map(|text| ChatMessage { role: Role::System, content: text.clone() });
     let requests: Vec<GenerationRequest> = prompts
         .iter()
-        .map(|(_, prompt)| GenerationRequest {
-            prompt: prompt.prompt.clone(),
-            turns: system.iter().chain(&prompt.turns).cloned().collect(),
+        .map(|(_, asked)| GenerationRequest {
+            prompt: asked.prompt(voting.apply_chat_template, voting.system_instruction.as_deref()),
             encoding: PromptEncoding::WithSpecial,
             stop: args.until.iter().filter(|text| !text.is_empty()).cloned().collect(),
             max_new_tokens: args.max_new_tokens,
@@ -96,15 +122,14 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
     });
     bar.finish_and_clear();
     generated.map_err(|error| at_line(error, &prompts, args))?;
-    let lines = prompts
-        .into_iter()
-        .zip(generations)
-        .filter_map(|((_, prompt), generation)| Some(continuation(prompt.prompt, &generation?, models.as_deref())));
+    let lines = prompts.into_iter().zip(generations).filter_map(|((_, asked), generation)| {
+        Some(continuation(asked.0.last_words().into_owned(), &generation?, models.as_deref()))
+    });
     output.finish(lines)
 }
 
 /// Says which line of the file a refused prompt stands on.
-fn at_line(error: EnsembleError, prompts: &[(usize, Prompt)], args: &GenerateArgs) -> Failure {
+fn at_line(error: EnsembleError, prompts: &[(usize, Asked)], args: &GenerateArgs) -> Failure {
     match error {
         EnsembleError::Request { request, source } if request < prompts.len() => {
             let place = format!("line {} of `{}`", prompts[request].0, args.prompts.display());

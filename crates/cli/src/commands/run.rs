@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gac_harness::identity::{DataFiles, HashCache, TaskFile, data_files, task_files};
 use gac_harness::recipe::{Overrides, Plan, Recipe, TaskPlan};
-use gac_harness::results::{GitState, Provenance, unfinished_run};
+use gac_harness::results::{GitState, Manifest, Provenance, unfinished_run};
 use gac_harness::tasks::GenerationOverrides;
 use gac_harness::{DataSource, LoadedTask, ModelStore, RunSummary, TaskOptions, TaskRegistry, report};
 use gac_inference::DeviceList;
@@ -51,7 +51,11 @@ pub(crate) fn execute_plan(
     let tasks = load_tasks(plan)?;
     let provenance = provenance(plan, &tasks, device)?;
     let mut models = ModelStore::new(plan.models.clone(), device.clone(), plan.batch_size).with_max_memory(max_memory);
-    let summary = gac_harness::run_with(plan, &tasks, &mut models, &mut Progress::new(printer), &provenance)?;
+    let mut plan = plan.clone();
+    // A run that is gone on with tells the time that it began with.
+    let before = Manifest::read(&plan.output).ok();
+    models.fix_times(&mut plan, before.as_ref().map(|manifest| &manifest.plan))?;
+    let summary = gac_harness::run_with(&plan, &tasks, &mut models, &mut Progress::new(printer), &provenance)?;
     let leaderboard = &summary.leaderboard;
     printer.data(&if json { report::json(leaderboard) } else { report::terminal(leaderboard, printer.width()) })?;
     printer.note(&format!("results: {}", summary.folder.display()));
@@ -113,6 +117,7 @@ pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
         dtype: settings.compute.dtype(),
         log_samples: settings.log_samples.then_some(true),
         trace: settings.trace.then_some(true),
+        chat_template_args: settings.chat.chat_template_args.clone().unwrap_or_default(),
     })
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use gac_ensemble::{
-    EnsembleError, Gating, LogLikelihoodRequest, Member, ModelId, Overlong, PromptEncoding, Scheduler, Settings,
-    Weights, log_likelihood,
+    EnsembleError, Gating, LogLikelihoodRequest, Member, ModelId, Overlong, Prompt, PromptEncoding, Scheduler,
+    Settings, Weights, log_likelihood,
 };
 use gac_inference::{LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, load_model, score_tokens};
 use serde::{Deserialize, Serialize};
@@ -117,8 +117,7 @@ fn pairs(
             Query::Pair { context, continuation } => Some((
                 place,
                 LogLikelihoodRequest {
-                    context: context.clone(),
-                    turns: Vec::new(),
+                    context: Prompt::from(context.as_str()),
                     continuation: continuation.clone(),
                     encoding: PromptEncoding::WithSpecial,
                     overlong: Overlong::Refuse,

@@ -9,7 +9,7 @@ use gac_harness::{LoadedTask, ModelStore};
 
 use crate::Outcome;
 use crate::args::SweepArgs;
-use crate::commands::eval::recipe;
+use crate::commands::eval::{check_chat_templates, recipe};
 use crate::commands::run::{load_tasks, overrides};
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -18,7 +18,8 @@ use crate::progress::counter;
 /// Evaluates every threshold, weight and method on every task.
 pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
     let thresholds = thresholds(&args.thresholds)?;
-    let plan = Plan::resolve(&grid(args), &overrides(&args.settings)?).map_err(in_words_of_flags)?;
+    check_chat_templates(&args.system, args.system.voting.apply_chat_template)?;
+    let mut plan = Plan::resolve(&grid(args), &overrides(&args.settings)?).map_err(in_words_of_flags)?;
     let tasks = load_tasks(&plan)?;
     let output = args.settings.output_path.as_deref();
     if let Some(folder) = output {
@@ -26,6 +27,7 @@ pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
     }
     let mut models = ModelStore::new(plan.models.clone(), args.settings.compute.device.clone(), plan.batch_size)
         .with_max_memory(args.settings.compute.max_memory);
+    models.fix_times(&mut plan, None)?;
     let options = SweepOptions {
         thresholds,
         measure_latency: args.measure_latency,

@@ -11,7 +11,7 @@ use crate::error::Trouble;
 use crate::member::Member;
 use crate::reading::lane::Lane;
 use crate::reading::perplexity::Weighing;
-use crate::reading::prompt::Prompt;
+use crate::reading::prompt::EncodedPrompt;
 use crate::request::{Finish, Generation, GenerationRequest, RequestId, Step};
 use crate::schedule::event::SchedulerEvent;
 use crate::settings::Settings;
@@ -105,13 +105,14 @@ impl Sample {
     pub(crate) fn new(
         request: RequestId,
         settings: Arc<Settings>,
-        prompts: Vec<Prompt>,
+        prompts: Vec<EncodedPrompt>,
         asked: &GenerationRequest,
     ) -> Self {
-        let told = |prompt: &Prompt| Told { tokens: prompt.ids.len(), truncated: prompt.truncated, consulted: false };
+        let told =
+            |prompt: &EncodedPrompt| Told { tokens: prompt.ids.len(), truncated: prompt.truncated, consulted: false };
         let seed = match settings.decoding() {
             Decoding::Greedy => 0,
-            Decoding::Sampled(sampling) => sampling.seed_of(&asked.prompt),
+            Decoding::Sampled(sampling) => sampling.seed_of(&asked.prompt.last_words()),
         };
         Self {
             request,

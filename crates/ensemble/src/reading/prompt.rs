@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 
-use gac_inference::{ChatError, ChatMessage, Symbol, TokenId, Tokenizer, TokenizerError};
+use gac_inference::{ChatError, Symbol, TokenId, Tokenizer, TokenizerError};
 
 use crate::chat::Chat;
 use crate::ensemble::Seat;
 use crate::error::RequestError;
-use crate::request::{GenerationRequest, Overlong, PromptEncoding};
+use crate::request::{GenerationRequest, Overlong, Prompt, PromptEncoding};
 use crate::settings::Settings;
 
 /// One member's ids for one request's prompt.
 #[derive(Clone, Debug)]
-pub(crate) struct Prompt {
+pub(crate) struct EncodedPrompt {
     pub(crate) ids: Vec<TokenId>,
     pub(crate) truncated: bool,
 }
@@ -21,21 +21,13 @@ pub(crate) struct Prompt {
 ///
 /// # Errors
 /// When some member cannot encode or hold it, so that nothing is begun that cannot be finished.
-pub(crate) fn prompts(settings: &Settings, request: &GenerationRequest) -> Result<Vec<Prompt>, RequestError> {
-    turns_need_templates(settings, &request.turns)?;
+pub(crate) fn prompts(settings: &Settings, request: &GenerationRequest) -> Result<Vec<EncodedPrompt>, RequestError> {
     let read = |(place, member)| {
         let reader = Reader::new(settings, place);
-        let text = reader.text(&request.turns, &request.prompt);
-        let ids = text.and_then(|text| reader.encode(&text, request.encoding));
+        let ids = reader.text(&request.prompt).and_then(|text| reader.encode(&text, request.encoding));
         fit(member, request, ids.map_err(|error| error.of(member))?)
     };
     settings.ensemble().members().iter().enumerate().map(read).collect()
-}
-
-/// Refuses turns where nothing writes them down.
-pub(crate) fn turns_need_templates(settings: &Settings, turns: &[ChatMessage]) -> Result<(), RequestError> {
-    let refused = settings.chat().is_none() && !turns.is_empty();
-    if refused { Err(RequestError::TurnsWithoutTemplates) } else { Ok(()) }
 }
 
 /// One member, reading prompts.
@@ -50,6 +42,8 @@ pub(crate) struct Reader<'a> {
 pub(crate) enum Unreadable {
     Tokenizer(TokenizerError),
     Chat(ChatError),
+    /// A chat, and nobody who writes it down.
+    NoTemplates,
 }
 
 impl Unreadable {
@@ -58,6 +52,7 @@ impl Unreadable {
         match self {
             Self::Tokenizer(source) => RequestError::Encode { member, source },
             Self::Chat(source) => RequestError::Chat { member, source: Box::new(source) },
+            Self::NoTemplates => RequestError::ChatWithoutTemplates,
         }
     }
 }
@@ -68,11 +63,14 @@ impl<'a> Reader<'a> {
         Self { place, tokenizer: &settings.ensemble().members()[place].tokenizer, chat: settings.chat() }
     }
 
-    /// What the member reads of a prompt: the chat as its template writes it down, where there are templates.
-    pub(crate) fn text<'p>(&self, turns: &[ChatMessage], prompt: &'p str) -> Result<Cow<'p, str>, Unreadable> {
-        match self.chat {
-            Some(chat) => chat.text(self.place, turns, prompt).map(Cow::Owned).map_err(Unreadable::Chat),
-            None => Ok(Cow::Borrowed(prompt)),
+    /// What the member reads of a prompt: a chat as its template writes it down.
+    pub(crate) fn text<'p>(&self, prompt: &'p Prompt) -> Result<Cow<'p, str>, Unreadable> {
+        match (prompt, self.chat) {
+            (Prompt::Text(text), _) => Ok(Cow::Borrowed(text)),
+            (Prompt::Chat(messages), Some(chat)) => {
+                chat.text(self.place, messages).map(Cow::Owned).map_err(Unreadable::Chat)
+            }
+            (Prompt::Chat(_), None) => Err(Unreadable::NoTemplates),
         }
     }
 
@@ -103,9 +101,9 @@ pub(crate) fn prefix(tokenizer: &Tokenizer) -> Option<TokenId> {
     begin.or_else(|| tokenizer.vocabulary().ends().first().copied())
 }
 
-fn fit(member: &Seat, request: &GenerationRequest, ids: Vec<TokenId>) -> Result<Prompt, RequestError> {
+fn fit(member: &Seat, request: &GenerationRequest, ids: Vec<TokenId>) -> Result<EncodedPrompt, RequestError> {
     let limits = member.limits;
-    let mut prompt = Prompt { ids, truncated: false };
+    let mut prompt = EncodedPrompt { ids, truncated: false };
     if prompt.ids.is_empty() {
         let begin = prefix(&member.tokenizer);
         prompt.ids.push(begin.ok_or_else(|| RequestError::EmptyPrompt { member: member.name.clone() })?);

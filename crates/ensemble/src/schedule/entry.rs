@@ -1,7 +1,7 @@
 //! Requests as ids, encoded on all cores.
 
 use crate::error::RequestError;
-use crate::reading::prompt::{Prompt, parallel, prompts};
+use crate::reading::prompt::{EncodedPrompt, parallel, prompts};
 use crate::request::{AnyRequest, GenerationRequest, LogLikelihoodRequest};
 use crate::score::choice::{Encoded, encode, same_context};
 use crate::settings::Settings;
@@ -12,7 +12,7 @@ const TOGETHER: usize = 16;
 /// A request as ids.
 pub(crate) enum Entry<'r> {
     /// A text to continue, with every member's prompt.
-    Sample(&'r GenerationRequest, Vec<Prompt>),
+    Sample(&'r GenerationRequest, Vec<EncodedPrompt>),
     /// A continuation to score.
     Choice(Encoded),
 }

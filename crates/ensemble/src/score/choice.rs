@@ -8,7 +8,7 @@ use gac_inference::TokenId;
 use crate::ensemble::Seat;
 use crate::error::RequestError;
 use crate::member::MemberId;
-use crate::reading::prompt::{Reader, keep_last, prefix, turns_need_templates};
+use crate::reading::prompt::{Reader, keep_last, prefix};
 use crate::request::{LogLikelihood, LogLikelihoodRequest, Overlong};
 use crate::settings::Settings;
 use crate::vocabulary::segmentation::Segmentation;
@@ -69,10 +69,9 @@ pub(crate) fn encode(settings: &Settings, requests: &[&LogLikelihoodRequest]) ->
 
 impl ReadContext {
     fn new(settings: &Settings, request: &LogLikelihoodRequest) -> Result<Self, RequestError> {
-        turns_need_templates(settings, &request.turns)?;
         let members = settings.ensemble().members();
         let read = |(place, member): (usize, &Seat)| {
-            let text = Reader::new(settings, place).text(&request.turns, &request.context);
+            let text = Reader::new(settings, place).text(&request.context);
             text.map_err(|error| error.of(member))
         };
         let texts = members.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
@@ -96,7 +95,7 @@ impl ReadContext {
 
 /// Whether two requests have the same context.
 pub(crate) fn same_context(a: &LogLikelihoodRequest, b: &LogLikelihoodRequest) -> bool {
-    (&a.context, &a.turns, a.encoding) == (&b.context, &b.turns, b.encoding)
+    (&a.context, a.encoding) == (&b.context, b.encoding)
 }
 
 /// A context without the white space at its end that goes to the continuation.

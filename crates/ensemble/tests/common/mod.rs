@@ -303,7 +303,6 @@ pub fn gating(gate: usize, threshold: f64) -> Gating {
 pub fn request(prompt: &str, max_new_tokens: usize) -> GenerationRequest {
     GenerationRequest {
         prompt: prompt.into(),
-        turns: Vec::new(),
         encoding: PromptEncoding::WithSpecial,
         stop: Vec::new(),
         max_new_tokens,
@@ -319,7 +318,6 @@ pub fn stopping(prompt: &str, max_new_tokens: usize, stop: &[&str]) -> Generatio
 pub fn scoring(context: &str, continuation: &str) -> LogLikelihoodRequest {
     LogLikelihoodRequest {
         context: context.into(),
-        turns: Vec::new(),
         continuation: continuation.into(),
         encoding: PromptEncoding::WithSpecial,
         overlong: Overlong::Refuse,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use gac_inference::{Artifacts, ModelSource};
+use gac_inference::{Artifacts, ModelSource, TemplateChoice};
 use serde::{Deserialize, Serialize};
 
 use super::file_hash::{FileHash, HashCache};
@@ -51,6 +51,8 @@ pub enum FileRole {
     Weights,
     /// Vocabulary and how text becomes ids.
     Tokenizer,
+    /// A chat template that is none of the model's own.
+    ChatTemplate,
 }
 
 impl ModelIdentity {
@@ -62,8 +64,12 @@ impl ModelIdentity {
         let Artifacts { configuration, weights, tokenizer, commit } = source.artifacts()?;
         let roles =
             [(FileRole::Configuration, configuration), (FileRole::Weights, weights), (FileRole::Tokenizer, tokenizer)];
+        let template = match &plan.chat_template {
+            Some(TemplateChoice::File(path)) => vec![path.clone()],
+            Some(TemplateChoice::Name(_)) | None => Vec::new(),
+        };
         let mut files = Vec::new();
-        for (role, paths) in roles {
+        for (role, paths) in roles.into_iter().chain([(FileRole::ChatTemplate, template)]) {
             for path in paths {
                 let hash = cache.hash(&path).map_err(|source| IdentityError::Read { path: path.clone(), source })?;
                 let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -110,6 +116,10 @@ fn settings(plan: &ModelPlan) -> serde_json::Value {
     let mut settings = serde_json::to_value(plan).unwrap_or_default();
     if let Some(settings) = settings.as_object_mut() {
         settings.retain(|name, _| !matches!(name.as_str(), "name" | "source" | "device"));
+        // A file is known by its contents.
+        if matches!(plan.chat_template, Some(TemplateChoice::File(_))) {
+            settings.remove("chat_template");
+        }
     }
     settings
 }

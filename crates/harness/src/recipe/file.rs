@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use super::device::RecipeDevice;
 
@@ -50,7 +51,7 @@ pub struct Recipe {
 
 /// A model: a local folder or a hub id, one of the two.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ModelSpec {
     /// A local folder (or file).
     pub path: Option<PathBuf>,
@@ -60,6 +61,12 @@ pub struct ModelSpec {
     pub dtype: Option<Dtype>,
     /// Where it computes, a device or a list of them; the command line's `--device` when absent.
     pub device: Option<RecipeDevice>,
+    /// Which of its chat templates is used, or a file with another.
+    #[serde(alias = "chat_template")]
+    pub chat_template: Option<String>,
+    /// What its chat template is told by name, over what a system says.
+    #[serde(default, alias = "chat_template_args")]
+    pub chat_template_args: Map<String, Value>,
 }
 
 /// One system: a single member is that model alone, several are a GaC ensemble.
@@ -90,6 +97,9 @@ pub struct SystemSpec {
     pub sampling: Option<SamplingSpec>,
     /// Whether prompts are chats, written down by each member's own template.
     pub chat_template: Option<bool>,
+    /// What all members' chat templates are told by name: `{ enable_thinking = false }`.
+    #[serde(default, alias = "chat_template_args")]
+    pub chat_template_args: Map<String, Value>,
     /// A message in front of every chat.
     pub system_instruction: Option<String>,
     /// Whether the shots of a chat are turns, rather than all in one message; they are when absent.

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use gac_inference::TemplateChoice;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::device::RecipeDevice;
 use super::error::PlanError;
 use super::file::{Dtype, ModelSpec, Recipe, TaskSpec};
+use super::settings::SettingError;
 use super::system::SystemPlan;
 use crate::clock::Timestamp;
 use crate::tasks::GenerationOverrides;
@@ -59,6 +62,12 @@ pub struct ModelPlan {
     /// Where it computes; where the run says when absent.
     #[serde(default)]
     pub device: Option<RecipeDevice>,
+    /// Which chat template it uses; its usual one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat_template: Option<TemplateChoice>,
+    /// What its chat template is told by name, over what a system says.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub chat_template_args: Map<String, Value>,
 }
 
 /// Where a model comes from.
@@ -108,6 +117,8 @@ pub struct Overrides {
     pub log_samples: Option<bool>,
     /// Whether sample records carry every step of a generated response.
     pub trace: Option<bool>,
+    /// What all chat templates are told by name, over what the recipe says of systems.
+    pub chat_template_args: Map<String, Value>,
 }
 
 /// The models and systems of a recipe, without tasks: enough to ask them something.
@@ -126,7 +137,8 @@ impl Systems {
     /// The first thing that is wrong.
     pub fn resolve(recipe: &Recipe, overrides: &Overrides) -> Result<Self, PlanError> {
         let known: Vec<String> = recipe.models.keys().cloned().collect();
-        let systems = systems(recipe, &known)?;
+        let mut systems = systems(recipe, &known)?;
+        tell_templates(&mut systems, &overrides.chat_template_args)?;
         let folder = recipe.folder();
         let models = recipe.models.iter().map(|(name, spec)| model(name, spec, folder, overrides.dtype));
         Ok(Self { systems, models: models.collect::<Result<_, _>>()? })
@@ -188,6 +200,15 @@ impl Plan {
         })
     }
 
+    /// The same plan, but for the times that chats tell: those are found out when a run begins.
+    #[must_use]
+    pub fn without_times(mut self) -> Self {
+        for chat in self.systems.iter_mut().filter_map(|system| system.settings.chat.as_mut()) {
+            chat.time = None;
+        }
+        self
+    }
+
     /// The model called `name`.
     pub fn model(&self, name: &str) -> Option<&ModelPlan> {
         self.models.iter().find(|model| model.name == name)
@@ -217,6 +238,21 @@ fn systems(recipe: &Recipe, known: &[String]) -> Result<Vec<SystemPlan>, PlanErr
         systems.push(system);
     }
     Ok(systems)
+}
+
+/// Adds arguments to those of all systems whose prompts are chats.
+fn tell_templates(systems: &mut [SystemPlan], arguments: &Map<String, Value>) -> Result<(), PlanError> {
+    let mut told = arguments.is_empty();
+    for chat in systems.iter_mut().filter_map(|system| system.settings.chat.as_mut()) {
+        chat.arguments.extend(arguments.clone());
+        told = true;
+    }
+    match systems.first() {
+        Some(system) if !told => {
+            Err(PlanError::Setting { system: system.name.clone(), source: SettingError::ArgumentsWithoutChat })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn tasks(recipe: &Recipe, overrides: &Overrides) -> Result<Vec<TaskPlan>, PlanError> {
@@ -262,5 +298,24 @@ fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<Dtype>) -> R
         (None, None) => return Err(PlanError::ModelSource { name: name.to_owned(), found: "neither" }),
         (Some(_), Some(_)) => return Err(PlanError::ModelSource { name: name.to_owned(), found: "both" }),
     };
-    Ok(ModelPlan { name: name.to_owned(), source, dtype: dtype.or(spec.dtype), device: spec.device.clone() })
+    Ok(ModelPlan {
+        name: name.to_owned(),
+        source,
+        dtype: dtype.or(spec.dtype),
+        device: spec.device.clone(),
+        chat_template: spec.chat_template.as_deref().map(|text| template(name, text, folder)).transpose()?,
+        chat_template_args: spec.chat_template_args.clone(),
+    })
+}
+
+/// A file where `text` names one, else a template's name.
+fn template(model: &str, text: &str, folder: &Path) -> Result<TemplateChoice, PlanError> {
+    let path = folder.join(text);
+    if path.is_file() {
+        return Ok(TemplateChoice::File(path));
+    }
+    if text.contains(['/', '.']) {
+        return Err(PlanError::MissingPath { what: format!("the chat template of model `{model}`"), path });
+    }
+    Ok(TemplateChoice::Name(text.to_owned()))
 }

@@ -1,7 +1,9 @@
 //! How a system's members come to one answer, resolved.
 
 use gac_ensemble::{Certainty, Decoding, Method, MethodError, Sampling, SamplingError, Weighting};
+use gac_inference::UnixTime;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::file::{GateBy, MethodName, SamplingSpec, SystemSpec, WeightBy};
 
@@ -29,6 +31,12 @@ pub struct ChatPlan {
     /// How shots are said.
     #[serde(default)]
     pub shots: ShotLayout,
+    /// What all members' templates are told by name.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub arguments: Map<String, Value>,
+    /// The time that templates may write into chats, where a member's does: fixed when a run begins, and kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<UnixTime>,
 }
 
 /// How shots are said in a chat.
@@ -119,6 +127,9 @@ impl Settings {
         if spec.fewshot_as_multiturn.is_some() && spec.chat_template != Some(true) {
             return Err(SettingError::TurnsWithoutChat);
         }
+        if !spec.chat_template_args.is_empty() && spec.chat_template != Some(true) {
+            return Err(SettingError::ArgumentsWithoutChat);
+        }
         if spec.weight_by == Some(WeightBy::PromptPerplexity) && spec.weights.is_some() {
             return Err(SettingError::TwoWeights);
         }
@@ -140,6 +151,8 @@ impl Settings {
                     Some(false) => ShotLayout::OneMessage,
                     Some(true) | None => ShotLayout::Turns,
                 },
+                arguments: spec.chat_template_args.clone(),
+                time: None,
             }),
         })
     }
@@ -196,6 +209,9 @@ pub enum SettingError {
     /// Shots as turns or not, and no chat.
     #[error("shots are turns of a chat, and prompts are no chats")]
     TurnsWithoutChat,
+    /// Arguments of chat templates, and no chat.
+    #[error("chat templates are given arguments, and prompts are no chats")]
+    ArgumentsWithoutChat,
     /// Weights from two places.
     #[error("weights are given, and are to follow from the prompt as well")]
     TwoWeights,
@@ -207,7 +223,7 @@ impl SettingError {
         match self {
             Self::OtherMethod { setting, hint, .. } => Some(format!("`{setting}` belongs to {hint}")),
             Self::GateByWithoutGate => Some("add `gate` and `threshold`, or leave it out".to_owned()),
-            Self::SystemWithoutChat | Self::TurnsWithoutChat => {
+            Self::SystemWithoutChat | Self::TurnsWithoutChat | Self::ArgumentsWithoutChat => {
                 Some("apply the chat templates too: `--apply-chat-template`, or `chat-template = true`".to_owned())
             }
             Self::TwoWeights => Some("leave out `weights` or `weight-by`".to_owned()),
@@ -273,6 +289,7 @@ mod tests {
         assert!(other("weights", "vote")(resolve("method = \"vote\"\nweights = [1, 2]").unwrap_err()));
         assert_eq!(resolve("system-instruction = \"x\""), Err(SettingError::SystemWithoutChat));
         assert_eq!(resolve("fewshot-as-multiturn = false"), Err(SettingError::TurnsWithoutChat));
+        assert_eq!(resolve("chat-template-args = { a = 1 }"), Err(SettingError::ArgumentsWithoutChat));
         assert_eq!(resolve("gate-by = \"margin\""), Err(SettingError::GateByWithoutGate));
         assert_eq!(resolve("weights = [1, 2]\nweight-by = \"prompt-perplexity\""), Err(SettingError::TwoWeights));
         assert!(matches!(resolve("sampling = { temperature = -1 }"), Err(SettingError::Sampling(_))));

@@ -17,7 +17,7 @@ pub fn unfinished_run(plan: &Plan) -> Option<PathBuf> {
         .filter_map(|entry| {
             let path = entry.ok()?.path();
             let manifest = Manifest::read(&path).ok()?;
-            let same = Plan { output: plan.output.clone(), ..manifest.plan } == *plan;
+            let same = Plan { output: plan.output.clone(), ..manifest.plan }.without_times() == *plan;
             let open = same && manifest.status != RunStatus::Finished && !RunLock::is_held(&path);
             // The plan's own way of writing the folder is kept: `results/x`, not `./results/x`.
             open.then(|| (manifest.started, plan.output.with_file_name(path.file_name().unwrap_or_default())))

@@ -158,7 +158,7 @@ impl System for Fake {
         finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
         self.answer(requests.len(), finished, |index| {
-            let prompt = &requests[index].prompt;
+            let prompt = &requests[index].prompt.last_words();
             let text = if self.wrong(prompt) { format!("not {prompt}") } else { format!(" {prompt}") };
             let step = |piece: char| Step {
                 bytes: piece.to_string().into_bytes(),
@@ -193,7 +193,7 @@ impl System for Fake {
     ) -> Result<(), SystemError> {
         self.answer(requests.len(), finished, |index| {
             let LogLikelihoodRequest { context, continuation, .. } = &requests[index];
-            let favourite = if self.wrong(context) { " a" } else { " b" };
+            let favourite = if self.wrong(&context.last_words()) { " a" } else { " b" };
             let sum = if continuation == favourite { -0.5 } else { f64::NEG_INFINITY };
             let truncated = index < self.truncated;
             LogLikelihood { sum, greedy: sum > -1.0, tokens: vec![sum], truncated }
@@ -213,6 +213,8 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
                 source: ModelSource::Hub(format!("o/m{m}")),
                 dtype: None,
                 device: None,
+                chat_template: None,
+                chat_template_args: serde_json::Map::new(),
             })
             .collect(),
         systems: fakes

@@ -1,8 +1,13 @@
 //! Chats: messages, and the templates that checkpoints bring to write them down.
 
-mod date;
-mod functions;
+mod error;
+mod jinja;
+mod message;
+mod named;
 mod template;
+mod time;
 
-pub use date::UnixTime;
-pub use template::{ChatError, ChatMessage, ChatTemplate, Role};
+pub use error::ChatError;
+pub use message::{ChatMessage, Conversation, RefusedSystem, Role};
+pub use template::{ChatTemplate, TemplateChoice};
+pub use time::UnixTime;

@@ -1,95 +1,73 @@
 //! A checkpoint's chat template.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use minijinja::Environment;
 use minijinja::value::{Serde, Value};
-use minijinja::{Environment, context};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
-use super::date::UnixTime;
-use super::functions::{prepare, set_time};
-use crate::checkpoint::files::{CheckpointError, ModelSource, read_json};
-use crate::checkpoint::gguf::Gguf;
-
-/// Who says something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Whoever sets the scene.
-    System,
-    /// Whoever asks.
-    User,
-    /// The model.
-    Assistant,
-}
-
-/// One message of a chat.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChatMessage {
-    /// Who says it.
-    pub role: Role,
-    /// What is said.
-    pub content: String,
-}
-
-/// What a chat template is called in its environment.
-const NAME: &str = "chat";
+use super::error::ChatError;
+use super::jinja::{environment, is_raised, strftime, string_constants, translated};
+use super::message::{ChatMessage, Conversation, RefusedSystem, Role};
+use super::named::{DEFAULT, Named, TOOL_USE, read, templates};
+use super::time::UnixTime;
+use crate::checkpoint::files::ModelSource;
+use crate::checkpoint::special_tokens::SpecialTokens;
 
 /// The way in which one model writes down a chat: the Jinja template of its checkpoint, rendered as transformers'
-/// `apply_chat_template` does (`trim_blocks`, `lstrip_blocks`, loop controls, `raise_exception`, `strftime_now`,
-/// `tojson`, and `{% generation %}` blocks, whose content is kept).
+/// `apply_chat_template` renders it.
+///
+/// What templates may use is Jinja2 3.1 in transformers' sandbox: Python's methods of strings, lists and dictionaries
+/// that change nothing, its ways to write values, `tojson` with all its arguments, `raise_exception`, `strftime_now`,
+/// loop controls, and `{% generation %}` blocks, whose content is kept. Not as there:
+///
+/// * a macro's `arguments` are a list;
+/// * `d.items` without a call is the item of that name, never the method; there is no `self`;
+/// * some of what Python refuses has an answer: values of unlike types compare (`'a' < 1`), nothing has parts
+///   (`undefined[0:1]`), a namespace takes names that begin with `_`;
+/// * whole numbers end at 128 bits, and a part of a range is a list;
+/// * `str.format` knows neither conversions (`{!r}`) nor percent (`{:%}`), strings no `\N{NAME}`, numbers no `+` in front;
+/// * `cycler` has no `current`; `lipsum` and the filters `random`, `urlize` and `wordwrap` are not there, and `pprint`
+///   stays on one line;
+/// * `strftime_now` tells the time in UTC.
 #[derive(Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
-    /// `bos_token` and its like, by name.
-    special: BTreeMap<String, String>,
+    /// Whether there is a template of its own for chats with tools.
+    has_tool_use: bool,
+    /// What the templates may name: special tokens (`bos_token` and its like), and arguments, which go before them.
+    variables: Map<String, Json>,
+    thinking_end: Option<String>,
+    tells_time: bool,
 }
 
-/// The special tokens that templates may name.
-const SPECIAL: [&str; 5] = ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token"];
+/// Which of a checkpoint's templates is used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TemplateChoice {
+    /// The one of this name.
+    Name(String),
+    /// This file instead.
+    File(PathBuf),
+}
 
 impl ChatTemplate {
-    /// The template of a checkpoint: `chat_template.jinja`, or else what `tokenizer_config.json` has under
-    /// `chat_template` (of several, the one called `default`). A GGUF file has it in its metadata.
+    /// The template of a checkpoint. Without a choice, the only one or the one called `default`, and for chats with
+    /// tools the one called `tool_use`.
     ///
     /// # Errors
-    /// When a file is damaged, there is no template, or it is no Jinja.
-    pub fn load(source: &ModelSource) -> Result<Self, ChatError> {
-        if let ModelSource::Gguf(path) = source {
-            return Self::of_gguf(&Gguf::open(path)?);
-        }
-        let config: Json = match source.find("tokenizer_config.json")? {
-            Some(path) => read_json(&path)?,
-            None => Json::Null,
+    /// When a file is damaged, there is no such template, or it is no Jinja.
+    pub fn load(source: &ModelSource, choice: Option<&TemplateChoice>) -> Result<Self, ChatError> {
+        let model = || source.to_string();
+        let special = SpecialTokens::load(source)?.named;
+        let named = match choice {
+            Some(TemplateChoice::File(path)) => vec![(DEFAULT.to_owned(), read(path)?)],
+            Some(TemplateChoice::Name(name)) => vec![(DEFAULT.to_owned(), pick(templates(source)?, name, model)?)],
+            None => usual(templates(source)?, model)?,
         };
-        let text = match source.find("chat_template.jinja")? {
-            Some(path) => Some(std::fs::read_to_string(&path).map_err(|error| ChatError::Unreadable {
-                path: path.display().to_string(),
-                reason: error.to_string(),
-            })?),
-            None => named(&config["chat_template"]),
-        };
-        let text = text.ok_or_else(|| ChatError::NoTemplate { model: source.to_string() })?;
-        let special = SPECIAL.iter().filter_map(|&name| {
-            let token = &config[name];
-            let token = token.as_str().or_else(|| token["content"].as_str())?;
-            Some((name.to_owned(), token.to_owned()))
-        });
-        Self::new(&text, special.collect()).map_err(|reason| ChatError::Syntax { model: source.to_string(), reason })
-    }
-
-    fn of_gguf(gguf: &Gguf) -> Result<Self, ChatError> {
-        let model = gguf.path().display().to_string();
-        let Some(text) = gguf.text("tokenizer.chat_template") else { return Err(ChatError::NoTemplate { model }) };
-        let tokens = gguf.texts("tokenizer.ggml.tokens").unwrap_or_default();
-        // In the order of the names, under the format's own (one of them misspelt).
-        let keys = ["bos", "eos", "unknown", "padding", "seperator"];
-        let special = SPECIAL.iter().zip(keys).filter_map(|(&name, key)| {
-            let id = gguf.count(&format!("tokenizer.ggml.{key}_token_id"))?;
-            Some((name.to_owned(), (*tokens.get(usize::try_from(id).ok()?)?).to_owned()))
-        });
-        Self::new(text, special.collect()).map_err(|reason| ChatError::Syntax { model, reason })
+        Self::of_named(&named, special).map_err(|reason| ChatError::Syntax { model: model(), reason })
     }
 
     /// A template from its text, with the `special` tokens that it may name (`bos_token` and its like).
@@ -97,219 +75,129 @@ impl ChatTemplate {
     /// # Errors
     /// What is wrong with the text.
     pub fn new(text: &str, special: BTreeMap<String, String>) -> Result<Self, String> {
-        let mut environment = Environment::new();
-        prepare(&mut environment)
-            .and_then(|()| environment.add_template_owned(NAME, without_generation_tags(text)))
-            .map_err(|error| error.to_string())?;
-        Ok(Self { environment, special })
+        Self::of_named(&[(DEFAULT.to_owned(), text.to_owned())], special)
     }
 
-    /// `messages` as the model reads them, up to where its answer begins (unless the last message is the model's own).
+    fn of_named(named: &[(String, String)], special: BTreeMap<String, String>) -> Result<Self, String> {
+        let mut environment = environment().map_err(|error| error.to_string())?;
+        for (name, text) in named {
+            translated(name, text)
+                .and_then(|text| environment.add_template_owned(name.clone(), text))
+                .map_err(|error| error.to_string())?;
+        }
+        let constants: Vec<String> = named.iter().flat_map(|(_, text)| string_constants(text)).collect();
+        Ok(Self {
+            environment,
+            has_tool_use: named.iter().any(|(name, _)| name == TOOL_USE),
+            variables: special.into_iter().map(|(name, token)| (name, Json::from(token))).collect(),
+            thinking_end: thinking_end(&constants),
+            tells_time: named.iter().any(|(_, text)| text.contains("strftime_now")),
+        })
+    }
+
+    /// With `arguments` that the template may name (`enable_thinking`); they go before special tokens, and later ones
+    /// before earlier ones.
+    #[must_use]
+    pub fn with_arguments(mut self, arguments: Map<String, Json>) -> Self {
+        self.variables.extend(arguments);
+        self
+    }
+
+    /// What ends a model's thinking, where its template tells: the closing tag that answers are cut at, such as
+    /// `</think>`.
+    pub fn thinking_end(&self) -> Option<&str> {
+        self.thinking_end.as_deref()
+    }
+
+    /// Whether what it writes may depend on the time.
+    pub fn tells_time(&self) -> bool {
+        self.tells_time
+    }
+
+    /// The chat as the model reads it, up to where its answer begins (unless the last message is the model's own).
     /// The text holds all special tokens: it is encoded without adding any.
-    ///
-    /// A template that refuses a system message gets it as the beginning of the first user message.
     ///
     /// # Errors
     /// When the template refuses the messages.
-    pub fn render(&self, messages: &[ChatMessage], now: UnixTime) -> Result<String, ChatError> {
-        match (self.try_render(messages, now), messages) {
-            (Err(error), [system, user, rest @ ..]) if system.role == Role::System && user.role == Role::User => {
-                let both = ChatMessage { role: Role::User, content: format!("{}\n\n{}", system.content, user.content) };
+    pub fn render(&self, chat: &Conversation, now: UnixTime) -> Result<String, ChatError> {
+        match (self.try_render(&chat.messages, chat, now), &chat.messages[..]) {
+            (Err(error), [system, user, rest @ ..])
+                if chat.refused_system == RefusedSystem::JoinUser
+                    && system.is_by(Role::System)
+                    && user.is_by(Role::User) =>
+            {
+                let (Some(first), Some(second)) = (system.text(), user.text()) else { return Err(error) };
+                let both = ChatMessage::new(Role::User, format!("{first}\n\n{second}"));
                 // The first refusal says more than one of a message nobody wrote.
-                self.try_render(&[&[both][..], rest].concat(), now).map_err(|_| error)
+                self.try_render(&[&[both][..], rest].concat(), chat, now).map_err(|_| error)
             }
             (rendered, _) => rendered,
         }
     }
 
-    fn try_render(&self, messages: &[ChatMessage], now: UnixTime) -> Result<String, ChatError> {
-        let mut environment = self.environment.clone();
-        set_time(&mut environment, now);
-        let answers = messages.last().is_none_or(|last| last.role != Role::Assistant);
-        let given = context! {
-            messages => Value::from(Serde(messages)),
-            add_generation_prompt => answers,
-            tools => Value::from(()),
-            documents => Value::from(()),
-            ..Value::from(Serde(&self.special))
-        };
-        let template = environment.get_template(NAME).and_then(|template| template.render(given));
-        template.map_err(|error| ChatError::Refused { reason: error.detail().unwrap_or(&error.to_string()).to_owned() })
-    }
-}
-
-/// The text of `chat_template`, or of the template called `default` in a list of them.
-fn named(template: &Json) -> Option<String> {
-    if let Some(text) = template.as_str() {
-        return Some(text.to_owned());
-    }
-    let list = template.as_array()?;
-    let default = list.iter().find(|one| one["name"] == "default").or(list.first())?;
-    Some(default["template"].as_str()?.to_owned())
-}
-
-/// `{% generation %}` and `{% endgeneration %}`, which only mark what a model is trained on, as a condition that always
-/// holds: white space around them is then treated as around any block.
-fn without_generation_tags(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("{%") {
-        let (before, tag) = rest.split_at(start);
-        out.push_str(before);
-        let Some(end) = tag.find("%}") else {
-            rest = tag;
-            break;
-        };
-        let (tag, after) = tag.split_at(end + 2);
-        let inner = &tag[2..tag.len() - 2];
-        let name = inner.trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+');
-        let replaced = match name {
-            "generation" => Some(inner.replacen("generation", "if true", 1)),
-            "endgeneration" => Some(inner.replacen("endgeneration", "endif", 1)),
-            _ => None,
-        };
-        match replaced {
-            Some(inner) => out.extend(["{%", &inner, "%}"]),
-            None => out.push_str(tag),
+    fn try_render(&self, messages: &[ChatMessage], chat: &Conversation, now: UnixTime) -> Result<String, ChatError> {
+        let answers = messages.last().is_none_or(|last| !last.is_by(Role::Assistant));
+        let name = if self.has_tool_use && chat.tools.is_some() { TOOL_USE } else { DEFAULT };
+        let mut given: BTreeMap<&str, Value> =
+            self.variables.iter().map(|(name, value)| (name.as_str(), Value::from(Serde(value)))).collect();
+        given.insert("messages", messages.iter().map(|message| Value::from(Serde(message.fields()))).collect());
+        given.entry("add_generation_prompt").or_insert_with(|| Value::from(answers));
+        for (name, list) in [("tools", &chat.tools), ("documents", &chat.documents)] {
+            match list {
+                Some(list) => drop(given.insert(name, Value::from(Serde(list)))),
+                None => drop(given.entry(name).or_insert_with(|| Value::from(()))),
+            }
         }
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
-
-/// A chat that cannot be written down.
-#[derive(Debug, thiserror::Error)]
-pub enum ChatError {
-    /// A file of the checkpoint cannot be used.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// The template's file cannot be read.
-    #[error("failed to read the chat template `{path}`: {reason}")]
-    Unreadable {
-        /// The file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
-    /// There is none.
-    #[error("`{model}` has no chat template")]
-    NoTemplate {
-        /// The model.
-        model: String,
-    },
-    /// It is no Jinja.
-    #[error("the chat template of `{model}` cannot be used: {reason}")]
-    Syntax {
-        /// The model.
-        model: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// It does not take these messages.
-    #[error("the chat template refuses the messages: {reason}")]
-    Refused {
-        /// What it says.
-        reason: String,
-    },
-}
-
-impl ChatError {
-    /// What a user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Checkpoint(error) => error.hint(),
-            Self::NoTemplate { .. } => Some("only models tuned for chat have one: leave out `--apply-chat-template`"),
-            _ => None,
-        }
+        let tell = move |format: String| strftime(now, &format);
+        given.entry("strftime_now").or_insert_with(|| Value::from_function(tell));
+        let rendered = self.environment.get_template(name).and_then(|template| template.render(given));
+        rendered.map_err(|error| ChatError::Refused { reason: reason(&error) })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn template(text: &str) -> ChatTemplate {
-        let special = [("bos_token", "<s>"), ("eos_token", "</s>")];
-        ChatTemplate::new(text, special.map(|(name, token)| (name.to_owned(), token.to_owned())).into()).unwrap()
+/// The template called `name`.
+fn pick(named: Named, name: &str, model: impl Fn() -> String) -> Result<String, ChatError> {
+    let known: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
+    if known.is_empty() {
+        return Err(ChatError::NoTemplate { model: model() });
     }
+    let picked = named.into_iter().find(|(known, _)| known == name).map(|(_, text)| text);
+    picked.ok_or_else(|| ChatError::UnknownTemplate { model: model(), name: name.to_owned(), known })
+}
 
-    fn message(role: Role, content: &str) -> ChatMessage {
-        ChatMessage { role, content: content.to_owned() }
+/// The templates that are used where none is asked for.
+fn usual(named: Named, model: impl Fn() -> String) -> Result<Named, ChatError> {
+    if named.is_empty() {
+        return Err(ChatError::NoTemplate { model: model() });
     }
-
-    fn render(text: &str, messages: &[ChatMessage]) -> Result<String, ChatError> {
-        template(text).render(messages, UnixTime(1_709_210_096))
+    if !named.iter().any(|(name, _)| name == DEFAULT) {
+        let known = named.into_iter().map(|(name, _)| name).collect();
+        return Err(ChatError::NoDefault { model: model(), known });
     }
+    Ok(named.into_iter().filter(|(name, _)| [DEFAULT, TOOL_USE].contains(&name.as_str())).collect())
+}
 
-    const PLAIN: &str = "{{ bos_token }}{% for m in messages %}\n  {{- m.role }}: {{ m['content'] | trim }}{{ eos_token }}\n\
-                         {% endfor %}\n{%- if add_generation_prompt %}assistant:{% endif %}";
-
-    #[test]
-    fn messages_are_written_as_the_template_says() {
-        let chat = [message(Role::User, " Hi "), message(Role::Assistant, "Yes?"), message(Role::User, "2+2")];
-        assert_eq!(render(PLAIN, &chat).unwrap(), "<s>user: Hi</s>\nassistant: Yes?</s>\nuser: 2+2</s>\nassistant:");
-        assert_eq!(render(PLAIN, &chat[..2]).unwrap(), "<s>user: Hi</s>\nassistant: Yes?</s>\n");
+/// What a template says where it refuses: its own words, or what is wrong and in which line.
+fn reason(error: &minijinja::Error) -> String {
+    let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+    match error.line() {
+        Some(line) if !is_raised(error) => format!("{detail} (line {line})"),
+        _ => detail,
     }
+}
 
-    #[test]
-    fn a_template_may_ask_for_the_date_break_loops_and_refuse() {
-        assert_eq!(render("{{ strftime_now('%d %b %Y') }}", &[]).unwrap(), "29 Feb 2024");
-        let loops = "{% for n in [1, 2, 3, 4] %}{% if n == 2 %}{% continue %}{% endif %}{% if n == 4 %}{% break %}{% endif %}\
-                     {{ n }}{% endfor %}";
-        assert_eq!(render(loops, &[]).unwrap(), "13");
-        let error = render("{{ raise_exception('no tools') }}", &[]).unwrap_err();
-        assert!(matches!(&error, ChatError::Refused { reason } if reason == "no tools"), "{error:?}");
-    }
-
-    #[test]
-    fn json_is_pythons() {
-        let of = |text: &str| render(text, &[]).unwrap();
-        assert_eq!(of("{{ {'a': [1, 'é<&\\''], 'b': none} | tojson }}"), "{\"a\": [1, \"é<&'\"], \"b\": null}");
-        assert_eq!(of("{{ [1, {'a': true}] | tojson(indent=2) }}"), "[\n  1,\n  {\n    \"a\": true\n  }\n]");
-    }
-
-    #[test]
-    fn generation_tags_keep_their_content_and_blocks_their_white_space_rules() {
-        let text = "a\n  {% generation %}\nb\n  {%- endgeneration -%}\n  c";
-        assert_eq!(render(text, &[]).unwrap(), "a\nbc");
-        assert_eq!(
-            without_generation_tags("{% generations %}{{ generation }}{%"),
-            "{% generations %}{{ generation }}{%"
-        );
-    }
-
-    #[test]
-    fn pythons_methods_work_on_texts_and_dictionaries() {
-        let of = |text: &str| render(text, &[]).unwrap();
-        assert_eq!(of("{{ ' ab '.strip() }}{{ 'xxa'.lstrip('x') }}{{ 'a\n'.rstrip() }}"), "abaa");
-        assert_eq!(of("{{ 'ab'.startswith('a') }} {{ 'ab'.endswith(('x', 'b')) }}"), "True True");
-        assert_eq!(
-            of("{{ 'a,b,c'.split(',')[1] }}{{ 'a b'.split() | length }}{{ 'a-b-c'.split('-', 1)[1] }}"),
-            "b2b-c"
-        );
-        assert_eq!(
-            of("{{ 'aB'.upper() }}{{ 'aB'.lower() }}{{ 'aB'.capitalize() }}{{ 'ab'.replace('b', 'c') }}"),
-            "ABabAbac"
-        );
-        assert_eq!(of("{% for k, v in {'a': 1}.items() %}{{ k }}{{ v }}{% endfor %}{{ {'a': 1}.get('b', 2) }}"), "a12");
-        assert!(render("{{ 'a'.frobnicate() }}", &[]).is_err());
-    }
-
-    #[test]
-    fn a_system_message_that_is_refused_goes_to_the_first_user_message() {
-        let strict = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}\
-                      [{{ m.content }}]{% endfor %}";
-        let chat = [message(Role::System, "Be brief."), message(Role::User, "Hi"), message(Role::Assistant, "Yes?")];
-        assert_eq!(render(strict, &chat).unwrap(), "[Be brief.\n\nHi][Yes?]");
-        assert!(render(strict, &chat[..1]).is_err());
-    }
-
-    #[test]
-    fn of_several_templates_the_default_one_is_taken() {
-        let several = serde_json::json!([{"name": "tools", "template": "t"}, {"name": "default", "template": "d"}]);
-        assert_eq!(named(&several).as_deref(), Some("d"));
-        assert_eq!(named(&Json::from("x")).as_deref(), Some("x"));
-        assert_eq!(named(&Json::Null), None);
-    }
+/// The closing tag of thinking among a template's constants; the one that is closed last in the text.
+fn thinking_end(constants: &[String]) -> Option<String> {
+    const TAGS: [&str; 8] = [
+        "</think>",
+        "[/THINK]",
+        "</thinking>",
+        "</thought>",
+        "</seed:think>",
+        "◁/think▷",
+        "<|END_THINKING|>",
+        "</reasoning>",
+    ];
+    let uses = |tag: &str| constants.iter().any(|text| text.contains(tag));
+    TAGS.into_iter().find(|tag| uses(tag)).map(str::to_owned)
 }

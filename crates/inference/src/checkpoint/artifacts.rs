@@ -11,11 +11,15 @@ pub struct Artifacts {
     pub configuration: Vec<PathBuf>,
     /// The safetensors files, in order.
     pub weights: Vec<PathBuf>,
-    /// `tokenizer.json` and, where there are any, `tokenizer_config.json` and `chat_template.jinja`.
+    /// `tokenizer.json` and, where there are any, the files that stand beside it: special tokens and chat templates.
     pub tokenizer: Vec<PathBuf>,
     /// The commit that a revision of the hub stands for; none for a folder.
     pub commit: Option<String>,
 }
+
+/// What tokenizers and chat templates are read from.
+const TOKENIZER: [&str; 5] =
+    ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "chat_template.json"];
 
 impl ModelSource {
     /// The model's files, fetched where they are not here yet.
@@ -40,7 +44,7 @@ impl ModelSource {
         Ok(Artifacts {
             configuration,
             weights: self.weights()?,
-            tokenizer: there(&["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"])?,
+            tokenizer: [there(&TOKENIZER)?, self.additional_chat_templates()?].concat(),
             commit,
         })
     }
@@ -99,13 +103,17 @@ mod tests {
     #[test]
     fn a_folders_artifacts_are_the_files_it_has() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["config.json", "model.safetensors", "tokenizer.json", "README.md"] {
+        let extra = "additional_chat_templates/rag.jinja";
+        std::fs::create_dir(folder.path().join("additional_chat_templates")).unwrap();
+        let beside = ["special_tokens_map.json", extra, "additional_chat_templates/README.md"];
+        for name in ["config.json", "model.safetensors", "tokenizer.json", "README.md"].into_iter().chain(beside) {
             std::fs::write(folder.path().join(name), "{}").unwrap();
         }
         let found = ModelSource::Folder(folder.path().to_owned()).artifacts().unwrap();
         assert_eq!(found.configuration, [folder.path().join("config.json")]);
         assert_eq!(found.weights, [folder.path().join("model.safetensors")]);
-        assert_eq!(found.tokenizer, [folder.path().join("tokenizer.json")]);
+        let expected = ["tokenizer.json", "special_tokens_map.json", extra].map(|name| folder.path().join(name));
+        assert_eq!(found.tokenizer, expected);
         assert_eq!(found.commit, None);
     }
 

@@ -75,6 +75,33 @@ impl ModelSource {
         }
     }
 
+    /// The files `additional_chat_templates/NAME.jinja`, by name. Of a model on the hub, those that were fetched before
+    /// where the hub cannot be asked.
+    pub(crate) fn additional_chat_templates(&self) -> Result<Vec<PathBuf>, CheckpointError> {
+        const FOLDER: &str = "additional_chat_templates";
+        let in_folder = |folder: &Path| {
+            let entries = std::fs::read_dir(folder.join(FOLDER)).into_iter().flatten().flatten();
+            let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_template(path)).collect();
+            found.sort();
+            found
+        };
+        match self {
+            Self::Folder(folder) => Ok(in_folder(folder)),
+            Self::Gguf(_) => Ok(Vec::new()),
+            Self::Hub(repository) => match repository.list(FOLDER) {
+                Ok(files) => {
+                    let ours = files.iter().filter(|file| {
+                        file.strip_prefix(FOLDER).is_some_and(|name| name.starts_with('/'))
+                            && is_template(Path::new(file))
+                    });
+                    ours.map(|file| Ok(repository.fetch(file)?)).collect()
+                }
+                Err(HubError::NotThere { .. }) => Ok(in_folder(&repository.cached())),
+                Err(failed @ HubError::Failed { .. }) => Err(failed.into()),
+            },
+        }
+    }
+
     /// `config.json`.
     pub(crate) fn config(&self) -> Result<PathBuf, CheckpointError> {
         self.require("config.json")
@@ -108,6 +135,10 @@ impl std::fmt::Display for ModelSource {
             Self::Hub(repository) => repository.fmt(f),
         }
     }
+}
+
+fn is_template(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "jinja")
 }
 
 #[derive(Deserialize)]
@@ -182,6 +213,16 @@ pub enum CheckpointError {
         /// What is wrong with it and what would be valid.
         problem: String,
     },
+    /// A field of a file beside the tokenizer cannot be.
+    #[error("`{field}` in `{path}` {problem}")]
+    Field {
+        /// The field, with the fields and places that lead to it.
+        field: String,
+        /// The file.
+        path: String,
+        /// What is wrong with it, and what it says.
+        problem: String,
+    },
     /// A weight is missing.
     #[error("the weights of `{model}` lack the tensor `{tensor}`")]
     MissingTensor {
@@ -249,6 +290,7 @@ impl CheckpointError {
             Self::NotQuantisable { .. } => {
                 "leave the quantisation out, or take a model that `gac models list` calls native"
             }
+            Self::Field { .. } => "is the file one that transformers wrote, of the same model?",
             Self::TensorShape { .. } | Self::TensorType { .. } | Self::Config { .. } => {
                 "do config.json and the weights belong together, and are they in f32, f16 or bf16?"
             }

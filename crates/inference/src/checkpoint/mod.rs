@@ -6,4 +6,5 @@ pub(crate) mod files;
 pub(crate) mod gguf;
 mod gguf_config;
 pub(crate) mod hub;
+pub(crate) mod special_tokens;
 pub(crate) mod weights;

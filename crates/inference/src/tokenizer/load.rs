@@ -7,19 +7,28 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::bytes::{Alphabet, fallback_byte, piece_bytes};
+use super::declared::{lacks_declared, with_declared};
 use super::encoder::HfEncoder;
 use crate::checkpoint::config::{EndIds, Ids};
 use crate::checkpoint::files::{CheckpointError, ModelSource, read_json};
 use crate::checkpoint::gguf::Gguf;
+use crate::checkpoint::special_tokens::SpecialTokens;
 use crate::{Symbol, TextKind, TokenId, Tokenizer, TokenizerError, Vocabulary};
 
 /// Control symbols that end a text or a turn in the chat formats of known model families, whatever a checkpoint's
 /// configuration lists.
-const END_NAMES: [&str; 9] = [
+const END_NAMES: [&str; 16] = [
     "<|endoftext|>",
     "<|im_end|>",
     "<|eot_id|>",
     "<|eom_id|>",
+    "<|eot|>",
+    "<|eom|>",
+    "<eos>",
+    "[EOS]",
+    "<EOS_TOKEN>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<｜end▁of▁sentence｜>",
     "<|end_of_text|>",
     "<|end_of_turn|>",
     "<end_of_turn>",
@@ -66,18 +75,6 @@ struct RawAdded {
     special: bool,
 }
 
-#[derive(Deserialize)]
-struct RawTokenizerConfig {
-    eos_token: Option<RawToken>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum RawToken {
-    Text(String),
-    Added { content: String },
-}
-
 impl Tokenizer {
     /// Reads a checkpoint's tokenizer: `tokenizer.json`, and from `generation_config.json` (or else `config.json`)
     /// and `tokenizer_config.json` which ids end a text.
@@ -96,10 +93,19 @@ impl Tokenizer {
             file: "tokenizer.json".to_owned(),
             model: source.to_string(),
         })?;
+        let special = SpecialTokens::load(source)?;
         // First as plain JSON: the tokenizers crate panics on some files that are none.
-        let raw = read_json(&path)?;
-        let tokenizer = tokenizers::Tokenizer::from_file(&path);
-        Self::build(&raw, tokenizer, &path, rows, |symbols| end_ids(source, symbols))
+        let mut raw = read_json(&path)?;
+        let mut tokenizer = tokenizers::Tokenizer::from_file(&path);
+        if tokenizer.as_ref().is_ok_and(|tokenizer| lacks_declared(tokenizer, &special)) {
+            let json = with_declared(read_json(&path)?, &special, &path)?;
+            tokenizer = tokenizers::Tokenizer::from_bytes(json.to_string());
+            raw = serde_json::from_value(json).map_err(|source| CheckpointError::Unreadable {
+                path: path.display().to_string(),
+                reason: source.to_string(),
+            })?;
+        }
+        Self::build(&raw, tokenizer, &path, rows, |symbols| end_ids(source, &special, symbols))
     }
 
     fn of_gguf(gguf: &Gguf, rows: Option<usize>) -> Result<Self, TokenizerLoadError> {
@@ -212,7 +218,7 @@ fn symbols(raw: &RawTokenizer, alphabet: Alphabet, rows: Option<usize>) -> Resul
 
 /// All ids that end a text or a turn: those of `generation_config.json` or else `config.json`, the tokenizer's own
 /// end-of-text, and the control symbols of the known chat formats.
-fn end_ids(source: &ModelSource, symbols: &[Symbol]) -> Result<Vec<TokenId>, CheckpointError> {
+fn end_ids(source: &ModelSource, special: &SpecialTokens, symbols: &[Symbol]) -> Result<Vec<TokenId>, CheckpointError> {
     let mut listed = None;
     for file in ["generation_config.json", "config.json"] {
         if listed.is_none()
@@ -221,19 +227,14 @@ fn end_ids(source: &ModelSource, symbols: &[Symbol]) -> Result<Vec<TokenId>, Che
             listed = read_json::<EndIds>(&path)?.eos_token_id;
         }
     }
-    let mut name = None;
-    if let Some(path) = source.find("tokenizer_config.json")? {
-        name = read_json::<RawTokenizerConfig>(&path)?.eos_token.map(|token| match token {
-            RawToken::Text(name) | RawToken::Added { content: name } => name,
-        });
-    }
+    let names: Vec<&str> = special.ends().collect();
     let listed = listed.map(Ids::into_vec).unwrap_or_default();
-    Ok(with_named(listed.into_iter().map(TokenId).collect(), name.as_slice(), symbols))
+    Ok(with_named(listed.into_iter().map(TokenId).collect(), &names, symbols))
 }
 
 /// `listed`, and the ids of control symbols with one of `names` or a name that ends a turn in a known chat format.
-fn with_named(listed: Vec<TokenId>, names: &[String], symbols: &[Symbol]) -> Vec<TokenId> {
-    let ends = |name: &str| END_NAMES.contains(&name) || names.iter().any(|known| known == name);
+fn with_named(listed: Vec<TokenId>, names: &[&str], symbols: &[Symbol]) -> Vec<TokenId> {
+    let ends = |name: &str| END_NAMES.contains(&name) || names.contains(&name);
     let named = symbols.iter().zip(0..).filter_map(|(symbol, id)| match symbol {
         Symbol::Control { name } if ends(name) => Some(TokenId(id)),
         _ => None,
