@@ -125,7 +125,7 @@ fn crowd(
                 }
                 let asked: Vec<LogLikelihoodRequest> =
                     ["a", "bé", " cab", "a b"].iter().map(|choice| scoring(&context, choice)).collect();
-                let asked = &asked[..1 + random.below(4)];
+                let asked = &asked[..=random.below(4)];
                 let all: Vec<AnyRequest<'_>> = asked.iter().map(AnyRequest::from).collect();
                 for (id, asked) in scheduler.submit_all(&all, settings).into_iter().zip(asked) {
                     expected.insert(id, Expected::Score(of_one(alone.try_score(std::slice::from_ref(asked), 1))));
@@ -144,8 +144,7 @@ fn crowd(
         texts += told.generations.len();
         scores += told.scores.len();
     }
-    println!("{texts} texts, {scores} scores, {failures} failures");
-    assert!(texts > 5 * rounds && scores > 5 * rounds);
+    assert!(texts > 5 * rounds && scores > 5 * rounds, "{texts} texts, {scores} scores, {failures} failures");
 }
 
 #[test]
@@ -316,7 +315,9 @@ fn while_a_stream_runs_no_step_reads_more_than_a_chunk_and_the_stream_goes_on() 
     for (at, system) in systems.into_iter().map(Arc::new).enumerate() {
         let stream = scheduler.submit(&request("q", 400), &streaming);
         scheduler.step(limits).unwrap();
-        logs.iter().for_each(|log| log.lock().unwrap().clear());
+        for log in &logs {
+            log.lock().unwrap().clear();
+        }
         let long = scheduler.submit(&request(&"q".repeat(1000), 3), &system);
         let scored = scheduler.submit(&scoring(&"q".repeat(900), "xxx"), &system);
         let mut steps = 0;

@@ -37,6 +37,8 @@ pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
     let mut file = SweepFile::new(Vec::new());
     for system in &plan.systems {
         let settings = models.settings(system)?;
+        // Otherwise it would find the prompts computed that the one before had to compute.
+        models.scheduler().forget_prompts();
         for task in &tasks {
             let bar = counter(printer, &title(&system.name, task), task.documents.len() * options.thresholds.len());
             let scheduler = models.scheduler();

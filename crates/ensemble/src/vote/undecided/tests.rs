@@ -32,7 +32,7 @@ impl Random {
                 pieces.push(piece);
             }
         }
-        let ends = &["<e1>", "<e2>", "<e3>"][..1 + self.below(3)];
+        let ends = &["<e1>", "<e2>", "<e3>"][..=self.below(3)];
         pieces.extend(ends.iter().map(ToString::to_string));
         for last in (1..pieces.len()).rev() {
             pieces.swap(last, self.below(last + 1));
@@ -109,7 +109,7 @@ fn vote(
     let mut random = Random(5);
     let mut asked = Asked::default();
     for _ in 0..rounds {
-        let tokenizers: Vec<Arc<Tokenizer>> = (0..1 + random.below(3)).map(|_| Arc::new(random.tokenizer())).collect();
+        let tokenizers: Vec<Arc<Tokenizer>> = (0..=random.below(3)).map(|_| Arc::new(random.tokenizer())).collect();
         let vocabularies: Vec<_> = tokenizers.iter().map(|tokenizer| tokenizer.vocabulary()).collect();
         let union = Arc::new(UnionVocabulary::new(&vocabularies));
         let mut segmentation = Segmentation::new(Arc::clone(&union), &tokenizers);
