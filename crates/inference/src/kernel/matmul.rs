@@ -155,6 +155,7 @@ impl Product<'_> {
 mod tests {
     use half::{bf16, f16};
 
+    use super::super::blocks::BlockType;
     use super::super::panels::{Format, Rows};
     use super::*;
 
@@ -271,33 +272,42 @@ mod tests {
         }
     }
 
+    /// A matrix of every kind, and what it is called.
+    fn every_kind(n: usize, k: usize) -> Vec<(&'static str, Panels)> {
+        let (simd, weights) = (Simd::detect(), weights_of_a_model(n, k));
+        let mut all = vec![("bf16", Panels::pack(Rows::Bf16(&weights), k, simd))];
+        for kind in BlockType::ALL.into_iter().filter(|kind| k.is_multiple_of(kind.weights())) {
+            // A scale is a small number whatever of these it is.
+            let bytes = |rows: Range<usize>, out: &mut [u8]| -> Result<(), std::convert::Infallible> {
+                out.iter_mut().zip(rows.start * 7..).for_each(|(byte, at)| *byte = (at * 37 % 29) as u8);
+                Ok(())
+            };
+            all.push((kind.name(), Panels::pack_blocks(kind, (n, k), bytes).unwrap()));
+        }
+        all
+    }
+
     #[test]
     #[ignore = "a measurement: cargo test --release --workspace --lib rate_of_products -- --ignored --nocapture"]
     fn rate_of_products() {
-        let shapes =
-            [(1, 3072, 576), (1, 896, 4864), (1, 9728, 896), (16, 3072, 576), (512, 3072, 576), (512, 576, 1536)];
-        for (m, n, k) in shapes {
-            let (x, wide) = (values(m * k, 3), values(n * k, 4));
-            let weights = weights_of_a_model(n, k);
-            for (name, rows) in [("f32", Rows::F32(&wide)), ("bf16", Rows::Bf16(&weights))] {
-                // Enough of them that none is in a cache when its turn comes.
-                let copies = if m == 1 { (600_000_000 / (n * k * 2)).max(1) } else { 1 };
-                let panels: Vec<Panels> = (0..copies).map(|_| Panels::pack(rows, k, Simd::detect())).collect();
+        println!("GFLOP/s, and for one row GB/s of weights; {:?}", Simd::detect());
+        for (m, n, k) in [(1, 8192, 1024), (16, 3072, 512), (512, 3072, 512)] {
+            let x = values(m * k, 3);
+            for (name, panels) in every_kind(n, k) {
+                let panels = std::slice::from_ref(&panels);
                 for threads in [1, 2] {
                     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                     let mut best = f64::INFINITY;
                     pool.install(|| {
                         let began = std::time::Instant::now();
-                        while began.elapsed().as_secs_f64() < 0.5 {
+                        while began.elapsed().as_secs_f64() < 0.4 {
                             let start = std::time::Instant::now();
-                            for panels in &panels {
-                                std::hint::black_box(matmul(Simd::detect(), &x, std::slice::from_ref(panels)));
-                            }
+                            std::hint::black_box(matmul(Simd::detect(), &x, panels));
                             best = best.min(start.elapsed().as_secs_f64());
                         }
                     });
-                    let rate = 2e-9 * (m * n * k * copies) as f64 / best;
-                    println!("{m} x {k} by {n}, {name}, {threads} threads: {rate:.0} GFLOP/s");
+                    let (rate, read) = (2e-9 * (m * n * k) as f64 / best, 1e-9 * panels[0].memory() as f64 / best);
+                    println!("{m} x {k} by {n}, {name:8} {threads} threads: {rate:6.0} GFLOP/s {read:6.1} GB/s");
                 }
             }
         }

@@ -23,7 +23,7 @@ impl Format for Iq4Nl {
     const WEIGHTS: usize = 32;
     const BYTES: usize = 18;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2)];
-    const BITS: (usize, usize) = (4, 0);
+    const BITS: usize = 4;
     const TABLE: Option<&'static Table> = Some(&NOT_LINEAR);
     const SHARE: usize = 32;
     const SCALES: usize = 2;
@@ -44,7 +44,7 @@ impl Format for Iq4Xs {
     const WEIGHTS: usize = 256;
     const BYTES: usize = 136;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2), (2, 2)];
-    const BITS: (usize, usize) = (4, 0);
+    const BITS: usize = 4;
     const TABLE: Option<&'static Table> = Some(&NOT_LINEAR);
     const SHARE: usize = 32;
     const SCALES: usize = 2 + 8;
@@ -73,7 +73,7 @@ impl Format for Mxfp4 {
     const WEIGHTS: usize = 32;
     const BYTES: usize = 17;
     const NUMBERS: &'static [(usize, usize)] = &[];
-    const BITS: (usize, usize) = (4, 0);
+    const BITS: usize = 4;
     const TABLE: Option<&'static Table> = Some(&E2M1);
     const SHARE: usize = 32;
     const SCALES: usize = 1;

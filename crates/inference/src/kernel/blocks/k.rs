@@ -56,7 +56,7 @@ impl Format for Q2K {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 84;
     const NUMBERS: &'static [(usize, usize)] = &[(80, 2), (82, 2)];
-    const BITS: (usize, usize) = (2, 0);
+    const BITS: usize = 2;
     const SHARE: usize = 16;
     const SCALES: usize = 4 + 16;
 
@@ -75,8 +75,8 @@ impl Format for Q2K {
         unsafe {
             let (scale, least) = from_least::<V>(scales);
             let both = V::words::<1>(scales.add((4 + share) * LANES));
-            let offset = V::mul(V::nibble(V::shift_right(both, 4)), V::splat(-1.0));
-            (V::mul(scale, V::nibble(both)), V::mul(least, offset))
+            let offset = V::mul(V::lowest::<4>(V::shift_right(both, 4)), V::splat(-1.0));
+            (V::mul(scale, V::lowest::<4>(both)), V::mul(least, offset))
         }
     }
 }
@@ -85,7 +85,7 @@ impl Format for Q3K {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 110;
     const NUMBERS: &'static [(usize, usize)] = &[(108, 2)];
-    const BITS: (usize, usize) = (2, 1);
+    const BITS: usize = 3;
     const SHARE: usize = 16;
     const SCALES: usize = 2 + 16;
 
@@ -116,7 +116,7 @@ impl Format for Q4K {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 144;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2), (2, 2)];
-    const BITS: (usize, usize) = (4, 0);
+    const BITS: usize = 4;
     const SHARE: usize = 32;
     const SCALES: usize = 4 + 2 * 8;
 
@@ -138,7 +138,7 @@ impl Format for Q5K {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 176;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2), (2, 2)];
-    const BITS: (usize, usize) = (4, 1);
+    const BITS: usize = 5;
     const SHARE: usize = 32;
     const SCALES: usize = 4 + 2 * 8;
 
@@ -164,7 +164,7 @@ impl Format for Q6K {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 210;
     const NUMBERS: &'static [(usize, usize)] = &[(208, 2)];
-    const BITS: (usize, usize) = (4, 2);
+    const BITS: usize = 6;
     const SHARE: usize = 16;
     const SCALES: usize = 2 + 16;
 

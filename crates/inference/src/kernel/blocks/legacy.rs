@@ -39,7 +39,7 @@ impl Format for Q4_0 {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 18;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2)];
-    const BITS: (usize, usize) = (4, 0);
+    const BITS: usize = 4;
     const SHARE: usize = WEIGHTS;
     const SCALES: usize = 2;
 
@@ -59,7 +59,7 @@ impl Format for Q4_1 {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 20;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2), (2, 2)];
-    const BITS: (usize, usize) = (4, 0);
+    const BITS: usize = 4;
     const SHARE: usize = WEIGHTS;
     const SCALES: usize = 4;
 
@@ -80,7 +80,7 @@ impl Format for Q5_0 {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 22;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2)];
-    const BITS: (usize, usize) = (4, 1);
+    const BITS: usize = 5;
     const SHARE: usize = WEIGHTS;
     const SCALES: usize = 2;
 
@@ -101,7 +101,7 @@ impl Format for Q5_1 {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 24;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2), (2, 2)];
-    const BITS: (usize, usize) = (4, 1);
+    const BITS: usize = 5;
     const SHARE: usize = WEIGHTS;
     const SCALES: usize = 4;
 
@@ -123,7 +123,7 @@ impl Format for Q8_0 {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 34;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2)];
-    const BITS: (usize, usize) = (8, 0);
+    const BITS: usize = 8;
     const SHARE: usize = WEIGHTS;
     const SCALES: usize = 2;
 

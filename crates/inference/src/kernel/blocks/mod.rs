@@ -32,8 +32,8 @@ pub(super) trait Format {
     const BYTES: usize;
     /// Where numbers of several bytes are in it, and how many bytes they have.
     const NUMBERS: &'static [(usize, usize)];
-    /// Bits of a code: those of its lower plane and those of its upper one. A code of eight bits is signed.
-    const BITS: (usize, usize);
+    /// Bits of a code: 2 to 6, or 8. A code of eight bits is signed.
+    const BITS: usize;
     /// What codes of four bits stand for, where that is not the code itself.
     const TABLE: Option<&'static Table> = None;
     /// Weights that share a scale, a multiple of [`DEPTH`](super::panels::DEPTH).

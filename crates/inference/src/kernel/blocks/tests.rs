@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use super::BlockType;
 use crate::kernel::{Panels, Simd, matmul};
 
-const RECORDED: &[u8] = include_bytes!("../../../tests/fixtures/gguf-blocks.safetensors");
+const RECORDED: &[u8] = include_bytes!("../../../tests/block_fixtures/gguf-blocks.safetensors");
 
 fn pack(kind: BlockType, blocks: &[u8], (outputs, inputs): (usize, usize)) -> Panels {
     let row = blocks.len() / outputs;

@@ -172,20 +172,16 @@ impl Vector for Avx2 {
 
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn float(words: [__m256i; 2]) -> [__m256; 2] {
-        [_mm256_cvtepi32_ps(words[0]), _mm256_cvtepi32_ps(words[1])]
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn bits(words: [__m256i; 2]) -> [__m256; 2] {
         [_mm256_castsi256_ps(words[0]), _mm256_castsi256_ps(words[1])]
     }
 
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn nibble(words: [__m256i; 2]) -> [__m256; 2] {
-        unsafe { Self::float(Self::and(words, Self::splat_word(15))) }
+    unsafe fn lowest<const BITS: u32>(words: [__m256i; 2]) -> [__m256; 2] {
+        let mask = _mm256_set1_epi32((1 << BITS) - 1);
+        let [low, high] = [_mm256_and_si256(words[0], mask), _mm256_and_si256(words[1], mask)];
+        [_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)]
     }
 
     #[inline]

@@ -4,8 +4,9 @@ use std::arch::x86_64::{
     __m512, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512,
     _mm512_castsi512_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtepu16_epi32,
     _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
-    _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_or_si512, _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_setr_ps, _mm512_slli_epi32, _mm512_sllv_epi32, _mm512_srai_epi32, _mm512_srlv_epi32, _mm512_storeu_ps,
+    _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_or_si512, _mm512_permutex2var_ps, _mm512_permutexvar_ps,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32, _mm512_sllv_epi32, _mm512_srai_epi32, _mm512_srlv_epi32,
+    _mm512_storeu_ps,
 };
 
 use super::{LANES, Table, Vector};
@@ -16,6 +17,17 @@ pub(in crate::kernel) struct Avx512;
 
 fn lanes(count: usize) -> u16 {
     u16::MAX >> (LANES - count)
+}
+
+/// The lowest bits of sixteen numbers from `from` on.
+const fn numbers(from: u32, bits: u32) -> Table {
+    let mut table = [0f32; LANES];
+    let mut at = 0;
+    while at < LANES {
+        table[at] = ((from + at as u32) & ((1 << bits) - 1)) as f32;
+        at += 1;
+    }
+    table
 }
 
 // SAFETY (all): the caller's promise of features and of what can be read and written.
@@ -146,22 +158,23 @@ impl Vector for Avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn float(words: __m512i) -> __m512 {
-        _mm512_cvtepi32_ps(words)
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f")]
     unsafe fn bits(words: __m512i) -> __m512 {
         _mm512_castsi512_ps(words)
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn nibble(words: __m512i) -> __m512 {
-        // One instruction, where a mask and a conversion are two.
-        let numbers = _mm512_setr_ps(0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.);
-        _mm512_permutexvar_ps(words, numbers)
+    unsafe fn lowest<const BITS: u32>(words: __m512i) -> __m512 {
+        // Looked up by the lowest four or five bits: one instruction, where a mask and a conversion are two.
+        match BITS {
+            0..=4 => unsafe { Self::look_up(const { &numbers(0, BITS) }, words) },
+            5 => unsafe {
+                let small = _mm512_loadu_ps(const { &numbers(0, BITS) }.as_ptr());
+                let large = _mm512_loadu_ps(const { &numbers(16, BITS) }.as_ptr());
+                _mm512_permutex2var_ps(small, words, large)
+            },
+            _ => _mm512_cvtepi32_ps(_mm512_and_si512(words, _mm512_set1_epi32((1 << BITS) - 1))),
+        }
     }
 
     #[inline]

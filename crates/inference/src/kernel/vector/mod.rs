@@ -61,12 +61,10 @@ pub(super) trait Vector: Copy {
     unsafe fn and(a: Self::Words, b: Self::Words) -> Self::Words;
     unsafe fn or(a: Self::Words, b: Self::Words) -> Self::Words;
     unsafe fn add_words(a: Self::Words, b: Self::Words) -> Self::Words;
-    /// Small numbers as floats.
-    unsafe fn float(words: Self::Words) -> Self::Floats;
     /// Words that are the bits of floats.
     unsafe fn bits(words: Self::Words) -> Self::Floats;
-    /// The lowest four bits of each word as a number.
-    unsafe fn nibble(words: Self::Words) -> Self::Floats;
+    /// The lowest bits of each word, at most six, as a number.
+    unsafe fn lowest<const BITS: u32>(words: Self::Words) -> Self::Floats;
     /// What the lowest four bits of each word stand for.
     unsafe fn look_up(table: &Table, words: Self::Words) -> Self::Floats;
 }

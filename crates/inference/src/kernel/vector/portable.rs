@@ -133,18 +133,13 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
-    unsafe fn float(words: Self::Words) -> Self::Floats {
-        words.map(|word| word as f32)
-    }
-
-    #[inline(always)]
     unsafe fn bits(words: Self::Words) -> Self::Floats {
         words.map(f32::from_bits)
     }
 
     #[inline(always)]
-    unsafe fn nibble(words: Self::Words) -> Self::Floats {
-        words.map(|word| (word & 15) as f32)
+    unsafe fn lowest<const BITS: u32>(words: Self::Words) -> Self::Floats {
+        words.map(|word| (word & ((1 << BITS) - 1)) as f32)
     }
 
     #[inline(always)]
