@@ -205,13 +205,11 @@ impl Weights {
                 check(&Shape::from(header.dims))?;
                 let read = || -> candle_core::Result<Tensor> {
                     let bytes = gguf.bytes(&header)?;
-                    match header.stored.float() {
-                        Some(dtype) => Tensor::from_raw_buffer(&bytes, dtype, header.dims, &self.device),
-                        None => {
-                            let storage = QStorage::from_data(bytes.into(), &Device::Cpu, GgmlDType::Q8K)?;
-                            QTensor::new(storage, header.dims)?.dequantize(&self.device)
-                        }
+                    if let Some(dtype) = header.stored.float() {
+                        return Tensor::from_raw_buffer(&bytes, dtype, header.dims, &self.device);
                     }
+                    let storage = QStorage::from_data(bytes.into(), &Device::Cpu, GgmlDType::Q8K)?;
+                    QTensor::new(storage, header.dims)?.dequantize(&self.device)
                 };
                 match header.stored {
                     TensorType::Other(_) => Err(CheckpointError::GgufType {

@@ -195,13 +195,11 @@ impl Weight {
         if weights.device().is_cpu() {
             return Ok(Self::Panels(vec![rows.panels()?]));
         }
-        Ok(match rows.candle(weights.device())? {
-            Some(weight) => Self::Quantised(weight),
-            None => {
-                let wide = rows.dequantise()?;
-                Self::Plain(wide.to_device(weights.device())?.to_dtype(weights.compute_type(wide.dtype()))?)
-            }
-        })
+        if let Some(weight) = rows.candle(weights.device())? {
+            return Ok(Self::Quantised(weight));
+        }
+        let wide = rows.dequantise()?;
+        Ok(Self::Plain(wide.to_device(weights.device())?.to_dtype(weights.compute_type(wide.dtype()))?))
     }
 
     fn forward(&self, input: &Tensor) -> Result<Tensor> {

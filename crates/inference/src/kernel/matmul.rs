@@ -55,7 +55,9 @@ pub(crate) fn matmul(simd: Simd, x: &[f32], weights: &[Panels]) -> Vec<f32> {
         .collect();
     let tasks = (m * n * k / TASK).clamp(1, 8 * rayon::current_num_threads());
     if tasks == 1 {
-        products.iter().for_each(|product| product.panels(0, product.weights.count()));
+        for product in &products {
+            product.panels(0, product.weights.count());
+        }
     } else {
         // Whole pairs, so that where tasks meet depends on nothing but the shape.
         let panels = n.div_ceil(LANES).div_ceil(tasks).next_multiple_of(PAIR);

@@ -208,11 +208,10 @@ pub(crate) fn llama(tied: bool, of: impl Fn(&str) -> Kind) -> File {
 /// Types as files that are called `Q4_K_M` mix them.
 pub(crate) fn mixed(name: &str) -> Kind {
     match name.rsplit('.').next() {
-        Some("attn_v") => Q8_0,
+        Some("attn_v" | "token_embd" | "output") => Q8_0,
         Some("attn_k" | "ffn_gate") => Q5_0,
         Some("ffn_down") => Q6_K,
         Some("attn_output") => IQ4_XS,
-        Some("token_embd" | "output") => Q8_0,
         _ => Q4_K,
     }
 }

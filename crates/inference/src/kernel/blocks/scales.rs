@@ -11,19 +11,19 @@ const HALVES: usize = 2 * LANES;
 /// One lane of the scales of a block, written field by field.
 pub(in crate::kernel) struct Lane<'a> {
     scales: &'a mut [u8],
-    lane: usize,
+    number: usize,
     /// Bytes of the fields before, of all lanes.
     at: usize,
 }
 
 impl<'a> Lane<'a> {
     pub(in crate::kernel) fn new(scales: &'a mut [u8], lane: usize) -> Self {
-        Self { scales, lane, at: 0 }
+        Self { scales, number: lane, at: 0 }
     }
 
     /// Writes the next field.
     pub(super) fn put(&mut self, field: &[u8]) {
-        let at = self.at + self.lane * field.len();
+        let at = self.at + self.number * field.len();
         self.scales[at..at + field.len()].copy_from_slice(field);
         self.at += LANES * field.len();
     }
