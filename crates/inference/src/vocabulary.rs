@@ -163,6 +163,28 @@ pub enum TokenizerError {
         /// What is missing.
         reason: String,
     },
+    /// The metadata of a GGUF file describe no tokenizer that is known.
+    #[error("`{field}` in `{path}` {problem}")]
+    Metadata {
+        /// The field.
+        field: &'static str,
+        /// The file.
+        path: String,
+        /// What is wrong with it and what would be valid.
+        problem: String,
+    },
+    /// A token of the file has another id in the tokenizer that the file describes.
+    #[error("token `{token}` in `{path}` should have the id {id}, but the tokenizer that is made of it gives {found}")]
+    OtherId {
+        /// The file.
+        path: String,
+        /// The token as written in the file.
+        token: String,
+        /// Its id in the file.
+        id: u32,
+        /// What it has instead.
+        found: String,
+    },
     /// The tokenizer has ids that the model has no row for.
     #[error("the tokenizer has token id {id} (`{token}`), but the model has only {rows} rows")]
     BeyondModel {
