@@ -38,48 +38,6 @@ impl TokenKind {
     }
 }
 
-/// Names that are control symbols whatever a file says of them, as in llama.cpp (`llama_vocab::impl::load`): old
-/// converters wrote them down as text.
-const CONTROL_NAMES: [&str; 37] = [
-    "<|eot_id|>",
-    "<|im_end|>",
-    "<|end|>",
-    "<|return|>",
-    "<|call|>",
-    "<|flush|>",
-    "<|calls|>",
-    "<end_of_turn>",
-    "<|endoftext|>",
-    "<|end_of_text|>",
-    "</s>",
-    "<|eom_id|>",
-    "<EOT>",
-    "_<EOT>",
-    "[EOT]",
-    "[EOS]",
-    "<end_of_utterance>",
-    "<eos>",
-    "<turn|>",
-    "<|tool_response>",
-    "<｜end▁of▁sentence｜>",
-    "[e~[",
-    "<|fim_prefix|>",
-    "<fim-prefix>",
-    "<fim_prefix>",
-    "<|fim_suffix|>",
-    "<fim-suffix>",
-    "<fim_suffix>",
-    "<|fim_middle|>",
-    "<fim-middle>",
-    "<fim_middle>",
-    "<|fim_pad|>",
-    "<fim-pad>",
-    "<fim_pad>",
-    "<|fim_repo|>",
-    "<|repo_name|>",
-    "<|file_sep|>",
-];
-
 /// The tokens of a file.
 pub(super) struct Tokens<'g> {
     texts: Vec<&'g str>,
@@ -95,10 +53,9 @@ impl<'g> Tokens<'g> {
         if written.len() != texts.len() {
             return Err(problem(gguf, field, format!("has {} values for {} tokens", written.len(), texts.len())));
         }
-        let kind = |(&text, number): (&&str, f64)| match TokenKind::of(number) {
-            _ if text.is_empty() => TokenKind::Unused,
-            TokenKind::Normal if CONTROL_NAMES.contains(&text) => TokenKind::Control,
-            kind => kind,
+        // Not by its name, as llama.cpp has it: in Qwen's vocabulary, `</s>` is a piece like others.
+        let kind = |(text, number): (&&str, f64)| {
+            if text.is_empty() { TokenKind::Unused } else { TokenKind::of(number) }
         };
         let kinds = texts.iter().zip(written).map(kind).collect();
         let mut tokens = Self { texts, kinds };
