@@ -135,14 +135,22 @@ pub(super) struct Added {
     pub(super) rstrip: bool,
 }
 
-/// The `tokenizer.json` that a file's metadata describe.
+/// What a file's metadata describe.
+pub(super) struct Described {
+    /// The `tokenizer.json`.
+    pub(super) json: Value,
+    /// The id of begin-of-text.
+    pub(super) bos: Option<u32>,
+}
+
+/// The tokenizer that a file's metadata describe.
 ///
 /// All tokens are in the model's vocabulary, added ones too: the tokenizers crate takes their ids from there, and would
 /// number others from the vocabulary's size on.
 ///
 /// # Errors
 /// When tokens or merges are missing, or the kind of tokenizer or its way of cutting text is not known.
-pub(super) fn tokenizer_json(gguf: &Gguf) -> Result<Value, TokenizerError> {
+pub(super) fn describe(gguf: &Gguf) -> Result<Described, TokenizerError> {
     let field = "tokenizer.ggml.model";
     let kind = gguf.text(field).ok_or_else(|| problem(gguf, field, "is missing"))?;
     let read = match kind {
@@ -173,7 +181,8 @@ pub(super) fn tokenizer_json(gguf: &Gguf) -> Result<Value, TokenizerError> {
     let begin = around("tokenizer.ggml.add_bos_token", "bos_token_id", add_bos, defaults.map(|(begin, _)| begin))?;
     let end = around("tokenizer.ggml.add_eos_token", "eos_token_id", false, defaults.map(|(_, end)| end))?;
     json["post_processor"] = post_processor(begin, end);
-    Ok(json)
+    let bos = tokens.named(gguf, "bos_token_id", defaults.map(|(begin, _)| begin));
+    Ok(Described { json, bos: bos.map(|(id, _)| id) })
 }
 
 /// Begin-of-text before a text and end-of-text after it.

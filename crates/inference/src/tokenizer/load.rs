@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use serde::Deserialize;
+
 use super::declared::{lacks_declared, with_declared};
 use super::encoder::HfEncoder;
+use super::gguf::Described;
 use super::symbols::RawTokenizer;
 use crate::checkpoint::config::{EndIds, Ids};
 use crate::checkpoint::files::{CheckpointError, ModelSource, read_json};
@@ -31,6 +34,11 @@ const END_NAMES: [&str; 16] = [
     "<|end|>",
     "</s>",
 ];
+
+#[derive(Deserialize)]
+struct BeginId {
+    bos_token_id: Option<Ids>,
+}
 
 impl Tokenizer {
     /// Reads a checkpoint's tokenizer: `tokenizer.json`, and from `generation_config.json` (or else `config.json`)
@@ -62,11 +70,13 @@ impl Tokenizer {
                 reason: source.to_string(),
             })?;
         }
-        Self::build(&raw, tokenizer, &path, rows, |symbols| end_ids(source, &special, symbols))
+        let built = Self::build(&raw, tokenizer, &path, rows, |symbols| end_ids(source, &special, symbols))?;
+        let bos = bos(source, &special, built.vocabulary())?;
+        Ok(built.with_bos(bos))
     }
 
     fn of_gguf(gguf: &Gguf, rows: Option<usize>) -> Result<Self, TokenizerLoadError> {
-        let json = super::gguf::tokenizer_json(gguf)?;
+        let Described { json, bos } = super::gguf::describe(gguf)?;
         let tokenizer = tokenizers::Tokenizer::from_bytes(json.to_string());
         let raw: RawTokenizer = serde_json::from_value(json).map_err(|source| CheckpointError::Unreadable {
             path: gguf.path().display().to_string(),
@@ -77,7 +87,8 @@ impl Tokenizer {
             .filter_map(|key| gguf.count(&format!("tokenizer.ggml.{key}")))
             .map(|id| TokenId(id as u32))
             .collect();
-        Self::build(&raw, tokenizer, gguf.path(), rows, |symbols| Ok(with_named(listed, &[], symbols)))
+        let built = Self::build(&raw, tokenizer, gguf.path(), rows, |symbols| Ok(with_named(listed, &[], symbols)))?;
+        Ok(built.with_bos(bos.map(TokenId)))
     }
 
     fn build(
@@ -119,6 +130,22 @@ fn end_ids(source: &ModelSource, special: &SpecialTokens, symbols: &[Symbol]) ->
     Ok(with_named(listed.into_iter().map(TokenId).collect(), &names, symbols))
 }
 
+/// The id of begin-of-text: what the tokenizer's files call it, or else what `config.json` does.
+fn bos(
+    source: &ModelSource,
+    special: &SpecialTokens,
+    vocabulary: &Vocabulary,
+) -> Result<Option<TokenId>, CheckpointError> {
+    if let Some(bos) = special.named.get("bos_token") {
+        let named = |symbol: &Symbol| matches!(symbol, Symbol::Control { name } if **name == **bos);
+        return Ok(vocabulary.iter().find(|(_, symbol)| named(symbol)).map(|(id, _)| id));
+    }
+    let Some(path) = source.find("config.json")? else { return Ok(None) };
+    let listed = read_json::<BeginId>(&path)?.bos_token_id.map(Ids::into_vec).unwrap_or_default();
+    let id = listed.first().copied().map(TokenId);
+    Ok(id.filter(|id| matches!(vocabulary.symbol(*id), Symbol::Control { .. })))
+}
+
 /// `listed`, and the ids of control symbols with one of `names` or a name that ends a turn in a known chat format.
 fn with_named(listed: Vec<TokenId>, names: &[&str], symbols: &[Symbol]) -> Vec<TokenId> {
     let ends = |name: &str| END_NAMES.contains(&name) || names.contains(&name);
@@ -150,6 +177,9 @@ impl TokenizerLoadError {
             }
             Self::Tokenizer(TokenizerError::Metadata { .. }) => {
                 Some("convert the model again with llama.cpp's converter, or give its folder with tokenizer.json")
+            }
+            Self::Tokenizer(TokenizerError::NoBeginOfText) => {
+                Some("leave `add-bos` out, or name `bos_token` in tokenizer_config.json")
             }
             Self::Tokenizer(TokenizerError::OtherId { .. }) => {
                 Some("every token has to be in the file once, with the id that the model was trained with")
