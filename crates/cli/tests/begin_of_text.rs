@@ -74,7 +74,7 @@ fn it_is_left_out_or_put_in_as_a_flag_says() {
 
 #[test]
 fn a_flag_that_cannot_be_followed_is_an_error() {
-    let (_folder, input, output) = file("{\"text\": \"A river\"}\n{\"prompt\": \"A river\"}\n");
+    let (_folder, input, output) = file("{\"prompt\": \"A river\"}\n");
     let ran = gac(&["score", "--model", QWEN, "--input", &input, "--output", &output, "--add-bos", "true"]);
     assert_eq!(ran.code, 2);
     let args =

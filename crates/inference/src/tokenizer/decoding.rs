@@ -15,6 +15,8 @@ pub(crate) struct Decoding {
 enum Step {
     /// Something that gives another text.
     Rewrite(Box<DecoderWrapper>),
+    /// Takes `content` off the beginning and the end, at most so many times.
+    Strip { content: char, start: usize, stop: usize },
     /// `<0x0A>` is a byte.
     ByteFallback,
     /// GPT-2's alphabet.
@@ -36,32 +38,33 @@ impl Decoding {
     pub(crate) fn read(decoder: &Value, before: [&Value; 2], byte_fallback: bool) -> Result<Self, String> {
         let mut steps = Vec::new();
         if decoder.is_null() {
-            let kinds: Vec<&str> = before.into_iter().flat_map(|step| flat(step)).filter_map(kind).collect();
-            match kinds.iter().find(|kind| ["ByteLevel", "Metaspace"].contains(*kind)) {
-                Some(&"ByteLevel") => steps.push(Step::ByteLevel),
-                Some(_) => steps.push(metaspace('▁')?),
+            let told = |step: &&Value| kind(step).is_some_and(|kind| ["ByteLevel", "Metaspace"].contains(&kind));
+            match before.into_iter().flat_map(flat).find(told) {
+                Some(step) if kind(step) == Some("ByteLevel") => steps.push(Step::ByteLevel),
+                Some(step) => steps.push(metaspace(step)?),
                 None => return Err("it has no decoder".to_owned()),
             }
         }
+        // Whether the tokens were joined already.
         let mut whole = false;
         for step in flat(decoder) {
             match kind(step).unwrap_or_default() {
-                "ByteLevel" if !whole => {
+                // At the ends of the whole text.
+                "Strip" | "Fuse" if whole => {}
+                // What one character is replaced by is a matter of single tokens all the same, if they are text still.
+                "Replace" if whole && replaces_one_character(step) && !ends_in_bytes(&steps) => {
+                    steps.push(Step::Rewrite(parse(step)?));
+                }
+                other if whole => return Err(format!("its decoder has a `{other}` after tokens were joined: {step}")),
+                "ByteLevel" => {
                     steps.push(Step::ByteLevel);
                     whole = true;
                 }
-                "ByteFallback" if !whole => steps.push(Step::ByteFallback),
+                "ByteFallback" => steps.push(Step::ByteFallback),
                 "Fuse" => whole = true,
-                // After the tokens were joined, only what one character is replaced by is a matter of single tokens.
-                "Replace" if whole && !replaces_one_character(step) => {
-                    return Err(format!("its decoder replaces texts of several tokens: {step}"));
-                }
-                // At the ends of the whole text.
-                "Strip" if whole => {}
-                "Replace" | "Strip" => steps.push(Step::Rewrite(parse(step)?)),
-                "Metaspace" => steps.push(metaspace(
-                    step.get("replacement").and_then(Value::as_str).and_then(|text| text.chars().next()).unwrap_or('▁'),
-                )?),
+                "Replace" => steps.push(Step::Rewrite(parse(step)?)),
+                "Strip" => steps.push(strip(step)?),
+                "Metaspace" => steps.push(metaspace(step)?),
                 other => return Err(format!("its decoder is of the kind `{other}`, whose bytes are not known")),
             }
         }
@@ -80,6 +83,12 @@ impl Decoding {
                     // Of one token comes one text; a decoder that fails on it leaves it.
                     let rewritten = decoder.decode_chain(vec![text.clone()]).map(|texts| texts.concat());
                     text = rewritten.unwrap_or(text);
+                }
+                Step::Strip { content, start, stop } => {
+                    let begin = text.chars().take(*start).take_while(|c| c == content).count() * content.len_utf8();
+                    text.drain(..begin);
+                    let end = text.chars().rev().take(*stop).take_while(|c| c == content).count() * content.len_utf8();
+                    text.truncate(text.len() - end);
                 }
                 Step::ByteFallback => {
                     if let Some(byte) = fallback_byte(&text) {
@@ -107,14 +116,28 @@ fn kind(step: &Value) -> Option<&str> {
     step.get("type")?.as_str()
 }
 
+fn ends_in_bytes(steps: &[Step]) -> bool {
+    steps.iter().any(|step| matches!(step, Step::ByteLevel))
+}
+
 fn replaces_one_character(step: &Value) -> bool {
     step.pointer("/pattern/String").and_then(Value::as_str).is_some_and(|text| text.chars().count() == 1)
 }
 
-/// A space for `replacement`, as in the middle of a text.
-fn metaspace(replacement: char) -> Result<Step, String> {
+/// A space for what a `Metaspace` puts in the place of one, as in the middle of a text.
+fn metaspace(step: &Value) -> Result<Step, String> {
+    let replacement = step.get("replacement").and_then(Value::as_str).unwrap_or("▁");
     let replace = serde_json::json!({"type": "Replace", "pattern": {"String": replacement}, "content": " "});
     Ok(Step::Rewrite(parse(&replace)?))
+}
+
+fn strip(step: &Value) -> Result<Step, String> {
+    let most = |key: &str| step.get(key).and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok());
+    let content = step.get("content").and_then(Value::as_str).and_then(|text| text.chars().next());
+    match (content, most("start"), most("stop")) {
+        (Some(content), Some(start), Some(stop)) => Ok(Step::Strip { content, start, stop }),
+        _ => Err(format!("its decoder cannot be read: {step}")),
+    }
 }
 
 fn parse(step: &Value) -> Result<Box<DecoderWrapper>, String> {
@@ -169,6 +192,9 @@ mod tests {
             json!({"type": "BPEDecoder", "suffix": "</w>"}),
             json!({"type": "Sequence", "decoders": [
                 {"type": "Fuse"}, {"type": "Replace", "pattern": {"String": "ab"}, "content": " "},
+            ]}),
+            json!({"type": "Sequence", "decoders": [
+                {"type": "ByteLevel"}, {"type": "Replace", "pattern": {"String": "a"}, "content": " "},
             ]}),
         ] {
             assert!(decoding(&decoder).is_err(), "{decoder}");
