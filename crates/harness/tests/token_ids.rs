@@ -4,7 +4,7 @@
 //! benchmarks' documents, this repository's code, and made-up texts of white space, scripts and control characters with
 //! every added token. `scripts/real/tokens.py` compares the same with llama.cpp's own tokenizer.
 
-#![allow(clippy::unwrap_used, reason = "test code: a panic is a failure")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "test code: a panic is a failure, and counts are shown")]
 
 use std::path::Path;
 

@@ -191,6 +191,8 @@ fn other_kinds_of_tokenizers_are_refused_by_name() {
 fn a_token_that_is_there_twice_is_refused_with_both_ids() {
     let refusal = File::byte_level("gpt-2", &[("aa", NORMAL), ("bb", NORMAL), ("aa", USER_DEFINED)], &[]).refusal();
     assert!(refusal.contains("`aa`") && refusal.contains("0 and 2"), "{refusal}");
+    let refusal = File::sentence_piece(&[("  ", USER_DEFINED), ("▁▁", USER_DEFINED)]).refusal();
+    assert!(refusal.contains("3 and 4") || refusal.contains("4 and 3"), "{refusal}");
     // Rows that nothing uses may all be called the same.
     assert!(File::byte_level("gpt-2", &[("[PAD]", UNUSED), ("[PAD]", UNUSED), ("", NORMAL)], &[]).load().is_ok());
     let short =
@@ -225,6 +227,12 @@ fn user_defined_white_space_is_what_it_says() {
     for (id, bytes) in [(3, "\n"), (4, "\n\n"), (5, "  "), (6, "   ")] {
         assert_eq!(plain.vocabulary().bytes(TokenId(id)), bytes.as_bytes());
     }
+    // Older converters write the mark.
+    let marked = [("\n", USER_DEFINED), ("\n\n", USER_DEFINED), ("▁▁", USER_DEFINED), ("▁▁▁", USER_DEFINED)];
+    let marked =
+        File::sentence_piece(&marked).with("tokenizer.ggml.add_space_prefix", Value::Bool(false)).load().unwrap();
+    assert_eq!(ids(&marked, "a  b   c d"), ids(&plain, "a  b   c d"));
+    assert_eq!(marked.vocabulary().bytes(TokenId(6)), b"   ");
     // The space in front of the text is one of the run.
     assert_eq!(shown(&file().load().unwrap(), " a"), ["[<s>]", "  ", "a"]);
     // A run that single spaces do not add up to is cut out.

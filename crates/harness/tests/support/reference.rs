@@ -18,7 +18,7 @@ impl Reference {
         Self { tokenizer: Tokenizer::from_file(folder.join("tokenizer.json")).unwrap() }
     }
 
-    /// SmolLM2's tokenizer on a file's vocabulary: digits one by one, then GPT-2's way.
+    /// `SmolLM2`'s tokenizer on a file's vocabulary: digits one by one, then GPT-2's way.
     pub(crate) fn smollm2(path: &Path) -> Self {
         let file = File::read(path);
         let vocabulary: HashMap<&str, usize> = file.tokens.iter().map(String::as_str).zip(0..).collect();

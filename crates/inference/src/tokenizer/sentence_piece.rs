@@ -34,10 +34,13 @@ pub(super) fn parts(gguf: &Gguf, tokens: &Tokens<'_>) -> Result<Parts, Tokenizer
                 let score = scores.get(id as usize).copied().unwrap_or_default();
                 pieces.push(Piece { id, text: text.to_owned(), score });
             }
-            TokenKind::UserDefined if runs.contains(&text.len()) && is_run(text, " ") => {
-                let text = META.repeat(text.len());
-                vocabulary.insert(text.clone(), json!(id));
-                pieces.push(Piece { id, text, score: f64::INFINITY });
+            TokenKind::UserDefined if run(text).is_some_and(|length| runs.contains(&length)) => {
+                let respelled = text.replace(' ', META);
+                if let Some(first) = vocabulary.insert(respelled.clone(), json!(id)) {
+                    let both = format!("has `{respelled}` twice, as {first} and {id}, once with spaces");
+                    return Err(problem(gguf, "tokenizer.ggml.tokens", both));
+                }
+                pieces.push(Piece { id, text: respelled, score: f64::INFINITY });
                 continue;
             }
             TokenKind::Control | TokenKind::UserDefined | TokenKind::Unknown => {
@@ -82,9 +85,10 @@ fn scores(gguf: &Gguf, tokens: &Tokens<'_>) -> Result<Vec<f64>, TokenizerError> 
     Ok(scores)
 }
 
-/// Whether a text is several times `unit` and nothing else.
-fn is_run(text: &str, unit: &str) -> bool {
-    text.len() > unit.len() && text.len().is_multiple_of(unit.len()) && text == unit.repeat(text.len() / unit.len())
+/// The length of a run of two or more spaces, written as they are or as `▁`.
+fn run(text: &str) -> Option<usize> {
+    let length = text.chars().count();
+    (length > 1 && [" ", META].iter().any(|space| *text == space.repeat(length))).then_some(length)
 }
 
 /// The lengths of user-defined runs of spaces that merging can reach from single spaces.
@@ -92,16 +96,13 @@ fn is_run(text: &str, unit: &str) -> bool {
 /// The converter writes Gemma's `▁▁` as two spaces. They are pieces all the same: merged before any other, as in
 /// Gemma's `tokenizer.json`, and after a dummy space was put in front.
 fn runs_of_spaces(tokens: &Tokens<'_>) -> Vec<usize> {
-    let runs = |wanted: TokenKind, unit: &str| -> Vec<usize> {
-        let texts = tokens.iter().filter(|(_, text, kind)| *kind == wanted && (*text == unit || is_run(text, unit)));
-        texts.map(|(_, text, _)| text.len() / unit.len()).collect()
-    };
-    let written = runs(TokenKind::Normal, META);
-    let mut lengths = runs(TokenKind::UserDefined, " ");
+    let of = |wanted: TokenKind| tokens.iter().filter(move |(_, _, kind)| *kind == wanted).map(|(_, text, _)| text);
+    let pieces: Vec<usize> = of(TokenKind::Normal).filter_map(run).collect();
+    let mut lengths: Vec<usize> = of(TokenKind::UserDefined).filter_map(run).collect();
     lengths.sort_unstable();
-    let mut reached: Vec<usize> = written.iter().copied().filter(|&length| length == 1).collect();
+    let mut reached: Vec<usize> = of(TokenKind::Normal).filter(|text| *text == META).map(|_| 1).collect();
     for length in lengths {
-        if !written.contains(&length) && reached.iter().any(|part| reached.contains(&(length - part))) {
+        if !pieces.contains(&length) && reached.iter().any(|part| reached.contains(&(length - part))) {
             reached.push(length);
         }
     }
