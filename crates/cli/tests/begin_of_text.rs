@@ -26,7 +26,8 @@ fn sums(lines: &[Value]) -> Vec<(usize, f64)> {
 }
 
 fn generate(prompts: &[&str], more: &[&str]) -> Vec<Value> {
-    let prompts: String = prompts.iter().map(|prompt| format!("{}\n", serde_json::json!({"prompt": prompt}))).collect();
+    let prompts: Vec<String> = prompts.iter().map(|prompt| serde_json::json!({"prompt": prompt}).to_string()).collect();
+    let prompts = prompts.join("\n");
     let (_folder, input, output) = file(&prompts);
     let args = ["generate", "-q", "--prompts", &input, "--output", &output, "--max-new-tokens", "2", "--trace"];
     let ran = gac(&[&args, more].concat());

@@ -66,7 +66,7 @@ fn unused_rows_of_a_padded_model_are_no_tokens() {
 }
 
 /// A made-up `tokenizer.json`: `pieces` by id, with other fields `over` it.
-fn made(pieces: Value, over: Value) -> Result<Tokenizer, TokenizerLoadError> {
+fn made(pieces: &Value, over: Value) -> Result<Tokenizer, TokenizerLoadError> {
     let mut file = json!({
         "version": "1.0", "added_tokens": [],
         "model": {"type": "BPE", "vocab": pieces, "merges": []},
@@ -105,7 +105,7 @@ fn added_tokens_pass_through_the_decoder() {
     over["added_tokens"] = json!([added(3, "▁▁", false), added(4, "<s>", true), added(5, "a b", false)]);
     let pieces = json!({"▁": 0, "a": 1, "b": 2, "▁▁": 3, "<s>": 4, "a b": 5, "<0x0A>": 6});
     over["model"] = json!({"type": "BPE", "vocab": pieces, "merges": [["▁", "▁"]], "byte_fallback": true});
-    let tokenizer = made(Value::Null, over).unwrap();
+    let tokenizer = made(&Value::Null, over).unwrap();
     let vocabulary = tokenizer.vocabulary();
     let symbol = |id| vocabulary.symbol(TokenId(id));
     assert_eq!(*symbol(3), Symbol::Text { bytes: b"  ".as_slice().into(), kind: TextKind::Added });
@@ -119,7 +119,7 @@ fn added_tokens_pass_through_the_decoder() {
 fn added_tokens_of_byte_level_vocabularies_are_their_text() {
     let tokens = ["  ", "naïve", "思考", "<think>", "a\tb"];
     let list: Vec<Value> = tokens.iter().zip(1..).map(|(token, id)| added(id, token, false)).collect();
-    let tokenizer = made(json!({"a": 0}), json!({"added_tokens": list})).unwrap();
+    let tokenizer = made(&json!({"a": 0}), json!({"added_tokens": list})).unwrap();
     for (token, id) in tokens.iter().zip(1..) {
         assert_eq!(tokenizer.vocabulary().bytes(TokenId(id)), token.as_bytes(), "{token}");
         assert_eq!(ids(&tokenizer, token), [id]);
@@ -134,33 +134,33 @@ fn a_normalised_added_token_is_what_it_is_found_as() {
     let mut token = added(1, "x", false);
     token["normalized"] = true.into();
     over["added_tokens"] = json!([token]);
-    let tokenizer = made(json!({"▁": 0}), over).unwrap();
+    let tokenizer = made(&json!({"▁": 0}), over).unwrap();
     assert_eq!(ids(&tokenizer, "x"), [1]);
     assert_eq!(tokenizer.vocabulary().bytes(TokenId(1)), b" x");
 }
 
 #[test]
 fn a_file_whose_tokens_would_get_other_ids_is_refused() {
-    let refusal = |pieces: Value, tokens: Value| {
+    let refusal = |pieces: &Value, tokens: &Value| {
         let error = made(pieces, json!({"added_tokens": tokens})).err().unwrap();
         assert!(error.hint().is_some());
         error.to_string()
     };
     // The vocabulary has it under another id.
-    let said = refusal(json!({"a": 0, "<s>": 1}), json!([added(7, "<s>", true)]));
+    let said = refusal(&json!({"a": 0, "<s>": 1}), &json!([added(7, "<s>", true)]));
     assert!(said.contains("`<s>`") && said.contains("the id 7") && said.contains("gives id 1"), "{said}");
     // The library numbers on from the vocabulary's size.
-    let said = refusal(json!({"a": 0, "b": 9}), json!([added(10, "<s>", true)]));
+    let said = refusal(&json!({"a": 0, "b": 9}), &json!([added(10, "<s>", true)]));
     assert!(said.contains("the id 10") && said.contains("gives id 2"), "{said}");
     // Another token has the id.
-    let said = refusal(json!({"a": 0, "<old>": 1}), json!([added(1, "<new>", true)]));
+    let said = refusal(&json!({"a": 0, "<old>": 1}), &json!([added(1, "<new>", true)]));
     assert!(said.contains("`<new>`") && said.contains("the id 1"), "{said}");
     // Two pieces with one id.
-    let said = refusal(json!({"a": 0, "b": 0}), json!([]));
+    let said = refusal(&json!({"a": 0, "b": 0}), &json!([]));
     assert!(said.contains("the id 0") && said.contains("for `"), "{said}");
     // Holes are no mistake.
     let tokenizer =
-        made(json!({"a": 0, "b": 9, "<s>": 10}), json!({"added_tokens": [added(10, "<s>", true)]})).unwrap();
+        made(&json!({"a": 0, "b": 9, "<s>": 10}), json!({"added_tokens": [added(10, "<s>", true)]})).unwrap();
     assert_eq!(ids(&tokenizer, "a<s>b"), [0, 10, 9]);
     assert_eq!(*tokenizer.vocabulary().symbol(TokenId(5)), Symbol::Unused);
 }
@@ -168,6 +168,6 @@ fn a_file_whose_tokens_would_get_other_ids_is_refused() {
 #[test]
 fn a_decoder_whose_bytes_are_not_known_is_refused_by_its_kind() {
     let decoder = json!({"type": "WordPiece", "prefix": "##", "cleanup": true});
-    let error = made(json!({"a": 0}), json!({"decoder": decoder})).err().unwrap().to_string();
+    let error = made(&json!({"a": 0}), json!({"decoder": decoder})).err().unwrap().to_string();
     assert!(error.contains("`WordPiece`"), "{error}");
 }
