@@ -194,12 +194,12 @@ impl Tokenizer {
 
 /// The id that an encoder puts in front of a text: what there is more with special tokens, before what there is without.
 fn put_in_front(vocabulary: &Vocabulary, encoder: &impl TextEncoder) -> Option<TokenId> {
-    // Some text that can be encoded: letters, or else what the vocabulary has.
-    let own = vocabulary.iter().filter_map(|(_, symbol)| match symbol {
+    // What the vocabulary has can be encoded.
+    let texts = vocabulary.iter().filter_map(|(_, symbol)| match symbol {
         Symbol::Text { bytes, kind: TextKind::Piece } => std::str::from_utf8(bytes).ok(),
         _ => None,
     });
-    ["a", "1"].into_iter().chain(own.take(8)).find_map(|text| {
+    texts.take(8).find_map(|text| {
         let (with, without) = (encoder.encode(text).ok()?, encoder.encode_without_special(text).ok()?);
         let (first, rest) = with.split_first()?;
         (!without.is_empty()).then(|| rest.starts_with(&without).then_some(*first))
