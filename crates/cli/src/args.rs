@@ -145,6 +145,11 @@ pub(crate) struct SystemArgs {
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) chat_template: Vec<String>,
 
+    /// Whether prompts begin with begin-of-text [default: as a model's files say]; one for all models, or one per
+    /// model in order
+    #[arg(long, visible_alias = "add-bos-token", value_delimiter = ',', value_name = "BOOL[,BOOL...]")]
+    pub(crate) add_bos: Vec<bool>,
+
     #[command(flatten)]
     pub(crate) voting: VotingArgs,
 }
@@ -273,6 +278,9 @@ pub(crate) struct ScoreArgs {
     /// JSON lines, one per input line, in order
     #[arg(long, value_name = "OUT.jsonl")]
     pub(crate) output: PathBuf,
+    /// Whether texts begin with begin-of-text [default: as the model's files say]
+    #[arg(long, visible_alias = "add-bos-token", value_name = "BOOL")]
+    pub(crate) add_bos: Option<bool>,
     #[command(flatten)]
     pub(crate) compute: Compute,
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use gac_inference::{ChatError, Symbol, TokenId, Tokenizer, TokenizerError};
+use gac_inference::{ChatError, TokenId, Tokenizer, TokenizerError};
 
 use crate::{Chat, EnsembleError, GenerationRequest, Member, Overlong, Prompt, PromptEncoding};
 
@@ -83,31 +83,19 @@ impl Reader<'_> {
         }
     }
 
-    /// The ids of a text. A chat that begins with begin-of-text gets no second one, as in lm-evaluation-harness's
-    /// `tok_encode`.
+    /// The ids of a text, a chat or not.
     pub(crate) fn encode(&self, text: &str, encoding: PromptEncoding) -> Result<Vec<TokenId>, Unreadable> {
-        let begun = self.chat.is_some() && begin_of_text(self.tokenizer).is_some_and(|begin| text.starts_with(&begin));
         let ids = match encoding {
-            PromptEncoding::WithSpecial if !begun => self.tokenizer.encoder().encode(text),
-            _ => self.tokenizer.encoder().encode_without_special(text),
+            PromptEncoding::WithSpecial => self.tokenizer.encode_prompt(text),
+            PromptEncoding::WithoutSpecial => self.tokenizer.encoder().encode_without_special(text),
         };
         ids.map_err(Unreadable::Tokenizer)
     }
 }
 
-/// The name of the symbol that the tokenizer begins every text with, where it does.
-fn begin_of_text(tokenizer: &Tokenizer) -> Option<String> {
-    let begin = tokenizer.encoder().encode("").ok()?.first().copied()?;
-    match tokenizer.vocabulary().symbol(begin) {
-        Symbol::Control { name } => Some(name.to_string()),
-        _ => None,
-    }
-}
-
-/// The symbol that stands before an empty text: what the tokenizer begins every text with, or else an END id.
+/// The symbol that stands before an empty text: begin-of-text, or else an END id.
 pub(crate) fn prefix(tokenizer: &Tokenizer) -> Option<TokenId> {
-    let begin = tokenizer.encoder().encode("").ok().and_then(|ids| ids.first().copied());
-    begin.or_else(|| tokenizer.vocabulary().ends().first().copied())
+    tokenizer.bos().or_else(|| tokenizer.vocabulary().ends().first().copied())
 }
 
 fn fit(

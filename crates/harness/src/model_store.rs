@@ -150,7 +150,9 @@ impl ModelStore {
         let model = self.model(name)?;
         let source = source(model)?;
         let loaded = load_model(&source, &self.options(model))?;
-        let tokenizer = Tokenizer::load(&source, Some(loaded.limits().vocabulary))?;
+        let tokenizer = Tokenizer::load(&source, Some(loaded.limits().vocabulary))?
+            .with_add_bos(model.add_bos)
+            .map_err(TokenizerLoadError::from)?;
         Ok(Member { name: name.to_owned(), model: loaded, tokenizer: Arc::new(tokenizer) })
     }
 

@@ -15,16 +15,17 @@ use crate::printer::Printer;
 pub(crate) fn eval(args: &EvalArgs, printer: &mut Printer) -> Outcome {
     check_chat_templates(&args.system, args.system.voting.apply_chat_template)?;
     let tasks = args.tasks.iter().map(|name| TaskSpec { name: name.clone(), ..TaskSpec::default() }).collect();
-    let recipe = Recipe { tasks, ..recipe(&args.system) };
+    let recipe = Recipe { tasks, ..recipe(&args.system)? };
     execute(&recipe, &args.settings, printer)
 }
 
 /// The models and the one system that flags name.
-pub(crate) fn recipe(args: &SystemArgs) -> Recipe {
+pub(crate) fn recipe(args: &SystemArgs) -> Result<Recipe, Failure> {
     let names = names(&args.model);
-    let models = names.iter().zip(&args.model).zip(0..).map(|((name, text), place)| {
+    let add_bos = per_model(&args.add_bos, names.len())?;
+    let models = names.iter().zip(&args.model).zip(add_bos).zip(0..).map(|(((name, text), add_bos), place)| {
         let chat_template = args.chat_template.get(place).or_else(|| one_for_all(&args.chat_template)).cloned();
-        (name.clone(), ModelSpec { chat_template, ..model(text) })
+        (name.clone(), ModelSpec { chat_template, add_bos, ..model(text) })
     });
     let models = models.collect::<BTreeMap<_, _>>();
     // A gate is named as its `--model` was, or by the name it got.
@@ -48,7 +49,20 @@ pub(crate) fn recipe(args: &SystemArgs) -> Recipe {
         ..SystemSpec::default()
     };
     args.voting.apply(&mut system);
-    Recipe { models, systems: vec![system], ..Recipe::default() }
+    Ok(Recipe { models, systems: vec![system], ..Recipe::default() })
+}
+
+/// `--add-bos` for each of some models: one value is for all.
+fn per_model(given: &[bool], models: usize) -> Result<Vec<Option<bool>>, Failure> {
+    match given {
+        [] => Ok(vec![None; models]),
+        [all] => Ok(vec![Some(*all); models]),
+        each if each.len() == models => Ok(each.iter().copied().map(Some).collect()),
+        each => Err(Failure::with_hint(
+            anyhow::anyhow!("`--add-bos` has {} values for {models} models", each.len()),
+            "give one value for all models, or one per `--model`, in order",
+        )),
+    }
 }
 
 /// Refuses chat templates that nobody would use, and a number of them that does not fit the models.
@@ -102,6 +116,14 @@ fn names(models: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_value_is_for_all_models() {
+        assert_eq!(per_model(&[], 2).unwrap(), [None, None]);
+        assert_eq!(per_model(&[true], 2).unwrap(), [Some(true), Some(true)]);
+        assert_eq!(per_model(&[true, false], 2).unwrap(), [Some(true), Some(false)]);
+        assert!(per_model(&[true, false], 3).unwrap_err().message().contains("2 values for 3 models"));
+    }
 
     #[test]
     fn models_of_the_same_name_are_numbered() {

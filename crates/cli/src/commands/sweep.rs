@@ -19,7 +19,7 @@ use crate::progress::counter;
 pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
     let thresholds = thresholds(&args.thresholds)?;
     check_chat_templates(&args.system, args.system.voting.apply_chat_template)?;
-    let mut plan = Plan::resolve(&grid(args), &overrides(&args.settings)?).map_err(in_words_of_flags)?;
+    let mut plan = Plan::resolve(&grid(args)?, &overrides(&args.settings)?).map_err(in_words_of_flags)?;
     let tasks = load_tasks(&plan)?;
     let output = args.settings.output_path.as_deref();
     if let Some(folder) = output {
@@ -91,10 +91,10 @@ fn thresholds(given: &[f64]) -> Result<Vec<Threshold>, Failure> {
 }
 
 /// One system per weights and method. The threshold stands for those that are swept.
-fn grid(args: &SweepArgs) -> Recipe {
-    let mut base = recipe(&args.system);
+fn grid(args: &SweepArgs) -> Result<Recipe, Failure> {
+    let mut base = recipe(&args.system)?;
     base.tasks = args.tasks.iter().map(|name| TaskSpec { name: name.clone(), ..TaskSpec::default() }).collect();
-    let Some(one) = base.systems.pop() else { return base };
+    let Some(one) = base.systems.pop() else { return Ok(base) };
     let one = SystemSpec { threshold: one.threshold.or(Some(1.0)), name: one.members.join(" + "), ..one };
     let weights: Vec<Option<Vec<f64>>> = if args.grid_weights.is_empty() {
         vec![one.weights.clone()]
@@ -119,7 +119,7 @@ fn grid(args: &SweepArgs) -> Recipe {
             base.systems.push(SystemSpec { name, method: *method, weights: weights.clone(), ..one.clone() });
         }
     }
-    base
+    Ok(base)
 }
 
 /// One weight per model, as `2:1`.

@@ -67,6 +67,9 @@ pub struct ModelSpec {
     /// What its chat template is told by name, over what a system says.
     #[serde(default, alias = "chat_template_args")]
     pub chat_template_args: Map<String, Value>,
+    /// Whether prompts begin with begin-of-text; as its files say when absent.
+    #[serde(alias = "add_bos", alias = "add_bos_token")]
+    pub add_bos: Option<bool>,
 }
 
 /// One system: a single member is that model alone, several are a GaC ensemble.

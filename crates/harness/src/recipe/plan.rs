@@ -68,6 +68,9 @@ pub struct ModelPlan {
     /// What its chat template is told by name, over what a system says.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub chat_template_args: Map<String, Value>,
+    /// Whether prompts begin with begin-of-text; as its files say when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub add_bos: Option<bool>,
 }
 
 /// Where a model comes from.
@@ -305,6 +308,7 @@ fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<Dtype>) -> R
         device: spec.device.clone(),
         chat_template: spec.chat_template.as_deref().map(|text| template(name, text, folder)).transpose()?,
         chat_template_args: spec.chat_template_args.clone(),
+        add_bos: spec.add_bos,
     })
 }
 

@@ -213,6 +213,7 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
                 device: None,
                 chat_template: None,
                 chat_template_args: serde_json::Map::new(),
+                add_bos: None,
             })
             .collect(),
         systems: fakes
