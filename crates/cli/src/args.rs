@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use gac_harness::tasks::Limit;
 
 use crate::commands::compare::CompareArgs;
 use crate::commands::export::ExportArgs;
@@ -91,9 +92,9 @@ pub(crate) struct RunArgs {
 /// What a command line says over a recipe.
 #[derive(Args, Debug)]
 pub(crate) struct RunSettings {
-    /// First N documents of every task (of every subject, where a task has subjects)
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
+    /// First N documents of every task (of every subject, where a task has subjects); below 1, that share of them
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) limit: Option<Limit>,
     /// Shots in front of every prompt [default: the task's own number]
     #[arg(long, value_name = "K")]
     pub(crate) num_fewshot: Option<usize>,
@@ -331,9 +332,10 @@ pub(crate) struct RenderArgs {
     /// Shots in front of every prompt [default: the task's own number]
     #[arg(long, value_name = "N")]
     pub(crate) num_fewshot: Option<usize>,
-    /// First N documents (of every subject, where the task has subjects), each with the shots it has in a full run
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
+    /// First N documents (of every subject, where the task has subjects), each with the shots it has in a full run;
+    /// below 1, that share of them
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) limit: Option<Limit>,
     /// JSON lines, one per document, in order
     #[arg(long, value_name = "OUT.jsonl")]
     pub(crate) output: PathBuf,

@@ -9,6 +9,7 @@ use gac_harness::recipe::{
     TaskSpec,
 };
 use gac_inference::TemplateChoice;
+use gac_harness::tasks::Limit;
 
 /// Two hub models, so that no folder is needed, and whatever stands in the middle.
 fn recipe(systems: &str) -> Recipe {
@@ -182,12 +183,15 @@ fn paths_are_relative_to_the_recipe_and_must_be_there() {
 #[test]
 fn the_command_line_goes_before_the_recipe() {
     let mut recipe = recipe("[[systems]]\nname = \"a\"\nmembers = [\"llama\"]\n");
-    recipe.limit = Some(100);
-    recipe.tasks.push(TaskSpec { name: "piqa".into(), num_fewshot: Some(1), limit: Some(7) });
+    recipe.limit = Limit::documents(100).ok();
+    recipe.tasks.push(TaskSpec { name: "piqa".into(), num_fewshot: Some(1), limit: Limit::documents(7).ok() });
     let plan = resolve(&recipe).unwrap();
-    assert_eq!(plan.tasks.iter().map(|task| task.limit).collect::<Vec<_>>(), [Some(100), Some(7)]);
+    assert_eq!(
+        plan.tasks.iter().map(|task| task.limit).collect::<Vec<_>>(),
+        [Limit::documents(100).ok(), Limit::documents(7).ok()]
+    );
     let overrides = Overrides {
-        limit: Some(5),
+        limit: Limit::documents(5).ok(),
         num_fewshot: Some(3),
         gen_kwargs: Some("max_gen_toks=7".parse().unwrap()),
         include_path: vec![PathBuf::from("tasks-of-mine")],
@@ -200,7 +204,7 @@ fn the_command_line_goes_before_the_recipe() {
         chat_template_args: serde_json::Map::new(),
     };
     let plan = Plan::resolve(&recipe, &overrides).unwrap();
-    assert!(plan.tasks.iter().all(|task| (task.limit, task.num_fewshot) == (Some(5), Some(3))));
+    assert!(plan.tasks.iter().all(|task| (task.limit, task.num_fewshot) == (Limit::documents(5).ok(), Some(3))));
     assert!(plan.tasks.iter().all(|task| task.gen_kwargs == overrides.gen_kwargs));
     let recorded = serde_json::to_value(&plan).unwrap();
     assert_eq!(recorded["include_path"], serde_json::json!(["tasks-of-mine"]));
@@ -282,9 +286,6 @@ fn lists_must_not_be_empty_nor_say_things_twice() {
     assert_eq!(complaint("members = []").0, "system `both` has no members");
     assert_eq!(complaint("members = [\"llama\", \"llama\"]").0, "system `both` has member `llama` twice");
     let mut zero = recipe(one);
-    zero.limit = Some(0);
-    assert_eq!(resolve(&zero).unwrap_err().to_string(), "the limit of task `gsm8k` is 0; it must be at least 1");
-    zero.limit = None;
     zero.batch_size = Some(0);
     assert_eq!(resolve(&zero).unwrap_err().to_string(), "the batch size is 0; it must be at least 1");
 }
@@ -319,8 +320,14 @@ fn mistakes_in_the_file_are_located() {
     assert!(dtype.starts_with("recipe `r.toml`, line 2, column 27: unknown variant `int8`"), "{dtype}");
     let syntax = parse("tasks = [\"gsm8k\"\nlimit = 3\n");
     assert!(syntax.starts_with("recipe `r.toml`, line 2, column"), "{syntax}");
-    let number = parse("limit = -3\n");
-    assert!(number.starts_with("recipe `r.toml`, line 1, column 9: invalid value"), "{number}");
+    for limit in ["-3", "0", "1.5", "nan"] {
+        let said = parse(&format!("limit = {limit}\n"));
+        let limit = limit.replace("nan", "NaN");
+        assert!(
+            said.starts_with(&format!("recipe `r.toml`, line 1, column 9: the limit is {limit}; a limit is")),
+            "{said}"
+        );
+    }
     assert!(!parse("a = 1").contains('\n'));
 }
 

@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use gac_ensemble::LogLikelihood;
+use gac_harness::tasks::Limit;
 use gac_harness::{Answer, DataSource, Outcome, Request, TaskError, TaskOptions, load_task};
 use polars::prelude::{Column, DataFrame, IntoSeries, NamedFrom, ParquetWriter, Series, StructChunked};
 
@@ -84,7 +85,8 @@ fn a_limit_is_per_subject() {
     let folder = tempfile::tempdir().unwrap();
     mmlu(folder.path());
     let data = DataSource::new(Some(folder.path().to_owned()));
-    let task = load_task("mmlu", &data, &TaskOptions { limit: Some(1), ..TaskOptions::default() }).unwrap();
+    let task =
+        load_task("mmlu", &data, &TaskOptions { limit: Limit::documents(1).ok(), ..TaskOptions::default() }).unwrap();
     assert_eq!(task.num_fewshot, 0);
     assert_eq!(task.documents.len(), 3);
 }

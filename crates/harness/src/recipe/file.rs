@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::device::RecipeDevice;
+use crate::tasks::Limit;
 
 /// Models, systems, tasks and limits: one run, as a TOML file or a command line states it.
 ///
@@ -36,7 +37,7 @@ pub struct Recipe {
     #[serde(alias = "data_dir")]
     pub data_dir: Option<PathBuf>,
     /// Documents per task (per subject, where a task has subjects), for tasks without their own limit.
-    pub limit: Option<usize>,
+    pub limit: Option<Limit>,
     /// Most samples in flight at once.
     #[serde(alias = "batch_size")]
     pub batch_size: Option<usize>,
@@ -191,7 +192,7 @@ pub struct TaskSpec {
     /// Shots in front of every prompt; the task's own number when absent.
     pub num_fewshot: Option<usize>,
     /// Documents to evaluate; the recipe's limit when absent.
-    pub limit: Option<usize>,
+    pub limit: Option<Limit>,
 }
 
 /// The type a model computes in.
@@ -304,7 +305,7 @@ impl<'de> Deserialize<'de> for TaskSpec {
             name: String,
             #[serde(alias = "num_fewshot")]
             num_fewshot: Option<usize>,
-            limit: Option<usize>,
+            limit: Option<Limit>,
         }
 
         struct NameOrTable;

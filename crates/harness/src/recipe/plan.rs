@@ -14,7 +14,7 @@ use super::file::{Dtype, ModelSpec, Recipe, TaskSpec};
 use super::settings::SettingError;
 use super::system::SystemPlan;
 use crate::clock::Timestamp;
-use crate::tasks::GenerationOverrides;
+use crate::tasks::{GenerationOverrides, Limit};
 
 /// Samples in flight at once, where nobody says otherwise.
 pub const DEFAULT_BATCH_SIZE: usize = 64;
@@ -88,7 +88,7 @@ pub struct TaskPlan {
     /// Shots in front of every prompt; the task's own number when absent.
     pub num_fewshot: Option<usize>,
     /// Documents to evaluate (per subject, where the task has subjects); all when absent.
-    pub limit: Option<usize>,
+    pub limit: Option<Limit>,
     /// Generation settings instead of the task's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gen_kwargs: Option<GenerationOverrides>,
@@ -98,7 +98,7 @@ pub struct TaskPlan {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
     /// Documents per task, over every limit of the recipe.
-    pub limit: Option<usize>,
+    pub limit: Option<Limit>,
     /// Shots of every task.
     pub num_fewshot: Option<usize>,
     /// Generation settings of every task that generates.
@@ -268,14 +268,10 @@ fn tasks(recipe: &Recipe, overrides: &Overrides) -> Result<Vec<TaskPlan>, PlanEr
         if !seen.insert(name) {
             return Err(PlanError::Duplicate { what: "task", name: name.clone() });
         }
-        let limit = overrides.limit.or(*limit).or(recipe.limit);
-        if limit == Some(0) {
-            return Err(PlanError::Zero { what: format!("the limit of task `{name}`") });
-        }
         tasks.push(TaskPlan {
             name: name.clone(),
             num_fewshot: overrides.num_fewshot.or(*num_fewshot),
-            limit,
+            limit: overrides.limit.or(*limit).or(recipe.limit),
             gen_kwargs: overrides.gen_kwargs.clone(),
         });
     }

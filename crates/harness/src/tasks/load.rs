@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::definition::{DEFAULT_MAX_NEW_TOKENS, GenerationDefinition, TaskDefinition, TaskKind};
 use super::error::TaskError;
 use super::fewshot::ShotSampler;
+use super::limit::Limit;
 use super::overrides::GenerationOverrides;
 use super::prompt::{PromptBuilder, Rendered, Shot, Target};
 use super::scorer::{Reference, References, TaskScorer};
@@ -21,9 +22,8 @@ use crate::{Document, LoadedTask, Request};
 pub struct TaskOptions {
     /// Shots in front of every prompt; the task's default unless given.
     pub num_fewshot: Option<usize>,
-    /// Evaluates the first documents only: this many, of every subject where the task has subjects. Each document
-    /// keeps the shots it has without a limit.
-    pub limit: Option<usize>,
+    /// Evaluates the first documents only. Each document keeps the shots it has without a limit.
+    pub limit: Option<Limit>,
     /// Generation settings instead of the task's own; tasks that score choices have none to override.
     pub generation: Option<GenerationOverrides>,
 }
@@ -48,7 +48,8 @@ pub(super) fn load(
         let builder = PromptBuilder::new(definition, &section.texts)?;
         let subject = section.subject.clone();
         let part = Part { definition, generation: generation.as_ref(), builder, section, shots: drawn };
-        let rows = options.limit.unwrap_or(usize::MAX).min(part.section.rows.len());
+        let all = part.section.rows.len();
+        let rows = options.limit.map_or(all, |limit| limit.of(all));
         references.insert(subject, part.build(rows, &mut documents)?);
     }
     if documents.is_empty() {

@@ -8,6 +8,7 @@ mod extend;
 mod fewshot;
 mod groups;
 mod harness_file;
+mod limit;
 mod load;
 mod overrides;
 mod prompt;
@@ -25,6 +26,7 @@ pub use definition::{
 };
 pub use error::TaskError;
 pub use harness_file::{HarnessFileDefinition, HarnessText};
+pub use limit::{Limit, LimitError};
 pub use load::TaskOptions;
 pub use overrides::{GenerationOverrides, GenerationOverridesError};
 pub use registry::{TaskInfo, TaskRegistry, load_task, task_definition, task_names};
