@@ -95,6 +95,10 @@ pub(crate) struct RunSettings {
     /// First N documents of every task (of every subject, where a task has subjects); below 1, that share of them
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) limit: Option<Limit>,
+    /// Documents by their numbers, in place of a limit: JSON {"TASK": [0, 7]}, or a file that holds it; shots are drawn
+    /// for these alone
+    #[arg(long, value_name = "JSON|FILE", conflicts_with = "limit")]
+    pub(crate) samples: Option<String>,
     /// Shots in front of every prompt [default: the task's own number]
     #[arg(long, value_name = "K")]
     pub(crate) num_fewshot: Option<usize>,
@@ -169,8 +173,8 @@ fn json_object(text: &str) -> Result<JsonObject, String> {
 pub(crate) struct EvalArgs {
     #[command(flatten)]
     pub(crate) system: SystemArgs,
-    /// Tasks by name (`gac tasks list` shows all)
-    #[arg(long, value_delimiter = ',', required = true, value_name = "A,B")]
+    /// Tasks, groups and subtasks by name or pattern, as `mmlu_stem` or `arc_*` (`gac tasks list` shows all)
+    #[arg(long, value_delimiter = ',', required = true, num_args = 1.., value_name = "A,B")]
     pub(crate) tasks: Vec<String>,
     #[command(flatten)]
     pub(crate) settings: RunSettings,
@@ -181,8 +185,8 @@ pub(crate) struct SweepArgs {
     #[command(flatten)]
     pub(crate) system: SystemArgs,
 
-    /// Tasks by name (`gac tasks list` shows all)
-    #[arg(long, value_delimiter = ',', required = true, value_name = "A,B")]
+    /// Tasks, groups and subtasks by name or pattern, as `mmlu_stem` or `arc_*` (`gac tasks list` shows all)
+    #[arg(long, value_delimiter = ',', required = true, num_args = 1.., value_name = "A,B")]
     pub(crate) tasks: Vec<String>,
 
     /// The thresholds
@@ -307,6 +311,9 @@ pub(crate) struct TasksArgs {
 pub(crate) enum TasksCommand {
     /// List the tasks with what they are
     List {
+        /// With their groups and subtasks, which can be evaluated alone
+        #[arg(long)]
+        subtasks: bool,
         /// As JSON
         #[arg(long)]
         json: bool,

@@ -207,3 +207,91 @@ fn files_that_shots_are_read_from_are_in_the_manifest_and_a_changed_one_is_no_re
     assert_eq!(ran.code, 2, "{}", ran.stderr);
     assert!(ran.stderr.contains("task file `shots.yaml`") && !again.exists(), "{}", ran.stderr);
 }
+
+fn eval(tasks: &[&str], more: &[&str]) -> (support::Ran, Vec<Value>) {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let base = ["eval", "--model", "models/mini-llama", "--data-dir", DATA, "--json", "--tasks"];
+    let ran = gac(&[&base[..], tasks, more, &["--output-path", run.to_str().unwrap()]].concat());
+    let samples = fs::read_dir(run.join("mini-llama")).into_iter().flatten();
+    let samples = samples.flat_map(|task| lines(task.unwrap().path().join("samples.jsonl").to_str().unwrap()));
+    let samples: Vec<Value> = samples.collect();
+    (ran, samples)
+}
+
+fn columns(ran: &support::Ran) -> Vec<String> {
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let leaderboard: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let columns = leaderboard["columns"].as_array().unwrap().iter();
+    columns.map(|column| column["task"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn groups_subtasks_and_patterns_are_evaluated_under_their_names_and_nothing_twice() {
+    let (ran, samples) = eval(&["mmlu_*,mmlu_stem", "mmlu_miscellaneous"], &["--limit", "1"]);
+    let groups = ["mmlu_humanities", "mmlu_other", "mmlu_social_sciences", "mmlu_stem"];
+    assert_eq!(columns(&ran), [&["mmlu_flan_n_shot_generative"], &groups[..]].concat());
+    // Six subjects, under two tasks.
+    assert_eq!(samples.len(), 12);
+    let (ran, samples) = eval(&["mmlu_high_school_biology"], &["--limit", "0.1"]);
+    assert_eq!(columns(&ran), ["mmlu_high_school_biology"]);
+    assert!(samples.iter().all(|sample| sample["subject"] == "high_school_biology"));
+    assert_eq!(samples.len(), 5, "a tenth of 50");
+}
+
+#[test]
+fn samples_are_picked_by_number_in_a_text_or_a_file() {
+    let picked = |samples: &[Value]| -> Vec<(String, u64)> {
+        let key =
+            |sample: &Value| (sample["subject"].as_str().unwrap_or("").to_owned(), sample["doc_id"].as_u64().unwrap());
+        let mut keys: Vec<_> = samples.iter().map(key).collect();
+        keys.sort();
+        keys
+    };
+    let (ran, samples) = eval(&["piqa"], &["--samples", r#"{"piqa": [7, 3, 7]}"#]);
+    assert_eq!((ran.code, picked(&samples)), (0, vec![(String::new(), 3), (String::new(), 7)]), "{}", ran.stderr);
+    let (_folder, path, _) = file(r#"{"mmlu_conceptual_physics": [49], "mmlu_high_school_biology": [0]}"#);
+    let (ran, samples) = eval(&["mmlu_stem"], &["--samples", &path]);
+    let physics_and_biology = [("conceptual_physics", 49), ("high_school_biology", 0)];
+    let (named, others) = samples.into_iter().partition::<Vec<Value>, _>(|s| s["subject"] != "high_school_chemistry");
+    let expected: Vec<_> = physics_and_biology.iter().map(|(subject, id)| ((*subject).to_owned(), *id)).collect();
+    assert_eq!(picked(&named), expected);
+    assert_eq!(others.len(), 50, "as in lm-evaluation-harness, what is not named is evaluated whole");
+    assert!(ran.stderr.contains("picks no documents of"), "{}", ran.stderr);
+}
+
+#[test]
+fn picked_documents_that_are_not_there_are_named() {
+    let refused = |tasks: &str, more: &[&str], parts: &[&str]| {
+        let (ran, _) = eval(&[tasks], more);
+        assert_eq!(ran.code, 2);
+        for part in parts {
+            assert!(ran.stderr.contains(part), "no `{part}` in {}", ran.stderr);
+        }
+    };
+    refused("piqa", &["--samples", r#"{"piqa": [300]}"#], &["document 300 of `piqa`", "0 to 299"]);
+    refused(
+        "piqa",
+        &["--samples", r#"{"gsm8k": [3]}"#],
+        &["documents of `gsm8k` are picked", "hint: valid are `piqa`"],
+    );
+    refused("piqa", &["--samples", "nowhere.json"], &["failed to read `nowhere.json`", "hint: `--samples` takes"]);
+    refused("piqa", &["--samples", "{'piqa': [3]}"], &["`--samples` picks no documents", "hint: `--samples` takes"]);
+    refused("piqa", &["--samples", "{}", "--limit", "3"], &["cannot be used with"]);
+    refused(
+        "mmlu_abstract_algebra",
+        &[],
+        &["none of `abstract_algebra`", "hint: its subjects are `conceptual_physics`"],
+    );
+    refused("gsm9*", &[], &["no task's name fits `gsm9*`", "`gsm8k`"]);
+}
+
+#[test]
+fn groups_and_subtasks_are_listed_and_scored_too() {
+    let ran = gac(&["tasks", "list", "--subtasks"]);
+    assert!(ran.stdout.contains("\n  mmlu_stem\n") && ran.stdout.contains("\n  bbh_cot_fewshot_snarks\n"));
+    let line = r#"{"task": "mmlu", "subject": "miscellaneous", "doc_id": 0, "lls": [-1, -2, -3, -4]}"#;
+    let scored = score("mmlu_other", line).unwrap();
+    let named: Vec<&str> = scored[1..].iter().map(|line| line["name"].as_str().unwrap()).collect();
+    assert_eq!(named, ["mmlu_miscellaneous", "mmlu_other"]);
+}

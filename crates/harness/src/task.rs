@@ -127,6 +127,9 @@ pub struct Aggregate {
     pub stderr: Option<f64>,
     /// Documents it is over.
     pub documents: usize,
+    /// Whether it is a group of subtasks, inside of its task, for which lm-evaluation-harness reports figures.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_group: bool,
 }
 
 /// The rule that scores a task's answers.

@@ -71,8 +71,12 @@ fn minis() -> (Ensemble, Arc<AtomicUsize>) {
 
 fn task(name: &str, limit: usize) -> LoadedTask {
     let data = DataSource::new(Some(root().join("datasets/mini")));
-    load_task(name, &data, &TaskOptions { num_fewshot: Some(1), limit: Limit::documents(limit).ok(), generation: None })
-        .unwrap()
+    load_task(
+        name,
+        &data,
+        &TaskOptions { num_fewshot: Some(1), limit: Limit::documents(limit).ok(), ..TaskOptions::default() },
+    )
+    .unwrap()
 }
 
 fn requests(task: &LoadedTask) -> Vec<GenerationRequest> {

@@ -27,6 +27,11 @@ fn options(num_fewshot: usize) -> TaskOptions {
 
 /// Two subjects lm-evaluation-harness knows and one it does not.
 fn mmlu(folder: &Path) {
+    mmlu_with(folder, [0, 1, 2, 3, 0, 1]);
+}
+
+/// [`mmlu`] whose questions have these answers.
+fn mmlu_with(folder: &Path, answers: [i64; 6]) {
     let choices: &[&str] = &["red", "blue", "green", "grey"];
     for (file, subjects) in [
         ("dev", ["virology", "anatomy", "zorb_law"].repeat(2)),
@@ -37,7 +42,7 @@ fn mmlu(folder: &Path) {
             Column::new("question".into(), questions),
             Column::new("subject".into(), subjects),
             lists("choices", &[choices; 6]).into(),
-            Column::new("answer".into(), [0_i64, 1, 2, 3, 0, 1]),
+            Column::new("answer".into(), if file == "test" { answers } else { [0, 1, 2, 3, 0, 1] }),
         ];
         write(folder, &format!("cais/mmlu/all/{file}-00000-of-00001.parquet"), 6, columns);
     }
@@ -78,6 +83,30 @@ fn subjects_come_in_alphabetical_order_each_with_its_own_shots_and_groups() {
     assert_eq!(named, [groups, subtasks].concat());
     assert!((aggregates[0].value - 1.0 / 3.0).abs() < 1e-12);
     assert!((aggregates[1].value - 0.5).abs() < 1e-12);
+}
+
+#[test]
+fn an_answer_outside_of_the_choices_is_named_with_its_file_and_row() {
+    for (answer, task) in [(4, "mmlu"), (-1, "mmlu"), (7, "mmlu_flan_n_shot_generative"), (-1, "mmlu@unite")] {
+        let folder = tempfile::tempdir().unwrap();
+        // Row 3 of the file is document 1 of anatomy.
+        mmlu_with(folder.path(), [0, 1, 2, answer, 0, 1]);
+        let data = DataSource::new(Some(folder.path().to_owned()));
+        let said = load_task(task, &data, &options(0)).err().unwrap().to_string();
+        let file = folder.path().join("cais/mmlu/all/test-00000-of-00001.parquet");
+        let subtask = format!("{}_anatomy", task.split('@').next().unwrap());
+        assert_eq!(
+            said,
+            format!(
+                "row 3 (from 0) of `{}` does not fit task `{subtask}`: its answer is {answer}, but its choices are \
+                 numbered 0 to 3",
+                file.display()
+            )
+        );
+        let virology = format!("{}_virology", task.split('@').next().unwrap());
+        let task = task.replacen(task.split('@').next().unwrap(), &virology, 1);
+        assert!(load_task(&task, &data, &options(0)).is_ok(), "other rows are read");
+    }
 }
 
 #[test]

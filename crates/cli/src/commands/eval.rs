@@ -14,9 +14,15 @@ use crate::printer::Printer;
 /// Evaluates one model, or one ensemble of several.
 pub(crate) fn eval(args: &EvalArgs, printer: &mut Printer) -> Outcome {
     check_chat_templates(&args.system, args.system.voting.apply_chat_template)?;
-    let tasks = args.tasks.iter().map(|name| TaskSpec { name: name.clone(), ..TaskSpec::default() }).collect();
-    let recipe = Recipe { tasks, ..recipe(&args.system) };
+    let recipe = Recipe { tasks: tasks(&args.tasks), ..recipe(&args.system) };
     execute(&recipe, &args.settings, printer)
+}
+
+/// The tasks that flags name, each once.
+pub(crate) fn tasks(names: &[String]) -> Vec<TaskSpec> {
+    let is_first = |(place, name): &(usize, &String)| !names[..*place].contains(name);
+    let names = names.iter().enumerate().filter(is_first);
+    names.map(|(_, name)| TaskSpec { name: name.clone(), ..TaskSpec::default() }).collect()
 }
 
 /// The models and the one system that flags name.

@@ -4,6 +4,7 @@ mod device;
 mod error;
 mod file;
 mod plan;
+mod select;
 mod settings;
 mod system;
 
@@ -13,5 +14,6 @@ pub use file::{
     Dtype, GateBy, MethodName, ModelSpec, Recipe, RecipeError, SamplingSpec, SystemSpec, TaskSpec, WeightBy,
 };
 pub use plan::{DEFAULT_BATCH_SIZE, ModelPlan, ModelSource, Overrides, Plan, Systems, TaskPlan};
+pub use select::SelectedTasks;
 pub use settings::{ChatPlan, Combination, SettingError, Settings, ShotLayout};
 pub use system::{GatePlan, SystemPlan};

@@ -14,7 +14,7 @@ use super::file::{Dtype, ModelSpec, Recipe, TaskSpec};
 use super::settings::SettingError;
 use super::system::SystemPlan;
 use crate::clock::Timestamp;
-use crate::tasks::{GenerationOverrides, Limit};
+use crate::tasks::{DocumentPicks, GenerationOverrides, Limit};
 
 /// Samples in flight at once, where nobody says otherwise.
 pub const DEFAULT_BATCH_SIZE: usize = 64;
@@ -83,12 +83,16 @@ pub enum ModelSource {
 /// A task of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskPlan {
-    /// lm-evaluation-harness's name.
+    /// lm-evaluation-harness's name, of a task, a group or a subtask; before
+    /// [`select_tasks`](Plan::select_tasks), a pattern of names too.
     pub name: String,
     /// Shots in front of every prompt; the task's own number when absent.
     pub num_fewshot: Option<usize>,
     /// Documents to evaluate (per subject, where the task has subjects); all when absent.
     pub limit: Option<Limit>,
+    /// Documents to evaluate by their numbers, by (sub)task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<DocumentPicks>,
     /// Generation settings instead of the task's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gen_kwargs: Option<GenerationOverrides>,
@@ -272,6 +276,7 @@ fn tasks(recipe: &Recipe, overrides: &Overrides) -> Result<Vec<TaskPlan>, PlanEr
             name: name.clone(),
             num_fewshot: overrides.num_fewshot.or(*num_fewshot),
             limit: overrides.limit.or(*limit).or(recipe.limit),
+            samples: None,
             gen_kwargs: overrides.gen_kwargs.clone(),
         });
     }

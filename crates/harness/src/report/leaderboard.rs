@@ -28,6 +28,9 @@ pub struct Leaderboard {
     pub columns: Vec<Column>,
     /// The systems.
     pub rows: Vec<Row>,
+    /// The groups of the tasks, for which lm-evaluation-harness reports figures too.
+    #[serde(default, skip_serializing_if = "GroupTable::is_empty")]
+    pub groups: GroupTable,
     /// Every ensemble's average against that of the best single model.
     pub comparisons: Vec<Comparison>,
 }
@@ -65,6 +68,15 @@ pub struct Row {
     pub timings: Vec<Option<Timing>>,
     /// Time and tokens of all columns together.
     pub timing: Timing,
+}
+
+/// Figures of the groups that tasks are made of, under each task's primary metric.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GroupTable {
+    /// The groups, in the order of the tasks.
+    pub names: Vec<String>,
+    /// One row per system, one score per group; none for a group that it did not do.
+    pub rows: Vec<Vec<Option<Estimate>>>,
 }
 
 /// A score, 0 to 1, with its uncertainty.
@@ -137,7 +149,8 @@ impl Leaderboard {
             }
         }
         let rows = systems.iter().map(|system| Row::new(system, &columns)).collect();
-        Self { version: RECORD_VERSION, columns, rows, comparisons: Vec::new() }
+        let groups = GroupTable::new(systems);
+        Self { version: RECORD_VERSION, columns, rows, groups, comparisons: Vec::new() }
     }
 
     /// Lines up systems of several runs.
@@ -254,6 +267,37 @@ impl Column {
     }
 }
 
+impl GroupTable {
+    fn new(systems: &[SystemResults]) -> Self {
+        let of = |system: &SystemResults| -> Vec<(String, Estimate)> {
+            let groups = system
+                .tasks
+                .iter()
+                .flat_map(|task| task.aggregates.iter().filter(|found| found.is_group && found.key == task.primary));
+            groups.map(|found| (found.name.clone(), Estimate { value: found.value, stderr: found.stderr })).collect()
+        };
+        let found: Vec<Vec<(String, Estimate)>> = systems.iter().map(of).collect();
+        let mut names: Vec<String> = Vec::new();
+        for (name, _) in found.iter().flatten() {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        if names.is_empty() {
+            return Self::default();
+        }
+        let score = |of_system: &[(String, Estimate)], name: &String| {
+            of_system.iter().find(|(known, _)| known == name).map(|(_, score)| *score)
+        };
+        let rows = found.iter().map(|of_system| names.iter().map(|name| score(of_system, name)).collect()).collect();
+        Self { names, rows }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
 impl Row {
     fn new(system: &SystemResults, columns: &[Column]) -> Self {
         let of = |column: &Column| system.tasks.iter().find(|task| task.task == column.task);
@@ -332,6 +376,7 @@ pub(super) mod testing {
                 row("mini-qwen", 1, [(0.4, Some(0.024)), (0.3, None)], 12.0, 0),
                 row("GaC every step", 2, [(0.625, Some(0.0121)), (0.6025, Some(0.009))], 23.5, 432),
             ],
+            groups: GroupTable::default(),
             comparisons: vec![Comparison {
                 system: "GaC every step".to_owned(),
                 baseline: "mini-llama".to_owned(),

@@ -24,7 +24,9 @@ pub(crate) use html::escape;
 pub use html::html;
 pub use json::json;
 pub use latex::latex;
-pub use leaderboard::{Column, Comparison, Estimate, Leaderboard, MixedProtocols, Mixing, Row, SystemResults};
+pub use leaderboard::{
+    Column, Comparison, Estimate, GroupTable, Leaderboard, MixedProtocols, Mixing, Row, SystemResults,
+};
 pub use markdown::markdown;
 pub use page::{Axis, Chart, Line, Point, Series, charts, report, sweep_charts, sweep_report};
 pub use paper::{BesideCell, BesidePaper, BesideRow, PaperError, PaperRow, PaperTable};

@@ -77,6 +77,11 @@ pub struct SubjectsDefinition {
     pub subtask: String,
     /// Template of a group's name, of `category` (MMLU's four); no groups but the task as a whole without one.
     pub group: Option<String>,
+    /// Template of lm-evaluation-harness's tag, of `category`: a name for the subtasks of a category, each on its own.
+    pub tag: Option<String>,
+    /// Other names of the task as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_names: Vec<String>,
     /// Whether lm-evaluation-harness itself reports figures for the task as a whole and its groups. Ours always are.
     pub harness_reports_groups: bool,
 }
@@ -97,12 +102,25 @@ pub struct PromptDefinition {
     pub shot_target: Option<String>,
     /// The choices' texts.
     pub choices: Option<String>,
+    /// The number of the right choice and what it numbers, where rows have both: a row whose number is none of its
+    /// choices is refused.
+    pub right_choice: Option<RightChoiceDefinition>,
     /// What stands between a question and its answer.
     #[serde(default = "space")]
     pub target_delimiter: String,
     /// What stands after a shot.
     #[serde(default = "blank_line")]
     pub fewshot_delimiter: String,
+}
+
+/// Which choice of a row is right: minijinja expressions over the document's columns.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RightChoiceDefinition {
+    /// Its number, from 0.
+    pub number: String,
+    /// The choices.
+    pub of: String,
 }
 
 fn space() -> String {

@@ -11,9 +11,11 @@ use super::error::TaskError;
 use super::fewshot::ShotSampler;
 use super::limit::Limit;
 use super::overrides::GenerationOverrides;
-use super::prompt::{PromptBuilder, Rendered, Shot, Target};
+use super::picks::DocumentPicks;
+use super::prompt::{PromptBuilder, Rendered, Shot, Target, outside};
 use super::scorer::{Reference, References, TaskScorer};
 use super::sections::{Columns, Section, sections};
+use super::selection::Selection;
 use crate::data::{DataSource, Row};
 use crate::{Document, LoadedTask, Request};
 
@@ -24,6 +26,9 @@ pub struct TaskOptions {
     pub num_fewshot: Option<usize>,
     /// Evaluates the first documents only. Each document keeps the shots it has without a limit.
     pub limit: Option<Limit>,
+    /// Evaluates these documents only, in the order of the data. As in lm-evaluation-harness, shots are drawn for them
+    /// alone: where shots are drawn at random, a document can have others than in a run of all.
+    pub samples: Option<DocumentPicks>,
     /// Generation settings instead of the task's own; tasks that score choices have none to override.
     pub generation: Option<GenerationOverrides>,
 }
@@ -33,10 +38,11 @@ pub struct TaskOptions {
 /// # Errors
 /// When its data cannot be read, or its rows do not fit it.
 pub(super) fn load(
-    definition: &TaskDefinition,
+    selection: &Selection<'_>,
     data: &DataSource,
     options: &TaskOptions,
 ) -> Result<LoadedTask, TaskError> {
+    let definition = selection.definition;
     let (drawn, shown) = shots(definition, options.num_fewshot);
     let generation = match (&definition.generation, &options.generation) {
         (Some(own), Some(overrides)) => Some(own.with(overrides)),
@@ -44,28 +50,27 @@ pub(super) fn load(
     };
     let mut documents = Vec::new();
     let mut references = References::new();
-    for section in sections(definition, data, drawn, Columns::OfTask)? {
+    for section in sections(selection, data, drawn, Columns::OfTask)? {
         let builder = PromptBuilder::new(definition, &section.texts)?;
         let subject = section.subject.clone();
-        let part = Part { definition, generation: generation.as_ref(), builder, section, shots: drawn };
-        let all = part.section.rows.len();
-        let rows = options.limit.map_or(all, |limit| limit.of(all));
-        references.insert(subject, part.build(rows, &mut documents)?);
+        let part = Part { definition, data, generation: generation.as_ref(), builder, section, shots: drawn };
+        let ids = part.documents(options)?;
+        references.insert(subject, part.build(&ids, &mut documents)?);
     }
     if documents.is_empty() {
         return Err(TaskError::Empty {
-            task: definition.name.clone(),
+            task: selection.name.clone(),
             dataset: definition.dataset.id.clone(),
             split: definition.split.clone(),
         });
     }
     Ok(LoadedTask {
-        name: definition.name.clone(),
+        name: selection.name.clone(),
         version: definition.version.clone(),
         num_fewshot: shown,
         primary: definition.primary.clone(),
         documents,
-        scorer: Box::new(TaskScorer::new(definition, references)?),
+        scorer: Box::new(TaskScorer::new(selection, references)?),
     })
 }
 
@@ -84,6 +89,7 @@ fn shots(definition: &TaskDefinition, asked: Option<usize>) -> (usize, usize) {
 /// A section whose prompts are being built.
 struct Part<'a> {
     definition: &'a TaskDefinition,
+    data: &'a DataSource,
     generation: Option<&'a GenerationDefinition>,
     builder: PromptBuilder,
     section: Section,
@@ -91,15 +97,29 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Appends the documents of the first `count` rows and gives their references.
-    fn build(&self, count: usize, documents: &mut Vec<Document>) -> Result<HashMap<usize, Reference>, TaskError> {
+    /// The rows that are evaluated.
+    fn documents(&self, options: &TaskOptions) -> Result<Vec<usize>, TaskError> {
+        let documents = self.section.rows.rows.len();
+        let Some(ids) = options.samples.as_ref().and_then(|picks| picks.of(&self.section.name)) else {
+            return Ok((0..options.limit.map_or(documents, |limit| limit.of(documents))).collect());
+        };
+        match ids.last() {
+            Some(&id) if id >= documents => {
+                Err(TaskError::NoDocument { task: self.section.name.clone(), id, documents })
+            }
+            _ => Ok(ids.iter().copied().collect()),
+        }
+    }
+
+    /// Appends the documents of the rows `ids` and gives their references.
+    fn build(&self, ids: &[usize], documents: &mut Vec<Document>) -> Result<HashMap<usize, Reference>, TaskError> {
         let Section { subject, rows, pool, .. } = &self.section;
         let (fewshot, rules) = (&self.definition.fewshot, self.definition.rules);
-        let mut sampler = ShotSampler::new(fewshot, rules, self.shots, pool);
+        let mut sampler = ShotSampler::new(fewshot, rules, self.shots, &pool.rows);
         let mut shots: HashMap<usize, Shot> = HashMap::new();
-        let mut references = HashMap::with_capacity(count);
-        for (id, row) in rows.iter().take(count).enumerate() {
-            let in_row = |reason| self.row_error(&self.definition.split, id, reason);
+        let mut references = HashMap::with_capacity(ids.len());
+        for (id, row) in ids.iter().map(|&id| (id, &rows.rows[id])) {
+            let in_row = |reason| self.row_error(&self.definition.split, id, rows.numbers.get(id).copied(), reason);
             let chosen = sampler.next(row).map_err(|small| TaskError::TooFewShots {
                 task: self.section.name.clone(),
                 available: small.available,
@@ -110,8 +130,9 @@ impl Part<'_> {
             for &index in &chosen {
                 if let Entry::Vacant(vacant) = shots.entry(index) {
                     let split = fewshot.split.as_deref().unwrap_or("built-in shots");
-                    let shot = self.builder.shot(&pool[index]);
-                    vacant.insert(shot.map_err(|reason| self.row_error(split, index, reason))?);
+                    let shot = self.builder.shot(&pool.rows[index]);
+                    let number = pool.numbers.get(index).copied();
+                    vacant.insert(shot.map_err(|reason| self.row_error(split, index, number, reason))?);
                 }
             }
             let description = self.builder.description(row).map_err(in_row)?;
@@ -147,13 +168,20 @@ impl Part<'_> {
             }
             (TaskKind::Choose, _) if rendered.choices.is_empty() => Err("it has no choices".to_owned()),
             (TaskKind::Choose, _) => {
+                if let Target::Index(index) = rendered.target
+                    && index >= rendered.choices.len()
+                {
+                    return Err(outside(&index, rendered.choices.len()));
+                }
                 Ok(Request::Choose { context: prompt, continuations: self.builder.continuations(&rendered.choices) })
             }
         }
     }
 
-    fn row_error(&self, split: &str, row: usize, reason: String) -> TaskError {
-        TaskError::Row { task: self.section.name.clone(), split: split.to_owned(), row, reason }
+    /// The error for a row of the section, which has `number` in its split (none: it is of no split).
+    fn row_error(&self, split: &str, row: usize, number: Option<usize>, reason: String) -> TaskError {
+        let file = number.and_then(|number| self.data.place_of_row(&self.section.dataset, split, number));
+        TaskError::Row { task: self.section.name.clone(), split: split.to_owned(), row, file, reason }
     }
 }
 

@@ -98,7 +98,8 @@ pub fn rescore(
         task.documents.iter().map(|document| ((document.subject.as_deref(), document.id), document)).collect();
     let mut scored: Vec<(&Document, Score)> = Vec::with_capacity(saved.len());
     for (index, response) in saved.iter().enumerate() {
-        scored.push(score(task, &documents, response).map_err(|reason| RescoreError { index, reason })?);
+        let names = [base(&task.name), base(&definition.name)];
+        scored.push(score(task, names, &documents, response).map_err(|reason| RescoreError { index, reason })?);
     }
     let label = |response: &SavedResponse| response.task.clone().unwrap_or_else(|| base(&task.name).to_owned());
     let responses =
@@ -113,12 +114,14 @@ fn base(name: &str) -> &str {
     name.split_once('@').map_or(name, |(base, _)| base)
 }
 
+/// Scores a response of the task, or of the task that it is a part of: `names`.
 fn score<'t>(
     task: &'t LoadedTask,
+    names: [&str; 2],
     documents: &HashMap<(Option<&str>, usize), &'t Document>,
     saved: &SavedResponse,
 ) -> Result<(&'t Document, Score), String> {
-    if let Some(other) = saved.task.as_deref().filter(|other| base(other) != base(&task.name)) {
+    if let Some(other) = saved.task.as_deref().filter(|other| !names.contains(&base(other))) {
         return Err(format!("its task is `{other}`, not `{}`", task.name));
     }
     let id = saved.doc_id.ok_or("it has no `doc_id`")?;
@@ -180,7 +183,7 @@ fn aggregates(
     let reports_groups = definition.subjects.as_ref().is_none_or(|subjects| subjects.harness_reports_groups);
 
     let mut lines: Vec<RescoredAggregate> = Vec::new();
-    for Aggregate { name, key, value, stderr, documents } in aggregates {
+    for Aggregate { name, key, value, stderr, documents, .. } in aggregates {
         let name = base(name);
         if lines.last().is_none_or(|line| line.name != name) {
             // Subtasks come last, in the order of their subjects.

@@ -40,6 +40,7 @@ impl Scorer for Exact {
         let correct = scored.iter().filter(|(_, score)| score.outcome == Outcome::Correct).count();
         let value = correct as f64 / scored.len() as f64;
         vec![Aggregate {
+            is_group: false,
             name: "whatever".into(),
             key: accuracy(),
             value,
