@@ -162,9 +162,13 @@ fn generation_settings_are_overridden_and_recorded() {
         gac(&[&base[..], &["--num-fewshot", "0", "--gen-kwargs", settings, "--output-path", run.to_str().unwrap()]]
             .concat())
     };
-    let ran = eval("temperature=0.7");
+    let ran = eval("repetition_penalty=2");
     assert_eq!(ran.code, 2);
-    assert!(ran.stderr.contains("greedily"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no setting `repetition_penalty`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: valid are `until`"), "{}", ran.stderr);
+    let ran = eval("do_sample=True");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("task `gsm8k`") && ran.stderr.contains("temperature=0.7"), "{}", ran.stderr);
     let ran = eval("max_gen_toks=3");
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let manifest: Value = serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();

@@ -1,6 +1,6 @@
 //! A task that is ready to run: documents turned into requests, and the rule that scores the answers.
 
-use gac_ensemble::LogLikelihood;
+use gac_ensemble::{Decoding, LogLikelihood};
 use serde::{Deserialize, Serialize};
 
 use crate::PromptParts;
@@ -49,6 +49,8 @@ pub enum Request {
         stop: Vec<String>,
         /// Most tokens to generate.
         max_new_tokens: usize,
+        /// How tokens are picked; as the system does when absent.
+        decoding: Option<Decoding>,
     },
     /// To score each continuation.
     Choose {

@@ -104,6 +104,7 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
     let requests: Vec<GenerationRequest> = prompts
         .iter()
         .map(|(_, asked)| GenerationRequest {
+            decoding: None,
             prompt: asked.prompt(voting.apply_chat_template, voting.system_instruction.as_deref()),
             encoding: PromptEncoding::WithSpecial,
             stop: args.until.iter().filter(|text| !text.is_empty()).cloned().collect(),

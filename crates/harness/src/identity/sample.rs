@@ -52,8 +52,11 @@ impl SampleIdentity {
     /// The identity of one document's sample.
     pub fn new(system: &SystemIdentity, task: &LoadedTask, document: &Document) -> Self {
         let request = match &document.request {
-            Request::Generate { prompt, stop, max_new_tokens } => {
+            Request::Generate { prompt, stop, max_new_tokens, decoding: None } => {
                 json!({ "prompt": prompt, "stop": stop, "max_new_tokens": max_new_tokens })
+            }
+            Request::Generate { prompt, stop, max_new_tokens, decoding: Some(decoding) } => {
+                json!({ "prompt": prompt, "stop": stop, "max_new_tokens": max_new_tokens, "decoding": decoding })
             }
             Request::Choose { context, continuations } => json!({ "context": context, "continuations": continuations }),
         };

@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_prompt_hash_depends_on_the_choices_and_their_borders() {
-        let generate = Request::Generate { prompt: "abc".into(), stop: vec![], max_new_tokens: 1 };
+        let generate = Request::Generate { prompt: "abc".into(), stop: vec![], max_new_tokens: 1, decoding: None };
         // The known SHA-256 of "abc" (FIPS 180-2, appendix B.1).
         assert_eq!(prompt_hash(&generate), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         let choose = |choices: &[&str]| {

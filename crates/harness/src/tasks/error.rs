@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::overrides::NoTemperature;
 use crate::data::DataError;
 use crate::python::PatternError;
 
@@ -65,6 +66,15 @@ pub enum TaskError {
         id: usize,
         /// How many documents there are.
         documents: usize,
+    },
+    /// Generation settings that ask for draws and do not say how.
+    #[error("the generation settings of task `{task}` make no sense")]
+    Decoding {
+        /// The task.
+        task: String,
+        /// What is wrong.
+        #[source]
+        source: NoTemperature,
     },
     /// The data have no rows of a subject.
     #[error("`{task}` has no documents: split `{split}` of `{dataset}` has none of `{}`", subjects.join("`, `"))]
@@ -201,6 +211,9 @@ impl TaskError {
             Self::Several { names, .. } => Some(format!("name one of `{}`", names.join("`, `"))),
             Self::PickedElsewhere { tasks, .. } => Some(format!("valid are {}", shortened(tasks))),
             Self::TwoSettings { .. } => Some("name it once; a group has its subtasks with it".to_owned()),
+            Self::Decoding { .. } => {
+                Some("add a temperature above 0, as `temperature=0.7`, or leave `do_sample` out".to_owned())
+            }
             Self::NoSubject { available, .. } => Some(format!("its subjects are `{}`", available.join("`, `"))),
             Self::Data { source, .. } => source.hint(),
             Self::HarnessFile { task, .. } => {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 
+use gac_ensemble::Decoding;
 use sha2::{Digest, Sha256};
 
 use super::definition::{DEFAULT_MAX_NEW_TOKENS, GenerationDefinition, TaskDefinition, TaskKind};
@@ -48,12 +49,13 @@ pub(super) fn load(
         (Some(own), Some(overrides)) => Some(own.with(overrides)),
         (own, _) => own.clone(),
     };
+    let decoding = decoding(definition, options.generation.as_ref())?;
     let mut documents = Vec::new();
     let mut references = References::new();
     for section in sections(selection, data, drawn, Columns::OfTask)? {
         let builder = PromptBuilder::new(definition, &section.texts)?;
         let subject = section.subject.clone();
-        let part = Part { definition, data, generation: generation.as_ref(), builder, section, shots: drawn };
+        let part = Part { definition, data, generation: generation.as_ref(), decoding, builder, section, shots: drawn };
         let ids = part.documents(options)?;
         references.insert(subject, part.build(&ids, &mut documents)?);
     }
@@ -74,6 +76,24 @@ pub(super) fn load(
     })
 }
 
+/// How tokens are picked where a user says so.
+fn decoding(
+    definition: &TaskDefinition,
+    overrides: Option<&GenerationOverrides>,
+) -> Result<Option<Decoding>, TaskError> {
+    let (Some(own), Some(overrides)) = (&definition.generation, overrides) else { return Ok(None) };
+    let decoding =
+        own.decoding(overrides).map_err(|source| TaskError::Decoding { task: definition.name.clone(), source })?;
+    let asked = overrides.do_sample != Some(false) && overrides.temperature.is_some_and(|asked| asked > 0.0);
+    if asked && decoding == Some(Decoding::Greedy) {
+        tracing::warn!(
+            task = definition.name,
+            "the temperature is passed over: the task says `do_sample: false`; add `do_sample=True` to draw tokens"
+        );
+    }
+    Ok(decoding)
+}
+
 /// How many shots are taken for each document, and how many a prompt has in all.
 fn shots(definition: &TaskDefinition, asked: Option<usize>) -> (usize, usize) {
     let Some(built_in) = definition.fewshot.built_in else {
@@ -91,6 +111,7 @@ struct Part<'a> {
     definition: &'a TaskDefinition,
     data: &'a DataSource,
     generation: Option<&'a GenerationDefinition>,
+    decoding: Option<Decoding>,
     builder: PromptBuilder,
     section: Section,
     shots: usize,
@@ -161,6 +182,7 @@ impl Part<'_> {
                 prompt,
                 stop: generation.until.clone(),
                 max_new_tokens: generation.max_gen_toks.unwrap_or(DEFAULT_MAX_NEW_TOKENS),
+                decoding: self.decoding,
             }),
             (TaskKind::Generate, None) => Err("the task has no `generation` settings".to_owned()),
             (TaskKind::Choose, _) if !matches!(rendered.target, Target::Index(_)) => {

@@ -30,7 +30,7 @@ pub use error::TaskError;
 pub use harness_file::{HarnessFileDefinition, HarnessText};
 pub use limit::{Limit, LimitError};
 pub use load::TaskOptions;
-pub use overrides::{GenerationOverrides, GenerationOverridesError};
+pub use overrides::{GenerationOverrides, GenerationOverridesError, NoTemperature};
 pub use picks::{DocumentPicks, DocumentPicksError};
 pub use registry::{TaskInfo, TaskRegistry, load_task, task_definition, task_names};
 pub use rescore::{RescoreError, Rescored, RescoredAggregate, RescoredResponse, SavedResponse, rescore};

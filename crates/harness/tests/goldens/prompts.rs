@@ -37,7 +37,7 @@ pub(crate) fn compare(
     for line in lines(shared, version, &format!("{recording}.jsonl")) {
         let document = documents[&key(&line)];
         match &document.request {
-            Request::Generate { prompt, stop, max_new_tokens } => {
+            Request::Generate { prompt, stop, max_new_tokens, .. } => {
                 if let Some(text) = line["prompt"].as_str() {
                     assert_eq!(prompt, text, "{recording} {:?}", key(&line));
                 }

@@ -78,7 +78,12 @@ pub(crate) fn echo(name: &str, documents: usize) -> LoadedTask {
     task(
         name,
         (0..documents).map(|id| {
-            let request = Request::Generate { prompt: id.to_string(), stop: vec!["\n".into()], max_new_tokens: 8 };
+            let request = Request::Generate {
+                prompt: id.to_string(),
+                stop: vec!["\n".into()],
+                max_new_tokens: 8,
+                decoding: None,
+            };
             (request, id.to_string().into())
         }),
     )
@@ -172,6 +177,7 @@ impl System for Fake {
             };
             let steps = if requests[index].trace { text.chars().map(step).collect() } else { vec![] };
             Generation {
+                thinking: None,
                 bytes: text.into_bytes(),
                 tokens: 4,
                 ensembled: usize::from(self.members > 1),
