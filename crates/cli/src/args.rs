@@ -149,6 +149,10 @@ pub(crate) struct SystemArgs {
     /// A chat template by its name among a model's, or a file; one for all models, or one per model in order
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) chat_template: Vec<String>,
+    /// What ends the models' reasoning in front of an answer (a text, or a token's id), which is not scored; empty: they
+    /// do not reason [default: what a chat template names, with `--apply-chat-template`]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) think_end_token: Option<String>,
 
     #[command(flatten)]
     pub(crate) voting: VotingArgs,
@@ -355,9 +359,12 @@ pub(crate) struct RescoreArgs {
     /// Folder with data sets laid out as on the hub [default: the hub]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// JSON lines `{"task", "subject", "doc_id", "response"}`, or with `"lls"` for `"response"`
+    /// JSON lines `{"task", "subject", "doc_id", "response"}`, or with `"lls"` for `"response"`; a run's samples.jsonl too
     #[arg(long, value_name = "IN.jsonl")]
     pub(crate) responses: PathBuf,
+    /// What ends the reasoning that responses begin with; a response without it is no answer
+    #[arg(long, value_name = "TOKEN", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) think_end_token: Option<String>,
     /// JSON lines, one per response, in order, then the aggregates
     #[arg(long, value_name = "OUT.jsonl")]
     pub(crate) output: PathBuf,

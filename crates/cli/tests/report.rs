@@ -63,7 +63,7 @@ fn hostile(mut sample: SampleRecord) -> SampleRecord {
         step.members = vec![view(&step.text, "?"), if step.ensembled { view("?", &step.text) } else { None }];
     }
     if sample.doc_id == 1 {
-        sample.response = ResponseRecord::Generated { text: HOSTILE.into(), finish: "stop".into() };
+        sample.response = ResponseRecord::Generated { text: HOSTILE.into(), finish: "stop".into(), thinking: None };
         sample.prompt = Some(HOSTILE.into());
         sample.target = HOSTILE.into();
         sample.filters[0].extracted = HOSTILE.into();

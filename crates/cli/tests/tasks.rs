@@ -299,3 +299,84 @@ fn groups_and_subtasks_are_listed_and_scored_too() {
     let named: Vec<&str> = scored[1..].iter().map(|line| line["name"].as_str().unwrap()).collect();
     assert_eq!(named, ["mmlu_miscellaneous", "mmlu_other"]);
 }
+
+/// A response of mmlu's to document 0 of a subject whose right answer is `gold`, with the wrong one in its reasoning.
+fn reasoned(response: &str) -> (String, char) {
+    let rendered = render("mmlu_flan_n_shot_generative", &["--limit", "1", "--num-fewshot", "0"]);
+    let subject = rendered[0]["subject"].as_str().unwrap();
+    let score_one = |letter: char| {
+        let line = json!({"subject": subject, "doc_id": 0, "response": format!("({letter})")});
+        score("mmlu_flan_n_shot_generative", &line.to_string()).unwrap()[0]["outcome"] == "correct"
+    };
+    let gold = ['A', 'B', 'C', 'D'].into_iter().find(|letter| score_one(*letter)).unwrap();
+    let wrong = if gold == 'A' { 'B' } else { 'A' };
+    let response = response.replace("GOLD", &format!("({gold})")).replace("WRONG", &format!("({wrong})"));
+    (json!({"subject": subject, "doc_id": 0, "response": response}).to_string(), gold)
+}
+
+#[test]
+fn saved_reasoning_is_not_scored() {
+    let task = "mmlu_flan_n_shot_generative";
+    let scored = |response: &str, end: Option<&str>| {
+        let (line, gold) = reasoned(response);
+        let (_folder, input, output) = file(&line);
+        let base = ["tasks", "score", task, "--data-dir", DATA, "--responses", &input, "--output", &output];
+        let more: Vec<&str> = end.map_or(Vec::new(), |end| vec!["--think-end-token", end]);
+        let ran = gac(&[&base[..], &more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        (lines(&output).remove(0), gold)
+    };
+    let reasoning = "<think>\nIs it WRONG? No, it is GOLD.\n</think>\n\nGOLD\nQ: WRONG";
+    let (line, _) = scored(reasoning, None);
+    assert_eq!(line["outcome"], "wrong", "{line}");
+    let (line, gold) = scored(reasoning, Some("</think>"));
+    assert_eq!((&line["outcome"], &line["filters"]["strict-match"]["exact_match"]), (&json!("correct"), &json!(1.0)));
+    assert_eq!(line["thinking"], json!({"closed": true, "scored": format!("({gold})")}));
+    let (line, _) = scored("<think>\nIt is GOLD", Some("</think>"));
+    assert_eq!((&line["outcome"], &line["robust"]["exact_match"]), (&json!("no_answer"), &json!(0.0)));
+    assert_eq!(line["thinking"], json!({"closed": false, "scored": ""}));
+    let (line, _) = scored("a</think> WRONG b</think> GOLD", Some("</think>"));
+    assert_eq!(line["outcome"], "correct", "behind the last one");
+}
+
+#[test]
+fn a_run_keeps_reasoning_and_scores_what_is_behind_it() {
+    // The miniature models reason nowhere: a token of their answers stands for the end of it.
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let base = ["eval", "--model", "models/mini-llama", "--data-dir", DATA, "--tasks", "gsm8k,piqa", "--limit", "4"];
+    let more = ["--num-fewshot", "0", "--think-end-token", "####", "--output-path", run.to_str().unwrap()];
+    let ran = gac(&[&base[..], &more].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("task `piqa` scores choices"), "{}", ran.stderr);
+    let path = run.join("mini-llama/gsm8k/samples.jsonl");
+    let path = path.to_str().unwrap();
+    let mut closed = 0;
+    for sample in lines(path) {
+        let response = &sample["response"]["generated"];
+        let text = response["text"].as_str().unwrap();
+        match text.split_once("####") {
+            Some((_, answer)) => {
+                closed += 1;
+                assert_eq!(response["thinking"], json!({"closed": true, "scored": answer.trim_start()}));
+                assert_eq!(sample["filters"][0]["extracted"], "[invalid]", "what strict-match looks for is reasoning");
+            }
+            None => assert_eq!(response["thinking"], json!({"closed": false, "scored": ""})),
+        }
+    }
+    assert!(closed > 0);
+    // Samples are scored again as they are.
+    let output = folder.path().join("out.jsonl");
+    let args = ["tasks", "score", "gsm8k", "--data-dir", DATA, "--responses", path, "--output"];
+    let ran = gac(&[&args[..], &[output.to_str().unwrap()]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let again = lines(output.to_str().unwrap());
+    for (sample, line) in lines(path).iter().zip(&again) {
+        assert_eq!(line["outcome"], sample["outcome"]);
+        assert_eq!(line["thinking"], sample["response"]["generated"]["thinking"]);
+    }
+    let manifest: Value = serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["plan"]["models"][0]["think_end_token"], "####");
+    let ran = gac(&[&base[..], &["--think-end-token", "99999999", "--output-path", path]].concat());
+    assert_eq!(ran.code, 2);
+}

@@ -64,7 +64,7 @@ pub enum Request {
 /// What a system answered.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// The generated text.
+    /// The generated text, without reasoning in front of it; empty where that never ended.
     Text(String),
     /// One score per continuation.
     Scores(Vec<LogLikelihood>),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gac_harness::recipe::{ModelSpec, Recipe, SystemSpec, TaskSpec};
+use gac_harness::recipe::{ModelSpec, Recipe, SystemSpec, TaskSpec, ThinkEndToken};
 
 use crate::Outcome;
 use crate::args::{EvalArgs, SystemArgs};
@@ -28,9 +28,10 @@ pub(crate) fn tasks(names: &[String]) -> Vec<TaskSpec> {
 /// The models and the one system that flags name.
 pub(crate) fn recipe(args: &SystemArgs) -> Recipe {
     let names = names(&args.model);
+    let think_end_token = args.think_end_token.as_deref().map(ThinkEndToken::from);
     let models = names.iter().zip(&args.model).zip(0..).map(|((name, text), place)| {
         let chat_template = args.chat_template.get(place).or_else(|| one_for_all(&args.chat_template)).cloned();
-        (name.clone(), ModelSpec { chat_template, ..model(text) })
+        (name.clone(), ModelSpec { chat_template, think_end_token: think_end_token.clone(), ..model(text) })
     });
     let models = models.collect::<BTreeMap<_, _>>();
     // A gate is named as its `--model` was, or by the name it got.

@@ -9,4 +9,4 @@ mod text;
 pub(crate) use literal::Literal;
 pub use random::PythonRandom;
 pub use regex::{PatternError, PythonRegex};
-pub(crate) use text::{escaped_length, is_ascii_punctuation, split_whitespace, strip};
+pub(crate) use text::{escaped_length, is_ascii_punctuation, split_whitespace, strip, strip_start};

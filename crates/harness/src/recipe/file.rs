@@ -68,6 +68,26 @@ pub struct ModelSpec {
     /// What its chat template is told by name, over what a system says.
     #[serde(default, alias = "chat_template_args")]
     pub chat_template_args: Map<String, Value>,
+    /// What ends its reasoning in front of an answer; what its chat template names, where chats are made, when absent.
+    #[serde(alias = "think_end_token")]
+    pub think_end_token: Option<ThinkEndToken>,
+}
+
+/// What stands between a model's reasoning and its answer: lm-evaluation-harness's `think_end_token`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a token's text, such as \"</think>\", or its id")]
+pub enum ThinkEndToken {
+    /// The token with this id in the model's vocabulary.
+    Id(u32),
+    /// This text, or the control symbol of this name; empty where the model does not reason.
+    Text(String),
+}
+
+impl From<&str> for ThinkEndToken {
+    /// A text of digits is an id, as in lm-evaluation-harness.
+    fn from(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Text(text.to_owned()), Self::Id)
+    }
 }
 
 /// One system: a single member is that model alone, several are a GaC ensemble.

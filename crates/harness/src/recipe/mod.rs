@@ -11,7 +11,8 @@ mod system;
 pub use device::RecipeDevice;
 pub use error::PlanError;
 pub use file::{
-    Dtype, GateBy, MethodName, ModelSpec, Recipe, RecipeError, SamplingSpec, SystemSpec, TaskSpec, WeightBy,
+    Dtype, GateBy, MethodName, ModelSpec, Recipe, RecipeError, SamplingSpec, SystemSpec, TaskSpec, ThinkEndToken,
+    WeightBy,
 };
 pub use plan::{DEFAULT_BATCH_SIZE, ModelPlan, ModelSource, Overrides, Plan, Systems, TaskPlan};
 pub use select::SelectedTasks;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::device::RecipeDevice;
 use super::error::PlanError;
-use super::file::{Dtype, ModelSpec, Recipe, TaskSpec};
+use super::file::{Dtype, ModelSpec, Recipe, TaskSpec, ThinkEndToken};
 use super::settings::SettingError;
 use super::system::SystemPlan;
 use crate::clock::Timestamp;
@@ -68,6 +68,9 @@ pub struct ModelPlan {
     /// What its chat template is told by name, over what a system says.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub chat_template_args: Map<String, Value>,
+    /// What ends its reasoning; what its chat template names, where chats are made, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think_end_token: Option<ThinkEndToken>,
 }
 
 /// Where a model comes from.
@@ -306,6 +309,7 @@ fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<Dtype>) -> R
         device: spec.device.clone(),
         chat_template: spec.chat_template.as_deref().map(|text| template(name, text, folder)).transpose()?,
         chat_template_args: spec.chat_template_args.clone(),
+        think_end_token: spec.think_end_token.clone(),
     })
 }
 

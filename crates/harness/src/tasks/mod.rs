@@ -33,7 +33,7 @@ pub use load::TaskOptions;
 pub use overrides::{GenerationOverrides, GenerationOverridesError, NoTemperature};
 pub use picks::{DocumentPicks, DocumentPicksError};
 pub use registry::{TaskInfo, TaskRegistry, load_task, task_definition, task_names};
-pub use rescore::{RescoreError, Rescored, RescoredAggregate, RescoredResponse, SavedResponse, rescore};
+pub use rescore::{RescoreError, Rescored, RescoredAggregate, RescoredResponse, SavedResponse, SavedText, rescore};
 pub use rows::TaskRows;
 pub use rules::HarnessRules;
 pub(crate) use selection::{Selection as TaskSelection, wider};

@@ -214,6 +214,7 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
         recipe: None,
         models: (0..2)
             .map(|m| ModelPlan {
+                think_end_token: None,
                 name: format!("m{m}"),
                 source: ModelSource::Hub(format!("o/m{m}")),
                 dtype: None,
