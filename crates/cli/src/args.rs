@@ -93,16 +93,17 @@ pub(crate) struct RunArgs {
 #[derive(Args, Debug)]
 pub(crate) struct RunSettings {
     /// First N documents of every task (of every subject, where a task has subjects); below 1, that share of them
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, short_alias = 'L', value_name = "N", allow_negative_numbers = true)]
     pub(crate) limit: Option<Limit>,
     /// Documents by their numbers, in place of a limit: JSON {"TASK": [0, 7]}, or a file that holds it; shots are drawn
     /// for these alone
-    #[arg(long, value_name = "JSON|FILE", conflicts_with = "limit")]
+    #[arg(long, short_alias = 'E', value_name = "JSON|FILE", conflicts_with = "limit")]
     pub(crate) samples: Option<String>,
     /// Shots in front of every prompt [default: the task's own number]
-    #[arg(long, value_name = "K")]
+    #[arg(long, short_alias = 'f', value_name = "K")]
     pub(crate) num_fewshot: Option<usize>,
-    /// Generation settings over the tasks' own: `max_gen_toks=N,until=TEXT`, or a JSON object
+    /// Generation settings over the tasks' own: `temperature=0.7,do_sample=True`, `max_gen_toks=N,until=TEXT`, or a
+    /// JSON object
     #[arg(long, value_name = "SETTINGS")]
     pub(crate) gen_kwargs: Option<String>,
     /// Folder with task definitions of your own, *.toml (repeatable)
@@ -113,10 +114,10 @@ pub(crate) struct RunSettings {
     pub(crate) data_dir: Option<PathBuf>,
     /// Folder for the results; a run there is gone on with [default: results/NAME-TIME, or where the same run was cut
     /// short]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, short_alias = 'o', value_name = "DIR")]
     pub(crate) output_path: Option<PathBuf>,
     /// Write the prompts into the sample records
-    #[arg(long)]
+    #[arg(long, short_alias = 's')]
     pub(crate) log_samples: bool,
     /// Print the leaderboard (the plan, the sweep) as JSON
     #[arg(long)]
@@ -134,7 +135,7 @@ pub(crate) struct RunSettings {
 #[derive(Args, Debug)]
 pub(crate) struct SystemArgs {
     /// A model: a folder, or a hub id org/name[@revision]; several make an ensemble
-    #[arg(long, required = true, value_name = "MODEL")]
+    #[arg(long, short_alias = 'M', required = true, value_name = "MODEL")]
     pub(crate) model: Vec<String>,
     /// One weight per model [default: equal]
     #[arg(long, value_delimiter = ',', value_name = "W,W", allow_negative_numbers = true)]
@@ -149,10 +150,11 @@ pub(crate) struct SystemArgs {
     /// A chat template by its name among a model's, or a file; one for all models, or one per model in order
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) chat_template: Vec<String>,
-    /// What ends the models' reasoning in front of an answer (a text, or a token's id), which is not scored; empty: they
-    /// do not reason [default: what a chat template names, with `--apply-chat-template`]
+    /// What ends a model's reasoning in front of an answer (a text, or a token's id), which is not scored; empty: it does
+    /// not reason; one for all models, or one per model in order [default: what a chat template names, with
+    /// `--apply-chat-template`]
     #[arg(long, value_name = "TOKEN")]
-    pub(crate) think_end_token: Option<String>,
+    pub(crate) think_end_token: Vec<String>,
 
     #[command(flatten)]
     pub(crate) voting: VotingArgs,
@@ -178,7 +180,7 @@ pub(crate) struct EvalArgs {
     #[command(flatten)]
     pub(crate) system: SystemArgs,
     /// Tasks, groups and subtasks by name or pattern, as `mmlu_stem` or `arc_*` (`gac tasks list` shows all)
-    #[arg(long, value_delimiter = ',', required = true, num_args = 1.., value_name = "A,B")]
+    #[arg(long, short_alias = 't', value_delimiter = ',', required = true, num_args = 1.., value_name = "A,B")]
     pub(crate) tasks: Vec<String>,
     #[command(flatten)]
     pub(crate) settings: RunSettings,
@@ -190,7 +192,7 @@ pub(crate) struct SweepArgs {
     pub(crate) system: SystemArgs,
 
     /// Tasks, groups and subtasks by name or pattern, as `mmlu_stem` or `arc_*` (`gac tasks list` shows all)
-    #[arg(long, value_delimiter = ',', required = true, num_args = 1.., value_name = "A,B")]
+    #[arg(long, short_alias = 't', value_delimiter = ',', required = true, num_args = 1.., value_name = "A,B")]
     pub(crate) tasks: Vec<String>,
 
     /// The thresholds

@@ -6,7 +6,7 @@ use gac_harness::identity::{DataFiles, HashCache, TaskFile, data_files, task_fil
 use gac_harness::recipe::{Overrides, Plan, Recipe, SelectedTasks, TaskPlan};
 use gac_harness::results::{GitState, Manifest, Provenance, unfinished_run};
 use gac_harness::tasks::{DocumentPicks, DocumentPicksError, GenerationOverrides};
-use gac_harness::{DataSource, LoadedTask, ModelStore, RunSummary, TaskOptions, TaskRegistry, report};
+use gac_harness::{DataSource, LoadedTask, ModelStore, RunSummary, TaskError, TaskOptions, TaskRegistry, report};
 use gac_inference::DeviceList;
 
 use crate::Outcome;
@@ -36,7 +36,15 @@ pub(crate) fn plan(recipe: &Recipe, settings: &RunSettings, printer: &mut Printe
 pub(crate) fn select_tasks(plan: Plan, settings: &RunSettings, printer: &mut Printer) -> Result<Plan, Failure> {
     let picks = settings.samples.as_deref().map(picks).transpose()?;
     let registry = TaskRegistry::with_folders(&plan.include_path)?;
-    let SelectedTasks { plan, not_picked } = plan.select_tasks(&registry, picks.as_ref())?;
+    let SelectedTasks { plan, not_picked } =
+        plan.select_tasks(&registry, picks.as_ref()).map_err(|error| match &error {
+            // lm-evaluation-harness's ways to see what there is.
+            TaskError::Unknown { name, .. } if name == "list" || name.starts_with("list_") => Failure::with_hint(
+                error,
+                "`gac tasks list` lists the tasks, with `--subtasks` their groups and subtasks too",
+            ),
+            _ => error.into(),
+        })?;
     if let [first, ..] = &not_picked[..] {
         let text = match not_picked.len() {
             1 => format!("`--samples` picks no documents of `{first}`: all are evaluated"),
@@ -172,6 +180,7 @@ pub(crate) fn options(task: &TaskPlan) -> TaskOptions {
         num_fewshot: task.num_fewshot,
         limit: task.limit,
         samples: task.samples.clone(),
+        fewshot_seed: task.fewshot_seed,
         generation: task.gen_kwargs.clone(),
     }
 }

@@ -9,7 +9,7 @@ use gac_harness::{LoadedTask, ModelStore};
 
 use crate::Outcome;
 use crate::args::SweepArgs;
-use crate::commands::eval::{check_chat_templates, recipe, tasks};
+use crate::commands::eval::{check, recipe, tasks};
 use crate::commands::run::{load_tasks, overrides, select_tasks};
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -18,7 +18,7 @@ use crate::progress::counter;
 /// Evaluates every threshold, weight and method on every task.
 pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
     let thresholds = thresholds(&args.thresholds)?;
-    check_chat_templates(&args.system, args.system.voting.apply_chat_template)?;
+    check(&args.system, args.system.voting.apply_chat_template)?;
     let plan = Plan::resolve(&grid(args), &overrides(&args.settings)?).map_err(in_words_of_flags)?;
     let mut plan = select_tasks(plan, &args.settings, printer)?;
     let tasks = load_tasks(&plan)?;

@@ -38,6 +38,11 @@ pub struct Recipe {
     pub data_dir: Option<PathBuf>,
     /// Documents per task (per subject, where a task has subjects), for tasks without their own limit.
     pub limit: Option<Limit>,
+    /// What draws of tokens depend on, for generation settings that do not say.
+    pub seed: Option<u64>,
+    /// What draws of shots depend on; lm-evaluation-harness's default when absent.
+    #[serde(alias = "fewshot_seed")]
+    pub fewshot_seed: Option<u64>,
     /// Most samples in flight at once.
     #[serde(alias = "batch_size")]
     pub batch_size: Option<usize>,

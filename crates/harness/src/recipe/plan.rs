@@ -99,6 +99,9 @@ pub struct TaskPlan {
     /// Generation settings instead of the task's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gen_kwargs: Option<GenerationOverrides>,
+    /// What draws of shots depend on; lm-evaluation-harness's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fewshot_seed: Option<u64>,
 }
 
 /// What a command line says over a recipe.
@@ -280,7 +283,8 @@ fn tasks(recipe: &Recipe, overrides: &Overrides) -> Result<Vec<TaskPlan>, PlanEr
             num_fewshot: overrides.num_fewshot.or(*num_fewshot),
             limit: overrides.limit.or(*limit).or(recipe.limit),
             samples: None,
-            gen_kwargs: overrides.gen_kwargs.clone(),
+            gen_kwargs: overrides.gen_kwargs.clone().map(|settings| settings.with_seed(recipe.seed)),
+            fewshot_seed: recipe.fewshot_seed,
         });
     }
     Ok(tasks)

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::definition::{DEFAULT_MAX_NEW_TOKENS, GenerationDefinition, TaskDefinition, TaskKind};
 use super::error::TaskError;
-use super::fewshot::ShotSampler;
+use super::fewshot::{DEFAULT_SHOT_SEED, ShotSampler};
 use super::limit::Limit;
 use super::overrides::GenerationOverrides;
 use super::picks::DocumentPicks;
@@ -30,6 +30,8 @@ pub struct TaskOptions {
     /// Evaluates these documents only, in the order of the data. As in lm-evaluation-harness, shots are drawn for them
     /// alone: where shots are drawn at random, a document can have others than in a run of all.
     pub samples: Option<DocumentPicks>,
+    /// What draws of shots depend on; lm-evaluation-harness's default unless given.
+    pub fewshot_seed: Option<u64>,
     /// Generation settings instead of the task's own; tasks that score choices have none to override.
     pub generation: Option<GenerationOverrides>,
 }
@@ -49,13 +51,23 @@ pub(super) fn load(
         (Some(own), Some(overrides)) => Some(own.with(overrides)),
         (own, _) => own.clone(),
     };
+    let fewshot_seed = options.fewshot_seed.unwrap_or(DEFAULT_SHOT_SEED);
     let decoding = decoding(definition, options.generation.as_ref())?;
     let mut documents = Vec::new();
     let mut references = References::new();
     for section in sections(selection, data, drawn, Columns::OfTask)? {
         let builder = PromptBuilder::new(definition, &section.texts)?;
         let subject = section.subject.clone();
-        let part = Part { definition, data, generation: generation.as_ref(), decoding, builder, section, shots: drawn };
+        let part = Part {
+            definition,
+            data,
+            generation: generation.as_ref(),
+            decoding,
+            builder,
+            section,
+            shots: drawn,
+            fewshot_seed,
+        };
         let ids = part.documents(options)?;
         references.insert(subject, part.build(&ids, &mut documents)?);
     }
@@ -115,6 +127,7 @@ struct Part<'a> {
     builder: PromptBuilder,
     section: Section,
     shots: usize,
+    fewshot_seed: u64,
 }
 
 impl Part<'_> {
@@ -136,7 +149,7 @@ impl Part<'_> {
     fn build(&self, ids: &[usize], documents: &mut Vec<Document>) -> Result<HashMap<usize, Reference>, TaskError> {
         let Section { subject, rows, pool, .. } = &self.section;
         let (fewshot, rules) = (&self.definition.fewshot, self.definition.rules);
-        let mut sampler = ShotSampler::new(fewshot, rules, self.shots, &pool.rows);
+        let mut sampler = ShotSampler::new(fewshot, rules, self.shots, &pool.rows, self.fewshot_seed);
         let mut shots: HashMap<usize, Shot> = HashMap::new();
         let mut references = HashMap::with_capacity(ids.len());
         for (id, row) in ids.iter().map(|&id| (id, &rows.rows[id])) {

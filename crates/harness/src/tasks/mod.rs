@@ -27,6 +27,7 @@ pub use definition::{
     TaskDefinition, TaskKind,
 };
 pub use error::TaskError;
+pub use fewshot::DEFAULT_SHOT_SEED;
 pub use harness_file::{HarnessFileDefinition, HarnessText};
 pub use limit::{Limit, LimitError};
 pub use load::TaskOptions;

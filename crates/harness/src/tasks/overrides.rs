@@ -72,6 +72,12 @@ impl GenerationOverridesError {
 pub struct NoTemperature;
 
 impl GenerationOverrides {
+    /// With this seed, where they draw and have none.
+    #[must_use]
+    pub fn with_seed(self, seed: Option<u64>) -> Self {
+        if self.picks() { Self { seed: self.seed.or(seed), ..self } } else { self }
+    }
+
     /// Whether they say how tokens are picked.
     fn picks(&self) -> bool {
         self.do_sample.is_some()
