@@ -111,12 +111,20 @@ impl ModelStore {
             if system.settings.chat.is_none() {
                 continue;
             }
-            let templates = self.templates(&system.members, system)?;
+            let templates = self.chat_templates(system)?;
             if let Some(chat) = &mut system.settings.chat {
                 chat.time = templates.iter().any(ChatTemplate::tells_time).then_some(time);
             }
         }
         Ok(())
+    }
+
+    /// How the members of `system` write chats down; nothing where its prompts are no chats.
+    ///
+    /// # Errors
+    /// When a chat template cannot be used.
+    pub fn chat_templates(&self, system: &SystemPlan) -> Result<Vec<ChatTemplate>, OpenError> {
+        if system.settings.chat.is_some() { self.templates(&system.members, system) } else { Ok(Vec::new()) }
     }
 
     fn templates(&self, members: &[String], system: &SystemPlan) -> Result<Vec<ChatTemplate>, OpenError> {

@@ -8,8 +8,8 @@ use gac_harness::recipe::{
     DEFAULT_BATCH_SIZE, Dtype, GatePlan, ModelSource, ModelSpec, Overrides, Plan, PlanError, Recipe, SystemSpec,
     TaskSpec,
 };
-use gac_inference::TemplateChoice;
 use gac_harness::tasks::Limit;
+use gac_inference::TemplateChoice;
 
 /// Two hub models, so that no folder is needed, and whatever stands in the middle.
 fn recipe(systems: &str) -> Recipe {

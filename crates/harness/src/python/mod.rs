@@ -4,6 +4,7 @@
 mod literal;
 mod random;
 mod regex;
+pub(crate) mod repr;
 mod text;
 
 pub(crate) use literal::Literal;

@@ -82,6 +82,14 @@ pub struct SubjectsDefinition {
     /// Other names of the task as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_names: Vec<String>,
+    /// What tables of lm-evaluation-harness's call the task as a whole, where that is not its name.
+    pub alias: Option<String>,
+    /// Template of what they call a group, of `category`; its name without one.
+    pub group_alias: Option<String>,
+    /// Template of what they call a subtask, of `subject`; its name without one.
+    pub subtask_alias: Option<String>,
+    /// lm-evaluation-harness's version of the groups' figures.
+    pub group_version: Option<String>,
     /// Whether lm-evaluation-harness itself reports figures for the task as a whole and its groups. Ours always are.
     pub harness_reports_groups: bool,
 }

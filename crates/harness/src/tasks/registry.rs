@@ -11,6 +11,7 @@ use super::TaskError;
 use super::definition::{TaskDefinition, TaskKind};
 use super::extend::{Source, resolve};
 use super::load::{TaskOptions, load};
+use super::outline::TaskOutline;
 use super::rows::TaskRows;
 use super::sections::needs;
 use super::selection::{Selection, is_pattern, matching, named, names, parts};
@@ -187,6 +188,14 @@ impl TaskRegistry {
             return Err(TaskError::NoMatch { pattern: name.to_owned(), nearest: self.nearest(name) });
         }
         Ok(found)
+    }
+
+    /// How a task, group or subtask is made of groups and subtasks.
+    ///
+    /// # Errors
+    /// When nothing has this name.
+    pub fn outline(&self, name: &str) -> Result<TaskOutline, TaskError> {
+        Ok(TaskOutline::new(&self.find(name)?))
     }
 
     /// Loads a task's documents and builds their prompts.

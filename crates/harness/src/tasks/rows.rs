@@ -35,6 +35,11 @@ impl TaskRows {
         Ok(Self { by_subject })
     }
 
+    /// How many documents there are (of a subject, where the task has subjects); none where its data were not read.
+    pub fn count(&self, subject: Option<&str>) -> Option<usize> {
+        self.by_subject.get(subject.unwrap_or_default()).map(Vec::len)
+    }
+
     /// The row of a document; none where the data hold another one now in its place.
     pub fn row(&self, subject: Option<&str>, id: usize, doc_hash: &str) -> Option<&Row> {
         let (hash, row) = self.by_subject.get(subject.unwrap_or_default())?.get(id)?;

@@ -174,7 +174,7 @@ fn with_protocol(definition: &TaskDefinition, name: String) -> String {
 }
 
 /// Names from their template, one per value of `variable`; none where it is no template of that.
-fn render<'v>(template: &str, variable: &str, values: impl Iterator<Item = &'v str>) -> Vec<String> {
+pub(super) fn render<'v>(template: &str, variable: &str, values: impl Iterator<Item = &'v str>) -> Vec<String> {
     let Ok(template) = Template::new(template) else { return Vec::new() };
     let of = |value| template.render(&context(&HashMap::from([(variable, value)])));
     values.map(of).collect::<Result<_, _>>().unwrap_or_default()

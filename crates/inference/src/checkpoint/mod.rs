@@ -2,6 +2,7 @@
 
 pub(crate) mod artifacts;
 pub(crate) mod config;
+pub(crate) mod facts;
 pub(crate) mod files;
 pub(crate) mod gguf;
 mod gguf_config;
