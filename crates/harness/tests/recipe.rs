@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use gac_harness::Timestamp;
 use gac_harness::recipe::{
     DEFAULT_BATCH_SIZE, Dtype, GatePlan, ModelSource, ModelSpec, Overrides, Plan, PlanError, Recipe, SystemSpec,
-    TaskSpec,
+    TaskSpec, ThinkEndToken,
 };
-use gac_harness::tasks::Limit;
+use gac_harness::tasks::{DocumentPicks, Limit, TaskRegistry};
 use gac_inference::TemplateChoice;
 
 /// Two hub models, so that no folder is needed, and whatever stands in the middle.
@@ -366,4 +366,50 @@ fn templates_are_picked_and_told_things_per_model_and_for_all() {
     let text = text.replace("mine.jinja", "other.jinja");
     let error = resolve(&Recipe::parse(&text, &folder.path().join("r.toml")).unwrap()).unwrap_err();
     assert!(error.to_string().contains("other.jinja"), "{error}");
+}
+
+/// The names and limits of a recipe's tasks once patterns are resolved.
+fn selected(tasks: &str, picks: Option<&str>) -> Result<Vec<(String, Option<Limit>)>, (String, String)> {
+    let text = format!(
+        "tasks = [{tasks}]\nsystems = [{{ name = \"a\", members = [\"a\"] }}]\n[models]\na = {{ hub = \"o/n\" }}\n"
+    );
+    let plan = resolve(&Recipe::parse(&text, Path::new("r.toml")).unwrap()).unwrap();
+    let picks: Option<DocumentPicks> = picks.map(|picks| picks.parse().unwrap());
+    match plan.select_tasks(&TaskRegistry::built_in(), picks.as_ref()) {
+        Ok(selected) => Ok(selected.plan.tasks.into_iter().map(|task| (task.name, task.limit)).collect()),
+        Err(error) => Err((error.to_string(), error.hint().unwrap_or_default())),
+    }
+}
+
+#[test]
+fn patterns_keep_their_settings_and_nothing_is_evaluated_twice() {
+    let one = |name: &str, limit: Option<usize>| (name.to_owned(), limit.map(|count| Limit::documents(count).unwrap()));
+    let tasks = "{ name = \"arc_*\", limit = 3 }, \"piqa\", \"pi*\"";
+    let expected = [one("arc_challenge", Some(3)), one("arc_easy", Some(3)), one("piqa", None)];
+    assert_eq!(selected(tasks, None).unwrap(), expected);
+    let (error, hint) = selected("{ name = \"mmlu_anatomy\", limit = 3 }, \"mmlu_stem\"", None).unwrap_err();
+    assert_eq!(error, "task `mmlu_anatomy` is asked for twice with different settings, once as a part of `mmlu_stem`");
+    assert!(hint.contains("name it once"), "{hint}");
+}
+
+#[test]
+fn picked_documents_take_the_place_of_limits() {
+    let tasks = "{ name = \"mmlu_stem\", limit = 3 }, { name = \"piqa\", limit = 0.5 }";
+    let plan = selected(tasks, Some(r#"{"mmlu_anatomy": [3]}"#)).unwrap();
+    assert_eq!(plan, [("mmlu_stem".to_owned(), None), ("piqa".to_owned(), None)]);
+    let (error, hint) = selected(tasks, Some(r#"{"mmlu": [3]}"#)).unwrap_err();
+    assert!(error.contains("documents of `mmlu` are picked"), "{error}");
+    assert!(hint.starts_with("valid are `mmlu_abstract_algebra`, `mmlu_anatomy`") && hint.ends_with(" more"), "{hint}");
+}
+
+#[test]
+fn the_end_of_reasoning_is_a_text_or_an_id() {
+    let token = |value: &str| {
+        let text = format!("[models]\na = {{ hub = \"o/n\", think-end-token = {value} }}\n");
+        Recipe::parse(&text, Path::new("r.toml")).map(|recipe| recipe.models["a"].think_end_token.clone())
+    };
+    assert_eq!(token("\"</think>\"").unwrap(), Some(ThinkEndToken::Text("</think>".to_owned())));
+    assert_eq!(token("151668").unwrap(), Some(ThinkEndToken::Id(151_668)));
+    assert_eq!(ThinkEndToken::from("151668"), ThinkEndToken::Id(151_668));
+    assert!(token("true").unwrap_err().to_string().contains("a token's text, such as"), "{:?}", token("true"));
 }

@@ -86,7 +86,7 @@ pub struct TaskEntry {
     pub primary: MetricKey,
 }
 
-/// Everything that is drawn at random. Decoding is greedy, and shots are drawn by the tasks' definitions.
+/// What is drawn at random beside tokens, whose seed is a setting of the system or of a task's generation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Seeds {
     /// The leaderboard's confidence intervals.

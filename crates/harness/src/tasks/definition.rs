@@ -178,7 +178,7 @@ pub struct GenerationDefinition {
     /// Most tokens to generate; 256, lm-evaluation-harness's default, unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_gen_toks: Option<usize>,
-    /// Whether to sample; evaluation is greedy either way. lm-evaluation-harness sends the setting along.
+    /// Whether to sample. It counts where a user asks for generation settings; otherwise the system decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub do_sample: Option<bool>,
     /// Sampling temperature; as `do_sample`.
