@@ -176,15 +176,13 @@ fn values(args: &[OsString], flags: &[&str]) -> String {
 
 /// The flags that say what `pretrained=...,dtype=...` says.
 fn model_args(text: &str) -> String {
-    let pairs: Vec<(String, String)> = match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text) {
-        Ok(object) => {
-            let plain = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            object.iter().map(|(key, value)| (key.clone(), plain(value))).collect()
-        }
-        Err(_) => {
-            let pair = |part: &str| part.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.to_owned()));
-            text.split(',').filter_map(pair).collect()
-        }
+    let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
+    let pairs: Vec<(String, String)> = if let Ok(object) = object {
+        let plain = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        object.iter().map(|(key, value)| (key.clone(), plain(value))).collect()
+    } else {
+        let pair = |part: &str| part.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.to_owned()));
+        text.split(',').filter_map(pair).collect()
     };
     let of = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let mut model = of("pretrained").or_else(|| of("model")).or_else(|| of("path")).unwrap_or("MODEL").to_owned();
@@ -215,19 +213,23 @@ fn model_args(text: &str) -> String {
 /// The flag for one argument of a model; empty where none is needed, none where there is none.
 fn translated(key: &str, value: &str) -> Option<String> {
     let is_true = truth(value) == Some(true);
+    let is_said = match key {
+        "pretrained" | "model" | "path" | "gguf_file" | "revision" | "trust_remote_code" | "backend" => true,
+        "parallelize" | "load_in_8bit" | "load_in_4bit" => !is_true,
+        "tensor_parallel_size" | "tp_size" => value == "1",
+        "dtype" => value == "auto",
+        _ => false,
+    };
     let flag = match (key, value) {
-        ("pretrained" | "model" | "path" | "gguf_file" | "revision" | "trust_remote_code" | "backend", _)
-        | ("dtype", "auto") => String::new(),
+        _ if is_said => String::new(),
         ("dtype", "float32" | "float" | "f32" | "fp32") => "--dtype f32".to_owned(),
         ("dtype", "float16" | "half" | "f16" | "fp16") => "--dtype f16".to_owned(),
         ("dtype", "bfloat16" | "bf16") => "--dtype bf16".to_owned(),
         ("device", device) => format!("--device {}", quoted(device)),
         ("batch_size", size) => format!("--batch-size {}", quoted(size)),
-        ("parallelize", _) if is_true => "--device cuda:0,cuda:1".to_owned(),
-        ("tensor_parallel_size" | "tp_size", "1") => String::new(),
-        ("load_in_8bit", _) if is_true => "--quantize q8_0".to_owned(),
-        ("load_in_4bit", _) if is_true => "--quantize q4_k".to_owned(),
-        ("parallelize" | "load_in_8bit" | "load_in_4bit", _) => String::new(),
+        ("parallelize", _) => "--device cuda:0,cuda:1".to_owned(),
+        ("load_in_8bit", _) => "--quantize q8_0".to_owned(),
+        ("load_in_4bit", _) => "--quantize q4_k".to_owned(),
         ("add_bos_token", _) => format!("--add-bos {}", truth(value)?),
         ("think_end_token", token) => format!("--think-end-token {}", quoted(token)),
         ("enable_thinking", _) => format!("--chat-template-args '{{\"enable_thinking\": {}}}'", truth(value)?),

@@ -368,8 +368,10 @@ fn templates_are_picked_and_told_things_per_model_and_for_all() {
     assert!(error.to_string().contains("other.jinja"), "{error}");
 }
 
+type NamesAndLimits = Vec<(String, Option<Limit>)>;
+
 /// The names and limits of a recipe's tasks once patterns are resolved.
-fn selected(tasks: &str, picks: Option<&str>) -> Result<Vec<(String, Option<Limit>)>, (String, String)> {
+fn selected(tasks: &str, picks: Option<&str>) -> Result<NamesAndLimits, (String, String)> {
     let text = format!(
         "tasks = [{tasks}]\nsystems = [{{ name = \"a\", members = [\"a\"] }}]\n[models]\na = {{ hub = \"o/n\" }}\n"
     );

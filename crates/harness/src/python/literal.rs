@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(text(r#""a\n\x41\u00e9\q\"'""#), "a\nA\u{e9}\\q\"'");
         assert_eq!(text("''"), "");
         let list = |literal: &str| Literal::parse(literal) == Some(Literal::List(vec!["a".into(), "b, c".into()]));
-        assert!(list(r#"["a", 'b, c']"#) && list(r#"('a','b, c',)"#));
+        assert!(list(r#"["a", 'b, c']"#) && list(r"('a','b, c',)"));
         for none in ["a", "[a]", "'a", "'a'b'", "[1]", "", "'", r"'\x4'"] {
             assert_eq!(Literal::parse(none), None, "{none}");
         }

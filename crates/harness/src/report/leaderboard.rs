@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::estimate::Estimate;
+use super::group_table::GroupTable;
 use crate::MetricKey;
 use crate::results::{RECORD_VERSION, TaskResults, Timing};
 use crate::stats::{Bootstrap, PairedDifference, StatsError, TaskScores, paired_difference};
@@ -70,24 +72,6 @@ pub struct Row {
     pub timing: Timing,
 }
 
-/// Figures of the groups that tasks are made of, under each task's primary metric.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct GroupTable {
-    /// The groups, in the order of the tasks.
-    pub names: Vec<String>,
-    /// One row per system, one score per group; none for a group that it did not do.
-    pub rows: Vec<Vec<Option<Estimate>>>,
-}
-
-/// A score, 0 to 1, with its uncertainty.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// Its value.
-    pub value: f64,
-    /// Its standard error, where one is defined.
-    pub stderr: Option<f64>,
-}
-
 /// An ensemble's average against that of the best single model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
@@ -149,7 +133,7 @@ impl Leaderboard {
             }
         }
         let rows = systems.iter().map(|system| Row::new(system, &columns)).collect();
-        let groups = GroupTable::new(systems);
+        let groups = GroupTable::new(&systems.iter().map(of_groups).collect::<Vec<_>>());
         Self { version: RECORD_VERSION, columns, rows, groups, comparisons: Vec::new() }
     }
 
@@ -267,35 +251,13 @@ impl Column {
     }
 }
 
-impl GroupTable {
-    fn new(systems: &[SystemResults]) -> Self {
-        let of = |system: &SystemResults| -> Vec<(String, Estimate)> {
-            let groups = system
-                .tasks
-                .iter()
-                .flat_map(|task| task.aggregates.iter().filter(|found| found.is_group && found.key == task.primary));
-            groups.map(|found| (found.name.clone(), Estimate { value: found.value, stderr: found.stderr })).collect()
-        };
-        let found: Vec<Vec<(String, Estimate)>> = systems.iter().map(of).collect();
-        let mut names: Vec<String> = Vec::new();
-        for (name, _) in found.iter().flatten() {
-            if !names.contains(name) {
-                names.push(name.clone());
-            }
-        }
-        if names.is_empty() {
-            return Self::default();
-        }
-        let score = |of_system: &[(String, Estimate)], name: &String| {
-            of_system.iter().find(|(known, _)| known == name).map(|(_, score)| *score)
-        };
-        let rows = found.iter().map(|of_system| names.iter().map(|name| score(of_system, name)).collect()).collect();
-        Self { names, rows }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.names.is_empty()
-    }
+/// A system's figures of groups, under each task's primary metric.
+fn of_groups(system: &SystemResults) -> Vec<(String, Estimate)> {
+    let groups = system
+        .tasks
+        .iter()
+        .flat_map(|task| task.aggregates.iter().filter(|found| found.is_group && found.key == task.primary));
+    groups.map(|found| (found.name.clone(), Estimate { value: found.value, stderr: found.stderr })).collect()
 }
 
 impl Row {
@@ -319,17 +281,6 @@ impl Row {
 
     fn average_value(&self) -> f64 {
         self.average.map_or(f64::NEG_INFINITY, |average| average.value)
-    }
-}
-
-impl Estimate {
-    pub(super) fn average(scores: &[Self]) -> Self {
-        let count = scores.len() as f64;
-        let variance: Option<f64> = scores.iter().map(|score| score.stderr.map(|stderr| stderr * stderr)).sum();
-        Self {
-            value: scores.iter().map(|score| score.value).sum::<f64>() / count,
-            stderr: variance.map(|variance| variance.sqrt() / count),
-        }
     }
 }
 

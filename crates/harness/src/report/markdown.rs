@@ -1,7 +1,8 @@
 //! A leaderboard for README files and pull requests.
 
+use super::estimate::Estimate;
 use super::format::{NOTHING, comparison, latency, latency_note, percent, plus_minus, protocols, share};
-use super::leaderboard::{Estimate, Leaderboard, Row};
+use super::leaderboard::{Leaderboard, Row};
 
 /// A table in GitHub's markdown: scores in percent with standard errors, the best of each column in bold; below it the
 /// differences to the best single model, and what the latency is.

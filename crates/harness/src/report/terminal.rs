@@ -1,7 +1,8 @@
 //! A leaderboard for terminals, as wide as the terminal is.
 
+use super::estimate::Estimate;
 use super::format::{NOTHING, comparison, latency, latency_note, percent, plus_minus, protocols, share};
-use super::leaderboard::{Estimate, Leaderboard, Row};
+use super::leaderboard::{Leaderboard, Row};
 
 /// Spaces between columns.
 const GAP: usize = 2;
@@ -318,13 +319,13 @@ ms/token: a request's wall time over its
         leaderboard.groups.names = vec!["mmlu_other".to_owned(), "mmlu_stem".to_owned()];
         leaderboard.groups.rows = vec![vec![score(0.5), score(0.25)], vec![None, score(0.75)]];
         let drawn = terminal(&leaderboard, 140);
-        let groups = &r"
+        let groups = r"
               mmlu_other     mmlu_stem
 ──────────────────────────────────────
 mini-llama  50.00 ± 1.00  25.00 ± 1.00
 mini-qwen              -  75.00 ± 1.00
 
-* best of"[..];
+* best of";
         assert!(drawn.contains(groups), "{drawn}");
     }
 

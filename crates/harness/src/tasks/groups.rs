@@ -15,7 +15,7 @@ pub(super) struct Groups {
     task: String,
     names: Option<Names>,
     /// Whether lm-evaluation-harness reports figures of its groups.
-    reports_groups: bool,
+    is_reported: bool,
     pooling: PoolingRule,
 }
 
@@ -40,8 +40,8 @@ impl Groups {
             Part::Group(_) => names.map(|names| Names { group: None, ..names }),
             Part::Subtask(_) => None,
         };
-        let reports_groups = definition.subjects.as_ref().is_some_and(|subjects| subjects.harness_reports_groups);
-        Ok(Self { task: name.clone(), names, reports_groups, pooling: definition.rules.pooling() })
+        let is_reported = definition.subjects.as_ref().is_some_and(|subjects| subjects.harness_reports_groups);
+        Ok(Self { task: name.clone(), names, is_reported, pooling: definition.rules.pooling() })
     }
 
     /// The task itself first, then its groups, then its subtasks, each with every key that any document has.
@@ -63,7 +63,7 @@ impl Groups {
         };
         push(&self.task, false, &|key| self.whole(&subjects, &groups, key));
         for (category, members) in &groups {
-            push(&names.group(category), self.reports_groups, &|key| pool(members, key));
+            push(&names.group(category), self.is_reported, &|key| pool(members, key));
         }
         for subject in &subjects {
             push(&names.subtask(subject.name), false, &|key| subject.estimates[key]);

@@ -112,7 +112,7 @@ impl GenerationOverrides {
         if let Some(top_k) = self.top_k.filter(|top_k| *top_k < -1) {
             return Err(format!("`top_k` is {top_k}; it is a number of tokens, or 0 or -1 for all"));
         }
-        if let Some(temperature) = self.temperature.filter(|temperature| !(*temperature >= 0.0)) {
+        if let Some(temperature) = self.temperature.filter(|temperature| temperature.is_nan() || *temperature < 0.0) {
             return Err(format!("temperature {temperature} is not a number from 0 up"));
         }
         let temperature = self.temperature.filter(|temperature| *temperature > 0.0).unwrap_or(1.0);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{LmEvalSources, LmEvalTask, by_leaf, task_config};
+use super::sources::{LmEvalSources, LmEvalTask, by_leaf};
+use super::task_config::{self, version};
 use crate::filters::ROBUST;
 use crate::identity::{ModelIdentity, sha256_hex};
 use crate::recipe::{ChatPlan, ShotLayout, SystemPlan};
@@ -85,7 +86,7 @@ pub(super) fn results(
         ("n-shot", json!(shots)),
         ("higher_is_better", json!(higher_is_better)),
         ("n-samples", samples.into()),
-        ("config", config(run, plan, &identities, &facts, model_args)),
+        ("config", config(run, plan, &identities, &facts, &model_args)),
         ("git_hash", session.and_then(|session| session.git.as_ref()).map(|git| git.commit.clone()).into()),
         ("date", date),
         ("pretty_env_info", environment(run).into()),
@@ -144,7 +145,7 @@ impl Tables {
     fn groups(&mut self, task: &StoredTask, source: &LmEvalTask) {
         let Some(outline) = &source.outline else { return };
         for group in &outline.groups {
-            let members = self.members(task, source, outline, &group.members);
+            let members = members(task, source, outline, &group.members);
             let found: Vec<&Aggregate> =
                 task.results.aggregates.iter().filter(|found| found.name == group.name).collect();
             if members.is_empty() || found.is_empty() {
@@ -168,36 +169,30 @@ impl Tables {
             self.higher_is_better.insert(group.name.clone(), higher.into());
         }
     }
+}
 
-    /// The names of a group's members that were evaluated.
-    fn members(
-        &self,
-        task: &StoredTask,
-        source: &LmEvalTask,
-        outline: &TaskOutline,
-        members: &GroupMembers,
-    ) -> Vec<String> {
-        let has = |subject: &str| {
-            match members {
-            GroupMembers::Subjects(subjects) => subjects.iter().any(|known| known == subject),
-            GroupMembers::All => true,
-            // Those of its groups' are theirs.
-            GroupMembers::Groups(names) => !outline.groups.iter().any(|group| {
-                names.contains(&group.name)
-                    && matches!(&group.members, GroupMembers::Subjects(subjects) if subjects.iter().any(|known| known == subject))
-            }),
-        }
-        };
-        let evaluated = |name: &&String| task.results.aggregates.iter().any(|found| found.name == **name);
-        let groups = match members {
-            GroupMembers::Groups(names) => names.iter().filter(evaluated).cloned().collect(),
-            GroupMembers::Subjects(_) | GroupMembers::All => Vec::new(),
-        };
-        let leaves = by_leaf(task, source)
-            .into_iter()
-            .filter(|(_, samples)| samples.first().and_then(|sample| sample.subject.as_deref()).is_some_and(has));
-        groups.into_iter().chain(leaves.map(|(leaf, _)| leaf.name)).collect()
+/// The names of a group's members that were evaluated.
+fn members(task: &StoredTask, source: &LmEvalTask, outline: &TaskOutline, members: &GroupMembers) -> Vec<String> {
+    let has = |subject: &str| {
+        match members {
+        GroupMembers::Subjects(subjects) => subjects.iter().any(|known| known == subject),
+        GroupMembers::All => true,
+        // Those of its groups' are theirs.
+        GroupMembers::Groups(names) => !outline.groups.iter().any(|group| {
+            names.contains(&group.name)
+                && matches!(&group.members, GroupMembers::Subjects(subjects) if subjects.iter().any(|known| known == subject))
+        }),
     }
+    };
+    let evaluated = |name: &&String| task.results.aggregates.iter().any(|found| found.name == **name);
+    let groups = match members {
+        GroupMembers::Groups(names) => names.iter().filter(evaluated).cloned().collect(),
+        GroupMembers::Subjects(_) | GroupMembers::All => Vec::new(),
+    };
+    let leaves = by_leaf(task, source)
+        .into_iter()
+        .filter(|(_, samples)| samples.first().and_then(|sample| sample.subject.as_deref()).is_some_and(has));
+    groups.into_iter().chain(leaves.map(|(leaf, _)| leaf.name)).collect()
 }
 
 /// Adds a metric with its standard error.
@@ -232,7 +227,7 @@ fn config(
     plan: Option<&SystemPlan>,
     identities: &[&ModelIdentity],
     facts: &[&ModelFacts],
-    model_args: Map<String, Value>,
+    model_args: &Map<String, Value>,
 ) -> Value {
     let manifest = &run.manifest;
     let task = manifest.plan.tasks.first();
@@ -307,9 +302,4 @@ fn sanitized(name: &str) -> String {
         }
     }
     sanitized
-}
-
-/// Versions are numbers there, where they are numbers.
-pub(super) fn version(text: &str) -> Value {
-    text.parse::<f64>().map_or_else(|_| text.into(), Value::from)
 }

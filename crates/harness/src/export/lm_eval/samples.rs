@@ -6,8 +6,8 @@ use gac_ensemble::Prompt;
 use gac_inference::{ChatTemplate, UnixTime};
 use serde_json::{Map, Value, json};
 
+use super::sources::{LmEvalSources, LmEvalTask};
 use super::task_config::generation_kwargs;
-use super::{LmEvalSources, LmEvalTask};
 use crate::Document;
 use crate::identity::sha256_hex;
 use crate::python::repr;

@@ -14,7 +14,7 @@ pub(super) fn config(
     overrides: Option<&GenerationOverrides>,
     model: &Map<String, Value>,
 ) -> Value {
-    let mut metadata = Map::from_iter([("version".to_owned(), super::results::version(&entry.version))]);
+    let mut metadata = Map::from_iter([("version".to_owned(), version(&entry.version))]);
     let mut config = Map::new();
     let mut set = |name: &str, value: Value| config.insert(name.to_owned(), value);
     set("task", leaf.name.as_str().into());
@@ -138,4 +138,9 @@ fn filter(definition: &crate::filters::FilterDefinition) -> Value {
             .into()
     };
     json!({ "name": definition.name, "filter": steps.as_array().into_iter().flatten().map(step).collect::<Vec<_>>() })
+}
+
+/// Versions are numbers there, where they are numbers.
+pub(super) fn version(text: &str) -> Value {
+    text.parse::<f64>().map_or_else(|_| text.into(), Value::from)
 }
