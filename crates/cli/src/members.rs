@@ -20,7 +20,7 @@ pub(crate) fn ensemble(
 ) -> Result<Ensemble, Failure> {
     let chat_template_args = chat.chat_template_args.clone().unwrap_or_default();
     let overrides = Overrides { dtype: compute.dtype(), chat_template_args, ..Overrides::default() };
-    let mut recipe = recipe(system)?;
+    let mut recipe = recipe(system);
     for system in recipe.systems.iter_mut().filter(|_| chats) {
         system.chat_template = Some(true);
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use gac_inference::{ChatError, TokenId, Tokenizer, TokenizerError};
 
+use crate::thinking::{PromptEnd, ThinkEnds};
 use crate::{Chat, EnsembleError, GenerationRequest, Member, Overlong, Prompt, PromptEncoding};
 
 /// One member's ids for one request's prompt.
@@ -11,6 +12,8 @@ use crate::{Chat, EnsembleError, GenerationRequest, Member, Overlong, Prompt, Pr
 pub(crate) struct EncodedPrompt {
     pub(crate) ids: Vec<TokenId>,
     pub(crate) truncated: bool,
+    /// What its end says of the response's reasoning.
+    pub(crate) end: PromptEnd,
 }
 
 /// Encodes every prompt for every member: `[request][member]`.
@@ -20,16 +23,21 @@ pub(crate) struct EncodedPrompt {
 pub(crate) fn prompts(
     members: &[Member],
     chat: Option<&Chat>,
+    thinking: &ThinkEnds,
     requests: &[GenerationRequest],
 ) -> Result<Vec<Vec<EncodedPrompt>>, EnsembleError> {
     chats_need_templates(chat, requests.iter().map(|request| &request.prompt))?;
     let mut prompts: Vec<Vec<EncodedPrompt>> = requests.iter().map(|_| Vec::with_capacity(members.len())).collect();
     for (place, member) in members.iter().enumerate() {
         let reader = Reader { place, tokenizer: &member.tokenizer, chat };
-        let all = parallel(requests, |request| reader.encode(&reader.text(&request.prompt)?, request.encoding));
-        for (index, (ids, of_request)) in all.into_iter().zip(&mut prompts).enumerate() {
-            let ids = ids.map_err(|error| error.of(member, index))?;
-            of_request.push(fit(member, index, &requests[index], ids)?);
+        let all = parallel(requests, |request| {
+            let text = reader.text(&request.prompt)?;
+            Ok((reader.encode(&text, request.encoding)?, thinking.prompt_end(place, &text)))
+        });
+        for (index, (read, of_request)) in all.into_iter().zip(&mut prompts).enumerate() {
+            let (ids, end) = read.map_err(|error: Unreadable| error.of(member, index))?;
+            let prompt = EncodedPrompt { ids, truncated: false, end };
+            of_request.push(fit(member, index, &requests[index], prompt)?);
         }
     }
     Ok(prompts)
@@ -102,10 +110,9 @@ fn fit(
     member: &Member,
     index: usize,
     request: &GenerationRequest,
-    ids: Vec<TokenId>,
+    mut prompt: EncodedPrompt,
 ) -> Result<EncodedPrompt, EnsembleError> {
     let limits = member.model.limits();
-    let mut prompt = EncodedPrompt { ids, truncated: false };
     if prompt.ids.is_empty() {
         let prefix = prefix(&member.tokenizer);
         prompt

@@ -54,7 +54,8 @@ impl FromStr for DeviceSpec {
         match kind {
             "cpu" if ordinal == 0 => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(ordinal)),
-            "metal" => Ok(Self::Metal(ordinal)),
+            // PyTorch's name of the same.
+            "metal" | "mps" => Ok(Self::Metal(ordinal)),
             _ => Err(unknown()),
         }
     }

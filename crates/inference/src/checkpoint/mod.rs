@@ -3,6 +3,7 @@
 pub(crate) mod artifacts;
 pub(crate) mod block_rows;
 pub(crate) mod config;
+pub(crate) mod facts;
 pub(crate) mod files;
 pub(crate) mod gguf;
 mod gguf_config;
