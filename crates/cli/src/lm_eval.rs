@@ -37,6 +37,8 @@ const FLAGS: [(&str, &str); 18] = [
 const SHORT: [(&str, &str); 5] =
     [("-a", MODEL_ARGS), ("-c", "--use-cache"), ("-w", "--write-out"), ("-x", "--predict-only"), ("-C", "--config")];
 
+const TEMPLATE: &str = "--apply-chat-template";
+
 const MODEL_ARGS: &str = "--model-args";
 
 /// Kinds of models that `lm-eval run --model` takes.
@@ -64,7 +66,7 @@ const MODEL_KINDS: [&str; 20] = [
 ];
 
 /// Values that follow a flag as separate words there become one here: `--gen_kwargs a=1 b=2`, `--fewshot_as_multiturn
-/// false`.
+/// false`. A template's name after `--apply_chat_template` gets the flag that it has here.
 pub(crate) fn joined(args: Vec<OsString>) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::with_capacity(args.len());
     // Whether a value of `--gen-kwargs` stands before.
@@ -83,6 +85,19 @@ pub(crate) fn joined(args: Vec<OsString>) -> Vec<OsString> {
         {
             joined.pop();
             joined.push(format!("--fewshot-as-multiturn={value}").into());
+            continue;
+        }
+        if last == TEMPLATE && !text.is_empty() && !text.starts_with('-') {
+            if truth(text) != Some(true) {
+                joined.extend(["--chat-template".into(), arg]);
+            }
+            continue;
+        }
+        if let Some(name) = text.strip_prefix(TEMPLATE).and_then(|value| value.strip_prefix('=')) {
+            joined.push(TEMPLATE.into());
+            if truth(name) != Some(true) {
+                joined.extend(["--chat-template".into(), name.into()]);
+            }
             continue;
         }
         settings = last == "--gen-kwargs" || text.starts_with("--gen-kwargs=");
@@ -288,6 +303,12 @@ mod tests {
         let args = words("gac eval --gen-kwargs a=1 b=2 c=3 --fewshot-as-multiturn No --tasks x=y --limit 3");
         let expected = "gac eval --gen-kwargs a=1,b=2,c=3 --fewshot-as-multiturn=false --tasks x=y --limit 3";
         assert_eq!(joined(args), words(expected));
+        let args = words("gac eval --apply-chat-template chatml --limit 3");
+        assert_eq!(joined(args), words("gac eval --apply-chat-template --chat-template chatml --limit 3"));
+        let args = words("gac eval --apply-chat-template=chatml --limit 3");
+        assert_eq!(joined(args), words("gac eval --apply-chat-template --chat-template chatml --limit 3"));
+        let args = words("gac eval --apply-chat-template True --limit 3");
+        assert_eq!(joined(args), words("gac eval --apply-chat-template --limit 3"));
         let args = words("gac run --gen-kwargs=a=1 b=2 recipe.toml --fewshot-as-multiturn --limit 3");
         assert_eq!(joined(args), words("gac run --gen-kwargs=a=1,b=2 recipe.toml --fewshot-as-multiturn --limit 3"));
     }

@@ -26,8 +26,8 @@ fn reasons() -> Script {
     Script::says(pieces, rules)
 }
 
-fn end(source: ThinkSource) -> Option<ThinkEnd> {
-    Some(ThinkEnd { token: "</think>".to_owned(), source })
+fn end(source: ThinkSource) -> ThinkEnd {
+    ThinkEnd { token: "</think>".to_owned(), source }
 }
 
 fn bench(ends: Vec<Option<ThinkEnd>>) -> Bench {
@@ -39,7 +39,7 @@ fn bench(ends: Vec<Option<ThinkEnd>>) -> Bench {
 #[test]
 fn stop_strings_count_from_where_reasoning_has_ended() {
     let asked = [stopping("q", 20, &["\n", "!"])];
-    for ends in [vec![end(ThinkSource::Stated)], vec![None, end(ThinkSource::Stated)]] {
+    for ends in [vec![Some(end(ThinkSource::Stated))], vec![None, Some(end(ThinkSource::Stated))]] {
         let generation = bench(ends).generate(&asked, 1).remove(0);
         assert_eq!((generation.text().as_str(), generation.finish), ("hm\n</think>\n4", Finish::Stop));
         assert_eq!(generation.thinking, Some(Thinking::Closed { answer: 12 }));
@@ -51,7 +51,7 @@ fn stop_strings_count_from_where_reasoning_has_ended() {
 
 #[test]
 fn reasoning_that_runs_out_of_tokens_leaves_no_answer() {
-    let generation = bench(vec![end(ThinkSource::Stated)]).generate(&[request("q", 3)], 1).remove(0);
+    let generation = bench(vec![Some(end(ThinkSource::Stated))]).generate(&[request("q", 3)], 1).remove(0);
     assert_eq!((generation.text().as_str(), generation.thinking), ("hm\n</", Some(Thinking::Unclosed)));
     assert_eq!(generation.answer(), "");
 }
@@ -60,7 +60,7 @@ fn reasoning_that_runs_out_of_tokens_leaves_no_answer() {
 fn a_template_that_ends_the_reasoning_leaves_all_of_the_response_as_the_answer() {
     let template = |text: &str| ChatTemplate::new(text, BTreeMap::new()).unwrap();
     let generate = |text: &str, source| {
-        let mut bench = bench(vec![end(source)]);
+        let mut bench = bench(vec![Some(end(source))]);
         bench.ensemble.set_chat(Some(Chat::new(vec![template(text)], UnixTime(0)))).unwrap();
         (bench.ensemble.thinks(), bench.generate(&[stopping("q", 20, &["!"])], 1).remove(0))
     };

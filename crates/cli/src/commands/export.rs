@@ -122,7 +122,7 @@ fn sources(run: &StoredRun, printer: &mut Printer) -> LmEvalSources {
                     sources.templates.insert(system.name.clone(), templates);
                 }
                 Err(error) => {
-                    warn(printer, &format!("chats of system `{}` are written as plain text", system.name), error)
+                    warn(printer, &format!("chats of system `{}` are written as plain text", system.name), error);
                 }
             }
         }
