@@ -1,6 +1,6 @@
 //! `x W^T` for AVX-512.
 //!
-//! Few rows of `x` are multiplied as weights are decoded, up to eight sums in registers: the memory is read once, from
+//! Few rows of `x` are multiplied as weights are decoded, up to sixteen sums in registers: the memory is read once, from
 //! one end to the other. Where there are many rows, weights of two panels are decoded into a buffer that stays in the
 //! first-level cache, and tiles of eight rows by two panels go over it.
 
@@ -11,7 +11,7 @@ use super::simd::LANES;
 use super::vector::Avx512;
 
 /// Rows from which on weights are decoded into a buffer.
-const MANY_ROWS: usize = 8;
+const MANY_ROWS: usize = 24;
 
 impl Product<'_> {
     /// The columns of panels `from..to`, all rows.
@@ -37,7 +37,12 @@ impl Product<'_> {
     fn few_rows_avx512<W: Source, const P: usize>(&self, from: usize, to: usize) {
         for panel in (from..to).step_by(P) {
             let mut row = 0;
-            // SAFETY: these rows and panels are there, and they are this task's.
+            // From eight rows on there are sums enough in flight with one panel.
+            for panel in panel..panel + P {
+                row = 0;
+                // SAFETY (both): these rows and panels are there, and they are this task's.
+                in_rows!(row to self.m, R of [16, 8] => unsafe { self.few::<Avx512, W, R, 1>((row, panel)) });
+            }
             in_rows!(row to self.m, R of [4, 2, 1] => unsafe { self.few::<Avx512, W, R, P>((row, panel)) });
         }
     }
