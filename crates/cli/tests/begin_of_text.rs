@@ -82,7 +82,7 @@ fn a_flag_that_cannot_be_followed_is_an_error() {
         ["generate", "--prompts", &input, "--output", &output, "--model", LLAMA, "--model", QWEN, "--model", QWEN];
     let ran = gac(&[&args[..], &["--add-bos", "true,false"]].concat());
     assert_eq!(ran.code, 2);
-    assert!(ran.stderr.contains("2 values for 3 models") && ran.stderr.contains("hint: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("given 2 times for 3 models") && ran.stderr.contains("hint: "), "{}", ran.stderr);
     let (_folder, input, output) = file("{\"text\": \"A river\"}\n");
     let ran = gac(&["score", "--model", QWEN, "--input", &input, "--output", &output, "--add-bos", "true"]);
     assert_eq!(ran.code, 2);
