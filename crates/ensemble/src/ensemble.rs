@@ -61,6 +61,11 @@ impl Ensemble {
         self.members.iter().map(|member| member.model)
     }
 
+    /// The members' tokenizers, in order.
+    pub fn tokenizers(&self) -> impl ExactSizeIterator<Item = &Tokenizer> {
+        self.members.iter().map(|member| &*member.tokenizer)
+    }
+
     /// The union vocabulary.
     pub fn union(&self) -> &Arc<UnionVocabulary> {
         &self.union

@@ -51,6 +51,20 @@ pub enum EnsembleError {
         /// Number of members.
         members: usize,
     },
+    /// Not one end of reasoning, or none, per member.
+    #[error("{ends} ends of reasoning for {members} members: there has to be a place per member")]
+    ThinkEndCount {
+        /// Number of places.
+        ends: usize,
+        /// Number of members.
+        members: usize,
+    },
+    /// A member's reasoning ends with a token that is no text.
+    #[error("the reasoning of member `{member}` ends with an empty token: it has to be a text, or there is none")]
+    EmptyThinkEnd {
+        /// The member.
+        member: String,
+    },
     /// One of several requests cannot be served.
     #[error("request {request} cannot be served")]
     Request {

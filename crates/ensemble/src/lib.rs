@@ -35,6 +35,7 @@
 //! let ensemble = scheduler.ensemble(&[ModelId(0), ModelId(1)])?;
 //! let settings = Arc::new(Settings::new(ensemble, Weights::uniform(2), Gating::EveryStep)?);
 //! let request = GenerationRequest {
+//!     decoding: None,
 //!     prompt: "6*7=".into(),
 //!     encoding: PromptEncoding::WithSpecial,
 //!     stop: Vec::new(),
@@ -68,6 +69,7 @@ mod request;
 mod schedule;
 mod score;
 mod settings;
+mod thinking;
 mod vocabulary;
 mod vote;
 
@@ -84,6 +86,7 @@ pub use schedule::event::SchedulerEvent;
 pub use schedule::limits::BatchLimits;
 pub use schedule::scheduler::Scheduler;
 pub use settings::Settings;
+pub use thinking::{ThinkEnd, ThinkSource, Thinking};
 pub use vocabulary::report::{EndId, MemberVocabulary, Overlap, VocabularyReport};
 pub use vocabulary::segmentation::{Segmentation, Unspellable};
 pub use vocabulary::union::{Projection, UnionId, UnionToken, UnionVocabulary};

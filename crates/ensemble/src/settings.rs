@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use gac_inference::{ChatMessage, Conversation, Role};
+
 use crate::chat::Chat;
 use crate::ensemble::Ensemble;
 use crate::error::EnsembleError;
 use crate::member::MemberId;
+use crate::thinking::{PromptEnd, ThinkEnd, ThinkEnds, Thought};
 use crate::vote::gating::{Certainty, Gating, Threshold};
 use crate::vote::method::Method;
 use crate::vote::sampling::Decoding;
@@ -27,6 +30,7 @@ pub struct Settings {
     method: Method,
     decoding: Decoding,
     chat: Option<Arc<Chat>>,
+    thinking: ThinkEnds,
 }
 
 /// Who decides alone, and when.
@@ -103,6 +107,7 @@ impl Settings {
             method: Method::Gac,
             decoding: Decoding::Greedy,
             chat: None,
+            thinking: ThinkEnds::default(),
         };
         settings.with_weights(weights)?.with_gating(gating)
     }
@@ -189,6 +194,37 @@ impl Settings {
         Ok(Self { chat: Some(chat), ..self })
     }
 
+    /// The same with members that reason before they answer: how each one's reasoning ends (none: it does not reason).
+    /// Stop strings count from where it has ended.
+    ///
+    /// # Errors
+    /// When there is not one place per member, or an end is empty.
+    pub fn with_think_ends(self, ends: Vec<Option<ThinkEnd>>) -> Result<Self, EnsembleError> {
+        let members = self.ensemble.names().len();
+        if ends.len() != members {
+            return Err(EnsembleError::ThinkEndCount { ends: ends.len(), members });
+        }
+        let is_empty = |end: &Option<ThinkEnd>| end.as_ref().is_some_and(|end| end.token.is_empty());
+        if let Some((member, _)) = self.ensemble.names().zip(&ends).find(|(_, end)| is_empty(end)) {
+            return Err(EnsembleError::EmptyThinkEnd { member: member.to_owned() });
+        }
+        Ok(Self { thinking: ThinkEnds::new(ends), ..self })
+    }
+
+    /// Whether responses may begin with reasoning: whether some member reasons and its prompts do not end that.
+    pub fn thinks(&self) -> bool {
+        let question = Conversation::from(vec![ChatMessage::new(Role::User, "")]);
+        let ends = |member| match &self.chat {
+            // A template that ends the reasoning does so whatever is asked.
+            Some(chat) => chat
+                .text(member, &question)
+                .map_or(PromptEnd::Neither, |prompt| self.thinking.prompt_end(member, &prompt)),
+            None => PromptEnd::Neither,
+        };
+        let prompts: Vec<PromptEnd> = (0..self.ensemble.names().len()).map(ends).collect();
+        self.thinking.any() && !matches!(self.thinking.start(&prompts), Thought::Answer { .. })
+    }
+
     /// Who takes part.
     pub fn ensemble(&self) -> &Arc<Ensemble> {
         &self.ensemble
@@ -218,6 +254,10 @@ impl Settings {
 
     pub(crate) fn chat(&self) -> Option<&Chat> {
         self.chat.as_deref()
+    }
+
+    pub(crate) fn thinking(&self) -> &ThinkEnds {
+        &self.thinking
     }
 
     pub(crate) fn lead(&self) -> &Lead {

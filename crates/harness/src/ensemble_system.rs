@@ -34,6 +34,10 @@ impl System for EnsembleSystem<'_> {
         &self.name
     }
 
+    fn thinks(&self) -> bool {
+        self.settings.thinks()
+    }
+
     fn generate(
         &mut self,
         requests: &[GenerationRequest],

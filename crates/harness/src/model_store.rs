@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gac_ensemble::{
-    BatchLimits, Chat, EnsembleError, Gating, Member, MemberId, ModelId, Scheduler, Settings, Threshold, Weights,
+    BatchLimits, Chat, EnsembleError, Gating, Member, MemberId, ModelId, Scheduler, Settings, ThinkEnd, ThinkSource,
+    Threshold, Weights,
 };
 use gac_inference::{
     ChatError, ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineError, EngineOptions, ModelSource,
-    Placement, Quantization, Tokenizer, TokenizerLoadError, UnixTime, WeightType, available_memory, check_model,
-    load_model, placement,
+    Placement, Quantization, Symbol, TokenId, Tokenizer, TokenizerLoadError, UnixTime, WeightType, available_memory,
+    check_model, load_model, placement,
 };
 
 use crate::full_response::{Choice, FullResponse};
 use crate::identity::{HashCache, IdentityError, ModelIdentity};
-use crate::recipe::{Combination, Dtype, ModelPlan, Plan, SystemPlan};
+use crate::recipe::{Combination, Dtype, ModelPlan, Plan, SystemPlan, ThinkEndToken};
 use crate::{EnsembleSystem, OpenSystems, System, SystemError};
 
 /// The models of a plan. Each is loaded when a system first needs it, and kept for the systems that follow.
@@ -77,14 +78,11 @@ impl ModelStore {
             _ => Gating::EveryStep,
         };
         let weights = Weights::given(&system.weights).map_err(EnsembleError::from)?;
-        let mut made = Settings::new(self.scheduler.ensemble(&members)?, weights, gating)?
+        let made = Settings::new(self.scheduler.ensemble(&members)?, weights, gating)?
             .with_method(method)?
             .with_weighting(settings.weighting)?
             .with_decoding(settings.decoding);
-        if settings.chat.is_some() {
-            made = made.with_chat(self.chat(&system.members, system)?)?;
-        }
-        Ok(Arc::new(made))
+        Ok(Arc::new(self.with_chat(made, system)?))
     }
 
     /// What serves requests with the loaded models.
@@ -95,6 +93,20 @@ impl ModelStore {
     /// The loaded models alone, with what serves requests with them.
     pub fn into_scheduler(self) -> Scheduler {
         self.scheduler
+    }
+
+    /// With what the members' templates and plans say of chats and of reasoning; all of them are `system`'s.
+    fn with_chat(&self, settings: Settings, system: &SystemPlan) -> Result<Settings, OpenError> {
+        let ensemble = Arc::clone(settings.ensemble());
+        let names: Vec<String> = ensemble.names().map(str::to_owned).collect();
+        let chat = system.settings.chat.as_ref();
+        let templates = if chat.is_some() { self.templates(&names, system)? } else { Vec::new() };
+        let members = names.iter().zip(ensemble.tokenizers()).enumerate();
+        let ends = members.map(|(place, (name, tokenizer))| self.think_end(name, tokenizer, templates.get(place)));
+        let settings = settings.with_think_ends(ends.collect::<Result<_, OpenError>>()?)?;
+        let Some(chat) = chat else { return Ok(settings) };
+        let chat = Chat::new(templates, chat.time.unwrap_or_else(UnixTime::now));
+        Ok(settings.with_chat(Arc::new(chat))?)
     }
 
     /// Fixes the time that chats tell, for every system of `plan` with a member whose template tells it: the time that
@@ -109,7 +121,7 @@ impl ModelStore {
             if system.settings.chat.is_none() {
                 continue;
             }
-            let templates = self.templates(&system.members, system)?;
+            let templates = self.chat_templates(system)?;
             if let Some(chat) = &mut system.settings.chat {
                 chat.time = templates.iter().any(ChatTemplate::tells_time).then_some(time);
             }
@@ -117,10 +129,12 @@ impl ModelStore {
         Ok(())
     }
 
-    /// How some members of `system` write chats down.
-    fn chat(&self, members: &[String], system: &SystemPlan) -> Result<Arc<Chat>, OpenError> {
-        let time = system.settings.chat.as_ref().and_then(|chat| chat.time);
-        Ok(Arc::new(Chat::new(self.templates(members, system)?, time.unwrap_or_else(UnixTime::now))))
+    /// How the members of `system` write chats down; nothing where its prompts are no chats.
+    ///
+    /// # Errors
+    /// When a chat template cannot be used.
+    pub fn chat_templates(&self, system: &SystemPlan) -> Result<Vec<ChatTemplate>, OpenError> {
+        if system.settings.chat.is_some() { self.templates(&system.members, system) } else { Ok(Vec::new()) }
     }
 
     fn templates(&self, members: &[String], system: &SystemPlan) -> Result<Vec<ChatTemplate>, OpenError> {
@@ -133,18 +147,43 @@ impl ModelStore {
         members.iter().map(load).collect()
     }
 
+    /// How a member's reasoning ends: as its plan says, or as the template of its chats does.
+    fn think_end(
+        &self,
+        name: &str,
+        tokenizer: &Tokenizer,
+        template: Option<&ChatTemplate>,
+    ) -> Result<Option<ThinkEnd>, OpenError> {
+        let stated = |token| Some(ThinkEnd { token, source: ThinkSource::Stated });
+        match &self.model(name)?.think_end_token {
+            Some(ThinkEndToken::Text(text)) if text.is_empty() => Ok(None),
+            Some(ThinkEndToken::Text(text)) => Ok(stated(text.clone())),
+            Some(ThinkEndToken::Id(id)) => {
+                let vocabulary = tokenizer.vocabulary();
+                let known = (*id as usize) < vocabulary.len();
+                let token = match known.then(|| vocabulary.symbol(TokenId(*id))) {
+                    Some(Symbol::Control { name }) => Some(name.to_string()),
+                    Some(Symbol::Text { bytes, .. }) => String::from_utf8(bytes.to_vec()).ok(),
+                    Some(Symbol::Unused) | None => None,
+                };
+                token.map(stated).ok_or_else(|| OpenError::ThinkEndToken { model: name.to_owned(), id: *id })
+            }
+            None => {
+                let found = template.and_then(ChatTemplate::thinking_end);
+                Ok(found.map(|token| ThinkEnd { token: token.to_owned(), source: ThinkSource::Found }))
+            }
+        }
+    }
+
     /// The settings of each member of `system` as an ensemble of its own.
     fn alone(&mut self, system: &SystemPlan) -> Result<Vec<Arc<Settings>>, OpenError> {
         let mut members = Vec::with_capacity(system.members.len());
         for name in &system.members {
             let model = self.load(name)?;
             let ensemble = self.scheduler.ensemble(&[model])?;
-            let mut alone = Settings::new(ensemble, Weights::uniform(1), Gating::EveryStep)?
+            let alone = Settings::new(ensemble, Weights::uniform(1), Gating::EveryStep)?
                 .with_decoding(system.settings.decoding);
-            if system.settings.chat.is_some() {
-                alone = alone.with_chat(self.chat(std::slice::from_ref(name), system)?)?;
-            }
-            members.push(Arc::new(alone));
+            members.push(Arc::new(self.with_chat(alone, system)?));
         }
         Ok(members)
     }
@@ -157,7 +196,9 @@ impl ModelStore {
         let model = self.model(name)?;
         let source = source(model)?;
         let loaded = load_model(&source, &self.options(model))?;
-        let tokenizer = Tokenizer::load(&source, Some(loaded.limits().vocabulary))?;
+        let tokenizer = Tokenizer::load(&source, Some(loaded.limits().vocabulary))?
+            .with_add_bos(model.add_bos)
+            .map_err(TokenizerLoadError::from)?;
         let member = Member { name: name.to_owned(), model: loaded, tokenizer: Arc::new(tokenizer) };
         let loaded = self.scheduler.add(member);
         self.loaded.insert(name.to_owned(), loaded);
@@ -290,6 +331,14 @@ pub enum OpenError {
         /// The system.
         system: String,
     },
+    /// Reasoning is to end with a token that is no text.
+    #[error("model `{model}` is to end its reasoning with token {id}, which its vocabulary does not have as a text")]
+    ThinkEndToken {
+        /// The model.
+        model: String,
+        /// The id.
+        id: u32,
+    },
     /// The checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -315,6 +364,7 @@ impl OpenError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::FullResponse { .. } => Some("`vote` and `best-of` are for `gac eval` and `gac run`"),
+            Self::ThinkEndToken { .. } => Some("name the token by its text, as `think-end-token = \"</think>\"`"),
             Self::Checkpoint(error) | Self::Identity(IdentityError::Checkpoint(error)) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Chat(error) => error.hint(),

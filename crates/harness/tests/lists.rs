@@ -10,6 +10,7 @@ use gac_ensemble::{
     Settings, Threshold, Weights, generate, log_likelihood,
 };
 use gac_harness::recipe::{Overrides, Recipe, Systems};
+use gac_harness::tasks::Limit;
 use gac_harness::{DataSource, LoadedTask, ModelStore, TaskOptions, load_task};
 use gac_inference::DeviceSpec;
 use gac_inference::testkit::Listing;
@@ -40,7 +41,8 @@ fn minis(listed: Option<usize>) -> (Scheduler, Settings) {
 
 fn task(name: &str, limit: usize) -> LoadedTask {
     let data = DataSource::new(Some(root().join("datasets/mini")));
-    load_task(name, &data, &TaskOptions { num_fewshot: Some(1), limit: Some(limit), generation: None }).unwrap()
+    let limit = Limit::documents(limit).ok();
+    load_task(name, &data, &TaskOptions { num_fewshot: Some(1), limit, ..TaskOptions::default() }).unwrap()
 }
 
 #[test]

@@ -7,7 +7,7 @@ use gac_inference::{ChatMessage, Conversation, RefusedSystem, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::eval::check_chat_templates;
+use super::eval::check;
 use super::jsonl;
 use super::trace::TraceStep;
 use crate::Outcome;
@@ -98,12 +98,13 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
     let voting = &args.system.voting;
     let chats = prompts.iter().any(|(_, asked)| matches!(asked.0, Prompt::Chat(_)));
     let chats = chats || voting.apply_chat_template;
-    check_chat_templates(&args.system, chats)?;
+    check(&args.system, chats)?;
     let (mut scheduler, settings) = members::ensemble(&args.system, &args.chat, chats, &args.compute)?;
     let models = args.trace.then(|| settings.ensemble().names().map(str::to_owned).collect::<Vec<_>>());
     let requests: Vec<GenerationRequest> = prompts
         .iter()
         .map(|(_, asked)| GenerationRequest {
+            decoding: None,
             prompt: asked.prompt(voting.apply_chat_template, voting.system_instruction.as_deref()),
             encoding: PromptEncoding::WithSpecial,
             stop: args.until.iter().filter(|text| !text.is_empty()).cloned().collect(),

@@ -9,7 +9,9 @@ use gac_ensemble::{
     EnsembleError, Gating, LogLikelihoodRequest, Member, ModelId, Overlong, Prompt, PromptEncoding, Scheduler,
     Settings, Weights, log_likelihood,
 };
-use gac_inference::{LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, load_model, score_tokens};
+use gac_inference::{
+    LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, TokenizerLoadError, load_model, score_tokens,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -57,14 +59,15 @@ pub(crate) fn score(args: &ScoreArgs, printer: &mut Printer) -> Outcome {
     // Lines of ids need no tokenizer: the file may be missing.
     let needs_tokenizer = lines.iter().any(|line| !matches!(line.query, Query::Tokens { .. }));
     let rows = model.limits().vocabulary;
-    let tokenizer = needs_tokenizer.then(|| Tokenizer::load(&source, Some(rows)).map(Arc::new)).transpose()?;
+    let load = || Ok(Tokenizer::load(&source, Some(rows))?.with_add_bos(args.add_bos)?);
+    let tokenizer = needs_tokenizer.then(load).transpose().map_err(|error: TokenizerLoadError| error)?.map(Arc::new);
     let bar = counter(printer, "scoring", lines.len());
     let mut scores: Vec<Option<TokenScores>> = Vec::with_capacity(lines.len());
     for line in &lines {
         let ids = match (&line.query, &tokenizer) {
             (Query::Tokens { tokens }, _) => Some(tokens.clone()),
             (Query::Text { text }, Some(tokenizer)) => {
-                Some(tokenizer.encoder().encode(text).with_context(|| place(line.number, &args.input))?)
+                Some(tokenizer.encode_prompt(text).with_context(|| place(line.number, &args.input))?)
             }
             _ => None,
         };

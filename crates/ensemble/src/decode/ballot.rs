@@ -65,11 +65,11 @@ pub(crate) fn vote(
             return Ok(draft.into());
         }
     }
-    let picked = match settings.decoding() {
+    let picked = match sample.decoding {
         Decoding::Greedy => combined.winner(),
         Decoding::Sampled(sampling) => sampling.pick(combined.entries(), unit(sample.seed, sample.emitted)),
     };
-    let sharpened = match (verified, settings.decoding(), picked) {
+    let sharpened = match (verified, sample.decoding, picked) {
         (Some(_), Decoding::Greedy, Some((_, q))) if q <= MAJORITY => {
             votes.sharpen(segmentation).map(|token| (token, combined.prob(token)))
         }

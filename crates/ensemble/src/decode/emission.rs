@@ -73,7 +73,7 @@ impl Emission {
             }
         }
         sample.asks = 0;
-        sample.emit(union.bytes(winner.token), end);
+        sample.emit(union.token(winner.token));
         let bytes = sample.stream();
         for (branch, (ensembled, step)) in sample.branches.iter_mut().zip(self.told) {
             let (request, rule) = (sample.request, branch.rule);

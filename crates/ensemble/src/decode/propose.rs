@@ -35,7 +35,7 @@ pub(crate) fn propose(
         Certainty::TopProbability => most,
         other => other.of(union, lead, view),
     };
-    let (id, probability) = match settings.decoding() {
+    let (id, probability) = match sample.decoding {
         Decoding::Greedy => (first, most),
         Decoding::Sampled(sampling) => {
             let draw = unit(sample.seed, sample.emitted + before);

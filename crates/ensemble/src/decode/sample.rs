@@ -15,6 +15,8 @@ use crate::reading::prompt::EncodedPrompt;
 use crate::request::{Finish, Generation, GenerationRequest, RequestId, Step};
 use crate::schedule::event::SchedulerEvent;
 use crate::settings::Settings;
+use crate::thinking::{PromptEnd, Thought};
+use crate::vocabulary::union::UnionToken;
 use crate::vote::sampling::Decoding;
 use crate::vote::weights::{Weighting, Weights};
 
@@ -86,8 +88,14 @@ pub(crate) struct Sample {
     pub(crate) bytes: Vec<u8>,
     /// How many of these bytes were told.
     streamed: usize,
+    /// Bytes in which stop strings were looked for.
+    searched: usize,
+    /// Where it stands with its reasoning.
+    thought: Thought,
     /// How often members were asked for more since the last token.
     pub(crate) asks: usize,
+    /// How its tokens are picked.
+    pub(crate) decoding: Decoding,
     /// What its draws depend on.
     pub(crate) seed: u64,
     /// Its members' weights, where they follow from its prompt.
@@ -110,13 +118,16 @@ impl Sample {
     ) -> Self {
         let told =
             |prompt: &EncodedPrompt| Told { tokens: prompt.ids.len(), truncated: prompt.truncated, consulted: false };
-        let seed = match settings.decoding() {
+        let decoding = asked.decoding.unwrap_or(settings.decoding());
+        let seed = match decoding {
             Decoding::Greedy => 0,
             Decoding::Sampled(sampling) => sampling.seed_of(&asked.prompt.last_words()),
         };
+        let ends: Vec<PromptEnd> = prompts.iter().map(|prompt| prompt.end).collect();
         Self {
             request,
             phase: Phase::Leading,
+            thought: settings.thinking().start(&ends),
             told: prompts.iter().map(told).collect(),
             lanes: prompts.into_iter().map(|prompt| Lane::new(prompt.ids)).collect(),
             branches: (0..settings.rules()).map(Branch::new).collect(),
@@ -126,7 +137,9 @@ impl Sample {
             emitted: 0,
             bytes: Vec::new(),
             streamed: 0,
+            searched: 0,
             asks: 0,
+            decoding,
             seed,
             weights: None,
             stop: asked.stop.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
@@ -285,7 +298,10 @@ impl Sample {
             emitted: self.emitted,
             bytes: self.bytes.clone(),
             streamed: self.streamed,
+            searched: self.searched,
+            thought: self.thought,
             asks: self.asks,
+            decoding: self.decoding,
             seed: self.seed,
             weights: self.weights.clone(),
             stop: Arc::clone(&self.stop),
@@ -301,18 +317,27 @@ impl Sample {
 
     /// Whether it would end with these bytes more: with END, at a stop string, or by its length.
     pub(crate) fn ends_with(&self, bytes: &[u8], tokens: usize) -> bool {
-        let all = [&self.bytes[..], bytes].concat();
-        stop_at(&all, self.bytes.len(), &self.stop).is_some() || self.emitted + tokens >= self.max_new_tokens
+        let stops = self.thought.stops_from(&self.bytes).is_some_and(|from| {
+            let answer = [&self.bytes[from..], bytes].concat();
+            stop_at(&answer, self.bytes.len() - from, &self.stop).is_some()
+        });
+        stops || self.emitted + tokens >= self.max_new_tokens
     }
 
     /// Appends a token's bytes; lanes and branches are brought up by the caller.
-    pub(crate) fn emit(&mut self, bytes: &[u8], end: bool) {
+    pub(crate) fn emit(&mut self, token: &UnionToken) {
         self.emitted += 1;
         let before = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        if end {
+        if let UnionToken::Text(bytes) = token {
+            self.bytes.extend_from_slice(bytes);
+        }
+        let thinking = self.settings.thinking();
+        if thinking.any() {
+            self.thought = thinking.after(self.thought, &self.bytes, before, token);
+        }
+        if *token == UnionToken::End {
             self.phase = Phase::Finished(Finish::End);
-        } else if let Some(at) = stop_at(&self.bytes, before, &self.stop) {
+        } else if let Some(at) = self.stop() {
             self.bytes.truncate(at);
             self.phase = Phase::Finished(Finish::Stop);
         } else if self.is_full() {
@@ -320,12 +345,32 @@ impl Sample {
         }
     }
 
+    /// Where the first stop string begins, in what was not searched yet.
+    fn stop(&mut self) -> Option<usize> {
+        let from = self.thought.stops_from(&self.bytes)?;
+        // Behind reasoning, nothing was looked for.
+        let before = std::mem::replace(&mut self.searched, self.bytes.len()).max(from);
+        Some(from + stop_at(self.bytes.get(from..)?, before - from, &self.stop)?)
+    }
+
     /// The bytes that are sure to be part of the response and were not told yet: the beginning of a stop string is held
     /// back until it is known whether it is one.
     pub(crate) fn stream(&mut self) -> Vec<u8> {
-        let held = match self.phase {
-            Phase::Finished(_) => 0,
-            _ => self.stop.iter().map(|stop| begun(&self.bytes, stop.as_bytes())).max().unwrap_or(0),
+        let held = match (&self.phase, self.thought) {
+            (Phase::Finished(_), _) | (_, Thought::Open) => 0,
+            // If it does not reason, stop strings count from its beginning.
+            (_, Thought::Unclear) => {
+                if self.stop.is_empty() {
+                    0
+                } else {
+                    self.bytes.len()
+                }
+            }
+            (_, thought) => {
+                let answer =
+                    thought.stops_from(&self.bytes).and_then(|from| self.bytes.get(from..)).unwrap_or_default();
+                self.stop.iter().map(|stop| begun(answer, stop.as_bytes())).max().unwrap_or(0)
+            }
         };
         let until = self.bytes.len() - held;
         let bytes = self.bytes.get(self.streamed..until).unwrap_or_default().to_vec();
@@ -390,6 +435,7 @@ impl Sample {
                 .map(|(lane, told)| lane.tokens().len() - told.tokens + end)
                 .collect(),
             truncated: self.told.iter().any(|told| told.truncated),
+            thinking: self.thought.outcome(&self.bytes),
             finish,
             seconds,
             steps: branch.steps,

@@ -41,7 +41,7 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
             let views = vec![Some(0); sample.lanes.len()];
             let Some(all) = all_views(sample, &views) else { return Vec::new() };
             let votes = votes(sample, &all);
-            let missing = votes.missing(settings.method(), settings.decoding(), None, segmentation);
+            let missing = votes.missing(settings.method(), sample.decoding, None, segmentation);
             Question::of(missing, 0, &views)
         }
         (Phase::Leading, lead) => {
@@ -52,7 +52,7 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
             let need = match lead {
                 // It is weighed in votes that are only taken when its sequence has gone on.
                 Lead::Drafter(_) => (!view.is_complete()).then(|| Need::Top(view.rows())),
-                _ => missing_of_lead(union, member, view, lead.certainty(), settings.decoding()),
+                _ => missing_of_lead(union, member, view, lead.certainty(), sample.decoding),
             };
             need.map(|need| Question { slot: 0, member: member.0, index, need }).into_iter().collect()
         }
@@ -61,7 +61,7 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
             let of_draft = |draft: &Draft| {
                 let Some(all) = all_views(sample, &draft.views) else { return Vec::new() };
                 let votes = votes(sample, &all);
-                let (method, decoding) = (settings.method(), settings.decoding());
+                let (method, decoding) = (settings.method(), sample.decoding);
                 let missing = match lead {
                     Lead::Drafter(_) => votes.missing_to_verify(method, decoding, draft.token, segmentation),
                     _ => votes.missing(method, decoding, None, segmentation),

@@ -2,19 +2,22 @@
 
 use std::borrow::Cow;
 
-use gac_inference::{ChatError, Symbol, TokenId, Tokenizer, TokenizerError};
+use gac_inference::{ChatError, TokenId, Tokenizer, TokenizerError};
 
 use crate::chat::Chat;
 use crate::ensemble::Seat;
 use crate::error::RequestError;
 use crate::request::{GenerationRequest, Overlong, Prompt, PromptEncoding};
 use crate::settings::Settings;
+use crate::thinking::PromptEnd;
 
 /// One member's ids for one request's prompt.
 #[derive(Clone, Debug)]
 pub(crate) struct EncodedPrompt {
     pub(crate) ids: Vec<TokenId>,
     pub(crate) truncated: bool,
+    /// What its end says of the response's reasoning.
+    pub(crate) end: PromptEnd,
 }
 
 /// Encodes a prompt for every member.
@@ -24,8 +27,10 @@ pub(crate) struct EncodedPrompt {
 pub(crate) fn prompts(settings: &Settings, request: &GenerationRequest) -> Result<Vec<EncodedPrompt>, RequestError> {
     let read = |(place, member)| {
         let reader = Reader::new(settings, place);
-        let ids = reader.text(&request.prompt).and_then(|text| reader.encode(&text, request.encoding));
-        fit(member, request, ids.map_err(|error| error.of(member))?)
+        let text = reader.text(&request.prompt).map_err(|error| error.of(member))?;
+        let ids = reader.encode(&text, request.encoding).map_err(|error| error.of(member))?;
+        let end = settings.thinking().prompt_end(place, &text);
+        fit(member, request, EncodedPrompt { ids, truncated: false, end })
     };
     settings.ensemble().members().iter().enumerate().map(read).collect()
 }
@@ -74,36 +79,23 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The ids of a text. A chat that begins with begin-of-text gets no second one, as in lm-evaluation-harness's
-    /// `tok_encode`.
+    /// The ids of a text, a chat or not.
     pub(crate) fn encode(&self, text: &str, encoding: PromptEncoding) -> Result<Vec<TokenId>, Unreadable> {
-        let begun = self.chat.is_some() && begin_of_text(self.tokenizer).is_some_and(|begin| text.starts_with(&begin));
         let ids = match encoding {
-            PromptEncoding::WithSpecial if !begun => self.tokenizer.encoder().encode(text),
-            _ => self.tokenizer.encoder().encode_without_special(text),
+            PromptEncoding::WithSpecial => self.tokenizer.encode_prompt(text),
+            PromptEncoding::WithoutSpecial => self.tokenizer.encoder().encode_without_special(text),
         };
         ids.map_err(Unreadable::Tokenizer)
     }
 }
 
-/// The name of the symbol that the tokenizer begins every text with, where it does.
-fn begin_of_text(tokenizer: &Tokenizer) -> Option<String> {
-    let begin = tokenizer.encoder().encode("").ok()?.first().copied()?;
-    match tokenizer.vocabulary().symbol(begin) {
-        Symbol::Control { name } => Some(name.to_string()),
-        _ => None,
-    }
-}
-
-/// The symbol that stands before an empty text: what the tokenizer begins every text with, or else an END id.
+/// The symbol that stands before an empty text: begin-of-text, or else an END id.
 pub(crate) fn prefix(tokenizer: &Tokenizer) -> Option<TokenId> {
-    let begin = tokenizer.encoder().encode("").ok().and_then(|ids| ids.first().copied());
-    begin.or_else(|| tokenizer.vocabulary().ends().first().copied())
+    tokenizer.bos().or_else(|| tokenizer.vocabulary().ends().first().copied())
 }
 
-fn fit(member: &Seat, request: &GenerationRequest, ids: Vec<TokenId>) -> Result<EncodedPrompt, RequestError> {
+fn fit(member: &Seat, request: &GenerationRequest, mut prompt: EncodedPrompt) -> Result<EncodedPrompt, RequestError> {
     let limits = member.limits;
-    let mut prompt = EncodedPrompt { ids, truncated: false };
     if prompt.ids.is_empty() {
         let begin = prefix(&member.tokenizer);
         prompt.ids.push(begin.ok_or_else(|| RequestError::EmptyPrompt { member: member.name.clone() })?);

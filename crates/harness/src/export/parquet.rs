@@ -16,7 +16,7 @@ pub struct ParquetError(#[from] PolarsError);
 ///
 /// Columns: `system`, `task`, `version`, `num_fewshot`, `subject`, `doc_id`, `outcome` (`correct`, `wrong`, `no_answer`,
 /// `failed`), `value` (of the task's primary metric, 0 to 1), `response` (a text, or JSON of the choices' scores),
-/// `finish`, `target` and `extracted` (JSON; under the primary filter), `tokens`, `ensembled`, `seconds`, `truncated`,
+/// `scored` (the text without reasoning in front of it), `finish`, `target` and `extracted` (JSON; under the primary filter), `tokens`, `ensembled`, `seconds`, `truncated`,
 /// `prompt` (where the run logged it), `identity`, `doc_hash`, `prompt_hash`.
 ///
 /// # Errors
@@ -51,6 +51,11 @@ pub fn parquet(run: &StoredRun, writer: impl Write) -> Result<(), ParquetError> 
         text("outcome", &|_, sample| Some(outcome(&sample.outcome).to_owned())),
         real("value", &|task, sample| Some(sample.primary(&task.entry.primary))),
         text("response", &|_, sample| Some(response(&sample.response))),
+        text("scored", &|_, sample| match &sample.response {
+            ResponseRecord::Generated { thinking: Some(thinking), .. } => Some(thinking.scored.clone()),
+            ResponseRecord::Generated { text, thinking: None, .. } => Some(text.clone()),
+            ResponseRecord::Choices(_) => None,
+        }),
         text("finish", &|_, sample| match &sample.response {
             ResponseRecord::Generated { finish, .. } => Some(finish.clone()),
             ResponseRecord::Choices(_) => None,

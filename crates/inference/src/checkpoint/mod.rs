@@ -1,10 +1,13 @@
 //! A model's files: where they are, what their configuration says, what their weights are.
 
 pub(crate) mod artifacts;
+pub(crate) mod block_rows;
 pub(crate) mod config;
+pub(crate) mod facts;
 pub(crate) mod files;
 pub(crate) mod gguf;
 mod gguf_config;
 pub(crate) mod hub;
 pub(crate) mod special_tokens;
+pub(crate) mod tensor_type;
 pub(crate) mod weights;

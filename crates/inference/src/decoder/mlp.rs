@@ -23,7 +23,8 @@ impl Mlp {
     /// Reads the MLP of the layer whose tensors begin with `prefix`.
     pub(crate) fn load(config: &DecoderConfig, weights: &Weights, prefix: &str, mlp: &MlpConfig) -> Loaded<Self> {
         let (hidden, bias, activation) = (config.hidden, config.biases.mlp, config.activation);
-        let finish = |linear: StoredLinear| linear.ready(weights.quantization()).map_err(|e| weights.unreadable(&e));
+        let finish =
+            |linear: StoredLinear| linear.ready(weights, weights.quantization()).map_err(|e| weights.unreadable(&e));
         let down = |width| {
             finish(StoredLinear::load(weights, &format!("{prefix}.{}", config.names.down), (width, hidden), bias)?)
         };
@@ -101,8 +102,9 @@ impl Experts {
     fn load(config: &DecoderConfig, weights: &Weights, prefix: &str, experts: &ExpertsConfig) -> Loaded<Self> {
         let (hidden, names) = (config.hidden, &config.names);
         // Gates are never quantised.
-        let whole = |linear: StoredLinear| linear.ready(None).map_err(|e| weights.unreadable(&e));
-        let finish = |linear: StoredLinear| linear.ready(weights.quantization()).map_err(|e| weights.unreadable(&e));
+        let whole = |linear: StoredLinear| linear.ready(weights, None).map_err(|e| weights.unreadable(&e));
+        let finish =
+            |linear: StoredLinear| linear.ready(weights, weights.quantization()).map_err(|e| weights.unreadable(&e));
         let joined = |gate_up: Vec<LinearWeight>, down: LinearWeight| {
             Ok(GatedMlp {
                 gate_up: finish(StoredLinear::of(weights, gate_up)?)?,

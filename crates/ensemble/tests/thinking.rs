@@ -1,0 +1,149 @@
+//! Reasoning in front of an answer: stop strings pass it by, and the generation says where the answer begins.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use common::{Bench, Script, Told, request, stopping};
+use gac_ensemble::{
+    BatchLimits, Chat, Decoding, EnsembleError, Finish, Gating, GenerationRequest, MemberId, Sampling, ThinkEnd,
+    ThinkSource, Thinking, Weights,
+};
+use gac_inference::testkit::tokenizer;
+use gac_inference::{ChatTemplate, UnixTime};
+
+/// Says `hm\n</think>\n4!4!...`, the closing tag in two tokens.
+fn reasons() -> Script {
+    let pieces = tokenizer(&["q", "hm", "\n", "</", "think>", "4", "!"], &[]);
+    let rules: &[(&str, &[(&str, f64)])] = &[
+        ("think>", &[("\n", 1.0)]),
+        ("think>\n", &[("4", 1.0)]),
+        ("hm", &[("\n", 1.0)]),
+        ("hm\n", &[("</", 1.0)]),
+        ("</", &[("think>", 1.0)]),
+        ("4", &[("!", 1.0)]),
+        ("!", &[("4", 1.0)]),
+        ("", &[("hm", 1.0)]),
+    ];
+    Script::says(pieces, rules)
+}
+
+fn end(source: ThinkSource) -> ThinkEnd {
+    ThinkEnd { token: "</think>".to_owned(), source }
+}
+
+fn bench(ends: Vec<Option<ThinkEnd>>) -> Bench {
+    let mut bench = Bench::every_step(&vec![reasons(); ends.len()]);
+    bench.set(|settings| settings.with_think_ends(ends));
+    bench
+}
+
+#[test]
+fn stop_strings_count_from_where_reasoning_has_ended() {
+    let asked = [stopping("q", 20, &["\n", "!"])];
+    for ends in [vec![Some(end(ThinkSource::Stated))], vec![None, Some(end(ThinkSource::Stated))]] {
+        let generation = bench(ends).generate(&asked, 1).remove(0);
+        assert_eq!((generation.text().as_str(), generation.finish), ("hm\n</think>\n4", Finish::Stop));
+        assert_eq!(generation.thinking, Some(Thinking::Closed { answer: 12 }));
+        assert_eq!(generation.answer(), "4");
+    }
+    let generation = bench(vec![None]).generate(&asked, 1).remove(0);
+    assert_eq!((generation.answer().as_str(), generation.thinking), ("hm", None));
+}
+
+#[test]
+fn reasoning_that_runs_out_of_tokens_leaves_no_answer() {
+    let generation = bench(vec![Some(end(ThinkSource::Stated))]).generate(&[request("q", 3)], 1).remove(0);
+    assert_eq!((generation.text().as_str(), generation.thinking), ("hm\n</", Some(Thinking::Unclosed)));
+    assert_eq!(generation.answer(), "");
+}
+
+#[test]
+fn a_template_that_ends_the_reasoning_leaves_all_of_the_response_as_the_answer() {
+    let template = |text: &str| ChatTemplate::new(text, BTreeMap::new()).unwrap();
+    let generate = |text: &str, source| {
+        let mut bench = bench(vec![Some(end(source))]);
+        bench.set(|settings| settings.with_chat(Arc::new(Chat::new(vec![template(text)], UnixTime(0)))));
+        (bench.settings.thinks(), bench.generate(&[stopping("q", 20, &["!"])], 1).remove(0))
+    };
+    let (thinks, closed) = generate("{{ messages[0].content }}</think>\n", ThinkSource::Stated);
+    assert_eq!((thinks, closed.answer().as_str(), closed.thinking), (false, "\n4", None));
+    // A template that knows the tag and does not open it: the response would have to.
+    let (thinks, found) = generate("{{ messages[0].content }}", ThinkSource::Found);
+    assert_eq!((thinks, found.answer().as_str()), (true, "4"));
+    assert_eq!(found.thinking, Some(Thinking::Closed { answer: 12 }), "it ends what it never opened");
+}
+
+#[test]
+fn what_is_told_along_the_way_is_the_response_as_it_ends() {
+    let told = |script: Script, ends: &[Option<ThinkEnd>], stop: &[&str]| {
+        let mut bench = Bench::every_step(&[script]);
+        bench.set(|settings| settings.with_think_ends(ends.to_vec()));
+        let id = bench.scheduler.submit(&stopping("q", 20, stop), &bench.settings);
+        let (mut told, mut first) = (Told::default(), None);
+        while !bench.scheduler.is_idle() {
+            told.add(bench.scheduler.step(BatchLimits::streams(1)).unwrap());
+            let any = told.streamed.get(&(id, 0)).is_some_and(|bytes| !bytes.is_empty());
+            first = first.or(any.then_some(told.generations.is_empty()));
+        }
+        let text = told.generations[&(id, 0)].text();
+        assert_eq!(String::from_utf8(told.streamed.remove(&(id, 0)).unwrap()).unwrap(), text);
+        (text, first == Some(true))
+    };
+    // Reasoning is told at once: stop strings pass it by.
+    let ends = [Some(end(ThinkSource::Stated))];
+    assert_eq!(told(reasons(), &ends, &["hm\n", "4!4"]), ("hm\n</think>\n".to_owned(), true));
+    // A response that may still turn out to be no reasoning is held back, as far as there are stop strings.
+    let pieces = tokenizer(&["q", "\n", "<", "th", "x"], &[]);
+    let rules: &[(&str, &[(&str, f64)])] =
+        &[("q", &[("\n", 1.0)]), ("\n", &[("<", 1.0)]), ("<", &[("th", 1.0)]), ("", &[("x", 1.0)])];
+    let no_reasoning = Script::says(pieces, rules);
+    let ends = [Some(end(ThinkSource::Found))];
+    assert_eq!(told(no_reasoning.clone(), &ends, &["<"]), ("\n".to_owned(), false));
+    assert_eq!(told(no_reasoning, &ends, &["xx"]), ("\n<th".to_owned(), true));
+}
+
+#[test]
+fn a_drafter_reasons_as_it_does_alone() {
+    for (ends, stop) in [(Some(end(ThinkSource::Stated)), &["\n", "!"][..]), (None, &["</", "!4"])] {
+        let asked = [stopping("q", 20, stop)];
+        let mut alone = bench(vec![ends.clone()]);
+        let safe = Gating::Safe { drafter: MemberId(0) };
+        let mut drafted = Bench::new(&[reasons(), reasons()], Weights::uniform(2), safe);
+        drafted.set(|settings| settings.with_think_ends(vec![ends, None]));
+        let (alone, drafted) = (alone.generate(&asked, 1).remove(0), drafted.generate(&asked, 1).remove(0));
+        assert_eq!((&drafted.bytes, drafted.thinking), (&alone.bytes, alone.thinking));
+        assert_eq!((drafted.finish, drafted.tokens), (alone.finish, alone.tokens));
+    }
+}
+
+#[test]
+fn ends_of_reasoning_are_checked_when_settings_are_made() {
+    let settings = (*bench(vec![None, None]).settings).clone();
+    let error = settings.clone().with_think_ends(vec![None]).unwrap_err();
+    assert!(matches!(error, EnsembleError::ThinkEndCount { ends: 1, members: 2 }), "{error:?}");
+    let empty = ThinkEnd { token: String::new(), source: ThinkSource::Stated };
+    let error = settings.with_think_ends(vec![None, Some(empty)]).unwrap_err();
+    assert!(matches!(&error, EnsembleError::EmptyThinkEnd { member } if member == "m1"), "{error:?}");
+}
+
+#[test]
+fn a_request_may_say_how_its_tokens_are_picked() {
+    let pieces = tokenizer(&["q", "a", "b"], &[]);
+    let mut bench = Bench::every_step(&[Script::says(pieces, &[("", &[("a", 0.6), ("b", 0.4)])])]);
+    let drawn = Decoding::Sampled(Sampling::new(1.0, 1).unwrap());
+    let asked = |decoding| GenerationRequest { decoding, ..request("q", 64) };
+    let texts: Vec<String> =
+        bench.generate(&[asked(None), asked(Some(drawn))], 2).iter().map(gac_ensemble::Generation::text).collect();
+    assert_eq!(texts[0], "a".repeat(64));
+    assert!(texts[1].contains('a') && texts[1].contains('b'), "{}", texts[1]);
+    bench.set(|settings| Ok(settings.with_decoding(drawn)));
+    let again: Vec<String> = bench
+        .generate(&[asked(Some(Decoding::Greedy)), asked(None)], 1)
+        .iter()
+        .map(gac_ensemble::Generation::text)
+        .collect();
+    assert_eq!(again, texts);
+}
