@@ -6,9 +6,9 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{Bench, Script, request, stopping};
-use gac_ensemble::{Chat, Decoding, Finish, GenerationRequest, Sampling, ThinkEnd, ThinkSource, Thinking};
+use gac_ensemble::{Chat, Decoding, Finish, GenerationRequest, Prompt, Sampling, ThinkEnd, ThinkSource, Thinking};
 use gac_inference::testkit::tokenizer;
-use gac_inference::{ChatTemplate, UnixTime};
+use gac_inference::{ChatMessage, ChatTemplate, Role, UnixTime};
 
 /// Says `hm\n</think>\n4!4!...`, the closing tag in two tokens.
 fn reasons() -> Script {
@@ -62,7 +62,9 @@ fn a_template_that_ends_the_reasoning_leaves_all_of_the_response_as_the_answer()
     let generate = |text: &str, source| {
         let mut bench = bench(vec![Some(end(source))]);
         bench.ensemble.set_chat(Some(Chat::new(vec![template(text)], UnixTime(0)))).unwrap();
-        (bench.ensemble.thinks(), bench.generate(&[stopping("q", 20, &["!"])], 1).remove(0))
+        let prompt = Prompt::Chat(vec![ChatMessage::new(Role::User, "q")].into());
+        let asked = GenerationRequest { prompt, ..stopping("", 20, &["!"]) };
+        (bench.ensemble.thinks(), bench.generate(&[asked], 1).remove(0))
     };
     let (thinks, closed) = generate("{{ messages[0].content }}</think>\n", ThinkSource::Stated);
     assert_eq!((thinks, closed.answer().as_str(), closed.thinking), (false, "\n4", None));
