@@ -19,6 +19,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from end_to_end import INSTRUCTION, with_template
+
 TOLERANCE = 1e-3
 # Keys of results_*.json that differ for a reason.
 KNOWN = {
@@ -50,6 +52,8 @@ def run_theirs(args, folder):
     command = [sys.executable, "-c", program, "run", "--model", "hf", "--device", "cpu", "--batch_size", "1"]
     command += ["--model_args", f"pretrained={args.model},dtype=float32", "--tasks", args.tasks, "--log_samples"]
     command += ["--limit", str(args.limit), "--num_fewshot", str(args.num_fewshot), "--output_path", str(folder)]
+    if args.chat:
+        command += ["--apply_chat_template", "--system_instruction", INSTRUCTION]
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -58,6 +62,8 @@ def run_ours(args, folder):
     run = folder.parent / "run"
     command = [args.gac, "eval", "--model", str(args.model), "--tasks", args.tasks, "--data-dir", str(args.data_dir)]
     command += ["--limit", str(args.limit), "--num-fewshot", str(args.num_fewshot), "--output-path", str(run)]
+    if args.chat:
+        command += ["--apply-chat-template", "--system-instruction", INSTRUCTION]
     subprocess.run([*command, "--quiet"], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([args.gac, "export", "--format", "lm-eval", str(run), "-o", str(folder)], check=True)
 
@@ -143,8 +149,11 @@ def main():
     parser.add_argument("--tasks", default="gsm8k,piqa,arc_easy,triviaqa,nq_open,mmlu_stem,mmlu_flan_n_shot_generative_other")
     parser.add_argument("--limit", type=int, default=3)
     parser.add_argument("--num-fewshot", type=int, default=1)
+    parser.add_argument("--chat", action="store_true", help="apply a chat template, with a system instruction")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        if args.chat:
+            args.model = with_template(args.model, Path(folder) / args.model.name)
         theirs, ours = Path(folder) / "theirs", Path(folder) / "ours"
         run_theirs(args, theirs)
         run_ours(args, ours)

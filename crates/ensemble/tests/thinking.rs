@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use common::{Bench, Script, Told, request, stopping};
 use gac_ensemble::{
-    BatchLimits, Chat, Decoding, EnsembleError, Finish, Gating, GenerationRequest, MemberId, Sampling, ThinkEnd,
-    ThinkSource, Thinking, Weights,
+    BatchLimits, Chat, Decoding, EnsembleError, Finish, Gating, GenerationRequest, MemberId, Prompt, Sampling,
+    ThinkEnd, ThinkSource, Thinking, Weights,
 };
 use gac_inference::testkit::tokenizer;
-use gac_inference::{ChatTemplate, UnixTime};
+use gac_inference::{ChatMessage, ChatTemplate, Role, UnixTime};
 
 /// Says `hm\n</think>\n4!4!...`, the closing tag in two tokens.
 fn reasons() -> Script {
@@ -66,7 +66,9 @@ fn a_template_that_ends_the_reasoning_leaves_all_of_the_response_as_the_answer()
     let generate = |text: &str, source| {
         let mut bench = bench(vec![Some(end(source))]);
         bench.set(|settings| settings.with_chat(Arc::new(Chat::new(vec![template(text)], UnixTime(0)))));
-        (bench.settings.thinks(), bench.generate(&[stopping("q", 20, &["!"])], 1).remove(0))
+        let prompt = Prompt::Chat(vec![ChatMessage::new(Role::User, "q")].into());
+        let asked = GenerationRequest { prompt, ..stopping("", 20, &["!"]) };
+        (bench.settings.thinks(), bench.generate(&[asked], 1).remove(0))
     };
     let (thinks, closed) = generate("{{ messages[0].content }}</think>\n", ThinkSource::Stated);
     assert_eq!((thinks, closed.answer().as_str(), closed.thinking), (false, "\n4", None));

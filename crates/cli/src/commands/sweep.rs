@@ -5,7 +5,7 @@ use std::path::Path;
 use gac_ensemble::{BatchLimits, EnsembleError, Threshold};
 use gac_harness::recipe::{Plan, PlanError, Recipe, SystemSpec};
 use gac_harness::sweep::{SWEEP_FILE, SweepEntry, SweepFile, SweepOptions, csv, sweep as sweep_task};
-use gac_harness::{LoadedTask, ModelStore};
+use gac_harness::{Document, LoadedTask, ModelStore, Request, Warning};
 
 use crate::Outcome;
 use crate::args::SweepArgs;
@@ -41,6 +41,11 @@ pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
         // Otherwise it would find the prompts computed that the one before had to compute.
         models.scheduler().forget_prompts();
         for task in &tasks {
+            let is_choice = |document: &Document| matches!(document.request, Request::Choose { .. });
+            if settings.thinks() && task.documents.iter().any(is_choice) {
+                let warning = Warning::ThinkingChoices { system: &system.name, task: &task.name };
+                printer.warning(&warning.to_string(), warning.hint().as_deref());
+            }
             let bar = counter(printer, &title(&system.name, task), task.documents.len() * options.thresholds.len());
             let scheduler = models.scheduler();
             let report = sweep_task(&system.name, scheduler, &settings, task, &options, &mut || bar.inc(1));

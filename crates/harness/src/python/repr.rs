@@ -17,12 +17,18 @@ pub(crate) fn float(number: f64) -> String {
     if !number.is_finite() {
         return if number.is_nan() { "nan".to_owned() } else { format!("{number}") };
     }
-    // The shortest digits that read back as the number, as Python's.
-    let scientific = format!("{number:e}");
+    // The shortest digits that read back as the number; of two that are as near, the even one, as Python's.
+    let shortest = format!("{number:e}");
+    let places = shortest.split('e').next().unwrap_or_default().bytes().filter(u8::is_ascii_digit).count() - 1;
+    let even = format!("{number:.places$e}");
+    let is_same = even.parse() == Ok(number);
+    let scientific = if is_same { even } else { shortest };
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if (-4..16).contains(&exponent) {
-        let plain = number.to_string();
+        let behind = usize::try_from(exponent)
+            .map_or(places + exponent.unsigned_abs() as usize, |before| places.saturating_sub(before));
+        let plain = if is_same { format!("{number:.behind$}") } else { number.to_string() };
         if plain.contains('.') { plain } else { plain + ".0" }
     } else {
         let sign = if exponent < 0 { '-' } else { '+' };

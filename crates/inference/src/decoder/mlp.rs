@@ -3,12 +3,13 @@
 use candle_core::{DType, Result, Tensor};
 use candle_nn::ops::{sigmoid, silu};
 
-use super::fused::SiluTimesOp;
+use super::fused::GateTimesOp;
 use super::layers::{Linear, StoredLinear};
 use super::place::fused;
 use crate::checkpoint::config::{Activation, DecoderConfig, Experts as Stored, ExpertsConfig, GateUp, MlpConfig};
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::{LinearWeight, Weights};
+use crate::kernel::Gate;
 
 type Loaded<T> = std::result::Result<T, CheckpointError>;
 
@@ -80,8 +81,13 @@ pub(crate) struct GatedMlp {
 impl GatedMlp {
     fn forward(&self, input: &Tensor) -> Result<Tensor> {
         let both = self.gate_up.forward(input)?;
-        if fused(both.device()) && self.activation == Activation::Silu {
-            return self.down.forward(&both.apply_op1_no_bwd(&SiluTimesOp)?);
+        let gate = match self.activation {
+            Activation::Silu => Some(Gate::Silu),
+            Activation::GeluTanh => Some(Gate::GeluTanh),
+            Activation::Gelu => None,
+        };
+        if let Some(gate) = gate.filter(|_| fused(both.device())) {
+            return self.down.forward(&both.apply_op1_no_bwd(&GateTimesOp(gate))?);
         }
         let width = both.dim(1)? / 2;
         let gate = self.activation.apply(&both.narrow(1, 0, width)?.contiguous()?)?;

@@ -293,7 +293,8 @@ mod tests {
     #[ignore = "a measurement: cargo test --release --workspace --lib rate_of_products -- --ignored --nocapture"]
     fn rate_of_products() {
         println!("GFLOP/s, and for one row GB/s of weights; {:?}", Simd::detect());
-        for (m, n, k) in [(1, 8192, 1024), (16, 3072, 512), (512, 3072, 512)] {
+        // From a cache, from memory, in batches.
+        for (m, n, k) in [(1, 8192, 1024), (1, 1 << 18, 768), (16, 3072, 512), (512, 3072, 512)] {
             let x = values(m * k, 3);
             for (name, panels) in every_kind(n, k) {
                 let panels = std::slice::from_ref(&panels);

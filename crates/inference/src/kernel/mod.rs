@@ -24,5 +24,5 @@ pub(crate) use blocks::BlockType;
 pub(crate) use exp::log_sum_exp;
 pub(crate) use matmul::matmul;
 pub(crate) use panels::{Panels, Rows};
-pub(crate) use rows::{layer_norm, rms_norm, rotate_halves, rotate_pairs, silu_times};
+pub(crate) use rows::{Gate, gate_times, layer_norm, rms_norm, rotate_halves, rotate_pairs};
 pub(crate) use simd::{LANES, Simd};
