@@ -116,6 +116,9 @@ pub(crate) struct RunSettings {
     /// short]
     #[arg(long, short_alias = 'o', value_name = "DIR")]
     pub(crate) output_path: Option<PathBuf>,
+    /// Documents that may fail (be too long for a model, say): with more the exit code is 2
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) allow_failed: usize,
     /// Write the prompts into the sample records
     #[arg(long, short_alias = 's')]
     pub(crate) log_samples: bool,

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use gac_ensemble::{
-    BatchLimits, EnsembleError, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Scheduler,
-    Settings, generate, log_likelihood,
+    BatchLimits, EnsembleError, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, RequestError,
+    Scheduler, Settings, generate_each, log_likelihood_each,
 };
 
 use crate::{System, SystemError};
@@ -41,18 +41,18 @@ impl System for EnsembleSystem<'_> {
     fn generate(
         &mut self,
         requests: &[GenerationRequest],
-        finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
+        finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
-        let generated = generate(self.scheduler, &self.settings, requests, self.limits, finished);
+        let generated = generate_each(self.scheduler, &self.settings, requests, self.limits, finished);
         generated.map_err(|error| Self::failed(&self.name, error))
     }
 
     fn log_likelihood(
         &mut self,
         requests: &[LogLikelihoodRequest],
-        finished: &mut dyn FnMut(usize, LogLikelihood) -> ControlFlow<()>,
+        finished: &mut dyn FnMut(usize, Result<LogLikelihood, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
-        let scored = log_likelihood(self.scheduler, &self.settings, requests, self.limits, finished);
+        let scored = log_likelihood_each(self.scheduler, &self.settings, requests, self.limits, finished);
         scored.map_err(|error| Self::failed(&self.name, error))
     }
 }

@@ -96,6 +96,17 @@ pub enum Warning<'a> {
         /// Documents of the task.
         documents: usize,
     },
+    /// Documents could not be asked.
+    Failed {
+        /// The system's name.
+        system: &'a str,
+        /// The task's name.
+        task: &'a str,
+        /// Documents it happened to.
+        count: usize,
+        /// Documents of the task.
+        documents: usize,
+    },
     /// A system that reasons before it answers is asked to score choices, which stand where its reasoning would.
     ThinkingChoices {
         /// The system's name.
@@ -151,6 +162,10 @@ impl fmt::Display for Warning<'_> {
                 "{count} of {documents} prompts of task `{task}` did not fit the context of system `{system}` and were \
                  cut from the left"
             ),
+            Self::Failed { system, task, count, documents } => write!(
+                formatter,
+                "system `{system}` failed on {count} of {documents} documents of task `{task}`, which are in no score"
+            ),
             Self::ThinkingChoices { system, task } => write!(
                 formatter,
                 "system `{system}` thinks before it answers, and task `{task}` scores choices without that: what comes \
@@ -182,6 +197,9 @@ impl Warning<'_> {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Truncated { .. } => Some("fewer shots make shorter prompts: `--num-fewshot`".to_owned()),
+            Self::Failed { .. } => {
+                Some("their records say why; the same command again asks them once more".to_owned())
+            }
             Self::ThinkingChoices { .. } => Some(
                 "tasks that generate suit it, or switch thinking off by an argument of its chat template".to_owned(),
             ),

@@ -1,11 +1,12 @@
 //! Baselines on whole responses: each member answers alone, then one of the answers is taken.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use gac_ensemble::{
-    BatchLimits, EnsembleError, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Scheduler,
-    Settings, generate, log_likelihood,
+    BatchLimits, EnsembleError, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, RequestError,
+    Scheduler, Settings, generate_each, log_likelihood_each,
 };
 
 use crate::{Answer, LoadedTask, Outcome, System, SystemError};
@@ -51,30 +52,34 @@ impl<'a> FullResponse<'a> {
         Self { name, choice, scheduler, members, limits }
     }
 
-    /// Asks every member everything, then chooses response by response, in order. `read` says what a response says.
+    /// Asks every member everything, then chooses response by response. `read` says what a response says. What one member
+    /// cannot be asked fails.
     fn choose(
         &mut self,
         requests: &[GenerationRequest],
         read: &dyn Fn(usize, &Generation) -> Option<String>,
-        finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
+        finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), EnsembleError> {
         // How sure a member is stands in its steps.
         let traced: Vec<_> = requests.iter().map(|r| GenerationRequest { trace: true, ..r.clone() }).collect();
-        let mut responses: Vec<Vec<Generation>> = requests.iter().map(|_| Vec::new()).collect();
+        let mut responses: Vec<Vec<Result<Generation, RequestError>>> = requests.iter().map(|_| Vec::new()).collect();
         let mut flow = ControlFlow::Continue(());
         let count = self.members.len();
         for member in &self.members {
-            generate(self.scheduler, member, &traced, self.limits, &mut |request, generation| {
-                responses[request].push(generation);
+            generate_each(self.scheduler, member, &traced, self.limits, &mut |request, response| {
+                responses[request].push(response);
                 if responses[request].len() == count {
-                    let of_members = std::mem::take(&mut responses[request]);
-                    let ballot = |generation: &Generation| Ballot {
-                        answer: read(request, generation),
-                        sureness: mean(generation.steps.iter().map(|step| step.probability.ln())),
-                    };
-                    let ballots: Vec<Ballot> = of_members.iter().map(ballot).collect();
-                    let chosen = self.choice.of(&ballots);
-                    flow = finished(request, together(of_members, chosen, requests[request].trace));
+                    let of_members: Result<Vec<_>, _> = std::mem::take(&mut responses[request]).into_iter().collect();
+                    let chosen = of_members.map(|of_members| {
+                        let ballot = |generation: &Generation| Ballot {
+                            answer: read(request, generation),
+                            sureness: mean(generation.steps.iter().map(|step| step.probability.ln())),
+                        };
+                        let ballots: Vec<Ballot> = of_members.iter().map(ballot).collect();
+                        let chosen = self.choice.of(&ballots);
+                        together(of_members, chosen, requests[request].trace)
+                    });
+                    flow = finished(request, chosen);
                 }
                 flow
             })?;
@@ -144,7 +149,7 @@ impl System for FullResponse<'_> {
     fn generate(
         &mut self,
         requests: &[GenerationRequest],
-        finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
+        finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
         let read = |_: usize, generation: &Generation| Some(generation.answer().trim().to_owned());
         self.choose(requests, &read, finished).map_err(|error| failed(&self.name, error))
@@ -155,7 +160,7 @@ impl System for FullResponse<'_> {
         task: &LoadedTask,
         documents: &[usize],
         requests: &[GenerationRequest],
-        finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
+        finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
         let read = |request: usize, generation: &Generation| extracted(task, documents[request], generation);
         self.choose(requests, &read, finished).map_err(|error| failed(&self.name, error))
@@ -166,13 +171,18 @@ impl System for FullResponse<'_> {
     fn log_likelihood(
         &mut self,
         requests: &[LogLikelihoodRequest],
-        finished: &mut dyn FnMut(usize, LogLikelihood) -> ControlFlow<()>,
+        finished: &mut dyn FnMut(usize, Result<LogLikelihood, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
         let mut scores: Vec<Vec<LogLikelihood>> = Vec::with_capacity(self.members.len());
+        // What some member could not be asked: the first one's reason.
+        let mut failures: BTreeMap<usize, RequestError> = BTreeMap::new();
         for member in &self.members {
             let mut of_member = Vec::with_capacity(requests.len());
-            let scored = log_likelihood(self.scheduler, member, requests, self.limits, &mut |_, score| {
-                of_member.push(score);
+            let scored = log_likelihood_each(self.scheduler, member, requests, self.limits, &mut |request, score| {
+                of_member.push(score.unwrap_or_else(|error| {
+                    failures.entry(request).or_insert(error);
+                    nothing()
+                }));
                 ControlFlow::Continue(())
             });
             scored.map_err(|error| failed(&self.name, error))?;
@@ -185,13 +195,19 @@ impl System for FullResponse<'_> {
             let ballots: Vec<Ballot> = scores.iter().map(|of_member| of_choices(&of_member[range.clone()])).collect();
             let chosen = &scores[self.choice.of(&ballots)];
             for (request, score) in range.clone().zip(&chosen[range]) {
-                if finished(request, score.clone()).is_break() {
+                let score = failures.remove(&request).map_or_else(|| Ok(score.clone()), Err);
+                if finished(request, score).is_break() {
                     return Ok(());
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Stands for a score that there is none of.
+fn nothing() -> LogLikelihood {
+    LogLikelihood { sum: f64::NEG_INFINITY, greedy: false, tokens: Vec::new(), truncated: false }
 }
 
 fn of_choices(scores: &[LogLikelihood]) -> Ballot {

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use gac_ensemble::{Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest};
+use gac_ensemble::{Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, RequestError};
 
 use crate::LoadedTask;
 
@@ -16,15 +16,15 @@ pub trait System {
         false
     }
 
-    /// Continues every request. `finished` gets each generation as it ends, with the index of its request; breaking
-    /// ends the call early.
+    /// Continues every request. `finished` gets each generation as it ends, or why there is none, with the index of its
+    /// request; breaking ends the call early.
     ///
     /// # Errors
-    /// When a member fails or a request cannot be served. What was finished before stays finished.
+    /// When a member fails: nothing can go on. What was finished before stays finished.
     fn generate(
         &mut self,
         requests: &[GenerationRequest],
-        finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
+        finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), SystemError>;
 
     /// [`generate`](Self::generate) for documents of `task`: `documents[request]` is the document's place in it. Systems
@@ -37,19 +37,20 @@ pub trait System {
         _task: &LoadedTask,
         _documents: &[usize],
         requests: &[GenerationRequest],
-        finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
+        finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
         self.generate(requests, finished)
     }
 
-    /// Scores every request. `finished` gets each score as it is known, with the index of its request.
+    /// Scores every request. `finished` gets each score as it is known, or why there is none, with the index of its
+    /// request.
     ///
     /// # Errors
     /// As [`generate`](Self::generate).
     fn log_likelihood(
         &mut self,
         requests: &[LogLikelihoodRequest],
-        finished: &mut dyn FnMut(usize, LogLikelihood) -> ControlFlow<()>,
+        finished: &mut dyn FnMut(usize, Result<LogLikelihood, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), SystemError>;
 }
 

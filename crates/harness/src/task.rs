@@ -107,6 +107,13 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Whether there is no verdict.
+    pub fn is_failed(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+}
+
 /// A metric under a filter: lm-evaluation-harness's `exact_match,strict-match`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MetricKey {

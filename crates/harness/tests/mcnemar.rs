@@ -66,7 +66,7 @@ fn the_interval_of_one_task_is_scipys() {
             subject: None,
             doc_id,
             doc_hash: doc_id.to_string(),
-            value,
+            value: Some(value),
         });
         vec![TaskScores { task: "t".into(), version: "1".into(), documents: documents.collect() }]
     };

@@ -27,7 +27,7 @@ fn scores(task: &str, values: &[f64]) -> TaskScores {
         subject: None,
         doc_id,
         doc_hash: format!("hash {doc_id}"),
-        value,
+        value: Some(value),
     });
     TaskScores { task: task.to_owned(), version: "1".to_owned(), documents: documents.collect() }
 }

@@ -9,7 +9,7 @@ use gac_harness::{ModelStore, OpenSystems, Timestamp};
 use gac_inference::DeviceList;
 
 use crate::Outcome;
-use crate::commands::run::{ReadFiles, execute_plan, load_tasks, read_files};
+use crate::commands::run::{ReadFiles, check_failed, execute_plan, load_tasks, read_files};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -23,6 +23,9 @@ pub(crate) struct RerunArgs {
     /// Device: cpu, cuda:N or metal, or several with commas between [default: the run's]
     #[arg(long, value_name = "DEVICE[,DEVICE...]")]
     pub(crate) device: Option<DeviceList>,
+    /// Documents that may fail: with more the exit code is 2
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) allow_failed: usize,
     /// Print the leaderboard as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -55,7 +58,7 @@ pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> Outcome {
             printer.warning(&format!("not compared with the run before: {error}"), None);
         }
     }
-    Ok(())
+    check_failed(&summary.leaderboard, args.allow_failed)
 }
 
 fn recorded_device(manifest: &Manifest) -> Result<DeviceList, Failure> {
@@ -132,6 +135,6 @@ fn agreement(before: &StoredRun, after: &StoredRun) -> String {
 fn texts(sample: &SampleRecord) -> Option<&str> {
     match &sample.response {
         gac_harness::results::ResponseRecord::Generated { text, .. } => Some(text),
-        gac_harness::results::ResponseRecord::Choices(_) => None,
+        gac_harness::results::ResponseRecord::Choices(_) | gac_harness::results::ResponseRecord::None => None,
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use gac_harness::identity::{DataFiles, HashCache, TaskFile, data_files, task_files};
 use gac_harness::recipe::{Overrides, Plan, Recipe, SelectedTasks, TaskPlan};
+use gac_harness::report::{Leaderboard, Row};
 use gac_harness::results::{GitState, Manifest, Provenance, unfinished_run};
 use gac_harness::tasks::{DocumentPicks, DocumentPicksError, GenerationOverrides};
 use gac_harness::{DataSource, LoadedTask, ModelStore, RunSummary, TaskError, TaskOptions, TaskRegistry, report};
@@ -84,8 +85,23 @@ pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Pri
         plan.output = unfinished;
     }
     let compute = &settings.compute;
-    execute_plan(&plan, (&compute.device, compute.max_memory), settings.json, printer)?;
-    Ok(())
+    let summary = execute_plan(&plan, (&compute.device, compute.max_memory), settings.json, printer)?;
+    check_failed(&summary.leaderboard, settings.allow_failed)
+}
+
+/// Refuses more failed documents than are allowed.
+pub(crate) fn check_failed(leaderboard: &Leaderboard, allowed: usize) -> Outcome {
+    let failed: usize = leaderboard.rows.iter().map(Row::all_failed).sum();
+    if failed <= allowed {
+        return Ok(());
+    }
+    let documents = if failed == 1 { "document" } else { "documents" };
+    let error = match allowed {
+        0 => anyhow::anyhow!("{failed} {documents} failed"),
+        _ => anyhow::anyhow!("{failed} {documents} failed, more than the {allowed} that may"),
+    };
+    let hint = format!("the same command again asks them once more; `--allow-failed {failed}` accepts that they failed");
+    Err(Failure::with_hint(error, hint))
 }
 
 /// Runs a plan and prints the leaderboard.

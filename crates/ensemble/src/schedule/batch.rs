@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::error::EnsembleError;
+use crate::error::{EnsembleError, RequestError};
 use crate::request::{AnyRequest, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, RequestId};
 use crate::schedule::event::SchedulerEvent;
 use crate::schedule::limits::BatchLimits;
@@ -28,10 +28,28 @@ pub fn generate(
     limits: BatchLimits,
     finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
 ) -> Result<(), EnsembleError> {
+    let mut refused = None;
+    let mut served = |index, outcome| served(&mut refused, index, outcome, |generation| finished(index, generation));
+    generate_each(scheduler, settings, requests, limits, &mut served)?;
+    refused.map_or(Ok(()), Err)
+}
+
+/// [`generate`], where a request that cannot be served ends alone: `finished` gets its error, and the others go on.
+///
+/// # Errors
+/// When a model fails.
+pub fn generate_each(
+    scheduler: &mut Scheduler,
+    settings: &Arc<Settings>,
+    requests: &[GenerationRequest],
+    limits: BatchLimits,
+    finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
+) -> Result<(), EnsembleError> {
     let requests: Vec<AnyRequest<'_>> = requests.iter().map(AnyRequest::from).collect();
     Batch::new(scheduler, settings, &requests).run(limits, &mut |index, event| match event {
-        SchedulerEvent::Generated { generation, .. } => finished(index, generation),
-        _ => ControlFlow::Continue(()),
+        SchedulerEvent::Generated { generation, .. } => finished(index, Ok(generation)),
+        SchedulerEvent::Failed { error, .. } => finished(index, Err(error)),
+        SchedulerEvent::Token { .. } | SchedulerEvent::Scored { .. } => ControlFlow::Continue(()),
     })
 }
 
@@ -50,10 +68,13 @@ pub fn sweep(
 ) -> Result<(), EnsembleError> {
     let Some(settings) = at(settings, thresholds)? else { return Ok(()) };
     let requests: Vec<AnyRequest<'_>> = requests.iter().map(AnyRequest::from).collect();
+    let mut refused = None;
     Batch::new(scheduler, &settings, &requests).run(limits, &mut |index, event| match event {
         SchedulerEvent::Generated { rule, generation, .. } => finished(index, rule, generation),
-        _ => ControlFlow::Continue(()),
-    })
+        SchedulerEvent::Failed { error, .. } => refuse(&mut refused, index, error),
+        SchedulerEvent::Token { .. } | SchedulerEvent::Scored { .. } => ControlFlow::Continue(()),
+    })?;
+    refused.map_or(Ok(()), Err)
 }
 
 /// Scores every continuation. `finished` gets each score with the index of its request, in order; breaking ends the call
@@ -76,7 +97,25 @@ pub fn log_likelihood(
     limits: BatchLimits,
     finished: &mut dyn FnMut(usize, LogLikelihood) -> ControlFlow<()>,
 ) -> Result<(), EnsembleError> {
-    score(scheduler, settings, requests, limits, &mut |index, _, score| finished(index, score))
+    let mut refused = None;
+    let mut served = |index, _, outcome| served(&mut refused, index, outcome, |score| finished(index, score));
+    score(scheduler, settings, requests, limits, &mut served)?;
+    refused.map_or(Ok(()), Err)
+}
+
+/// [`log_likelihood`], where a request that cannot be served ends alone: `finished` gets its error in its turn, and the
+/// others go on.
+///
+/// # Errors
+/// When a model fails.
+pub fn log_likelihood_each(
+    scheduler: &mut Scheduler,
+    settings: &Arc<Settings>,
+    requests: &[LogLikelihoodRequest],
+    limits: BatchLimits,
+    finished: &mut dyn FnMut(usize, Result<LogLikelihood, RequestError>) -> ControlFlow<()>,
+) -> Result<(), EnsembleError> {
+    score(scheduler, settings, requests, limits, &mut |index, _, outcome| finished(index, outcome))
 }
 
 /// Scores every continuation under each of `thresholds`: `finished` gets each score with the indices of its request and of
@@ -93,7 +132,29 @@ pub fn sweep_log_likelihood(
     finished: &mut dyn FnMut(usize, usize, LogLikelihood) -> ControlFlow<()>,
 ) -> Result<(), EnsembleError> {
     let Some(settings) = at(settings, thresholds)? else { return Ok(()) };
-    score(scheduler, &settings, requests, limits, finished)
+    let mut refused = None;
+    let mut served =
+        |index, rule, outcome| served(&mut refused, index, outcome, |score| finished(index, rule, score));
+    score(scheduler, &settings, requests, limits, &mut served)?;
+    refused.map_or(Ok(()), Err)
+}
+
+/// Passes on what was served; the first request that was not ends the call, and is told of after it.
+fn served<T>(
+    refused: &mut Option<EnsembleError>,
+    index: usize,
+    outcome: Result<T, RequestError>,
+    finished: impl FnOnce(T) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    match outcome {
+        Ok(answer) => finished(answer),
+        Err(error) => refuse(refused, index, error),
+    }
+}
+
+fn refuse(refused: &mut Option<EnsembleError>, request: usize, source: RequestError) -> ControlFlow<()> {
+    *refused = Some(EnsembleError::Request { request, source });
+    ControlFlow::Break(())
 }
 
 /// The settings at all of `thresholds`; none where there are none.
@@ -105,26 +166,40 @@ fn at(settings: &Settings, thresholds: &[Threshold]) -> Result<Option<Arc<Settin
     }
 }
 
+/// Scores every continuation under every rule of `settings`, and tells of them in order: of a request that cannot be
+/// served once, in place of the scores that it still lacks.
 fn score(
     scheduler: &mut Scheduler,
     settings: &Arc<Settings>,
     requests: &[LogLikelihoodRequest],
     limits: BatchLimits,
-    finished: &mut dyn FnMut(usize, usize, LogLikelihood) -> ControlFlow<()>,
+    finished: &mut dyn FnMut(usize, usize, Result<LogLikelihood, RequestError>) -> ControlFlow<()>,
 ) -> Result<(), EnsembleError> {
     let requests: Vec<AnyRequest<'_>> = requests.iter().map(AnyRequest::from).collect();
     // Those that are done before an earlier one.
-    let mut early: BTreeMap<(usize, usize), LogLikelihood> = BTreeMap::new();
-    let mut next = (0, 0);
+    let mut scores: BTreeMap<(usize, usize), LogLikelihood> = BTreeMap::new();
+    let mut failures: BTreeMap<usize, RequestError> = BTreeMap::new();
+    let (mut next, mut rule) = (0, 0);
     Batch::new(scheduler, settings, &requests).run(limits, &mut |index, event| {
-        if let SchedulerEvent::Scored { rule, score, .. } = event {
-            early.insert((index, rule), score);
+        match event {
+            SchedulerEvent::Scored { rule, score, .. } => drop(scores.insert((index, rule), score)),
+            SchedulerEvent::Failed { error, .. } => drop(failures.insert(index, error)),
+            SchedulerEvent::Token { .. } | SchedulerEvent::Generated { .. } => {}
         }
-        while let Some(score) = early.remove(&next) {
-            finished(next.0, next.1, score)?;
-            next = if next.1 + 1 < settings.rules() { (next.0, next.1 + 1) } else { (next.0 + 1, 0) };
+        loop {
+            if let Some(score) = scores.remove(&(next, rule)) {
+                finished(next, rule, Ok(score))?;
+                rule += 1;
+            } else if let Some(error) = failures.remove(&next) {
+                finished(next, rule, Err(error))?;
+                rule = settings.rules();
+            } else {
+                return ControlFlow::Continue(());
+            }
+            if rule == settings.rules() {
+                (next, rule) = (next + 1, 0);
+            }
         }
-        ControlFlow::Continue(())
     })
 }
 
@@ -151,15 +226,8 @@ impl<'s> Batch<'s> {
         loop {
             for event in events {
                 let Ok(index) = self.ids.binary_search(&event.request()) else { continue };
-                match event {
-                    SchedulerEvent::Failed { error: source, .. } => {
-                        return Err(EnsembleError::Request { request: index, source });
-                    }
-                    event => {
-                        if on(index, event).is_break() {
-                            return Ok(());
-                        }
-                    }
+                if on(index, event).is_break() {
+                    return Ok(());
                 }
             }
             if self.scheduler.is_idle() {

@@ -55,6 +55,8 @@ pub struct Finding {
     pub scope: Scope,
     /// Documents on both sides.
     pub documents: usize,
+    /// Documents that failed on one of the sides, and are in no figure.
+    pub failed: usize,
     /// Mean over documents (of means over documents) in the base run, 0 to 1.
     pub base: f64,
     /// The same in the new run.
@@ -148,16 +150,20 @@ fn judge(system: &mut SystemComparison, gate: Gate) {
 
 fn on_task(pairs: &TaskPairs<'_>, bootstrap: Bootstrap) -> Result<Finding, CompareError> {
     let (base, new) = (pairs.base.scores(), pairs.new.scores());
-    let mean = |scores: &TaskScores| {
-        scores.documents.iter().map(|document| document.value).sum::<f64>() / scores.documents.len() as f64
-    };
-    let (base_mean, new_mean) = (mean(&base), mean(&new));
     let paired = paired_difference(&[base], &[new], bootstrap)?;
-    let discordant = Discordant::count(pairs.samples.iter().map(|(base, new)| change(pairs, base, new)));
+    // The documents that the difference is over.
+    let metric = &pairs.base.entry.primary;
+    let values = pairs.samples.iter().filter_map(|(base, new)| Some((base.primary(metric)?, new.primary(metric)?)));
+    let values: Vec<(f64, f64)> = values.collect();
+    let count = values.len() as f64;
+    let base_mean = values.iter().map(|(base, _)| base).sum::<f64>() / count;
+    let new_mean = values.iter().map(|(_, new)| new).sum::<f64>() / count;
+    let discordant = Discordant::count(values.iter().map(|(base, new)| new - base));
     let p = discordant.p_value();
     Ok(Finding {
         scope: Scope::Task(pairs.base.entry.name.clone()),
         documents: paired.documents,
+        failed: paired.failed,
         base: base_mean,
         new: new_mean,
         difference: paired.difference,
@@ -177,6 +183,7 @@ fn on_average(tasks: &[TaskPairs<'_>], findings: &[Finding], bootstrap: Bootstra
     Ok(Finding {
         scope: Scope::Average,
         documents: paired.documents,
+        failed: paired.failed,
         base: mean(|finding| finding.base),
         new: mean(|finding| finding.new),
         difference: paired.difference,
@@ -192,9 +199,11 @@ fn on_average(tasks: &[TaskPairs<'_>], findings: &[Finding], bootstrap: Bootstra
     })
 }
 
+/// By how much a document's value went up; not at all where it failed in one of the runs.
 fn change(pairs: &TaskPairs<'_>, base: &SampleRecord, new: &SampleRecord) -> f64 {
     let metric = &pairs.base.entry.primary;
-    new.primary(metric) - base.primary(metric)
+    let difference = |base| Some(new.primary(metric)? - base);
+    base.primary(metric).and_then(difference).unwrap_or(0.0)
 }
 
 fn flips<'a>(pairs: &'a TaskPairs<'_>) -> impl Iterator<Item = Flip> + 'a {
@@ -219,6 +228,11 @@ impl Comparison {
 }
 
 impl SystemComparison {
+    /// The findings on single tasks.
+    pub fn tasks(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.scope != Scope::Average)
+    }
+
     /// Its name, or both where they differ.
     pub fn name(&self) -> String {
         if self.base == self.new { self.new.clone() } else { format!("{} -> {}", self.base, self.new) }

@@ -102,11 +102,19 @@ pub(super) fn name(flips: &[&Flip], named: usize) -> String {
 
 /// What the numbers are.
 pub(super) fn note(comparison: &Comparison) -> String {
-    format!(
+    let mut text = format!(
         "Scores in percent, paired by document. CI: paired bootstrap, {} resamples, seed {}. p: McNemar's exact test, \
          adjusted for the number of tasks by Holm's method; of the average, the bootstrap's.",
         comparison.bootstrap.resamples, comparison.bootstrap.seed
-    )
+    );
+    for system in &comparison.systems {
+        let failed: usize = system.tasks().map(|finding| finding.failed).sum();
+        if failed > 0 {
+            let name = printable(&system.name());
+            let _ = write!(text, " {name}: {failed} documents failed in one of the runs and are in no figure.");
+        }
+    }
+    text
 }
 
 /// What was decided, as a sentence.

@@ -49,16 +49,16 @@ pub fn parquet(run: &StoredRun, writer: impl Write) -> Result<(), ParquetError> 
         text("subject", &|_, sample| sample.subject.clone()),
         whole("doc_id", &|_, sample| sample.doc_id),
         text("outcome", &|_, sample| Some(outcome(&sample.outcome).to_owned())),
-        real("value", &|task, sample| Some(sample.primary(&task.entry.primary))),
-        text("response", &|_, sample| Some(response(&sample.response))),
+        real("value", &|task, sample| sample.primary(&task.entry.primary)),
+        text("response", &|_, sample| response(&sample.response)),
         text("scored", &|_, sample| match &sample.response {
             ResponseRecord::Generated { thinking: Some(thinking), .. } => Some(thinking.scored.clone()),
             ResponseRecord::Generated { text, thinking: None, .. } => Some(text.clone()),
-            ResponseRecord::Choices(_) => None,
+            ResponseRecord::Choices(_) | ResponseRecord::None => None,
         }),
         text("finish", &|_, sample| match &sample.response {
             ResponseRecord::Generated { finish, .. } => Some(finish.clone()),
-            ResponseRecord::Choices(_) => None,
+            ResponseRecord::Choices(_) | ResponseRecord::None => None,
         }),
         text("target", &|_, sample| Some(sample.target.to_string())),
         text("extracted", &|task, sample| {
@@ -88,9 +88,10 @@ fn outcome(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn response(response: &ResponseRecord) -> String {
+fn response(response: &ResponseRecord) -> Option<String> {
     match response {
-        ResponseRecord::Generated { text, .. } => text.clone(),
-        ResponseRecord::Choices(choices) => serde_json::to_string(choices).unwrap_or_default(),
+        ResponseRecord::Generated { text, .. } => Some(text.clone()),
+        ResponseRecord::Choices(choices) => serde_json::to_string(choices).ok(),
+        ResponseRecord::None => None,
     }
 }

@@ -8,13 +8,13 @@ use crate::stats::PairedDifference;
 /// Columns: `system`, `members` (models taking part), `task`, `version`, `num_fewshot`, `metric`, `filter`,
 /// `documents`, `value` and `stderr` (0 to 1), `ms_per_token`, `latency_basis` (`request` or `throughput`),
 /// `ensembled_share` (0 to 1), and for an average that is compared: `baseline`, `difference`, `difference_low` and
-/// `difference_high` (95% confidence, 0 to 1). What is not known, or means nothing for an average, is empty.
+/// `difference_high` (95% confidence, 0 to 1); `failed` (documents that are in no score). What is not known, or means nothing for an average, is empty.
 ///
 /// # Panics
 /// Never: writing to memory cannot fail, and every line has the same number of fields.
 pub fn csv(leaderboard: &Leaderboard) -> String {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
-    let mut write = |fields: [String; 17]| writer.write_record(fields).expect("memory takes every line");
+    let mut write = |fields: [String; 18]| writer.write_record(fields).expect("memory takes every line");
     write(
         [
             "system",
@@ -34,6 +34,7 @@ pub fn csv(leaderboard: &Leaderboard) -> String {
             "difference",
             "difference_low",
             "difference_high",
+            "failed",
         ]
         .map(str::to_owned),
     );
@@ -42,7 +43,9 @@ pub fn csv(leaderboard: &Leaderboard) -> String {
         let scores = row.scores.iter().chain([&row.average]);
         let total = Some(row.timing);
         let timings = row.timings.iter().chain([&total]);
-        for ((column, score), timing) in columns.zip(scores).zip(timings) {
+        let of_column = |place: usize| row.failed.get(place).copied().unwrap_or(0);
+        let failed = (0..leaderboard.columns.len()).map(of_column).chain([row.all_failed()]);
+        for (((column, score), timing), failed) in columns.zip(scores).zip(timings).zip(failed) {
             let (Some(score), Some(timing)) = (score, timing) else { continue };
             let compared = leaderboard.comparison(&row.system).filter(|_| column.is_none());
             let of_difference =
@@ -66,6 +69,7 @@ pub fn csv(leaderboard: &Leaderboard) -> String {
                 of_difference(|paired| paired.difference),
                 of_difference(|paired| paired.low),
                 of_difference(|paired| paired.high),
+                failed.to_string(),
             ]);
         }
     }

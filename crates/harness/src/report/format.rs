@@ -66,6 +66,19 @@ pub(super) fn latency_note(leaderboard: &Leaderboard) -> Option<&'static str> {
     })
 }
 
+/// What failed, and is in no score, as sentences.
+pub(super) fn failures(leaderboard: &Leaderboard, name: impl Fn(&str) -> String) -> Vec<String> {
+    let of_row = |row: &Row| -> Vec<String> {
+        let failed = row.failed.iter().zip(&leaderboard.columns).filter(|(count, _)| **count > 0);
+        let sentence = |(count, column): (&usize, &Column)| {
+            let (system, task, all) = (name(&row.system), name(&column.task), column.documents);
+            format!("{system} failed on {count} of {all} documents of {task}: they are in no score.")
+        };
+        failed.map(sentence).collect()
+    };
+    leaderboard.rows.iter().flat_map(of_row).collect()
+}
+
 /// What each column was made by, as sentences.
 pub(super) fn protocols(leaderboard: &Leaderboard, name: impl Fn(&str) -> String) -> Vec<String> {
     let sentence = |column: &Column| {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::estimate::Estimate;
-use super::format::{NOTHING, comparison, latency, latency_note, percent, plus_minus, points, protocols, share};
+use super::format::{NOTHING, comparison, failures, latency, latency_note, percent, plus_minus, points, protocols, share};
 use super::leaderboard::{Leaderboard, Row};
 use super::paper::BesidePaper;
 
@@ -53,6 +53,7 @@ pub(super) fn table(leaderboard: &Leaderboard) -> String {
     text.push_str("</tbody>\n</table>\n</div>\n<ul class=\"notes\">\n");
     let mut notes = vec!["Scores in percent, with standard errors. The best of each column is bold.".to_owned()];
     notes.extend(leaderboard.comparisons.iter().map(|found| comparison(found, escape)));
+    notes.extend(failures(leaderboard, escape));
     notes.extend(protocols(leaderboard, escape));
     notes.extend(latency_note(leaderboard).map(str::to_owned));
     for note in notes {

@@ -64,6 +64,9 @@ pub struct Row {
     pub members: usize,
     /// One score per column; none for a task that it did not do.
     pub scores: Vec<Option<Estimate>>,
+    /// Documents of each column that failed, and are in no score.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<usize>,
     /// The plain average over tasks, where it did all; its standard error takes the tasks as independent.
     pub average: Option<Estimate>,
     /// Time and tokens of each column; none for a task that it did not do.
@@ -268,15 +271,23 @@ impl Row {
             .map(|column| of(column).map(|task| Estimate { value: task.value, stderr: task.stderr }))
             .collect();
         let timings: Vec<Option<Timing>> = columns.iter().map(|column| of(column).map(|task| task.timing)).collect();
+        let failed: Vec<usize> =
+            columns.iter().map(|column| of(column).map_or(0, |task| task.outcomes.failed)).collect();
         let all: Option<Vec<Estimate>> = scores.iter().copied().collect();
         Self {
             system: system.system.clone(),
             members: system.members.len(),
             average: all.filter(|all| !all.is_empty()).map(|all| Estimate::average(&all)),
             scores,
+            failed: if failed.iter().all(|&failed| failed == 0) { Vec::new() } else { failed },
             timing: Timing::total(timings.iter().flatten()),
             timings,
         }
+    }
+
+    /// Documents that failed, over all columns.
+    pub fn all_failed(&self) -> usize {
+        self.failed.iter().sum()
     }
 
     fn average_value(&self) -> f64 {
@@ -311,6 +322,7 @@ pub(super) mod testing {
                 members,
                 average: Some(Estimate::average(&scores)),
                 scores: scores.map(Some).to_vec(),
+                failed: Vec::new(),
                 timing: Timing::total([&generated, &scored]),
                 timings: vec![Some(generated), Some(scored)],
             }
@@ -338,6 +350,7 @@ pub(super) mod testing {
                     high: 0.115,
                     p: 0.02,
                     documents: 600,
+                    failed: 0,
                     bootstrap: Bootstrap::default(),
                     tasks: tasks
                         .map(|(task, documents, difference)| TaskDifference {
@@ -378,7 +391,7 @@ mod tests {
             task: task.into(),
             version: "1".into(),
             documents: (0..2)
-                .map(|doc_id| DocumentScore { subject: None, doc_id, doc_hash: doc_id.to_string(), value })
+                .map(|doc_id| DocumentScore { subject: None, doc_id, doc_hash: doc_id.to_string(), value: Some(value) })
                 .collect(),
         };
         SystemResults {

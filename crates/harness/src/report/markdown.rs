@@ -1,7 +1,7 @@
 //! A leaderboard for README files and pull requests.
 
 use super::estimate::Estimate;
-use super::format::{NOTHING, comparison, latency, latency_note, percent, plus_minus, protocols, share};
+use super::format::{NOTHING, comparison, failures, latency, latency_note, percent, plus_minus, protocols, share};
 use super::leaderboard::{Leaderboard, Row};
 
 /// A table in GitHub's markdown: scores in percent with standard errors, the best of each column in bold; below it the
@@ -41,6 +41,7 @@ pub fn markdown(leaderboard: &Leaderboard) -> String {
     }
     lines.push(String::new());
     lines.push("Scores in percent.".to_owned());
+    lines.extend(failures(leaderboard, escape).into_iter().map(|failure| format!("- {failure}")));
     lines.extend(protocols(leaderboard, escape).into_iter().map(|protocol| format!("- {protocol}")));
     if let Some(note) = latency_note(leaderboard) {
         lines.push(String::new());

@@ -1,7 +1,7 @@
 //! A leaderboard for terminals, as wide as the terminal is.
 
 use super::estimate::Estimate;
-use super::format::{NOTHING, comparison, latency, latency_note, percent, plus_minus, protocols, share};
+use super::format::{NOTHING, comparison, failures, latency, latency_note, percent, plus_minus, protocols, share};
 use super::leaderboard::{Leaderboard, Row};
 
 /// Spaces between columns.
@@ -33,6 +33,7 @@ pub fn terminal(leaderboard: &Leaderboard, width: usize) -> String {
         let mixed = protocols(leaderboard, printable).into_iter();
         notes.push(format!("Protocols are mixed. {}.", mixed.collect::<Vec<_>>().join(". ")));
     }
+    notes.extend(failures(leaderboard, printable));
     notes.extend(latency_note(leaderboard).map(str::to_owned));
     lines.push(String::new());
     lines.extend(notes.iter().flat_map(|note| wrap(note, width)));

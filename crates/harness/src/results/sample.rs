@@ -74,6 +74,8 @@ pub enum ResponseRecord {
     },
     /// One score per choice.
     Choices(Vec<ChoiceRecord>),
+    /// Nothing: the system could not be asked.
+    None,
 }
 
 /// What of a response that begins with reasoning is scored.
@@ -130,10 +132,16 @@ impl SampleRecord {
         filter.metrics.iter().find(|metric| metric.metric == key.metric).map(|metric| metric.value)
     }
 
-    /// The document's value of a task's primary metric. Where a document lacks the metric, the verdict, which is the
-    /// primary metric's, stands for it.
-    pub fn primary(&self, key: &MetricKey) -> f64 {
-        self.value(key).unwrap_or_else(|| f64::from(u8::from(self.outcome == Outcome::Correct)))
+    /// The document's value of a task's primary metric; none where it failed. Where a document lacks the metric, the
+    /// verdict, which is the primary metric's, stands for it.
+    pub fn primary(&self, key: &MetricKey) -> Option<f64> {
+        let verdict = || f64::from(u8::from(self.outcome == Outcome::Correct));
+        (!self.outcome.is_failed()).then(|| self.value(key).unwrap_or_else(verdict))
+    }
+
+    /// Whether the system could not be asked: asked again, it may answer.
+    pub fn is_unasked(&self) -> bool {
+        self.response == ResponseRecord::None
     }
 
     /// The score as it was when the sample finished.

@@ -53,6 +53,18 @@ pub enum RunError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    /// Not one document of a task could be asked.
+    #[error("system `{system}` failed on all {documents} documents of task `{task}`, on the first as follows: {first}")]
+    AllFailed {
+        /// The system.
+        system: String,
+        /// The task.
+        task: String,
+        /// Documents of the task.
+        documents: usize,
+        /// Why the first one failed.
+        first: String,
+    },
     /// A system said it was done and was not, or answered what it was not asked.
     #[error("system `{system}` did not answer task `{task}` as asked: {what}")]
     Protocol {

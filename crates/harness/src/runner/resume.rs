@@ -28,7 +28,7 @@ impl Prepared {
 
     /// Reads what earlier sessions left in the task's folder and makes the file hold that and nothing else.
     ///
-    /// A torn last line is dropped. Samples of something else (the recipe was changed) go to `superseded.jsonl`, and
+    /// A torn last line is dropped, and so are documents that could not be asked: they are asked again. Samples of something else (the recipe was changed) go to `superseded.jsonl`, and
     /// come back from there when they are asked for again. Both are told of.
     pub(super) fn read(
         task: &LoadedTask,
@@ -59,10 +59,15 @@ impl Prepared {
                 _ => Some(record),
             }
         };
+        let mut kept_in_place = true;
         for record in file.records {
-            superseded.extend(adopt(record));
+            if record.is_unasked() {
+                kept_in_place = false;
+            } else {
+                superseded.extend(adopt(record));
+            }
         }
-        let kept_in_place = superseded.is_empty();
+        kept_in_place &= superseded.is_empty();
         let mut brought_back = 0;
         for record in before.records {
             brought_back += usize::from(adopt(record).is_none());

@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use gac_ensemble::{Generation, LogLikelihood};
+use gac_ensemble::{Generation, LogLikelihood, RequestError};
 
-use super::error::RunError;
+use super::error::{RunError, chain};
 use super::resume::Prepared;
 use crate::events::{Event, Reporter, Warning};
 use crate::identity::{SampleIdentity, SystemIdentity};
@@ -16,7 +16,7 @@ use crate::results::{
     StepRecord, TaskResults, Timing, prompt_hash,
 };
 use crate::stats::{DocumentScore, TaskScores};
-use crate::{Answer, Document, LoadedTask, Request, Score, System, SystemError};
+use crate::{Answer, Document, LoadedTask, Outcome, Request, Score, System, SystemError};
 
 /// Where a task's results go, and how they are made.
 pub(super) struct TaskPlace<'a> {
@@ -112,7 +112,7 @@ struct Sheet<'a> {
     started: Instant,
     /// One place per document.
     scores: Vec<Option<Score>>,
-    /// One place per document: its value under the primary metric.
+    /// One place per document: its value under the primary metric, unless it failed.
     values: Vec<Option<f64>>,
     finished: usize,
     outcomes: OutcomeCounts,
@@ -161,7 +161,10 @@ impl Sheet<'_> {
         let mut outcome = Ok(());
         let ended = system.generate_for(self.task, &places, &requests, &mut |request, generation| {
             continue_if(&mut outcome, || match places.get(request) {
-                Some(&index) => self.generated(index, &generation),
+                Some(&index) => match &generation {
+                    Ok(generation) => self.generated(index, generation),
+                    Err(error) => self.failed(index, error),
+                },
                 None => Err(self.protocol(format!("request {request} of {} answered", places.len()))),
             })
         });
@@ -172,10 +175,10 @@ impl Sheet<'_> {
     fn choose(&mut self, system: &mut dyn System) -> Result<(), RunError> {
         let mut places = Vec::new();
         let mut requests = Vec::new();
-        let mut pending: Vec<Vec<Option<LogLikelihood>>> = vec![Vec::new(); self.task.documents.len()];
+        let mut pending: Vec<Vec<Option<Result<LogLikelihood, RequestError>>>> = self.task.documents.iter().map(|_| Vec::new()).collect();
         for (index, document) in self.open_documents() {
             let of_document = document.choice_requests(self.place.chat);
-            pending[index] = vec![None; of_document.len()];
+            pending[index] = of_document.iter().map(|_| None).collect();
             places.extend((0..of_document.len()).map(|choice| (index, choice)));
             requests.extend(of_document);
         }
@@ -196,8 +199,10 @@ impl Sheet<'_> {
                     return Err(self.protocol(format!("choice {choice} of document {index} answered twice")));
                 }
                 if pending[index].iter().all(Option::is_some) {
-                    let scores = pending[index].iter_mut().filter_map(Option::take).collect();
-                    self.chosen(index, scores)?;
+                    match pending[index].iter_mut().filter_map(Option::take).collect() {
+                        Ok(scores) => self.chosen(index, scores)?,
+                        Err(error) => self.failed(index, &error)?,
+                    }
                 }
                 Ok(())
             })
@@ -245,7 +250,13 @@ impl Sheet<'_> {
         self.answered(index, &Answer::Scores(scores), response, cost)
     }
 
-    /// Scores a document, writes its record, tells of it.
+    /// Writes down that a document could not be asked. The others go on.
+    fn failed(&mut self, index: usize, error: &RequestError) -> Result<(), RunError> {
+        let score = Score { outcome: Outcome::Failed { error: chain(error) }, filters: Vec::new() };
+        self.finish(index, score, ResponseRecord::None, Cost::default())
+    }
+
+    /// Scores a document's answer.
     fn answered(
         &mut self,
         index: usize,
@@ -253,11 +264,15 @@ impl Sheet<'_> {
         response: ResponseRecord,
         cost: Cost,
     ) -> Result<(), RunError> {
-        let document = &self.task.documents[index];
+        let score = self.task.scorer.score(&self.task.documents[index], answer);
+        self.finish(index, score, response, cost)
+    }
+
+    /// Writes a document's record, tells of it.
+    fn finish(&mut self, index: usize, score: Score, response: ResponseRecord, cost: Cost) -> Result<(), RunError> {
         if self.scores[index].is_some() {
             return Err(self.protocol(format!("document {index} answered twice")));
         }
-        let score = self.task.scorer.score(document, answer);
         let record = self.record(index, &score, response, cost);
         self.log
             .append(&record)
@@ -278,7 +293,7 @@ impl Sheet<'_> {
         self.outcomes.add(&score.outcome);
         self.truncated += usize::from(record.truncated);
         self.unclosed += usize::from(record.response.is_unclosed());
-        self.values[index] = Some(record.primary(&self.task.primary));
+        self.values[index] = record.primary(&self.task.primary);
         self.scores[index] = Some(score);
     }
 
@@ -317,14 +332,18 @@ impl Sheet<'_> {
 
     /// Aggregates, writes the task's results, tells of them.
     fn close(self) -> Result<(TaskResults, TaskScores), RunError> {
-        let Self { task, place, reporter, .. } = self;
+        let task = self.task;
         let documents = task.documents.len();
         let scored: Vec<(&Document, &Score)> = task
             .documents
             .iter()
             .zip(&self.scores)
             .filter_map(|(document, score)| Some((document, score.as_ref()?)))
+            .filter(|(_, score)| !score.outcome.is_failed())
             .collect();
+        if scored.is_empty() {
+            return Err(self.all_failed());
+        }
         let aggregates = task.scorer.aggregate(&scored);
         let primary = aggregates
             .iter()
@@ -334,6 +353,7 @@ impl Sheet<'_> {
                 task: task.name.clone(),
                 metric: format!("{},{}", task.primary.metric, task.primary.filter),
             })?;
+        let Self { place, reporter, .. } = self;
         let results = TaskResults {
             version: RECORD_VERSION,
             system: place.system.to_owned(),
@@ -355,6 +375,11 @@ impl Sheet<'_> {
             let warning = Warning::Truncated { system, task, count, documents };
             reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
         }
+        if self.outcomes.failed > 0 {
+            let (system, task, count) = (place.system, task.name.as_str(), self.outcomes.failed);
+            let warning = Warning::Failed { system, task, count, documents };
+            reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
+        }
         if self.unclosed > 0 {
             let (system, task, count) = (place.system, task.name.as_str(), self.unclosed);
             let warning = Warning::Unclosed { system, task, count, documents };
@@ -363,16 +388,28 @@ impl Sheet<'_> {
         reporter.on(&Event::TaskFinished { results: &results }).map_err(RunError::Report)?;
 
         let values = task.documents.iter().zip(&self.values);
-        let scores = values.filter_map(|(document, value)| {
-            Some(DocumentScore {
-                subject: document.subject.clone(),
-                doc_id: document.id,
-                doc_hash: document.hash.clone(),
-                value: (*value)?,
-            })
+        let scores = values.map(|(document, value)| DocumentScore {
+            subject: document.subject.clone(),
+            doc_id: document.id,
+            doc_hash: document.hash.clone(),
+            value: *value,
         });
         let scores = TaskScores { task: task.name.clone(), version: task.version.clone(), documents: scores.collect() };
         Ok((results, scores))
+    }
+
+    /// There is nothing to aggregate.
+    fn all_failed(&self) -> RunError {
+        let first = self.scores.iter().flatten().find_map(|score| match &score.outcome {
+            Outcome::Failed { error } => Some(error.clone()),
+            _ => None,
+        });
+        RunError::AllFailed {
+            system: self.place.system.to_owned(),
+            task: self.task.name.clone(),
+            documents: self.task.documents.len(),
+            first: first.unwrap_or_default(),
+        }
     }
 
     fn protocol(&self, what: String) -> RunError {

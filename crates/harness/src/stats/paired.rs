@@ -15,8 +15,8 @@ pub struct DocumentScore {
     pub doc_id: usize,
     /// SHA-256 of the document's fields.
     pub doc_hash: String,
-    /// Its value under the task's primary metric.
-    pub value: f64,
+    /// Its value under the task's primary metric; none where it failed.
+    pub value: Option<f64>,
 }
 
 /// One task's documents under one system, in any order.
@@ -62,6 +62,9 @@ pub struct PairedDifference {
     pub p: f64,
     /// Documents, over all tasks.
     pub documents: usize,
+    /// Documents that one of the two failed on, which no pair is made of.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed: usize,
     /// How the interval was made.
     pub bootstrap: Bootstrap,
     /// The tasks' own differences.
@@ -94,7 +97,8 @@ impl PairedDifference {
 /// not matter.
 ///
 /// # Errors
-/// When the two did not answer the same documents of the same tasks, or a score is not a number.
+/// When the two were not asked the same documents of the same tasks, no document of a task has a score of both, or a
+/// score is not a number.
 pub fn paired_difference(
     base: &[TaskScores],
     new: &[TaskScores],
@@ -115,6 +119,9 @@ pub fn paired_difference(
     // Tasks are now the same, in the same order: by name.
     let differences =
         base.values().zip(new.values()).map(|(base, new)| differences(base, new)).collect::<Result<Vec<_>, _>>()?;
+
+    let failed = base.values().map(|(_, documents)| documents.len()).sum::<usize>()
+        - differences.iter().map(Vec::len).sum::<usize>();
 
     let tasks: Vec<TaskDifference> = base
         .keys()
@@ -145,6 +152,7 @@ pub fn paired_difference(
         high: quantile(&averages, 1.0 - tail),
         p: two_sided(&averages),
         documents: differences.iter().map(Vec::len).sum(),
+        failed,
         bootstrap,
         tasks,
     })
@@ -162,8 +170,8 @@ fn by_task(tasks: &[TaskScores]) -> Result<BTreeMap<&str, (&TaskScores, Document
         }
         let mut documents = Documents::new();
         for score in &scores.documents {
-            if !score.value.is_finite() {
-                return Err(StatsError::Value { task: task(), document: label(score), value: score.value });
+            if let Some(value) = score.value.filter(|value| !value.is_finite()) {
+                return Err(StatsError::Value { task: task(), document: label(score), value });
             }
             if documents.insert((score.subject.as_deref(), score.doc_id), score).is_some() {
                 return Err(StatsError::Twice { task: task(), document: label(score) });
@@ -176,7 +184,7 @@ fn by_task(tasks: &[TaskScores]) -> Result<BTreeMap<&str, (&TaskScores, Document
     Ok(by_task)
 }
 
-/// New minus base, document by document, in the documents' order.
+/// New minus base, document by document, in the documents' order, without those that one of the two failed on.
 fn differences(
     (base, base_documents): &(&TaskScores, Documents<'_>),
     (new, new_documents): &(&TaskScores, Documents<'_>),
@@ -192,17 +200,24 @@ fn differences(
             return Err(StatsError::MissingDocument { task: task(), document: label(score), missing_in });
         }
     }
-    base_documents
-        .values()
-        .zip(new_documents.values())
-        .map(|(base, new)| {
-            if base.doc_hash == new.doc_hash {
-                Ok(new.value - base.value)
-            } else {
-                Err(StatsError::Changed { task: task(), document: label(base) })
-            }
-        })
-        .collect()
+    let mut differences = Vec::with_capacity(base_documents.len());
+    for (base, new) in base_documents.values().zip(new_documents.values()) {
+        if base.doc_hash != new.doc_hash {
+            return Err(StatsError::Changed { task: task(), document: label(base) });
+        }
+        if let (Some(base), Some(new)) = (base.value, new.value) {
+            differences.push(new - base);
+        }
+    }
+    if differences.is_empty() {
+        return Err(StatsError::EmptyTask { task: task() });
+    }
+    Ok(differences)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 fn label(score: &DocumentScore) -> String {

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::rc::Rc;
 
-use gac_ensemble::{Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Step};
+use gac_ensemble::{Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, RequestError, Step};
 use gac_harness::recipe::{ModelPlan, ModelSource, Plan, Settings, SystemPlan};
 use gac_harness::{
     Aggregate, Answer, Document, Event, FilterScore, LoadedTask, MetricKey, Outcome, PromptParts, Reporter, Request,
@@ -109,6 +109,8 @@ pub(crate) struct Fake {
     pub(crate) wrong_every: usize,
     /// Fails before this request of a call.
     pub(crate) fail_at: Option<usize>,
+    /// Cannot be asked these prompts.
+    pub(crate) refuses: Vec<&'static str>,
     /// Leaves out this request.
     pub(crate) skip: Option<usize>,
     /// Answers this request twice.
@@ -132,7 +134,8 @@ impl Fake {
     fn answer<T>(
         &self,
         requests: usize,
-        finished: &mut dyn FnMut(usize, T) -> ControlFlow<()>,
+        finished: &mut dyn FnMut(usize, Result<T, RequestError>) -> ControlFlow<()>,
+        prompt: impl Fn(usize) -> String,
         answer: impl Fn(usize) -> T,
     ) -> Result<(), SystemError> {
         // Not in the order of the requests, as with continuous batching.
@@ -144,7 +147,9 @@ impl Fake {
             }
             let times = if self.skip == Some(index) { 0 } else { 1 + usize::from(self.twice == Some(index)) };
             for _ in 0..times {
-                if finished(index, answer(index)).is_break() {
+                let refused = self.refuses.contains(&prompt(index).as_str());
+                let answer = if refused { Err(RequestError::EmptyContinuation) } else { Ok(answer(index)) };
+                if finished(index, answer).is_break() {
                     return Ok(());
                 }
             }
@@ -161,9 +166,10 @@ impl System for Fake {
     fn generate(
         &mut self,
         requests: &[GenerationRequest],
-        finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
+        finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
-        self.answer(requests.len(), finished, |index| {
+        let asked = |index: usize| requests[index].prompt.last_words().into_owned();
+        self.answer(requests.len(), finished, asked, |index| {
             let prompt = &requests[index].prompt.last_words();
             let text = if self.wrong(prompt) { format!("not {prompt}") } else { format!(" {prompt}") };
             let step = |piece: char| Step {
@@ -196,9 +202,10 @@ impl System for Fake {
     fn log_likelihood(
         &mut self,
         requests: &[LogLikelihoodRequest],
-        finished: &mut dyn FnMut(usize, LogLikelihood) -> ControlFlow<()>,
+        finished: &mut dyn FnMut(usize, Result<LogLikelihood, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
-        self.answer(requests.len(), finished, |index| {
+        let asked = |index: usize| requests[index].context.last_words().into_owned();
+        self.answer(requests.len(), finished, asked, |index| {
             let LogLikelihoodRequest { context, continuation, .. } = &requests[index];
             let favourite = if self.wrong(&context.last_words()) { " a" } else { " b" };
             let sum = if continuation == favourite { -0.5 } else { f64::NEG_INFINITY };

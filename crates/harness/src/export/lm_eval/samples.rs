@@ -119,6 +119,7 @@ impl<'a> Line<'a> {
                     |index: usize| continuations.get(index).map_or(Value::Null, |text| text.as_str().into());
                 (responses.collect(), (0..choices.len()).map(continuation).collect())
             }
+            ResponseRecord::None => (Vec::new(), Vec::new()),
         };
         let arguments = second
             .into_iter()
@@ -147,7 +148,7 @@ impl<'a> Line<'a> {
         let filter = self.sample.filters.get(filter)?;
         let metrics: Vec<&str> = filter.metrics.iter().map(|metric| metric.metric.as_str()).collect();
         let filtered = match &self.sample.response {
-            ResponseRecord::Generated { .. } => json!([filter.extracted]),
+            ResponseRecord::Generated { .. } | ResponseRecord::None => json!([filter.extracted]),
             ResponseRecord::Choices(_) => self.responses.iter().map(|response| response[0].clone()).collect(),
         };
         let mut line = Value::Object(self.common.clone());

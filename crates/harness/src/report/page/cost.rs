@@ -162,7 +162,7 @@ mod tests {
             timing.finish(1.0, 1.0, 1);
             timing.milliseconds = milliseconds;
             let members = members.len();
-            Row { system: name.into(), members, scores: vec![], average: None, timings: vec![], timing }
+            Row { system: name.into(), members, scores: vec![], failed: vec![], average: None, timings: vec![], timing }
         };
         let rows = all.iter().map(row).collect();
         let leaderboard = Leaderboard {

@@ -165,12 +165,15 @@ impl<'a> PageSample<'a> {
                 let choices = choices.iter().map(|choice| (sum(choice.sum), choice.greedy, choice.tokens));
                 (PageResponse::Choices(choices.collect()), None)
             }
+            ResponseRecord::None => (PageResponse::Text(""), None),
         };
         let answer = match &sample.response {
             ResponseRecord::Generated { thinking: Some(thinking), .. } => {
                 thinking.closed.then_some(thinking.scored.as_str())
             }
-            ResponseRecord::Generated { thinking: None, .. } | ResponseRecord::Choices(_) => None,
+            ResponseRecord::Generated { thinking: None, .. } | ResponseRecord::Choices(_) | ResponseRecord::None => {
+                None
+            },
         };
         let unclosed = sample.response.is_unclosed();
         let extractions = sample.filters.iter().map(|filter| {
