@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use candle_core::backend::BackendStorage as _;
 use candle_core::{DType, Device, Storage, Tensor};
 use rayon::prelude::*;
 
