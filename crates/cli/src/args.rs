@@ -385,18 +385,30 @@ pub(crate) struct DataSelection {
 pub(crate) fn with_dashes(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut flags = true;
     args.map(|arg| {
-        let Some(text) = arg.to_str().filter(|text| flags && text.starts_with("--")) else { return arg };
-        if text == "--" {
-            flags = false;
+        if !flags || !arg.as_encoded_bytes().starts_with(b"--") {
+            return arg;
         }
-        let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
-        let name = name.replace('_', "-");
-        match value {
-            Some(value) => format!("{name}={value}").into(),
-            None => name.into(),
-        }
+        flags = arg != "--";
+        named_with_dashes(arg)
     })
     .collect()
+}
+
+/// The value may be a path that is no text.
+#[cfg(unix)]
+fn named_with_dashes(arg: OsString) -> OsString {
+    use std::os::unix::ffi::OsStringExt;
+    let mut bytes = arg.into_vec();
+    let name = bytes.iter().position(|&byte| byte == b'=').unwrap_or(bytes.len());
+    bytes[..name].iter_mut().filter(|byte| **byte == b'_').for_each(|byte| *byte = b'-');
+    OsString::from_vec(bytes)
+}
+
+#[cfg(not(unix))]
+fn named_with_dashes(arg: OsString) -> OsString {
+    let Some(text) = arg.to_str() else { return arg };
+    let (name, value) = text.split_at(text.find('=').unwrap_or(text.len()));
+    format!("{}{value}", name.replace('_', "-")).into()
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub use language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
 pub use load::{Backend, backend_of, check_model, load_model, model_types, placement};
 pub use memory::{available_memory, free_memory, working_memory};
 pub use placement::{ModelBytes, Placement, PlacementError, Room, Share};
-pub use score::{TokenScores, score_tokens};
+pub use score::{ScoreError, TokenScores, score_many, score_tokens};
 pub use tokenizer::load::TokenizerLoadError;
 pub use tokenizer::rows::output_rows;
 pub use vocabulary::{Symbol, TextEncoder, TextKind, Tokenizer, TokenizerError, Vocabulary};

@@ -93,7 +93,7 @@ fn provenance(plan: &Plan, tasks: &[LoadedTask], device: &DeviceList) -> Result<
     let folder = plan.recipe.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
     Ok(Provenance {
         build: option_env!("GAC_BUILD_COMMIT").map(str::to_owned),
-        command: std::env::args().collect(),
+        command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         device: Some(device.to_string()),
         data,
         task_files,
