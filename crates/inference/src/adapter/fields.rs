@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::json::read_object;
+use crate::checkpoint::quantised::refuse_configured;
 
 /// Longest sequence that rotary tables are made for.
 const LONGEST: usize = 1 << 17;
@@ -47,9 +49,9 @@ impl Fields {
     /// # Errors
     /// When it cannot be read or is not a table in JSON.
     pub(crate) fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let unreadable = |reason: String| CheckpointError::Unreadable { path: path.display().to_string(), reason };
-        let text = std::fs::read_to_string(path).map_err(|source| unreadable(source.to_string()))?;
-        let json = serde_json::from_str(&without_infinities(&text)).map_err(|source| unreadable(source.to_string()))?;
+        let mut json = read_object(path)?;
+        json.values_mut().for_each(without_infinities);
+        refuse_configured(&json, path)?;
         Ok(Self { json: in_old_style(json), path: path.display().to_string() })
     }
 
@@ -81,7 +83,9 @@ impl Fields {
     /// A whole number within bounds.
     pub(super) fn count(&self, field: &'static str, within: RangeInclusive<usize>) -> Result<usize, CheckpointError> {
         let value = self.get(field).ok_or_else(|| self.problem(field, "is missing"))?;
-        let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
+        let whole = |number: &f64| number.fract() == 0.0 && (0.0..=9e15).contains(number);
+        let count = value.as_u64().or_else(|| value.as_f64().filter(whole).map(|number| number as u64));
+        let count = count.and_then(|count| usize::try_from(count).ok());
         count.filter(|count| within.contains(count)).ok_or_else(|| {
             self.problem(field, format!("is {value}, must be within {}..={}", within.start(), within.end()))
         })
@@ -181,45 +185,14 @@ impl Fields {
     }
 }
 
-/// Python writes `Infinity` and `NaN` where JSON has no such numbers: they become null.
-fn without_infinities(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for (index, part) in split_strings(text).enumerate() {
-        if index % 2 == 1 {
-            plain.push_str(part);
-        } else {
-            plain.push_str(&part.replace("-Infinity", "null").replace("Infinity", "null").replace("NaN", "null"));
-        }
+/// Python's numbers that JSON does not have, which were read as texts, become null.
+fn without_infinities(value: &mut Value) {
+    match value {
+        Value::String(text) if matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity") => *value = Value::Null,
+        Value::Array(items) => items.iter_mut().for_each(without_infinities),
+        Value::Object(fields) => fields.values_mut().for_each(without_infinities),
+        _ => {}
     }
-    plain
-}
-
-/// The text in pieces: outside of strings, a string with its quotes, outside, ...
-fn split_strings(text: &str) -> impl Iterator<Item = &str> {
-    let (mut rest, mut inside) = (text, false);
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let end = if inside { end_of_string(rest) } else { rest.find('"').unwrap_or(rest.len()) };
-        let (part, after) = rest.split_at(end);
-        (rest, inside) = (after, !inside);
-        Some(part)
-    })
-}
-
-/// Where the string that `text` begins with ends.
-fn end_of_string(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
 }
 
 /// `rope_parameters` of transformers 5 as transformers 4 said them.
@@ -253,10 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn pythons_infinities_are_null_but_not_within_strings() {
-        let text = r#"{"limit": [0.0, Infinity], "low": -Infinity, "name": "Infinity \" NaN", "x": NaN}"#;
-        let value: Value = serde_json::from_str(&without_infinities(text)).unwrap();
-        assert_eq!(value, json!({"limit": [0.0, null], "low": null, "name": "Infinity \" NaN", "x": null}));
+    fn pythons_infinities_are_null() {
+        let mut value = json!({"limit": [0.0, "Infinity"], "low": "-Infinity", "name": "Infinity!", "x": "NaN"});
+        without_infinities(&mut value);
+        assert_eq!(value, json!({"limit": [0.0, null], "low": null, "name": "Infinity!", "x": null}));
     }
 
     #[test]

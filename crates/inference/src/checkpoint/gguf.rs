@@ -12,6 +12,7 @@ use candle_core::quantized::gguf_file::{Content, Value};
 use candle_core::{Device, Tensor};
 
 use super::files::CheckpointError;
+use super::instead::{Expected, refuse_others};
 use super::weights::Header;
 
 /// An open GGUF file: its header is read, its tensors are not.
@@ -28,7 +29,8 @@ impl Gguf {
             path: path.display().to_string(),
             reason: first_line(&reason),
         };
-        let mut file = BufReader::new(File::open(path).map_err(|source| unreadable(source.to_string()))?);
+        refuse_others(path, Expected::Gguf)?;
+        let mut file = BufReader::new(File::open(path).map_err(|source| CheckpointError::read(path, &source))?);
         let content = Content::read(&mut file).map_err(|source| unreadable(source.to_string()))?;
         Ok(Self { content, file: Mutex::new(file), path: path.to_owned() })
     }

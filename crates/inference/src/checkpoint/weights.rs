@@ -11,6 +11,8 @@ use safetensors::Dtype;
 
 use super::files::CheckpointError;
 use super::gguf::Gguf;
+use super::instead::{Expected, refuse_others};
+use super::quantised::refuse_named;
 use crate::decoder::place::fused;
 use crate::device::{Quantization, WeightType};
 
@@ -77,22 +79,22 @@ impl Weights {
         quantization: Option<Quantization>,
     ) -> Result<Self, CheckpointError> {
         for path in paths {
-            let readable = std::fs::File::open(path).and_then(|file| file.metadata());
-            if let Err(source) = readable {
-                return Err(CheckpointError::Unreadable {
-                    path: path.display().to_string(),
-                    reason: source.to_string(),
-                });
-            }
+            std::fs::File::open(path).map_err(|source| CheckpointError::read(path, &source))?;
+            refuse_others(path, Expected::Safetensors)?;
         }
         // SAFETY: the files are mapped read-only. Another process that shortens one while it is mapped would end this
         // one with a bus error, as with every memory-mapped checkpoint reader; tensors are copied out right away.
-        let files = unsafe { MmapedSafetensors::multi(paths) }.map_err(|source| CheckpointError::Unreadable {
-            path: paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
-            reason: first_line(&source),
+        let map = |paths: &[PathBuf]| unsafe { MmapedSafetensors::multi(paths) };
+        let files = map(paths).map_err(|source| {
+            let damaged = paths.iter().find(|path| map(std::slice::from_ref(path)).is_err());
+            CheckpointError::Unreadable {
+                path: damaged.map_or_else(|| model.clone(), |path| path.display().to_string()),
+                reason: first_line(&source),
+            }
         })?;
-        let types =
+        let types: HashMap<String, (Dtype, Vec<usize>)> =
             files.tensors().into_iter().map(|(name, view)| (name, (view.dtype(), view.shape().to_vec()))).collect();
+        refuse_named(types.keys().map(String::as_str), &model)?;
         let files = Arc::new(Files::Safetensors { files, types });
         Ok(Self { files, model, device, weight_type, quantization, activations: None })
     }

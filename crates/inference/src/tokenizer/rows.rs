@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::checkpoint::files::{CheckpointError, ModelSource, read_json};
+use crate::checkpoint::files::{CheckpointError, ModelSource};
+use crate::checkpoint::json::read_json;
 
 #[derive(Deserialize)]
 struct Rows {
