@@ -126,7 +126,7 @@ pub(crate) struct RunSettings {
 }
 
 /// Which models, and how they vote.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct SystemArgs {
     /// A model: a folder, or a hub id org/name[@revision]; several make an ensemble
     #[arg(long, required = true, value_name = "MODEL")]
@@ -150,7 +150,7 @@ pub(crate) struct SystemArgs {
 }
 
 /// What chat templates are told.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct ChatArgs {
     /// What chat templates are told by name: `{"enable_thinking": false}`
     #[arg(long, value_name = "JSON", value_parser = json_object)]

@@ -39,6 +39,12 @@ impl FlagSystem {
         Ok(Self { store, plan })
     }
 
+    /// One model alone.
+    pub(crate) fn of_model(model: &str, compute: &Compute) -> Result<Self, Failure> {
+        let system = SystemArgs { model: vec![model.to_owned()], ..SystemArgs::default() };
+        Self::resolve(&system, &ChatArgs::default(), false, compute)
+    }
+
     /// What its answers depend on, for as long as the models' files are not touched.
     pub(crate) fn stamp(&self) -> Result<SystemIdentity, Failure> {
         Ok(self.store.stamp(&self.plan)?)

@@ -120,15 +120,14 @@ fn assert_prefix(output: &str, expected: &[Value]) -> usize {
 fn generate_and_score_that_are_killed_go_on_behind_their_last_line_and_end_the_same() {
     let scratch = tempfile::tempdir().unwrap();
     let at = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
-    let (mut prompts, mut texts) = (String::new(), String::new());
-    for n in 0..60 {
-        prompts += &format!("{{\"prompt\": \"Question: what is {n} plus {n}?\\nAnswer:\"}}\n");
-        texts += &match n % 3 {
-            0 => format!("{{\"id\": {n}, \"text\": \"{}\"}}\n", "what is it that a zorb has? ".repeat(1 + n)),
-            1 => format!("{{\"id\": {n}, \"context\": \"number {n}\", \"continuation\": \" and {}\"}}\n", n + 1),
-            _ => format!("{{\"id\": {n}, \"tokens\": [1, 2, {}]}}\n", 3 + n),
-        };
-    }
+    let prompt = |n| format!("{{\"prompt\": \"Question: what is {n} plus {n}?\\nAnswer:\"}}\n");
+    let text = |n: usize| match n % 3 {
+        0 => format!("{{\"id\": {n}, \"text\": \"{}\"}}\n", "what is it that a zorb has? ".repeat(1 + n)),
+        1 => format!("{{\"id\": {n}, \"context\": \"number {n}\", \"continuation\": \" and {}\"}}\n", n + 1),
+        _ => format!("{{\"id\": {n}, \"tokens\": [1, 2, {}]}}\n", 3 + n),
+    };
+    let prompts = (0..60).map(prompt).collect::<Vec<_>>().concat();
+    let texts = (0..60).map(text).collect::<Vec<_>>().concat();
     fs::write(at("prompts"), prompts).unwrap();
     fs::write(at("texts"), texts).unwrap();
     let model = ["--model", "models/mini-llama"];
@@ -188,7 +187,8 @@ fn cut_short(args: &[&str], output: &str) {
 fn what_was_cut_short_with_other_settings_is_begun_anew() {
     let scratch = tempfile::tempdir().unwrap();
     let at = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
-    let prompts: String = (0..80).map(|n| format!("{{\"prompt\": \"what is {n} plus {n}?\"}}\n")).collect();
+    let prompt = |n| format!("{{\"prompt\": \"what is {n} plus {n}?\"}}\n");
+    let prompts = (0..80).map(prompt).collect::<Vec<_>>().concat();
     fs::write(at("prompts"), &prompts).unwrap();
     fs::write(at("others"), prompts.replace("{\"prompt\": \"what is 79", "{\"prompt\": \"what was 79")).unwrap();
     let (prompts, others, output) = (at("prompts"), at("others"), at("output"));

@@ -33,6 +33,20 @@ pub(crate) struct Choice {
     pub(crate) before: Vec<Vec<usize>>,
 }
 
+impl Choice {
+    /// The length of the pass in which lm-evaluation-harness has a model read it: all but the last token, which only is
+    /// scored.
+    pub(crate) fn pass(&self, member: usize) -> usize {
+        self.context.ids[member].len() + self.before[member].last().copied().unwrap_or_default()
+    }
+
+    /// Whether it follows the same context as `other`, in which `members` read the same.
+    pub(crate) fn shares_context(&self, other: &Self, members: &[Member]) -> bool {
+        let turned = |(member, m): (usize, &Member)| m.model.turns_alike(self.pass(member), other.pass(member));
+        Arc::ptr_eq(&self.context, &other.context) && members.iter().enumerate().all(turned)
+    }
+}
+
 /// Encodes all `requests`.
 ///
 /// # Errors

@@ -24,6 +24,7 @@ impl Ensemble {
 fn log_perplexity(model: &mut dyn LanguageModel, ids: &[TokenId]) -> Result<f64, ModelError> {
     // Nothing is asked of what a cache may fill in, so the sequence is opened empty.
     let sequence = model.open(&[])?;
+    model.announce(sequence, ids.len());
     let sum = (|| {
         let mut sum = 0.0;
         let given = &ids[..ids.len().saturating_sub(1)];

@@ -79,6 +79,7 @@ impl Plan {
             held = reads[0];
             model.truncate(sequence, held)?;
         }
+        model.announce(sequence, choice.pass(member));
         let until = reads[reads.len() - 1] + 1;
         let ids = context.iter().chain(&choice.fed[member]).copied().take(until).skip(held).collect();
         let mut positions: Vec<usize> = reads.iter().map(|read| read - held).collect();
@@ -209,8 +210,12 @@ impl Scorer<'_> {
         if let Some(sequence) = round.contexts[member][group] {
             return Ok(sequence);
         }
-        let ids = &round.choices[round.groups[group].start].context.ids[member];
-        let sequence = self.opened(member, |model| model.open(ids))?;
+        let choice = &round.choices[round.groups[group].start];
+        let sequence = self.opened(member, |model| {
+            let sequence = model.open(&choice.context.ids[member])?;
+            model.announce(sequence, choice.pass(member));
+            Ok(sequence)
+        })?;
         round.contexts[member][group] = Some(sequence);
         Ok(sequence)
     }

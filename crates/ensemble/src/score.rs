@@ -1,7 +1,6 @@
 //! Log-likelihoods of continuations, in the union vocabulary.
 
 use std::ops::{ControlFlow, Range};
-use std::sync::Arc;
 
 use gac_inference::{Distribution, ModelError, SequenceId, Wanted};
 
@@ -70,7 +69,7 @@ impl Scorer<'_> {
         let mut branches = 0;
         let mut held = vec![0_usize; self.ensemble.members.len()];
         for (index, choice) in choices.iter().enumerate() {
-            if index == 0 || !Arc::ptr_eq(&choices[index - 1].context, &choice.context) {
+            if index == 0 || !choices[index - 1].shares_context(choice, &self.ensemble.members) {
                 samples += 1;
                 branches = 0;
                 held.iter_mut().zip(&choice.context.ids).for_each(|(held, ids)| *held += ids.len());
@@ -105,7 +104,7 @@ impl Scorer<'_> {
 
     fn round(&mut self, choices: &[Choice]) -> Result<Vec<LogLikelihood>, EnsembleError> {
         let groups: Vec<Range<usize>> = choices
-            .chunk_by(|a, b| Arc::ptr_eq(&a.context, &b.context))
+            .chunk_by(|a, b| a.shares_context(b, &self.ensemble.members))
             .scan(0, |start, group| {
                 let range = *start..*start + group.len();
                 *start = range.end;

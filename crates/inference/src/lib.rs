@@ -17,6 +17,7 @@ mod device;
 mod device_list;
 mod distribution;
 mod engine;
+mod forwards;
 mod id;
 mod kernel;
 mod language_model;

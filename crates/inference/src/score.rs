@@ -81,8 +81,7 @@ pub fn score_many(
                     waiting.next_if(|(_, tokens)| open.is_empty() || held + tokens.len() <= limits.cache)
             {
                 let failed = |source| ScoreError { place, source };
-                // Nothing is asked of what a cache may fill in, so the sequence is opened empty.
-                let reading = Reading::new(place, model.open(&[]).map_err(failed)?, tokens);
+                let reading = Reading::open(place, model, tokens).map_err(failed)?;
                 wanted += reading.left().len();
                 held += tokens.len();
                 open.push_back(reading);
@@ -99,7 +98,9 @@ pub fn score_many(
             }
         }
     })();
-    open.iter().for_each(|reading| model.close(reading.sequence));
+    for reading in open {
+        model.close(reading.sequence);
+    }
     outcome
 }
 
@@ -113,8 +114,12 @@ struct Reading<'t> {
 }
 
 impl<'t> Reading<'t> {
-    fn new(place: usize, sequence: SequenceId, tokens: &'t [TokenId]) -> Self {
-        Self { place, sequence, tokens, logprobs: Vec::with_capacity(tokens.len().saturating_sub(1)), greedy: true }
+    /// In one pass over all tokens. Nothing is asked of what a cache may fill in, so the sequence is opened empty.
+    fn open(place: usize, model: &mut dyn LanguageModel, tokens: &'t [TokenId]) -> Result<Self, ModelError> {
+        let sequence = model.open(&[])?;
+        model.announce(sequence, tokens.len());
+        let logprobs = Vec::with_capacity(tokens.len().saturating_sub(1));
+        Ok(Self { place, sequence, tokens, logprobs, greedy: true })
     }
 
     /// Tokens that are still to be read: all but the last one, which only is scored.
@@ -154,7 +159,7 @@ fn read_some(model: &mut dyn LanguageModel, open: &mut VecDeque<Reading<'_>>) ->
                 let youngest = &mut open[sharing];
                 model.close(youngest.sequence);
                 let failed = |source| ScoreError { place: youngest.place, source };
-                *youngest = Reading::new(youngest.place, model.open(&[]).map_err(failed)?, youngest.tokens);
+                *youngest = Reading::open(youngest.place, model, youngest.tokens).map_err(failed)?;
             }
             Err(source) => return Err(ScoreError { place: open[0].place, source }),
         }

@@ -140,7 +140,8 @@ fn continue_all(
     let mut written = Ok(());
     let generated = ensemble.generate(&requests, members::batch_limits(&args.compute), &mut |index, generation| {
         let request = missing[index];
-        written = output.add(request, &continuation(&prompts[request].1.0.last_words(), &generation, models.as_deref()));
+        written =
+            output.add(request, &continuation(&prompts[request].1.0.last_words(), &generation, models.as_deref()));
         bar.inc(1);
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use gac_ensemble::{Ensemble, EnsembleError, Gating, LogLikelihoodRequest, Member, Overlong, Prompt, PromptEncoding, Weights};
-use gac_harness::OpenError;
-use gac_harness::identity::{ModelIdentity, sha256_hex};
-use gac_harness::recipe::{self, ModelPlan};
+use gac_ensemble::{
+    Ensemble, EnsembleError, Gating, LogLikelihoodRequest, Member, Overlong, Prompt, PromptEncoding, Weights,
+};
+use gac_harness::identity::sha256_hex;
 use gac_inference::{LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, load_model, score_many};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -18,7 +18,7 @@ use super::lines::LineOutput;
 use crate::Outcome;
 use crate::args::ScoreArgs;
 use crate::failure::Failure;
-use crate::members::{batch_limits, engine_options};
+use crate::members::{FlagSystem, batch_limits, engine_options};
 use crate::printer::Printer;
 use crate::progress::counter;
 
@@ -56,7 +56,7 @@ pub(crate) fn score(args: &ScoreArgs, printer: &mut Printer) -> Outcome {
     let answers = |request: usize, found: &Value| {
         lines[request].fields.iter().all(|(name, value)| found.get(name) == Some(value))
     };
-    let request = request(args, &source, &lines)?;
+    let request = request(args, &lines)?;
     let mut output = LineOutput::open(&args.output, request, lines.len(), &answers, printer)?;
     let missing = output.missing();
     if !missing.is_empty() {
@@ -104,20 +104,11 @@ fn score_all(
 }
 
 /// Stands for everything that the lines of the output follow from.
-fn request(args: &ScoreArgs, source: &ModelSource, lines: &[Line]) -> Result<String, Failure> {
-    let plan = ModelPlan {
-        name: args.model.clone(),
-        source: match source {
-            ModelSource::Folder(path) | ModelSource::Gguf(path) => recipe::ModelSource::Path(path.clone()),
-            ModelSource::Hub(repository) => recipe::ModelSource::Hub(repository.to_string()),
-        },
-        dtype: args.compute.dtype(),
-        device: None,
-    };
+fn request(args: &ScoreArgs, lines: &[Line]) -> Result<String, Failure> {
     let request = json!({
         "score": env!("CARGO_PKG_VERSION"),
         "build": option_env!("GAC_BUILD_COMMIT"),
-        "model": ModelIdentity::stamped(&plan, source).map_err(OpenError::from)?.contents(),
+        "model": FlagSystem::of_model(&args.model, &args.compute)?.stamp()?,
         "device": args.compute.device.to_string(),
         "lines": lines.iter().map(|line| &line.fields).collect::<Vec<_>>(),
     });

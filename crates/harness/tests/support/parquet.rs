@@ -18,7 +18,9 @@ pub(crate) fn write(path: &Path, rows: &[Value]) {
     let mut file = SerializedFileWriter::new(File::create(path).unwrap(), Arc::new(schema), Arc::default()).unwrap();
     let mut group = file.next_row_group().unwrap();
     let mut leaves = Vec::new();
-    rows.iter().for_each(|row| shred(row, (0, 0), &mut leaves, &mut 0));
+    for row in rows {
+        shred(row, (0, 0), &mut leaves, &mut 0);
+    }
     for leaf in leaves {
         let mut column = group.next_column().unwrap().unwrap();
         let levels = (Some(leaf.definitions.as_slice()), Some(leaf.repetitions.as_slice()));
@@ -70,7 +72,11 @@ struct Leaf {
 /// Adds `value` to the columns from `at` on: what it repeats, and how many lists it is in.
 fn shred(value: &Value, (repeats, depth): (i16, i16), leaves: &mut Vec<Leaf>, at: &mut usize) {
     match value {
-        Value::Object(fields) => fields.values().for_each(|value| shred(value, (repeats, depth), leaves, at)),
+        Value::Object(fields) => {
+            for value in fields.values() {
+                shred(value, (repeats, depth), leaves, at);
+            }
+        }
         Value::Array(items) => {
             let first = *at;
             for (index, item) in items.iter().enumerate() {

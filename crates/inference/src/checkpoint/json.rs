@@ -99,9 +99,9 @@ fn quoted(text: &str) -> Cow<'_, str> {
         let end = if rest.starts_with('"') { end_of_string(rest) } else { rest.find('"').unwrap_or(rest.len()) };
         let (part, after) = rest.split_at(end);
         if part.starts_with('"') {
-            json.push_str(part)
+            json.push_str(part);
         } else {
-            quote_numbers(part, &mut json)
+            quote_numbers(part, &mut json);
         }
         rest = after;
     }

@@ -70,9 +70,9 @@ pub enum RopeScaling {
     },
     /// `LongRoPE` (Ding et al. 2024, arXiv 2402.13753), as Phi-3 has it.
     ///
-    /// A position within the original context is turned by the short factors, one beyond by the long ones: what
-    /// generating token by token gives in transformers. (There, a single pass over more than the original context
-    /// turns all positions by the long ones.)
+    /// The length of a pass decides for all of its positions: within the original context they are turned by the short
+    /// factors, beyond it by the long ones. Generation that crosses the border is read again from its beginning, as in
+    /// transformers.
     Long {
         /// Divisor per frequency within the original context.
         short: Vec<f64>,

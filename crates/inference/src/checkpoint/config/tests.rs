@@ -139,7 +139,7 @@ fn a_byte_order_mark_and_whole_floats_are_no_obstacle() {
 #[test]
 fn wrong_fields_are_named_with_their_file_their_value_and_what_would_be_valid() {
     for (extra, said) in [
-        (r#""num_attention_heads": "4""#, r#"`num_attention_heads` in `"#),
+        (r#""num_attention_heads": "4""#, "`num_attention_heads` in `"),
         (r#""num_attention_heads": "4""#, r#"is "4", must be a whole number"#),
         (r#""head_dim": 16.5"#, "`head_dim` in"),
         (r#""rope_theta": NaN"#, "has a `rope_theta` that is NaN, must be a number"),
