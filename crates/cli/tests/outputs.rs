@@ -214,3 +214,21 @@ fn a_byte_order_mark_is_no_part_of_the_first_line() {
         assert_eq!(told(&fs::read(&output).unwrap()), told(&expected));
     }
 }
+
+#[test]
+fn lines_are_not_written_over_those_that_they_follow_from() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in &commands(folder.path())[..2] {
+        let input = command.iter().map(PathBuf::from).find(|word| word.extension().is_some_and(|e| e == "jsonl"));
+        let input = input.unwrap();
+        let before = fs::read(&input).unwrap();
+        let link = folder.path().join("same");
+        symlink(&input, &link).unwrap();
+        let ran = gac(&with(command, link.as_os_str()));
+        let stderr = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("is the input, which has to be there until all is written"), "{stderr}");
+        assert_eq!(fs::read(&input).unwrap(), before);
+        fs::remove_file(link).unwrap();
+    }
+}

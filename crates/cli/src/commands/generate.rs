@@ -104,7 +104,7 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
         line.get("prompt").and_then(Value::as_str) == Some(&*prompts[request].1.0.last_words())
     };
     let request = request(args, &system, &prompts)?;
-    let mut output = LineOutput::open(&args.output, request, prompts.len(), &answers, printer)?;
+    let mut output = LineOutput::open(&args.output, &args.prompts, (request, prompts.len()), &answers, printer)?;
     let missing = output.missing();
     if !missing.is_empty() {
         let mut ensemble = system.open(output.began())?;

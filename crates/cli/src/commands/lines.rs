@@ -70,14 +70,14 @@ struct Early {
 }
 
 impl LineOutput {
-    /// Opens the output of `lines` requests. `request` stands for everything that their results depend on; `answers`
+    /// Opens the output of `lines` requests, which `input` holds. `request` stands for everything that their results depend on; `answers`
     /// says whether a line that was found could be the result of a request.
     ///
     /// Nothing is changed before the first line is there.
     pub(crate) fn open(
         path: &Path,
-        request: String,
-        lines: usize,
+        input: &Path,
+        (request, lines): (String, usize),
         answers: &dyn Fn(usize, &Value) -> bool,
         printer: &mut Printer,
     ) -> Result<Self, Failure> {
@@ -89,6 +89,11 @@ impl LineOutput {
             Destination::Stream(stream) => return Ok(new(Sink::Stream(Box::new(stream)))),
             Destination::File(target) => target,
         };
+        if target.canonicalize().is_ok_and(|target| input.canonicalize().is_ok_and(|input| input == target)) {
+            let error =
+                anyhow::anyhow!("`{}` is the input, which has to be there until all is written", path.display());
+            return Err(Failure::with_hint(error, ELSEWHERE));
+        }
         // Nothing is changed by that.
         Output::open(&target).map_err(cannot_write)?;
         let mut file = Resumable { target, request: Header { request, lines, began }, output: None, journal: None };

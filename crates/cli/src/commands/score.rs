@@ -57,7 +57,7 @@ pub(crate) fn score(args: &ScoreArgs, printer: &mut Printer) -> Outcome {
         lines[request].fields.iter().all(|(name, value)| found.get(name) == Some(value))
     };
     let request = request(args, &lines)?;
-    let mut output = LineOutput::open(&args.output, request, lines.len(), &answers, printer)?;
+    let mut output = LineOutput::open(&args.output, &args.input, (request, lines.len()), &answers, printer)?;
     let missing = output.missing();
     if !missing.is_empty() {
         score_all(args, &source, &lines, &missing, &mut output, printer)?;

@@ -12,3 +12,4 @@ pub(crate) mod quantised;
 pub(crate) mod shards;
 pub(crate) mod special_tokens;
 pub(crate) mod weights;
+mod within;

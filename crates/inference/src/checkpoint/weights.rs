@@ -13,6 +13,7 @@ use super::files::CheckpointError;
 use super::gguf::Gguf;
 use super::instead::{Expected, refuse_others};
 use super::quantised::refuse_named;
+use super::within::language_name;
 use crate::decoder::place::fused;
 use crate::device::{Quantization, WeightType};
 
@@ -32,10 +33,18 @@ pub(crate) struct Weights {
 enum Files {
     Safetensors {
         files: MmapedSafetensors,
-        /// Types and dimensions by name: the error of an unsupported type should name it.
-        types: HashMap<String, (Dtype, Vec<usize>)>,
+        /// What is stored of a language model, by the names that its tensors have where it stands by itself.
+        types: HashMap<String, Stored>,
     },
     Gguf(Gguf),
+}
+
+/// A tensor of a safetensors file.
+struct Stored {
+    /// Its name in the file.
+    name: String,
+    dtype: Dtype,
+    dims: Vec<usize>,
 }
 
 /// What a file says of a tensor before it is read.
@@ -92,8 +101,14 @@ impl Weights {
                 reason: first_line(&source),
             }
         })?;
-        let types: HashMap<String, (Dtype, Vec<usize>)> =
-            files.tensors().into_iter().map(|(name, view)| (name, (view.dtype(), view.shape().to_vec()))).collect();
+        let types: HashMap<String, Stored> = files
+            .tensors()
+            .into_iter()
+            .map(|(name, view)| {
+                let stored = Stored { dtype: view.dtype(), dims: view.shape().to_vec(), name };
+                (language_name(&stored.name).into_owned(), stored)
+            })
+            .collect();
         refuse_named(types.keys().map(String::as_str), &model)?;
         let files = Arc::new(Files::Safetensors { files, types });
         Ok(Self { files, model, device, weight_type, quantization, activations: None })
@@ -118,8 +133,8 @@ impl Weights {
     /// Headers of the tensors whose type is supported, in no particular order.
     pub(crate) fn headers(&self) -> Box<dyn Iterator<Item = Header<'_>> + '_> {
         match &*self.files {
-            Files::Safetensors { types, .. } => Box::new(types.iter().filter_map(|(name, (stored, dims))| {
-                let stored = match stored {
+            Files::Safetensors { types, .. } => Box::new(types.iter().filter_map(|(name, Stored { dtype, dims, .. })| {
+                let stored = match dtype {
                     Dtype::F32 => GgmlDType::F32,
                     Dtype::F16 => GgmlDType::F16,
                     Dtype::BF16 => GgmlDType::BF16,
@@ -159,7 +174,7 @@ impl Weights {
     pub(crate) fn linear(&self, name: &str, shape: impl Into<Shape>) -> Result<LinearWeight, CheckpointError> {
         let expected = shape.into();
         if !self.has(name) {
-            return Err(CheckpointError::MissingTensor { tensor: name.to_owned(), model: self.model.clone() });
+            return Err(self.missing(name));
         }
         let check = |found: &Shape| {
             if found == &expected {
@@ -174,15 +189,16 @@ impl Weights {
         };
         match &*self.files {
             Files::Safetensors { files, types } => {
-                let stored = types.get(name).map(|(stored, _)| stored);
-                if !matches!(stored, Some(Dtype::F32 | Dtype::F16 | Dtype::BF16)) {
+                // It is there.
+                let Some(stored) = types.get(name) else { return Err(self.missing(name)) };
+                if !matches!(stored.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
                     return Err(CheckpointError::TensorType {
                         tensor: name.to_owned(),
                         model: self.model.clone(),
-                        found: stored.map_or_else(String::new, |stored| format!("{stored:?}")),
+                        found: format!("{:?}", stored.dtype),
                     });
                 }
-                let value = files.load(name, &self.device).map_err(|source| self.unreadable(&source))?;
+                let value = files.load(&stored.name, &self.device).map_err(|source| self.unreadable(&source))?;
                 check(value.shape())?;
                 Ok(LinearWeight::Plain(self.round(&value, value.dtype()).map_err(|e| self.unreadable(&e))?))
             }
@@ -242,6 +258,10 @@ impl Weights {
     fn round(&self, value: &Tensor, stored: DType) -> candle_core::Result<Tensor> {
         let rounded = value.to_dtype(self.weight_type.resolve(stored))?;
         if fused(&self.device) { Ok(rounded) } else { rounded.to_dtype(self.compute_type(rounded.dtype())) }
+    }
+
+    fn missing(&self, name: &str) -> CheckpointError {
+        CheckpointError::MissingTensor { tensor: name.to_owned(), model: self.model.clone() }
     }
 
     /// The error for a tensor that could not be read or converted.

@@ -13,6 +13,7 @@ use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::gguf::Gguf;
 use crate::checkpoint::json::read_object;
 use crate::checkpoint::quantised::refuse_configured;
+use crate::checkpoint::within::language_config;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
@@ -40,10 +41,11 @@ pub(super) enum Family {
 }
 
 /// `model_type` and family, in alphabetical order.
-const ALL: [(&str, Family); 21] = [
+const ALL: [(&str, Family); 22] = [
     ("cohere", Family::Cohere),
     ("gemma", Family::Gemma),
     ("gemma2", Family::Gemma2),
+    ("gemma3", Family::Gemma3),
     ("gemma3_text", Family::Gemma3),
     ("glm", Family::Glm),
     ("glm4", Family::Glm4),
@@ -79,6 +81,7 @@ impl DecoderConfig {
         let config = read_object(path)?;
         let family = Family::of(&config, path)?;
         refuse_configured(&config, path)?;
+        let config = language_config(config, path)?;
         Self::of(family, &config, path)
     }
 
