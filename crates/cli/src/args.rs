@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use gac_harness::tasks::Limit;
 
 use crate::commands::compare::CompareArgs;
 use crate::commands::export::ExportArgs;
@@ -91,13 +92,18 @@ pub(crate) struct RunArgs {
 /// What a command line says over a recipe.
 #[derive(Args, Debug)]
 pub(crate) struct RunSettings {
-    /// First N documents of every task (of every subject, where a task has subjects)
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
+    /// First N documents of every task (of every subject, where a task has subjects); below 1, that share of them
+    #[arg(long, short_alias = 'L', value_name = "N", allow_negative_numbers = true)]
+    pub(crate) limit: Option<Limit>,
+    /// Documents by their numbers, in place of a limit: JSON {"TASK": [0, 7]}, or a file that holds it; shots are drawn
+    /// for these alone
+    #[arg(long, short_alias = 'E', value_name = "JSON|FILE", conflicts_with = "limit")]
+    pub(crate) samples: Option<String>,
     /// Shots in front of every prompt [default: the task's own number]
-    #[arg(long, value_name = "K")]
+    #[arg(long, short_alias = 'f', value_name = "K")]
     pub(crate) num_fewshot: Option<usize>,
-    /// Generation settings over the tasks' own: `max_gen_toks=N,until=TEXT`, or a JSON object
+    /// Generation settings over the tasks' own: `temperature=0.7,do_sample=True`, `max_gen_toks=N,until=TEXT`, or a
+    /// JSON object
     #[arg(long, value_name = "SETTINGS")]
     pub(crate) gen_kwargs: Option<String>,
     /// Folder with task definitions of your own, *.toml (repeatable)
@@ -108,10 +114,10 @@ pub(crate) struct RunSettings {
     pub(crate) data_dir: Option<PathBuf>,
     /// Folder for the results; a run there is gone on with [default: results/NAME-TIME, or where the same run was cut
     /// short]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, short_alias = 'o', value_name = "DIR")]
     pub(crate) output_path: Option<PathBuf>,
     /// Write the prompts into the sample records
-    #[arg(long)]
+    #[arg(long, short_alias = 's')]
     pub(crate) log_samples: bool,
     /// Print the leaderboard (the plan, the sweep) as JSON
     #[arg(long)]
@@ -129,7 +135,7 @@ pub(crate) struct RunSettings {
 #[derive(Args, Debug, Default)]
 pub(crate) struct SystemArgs {
     /// A model: a folder, or a hub id org/name[@revision]; several make an ensemble
-    #[arg(long, required = true, value_name = "MODEL")]
+    #[arg(long, short_alias = 'M', required = true, value_name = "MODEL")]
     pub(crate) model: Vec<String>,
     /// One weight per model [default: equal]
     #[arg(long, value_delimiter = ',', value_name = "W,W", allow_negative_numbers = true)]
@@ -144,6 +150,16 @@ pub(crate) struct SystemArgs {
     /// A chat template by its name among a model's, or a file; one for all models, or one per model in order
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) chat_template: Vec<String>,
+    /// What ends a model's reasoning in front of an answer (a text, or a token's id), which is not scored; empty: it does
+    /// not reason; one for all models, or one per model in order [default: what a chat template names, with
+    /// `--apply-chat-template`]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) think_end_token: Vec<String>,
+
+    /// Whether prompts begin with begin-of-text [default: as a model's files say]; one for all models, or one per
+    /// model in order
+    #[arg(long, visible_alias = "add-bos-token", value_delimiter = ',', value_name = "BOOL[,BOOL...]")]
+    pub(crate) add_bos: Vec<bool>,
 
     #[command(flatten)]
     pub(crate) voting: VotingArgs,
@@ -168,8 +184,8 @@ fn json_object(text: &str) -> Result<JsonObject, String> {
 pub(crate) struct EvalArgs {
     #[command(flatten)]
     pub(crate) system: SystemArgs,
-    /// Tasks by name (`gac tasks list` shows all)
-    #[arg(long, value_delimiter = ',', required = true, value_name = "A,B")]
+    /// Tasks, groups and subtasks by name or pattern, as `mmlu_stem` or `arc_*` (`gac tasks list` shows all)
+    #[arg(long, short_alias = 't', value_delimiter = ',', required = true, num_args = 1.., value_name = "A,B")]
     pub(crate) tasks: Vec<String>,
     #[command(flatten)]
     pub(crate) settings: RunSettings,
@@ -180,8 +196,8 @@ pub(crate) struct SweepArgs {
     #[command(flatten)]
     pub(crate) system: SystemArgs,
 
-    /// Tasks by name (`gac tasks list` shows all)
-    #[arg(long, value_delimiter = ',', required = true, value_name = "A,B")]
+    /// Tasks, groups and subtasks by name or pattern, as `mmlu_stem` or `arc_*` (`gac tasks list` shows all)
+    #[arg(long, short_alias = 't', value_delimiter = ',', required = true, num_args = 1.., value_name = "A,B")]
     pub(crate) tasks: Vec<String>,
 
     /// The thresholds
@@ -273,6 +289,9 @@ pub(crate) struct ScoreArgs {
     /// JSON lines, one per input line, in order
     #[arg(long, value_name = "OUT.jsonl")]
     pub(crate) output: PathBuf,
+    /// Whether texts begin with begin-of-text [default: as the model's files say]
+    #[arg(long, visible_alias = "add-bos-token", value_name = "BOOL")]
+    pub(crate) add_bos: Option<bool>,
     #[command(flatten)]
     pub(crate) compute: Compute,
 }
@@ -306,6 +325,9 @@ pub(crate) struct TasksArgs {
 pub(crate) enum TasksCommand {
     /// List the tasks with what they are
     List {
+        /// With their groups and subtasks, which can be evaluated alone
+        #[arg(long)]
+        subtasks: bool,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -331,9 +353,10 @@ pub(crate) struct RenderArgs {
     /// Shots in front of every prompt [default: the task's own number]
     #[arg(long, value_name = "N")]
     pub(crate) num_fewshot: Option<usize>,
-    /// First N documents (of every subject, where the task has subjects), each with the shots it has in a full run
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
+    /// First N documents (of every subject, where the task has subjects), each with the shots it has in a full run;
+    /// below 1, that share of them
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) limit: Option<Limit>,
     /// JSON lines, one per document, in order
     #[arg(long, value_name = "OUT.jsonl")]
     pub(crate) output: PathBuf,
@@ -346,9 +369,12 @@ pub(crate) struct RescoreArgs {
     /// Folder with data sets laid out as on the hub [default: the hub]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// JSON lines `{"task", "subject", "doc_id", "response"}`, or with `"lls"` for `"response"`
+    /// JSON lines `{"task", "subject", "doc_id", "response"}`, or with `"lls"` for `"response"`; a run's samples.jsonl too
     #[arg(long, value_name = "IN.jsonl")]
     pub(crate) responses: PathBuf,
+    /// What ends the reasoning that responses begin with; a response without it is no answer
+    #[arg(long, value_name = "TOKEN", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) think_end_token: Option<String>,
     /// JSON lines, one per response, in order, then the aggregates
     #[arg(long, value_name = "OUT.jsonl")]
     pub(crate) output: PathBuf,

@@ -8,7 +8,7 @@ use gac_inference::DeviceList;
 #[derive(Args, Debug)]
 pub(crate) struct Compute {
     /// Most samples in flight at once, or `auto`: as many as the cache holds, up to 64 [default: auto]
-    #[arg(long, value_name = "N", value_parser = batch_size)]
+    #[arg(long, short_alias = 'b', value_name = "N", value_parser = batch_size)]
     batch_size: Option<BatchSize>,
     /// Type that weights are rounded to [default: as stored; the CPU computes in f32]
     #[arg(long)]
@@ -58,7 +58,11 @@ enum BatchSize {
 fn batch_size(text: &str) -> Result<BatchSize, String> {
     match text {
         "auto" => Ok(BatchSize::Auto),
-        number => number.parse().map(BatchSize::Most).map_err(|_| "must be a whole number or `auto`".to_owned()),
+        // lm-evaluation-harness's: how often it looks for the largest.
+        times if times.strip_prefix("auto:").is_some_and(|times| times.parse::<f64>().is_ok()) => Ok(BatchSize::Auto),
+        number => {
+            number.parse().map(BatchSize::Most).map_err(|_| "must be a whole number from 1 up, or `auto`".to_owned())
+        }
     }
 }
 
@@ -105,7 +109,18 @@ pub(crate) enum DtypeArg {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{BatchSize, batch_size, bytes};
+
+    #[test]
+    fn a_batch_size_is_a_number_or_left_to_the_cache() {
+        assert_eq!(batch_size("8"), Ok(BatchSize::Most(8)));
+        for auto in ["auto", "auto:4", "auto:0.5"] {
+            assert_eq!(batch_size(auto), Ok(BatchSize::Auto), "{auto}");
+        }
+        for wrong in ["automatic", "auto:", "auto:x", "-1", "1.5", ""] {
+            assert!(batch_size(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn sizes_have_units() {

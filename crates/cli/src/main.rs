@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod compute;
 mod failure;
+mod lm_eval;
 mod members;
 mod printer;
 mod progress;
@@ -27,7 +28,17 @@ const SAID_NO: u8 = 1;
 const COULD_NOT: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse_from(args::with_dashes(std::env::args_os()));
+    let arguments = lm_eval::joined(args::with_dashes(std::env::args_os()));
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => match lm_eval::explain(&error, &arguments) {
+            Some(failure) => {
+                Printer::new(false).failure(&failure);
+                return ExitCode::from(COULD_NOT);
+            }
+            None => error.exit(),
+        },
+    };
     start_log(cli.global.verbose);
     let mut printer = Printer::new(cli.global.quiet);
     let outcome = match cli.command {

@@ -40,8 +40,9 @@ impl FlagSystem {
     }
 
     /// One model alone.
-    pub(crate) fn of_model(model: &str, compute: &Compute) -> Result<Self, Failure> {
-        let system = SystemArgs { model: vec![model.to_owned()], ..SystemArgs::default() };
+    pub(crate) fn of_model(model: &str, add_bos: Option<bool>, compute: &Compute) -> Result<Self, Failure> {
+        let add_bos = add_bos.into_iter().collect();
+        let system = SystemArgs { model: vec![model.to_owned()], add_bos, ..SystemArgs::default() };
         Self::resolve(&system, &ChatArgs::default(), false, compute)
     }
 

@@ -1,7 +1,10 @@
 //! Flags that say how members come to one answer and how tokens are picked.
 
+use std::str::FromStr;
+
 use clap::{Args, ValueEnum};
 use gac_harness::recipe::{GateBy, MethodName, SamplingSpec, SystemSpec, WeightBy};
+use gac_harness::tasks::DEFAULT_SHOT_SEED;
 
 /// How members come to one answer.
 #[derive(Args, Debug, Default)]
@@ -49,9 +52,35 @@ pub(crate) struct SamplingArgs {
     /// Draw from tokens with at least this share of the most probable one's probability
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub(crate) min_p: Option<f64>,
-    /// What the draws of every sample depend on, beside its prompt [default: 0]
+    /// What draws depend on, of tokens [default: 0] and of shots [default: 1234]; or four numbers as
+    /// lm-evaluation-harness has them, of which the third is for tokens and the fourth for shots
     #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
+    pub(crate) seed: Option<Seed>,
+}
+
+/// `--seed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seed {
+    /// Of tokens.
+    pub(crate) tokens: u64,
+    /// Of shots.
+    pub(crate) shots: u64,
+}
+
+impl FromStr for Seed {
+    type Err = String;
+
+    /// One number for all, or lm-evaluation-harness's list for Python, `NumPy`, `PyTorch` and shots, of which the last
+    /// may be left out.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers: Vec<Option<u64>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+        match numbers[..] {
+            [Some(seed)] => Ok(Self { tokens: seed, shots: seed }),
+            [_, _, Some(tokens), Some(shots)] => Ok(Self { tokens, shots }),
+            [_, _, Some(tokens)] => Ok(Self { tokens, shots: DEFAULT_SHOT_SEED }),
+            _ => Err("a seed is a whole number from 0 up, or four of them with commas between".to_owned()),
+        }
+    }
 }
 
 /// Names of methods.
@@ -107,8 +136,10 @@ impl VotingArgs {
         spec.system_instruction.clone_from(&self.system_instruction);
         spec.fewshot_as_multiturn = self.fewshot_as_multiturn;
         let SamplingArgs { temperature, top_p, top_k, min_p, seed } = self.sampling;
-        let sampling = SamplingSpec { temperature, top_p, top_k, min_p, seed };
-        spec.sampling = (sampling != SamplingSpec::default()).then_some(sampling);
+        let sampling = SamplingSpec { temperature, top_p, top_k, min_p, seed: None };
+        // A seed alone draws nothing.
+        let draws = sampling != SamplingSpec::default();
+        spec.sampling = draws.then_some(SamplingSpec { seed: seed.map(|seed| seed.tokens), ..sampling });
     }
 }
 
@@ -124,5 +155,34 @@ impl MethodArg {
             Self::Vote => MethodName::Vote,
             Self::BestOf => MethodName::BestOf,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_is_one_number_or_lm_evaluation_harnesss_list() {
+        let of = |text: &str| text.parse::<Seed>().map(|seed| (seed.tokens, seed.shots));
+        assert_eq!(of("42"), Ok((42, 42)));
+        assert_eq!(of("0,1234,7,8"), Ok((7, 8)));
+        assert_eq!(of("0, None, 7, 8"), Ok((7, 8)));
+        assert_eq!(of("0,1,2"), Ok((2, 1234)));
+        for wrong in ["", "-1", "1.5", "1,2", "0,0,0,None", "0,0,0,0,0"] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_seed_alone_draws_nothing() {
+        let mut spec = SystemSpec::default();
+        let mut flags = VotingArgs::default();
+        flags.sampling.seed = Some(Seed { tokens: 3, shots: 3 });
+        flags.apply(&mut spec);
+        assert_eq!(spec.sampling, None);
+        flags.sampling.temperature = Some(0.5);
+        flags.apply(&mut spec);
+        assert_eq!(spec.sampling.map(|sampling| sampling.seed), Some(Some(3)));
     }
 }

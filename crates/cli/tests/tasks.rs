@@ -162,9 +162,13 @@ fn generation_settings_are_overridden_and_recorded() {
         gac(&[&base[..], &["--num-fewshot", "0", "--gen-kwargs", settings, "--output-path", run.to_str().unwrap()]]
             .concat())
     };
-    let ran = eval("temperature=0.7");
+    let ran = eval("repetition_penalty=2");
     assert_eq!(ran.code, 2);
-    assert!(ran.stderr.contains("greedily"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no setting `repetition_penalty`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: valid are `until`"), "{}", ran.stderr);
+    let ran = eval("do_sample=True");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("task `gsm8k`") && ran.stderr.contains("temperature=0.7"), "{}", ran.stderr);
     let ran = eval("max_gen_toks=3");
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let manifest: Value = serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
@@ -206,4 +210,173 @@ fn files_that_shots_are_read_from_are_in_the_manifest_and_a_changed_one_is_no_re
     let ran = gac(&["rerun", output, "--output-path", again.to_str().unwrap()]);
     assert_eq!(ran.code, 2, "{}", ran.stderr);
     assert!(ran.stderr.contains("task file `shots.yaml`") && !again.exists(), "{}", ran.stderr);
+}
+
+fn eval(tasks: &[&str], more: &[&str]) -> (support::Ran, Vec<Value>) {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let base = ["eval", "--model", "models/mini-llama", "--data-dir", DATA, "--json", "--tasks"];
+    let ran = gac(&[&base[..], tasks, more, &["--output-path", run.to_str().unwrap()]].concat());
+    let samples = fs::read_dir(run.join("mini-llama")).into_iter().flatten();
+    let samples = samples.flat_map(|task| lines(task.unwrap().path().join("samples.jsonl").to_str().unwrap()));
+    let samples: Vec<Value> = samples.collect();
+    (ran, samples)
+}
+
+fn columns(ran: &support::Ran) -> Vec<String> {
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let leaderboard: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let columns = leaderboard["columns"].as_array().unwrap().iter();
+    columns.map(|column| column["task"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn groups_subtasks_and_patterns_are_evaluated_under_their_names_and_nothing_twice() {
+    let (ran, samples) = eval(&["mmlu_*,mmlu_stem", "mmlu_miscellaneous"], &["--limit", "1"]);
+    let groups = ["mmlu_humanities", "mmlu_other", "mmlu_social_sciences", "mmlu_stem"];
+    assert_eq!(columns(&ran), [&["mmlu_flan_n_shot_generative"], &groups[..]].concat());
+    // Six subjects, under two tasks.
+    assert_eq!(samples.len(), 12);
+    let (ran, samples) = eval(&["mmlu_high_school_biology"], &["--limit", "0.1"]);
+    assert_eq!(columns(&ran), ["mmlu_high_school_biology"]);
+    assert!(samples.iter().all(|sample| sample["subject"] == "high_school_biology"));
+    assert_eq!(samples.len(), 5, "a tenth of 50");
+}
+
+#[test]
+fn samples_are_picked_by_number_in_a_text_or_a_file() {
+    let picked = |samples: &[Value]| -> Vec<(String, u64)> {
+        let key =
+            |sample: &Value| (sample["subject"].as_str().unwrap_or("").to_owned(), sample["doc_id"].as_u64().unwrap());
+        let mut keys: Vec<_> = samples.iter().map(key).collect();
+        keys.sort();
+        keys
+    };
+    let (ran, samples) = eval(&["piqa"], &["--samples", r#"{"piqa": [7, 3, 7]}"#]);
+    assert_eq!((ran.code, picked(&samples)), (0, vec![(String::new(), 3), (String::new(), 7)]), "{}", ran.stderr);
+    let (_folder, path, _) = file(r#"{"mmlu_conceptual_physics": [49], "mmlu_high_school_biology": [0]}"#);
+    let (ran, samples) = eval(&["mmlu_stem"], &["--samples", &path]);
+    let physics_and_biology = [("conceptual_physics", 49), ("high_school_biology", 0)];
+    let (named, others) = samples.into_iter().partition::<Vec<Value>, _>(|s| s["subject"] != "high_school_chemistry");
+    let expected: Vec<_> = physics_and_biology.iter().map(|(subject, id)| ((*subject).to_owned(), *id)).collect();
+    assert_eq!(picked(&named), expected);
+    assert_eq!(others.len(), 50, "as in lm-evaluation-harness, what is not named is evaluated whole");
+    assert!(ran.stderr.contains("picks no documents of"), "{}", ran.stderr);
+}
+
+#[test]
+fn picked_documents_that_are_not_there_are_named() {
+    let refused = |tasks: &str, more: &[&str], parts: &[&str]| {
+        let (ran, _) = eval(&[tasks], more);
+        assert_eq!(ran.code, 2);
+        for part in parts {
+            assert!(ran.stderr.contains(part), "no `{part}` in {}", ran.stderr);
+        }
+    };
+    refused("piqa", &["--samples", r#"{"piqa": [300]}"#], &["document 300 of `piqa`", "0 to 299"]);
+    refused(
+        "piqa",
+        &["--samples", r#"{"gsm8k": [3]}"#],
+        &["documents of `gsm8k` are picked", "hint: valid are `piqa`"],
+    );
+    refused("piqa", &["--samples", "nowhere.json"], &["failed to read `nowhere.json`", "hint: `--samples` takes"]);
+    refused("piqa", &["--samples", "{'piqa': [3]}"], &["`--samples` picks no documents", "hint: `--samples` takes"]);
+    refused("piqa", &["--samples", "{}", "--limit", "3"], &["cannot be used with"]);
+    refused(
+        "mmlu_abstract_algebra",
+        &[],
+        &["none of `abstract_algebra`", "hint: its subjects are `conceptual_physics`"],
+    );
+    refused("gsm9*", &[], &["no task's name fits `gsm9*`", "`gsm8k`"]);
+}
+
+#[test]
+fn groups_and_subtasks_are_listed_and_scored_too() {
+    let ran = gac(&["tasks", "list", "--subtasks"]);
+    assert!(ran.stdout.contains("\n  mmlu_stem\n") && ran.stdout.contains("\n  bbh_cot_fewshot_snarks\n"));
+    let line = r#"{"task": "mmlu", "subject": "miscellaneous", "doc_id": 0, "lls": [-1, -2, -3, -4]}"#;
+    let scored = score("mmlu_other", line).unwrap();
+    let named: Vec<&str> = scored[1..].iter().map(|line| line["name"].as_str().unwrap()).collect();
+    assert_eq!(named, ["mmlu_miscellaneous", "mmlu_other"]);
+}
+
+/// A response of mmlu's to document 0 of a subject whose right answer is `gold`, with the wrong one in its reasoning.
+fn reasoned(response: &str) -> (String, char) {
+    let rendered = render("mmlu_flan_n_shot_generative", &["--limit", "1", "--num-fewshot", "0"]);
+    let subject = rendered[0]["subject"].as_str().unwrap();
+    let score_one = |letter: char| {
+        let line = json!({"subject": subject, "doc_id": 0, "response": format!("({letter})")});
+        score("mmlu_flan_n_shot_generative", &line.to_string()).unwrap()[0]["outcome"] == "correct"
+    };
+    let gold = ['A', 'B', 'C', 'D'].into_iter().find(|letter| score_one(*letter)).unwrap();
+    let wrong = if gold == 'A' { 'B' } else { 'A' };
+    let response = response.replace("GOLD", &format!("({gold})")).replace("WRONG", &format!("({wrong})"));
+    (json!({"subject": subject, "doc_id": 0, "response": response}).to_string(), gold)
+}
+
+#[test]
+fn saved_reasoning_is_not_scored() {
+    let task = "mmlu_flan_n_shot_generative";
+    let scored = |response: &str, end: Option<&str>| {
+        let (line, gold) = reasoned(response);
+        let (_folder, input, output) = file(&line);
+        let base = ["tasks", "score", task, "--data-dir", DATA, "--responses", &input, "--output", &output];
+        let more: Vec<&str> = end.map_or(Vec::new(), |end| vec!["--think-end-token", end]);
+        let ran = gac(&[&base[..], &more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        (lines(&output).remove(0), gold)
+    };
+    let reasoning = "<think>\nIs it WRONG? No, it is GOLD.\n</think>\n\nGOLD\nQ: WRONG";
+    let (line, _) = scored(reasoning, None);
+    assert_eq!(line["outcome"], "wrong", "{line}");
+    let (line, gold) = scored(reasoning, Some("</think>"));
+    assert_eq!((&line["outcome"], &line["filters"]["strict-match"]["exact_match"]), (&json!("correct"), &json!(1.0)));
+    assert_eq!(line["thinking"], json!({"closed": true, "scored": format!("({gold})")}));
+    let (line, _) = scored("<think>\nIt is GOLD", Some("</think>"));
+    assert_eq!((&line["outcome"], &line["robust"]["exact_match"]), (&json!("no_answer"), &json!(0.0)));
+    assert_eq!(line["thinking"], json!({"closed": false, "scored": ""}));
+    let (line, _) = scored("a</think> WRONG b</think> GOLD", Some("</think>"));
+    assert_eq!(line["outcome"], "correct", "behind the last one");
+}
+
+#[test]
+fn a_run_keeps_reasoning_and_scores_what_is_behind_it() {
+    // The miniature models reason nowhere: a token of their answers stands for the end of it.
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let base = ["eval", "--model", "models/mini-llama", "--data-dir", DATA, "--tasks", "gsm8k,piqa", "--limit", "4"];
+    let more = ["--num-fewshot", "0", "--think-end-token", "####", "--output-path", run.to_str().unwrap()];
+    let ran = gac(&[&base[..], &more].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("task `piqa` scores choices"), "{}", ran.stderr);
+    let path = run.join("mini-llama/gsm8k/samples.jsonl");
+    let path = path.to_str().unwrap();
+    let mut closed = 0;
+    for sample in lines(path) {
+        let response = &sample["response"]["generated"];
+        let text = response["text"].as_str().unwrap();
+        match text.split_once("####") {
+            Some((_, answer)) => {
+                closed += 1;
+                assert_eq!(response["thinking"], json!({"closed": true, "scored": answer.trim_start()}));
+                assert_eq!(sample["filters"][0]["extracted"], "[invalid]", "what strict-match looks for is reasoning");
+            }
+            None => assert_eq!(response["thinking"], json!({"closed": false, "scored": ""})),
+        }
+    }
+    assert!(closed > 0);
+    // Samples are scored again as they are.
+    let output = folder.path().join("out.jsonl");
+    let args = ["tasks", "score", "gsm8k", "--data-dir", DATA, "--responses", path, "--output"];
+    let ran = gac(&[&args[..], &[output.to_str().unwrap()]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let again = lines(output.to_str().unwrap());
+    for (sample, line) in lines(path).iter().zip(&again) {
+        assert_eq!(line["outcome"], sample["outcome"]);
+        assert_eq!(line["thinking"], sample["response"]["generated"]["thinking"]);
+    }
+    let manifest: Value = serde_json::from_slice(&fs::read(run.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["plan"]["models"][0]["think_end_token"], "####");
+    let ran = gac(&[&base[..], &["--think-end-token", "99999999", "--output-path", path]].concat());
+    assert_eq!(ran.code, 2);
 }

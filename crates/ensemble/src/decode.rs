@@ -9,6 +9,7 @@ use crate::ensemble::Roles;
 use crate::own::top;
 use crate::prompt::prompts;
 use crate::sample::{Sample, State};
+use crate::thinking::PromptEnd;
 use crate::together::{at_once, waves};
 use crate::{
     BatchLimits, Decoding, Ensemble, EnsembleError, Gating, Generation, GenerationRequest, MemberId, Threshold,
@@ -67,16 +68,19 @@ impl Ensemble {
         finished: &mut dyn FnMut(usize, usize, Generation) -> ControlFlow<()>,
     ) -> Result<(), EnsembleError> {
         let Some(&first) = rules.first() else { return Ok(()) };
-        let prompts = prompts(&self.members, self.chat.as_ref(), requests)?;
+        let prompts = prompts(&self.members, self.chat.as_ref(), &self.thinking, requests)?;
         let waiting = prompts
             .into_iter()
             .zip(requests)
             .enumerate()
             .map(|(index, (prompts, request))| {
+                let ends: Vec<PromptEnd> = prompts.iter().map(|prompt| prompt.end).collect();
                 let mut sample = Sample::new(index, request.max_new_tokens, prompts, rules.len());
-                if let Decoding::Sampled(sampling) = self.decoding {
+                sample.decoding = request.decoding.unwrap_or(self.decoding);
+                if let Decoding::Sampled(sampling) = sample.decoding {
                     sample.seed = sampling.seed_of(&request.prompt.last_words());
                 }
+                sample.thought = self.thinking.start(&ends);
                 sample
             })
             .collect();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::thinking::ThinkEnds;
 use crate::{
     Chat, Decoding, EnsembleError, Gating, Member, MemberId, Method, Segmentation, UnionVocabulary, Weighting, Weights,
     WeightsError,
@@ -21,6 +22,7 @@ pub struct Ensemble {
     pub(crate) method: Method,
     pub(crate) decoding: Decoding,
     pub(crate) chat: Option<Chat>,
+    pub(crate) thinking: ThinkEnds,
 }
 
 /// How much an ensemble does at once.
@@ -54,6 +56,7 @@ impl Ensemble {
             method: Method::Gac,
             decoding: Decoding::Greedy,
             chat: None,
+            thinking: ThinkEnds::default(),
         };
         ensemble.set_weights(weights)?;
         ensemble.set_gating(gating)?;

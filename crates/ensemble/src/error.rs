@@ -52,6 +52,14 @@ pub enum EnsembleError {
         #[source]
         source: TokenizerError,
     },
+    /// Not one end of reasoning, or none, per member.
+    #[error("{ends} ends of reasoning for {members} members: there has to be a place per member")]
+    ThinkEndCount {
+        /// Number of places.
+        ends: usize,
+        /// Number of members.
+        members: usize,
+    },
     /// Not one chat template per member.
     #[error("{templates} chat templates for {members} members: there has to be one per member")]
     TemplateCount {

@@ -28,6 +28,7 @@ mod sampling;
 mod score;
 mod segmentation;
 mod step;
+mod thinking;
 mod together;
 mod trace;
 mod union;
@@ -48,6 +49,7 @@ pub use request::{
 };
 pub use sampling::{Decoding, Sampling, SamplingError};
 pub use segmentation::{Segmentation, Unspellable};
+pub use thinking::{ThinkEnd, ThinkSource, Thinking};
 pub use union::{Projection, UnionId, UnionToken, UnionVocabulary};
 pub use vocabulary_report::{EndId, MemberVocabulary, Overlap, VocabularyReport};
 pub use weights::{Weighting, Weights, WeightsError};

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use gac_inference::{ChatError, Symbol, TokenId, Tokenizer, TokenizerError};
+use gac_inference::{ChatError, TokenId, Tokenizer, TokenizerError};
 
+use crate::thinking::{PromptEnd, ThinkEnds};
 use crate::{Chat, EnsembleError, GenerationRequest, Member, Overlong, Prompt, PromptEncoding};
 
 /// One member's ids for one request's prompt.
@@ -11,6 +12,8 @@ use crate::{Chat, EnsembleError, GenerationRequest, Member, Overlong, Prompt, Pr
 pub(crate) struct EncodedPrompt {
     pub(crate) ids: Vec<TokenId>,
     pub(crate) truncated: bool,
+    /// What its end says of the response's reasoning.
+    pub(crate) end: PromptEnd,
 }
 
 /// Encodes every prompt for every member: `[request][member]`.
@@ -20,16 +23,21 @@ pub(crate) struct EncodedPrompt {
 pub(crate) fn prompts(
     members: &[Member],
     chat: Option<&Chat>,
+    thinking: &ThinkEnds,
     requests: &[GenerationRequest],
 ) -> Result<Vec<Vec<EncodedPrompt>>, EnsembleError> {
     chats_need_templates(chat, requests.iter().map(|request| &request.prompt))?;
     let mut prompts: Vec<Vec<EncodedPrompt>> = requests.iter().map(|_| Vec::with_capacity(members.len())).collect();
     for (place, member) in members.iter().enumerate() {
         let reader = Reader { place, tokenizer: &member.tokenizer, chat };
-        let all = parallel(requests, |request| reader.encode(&reader.text(&request.prompt)?, request.encoding));
-        for (index, (ids, of_request)) in all.into_iter().zip(&mut prompts).enumerate() {
-            let ids = ids.map_err(|error| error.of(member, index))?;
-            of_request.push(fit(member, index, &requests[index], ids)?);
+        let all = parallel(requests, |request| {
+            let text = reader.text(&request.prompt)?;
+            Ok((reader.encode(&text, request.encoding)?, thinking.prompt_end(place, &text)))
+        });
+        for (index, (read, of_request)) in all.into_iter().zip(&mut prompts).enumerate() {
+            let (ids, end) = read.map_err(|error: Unreadable| error.of(member, index))?;
+            let prompt = EncodedPrompt { ids, truncated: false, end };
+            of_request.push(fit(member, index, &requests[index], prompt)?);
         }
     }
     Ok(prompts)
@@ -83,41 +91,28 @@ impl Reader<'_> {
         }
     }
 
-    /// The ids of a text. A chat that begins with begin-of-text gets no second one, as in lm-evaluation-harness's
-    /// `tok_encode`.
+    /// The ids of a text, a chat or not.
     pub(crate) fn encode(&self, text: &str, encoding: PromptEncoding) -> Result<Vec<TokenId>, Unreadable> {
-        let begun = self.chat.is_some() && begin_of_text(self.tokenizer).is_some_and(|begin| text.starts_with(&begin));
         let ids = match encoding {
-            PromptEncoding::WithSpecial if !begun => self.tokenizer.encoder().encode(text),
-            _ => self.tokenizer.encoder().encode_without_special(text),
+            PromptEncoding::WithSpecial => self.tokenizer.encode_prompt(text),
+            PromptEncoding::WithoutSpecial => self.tokenizer.encoder().encode_without_special(text),
         };
         ids.map_err(Unreadable::Tokenizer)
     }
 }
 
-/// The name of the symbol that the tokenizer begins every text with, where it does.
-fn begin_of_text(tokenizer: &Tokenizer) -> Option<String> {
-    let begin = tokenizer.encoder().encode("").ok()?.first().copied()?;
-    match tokenizer.vocabulary().symbol(begin) {
-        Symbol::Control { name } => Some(name.to_string()),
-        _ => None,
-    }
-}
-
-/// The symbol that stands before an empty text: what the tokenizer begins every text with, or else an END id.
+/// The symbol that stands before an empty text: begin-of-text, or else an END id.
 pub(crate) fn prefix(tokenizer: &Tokenizer) -> Option<TokenId> {
-    let begin = tokenizer.encoder().encode("").ok().and_then(|ids| ids.first().copied());
-    begin.or_else(|| tokenizer.vocabulary().ends().first().copied())
+    tokenizer.bos().or_else(|| tokenizer.vocabulary().ends().first().copied())
 }
 
 fn fit(
     member: &Member,
     index: usize,
     request: &GenerationRequest,
-    ids: Vec<TokenId>,
+    mut prompt: EncodedPrompt,
 ) -> Result<EncodedPrompt, EnsembleError> {
     let limits = member.model.limits();
-    let mut prompt = EncodedPrompt { ids, truncated: false };
     if prompt.ids.is_empty() {
         let prefix = prefix(&member.tokenizer);
         prompt

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use gac_inference::Conversation;
 
-use crate::UnionToken;
+use crate::{Decoding, Thinking, UnionToken};
 
 /// What is read before anything is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +38,15 @@ pub struct GenerationRequest {
     pub prompt: Prompt,
     /// How members encode the prompt.
     pub encoding: PromptEncoding,
-    /// Generation ends where the first of these appears in the emitted bytes; it is cut off.
+    /// Generation ends where the first of these appears in the emitted bytes; it is cut off. They count from where
+    /// reasoning has ended ([`Ensemble::set_think_ends`](crate::Ensemble::set_think_ends)).
     pub stop: Vec<String>,
     /// Most union tokens to emit.
     pub max_new_tokens: usize,
     /// What to do with a prompt that leaves too little room in some member's context.
     pub overlong: Overlong,
+    /// How tokens are picked; as the ensemble does when absent.
+    pub decoding: Option<Decoding>,
     /// Whether to record every step.
     pub trace: bool,
 }
@@ -83,6 +86,8 @@ pub struct Generation {
     pub member_tokens: Vec<usize>,
     /// Whether some member's prompt was cut from the left.
     pub truncated: bool,
+    /// What of it is reasoning; none where there is none.
+    pub thinking: Option<Thinking>,
     /// Why it ended.
     pub finish: Finish,
     /// Wall time from admission to the end, in seconds. Samples in flight together share it.
@@ -95,6 +100,17 @@ impl Generation {
     /// The response as text. Bytes that are not UTF-8 (a character cut by `max_new_tokens`) become U+FFFD.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    /// What it says after its reasoning; nothing where that never ended.
+    pub fn answer(&self) -> String {
+        match self.thinking {
+            None => self.text(),
+            Some(Thinking::Closed { answer }) => {
+                String::from_utf8_lossy(self.bytes.get(answer..).unwrap_or_default()).into_owned()
+            }
+            Some(Thinking::Unclosed) => String::new(),
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Instant;
 use gac_inference::{LanguageModel, ModelError, SequenceId, TokenId};
 
 use crate::prompt::EncodedPrompt;
-use crate::{Finish, Generation, GenerationRequest, Member, Step, Weights};
+use crate::thinking::{ThinkEnds, Thought};
+use crate::{Decoding, Finish, Generation, GenerationRequest, Member, Step, UnionToken, Weights};
 
 /// One member's view of a sample.
 ///
@@ -93,6 +94,12 @@ pub(crate) struct Sample {
     pub(crate) emitted: usize,
     /// What has been emitted.
     pub(crate) bytes: Vec<u8>,
+    /// Bytes in which stop strings were looked for.
+    searched: usize,
+    /// Where it stands with its reasoning.
+    pub(crate) thought: Thought,
+    /// How its tokens are picked.
+    pub(crate) decoding: Decoding,
     /// What its draws depend on.
     pub(crate) seed: u64,
     /// Its members' weights, where they follow from its prompt.
@@ -121,6 +128,9 @@ impl Sample {
             branches: (0..rules).map(Branch::new).collect(),
             emitted: 0,
             bytes: Vec::new(),
+            searched: 0,
+            thought: Thought::Answer { from: 0, closed: false },
+            decoding: Decoding::Greedy,
             seed: 0,
             weights: None,
             max_new_tokens,
@@ -158,6 +168,9 @@ impl Sample {
             branches: Vec::new(),
             emitted: self.emitted,
             bytes: self.bytes.clone(),
+            searched: self.searched,
+            thought: self.thought,
+            decoding: self.decoding,
             seed: self.seed,
             weights: self.weights.clone(),
             max_new_tokens: self.max_new_tokens,
@@ -182,18 +195,31 @@ impl Sample {
     }
 
     /// Appends a token's bytes; lanes and branches are brought up by the caller.
-    pub(crate) fn emit(&mut self, bytes: &[u8], end: bool, request: &GenerationRequest) {
+    pub(crate) fn emit(&mut self, token: &UnionToken, thinking: &ThinkEnds, request: &GenerationRequest) {
         self.emitted += 1;
         let before = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        if end {
+        if let UnionToken::Text(bytes) = token {
+            self.bytes.extend_from_slice(bytes);
+        }
+        if thinking.any() {
+            self.thought = thinking.after(self.thought, &self.bytes, before, token);
+        }
+        if *token == UnionToken::End {
             self.state = State::Finished(Finish::End);
-        } else if let Some(at) = stop_at(&self.bytes, before, &request.stop) {
+        } else if let Some(at) = self.stop(&request.stop) {
             self.bytes.truncate(at);
             self.state = State::Finished(Finish::Stop);
         } else if self.is_full() {
             self.state = State::Finished(Finish::Length);
         }
+    }
+
+    /// Where the first stop string begins, in what was not searched yet.
+    fn stop(&mut self, stop: &[String]) -> Option<usize> {
+        let from = self.thought.stops_from(&self.bytes)?;
+        // Behind reasoning, nothing was looked for.
+        let before = std::mem::replace(&mut self.searched, self.bytes.len()).max(from);
+        Some(from + stop_at(self.bytes.get(from..)?, before - from, stop)?)
     }
 
     /// Drops its sequences everywhere.
@@ -225,6 +251,7 @@ impl Sample {
                 .collect(),
             member_tokens: lanes.iter().map(|lane| lane.tokens.len() - lane.prompt + end).collect(),
             truncated: lanes.iter().any(|lane| lane.truncated),
+            thinking: self.thought.outcome(&self.bytes),
             finish,
             seconds,
             steps: branch.steps,

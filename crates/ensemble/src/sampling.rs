@@ -68,6 +68,11 @@ impl Sampling {
         }
     }
 
+    /// What every draw depends on.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// The seed of a sample that continues `prompt`.
     pub(crate) fn seed_of(&self, prompt: &str) -> u64 {
         // FNV-1a over the prompt, from a state that depends on the seed.

@@ -82,7 +82,7 @@ impl Decoder<'_> {
             Certainty::TopProbability => most,
             other => other.of(union, member, distribution),
         };
-        let (id, probability) = match self.ensemble.decoding {
+        let (id, probability) = match sample.decoding {
             Decoding::Greedy => (first, most),
             Decoding::Sampled(sampling) => {
                 let ids = all_ids(self.ensemble, member, distribution);
@@ -170,7 +170,7 @@ impl Decoder<'_> {
         let distributions: Vec<&Distribution> = views.iter().filter_map(|views| views.get(place)?.as_ref()).collect();
         let sample = &self.active[place];
         let verified = draft.filter(|_| matches!(self.rules[0], Gating::Safe { .. }));
-        let Ensemble { union, segmentation, weights, method, decoding, .. } = &mut *self.ensemble;
+        let Ensemble { union, segmentation, weights, method, .. } = &mut *self.ensemble;
         let weights = sample.weights.as_ref().unwrap_or(weights);
         let votes = Votes { union, weights, members: &distributions };
         let combined = votes.combine(*method, None, segmentation);
@@ -184,11 +184,11 @@ impl Decoder<'_> {
                 return Ok(draft.into());
             }
         }
-        let picked = match decoding {
+        let picked = match sample.decoding {
             Decoding::Greedy => combined.winner(),
             Decoding::Sampled(sampling) => sampling.pick(combined.entries(), unit(sample.seed, sample.emitted)),
         };
-        let sharpened = match (verified, *decoding, picked) {
+        let sharpened = match (verified, sample.decoding, picked) {
             (Some(_), Decoding::Greedy, Some((_, q))) if q <= MAJORITY => {
                 votes.sharpen(segmentation).map(|token| (token, combined.prob(token)))
             }
@@ -262,7 +262,7 @@ impl Decoder<'_> {
             });
             branch.record(winner.alone.is_none(), step);
         }
-        sample.emit(ensemble.union.bytes(first.token), end, request);
+        sample.emit(ensemble.union.token(first.token), &ensemble.thinking, request);
         let full =
             |&member: &usize| sample.lanes[member].tokens.len() > ensemble.members[member].model.limits().context;
         if sample.state == State::Running && roles.leads.iter().any(full) {

@@ -113,6 +113,23 @@ fn a_chat_without_begin_of_text_gets_the_tokenizers_and_one_with_it_no_second() 
     assert_eq!(read("<s>{{ messages[0].content }}"), [TokenId(0), TokenId(1)]);
 }
 
+#[test]
+fn a_prompt_that_begins_with_begin_of_text_gets_no_second_one() {
+    let script = || Script { tokenizer: Arc::new(beginning()), ..Script::new(beginning(), |_| Vec::new()) };
+    let mut bench = Bench::every_step(&[script(), script()]);
+    bench.generate(&[request("<s>q", 1), request("q", 1)], 1);
+    for log in &bench.logs {
+        let read: Vec<_> = log.lock().unwrap().iter().map(|call| call[0].1.clone()).collect();
+        assert!(read.iter().all(|ids| *ids == [TokenId(0), TokenId(1)]), "{read:?}");
+    }
+    let mut bench = Bench::every_step(&[script()]);
+    let scores = bench.score(&[scoring("<s>q", "x"), scoring("q", "x")], 2);
+    assert_eq!((scores[0].tokens.len(), scores[0].sum), (1, scores[1].sum));
+    for call in bench.logs[0].lock().unwrap().iter() {
+        assert!(call.iter().all(|(_, ids)| *ids == [TokenId(0), TokenId(1)]), "{call:?}");
+    }
+}
+
 /// A tokenizer that begins texts with `<s>`, and reads one that is written out.
 fn beginning() -> Tokenizer {
     struct Beginning(LongestMatch);

@@ -31,6 +31,10 @@ impl System for EnsembleSystem<'_> {
         &self.name
     }
 
+    fn thinks(&self) -> bool {
+        self.ensemble.thinks()
+    }
+
     fn generate(
         &mut self,
         requests: &[GenerationRequest],

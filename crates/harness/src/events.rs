@@ -96,6 +96,24 @@ pub enum Warning<'a> {
         /// Documents of the task.
         documents: usize,
     },
+    /// A system that reasons before it answers is asked to score choices, which stand where its reasoning would.
+    ThinkingChoices {
+        /// The system's name.
+        system: &'a str,
+        /// The task's name.
+        task: &'a str,
+    },
+    /// Responses ended before their reasoning did: they are no answers.
+    Unclosed {
+        /// The system's name.
+        system: &'a str,
+        /// The task's name.
+        task: &'a str,
+        /// Responses it happened to.
+        count: usize,
+        /// Documents of the task.
+        documents: usize,
+    },
     /// Two systems could not be compared.
     NotCompared {
         /// The ensemble.
@@ -133,6 +151,16 @@ impl fmt::Display for Warning<'_> {
                 "{count} of {documents} prompts of task `{task}` did not fit the context of system `{system}` and were \
                  cut from the left"
             ),
+            Self::ThinkingChoices { system, task } => write!(
+                formatter,
+                "system `{system}` thinks before it answers, and task `{task}` scores choices without that: what comes \
+                 out says little of the system"
+            ),
+            Self::Unclosed { system, task, count, documents } => write!(
+                formatter,
+                "{count} of {documents} responses of system `{system}` to task `{task}` never end their thinking and \
+                 count as no answer"
+            ),
             Self::NotCompared { system, baseline, reason } => {
                 write!(formatter, "system `{system}` is not compared with `{baseline}`: {reason}")
             }
@@ -154,6 +182,10 @@ impl Warning<'_> {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Truncated { .. } => Some("fewer shots make shorter prompts: `--num-fewshot`".to_owned()),
+            Self::ThinkingChoices { .. } => Some(
+                "tasks that generate suit it, or switch thinking off by an argument of its chat template".to_owned(),
+            ),
+            Self::Unclosed { .. } => Some("more tokens: `--gen-kwargs max_gen_toks=N`".to_owned()),
             Self::NotCompared { .. } | Self::Torn { .. } | Self::Superseded { .. } => None,
         }
     }

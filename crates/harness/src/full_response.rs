@@ -117,7 +117,7 @@ fn together(responses: Vec<Generation>, chosen: usize, trace: bool) -> Generatio
 
 /// What a response says by the task's primary filter; none where nothing can be extracted.
 fn extracted(task: &LoadedTask, document: usize, generation: &Generation) -> Option<String> {
-    let score = task.scorer.score(&task.documents[document], &Answer::Text(generation.text()));
+    let score = task.scorer.score(&task.documents[document], &Answer::Text(generation.answer()));
     let filter = score.filters.iter().find(|filter| filter.filter == task.primary.filter)?;
     (score.outcome != Outcome::NoAnswer).then(|| filter.extracted.to_string())
 }
@@ -127,13 +127,17 @@ impl System for FullResponse<'_> {
         &self.name
     }
 
+    fn thinks(&self) -> bool {
+        self.members.iter().any(Ensemble::thinks)
+    }
+
     /// Without a task, a response says what stands in it.
     fn generate(
         &mut self,
         requests: &[GenerationRequest],
         finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
-        let read = |_: usize, generation: &Generation| Some(generation.text().trim().to_owned());
+        let read = |_: usize, generation: &Generation| Some(generation.answer().trim().to_owned());
         self.choose(requests, &read, finished).map_err(|error| failed(&self.name, error))
     }
 

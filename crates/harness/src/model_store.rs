@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gac_ensemble::{BatchLimits, Chat, Ensemble, EnsembleError, Gating, Member, MemberId, Threshold, Weights};
+use gac_ensemble::{
+    BatchLimits, Chat, Ensemble, EnsembleError, Gating, Member, MemberId, ThinkEnd, ThinkSource, Threshold, Weights,
+};
 use gac_inference::{
     ChatError, ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineError, EngineOptions, ModelSource,
-    Placement, Quantization, Tokenizer, TokenizerLoadError, UnixTime, WeightType, available_memory, check_model,
-    load_model, placement,
+    Placement, Quantization, Symbol, TokenId, Tokenizer, TokenizerLoadError, UnixTime, WeightType, available_memory,
+    check_model, load_model, placement,
 };
 
 use crate::full_response::{Choice, FullResponse};
 use crate::identity::{HashCache, IdentityError, ModelIdentity, SystemIdentity};
-use crate::recipe::{Combination, Dtype, ModelPlan, Plan, SystemPlan};
+use crate::recipe::{Combination, Dtype, ModelPlan, Plan, SystemPlan, ThinkEndToken};
 use crate::{EnsembleSystem, OpenSystems, System, SystemError};
 
 /// The models of a plan. Each is loaded when a system first needs it, and kept for the systems that follow.
@@ -78,10 +80,23 @@ impl ModelStore {
         ensemble.set_method(method)?;
         ensemble.set_weighting(settings.weighting)?;
         ensemble.set_decoding(settings.decoding);
-        if settings.chat.is_some() {
-            ensemble.set_chat(Some(self.chat(&system.members, system)?))?;
-        }
+        self.set_chat(&mut ensemble, system)?;
         Ok(ensemble)
+    }
+
+    /// Gives an ensemble of members of `system` what their templates and plans say of chats and of reasoning.
+    fn set_chat(&self, ensemble: &mut Ensemble, system: &SystemPlan) -> Result<(), OpenError> {
+        let names: Vec<String> = ensemble.names().map(str::to_owned).collect();
+        let chat = system.settings.chat.as_ref();
+        let templates = if chat.is_some() { self.templates(&names, system)? } else { Vec::new() };
+        let ends = ensemble.members().iter().enumerate();
+        let ends = ends.map(|(place, member)| self.think_end(member, templates.get(place)));
+        let ends = ends.collect::<Result<_, OpenError>>()?;
+        ensemble.set_think_ends(ends)?;
+        if let Some(chat) = chat {
+            ensemble.set_chat(Some(Chat::new(templates, chat.time.unwrap_or_else(UnixTime::now))))?;
+        }
+        Ok(())
     }
 
     /// Fixes the time that chats tell, for every system of `plan` with a member whose template tells it: the time that
@@ -96,7 +111,7 @@ impl ModelStore {
             if system.settings.chat.is_none() {
                 continue;
             }
-            let templates = self.templates(&system.members, system)?;
+            let templates = self.chat_templates(system)?;
             if let Some(chat) = &mut system.settings.chat {
                 chat.time = templates.iter().any(ChatTemplate::tells_time).then_some(time);
             }
@@ -104,10 +119,12 @@ impl ModelStore {
         Ok(())
     }
 
-    /// How some members of `system` write chats down.
-    fn chat(&self, members: &[String], system: &SystemPlan) -> Result<Chat, OpenError> {
-        let time = system.settings.chat.as_ref().and_then(|chat| chat.time);
-        Ok(Chat::new(self.templates(members, system)?, time.unwrap_or_else(UnixTime::now)))
+    /// How the members of `system` write chats down; nothing where its prompts are no chats.
+    ///
+    /// # Errors
+    /// When a chat template cannot be used.
+    pub fn chat_templates(&self, system: &SystemPlan) -> Result<Vec<ChatTemplate>, OpenError> {
+        if system.settings.chat.is_some() { self.templates(&system.members, system) } else { Ok(Vec::new()) }
     }
 
     fn templates(&self, members: &[String], system: &SystemPlan) -> Result<Vec<ChatTemplate>, OpenError> {
@@ -133,15 +150,37 @@ impl ModelStore {
         Ok(SystemIdentity::new(system, &members.collect::<Result<Vec<_>, OpenError>>()?))
     }
 
+    /// How a member's reasoning ends: as its plan says, or as the template of its chats does.
+    fn think_end(&self, member: &Member, template: Option<&ChatTemplate>) -> Result<Option<ThinkEnd>, OpenError> {
+        let stated = |token| Some(ThinkEnd { token, source: ThinkSource::Stated });
+        match &self.model(&member.name)?.think_end_token {
+            Some(ThinkEndToken::Text(text)) if text.is_empty() => Ok(None),
+            Some(ThinkEndToken::Text(text)) => Ok(stated(text.clone())),
+            Some(ThinkEndToken::Id(id)) => {
+                let vocabulary = member.tokenizer.vocabulary();
+                let known = (*id as usize) < vocabulary.len();
+                let token = match known.then(|| vocabulary.symbol(TokenId(*id))) {
+                    Some(Symbol::Control { name }) => Some(name.to_string()),
+                    Some(Symbol::Text { bytes, .. }) => String::from_utf8(bytes.to_vec()).ok(),
+                    Some(Symbol::Unused) | None => None,
+                };
+                let model = || member.name.clone();
+                token.map(stated).ok_or_else(|| OpenError::ThinkEndToken { model: model(), id: *id })
+            }
+            None => {
+                let found = template.and_then(ChatTemplate::thinking_end);
+                Ok(found.map(|token| ThinkEnd { token: token.to_owned(), source: ThinkSource::Found }))
+            }
+        }
+    }
+
     /// Each member of `system` as an ensemble of its own.
     fn alone(&mut self, system: &SystemPlan) -> Result<Vec<Ensemble>, OpenError> {
         let mut members = Vec::with_capacity(system.members.len());
         for name in &system.members {
             let mut alone = Ensemble::new(vec![self.member(name)?], Weights::uniform(1), Gating::EveryStep)?;
             alone.set_decoding(system.settings.decoding);
-            if system.settings.chat.is_some() {
-                alone.set_chat(Some(self.chat(std::slice::from_ref(name), system)?))?;
-            }
+            self.set_chat(&mut alone, system)?;
             members.push(alone);
         }
         Ok(members)
@@ -163,7 +202,9 @@ impl ModelStore {
         let model = self.model(name)?;
         let source = source(model)?;
         let loaded = load_model(&source, &self.options(model))?;
-        let tokenizer = Tokenizer::load(&source, Some(loaded.limits().vocabulary))?;
+        let tokenizer = Tokenizer::load(&source, Some(loaded.limits().vocabulary))?
+            .with_add_bos(model.add_bos)
+            .map_err(TokenizerLoadError::from)?;
         Ok(Member { name: name.to_owned(), model: loaded, tokenizer: Arc::new(tokenizer) })
     }
 
@@ -299,6 +340,14 @@ pub enum OpenError {
         /// The system.
         system: String,
     },
+    /// Reasoning is to end with a token that is no text.
+    #[error("model `{model}` is to end its reasoning with token {id}, which its vocabulary does not have as a text")]
+    ThinkEndToken {
+        /// The model.
+        model: String,
+        /// The id.
+        id: u32,
+    },
     /// The checkpoint cannot be used.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -324,6 +373,7 @@ impl OpenError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::FullResponse { .. } => Some("`vote` and `best-of` are for `gac eval` and `gac run`"),
+            Self::ThinkEndToken { .. } => Some("name the token by its text, as `think-end-token = \"</think>\"`"),
             Self::Checkpoint(error) | Self::Identity(IdentityError::Checkpoint(error)) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Chat(error) => error.hint(),

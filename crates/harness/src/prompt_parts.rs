@@ -68,13 +68,14 @@ impl PromptParts {
 impl Document {
     /// The prompt as a system with these chat settings gets it; `None` where choices are to be scored.
     pub fn generation_request(&self, chat: Option<&ChatPlan>, trace: bool) -> Option<GenerationRequest> {
-        let Request::Generate { prompt, stop, max_new_tokens } = &self.request else { return None };
+        let Request::Generate { prompt, stop, max_new_tokens, decoding } = &self.request else { return None };
         Some(GenerationRequest {
             prompt: self.prompt(prompt, chat),
             encoding: PromptEncoding::WithSpecial,
             stop: stop.clone(),
             max_new_tokens: *max_new_tokens,
             overlong: Overlong::TruncateLeft,
+            decoding: *decoding,
             trace,
         })
     }

@@ -11,6 +11,11 @@ pub trait System {
     /// The name it has in results.
     fn name(&self) -> &str;
 
+    /// Whether responses may begin with reasoning, which is not scored.
+    fn thinks(&self) -> bool {
+        false
+    }
+
     /// Continues every request. `finished` gets each generation as it ends, with the index of its request; breaking
     /// ends the call early.
     ///

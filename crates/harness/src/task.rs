@@ -1,6 +1,6 @@
 //! A task that is ready to run: documents turned into requests, and the rule that scores the answers.
 
-use gac_ensemble::LogLikelihood;
+use gac_ensemble::{Decoding, LogLikelihood};
 use serde::{Deserialize, Serialize};
 
 use crate::PromptParts;
@@ -49,6 +49,8 @@ pub enum Request {
         stop: Vec<String>,
         /// Most tokens to generate.
         max_new_tokens: usize,
+        /// How tokens are picked; as the system does when absent.
+        decoding: Option<Decoding>,
     },
     /// To score each continuation.
     Choose {
@@ -62,7 +64,7 @@ pub enum Request {
 /// What a system answered.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// The generated text.
+    /// The generated text, without reasoning in front of it; empty where that never ended.
     Text(String),
     /// One score per continuation.
     Scores(Vec<LogLikelihood>),
@@ -127,6 +129,9 @@ pub struct Aggregate {
     pub stderr: Option<f64>,
     /// Documents it is over.
     pub documents: usize,
+    /// Whether it is a group of subtasks, inside of its task, for which lm-evaluation-harness reports figures.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_group: bool,
 }
 
 /// The rule that scores a task's answers.

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use gac_harness::Timestamp;
 use gac_harness::recipe::{
     DEFAULT_BATCH_SIZE, Dtype, GatePlan, ModelSource, ModelSpec, Overrides, Plan, PlanError, Recipe, SystemSpec,
-    TaskSpec,
+    TaskSpec, ThinkEndToken,
 };
+use gac_harness::tasks::{DocumentPicks, Limit, TaskRegistry};
 use gac_inference::TemplateChoice;
 
 /// Two hub models, so that no folder is needed, and whatever stands in the middle.
@@ -182,12 +183,15 @@ fn paths_are_relative_to_the_recipe_and_must_be_there() {
 #[test]
 fn the_command_line_goes_before_the_recipe() {
     let mut recipe = recipe("[[systems]]\nname = \"a\"\nmembers = [\"llama\"]\n");
-    recipe.limit = Some(100);
-    recipe.tasks.push(TaskSpec { name: "piqa".into(), num_fewshot: Some(1), limit: Some(7) });
+    recipe.limit = Limit::documents(100).ok();
+    recipe.tasks.push(TaskSpec { name: "piqa".into(), num_fewshot: Some(1), limit: Limit::documents(7).ok() });
     let plan = resolve(&recipe).unwrap();
-    assert_eq!(plan.tasks.iter().map(|task| task.limit).collect::<Vec<_>>(), [Some(100), Some(7)]);
+    assert_eq!(
+        plan.tasks.iter().map(|task| task.limit).collect::<Vec<_>>(),
+        [Limit::documents(100).ok(), Limit::documents(7).ok()]
+    );
     let overrides = Overrides {
-        limit: Some(5),
+        limit: Limit::documents(5).ok(),
         num_fewshot: Some(3),
         gen_kwargs: Some("max_gen_toks=7".parse().unwrap()),
         include_path: vec![PathBuf::from("tasks-of-mine")],
@@ -200,7 +204,7 @@ fn the_command_line_goes_before_the_recipe() {
         chat_template_args: serde_json::Map::new(),
     };
     let plan = Plan::resolve(&recipe, &overrides).unwrap();
-    assert!(plan.tasks.iter().all(|task| (task.limit, task.num_fewshot) == (Some(5), Some(3))));
+    assert!(plan.tasks.iter().all(|task| (task.limit, task.num_fewshot) == (Limit::documents(5).ok(), Some(3))));
     assert!(plan.tasks.iter().all(|task| task.gen_kwargs == overrides.gen_kwargs));
     let recorded = serde_json::to_value(&plan).unwrap();
     assert_eq!(recorded["include_path"], serde_json::json!(["tasks-of-mine"]));
@@ -282,9 +286,6 @@ fn lists_must_not_be_empty_nor_say_things_twice() {
     assert_eq!(complaint("members = []").0, "system `both` has no members");
     assert_eq!(complaint("members = [\"llama\", \"llama\"]").0, "system `both` has member `llama` twice");
     let mut zero = recipe(one);
-    zero.limit = Some(0);
-    assert_eq!(resolve(&zero).unwrap_err().to_string(), "the limit of task `gsm8k` is 0; it must be at least 1");
-    zero.limit = None;
     zero.batch_size = Some(0);
     assert_eq!(resolve(&zero).unwrap_err().to_string(), "the batch size is 0; it must be at least 1");
 }
@@ -319,8 +320,14 @@ fn mistakes_in_the_file_are_located() {
     assert!(dtype.starts_with("recipe `r.toml`, line 2, column 27: unknown variant `int8`"), "{dtype}");
     let syntax = parse("tasks = [\"gsm8k\"\nlimit = 3\n");
     assert!(syntax.starts_with("recipe `r.toml`, line 2, column"), "{syntax}");
-    let number = parse("limit = -3\n");
-    assert!(number.starts_with("recipe `r.toml`, line 1, column 9: invalid value"), "{number}");
+    for limit in ["-3", "0", "1.5", "nan"] {
+        let said = parse(&format!("limit = {limit}\n"));
+        let limit = limit.replace("nan", "NaN");
+        assert!(
+            said.starts_with(&format!("recipe `r.toml`, line 1, column 9: the limit is {limit}; a limit is")),
+            "{said}"
+        );
+    }
     assert!(!parse("a = 1").contains('\n'));
 }
 
@@ -359,4 +366,52 @@ fn templates_are_picked_and_told_things_per_model_and_for_all() {
     let text = text.replace("mine.jinja", "other.jinja");
     let error = resolve(&Recipe::parse(&text, &folder.path().join("r.toml")).unwrap()).unwrap_err();
     assert!(error.to_string().contains("other.jinja"), "{error}");
+}
+
+type NamesAndLimits = Vec<(String, Option<Limit>)>;
+
+/// The names and limits of a recipe's tasks once patterns are resolved.
+fn selected(tasks: &str, picks: Option<&str>) -> Result<NamesAndLimits, (String, String)> {
+    let text = format!(
+        "tasks = [{tasks}]\nsystems = [{{ name = \"a\", members = [\"a\"] }}]\n[models]\na = {{ hub = \"o/n\" }}\n"
+    );
+    let plan = resolve(&Recipe::parse(&text, Path::new("r.toml")).unwrap()).unwrap();
+    let picks: Option<DocumentPicks> = picks.map(|picks| picks.parse().unwrap());
+    match plan.select_tasks(&TaskRegistry::built_in(), picks.as_ref()) {
+        Ok(selected) => Ok(selected.plan.tasks.into_iter().map(|task| (task.name, task.limit)).collect()),
+        Err(error) => Err((error.to_string(), error.hint().unwrap_or_default())),
+    }
+}
+
+#[test]
+fn patterns_keep_their_settings_and_nothing_is_evaluated_twice() {
+    let one = |name: &str, limit: Option<usize>| (name.to_owned(), limit.map(|count| Limit::documents(count).unwrap()));
+    let tasks = "{ name = \"arc_*\", limit = 3 }, \"piqa\", \"pi*\"";
+    let expected = [one("arc_challenge", Some(3)), one("arc_easy", Some(3)), one("piqa", None)];
+    assert_eq!(selected(tasks, None).unwrap(), expected);
+    let (error, hint) = selected("{ name = \"mmlu_anatomy\", limit = 3 }, \"mmlu_stem\"", None).unwrap_err();
+    assert_eq!(error, "task `mmlu_anatomy` is asked for twice with different settings, once as a part of `mmlu_stem`");
+    assert!(hint.contains("name it once"), "{hint}");
+}
+
+#[test]
+fn picked_documents_take_the_place_of_limits() {
+    let tasks = "{ name = \"mmlu_stem\", limit = 3 }, { name = \"piqa\", limit = 0.5 }";
+    let plan = selected(tasks, Some(r#"{"mmlu_anatomy": [3]}"#)).unwrap();
+    assert_eq!(plan, [("mmlu_stem".to_owned(), None), ("piqa".to_owned(), None)]);
+    let (error, hint) = selected(tasks, Some(r#"{"mmlu": [3]}"#)).unwrap_err();
+    assert!(error.contains("documents of `mmlu` are picked"), "{error}");
+    assert!(hint.starts_with("valid are `mmlu_abstract_algebra`, `mmlu_anatomy`") && hint.ends_with(" more"), "{hint}");
+}
+
+#[test]
+fn the_end_of_reasoning_is_a_text_or_an_id() {
+    let token = |value: &str| {
+        let text = format!("[models]\na = {{ hub = \"o/n\", think-end-token = {value} }}\n");
+        Recipe::parse(&text, Path::new("r.toml")).map(|recipe| recipe.models["a"].think_end_token.clone())
+    };
+    assert_eq!(token("\"</think>\"").unwrap(), Some(ThinkEndToken::Text("</think>".to_owned())));
+    assert_eq!(token("151668").unwrap(), Some(ThinkEndToken::Id(151_668)));
+    assert_eq!(ThinkEndToken::from("151668"), ThinkEndToken::Id(151_668));
+    assert!(token("true").unwrap_err().to_string().contains("a token's text, such as"), "{:?}", token("true"));
 }

@@ -41,7 +41,10 @@ fn results_on_disk_are_complete_and_can_be_read_back() {
     let third: &SampleRecord = samples.iter().find(|sample| sample.doc_id == 3).unwrap();
     assert_eq!((third.system.as_str(), third.task.as_str()), ("two", "gsm8k"));
     assert_eq!((&third.outcome, third.doc_hash.as_str()), (&Outcome::Wrong, "gsm8k 3"));
-    assert_eq!(third.response, ResponseRecord::Generated { text: "not 3".into(), finish: "stop".into() });
+    assert_eq!(
+        third.response,
+        ResponseRecord::Generated { text: "not 3".into(), finish: "stop".into(), thinking: None }
+    );
     assert_eq!((third.tokens, third.ensembled, &third.member_tokens[..]), (4, 0, &[4][..]));
     assert_eq!((third.seconds, third.prompt.as_ref()), (Some(0.04), None));
 

@@ -11,6 +11,7 @@ use gac_ensemble::{
 };
 use gac_harness::recipe::{Overrides, Recipe, Systems};
 use gac_harness::sweep::{SweepOptions, sweep};
+use gac_harness::tasks::Limit;
 use gac_harness::{DataSource, LoadedTask, ModelStore, TaskOptions, load_task};
 use gac_inference::{DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId};
 
@@ -70,7 +71,12 @@ fn minis() -> (Ensemble, Arc<AtomicUsize>) {
 
 fn task(name: &str, limit: usize) -> LoadedTask {
     let data = DataSource::new(Some(root().join("datasets/mini")));
-    load_task(name, &data, &TaskOptions { num_fewshot: Some(1), limit: Some(limit), generation: None }).unwrap()
+    load_task(
+        name,
+        &data,
+        &TaskOptions { num_fewshot: Some(1), limit: Limit::documents(limit).ok(), ..TaskOptions::default() },
+    )
+    .unwrap()
 }
 
 fn requests(task: &LoadedTask) -> Vec<GenerationRequest> {

@@ -8,6 +8,7 @@ mod parquet_file;
 use std::path::Path;
 
 use gac_ensemble::LogLikelihood;
+use gac_harness::tasks::Limit;
 use gac_harness::{Answer, DataSource, Outcome, Request, TaskError, TaskOptions, load_task};
 use serde_json::json;
 
@@ -17,16 +18,22 @@ fn options(num_fewshot: usize) -> TaskOptions {
 
 /// Two subjects lm-evaluation-harness knows and one it does not.
 fn mmlu(folder: &Path) {
+    mmlu_with(folder, [0, 1, 2, 3, 0, 1]);
+}
+
+/// [`mmlu`] whose questions have these answers.
+fn mmlu_with(folder: &Path, answers: [i64; 6]) {
     for (file, subjects) in [
         ("dev", ["virology", "anatomy", "zorb_law"].repeat(2)),
         ("test", vec!["virology", "virology", "anatomy", "anatomy", "zorb_law", "zorb_law"]),
     ] {
-        let row = |(row, subject)| {
+        let answers = if file == "test" { answers } else { [0, 1, 2, 3, 0, 1] };
+        let row = |((row, subject), answer)| {
             let choices = ["red", "blue", "green", "grey"];
             let question = format!(" {file} question {row}? ");
-            json!({ "question": question, "subject": subject, "choices": choices, "answer": row % 4 })
+            json!({ "question": question, "subject": subject, "choices": choices, "answer": answer })
         };
-        let rows: Vec<_> = subjects.into_iter().enumerate().map(row).collect();
+        let rows: Vec<_> = subjects.into_iter().enumerate().zip(answers).map(row).collect();
         parquet_file::write(&folder.join(format!("cais/mmlu/all/{file}-00000-of-00001.parquet")), &rows);
     }
 }
@@ -77,11 +84,36 @@ fn subjects_come_in_alphabetical_order_each_with_its_own_shots_and_groups() {
 }
 
 #[test]
+fn an_answer_outside_of_the_choices_is_named_with_its_file_and_row() {
+    for (answer, task) in [(4, "mmlu"), (-1, "mmlu"), (7, "mmlu_flan_n_shot_generative"), (-1, "mmlu@unite")] {
+        let folder = tempfile::tempdir().unwrap();
+        // Row 3 of the file is document 1 of anatomy.
+        mmlu_with(folder.path(), [0, 1, 2, answer, 0, 1]);
+        let data = DataSource::new(Some(folder.path().to_owned()));
+        let said = load_task(task, &data, &options(0)).err().unwrap().to_string();
+        let file = folder.path().join("cais/mmlu/all/test-00000-of-00001.parquet");
+        let subtask = format!("{}_anatomy", task.split('@').next().unwrap());
+        assert_eq!(
+            said,
+            format!(
+                "row 3 (from 0) of `{}` does not fit task `{subtask}`: its answer is {answer}, but its choices are \
+                 numbered 0 to 3",
+                file.display()
+            )
+        );
+        let virology = format!("{}_virology", task.split('@').next().unwrap());
+        let task = task.replacen(task.split('@').next().unwrap(), &virology, 1);
+        assert!(load_task(&task, &data, &options(0)).is_ok(), "other rows are read");
+    }
+}
+
+#[test]
 fn a_limit_is_per_subject() {
     let folder = tempfile::tempdir().unwrap();
     mmlu(folder.path());
     let data = DataSource::new(Some(folder.path().to_owned()));
-    let task = load_task("mmlu", &data, &TaskOptions { limit: Some(1), ..TaskOptions::default() }).unwrap();
+    let task =
+        load_task("mmlu", &data, &TaskOptions { limit: Limit::documents(1).ok(), ..TaskOptions::default() }).unwrap();
     assert_eq!(task.num_fewshot, 0);
     assert_eq!(task.documents.len(), 3);
 }

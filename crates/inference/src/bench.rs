@@ -5,17 +5,17 @@ use half::bf16;
 use crate::kernel::{self, Cached, LANES, Panels, Query, Rows, Scoring, Simd, TOGETHER};
 
 /// Weights `(N, K)` as products read them.
-pub struct Weights(Panels);
+pub struct Weights([Panels; 1]);
 
 impl Weights {
     /// Weights in f32.
     pub fn of_f32(weights: &[f32], k: usize) -> Self {
-        Self(Panels::pack(Rows::F32(weights), k, Simd::detect()))
+        Self([Panels::pack(Rows::F32(weights), k, Simd::detect())])
     }
 
     /// Weights in bfloat16.
     pub fn of_bf16(weights: &[bf16], k: usize) -> Self {
-        Self(Panels::pack(Rows::Bf16(weights), k, Simd::detect()))
+        Self([Panels::pack(Rows::Bf16(weights), k, Simd::detect())])
     }
 
     /// `x` `(M, K)` by the weights, transposed: `(M, N)`.

@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
-use candle_core::quantized::GgmlDType;
 use candle_core::{DType, Device};
+
+use crate::kernel::BlockType;
 
 /// A device as users name it: `cpu`, `cuda:0`, `metal`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -53,7 +54,8 @@ impl FromStr for DeviceSpec {
         match kind {
             "cpu" if ordinal == 0 => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(ordinal)),
-            "metal" => Ok(Self::Metal(ordinal)),
+            // PyTorch's name of the same.
+            "metal" | "mps" => Ok(Self::Metal(ordinal)),
             _ => Err(unknown()),
         }
     }
@@ -176,10 +178,10 @@ pub enum Quantization {
 
 impl Quantization {
     /// The type for rows of `width` weights.
-    pub(crate) fn block_type(self, width: usize) -> Option<GgmlDType> {
+    pub(crate) fn block_type(self, width: usize) -> Option<BlockType> {
         match self {
-            Self::Q4K if width.is_multiple_of(256) => Some(GgmlDType::Q4K),
-            Self::Q4K | Self::Q8_0 if width.is_multiple_of(32) => Some(GgmlDType::Q8_0),
+            Self::Q4K if width.is_multiple_of(256) => Some(BlockType::Q4K),
+            Self::Q4K | Self::Q8_0 if width.is_multiple_of(32) => Some(BlockType::Q8_0),
             Self::Q4K | Self::Q8_0 => None,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Storage, Tensor};
 use rayon::prelude::*;
 
 use crate::awake::awake;
@@ -134,8 +134,7 @@ impl Engine {
             let Some(logits) = self.transformer.forward(&batch, &self.cache).map_err(backend)? else {
                 return Ok(Vec::new());
             };
-            let rows = logits.to_dtype(DType::F32).and_then(|logits| logits.to_vec2::<f32>()).map_err(backend)?;
-            Ok(rows.into_par_iter().map(|row| Distribution::Dense(DenseDistribution::new(row))).collect())
+            distributions(&logits).map_err(backend)
         };
         // Threads that wait for a GPU may sleep.
         if self.transformer.places().all(|place| place.device.is_cpu()) { awake(forward) } else { forward() }
@@ -351,6 +350,17 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The distributions of logits `(rows, V)`.
+fn distributions(logits: &Tensor) -> candle_core::Result<Vec<Distribution>> {
+    let logits = logits.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.contiguous()?;
+    let (storage, layout) = logits.storage_and_layout();
+    let (Storage::Cpu(storage), Some((from, to))) = (&*storage, layout.contiguous_offsets()) else {
+        candle_core::bail!("logits that are not in one piece");
+    };
+    let rows = storage.as_slice::<f32>()?[from..to].par_chunks_exact(logits.dim(1)?);
+    Ok(rows.map(|row| Distribution::Dense(DenseDistribution::new(row.to_vec()))).collect())
 }
 
 /// Reads the configuration and the headers of the weights, which are read to the first device unless told otherwise.

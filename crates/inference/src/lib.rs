@@ -36,6 +36,7 @@ pub use checkpoint::config::{
     Activation, Biases, Block, Caps, DecoderConfig, ExpertsConfig, LayerConfig, MlpConfig, Multipliers, NormConfig,
     NormKind, QueryKeyNorm, RopeConfig, RopeScaling, RopeStyle, architectures,
 };
+pub use checkpoint::facts::{ModelFacts, SpecialToken};
 pub use checkpoint::files::{CheckpointError, ModelSource};
 pub use checkpoint::hub::{HubError, HubRepository, Place, RepositoryKind};
 pub use device::{DeviceError, DeviceSpec, Quantization, UnknownQuantization, UnknownWeightType, WeightType};

@@ -1,9 +1,9 @@
 //! How a model would lie on its devices, from the headers of its files.
 
 use candle_core::DType;
-use candle_core::quantized::GgmlDType;
 
 use crate::checkpoint::config::DecoderConfig;
+use crate::checkpoint::tensor_type::TensorType;
 use crate::checkpoint::weights::{Header, Weights};
 use crate::decoder::blocks::BLOCK;
 use crate::device::Quantization;
@@ -29,7 +29,7 @@ impl Plan {
     ) -> Result<Self, PlacementError> {
         let devices = options.device.as_slice();
         let stored = weights.headers().find(|header| part(config, header.name) == Some(Part::Embedding));
-        let stored = stored.and_then(|header| float(header.stored)).unwrap_or(DType::F32);
+        let stored = stored.and_then(|header| header.stored.float()).unwrap_or(DType::F32);
         // The CPU computes in f32, every other device in the weights' type.
         let compute = |device: DeviceSpec| match device {
             DeviceSpec::Cpu => DType::F32,
@@ -89,7 +89,11 @@ fn model_bytes(config: &DecoderConfig, weights: &Weights, options: &EngineOption
     for header in weights.headers() {
         match part(config, header.name) {
             Some(Part::Embedding) => {
-                model.embedding += dense_bytes(&header, weight_type);
+                // The CPU reads rows of blocks; elsewhere they are dequantised.
+                model.embedding += match options.device.as_slice().first() {
+                    Some(DeviceSpec::Cpu) => linear_bytes(&header, weight_type, None),
+                    _ => dense_bytes(&header, weight_type),
+                };
             }
             Some(Part::Layer(index)) => model.layers[index] += linear_bytes(&header, weight_type, quantization),
             Some(Part::Output) => {
@@ -109,28 +113,17 @@ fn model_bytes(config: &DecoderConfig, weights: &Weights, options: &EngineOption
 
 /// Bytes of a tensor in the weight type, whatever it is stored as.
 fn dense_bytes(header: &Header<'_>, weight_type: WeightType) -> u64 {
-    let dtype = weight_type.resolve(float(header.stored).unwrap_or(DType::F32));
+    let dtype = weight_type.resolve(header.stored.float().unwrap_or(DType::F32));
     header.numbers() * dtype.size_in_bytes() as u64
 }
 
 /// Bytes of a linear layer's tensor: quantised where it is stored so or where it is asked for.
 fn linear_bytes(header: &Header<'_>, weight_type: WeightType, quantization: Option<Quantization>) -> u64 {
     let width = header.dims.last().copied().unwrap_or(1);
-    let wanted =
-        quantization.filter(|_| header.dims.len() == 2).and_then(|quantization| quantization.block_type(width));
-    let quantised = if float(header.stored).is_none() { Some(header.stored) } else { wanted };
-    match quantised {
-        Some(dtype) => header.numbers() / dtype.block_size() as u64 * dtype.type_size() as u64,
-        None => dense_bytes(header, weight_type),
-    }
-}
-
-/// The type of a tensor that is not quantised.
-fn float(stored: GgmlDType) -> Option<DType> {
-    match stored {
-        GgmlDType::F32 => Some(DType::F32),
-        GgmlDType::F16 => Some(DType::F16),
-        GgmlDType::BF16 => Some(DType::BF16),
+    let quantised = match (header.stored, quantization) {
+        (TensorType::Blocks(_), _) => Some(header.stored),
+        (_, Some(quantization)) if header.dims.len() == 2 => quantization.block_type(width).map(TensorType::Blocks),
         _ => None,
-    }
+    };
+    quantised.and_then(|stored| stored.bytes(header.dims)).unwrap_or_else(|| dense_bytes(header, weight_type))
 }

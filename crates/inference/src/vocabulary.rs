@@ -119,12 +119,66 @@ pub trait TextEncoder: Send + Sync {
 pub struct Tokenizer {
     vocabulary: Vocabulary,
     encoder: Box<dyn TextEncoder>,
+    /// What the encoder puts in front of every text.
+    own: Option<TokenId>,
+    /// What stands in front of every prompt.
+    begin: Option<TokenId>,
+    /// What the checkpoint calls begin-of-text.
+    bos: Option<TokenId>,
 }
 
 impl Tokenizer {
     /// Joins what ids stand for with how text is encoded.
     pub fn new(vocabulary: Vocabulary, encoder: impl TextEncoder + 'static) -> Self {
-        Self { vocabulary, encoder: Box::new(encoder) }
+        let own = put_in_front(&vocabulary, &encoder);
+        Self { vocabulary, encoder: Box::new(encoder), own, begin: own, bos: own }
+    }
+
+    /// The same tokenizer, of a checkpoint that calls `bos` begin-of-text.
+    #[must_use]
+    pub(crate) fn with_bos(mut self, bos: Option<TokenId>) -> Self {
+        self.bos = bos.or(self.own);
+        self
+    }
+
+    /// The same tokenizer with begin-of-text in front of every prompt, or with none; `None` leaves it as its files say.
+    ///
+    /// # Errors
+    /// When it should be there and the checkpoint does not name it.
+    pub fn with_add_bos(mut self, add: Option<bool>) -> Result<Self, TokenizerError> {
+        self.begin = match add {
+            Some(true) => Some(self.bos.ok_or(TokenizerError::NoBeginOfText)?),
+            Some(false) => None,
+            None => self.own,
+        };
+        Ok(self)
+    }
+
+    /// What the checkpoint calls begin-of-text, whether or not prompts begin with it.
+    pub fn bos(&self) -> Option<TokenId> {
+        self.bos
+    }
+
+    /// A prompt's ids, with the special tokens that the tokenizer puts around it: none where the text begins with
+    /// begin-of-text already, as in lm-evaluation-harness (`has_bos_prefix`).
+    ///
+    /// # Errors
+    /// When the tokenizer cannot encode `text`.
+    pub fn encode_prompt(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+        let begun = self.begin.is_some_and(|begin| match self.vocabulary.symbol(begin) {
+            Symbol::Control { name } => text.starts_with(&**name),
+            Symbol::Text { bytes, .. } => text.as_bytes().starts_with(bytes),
+            Symbol::Unused => false,
+        });
+        if begun {
+            return self.encoder.encode_without_special(text);
+        }
+        let mut ids = self.encoder.encode(text)?;
+        if self.begin != self.own {
+            ids.drain(..usize::from(self.own.is_some()).min(ids.len()));
+            ids.splice(0..0, self.begin);
+        }
+        Ok(ids)
     }
 
     /// What every id stands for.
@@ -136,6 +190,20 @@ impl Tokenizer {
     pub fn encoder(&self) -> &dyn TextEncoder {
         &*self.encoder
     }
+}
+
+/// The id that an encoder puts in front of a text: what there is more with special tokens, before what there is without.
+fn put_in_front(vocabulary: &Vocabulary, encoder: &impl TextEncoder) -> Option<TokenId> {
+    // What the vocabulary has can be encoded.
+    let texts = vocabulary.iter().filter_map(|(_, symbol)| match symbol {
+        Symbol::Text { bytes, kind: TextKind::Piece } => std::str::from_utf8(bytes).ok(),
+        _ => None,
+    });
+    texts.take(8).find_map(|text| {
+        let (with, without) = (encoder.encode(text).ok()?, encoder.encode_without_special(text).ok()?);
+        let (first, rest) = with.split_first()?;
+        (!without.is_empty()).then(|| rest.starts_with(&without).then_some(*first))
+    })?
 }
 
 impl std::fmt::Debug for Tokenizer {
@@ -163,6 +231,28 @@ pub enum TokenizerError {
         /// What is missing.
         reason: String,
     },
+    /// The metadata of a GGUF file describe no tokenizer that is known.
+    #[error("`{field}` in `{path}` {problem}")]
+    Metadata {
+        /// The field.
+        field: &'static str,
+        /// The file.
+        path: String,
+        /// What is wrong with it and what would be valid.
+        problem: String,
+    },
+    /// A token of the file has another id in the tokenizer that the file describes.
+    #[error("token `{token}` in `{path}` should have the id {id}, but the tokenizer that is made of it gives {found}")]
+    OtherId {
+        /// The file.
+        path: String,
+        /// The token as written in the file.
+        token: String,
+        /// Its id in the file.
+        id: u32,
+        /// What it has instead.
+        found: String,
+    },
     /// The tokenizer has ids that the model has no row for.
     #[error("the tokenizer has token id {id} (`{token}`), but the model has only {rows} rows")]
     BeyondModel {
@@ -173,7 +263,73 @@ pub enum TokenizerError {
         /// Rows of the model's embedding.
         rows: usize,
     },
+    /// Prompts should begin with begin-of-text, and the checkpoint has none.
+    #[error("prompts should begin with begin-of-text, but the tokenizer's files name no such token")]
+    NoBeginOfText,
     /// Encoding failed.
     #[error("failed to encode text: {0}")]
     Encode(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Letters as ids, with what is put around them.
+    struct Letters {
+        before: Vec<u32>,
+        after: Vec<u32>,
+    }
+
+    impl TextEncoder for Letters {
+        fn encode(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+            let text = self.encode_without_special(text)?;
+            let around = |ids: &[u32]| ids.iter().map(|&id| TokenId(id)).collect::<Vec<_>>();
+            Ok([around(&self.before), text, around(&self.after)].concat())
+        }
+
+        fn encode_without_special(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+            Ok(text.replace("<s>", "\0").bytes().map(|byte| TokenId(u32::from(byte))).collect())
+        }
+
+        fn encode_inner(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+            self.encode_without_special(text)
+        }
+    }
+
+    fn tokenizer(before: &[u32], after: &[u32]) -> Tokenizer {
+        let mut symbols: Vec<Symbol> =
+            (0..=255u8).map(|byte| Symbol::Text { bytes: [byte].into(), kind: TextKind::Piece }).collect();
+        symbols[0] = Symbol::Control { name: "<s>".into() };
+        Tokenizer::new(Vocabulary::new(symbols, []), Letters { before: before.to_vec(), after: after.to_vec() })
+    }
+
+    fn ids(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
+        tokenizer.encode_prompt(text).unwrap().iter().map(|id| id.0).collect()
+    }
+
+    #[test]
+    fn a_prompt_that_begins_with_begin_of_text_gets_no_second_one() {
+        let begins = tokenizer(&[0], &[9]);
+        assert_eq!(begins.bos(), Some(TokenId(0)));
+        assert_eq!(ids(&begins, "b"), [0, 98, 9]);
+        assert_eq!(ids(&begins, "<s>b"), [0, 98]);
+        assert_eq!(ids(&begins, "b<s>"), [0, 98, 0, 9]);
+        // What comes after a text is no begin-of-text.
+        let ends = tokenizer(&[], &[0]);
+        assert_eq!(ends.bos(), None);
+        assert_eq!(ids(&ends, "<s>b"), [0, 98, 0]);
+    }
+
+    #[test]
+    fn begin_of_text_is_there_or_not_as_one_says() {
+        let without = tokenizer(&[0], &[9]).with_add_bos(Some(false)).unwrap();
+        assert_eq!(ids(&without, "b"), [98, 9]);
+        assert_eq!(ids(&without, "<s>b"), [0, 98, 9]);
+        assert_eq!(ids(&without, ""), [9]);
+        let with = tokenizer(&[], &[]).with_bos(Some(TokenId(0))).with_add_bos(Some(true)).unwrap();
+        assert_eq!(ids(&with, "b"), [0, 98]);
+        assert_eq!(ids(&with, "<s>b"), [0, 98]);
+        assert!(matches!(tokenizer(&[], &[]).with_add_bos(Some(true)), Err(TokenizerError::NoBeginOfText)));
+    }
 }

@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "test code: a panic is a failure")]
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
@@ -11,9 +10,8 @@ use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::{self, Value};
 use gac_inference::{
     ChatError, ChatMessage, ChatTemplate, Conversation, Distribution, Engine, EngineOptions, Extension, LanguageModel,
-    ModelSource, Role, TemplateChoice, TokenId, Tokenizer, UnixTime, Wanted,
+    ModelSource, Role, TemplateChoice, TokenId, UnixTime, Wanted,
 };
-use gac_needs::{folder, needs};
 
 mod convert;
 
@@ -194,91 +192,5 @@ fn a_truncated_file_is_refused() {
     for length in [0, 3, 40, 500, bytes.len() / 2, bytes.len() - 5] {
         std::fs::write(&path, &bytes[..length]).unwrap();
         assert!(Engine::load(&ModelSource::Gguf(path.clone()), &EngineOptions::default()).is_err(), "{length} bytes");
-    }
-}
-
-/// Writes the metadata that the converter makes of a `tokenizer.json`.
-fn write_tokenizer(json: &serde_json::Value, pre: Option<&str>, out: &Path) {
-    let vocabulary: HashMap<String, u64> = serde_json::from_value(json["model"]["vocab"].clone()).unwrap();
-    let added = json["added_tokens"].as_array().unwrap();
-    let rows =
-        vocabulary.values().copied().chain(added.iter().map(|token| token["id"].as_u64().unwrap())).max().unwrap() + 1;
-    let mut tokens: Vec<String> = (0..rows).map(|id| format!("[unused{id}]")).collect();
-    let mut kinds = vec![5i32; rows as usize];
-    for (piece, &id) in &vocabulary {
-        tokens[id as usize].clone_from(piece);
-        kinds[id as usize] = if pre.is_none() && piece.starts_with("<0x") { 6 } else { 1 };
-    }
-    for token in added {
-        let id = token["id"].as_u64().unwrap() as usize;
-        token["content"].as_str().unwrap().clone_into(&mut tokens[id]);
-        kinds[id] = if token["special"] == true { 3 } else { 4 };
-    }
-    let texts = |texts: Vec<String>| Value::Array(texts.into_iter().map(Value::String).collect());
-    let mut metadata = vec![
-        ("tokenizer.ggml.token_type", Value::Array(kinds.into_iter().map(Value::I32).collect())),
-        ("tokenizer.ggml.add_bos_token", Value::Bool(false)),
-    ];
-    #[allow(clippy::single_match_else, reason = "two kinds of tokenizer")]
-    match pre {
-        Some(pre) => {
-            let merges = json["model"]["merges"].as_array().unwrap().iter().map(|merge| match merge.as_str() {
-                Some(text) => text.to_owned(),
-                None => format!("{} {}", merge[0].as_str().unwrap(), merge[1].as_str().unwrap()),
-            });
-            metadata.push(("tokenizer.ggml.model", Value::String("gpt2".to_owned())));
-            metadata.push(("tokenizer.ggml.pre", Value::String(pre.to_owned())));
-            metadata.push(("tokenizer.ggml.merges", texts(merges.collect())));
-        }
-        None => {
-            metadata.push(("tokenizer.ggml.model", Value::String("llama".to_owned())));
-            metadata.push(("tokenizer.ggml.unknown_token_id", Value::U32(0)));
-            // A piece's score is its place among the merges; pieces that nothing is merged to are never preferred.
-            let mut scores = vec![-1e9f32; rows as usize];
-            for (rank, merge) in json["model"]["merges"].as_array().unwrap().iter().enumerate() {
-                let piece = match merge.as_str() {
-                    Some(text) => text.replacen(' ', "", 1),
-                    None => format!("{}{}", merge[0].as_str().unwrap(), merge[1].as_str().unwrap()),
-                };
-                let score = &mut scores[vocabulary[&piece] as usize];
-                *score = score.max(-(rank as f32));
-            }
-            let scores = scores.into_iter().map(Value::F32).collect();
-            metadata.push(("tokenizer.ggml.scores", Value::Array(scores)));
-        }
-    }
-    metadata.push(("tokenizer.ggml.tokens", texts(tokens)));
-    let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(key, value)| (*key, value)).collect();
-    gguf_file::write(&mut std::fs::File::create(out).unwrap(), &metadata, &[]).unwrap();
-}
-
-#[needs(shared)]
-#[test]
-fn the_tokenizer_of_a_gguf_file_is_the_one_it_was_made_from() {
-    let texts = [
-        "The quick brown fox's 12345 jumps, isn't it?\n\n\tOver  the lazy dog.",
-        " Ωμέγα und Straße, 東京 🦀🦀 \u{200d}e\u{301}",
-        "def f(x):\n    return x**2  # comment\r\n",
-        "",
-        "x",
-    ];
-    let folder = tempfile::tempdir().unwrap();
-    for (name, pre) in [
-        ("llama-3.2-3b-instruct", Some("llama-bpe")),
-        ("qwen2.5-7b-instruct", Some("qwen2")),
-        ("mistral-7b-instruct-v0.2", None),
-        ("phi-3-mini-4k-instruct", None),
-    ] {
-        let real = folder!(shared).join("tokenizers").join(name);
-        let json: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(real.join("tokenizer.json")).unwrap()).unwrap();
-        let path = folder.path().join(format!("{name}.gguf"));
-        write_tokenizer(&json, pre, &path);
-        let made = Tokenizer::load(&ModelSource::Gguf(path), None).unwrap();
-        let original = Tokenizer::load(&ModelSource::Folder(real), None).unwrap();
-        for text in texts {
-            let encode = |tokenizer: &Tokenizer| tokenizer.encoder().encode_without_special(text).unwrap();
-            assert_eq!(encode(&made), encode(&original), "{name}: {text:?}");
-        }
     }
 }

@@ -3,28 +3,37 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gac_harness::recipe::{ModelSpec, Recipe, SystemSpec, TaskSpec};
+use gac_harness::recipe::{ModelSpec, Recipe, SystemSpec, TaskSpec, ThinkEndToken};
 
 use crate::Outcome;
 use crate::args::{EvalArgs, SystemArgs};
 use crate::commands::run::execute;
 use crate::failure::Failure;
+use crate::lm_eval;
 use crate::printer::Printer;
 
 /// Evaluates one model, or one ensemble of several.
 pub(crate) fn eval(args: &EvalArgs, printer: &mut Printer) -> Outcome {
-    check_chat_templates(&args.system, args.system.voting.apply_chat_template)?;
-    let tasks = args.tasks.iter().map(|name| TaskSpec { name: name.clone(), ..TaskSpec::default() }).collect();
-    let recipe = Recipe { tasks, ..recipe(&args.system) };
+    check(&args.system, args.system.voting.apply_chat_template)?;
+    let recipe = Recipe { tasks: tasks(&args.tasks), ..recipe(&args.system) };
     execute(&recipe, &args.settings, printer)
+}
+
+/// The tasks that flags name, each once.
+pub(crate) fn tasks(names: &[String]) -> Vec<TaskSpec> {
+    let is_first = |(place, name): &(usize, &String)| !names[..*place].contains(name);
+    let names = names.iter().enumerate().filter(is_first);
+    names.map(|(_, name)| TaskSpec { name: name.clone(), ..TaskSpec::default() }).collect()
 }
 
 /// The models and the one system that flags name.
 pub(crate) fn recipe(args: &SystemArgs) -> Recipe {
     let names = names(&args.model);
     let models = names.iter().zip(&args.model).zip(0..).map(|((name, text), place)| {
-        let chat_template = args.chat_template.get(place).or_else(|| one_for_all(&args.chat_template)).cloned();
-        (name.clone(), ModelSpec { chat_template, ..model(text) })
+        let chat_template = of_model(&args.chat_template, place).cloned();
+        let think_end_token = of_model(&args.think_end_token, place).map(|token| ThinkEndToken::from(token.as_str()));
+        let add_bos = of_model(&args.add_bos, place).copied();
+        (name.clone(), ModelSpec { chat_template, add_bos, think_end_token, ..model(text) })
     });
     let models = models.collect::<BTreeMap<_, _>>();
     // A gate is named as its `--model` was, or by the name it got.
@@ -48,26 +57,41 @@ pub(crate) fn recipe(args: &SystemArgs) -> Recipe {
         ..SystemSpec::default()
     };
     args.voting.apply(&mut system);
-    Recipe { models, systems: vec![system], ..Recipe::default() }
+    let seed = args.voting.sampling.seed;
+    Recipe {
+        models,
+        systems: vec![system],
+        seed: seed.map(|seed| seed.tokens),
+        fewshot_seed: seed.map(|seed| seed.shots),
+        ..Recipe::default()
+    }
 }
 
-/// Refuses chat templates that nobody would use, and a number of them that does not fit the models.
-pub(crate) fn check_chat_templates(args: &SystemArgs, chats: bool) -> Outcome {
-    let (templates, models) = (args.chat_template.len(), args.model.len());
-    if templates > 0 && !chats {
+/// Refuses what flags cannot mean: kinds of models in place of models, chat templates that nobody would use, and settings
+/// of models that are not as many as these.
+pub(crate) fn check(args: &SystemArgs, chats: bool) -> Outcome {
+    lm_eval::check_models(&args.model)?;
+    if !args.chat_template.is_empty() && !chats {
         let error = anyhow::anyhow!("`--chat-template` is for chats, and prompts are none");
         return Err(Failure::with_hint(error, "add `--apply-chat-template`"));
     }
-    if templates > 1 && templates != models {
-        let error = anyhow::anyhow!("`--chat-template` is given {templates} times for {models} models");
-        return Err(Failure::with_hint(error, "give it once for all models, or once per `--model` in order"));
+    let models = args.model.len();
+    for (flag, given) in [
+        ("--chat-template", args.chat_template.len()),
+        ("--think-end-token", args.think_end_token.len()),
+        ("--add-bos", args.add_bos.len()),
+    ] {
+        if given > 1 && given != models {
+            let error = anyhow::anyhow!("`{flag}` is given {given} times for {models} models");
+            return Err(Failure::with_hint(error, "give it once for all models, or once per `--model` in order"));
+        }
     }
     Ok(())
 }
 
-/// The only one of several.
-fn one_for_all<T>(given: &[T]) -> Option<&T> {
-    given.first().filter(|_| given.len() == 1)
+/// What is given for the model at a place: the only value, or the one at that place.
+fn of_model<T>(given: &[T], place: usize) -> Option<&T> {
+    if let [all] = given { Some(all) } else { given.get(place) }
 }
 
 fn model(text: &str) -> ModelSpec {
@@ -102,6 +126,13 @@ fn names(models: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_value_is_for_all_models() {
+        assert_eq!(of_model::<bool>(&[], 1), None);
+        assert_eq!(of_model(&[true], 1), Some(&true));
+        assert_eq!(of_model(&[true, false], 1), Some(&false));
+    }
 
     #[test]
     fn models_of_the_same_name_are_numbered() {

@@ -1,16 +1,19 @@
 //! `gac export`: a run in another format.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use gac_harness::export::{self, LmEvalSources, LmEvalTask};
+use gac_harness::recipe::ModelSource as PlanSource;
 use gac_harness::results::{SampleRecord, StoredRun, write_atomic};
 use gac_harness::tasks::TaskRows;
-use gac_harness::{DataSource, TaskRegistry, export};
+use gac_harness::{DataSource, ModelStore, TaskRegistry};
+use gac_inference::{DeviceList, ModelFacts, ModelSource};
 
 use crate::Outcome;
 use crate::commands::rerun;
+use crate::commands::run::options;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -41,7 +44,7 @@ pub(crate) fn export(args: &ExportArgs, printer: &mut Printer) -> Outcome {
     match args.format {
         ExportFormat::LmEval => {
             let folder = args.output.clone().unwrap_or_else(|| args.run.join("lm-eval"));
-            let files = export::lm_eval(&run, &rows(&run, printer))?;
+            let files = export::lm_eval(&run, &sources(&run, printer))?;
             for file in &files {
                 write(&folder.join(&file.path), file.text.as_bytes())?;
             }
@@ -58,35 +61,86 @@ pub(crate) fn export(args: &ExportArgs, printer: &mut Printer) -> Outcome {
     Ok(())
 }
 
-/// The documents' rows of every task whose data are on this machine; of others a warning.
-fn rows(run: &StoredRun, printer: &mut Printer) -> BTreeMap<String, TaskRows> {
+/// What the run's folder does not hold, as far as it is on this machine; of the rest a warning.
+fn sources(run: &StoredRun, printer: &mut Printer) -> LmEvalSources {
     let plan = rerun::plan(&run.manifest, None);
-    let data = DataSource::new(plan.data_dir);
-    let mut all = BTreeMap::new();
-    for task in &run.manifest.tasks {
-        let name = &task.name;
-        let rows = TaskRegistry::with_folders(&plan.include_path).and_then(|registry| registry.rows(name, &data));
-        let rows = match rows {
-            Ok(rows) => rows,
-            Err(error) => {
-                let failure = Failure::from(error);
-                let text = format!("`doc` has no fields of the documents of `{name}`: {}", failure.message());
-                printer.warning(&text, failure.hint().as_deref());
-                continue;
-            }
-        };
-        let samples = run.systems.iter().flat_map(|system| &system.tasks).filter(|done| done.entry.name == *name);
-        let is_other =
-            |sample: &&SampleRecord| rows.row(sample.subject.as_deref(), sample.doc_id, &sample.doc_hash).is_none();
-        let others = samples.flat_map(|done| &done.samples).filter(is_other).count();
-        if others > 0 {
-            let text =
-                format!("`doc` has no fields for {others} samples of `{name}`: the data hold other documents now");
-            printer.warning(&text, None);
+    let registry = match TaskRegistry::with_folders(&plan.include_path) {
+        Ok(registry) => registry,
+        Err(error) => {
+            warn(printer, "the run's own task definitions are not here", error);
+            TaskRegistry::built_in()
         }
-        all.insert(name.clone(), rows);
+    };
+    let data = DataSource::new(plan.data_dir.clone());
+    let mut sources = LmEvalSources::default();
+    for entry in &run.manifest.tasks {
+        let name = &entry.name;
+        let mut task = LmEvalTask { outline: registry.outline(name).ok(), ..LmEvalTask::default() };
+        match registry.rows(name, &data) {
+            Ok(rows) => {
+                let others = others(run, name, &rows);
+                if others > 0 {
+                    let text = format!(
+                        "`doc` has no fields for {others} samples of `{name}`: the data hold other documents now"
+                    );
+                    printer.warning(&text, None);
+                }
+                task.rows = rows;
+                let settings = plan.tasks.iter().find(|task| task.name == *name).map(options).unwrap_or_default();
+                task.loaded = registry.load(name, &data, &settings).ok();
+            }
+            Err(error) => warn(printer, &format!("`doc` has no fields of the documents of `{name}`"), error),
+        }
+        sources.tasks.insert(name.clone(), task);
     }
-    all
+    for model in &plan.models {
+        let source = match &model.source {
+            PlanSource::Path(path) => ModelSource::local(path),
+            PlanSource::Hub(id) => ModelSource::parse(id),
+        };
+        let here = source.and_then(|source| {
+            let is_here = source.missing().is_empty();
+            if is_here { ModelFacts::read(&source).map(Some) } else { Ok(None) }
+        });
+        match here {
+            Ok(Some(facts)) => {
+                sources.models.insert(model.name.clone(), facts);
+            }
+            Ok(None) => printer.warning(
+                &format!("model `{}` is not on this machine: what its files say is left out", model.name),
+                None,
+            ),
+            Err(error) => warn(printer, &format!("what the files of model `{}` say is left out", model.name), error),
+        }
+    }
+    let store = ModelStore::new(plan.models.clone(), DeviceList::default(), plan.batch_size);
+    for system in &plan.systems {
+        let members = || system.members.iter().all(|name| sources.models.contains_key(name));
+        if members() {
+            match store.chat_templates(system) {
+                Ok(templates) => {
+                    sources.templates.insert(system.name.clone(), templates);
+                }
+                Err(error) => {
+                    warn(printer, &format!("chats of system `{}` are written as plain text", system.name), error);
+                }
+            }
+        }
+    }
+    sources
+}
+
+fn warn(printer: &mut Printer, what: &str, error: impl Into<anyhow::Error>) {
+    let failure = Failure::from(error);
+    printer.warning(&format!("{what}: {}", failure.message()), failure.hint().as_deref());
+}
+
+/// Samples of a task whose documents are not those of the data.
+fn others(run: &StoredRun, task: &str, rows: &TaskRows) -> usize {
+    let samples = run.systems.iter().flat_map(|system| &system.tasks).filter(|done| done.entry.name == task);
+    let is_other =
+        |sample: &&SampleRecord| rows.row(sample.subject.as_deref(), sample.doc_id, &sample.doc_hash).is_none();
+    samples.flat_map(|done| &done.samples).filter(is_other).count()
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use gac_inference::{ChatMessage, Conversation, RefusedSystem, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::eval::check_chat_templates;
+use super::eval::check;
 use super::jsonl;
 use super::lines::LineOutput;
 use super::trace::TraceStep;
@@ -98,7 +98,7 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
     let prompts: Vec<(usize, Asked)> = jsonl::read(&args.prompts, SHAPE)?;
     let chats = prompts.iter().any(|(_, asked)| matches!(asked.0, Prompt::Chat(_)));
     let chats = chats || args.system.voting.apply_chat_template;
-    check_chat_templates(&args.system, chats)?;
+    check(&args.system, chats)?;
     let system = FlagSystem::resolve(&args.system, &args.chat, chats, &args.compute)?;
     let answers = |request: usize, line: &Value| {
         line.get("prompt").and_then(Value::as_str) == Some(&*prompts[request].1.0.last_words())
@@ -128,6 +128,7 @@ fn continue_all(
         .iter()
         .map(|&request| &prompts[request].1)
         .map(|asked| GenerationRequest {
+            decoding: None,
             prompt: asked.prompt(voting.apply_chat_template, voting.system_instruction.as_deref()),
             encoding: PromptEncoding::WithSpecial,
             stop: args.until.iter().filter(|text| !text.is_empty()).cloned().collect(),

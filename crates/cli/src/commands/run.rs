@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use gac_harness::identity::{DataFiles, HashCache, TaskFile, data_files, task_files};
-use gac_harness::recipe::{Overrides, Plan, Recipe, TaskPlan};
+use gac_harness::recipe::{Overrides, Plan, Recipe, SelectedTasks, TaskPlan};
 use gac_harness::results::{GitState, Manifest, Provenance, unfinished_run};
-use gac_harness::tasks::GenerationOverrides;
-use gac_harness::{DataSource, LoadedTask, ModelStore, RunSummary, TaskOptions, TaskRegistry, report};
+use gac_harness::tasks::{DocumentPicks, DocumentPicksError, GenerationOverrides};
+use gac_harness::{DataSource, LoadedTask, ModelStore, RunSummary, TaskError, TaskOptions, TaskRegistry, report};
 use gac_inference::DeviceList;
 
 use crate::Outcome;
@@ -20,15 +20,62 @@ use crate::progress::Progress;
 pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> Outcome {
     let recipe = Recipe::load(&args.recipe)?;
     if args.dry_run {
-        let plan = Plan::resolve(&recipe, &overrides(&args.settings)?)?;
+        let plan = plan(&recipe, &args.settings, printer)?;
         return dry_run(&plan, &args.settings.compute, args.probe, args.settings.json, printer);
     }
     execute(&recipe, &args.settings, printer)
 }
 
+/// What a recipe and flags say is to be done.
+pub(crate) fn plan(recipe: &Recipe, settings: &RunSettings, printer: &mut Printer) -> Result<Plan, Failure> {
+    let plan = Plan::resolve(recipe, &overrides(settings)?)?;
+    select_tasks(plan, settings, printer)
+}
+
+/// A plan with names of tasks in place of patterns, and with the documents that flags pick.
+pub(crate) fn select_tasks(plan: Plan, settings: &RunSettings, printer: &mut Printer) -> Result<Plan, Failure> {
+    let picks = settings.samples.as_deref().map(picks).transpose()?;
+    let registry = TaskRegistry::with_folders(&plan.include_path)?;
+    let SelectedTasks { plan, not_picked } =
+        plan.select_tasks(&registry, picks.as_ref()).map_err(|error| match &error {
+            // lm-evaluation-harness's ways to see what there is.
+            TaskError::Unknown { name, .. } if name == "list" || name.starts_with("list_") => Failure::with_hint(
+                error,
+                "`gac tasks list` lists the tasks, with `--subtasks` their groups and subtasks too",
+            ),
+            _ => error.into(),
+        })?;
+    if let [first, ..] = &not_picked[..] {
+        let text = match not_picked.len() {
+            1 => format!("`--samples` picks no documents of `{first}`: all are evaluated"),
+            count => {
+                format!("`--samples` picks no documents of {count} (sub)tasks, `{first}` the first: all are evaluated")
+            }
+        };
+        printer.warning(&text, None);
+    }
+    Ok(plan)
+}
+
+/// The documents that `--samples` picks: in a JSON text or in a file.
+fn picks(given: &str) -> Result<DocumentPicks, Failure> {
+    let is_text = given.trim_start().starts_with(['{', '[']);
+    let wrong = |error: anyhow::Error| Failure::with_hint(error, SAMPLES_HINT);
+    let text = if is_text {
+        given.to_owned()
+    } else {
+        std::fs::read_to_string(given)
+            .map_err(|error| wrong(anyhow::Error::from(error).context(format!("failed to read `{given}`"))))?
+    };
+    let place = if is_text { "`--samples`".to_owned() } else { format!("`{given}`") };
+    text.parse().map_err(|error: DocumentPicksError| wrong(anyhow::anyhow!("{place} picks no documents: {error}")))
+}
+
+const SAMPLES_HINT: &str = r#"`--samples` takes a JSON object of (sub)tasks and documents' numbers, as {"mmlu_anatomy": [0, 7]}, or a file that holds one"#;
+
 /// Resolves a recipe, loads its tasks, runs it and prints the leaderboard.
 pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Printer) -> Outcome {
-    let mut plan = Plan::resolve(recipe, &overrides(settings)?)?;
+    let mut plan = plan(recipe, settings, printer)?;
     if settings.output_path.is_none()
         && recipe.output.is_none()
         && let Some(unfinished) = unfinished_run(&plan)
@@ -129,5 +176,11 @@ pub(crate) fn load_tasks(plan: &Plan) -> Result<Vec<LoadedTask>, Failure> {
 
 /// What a plan asks of a task.
 pub(crate) fn options(task: &TaskPlan) -> TaskOptions {
-    TaskOptions { num_fewshot: task.num_fewshot, limit: task.limit, generation: task.gen_kwargs.clone() }
+    TaskOptions {
+        num_fewshot: task.num_fewshot,
+        limit: task.limit,
+        samples: task.samples.clone(),
+        fewshot_seed: task.fewshot_seed,
+        generation: task.gen_kwargs.clone(),
+    }
 }

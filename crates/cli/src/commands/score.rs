@@ -9,7 +9,9 @@ use gac_ensemble::{
     Ensemble, EnsembleError, Gating, LogLikelihoodRequest, Member, Overlong, Prompt, PromptEncoding, Weights,
 };
 use gac_harness::identity::sha256_hex;
-use gac_inference::{LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, load_model, score_many};
+use gac_inference::{
+    LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, TokenizerLoadError, load_model, score_many,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -79,7 +81,8 @@ fn score_all(
     // Lines of ids need no tokenizer: the file may be missing.
     let needs_tokenizer = missing.iter().any(|&line| !matches!(lines[line].query, Query::Tokens { .. }));
     let rows = model.limits().vocabulary;
-    let tokenizer = needs_tokenizer.then(|| Tokenizer::load(source, Some(rows)).map(Arc::new)).transpose()?;
+    let load = || Ok(Tokenizer::load(source, Some(rows))?.with_add_bos(args.add_bos)?);
+    let tokenizer = needs_tokenizer.then(load).transpose().map_err(|error: TokenizerLoadError| error)?.map(Arc::new);
     let (pairs, sequences): (Vec<usize>, Vec<usize>) =
         missing.iter().partition(|&&line| matches!(lines[line].query, Query::Pair { .. }));
     let bar = counter(printer, "scoring", missing.len());
@@ -108,7 +111,7 @@ fn request(args: &ScoreArgs, lines: &[Line]) -> Result<String, Failure> {
     let request = json!({
         "score": env!("CARGO_PKG_VERSION"),
         "build": option_env!("GAC_BUILD_COMMIT"),
-        "model": FlagSystem::of_model(&args.model, &args.compute)?.stamp()?,
+        "model": FlagSystem::of_model(&args.model, args.add_bos, &args.compute)?.stamp()?,
         "device": args.compute.device.to_string(),
         "lines": lines.iter().map(|line| &line.fields).collect::<Vec<_>>(),
     });
@@ -146,7 +149,7 @@ fn score_sequences(
     let encode = |&line: &usize| {
         let ids = match (&lines[line].query, tokenizer) {
             (Query::Tokens { tokens }, _) => tokens.clone(),
-            (Query::Text { text }, Some(tokenizer)) => tokenizer.encoder().encode(text).with_context(|| at(line))?,
+            (Query::Text { text }, Some(tokenizer)) => tokenizer.encode_prompt(text).with_context(|| at(line))?,
             _ => Vec::new(),
         };
         anyhow::ensure!(!ids.is_empty(), "{}: there are no tokens; at least one is needed", at(line));

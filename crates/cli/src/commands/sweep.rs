@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use gac_ensemble::{BatchLimits, EnsembleError, Threshold};
-use gac_harness::recipe::{Plan, PlanError, Recipe, SystemSpec, TaskSpec};
+use gac_harness::recipe::{Plan, PlanError, Recipe, SystemSpec};
 use gac_harness::sweep::{SWEEP_FILE, SweepEntry, SweepFile, SweepOptions, csv, sweep as sweep_task};
-use gac_harness::{LoadedTask, ModelStore};
+use gac_harness::{Document, LoadedTask, ModelStore, Request, Warning};
 
 use crate::Outcome;
 use crate::args::SweepArgs;
-use crate::commands::eval::{check_chat_templates, recipe};
-use crate::commands::run::{load_tasks, overrides};
+use crate::commands::eval::{check, recipe, tasks};
+use crate::commands::run::{load_tasks, overrides, select_tasks};
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::counter;
@@ -18,8 +18,9 @@ use crate::progress::counter;
 /// Evaluates every threshold, weight and method on every task.
 pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
     let thresholds = thresholds(&args.thresholds)?;
-    check_chat_templates(&args.system, args.system.voting.apply_chat_template)?;
-    let mut plan = Plan::resolve(&grid(args), &overrides(&args.settings)?).map_err(in_words_of_flags)?;
+    check(&args.system, args.system.voting.apply_chat_template)?;
+    let plan = Plan::resolve(&grid(args), &overrides(&args.settings)?).map_err(in_words_of_flags)?;
+    let mut plan = select_tasks(plan, &args.settings, printer)?;
     let tasks = load_tasks(&plan)?;
     let output = args.settings.output_path.as_deref();
     if let Some(folder) = output {
@@ -38,6 +39,11 @@ pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
     for system in &plan.systems {
         let mut ensemble = models.ensemble(system)?;
         for task in &tasks {
+            let is_choice = |document: &Document| matches!(document.request, Request::Choose { .. });
+            if ensemble.thinks() && task.documents.iter().any(is_choice) {
+                let warning = Warning::ThinkingChoices { system: &system.name, task: &task.name };
+                printer.warning(&warning.to_string(), warning.hint().as_deref());
+            }
             let bar = counter(printer, &title(&system.name, task), task.documents.len() * options.thresholds.len());
             let report = sweep_task(&system.name, &mut ensemble, task, &options, &mut || bar.inc(1));
             bar.finish_and_clear();
@@ -93,7 +99,7 @@ fn thresholds(given: &[f64]) -> Result<Vec<Threshold>, Failure> {
 /// One system per weights and method. The threshold stands for those that are swept.
 fn grid(args: &SweepArgs) -> Recipe {
     let mut base = recipe(&args.system);
-    base.tasks = args.tasks.iter().map(|name| TaskSpec { name: name.clone(), ..TaskSpec::default() }).collect();
+    base.tasks = tasks(&args.tasks);
     let Some(one) = base.systems.pop() else { return base };
     let one = SystemSpec { threshold: one.threshold.or(Some(1.0)), name: one.members.join(" + "), ..one };
     let weights: Vec<Option<Vec<f64>>> = if args.grid_weights.is_empty() {

@@ -1,27 +1,37 @@
 //! `gac tasks`: what can be evaluated.
 
-use gac_harness::TaskRegistry;
 use gac_harness::tasks::TaskKind;
+use gac_harness::{TaskInfo, TaskRegistry};
 
 use super::{tasks_render, tasks_score};
 use crate::Outcome;
 use crate::args::{TasksArgs, TasksCommand};
+use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// Lists, shows, renders or scores tasks.
 pub(crate) fn tasks(args: &TasksArgs, printer: &mut Printer) -> Outcome {
     let registry = TaskRegistry::with_folders(&args.include_path)?;
     match &args.command {
-        TasksCommand::List { json } => list(&registry, *json, printer),
+        TasksCommand::List { subtasks, json } => list(&registry, *subtasks, *json, printer),
         TasksCommand::Show { task } => show(&registry, task, printer),
         TasksCommand::Render(args) => tasks_render::render(&registry, args),
         TasksCommand::Score(args) => tasks_score::score(&registry, args),
     }
 }
 
-fn list(registry: &TaskRegistry, json: bool, printer: &mut Printer) -> Outcome {
+fn list(registry: &TaskRegistry, subtasks: bool, json: bool, printer: &mut Printer) -> Outcome {
     let tasks = registry.list();
+    let parts = |name: &str| if subtasks { registry.parts(name) } else { Ok(Vec::new()) };
     if json {
+        let with_parts = |task: &TaskInfo<'_>| -> Result<_, Failure> {
+            let mut value = serde_json::to_value(task)?;
+            if subtasks {
+                value["parts"] = parts(task.name)?.into();
+            }
+            Ok(value)
+        };
+        let tasks = tasks.iter().map(with_parts).collect::<Result<Vec<_>, _>>()?;
         printer.data(&format!("{}\n", serde_json::to_string_pretty(&tasks)?))?;
         return Ok(());
     }
@@ -33,6 +43,9 @@ fn list(registry: &TaskRegistry, json: bool, printer: &mut Printer) -> Outcome {
         };
         printer
             .data(&format!("{:<widest$}  {kind:<14}  {:>2} shots  {}\n", task.name, task.num_fewshot, task.title))?;
+        for part in parts(task.name)? {
+            printer.data(&format!("  {part}\n"))?;
+        }
     }
     Ok(())
 }

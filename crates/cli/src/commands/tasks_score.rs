@@ -30,13 +30,14 @@ pub(crate) fn score(registry: &TaskRegistry, args: &RescoreArgs) -> Outcome {
     let definition = registry.definition(&args.task)?;
     let options = if definition.fewshot.built_in.is_some() { TaskOptions::default() } else { options };
     let task = registry.load(&args.task, &DataSource::new(args.data_dir.clone()), &options)?;
-    let Rescored { responses, aggregates } = rescore(definition, &task, &saved).map_err(|error| {
-        let number = numbers.get(error.index).copied().unwrap_or_default();
-        Failure::with_hint(
-            anyhow::anyhow!("line {number} of `{}`: {error}", args.responses.display()),
-            format!("each line is a JSON object {SHAPE}"),
-        )
-    })?;
+    let Rescored { responses, aggregates } = rescore(definition, &task, &saved, args.think_end_token.as_deref())
+        .map_err(|error| {
+            let number = numbers.get(error.index).copied().unwrap_or_default();
+            Failure::with_hint(
+                anyhow::anyhow!("line {number} of `{}`: {error}", args.responses.display()),
+                format!("each line is a JSON object {SHAPE}"),
+            )
+        })?;
     let lines = responses.into_iter().map(Line::Response);
     output.finish(lines.chain(aggregates.into_iter().map(Line::Aggregate)))
 }

@@ -214,6 +214,7 @@ pub fn gating(gate: usize, threshold: f64) -> Gating {
 
 pub fn request(prompt: &str, max_new_tokens: usize) -> GenerationRequest {
     GenerationRequest {
+        decoding: None,
         prompt: prompt.into(),
         encoding: PromptEncoding::WithSpecial,
         stop: Vec::new(),

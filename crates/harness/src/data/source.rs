@@ -97,6 +97,19 @@ impl DataSource {
         self.read_each(dataset, files, parquet::read_all)
     }
 
+    /// The file of a split on this machine that holds its row `number`, and the row's number in it.
+    pub(crate) fn place_of_row(&self, dataset: &Dataset, split: &str, number: usize) -> Option<(PathBuf, usize)> {
+        let mut left = number;
+        for path in self.local_files(dataset, split).ok()?? {
+            let rows = parquet::height(&path).ok()?;
+            if left < rows {
+                return Some((path, left));
+            }
+            left -= rows;
+        }
+        None
+    }
+
     fn read_each(
         &self,
         dataset: &Dataset,

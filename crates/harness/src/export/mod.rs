@@ -3,5 +3,5 @@
 mod lm_eval;
 mod parquet;
 
-pub use lm_eval::{LmEvalFile, lm_eval};
+pub use lm_eval::{LmEvalFile, LmEvalSources, LmEvalTask, lm_eval};
 pub use parquet::{ParquetError, parquet};

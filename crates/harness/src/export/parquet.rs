@@ -32,7 +32,7 @@ enum Values<'a> {
 ///
 /// Columns: `system`, `task`, `version`, `num_fewshot`, `subject`, `doc_id`, `outcome` (`correct`, `wrong`, `no_answer`,
 /// `failed`), `value` (of the task's primary metric, 0 to 1), `response` (a text, or JSON of the choices' scores),
-/// `finish`, `target` and `extracted` (JSON; under the primary filter), `tokens`, `ensembled`, `seconds`, `truncated`,
+/// `scored` (the text without reasoning in front of it), `finish`, `target` and `extracted` (JSON; under the primary filter), `tokens`, `ensembled`, `seconds`, `truncated`,
 /// `prompt` (where the run logged it), `identity`, `doc_hash`, `prompt_hash`.
 ///
 /// # Errors
@@ -44,7 +44,7 @@ pub fn parquet(run: &StoredRun, writer: impl Write + Send) -> Result<(), Parquet
         .flat_map(|system| &system.tasks)
         .flat_map(|task| task.samples.iter().map(move |sample| (task, sample)))
         .collect();
-    let columns: [(&str, Values<'_>); 20] = [
+    let columns: [(&str, Values<'_>); 21] = [
         ("system", Values::Text(&|_, sample| Some(sample.system.clone()))),
         ("task", Values::Text(&|_, sample| Some(sample.task.clone()))),
         ("version", Values::Text(&|_, sample| Some(sample.task_version.clone()))),
@@ -54,6 +54,14 @@ pub fn parquet(run: &StoredRun, writer: impl Write + Send) -> Result<(), Parquet
         ("outcome", Values::Text(&|_, sample| Some(outcome(&sample.outcome).to_owned()))),
         ("value", Values::Real(&|task, sample| Some(sample.primary(&task.entry.primary)))),
         ("response", Values::Text(&|_, sample| Some(response(&sample.response)))),
+        (
+            "scored",
+            Values::Text(&|_, sample| match &sample.response {
+                ResponseRecord::Generated { thinking: Some(thinking), .. } => Some(thinking.scored.clone()),
+                ResponseRecord::Generated { text, thinking: None, .. } => Some(text.clone()),
+                ResponseRecord::Choices(_) => None,
+            }),
+        ),
         (
             "finish",
             Values::Text(&|_, sample| match &sample.response {

@@ -38,12 +38,13 @@ impl SystemIdentity {
         if system.drafter.is_some() {
             settings.insert("drafter".to_owned(), system.drafter_index().into());
         }
-        let identity = json!({
-            "algorithm": ALGORITHM,
-            // How the runner asks; see `runner::task`.
-            "asking": { "encoding": "with_special", "overlong": "truncate_left" },
-            "system": settings,
-        });
+        // How the runner asks; see `runner::task`.
+        let mut asking = json!({ "encoding": "with_special", "overlong": "truncate_left" });
+        if system.settings.chat.is_some() {
+            // A template may know what ends a model's reasoning; before, reasoning was scored.
+            asking["thinking"] = "not_scored".into();
+        }
+        let identity = json!({ "algorithm": ALGORITHM, "asking": asking, "system": settings });
         Self(sha256_hex(identity.to_string()))
     }
 }
@@ -52,8 +53,11 @@ impl SampleIdentity {
     /// The identity of one document's sample.
     pub fn new(system: &SystemIdentity, task: &LoadedTask, document: &Document) -> Self {
         let request = match &document.request {
-            Request::Generate { prompt, stop, max_new_tokens } => {
+            Request::Generate { prompt, stop, max_new_tokens, decoding: None } => {
                 json!({ "prompt": prompt, "stop": stop, "max_new_tokens": max_new_tokens })
+            }
+            Request::Generate { prompt, stop, max_new_tokens, decoding: Some(decoding) } => {
+                json!({ "prompt": prompt, "stop": stop, "max_new_tokens": max_new_tokens, "decoding": decoding })
             }
             Request::Choose { context, continuations } => json!({ "context": context, "continuations": continuations }),
         };

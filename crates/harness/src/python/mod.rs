@@ -1,10 +1,13 @@
-//! The parts of Python that lm-evaluation-harness's protocol depends on: its random numbers, its regular expressions
-//! and what it calls white space and punctuation.
+//! The parts of Python that lm-evaluation-harness's protocol depends on: its random numbers, its regular expressions,
+//! literals of texts, and what it calls white space and punctuation.
 
+mod literal;
 mod random;
 mod regex;
+pub(crate) mod repr;
 mod text;
 
+pub(crate) use literal::Literal;
 pub use random::PythonRandom;
 pub use regex::{PatternError, PythonRegex};
-pub(crate) use text::{escaped_length, is_ascii_punctuation, split_whitespace, strip};
+pub(crate) use text::{escaped_length, is_ascii_punctuation, split_whitespace, strip, strip_start};

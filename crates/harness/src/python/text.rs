@@ -10,6 +10,11 @@ pub(crate) fn strip(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
+/// `str.lstrip()`.
+pub(crate) fn strip_start(text: &str) -> &str {
+    text.trim_start_matches(is_space)
+}
+
 /// `str.split()`.
 pub(crate) fn split_whitespace(text: &str) -> impl Iterator<Item = &str> {
     text.split(is_space).filter(|part| !part.is_empty())

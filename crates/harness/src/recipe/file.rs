@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::device::RecipeDevice;
+use crate::tasks::Limit;
 
 /// Models, systems, tasks and limits: one run, as a TOML file or a command line states it.
 ///
@@ -36,7 +37,12 @@ pub struct Recipe {
     #[serde(alias = "data_dir")]
     pub data_dir: Option<PathBuf>,
     /// Documents per task (per subject, where a task has subjects), for tasks without their own limit.
-    pub limit: Option<usize>,
+    pub limit: Option<Limit>,
+    /// What draws of tokens depend on, for generation settings that do not say.
+    pub seed: Option<u64>,
+    /// What draws of shots depend on; lm-evaluation-harness's default when absent.
+    #[serde(alias = "fewshot_seed")]
+    pub fewshot_seed: Option<u64>,
     /// Most samples in flight at once.
     #[serde(alias = "batch_size")]
     pub batch_size: Option<usize>,
@@ -67,6 +73,29 @@ pub struct ModelSpec {
     /// What its chat template is told by name, over what a system says.
     #[serde(default, alias = "chat_template_args")]
     pub chat_template_args: Map<String, Value>,
+    /// Whether prompts begin with begin-of-text; as its files say when absent.
+    #[serde(alias = "add_bos", alias = "add_bos_token")]
+    pub add_bos: Option<bool>,
+    /// What ends its reasoning in front of an answer; what its chat template names, where chats are made, when absent.
+    #[serde(alias = "think_end_token")]
+    pub think_end_token: Option<ThinkEndToken>,
+}
+
+/// What stands between a model's reasoning and its answer: lm-evaluation-harness's `think_end_token`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a token's text, such as \"</think>\", or its id")]
+pub enum ThinkEndToken {
+    /// The token with this id in the model's vocabulary.
+    Id(u32),
+    /// This text, or the control symbol of this name; empty where the model does not reason.
+    Text(String),
+}
+
+impl From<&str> for ThinkEndToken {
+    /// A text of digits is an id, as in lm-evaluation-harness.
+    fn from(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Text(text.to_owned()), Self::Id)
+    }
 }
 
 /// One system: a single member is that model alone, several are a GaC ensemble.
@@ -191,7 +220,7 @@ pub struct TaskSpec {
     /// Shots in front of every prompt; the task's own number when absent.
     pub num_fewshot: Option<usize>,
     /// Documents to evaluate; the recipe's limit when absent.
-    pub limit: Option<usize>,
+    pub limit: Option<Limit>,
 }
 
 /// The type a model computes in.
@@ -304,7 +333,7 @@ impl<'de> Deserialize<'de> for TaskSpec {
             name: String,
             #[serde(alias = "num_fewshot")]
             num_fewshot: Option<usize>,
-            limit: Option<usize>,
+            limit: Option<Limit>,
         }
 
         struct NameOrTable;

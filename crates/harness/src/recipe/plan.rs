@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 
 use super::device::RecipeDevice;
 use super::error::PlanError;
-use super::file::{Dtype, ModelSpec, Recipe, TaskSpec};
+use super::file::{Dtype, ModelSpec, Recipe, TaskSpec, ThinkEndToken};
 use super::settings::SettingError;
 use super::system::SystemPlan;
 use crate::any_path;
 use crate::clock::Timestamp;
-use crate::tasks::GenerationOverrides;
+use crate::tasks::{DocumentPicks, GenerationOverrides, Limit};
 
 /// Samples in flight at once, where nobody says otherwise.
 pub const DEFAULT_BATCH_SIZE: usize = 64;
@@ -72,6 +72,12 @@ pub struct ModelPlan {
     /// What its chat template is told by name, over what a system says.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub chat_template_args: Map<String, Value>,
+    /// Whether prompts begin with begin-of-text; as its files say when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub add_bos: Option<bool>,
+    /// What ends its reasoning; what its chat template names, where chats are made, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think_end_token: Option<ThinkEndToken>,
 }
 
 /// Where a model comes from.
@@ -87,22 +93,29 @@ pub enum ModelSource {
 /// A task of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskPlan {
-    /// lm-evaluation-harness's name.
+    /// lm-evaluation-harness's name, of a task, a group or a subtask; before
+    /// [`select_tasks`](Plan::select_tasks), a pattern of names too.
     pub name: String,
     /// Shots in front of every prompt; the task's own number when absent.
     pub num_fewshot: Option<usize>,
     /// Documents to evaluate (per subject, where the task has subjects); all when absent.
-    pub limit: Option<usize>,
+    pub limit: Option<Limit>,
+    /// Documents to evaluate by their numbers, by (sub)task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<DocumentPicks>,
     /// Generation settings instead of the task's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gen_kwargs: Option<GenerationOverrides>,
+    /// What draws of shots depend on; lm-evaluation-harness's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fewshot_seed: Option<u64>,
 }
 
 /// What a command line says over a recipe.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
     /// Documents per task, over every limit of the recipe.
-    pub limit: Option<usize>,
+    pub limit: Option<Limit>,
     /// Shots of every task.
     pub num_fewshot: Option<usize>,
     /// Generation settings of every task that generates.
@@ -272,15 +285,13 @@ fn tasks(recipe: &Recipe, overrides: &Overrides) -> Result<Vec<TaskPlan>, PlanEr
         if !seen.insert(name) {
             return Err(PlanError::Duplicate { what: "task", name: name.clone() });
         }
-        let limit = overrides.limit.or(*limit).or(recipe.limit);
-        if limit == Some(0) {
-            return Err(PlanError::Zero { what: format!("the limit of task `{name}`") });
-        }
         tasks.push(TaskPlan {
             name: name.clone(),
             num_fewshot: overrides.num_fewshot.or(*num_fewshot),
-            limit,
-            gen_kwargs: overrides.gen_kwargs.clone(),
+            limit: overrides.limit.or(*limit).or(recipe.limit),
+            samples: None,
+            gen_kwargs: overrides.gen_kwargs.clone().map(|settings| settings.with_seed(recipe.seed)),
+            fewshot_seed: recipe.fewshot_seed,
         });
     }
     Ok(tasks)
@@ -309,6 +320,8 @@ fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<Dtype>) -> R
         device: spec.device.clone(),
         chat_template: spec.chat_template.as_deref().map(|text| template(name, text, folder)).transpose()?,
         chat_template_args: spec.chat_template_args.clone(),
+        add_bos: spec.add_bos,
+        think_end_token: spec.think_end_token.clone(),
     })
 }
 

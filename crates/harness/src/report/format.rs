@@ -1,6 +1,7 @@
 //! Numbers and cells as all tables show them.
 
-use super::leaderboard::{Column, Comparison, Estimate, Leaderboard, Row};
+use super::estimate::Estimate;
+use super::leaderboard::{Column, Comparison, Leaderboard, Row};
 use crate::results::LatencyBasis;
 
 /// Where there is nothing to say.

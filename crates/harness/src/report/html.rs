@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::estimate::Estimate;
 use super::format::{NOTHING, comparison, latency, latency_note, percent, plus_minus, points, protocols, share};
-use super::leaderboard::{Estimate, Leaderboard, Row};
+use super::leaderboard::{Leaderboard, Row};
 use super::paper::BesidePaper;
 
 /// The style of tables, light and dark.

@@ -1,7 +1,8 @@
 //! A leaderboard for papers.
 
+use super::estimate::Estimate;
 use super::format::{NOTHING, latency, latency_note, percent, points, protocols, share};
-use super::leaderboard::{Estimate, Leaderboard, Row};
+use super::leaderboard::{Leaderboard, Row};
 
 /// A LaTeX table with the rules of the `booktabs` package: the best of each column in bold, standard errors as
 /// subscripts, the difference to the best member.

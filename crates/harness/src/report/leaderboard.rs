@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::estimate::Estimate;
+use super::group_table::GroupTable;
 use crate::MetricKey;
 use crate::results::{RECORD_VERSION, TaskResults, Timing};
 use crate::stats::{Bootstrap, PairedDifference, StatsError, TaskScores, paired_difference};
@@ -28,6 +30,9 @@ pub struct Leaderboard {
     pub columns: Vec<Column>,
     /// The systems.
     pub rows: Vec<Row>,
+    /// The groups of the tasks, for which lm-evaluation-harness reports figures too.
+    #[serde(default, skip_serializing_if = "GroupTable::is_empty")]
+    pub groups: GroupTable,
     /// Every ensemble's average against that of the best single model.
     pub comparisons: Vec<Comparison>,
 }
@@ -65,15 +70,6 @@ pub struct Row {
     pub timings: Vec<Option<Timing>>,
     /// Time and tokens of all columns together.
     pub timing: Timing,
-}
-
-/// A score, 0 to 1, with its uncertainty.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// Its value.
-    pub value: f64,
-    /// Its standard error, where one is defined.
-    pub stderr: Option<f64>,
 }
 
 /// An ensemble's average against that of the best single model.
@@ -137,7 +133,8 @@ impl Leaderboard {
             }
         }
         let rows = systems.iter().map(|system| Row::new(system, &columns)).collect();
-        Self { version: RECORD_VERSION, columns, rows, comparisons: Vec::new() }
+        let groups = GroupTable::new(&systems.iter().map(of_groups).collect::<Vec<_>>());
+        Self { version: RECORD_VERSION, columns, rows, groups, comparisons: Vec::new() }
     }
 
     /// Lines up systems of several runs.
@@ -254,6 +251,15 @@ impl Column {
     }
 }
 
+/// A system's figures of groups, under each task's primary metric.
+fn of_groups(system: &SystemResults) -> Vec<(String, Estimate)> {
+    let groups = system
+        .tasks
+        .iter()
+        .flat_map(|task| task.aggregates.iter().filter(|found| found.is_group && found.key == task.primary));
+    groups.map(|found| (found.name.clone(), Estimate { value: found.value, stderr: found.stderr })).collect()
+}
+
 impl Row {
     fn new(system: &SystemResults, columns: &[Column]) -> Self {
         let of = |column: &Column| system.tasks.iter().find(|task| task.task == column.task);
@@ -275,17 +281,6 @@ impl Row {
 
     fn average_value(&self) -> f64 {
         self.average.map_or(f64::NEG_INFINITY, |average| average.value)
-    }
-}
-
-impl Estimate {
-    pub(super) fn average(scores: &[Self]) -> Self {
-        let count = scores.len() as f64;
-        let variance: Option<f64> = scores.iter().map(|score| score.stderr.map(|stderr| stderr * stderr)).sum();
-        Self {
-            value: scores.iter().map(|score| score.value).sum::<f64>() / count,
-            stderr: variance.map(|variance| variance.sqrt() / count),
-        }
     }
 }
 
@@ -332,6 +327,7 @@ pub(super) mod testing {
                 row("mini-qwen", 1, [(0.4, Some(0.024)), (0.3, None)], 12.0, 0),
                 row("GaC every step", 2, [(0.625, Some(0.0121)), (0.6025, Some(0.009))], 23.5, 432),
             ],
+            groups: GroupTable::default(),
             comparisons: vec![Comparison {
                 system: "GaC every step".to_owned(),
                 baseline: "mini-llama".to_owned(),

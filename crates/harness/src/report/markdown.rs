@@ -1,7 +1,8 @@
 //! A leaderboard for README files and pull requests.
 
+use super::estimate::Estimate;
 use super::format::{NOTHING, comparison, latency, latency_note, percent, plus_minus, protocols, share};
-use super::leaderboard::{Estimate, Leaderboard, Row};
+use super::leaderboard::{Leaderboard, Row};
 
 /// A table in GitHub's markdown: scores in percent with standard errors, the best of each column in bold; below it the
 /// differences to the best single model, and what the latency is.
@@ -21,6 +22,18 @@ pub fn markdown(leaderboard: &Leaderboard) -> String {
         let cells = scores.map(|(index, &score)| cell(leaderboard, score, |row| row.scores[index]));
         let average = cell(leaderboard, row.average, |row: &Row| row.average);
         lines.push(line([escape(&row.system)].into_iter().chain(cells).chain([average, latency(row), share(row)])));
+    }
+    let groups = &leaderboard.groups;
+    if !groups.names.is_empty() {
+        lines.push(String::new());
+        lines.push(line(["group".to_owned()].into_iter().chain(groups.names.iter().map(|name| escape(name)))));
+        lines.push(line(["---"].into_iter().chain(vec!["---:"; groups.names.len()])));
+        for (row, scores) in leaderboard.rows.iter().zip(&groups.rows) {
+            let cell = |score: &Option<Estimate>| {
+                score.map_or_else(|| NOTHING.to_owned(), |score| percent(score) + &plus_minus(score))
+            };
+            lines.push(line([escape(&row.system)].into_iter().chain(scores.iter().map(cell))));
+        }
     }
     if !leaderboard.comparisons.is_empty() {
         lines.push(String::new());

@@ -3,7 +3,9 @@
 
 mod csv;
 mod curves;
+mod estimate;
 mod format;
+mod group_table;
 mod html;
 mod json;
 mod latex;
@@ -20,11 +22,13 @@ pub(crate) use markdown::escape as escape_markdown;
 pub(crate) use terminal::{printable, wrap};
 
 pub use csv::csv;
+pub use estimate::Estimate;
+pub use group_table::GroupTable;
 pub(crate) use html::escape;
 pub use html::html;
 pub use json::json;
 pub use latex::latex;
-pub use leaderboard::{Column, Comparison, Estimate, Leaderboard, MixedProtocols, Mixing, Row, SystemResults};
+pub use leaderboard::{Column, Comparison, Leaderboard, MixedProtocols, Mixing, Row, SystemResults};
 pub use markdown::markdown;
 pub use page::{Axis, Chart, Line, Point, Series, charts, report, sweep_charts, sweep_report};
 pub use paper::{BesideCell, BesidePaper, BesideRow, PaperError, PaperRow, PaperTable};

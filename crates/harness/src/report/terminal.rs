@@ -1,7 +1,8 @@
 //! A leaderboard for terminals, as wide as the terminal is.
 
+use super::estimate::Estimate;
 use super::format::{NOTHING, comparison, latency, latency_note, percent, plus_minus, protocols, share};
-use super::leaderboard::{Estimate, Leaderboard, Row};
+use super::leaderboard::{Leaderboard, Row};
 
 /// Spaces between columns.
 const GAP: usize = 2;
@@ -14,13 +15,13 @@ const HEADING: usize = 10;
 /// What does not fit gives way in this order: systems as rows with standard errors; without them; tasks as rows, with
 /// and without; one block per system.
 pub fn terminal(leaderboard: &Leaderboard, width: usize) -> String {
-    let drawn =
-        [(true, false), (false, false), (true, true), (false, true)].into_iter().find_map(|(errors, turned)| {
-            let grid = Grid::new(leaderboard, errors);
-            let lines = if turned { grid.turned() } else { grid }.draw();
-            lines.iter().all(|line| line.chars().count() <= width).then_some(lines)
-        });
+    let drawn = fitting(|errors| Grid::new(leaderboard, errors), width);
     let mut lines = drawn.unwrap_or_else(|| blocks(leaderboard));
+    if !leaderboard.groups.names.is_empty() {
+        let grid = |errors| Grid::of_groups(leaderboard, errors);
+        lines.push(String::new());
+        lines.extend(fitting(grid, width).unwrap_or_else(|| grid(false).turned().draw()));
+    }
 
     let mut notes: Vec<String> = leaderboard.comparisons.iter().map(|found| comparison(found, printable)).collect();
     if leaderboard.rows.len() > 1 {
@@ -36,6 +37,16 @@ pub fn terminal(leaderboard: &Leaderboard, width: usize) -> String {
     lines.push(String::new());
     lines.extend(notes.iter().flat_map(|note| wrap(note, width)));
     lines.join("\n") + "\n"
+}
+
+/// A table of at most `width` characters a line, with standard errors (the argument) or without, and turned where it
+/// has to be.
+fn fitting(grid: impl Fn(bool) -> Grid, width: usize) -> Option<Vec<String>> {
+    [(true, false), (false, false), (true, true), (false, true)].into_iter().find_map(|(errors, turned)| {
+        let grid = grid(errors);
+        let lines = if turned { grid.turned() } else { grid }.draw();
+        lines.iter().all(|line| line.chars().count() <= width).then_some(lines)
+    })
 }
 
 /// Text in rows and columns; the first of each are names.
@@ -55,6 +66,21 @@ impl Grid {
             let mut cells = vec![printable(&row.system)];
             cells.extend(fields(leaderboard, row, errors));
             rows.push(cells);
+        }
+        Self { rows }
+    }
+
+    /// The groups that tasks are made of.
+    fn of_groups(leaderboard: &Leaderboard, errors: bool) -> Self {
+        let groups = &leaderboard.groups;
+        let mut rows = vec![std::iter::once(String::new()).chain(groups.names.iter().map(|n| printable(n))).collect()];
+        for (row, scores) in leaderboard.rows.iter().zip(&groups.rows) {
+            let cell = |score: &Option<Estimate>| match score {
+                Some(score) if errors => percent(*score) + &plus_minus(*score),
+                Some(score) => percent(*score),
+                None => NOTHING.to_owned(),
+            };
+            rows.push(std::iter::once(printable(&row.system)).chain(scores.iter().map(cell)).collect());
         }
         Self { rows }
     }
@@ -282,6 +308,25 @@ ms/token: a request's wall time over its
   time.
 "[1..]
         );
+    }
+
+    #[test]
+    fn groups_of_tasks_have_a_table_of_their_own() {
+        let mut leaderboard = testing::leaderboard();
+        leaderboard.rows.truncate(2);
+        leaderboard.comparisons.clear();
+        let score = |value| Some(Estimate { value, stderr: Some(0.01) });
+        leaderboard.groups.names = vec!["mmlu_other".to_owned(), "mmlu_stem".to_owned()];
+        leaderboard.groups.rows = vec![vec![score(0.5), score(0.25)], vec![None, score(0.75)]];
+        let drawn = terminal(&leaderboard, 140);
+        let groups = r"
+              mmlu_other     mmlu_stem
+──────────────────────────────────────
+mini-llama  50.00 ± 1.00  25.00 ± 1.00
+mini-qwen              -  75.00 ± 1.00
+
+* best of";
+        assert!(drawn.contains(groups), "{drawn}");
     }
 
     #[test]

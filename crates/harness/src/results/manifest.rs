@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::identity::{DataFiles, ModelIdentity, SystemIdentity, TaskFile};
 use crate::recipe::Plan;
 use crate::stats::Bootstrap;
+use crate::tasks::DEFAULT_SHOT_SEED;
 use crate::{LoadedTask, MetricKey};
 
 /// What was run, on what, when: enough to run it again. Written when a run starts or is resumed, and when it ends.
@@ -85,17 +86,14 @@ pub struct TaskEntry {
     pub primary: MetricKey,
 }
 
-/// Everything that is drawn at random. Decoding is greedy, and shots are drawn by the tasks' definitions.
+/// What is drawn at random beside tokens, whose seed is a setting of the system or of a task's generation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Seeds {
     /// The leaderboard's confidence intervals.
     pub bootstrap: Bootstrap,
-    /// The shots of tasks that draw them, as in lm-evaluation-harness.
+    /// The shots of tasks that draw them.
     pub fewshot: u64,
 }
-
-/// Seed of lm-evaluation-harness's few-shot sampler.
-const FEWSHOT_SEED: u64 = 1234;
 
 impl Manifest {
     /// The manifest of a run that starts now.
@@ -116,6 +114,7 @@ impl Manifest {
             primary: task.primary.clone(),
         });
         let session = Session::starting(provenance);
+        let fewshot = plan.tasks.first().and_then(|task| task.fewshot_seed).unwrap_or(DEFAULT_SHOT_SEED);
         Self {
             version: RECORD_VERSION,
             status: RunStatus::Running,
@@ -127,7 +126,7 @@ impl Manifest {
             task_files: provenance.task_files.clone(),
             systems,
             tasks: entries.collect(),
-            seeds: Seeds { bootstrap: Bootstrap::default(), fewshot: FEWSHOT_SEED },
+            seeds: Seeds { bootstrap: Bootstrap::default(), fewshot },
             sessions: vec![session],
         }
     }

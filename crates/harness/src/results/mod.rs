@@ -28,7 +28,7 @@ pub use folder::{Contents, FolderError, RunFolder, check_folder};
 pub use lock::RunLock;
 pub use manifest::{Manifest, ManifestError, RunStatus, Seeds, SystemEntry, TaskEntry};
 pub use provenance::{GitState, Machine, Provenance, Session};
-pub use sample::{ChoiceRecord, FilterRecord, MetricRecord, ResponseRecord, SampleRecord, prompt_hash};
+pub use sample::{ChoiceRecord, FilterRecord, MetricRecord, ResponseRecord, SampleRecord, ThinkingRecord, prompt_hash};
 pub use samples::{ReadError, SampleFile, SampleLog, read_samples};
 pub use stored::{RunError as StoredRunError, StoredRun, StoredSystem, StoredTask};
 pub use task::{LatencyBasis, OutcomeCounts, TaskResults, Timing};

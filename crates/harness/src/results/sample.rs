@@ -1,6 +1,6 @@
 //! The record of one sample.
 
-use gac_ensemble::{Finish, Generation, LogLikelihood};
+use gac_ensemble::{Finish, Generation, LogLikelihood, Thinking};
 use serde::{Deserialize, Serialize};
 
 use super::number;
@@ -68,9 +68,21 @@ pub enum ResponseRecord {
         text: String,
         /// Why it ended: `end`, `stop`, `length` or `context`.
         finish: String,
+        /// What of it is scored, where it begins with reasoning; all of it when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thinking: Option<ThinkingRecord>,
     },
     /// One score per choice.
     Choices(Vec<ChoiceRecord>),
+}
+
+/// What of a response that begins with reasoning is scored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThinkingRecord {
+    /// Whether the reasoning ended; where it did not, there is no answer.
+    pub closed: bool,
+    /// The text behind it.
+    pub scored: String,
 }
 
 /// The log-likelihood of one choice.
@@ -135,6 +147,13 @@ impl SampleRecord {
     }
 }
 
+impl ResponseRecord {
+    /// Whether it begins with reasoning that never ended.
+    pub fn is_unclosed(&self) -> bool {
+        matches!(self, Self::Generated { thinking: Some(ThinkingRecord { closed: false, .. }), .. })
+    }
+}
+
 impl From<&FilterScore> for FilterRecord {
     fn from(score: &FilterScore) -> Self {
         let metrics = score.metrics.iter();
@@ -154,7 +173,10 @@ impl From<&Generation> for ResponseRecord {
             Finish::Length => "length",
             Finish::Context => "context",
         };
-        Self::Generated { text: generation.text(), finish: finish.to_owned() }
+        let thinking = generation
+            .thinking
+            .map(|thinking| ThinkingRecord { closed: thinking != Thinking::Unclosed, scored: generation.answer() });
+        Self::Generated { text: generation.text(), finish: finish.to_owned(), thinking }
     }
 }
 
@@ -235,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_prompt_hash_depends_on_the_choices_and_their_borders() {
-        let generate = Request::Generate { prompt: "abc".into(), stop: vec![], max_new_tokens: 1 };
+        let generate = Request::Generate { prompt: "abc".into(), stop: vec![], max_new_tokens: 1, decoding: None };
         // The known SHA-256 of "abc" (FIPS 180-2, appendix B.1).
         assert_eq!(prompt_hash(&generate), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         let choose = |choices: &[&str]| {

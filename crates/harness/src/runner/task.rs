@@ -78,6 +78,7 @@ pub(super) fn run_task(
         finished: 0,
         outcomes: OutcomeCounts::default(),
         truncated: 0,
+        unclosed: 0,
         timing: Timing::default(),
         request_seconds: 0.0,
     };
@@ -116,6 +117,8 @@ struct Sheet<'a> {
     finished: usize,
     outcomes: OutcomeCounts,
     truncated: usize,
+    /// Responses whose reasoning never ended.
+    unclosed: usize,
     timing: Timing,
     request_seconds: f64,
 }
@@ -179,6 +182,10 @@ impl Sheet<'_> {
         if requests.is_empty() {
             return Ok(());
         }
+        if system.thinks() {
+            let warning = Warning::ThinkingChoices { system: self.place.system, task: &self.task.name };
+            self.reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
+        }
         let mut outcome = Ok(());
         let ended = system.log_likelihood(&requests, &mut |request, score| {
             continue_if(&mut outcome, || {
@@ -229,7 +236,7 @@ impl Sheet<'_> {
             seconds: Some(generation.seconds),
             trace: self.place.trace.then(|| generation.steps.iter().map(Into::into).collect()),
         };
-        self.answered(index, &Answer::Text(generation.text()), generation.into(), cost)
+        self.answered(index, &Answer::Text(generation.answer()), generation.into(), cost)
     }
 
     fn chosen(&mut self, index: usize, scores: Vec<LogLikelihood>) -> Result<(), RunError> {
@@ -270,6 +277,7 @@ impl Sheet<'_> {
         self.finished += 1;
         self.outcomes.add(&score.outcome);
         self.truncated += usize::from(record.truncated);
+        self.unclosed += usize::from(record.response.is_unclosed());
         self.values[index] = Some(record.primary(&self.task.primary));
         self.scores[index] = Some(score);
     }
@@ -345,6 +353,11 @@ impl Sheet<'_> {
         if self.truncated > 0 {
             let (system, task, count) = (place.system, task.name.as_str(), self.truncated);
             let warning = Warning::Truncated { system, task, count, documents };
+            reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
+        }
+        if self.unclosed > 0 {
+            let (system, task, count) = (place.system, task.name.as_str(), self.unclosed);
+            let warning = Warning::Unclosed { system, task, count, documents };
             reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
         }
         reporter.on(&Event::TaskFinished { results: &results }).map_err(RunError::Report)?;

@@ -94,7 +94,7 @@ impl Column {
 
 impl Sheet<'_> {
     fn generated(&mut self, document: usize, threshold: usize, generation: &Generation) {
-        let score = self.task.scorer.score(&self.task.documents[document], &Answer::Text(generation.text()));
+        let score = self.task.scorer.score(&self.task.documents[document], &Answer::Text(generation.answer()));
         let column = &mut self.columns[threshold];
         column.scores[document] = Some(score);
         column.tokens += generation.tokens;

@@ -12,6 +12,23 @@ pub(super) fn of_subject(subject: &str) -> Option<&'static str> {
     MMLU.iter().find(|(_, subjects)| subjects.iter().any(|known| known == subject)).map(|(name, _)| name.as_str())
 }
 
+/// The categories, in alphabetical order.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    MMLU.keys().map(String::as_str)
+}
+
+/// The subjects of a category, in alphabetical order.
+pub(super) fn subjects(category: &str) -> &'static [String] {
+    MMLU.get(category).map_or(&[], Vec::as_slice)
+}
+
+/// The subjects of all categories, in alphabetical order.
+pub(super) fn all_subjects() -> Vec<String> {
+    let mut subjects: Vec<String> = MMLU.values().flatten().cloned().collect();
+    subjects.sort_unstable();
+    subjects
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@ use super::TaskError;
 use super::definition::{TaskDefinition, TaskKind};
 use super::harness_file::HarnessText;
 use super::scorer::{NONE, References, TaskScorer};
+use super::selection::Selection;
 use crate::filters::ROBUST;
 
 impl TaskDefinition {
@@ -52,6 +53,6 @@ impl TaskDefinition {
                 keys.join(" and ")
             ));
         }
-        TaskScorer::new(self, References::default()).map(|_| ())
+        TaskScorer::new(&Selection::whole(self), References::default()).map(|_| ())
     }
 }

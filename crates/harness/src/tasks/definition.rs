@@ -77,6 +77,19 @@ pub struct SubjectsDefinition {
     pub subtask: String,
     /// Template of a group's name, of `category` (MMLU's four); no groups but the task as a whole without one.
     pub group: Option<String>,
+    /// Template of lm-evaluation-harness's tag, of `category`: a name for the subtasks of a category, each on its own.
+    pub tag: Option<String>,
+    /// Other names of the task as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_names: Vec<String>,
+    /// What tables of lm-evaluation-harness's call the task as a whole, where that is not its name.
+    pub alias: Option<String>,
+    /// Template of what they call a group, of `category`; its name without one.
+    pub group_alias: Option<String>,
+    /// Template of what they call a subtask, of `subject`; its name without one.
+    pub subtask_alias: Option<String>,
+    /// lm-evaluation-harness's version of the groups' figures.
+    pub group_version: Option<String>,
     /// Whether lm-evaluation-harness itself reports figures for the task as a whole and its groups. Ours always are.
     pub harness_reports_groups: bool,
 }
@@ -97,12 +110,25 @@ pub struct PromptDefinition {
     pub shot_target: Option<String>,
     /// The choices' texts.
     pub choices: Option<String>,
+    /// The number of the right choice and what it numbers, where rows have both: a row whose number is none of its
+    /// choices is refused.
+    pub right_choice: Option<RightChoiceDefinition>,
     /// What stands between a question and its answer.
     #[serde(default = "space")]
     pub target_delimiter: String,
     /// What stands after a shot.
     #[serde(default = "blank_line")]
     pub fewshot_delimiter: String,
+}
+
+/// Which choice of a row is right: minijinja expressions over the document's columns.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RightChoiceDefinition {
+    /// Its number, from 0.
+    pub number: String,
+    /// The choices.
+    pub of: String,
 }
 
 fn space() -> String {
@@ -152,7 +178,7 @@ pub struct GenerationDefinition {
     /// Most tokens to generate; 256, lm-evaluation-harness's default, unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_gen_toks: Option<usize>,
-    /// Whether to sample; evaluation is greedy either way. lm-evaluation-harness sends the setting along.
+    /// Whether to sample. It counts where a user asks for generation settings; otherwise the system decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub do_sample: Option<bool>,
     /// Sampling temperature; as `do_sample`.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::overrides::NoTemperature;
 use crate::data::DataError;
 use crate::python::PatternError;
 
@@ -13,8 +14,81 @@ pub enum TaskError {
     Unknown {
         /// The name asked for.
         name: String,
-        /// The task whose name is nearest.
+        /// The task, group or subtask whose name is nearest.
         nearest: Option<String>,
+    },
+    /// No name fits a pattern.
+    #[error("no task's name fits `{pattern}`{}", near(nearest))]
+    NoMatch {
+        /// The pattern.
+        pattern: String,
+        /// Names like it, the nearest one first.
+        nearest: Vec<String>,
+    },
+    /// A pattern that is none.
+    #[error("`{pattern}` is no pattern of names: {reason}")]
+    NamePattern {
+        /// What was given.
+        pattern: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A name stands for several tasks where one is wanted.
+    #[error("`{name}` stands for {} tasks, and one is wanted here", names.len())]
+    Several {
+        /// The tag or pattern.
+        name: String,
+        /// What it stands for.
+        names: Vec<String>,
+    },
+    /// The same documents are asked for twice.
+    #[error("task `{task}` is asked for twice with different settings, once as a part of `{other}`")]
+    TwoSettings {
+        /// The task, group or subtask.
+        task: String,
+        /// What has all of its documents.
+        other: String,
+    },
+    /// Documents of a task that is not evaluated are picked.
+    #[error("documents of `{name}` are picked, which is none of the tasks that are evaluated")]
+    PickedElsewhere {
+        /// The name.
+        name: String,
+        /// The tasks and subtasks that are.
+        tasks: Vec<String>,
+    },
+    /// A document that is not there is picked.
+    #[error("document {id} of `{task}` is picked, which has the documents 0 to {}", documents.saturating_sub(1))]
+    NoDocument {
+        /// The task or subtask.
+        task: String,
+        /// The number asked for.
+        id: usize,
+        /// How many documents there are.
+        documents: usize,
+    },
+    /// Generation settings that ask for draws and do not say how.
+    #[error("the generation settings of task `{task}` make no sense")]
+    Decoding {
+        /// The task.
+        task: String,
+        /// What is wrong.
+        #[source]
+        source: NoTemperature,
+    },
+    /// The data have no rows of a subject.
+    #[error("`{task}` has no documents: split `{split}` of `{dataset}` has none of `{}`", subjects.join("`, `"))]
+    NoSubject {
+        /// The task.
+        task: String,
+        /// The data set.
+        dataset: String,
+        /// The split.
+        split: String,
+        /// The subjects asked for.
+        subjects: Vec<String>,
+        /// The subjects there are.
+        available: Vec<String>,
     },
     /// Its data could not be read.
     #[error("failed to load the data of task `{task}`")]
@@ -59,7 +133,7 @@ pub enum TaskError {
         shots: usize,
     },
     /// A row does not fit the task's templates.
-    #[error("{task}: row {row} of split `{split}` does not fit the task: {reason}")]
+    #[error("{} does not fit task `{task}`: {reason}", place_of_row(*row, split, file.as_ref()))]
     Row {
         /// The task or subtask.
         task: String,
@@ -67,6 +141,8 @@ pub enum TaskError {
         split: String,
         /// Row number, from 0 (within the subject, where the task has subjects).
         row: usize,
+        /// The file, and the row in it, from 0; none where there is no file.
+        file: Option<(PathBuf, usize)>,
         /// What is wrong.
         reason: String,
     },
@@ -127,10 +203,18 @@ impl TaskError {
     /// A way out, where one is known.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unknown { nearest: Some(nearest), .. } => {
-                Some(format!("did you mean `{nearest}`? `gac tasks list` shows all"))
+            Self::Unknown { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`? {LIST}")),
+            Self::Unknown { nearest: None, .. } | Self::NoMatch { .. } => Some(LIST.to_owned()),
+            Self::NamePattern { .. } => {
+                Some("in a pattern, `*` is any text, `?` any character, `[ab]` one of these".to_owned())
             }
-            Self::Unknown { nearest: None, .. } => Some("`gac tasks list` shows all".to_owned()),
+            Self::Several { names, .. } => Some(format!("name one of `{}`", names.join("`, `"))),
+            Self::PickedElsewhere { tasks, .. } => Some(format!("valid are {}", shortened(tasks))),
+            Self::TwoSettings { .. } => Some("name it once; a group has its subtasks with it".to_owned()),
+            Self::Decoding { .. } => {
+                Some("add a temperature above 0, as `temperature=0.7`, or leave `do_sample` out".to_owned())
+            }
+            Self::NoSubject { available, .. } => Some(format!("its subjects are `{}`", available.join("`, `"))),
             Self::Data { source, .. } => source.hint(),
             Self::HarnessFile { task, .. } => {
                 Some(format!("`gac data fetch {task}` fetches it, to `--data-dir` if given"))
@@ -141,11 +225,34 @@ impl TaskError {
             }
             Self::NameTaken { .. } => Some("a task may say `extends = \"NAME\"` under a name of its own".to_owned()),
             Self::Empty { .. }
+            | Self::NoDocument { .. }
             | Self::Row { .. }
             | Self::File { .. }
             | Self::Definition { .. }
             | Self::Pattern { .. } => None,
         }
+    }
+}
+
+/// How to find a task's name.
+const LIST: &str = "`gac tasks list` shows all, `gac tasks list --subtasks` their groups and subtasks too";
+
+/// Names, of many only the first ones.
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let shown = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(SHOWN);
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
+fn near(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!("; near it are `{}`", names.join("`, `")) }
+}
+
+fn place_of_row(row: usize, split: &str, file: Option<&(PathBuf, usize)>) -> String {
+    match file {
+        Some((file, row)) => format!("row {row} (from 0) of `{}`", file.display()),
+        None => format!("row {row} (from 0) of split `{split}`"),
     }
 }
 

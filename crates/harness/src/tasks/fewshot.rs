@@ -6,7 +6,7 @@ use crate::data::Row;
 use crate::python::PythonRandom;
 
 /// lm-evaluation-harness's default seed of few-shot sampling.
-const SEED: u64 = 1234;
+pub const DEFAULT_SHOT_SEED: u64 = 1234;
 
 /// Chooses shots for one (sub)task's documents, which must be asked for in order from the first one: the generator
 /// advances from document to document. (lm-evaluation-harness is fragile here: with several ranks each rank advances
@@ -31,14 +31,20 @@ pub(super) struct PoolTooSmall {
 }
 
 impl<'a> ShotSampler<'a> {
-    pub(super) fn new(definition: &FewShotDefinition, rules: HarnessRules, shots: usize, pool: &'a [Row]) -> Self {
+    pub(super) fn new(
+        definition: &FewShotDefinition,
+        rules: HarnessRules,
+        shots: usize,
+        pool: &'a [Row],
+        seed: u64,
+    ) -> Self {
         Self {
             kind: definition.sampler,
             exclude_document: definition.exclude_document,
             equal_rows: rules.equal_rows(),
             shots,
             pool,
-            random: PythonRandom::new(SEED),
+            random: PythonRandom::new(seed),
         }
     }
 
@@ -113,7 +119,13 @@ mod tests {
     }
 
     fn sampler(kind: SamplerKind, exclude_document: bool, shots: usize, pool: &[Row]) -> ShotSampler<'_> {
-        ShotSampler::new(&definition(kind, exclude_document), HarnessRules::Release0_4_13, shots, pool)
+        ShotSampler::new(
+            &definition(kind, exclude_document),
+            HarnessRules::Release0_4_13,
+            shots,
+            pool,
+            DEFAULT_SHOT_SEED,
+        )
     }
 
     #[test]
@@ -162,7 +174,7 @@ mod tests {
     fn the_commit_drops_equal_rows_without_replacement_even_from_another_split() {
         let pool = rows(&["a", "b", "c"]);
         let definition = definition(SamplerKind::FirstN, false);
-        let mut chooser = ShotSampler::new(&definition, HarnessRules::Commit9e6e240, 2, &pool);
+        let mut chooser = ShotSampler::new(&definition, HarnessRules::Commit9e6e240, 2, &pool, DEFAULT_SHOT_SEED);
         assert_eq!(chooser.next(&pool[0]), Ok(vec![1]));
         assert_eq!(chooser.next(&pool[2]), Ok(vec![0, 1]));
         let mut chooser = sampler(SamplerKind::FirstN, false, 2, &pool);

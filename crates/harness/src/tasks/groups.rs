@@ -5,17 +5,17 @@ use std::collections::HashMap;
 use super::categories;
 use super::definition::{SubjectsDefinition, TaskDefinition};
 use super::error::TaskError;
+use super::selection::{Part, Selection};
 use super::template::{Template, context};
 use crate::metrics::{Estimate, PoolingRule, RUNNING_MEAN, pooled};
 use crate::{Aggregate, Document, MetricKey, Score};
-
-/// MMLU's categories, in alphabetical order.
-const CATEGORIES: [&str; 4] = ["humanities", "other", "social_sciences", "stem"];
 
 /// How a task's documents are put together.
 pub(super) struct Groups {
     task: String,
     names: Option<Names>,
+    /// Whether lm-evaluation-harness reports figures of its groups.
+    is_reported: bool,
     pooling: PoolingRule,
 }
 
@@ -32,9 +32,16 @@ struct Subject<'a> {
 }
 
 impl Groups {
-    pub(super) fn new(definition: &TaskDefinition) -> Result<Self, TaskError> {
+    pub(super) fn new(selection: &Selection<'_>) -> Result<Self, TaskError> {
+        let Selection { name, definition, part } = selection;
         let names = definition.subjects.as_ref().map(|subjects| Names::new(definition, subjects)).transpose()?;
-        Ok(Self { task: definition.name.clone(), names, pooling: definition.rules.pooling() })
+        let names = match part {
+            Part::Whole => names,
+            Part::Group(_) => names.map(|names| Names { group: None, ..names }),
+            Part::Subtask(_) => None,
+        };
+        let is_reported = definition.subjects.as_ref().is_some_and(|subjects| subjects.harness_reports_groups);
+        Ok(Self { task: name.clone(), names, is_reported, pooling: definition.rules.pooling() })
     }
 
     /// The task itself first, then its groups, then its subtasks, each with every key that any document has.
@@ -44,21 +51,22 @@ impl Groups {
         };
         let subjects = subjects(keys, scored);
         let groups: Vec<(&str, Vec<&Subject<'_>>)> = if names.group.is_some() {
-            CATEGORIES.iter().map(|category| (*category, members(&subjects, Some(category)))).collect()
+            categories::names().map(|category| (category, members(&subjects, Some(category)))).collect()
         } else {
             Vec::new()
         };
 
         let mut aggregates: Vec<Aggregate> = Vec::new();
-        let mut push = |name: &str, estimate: &dyn Fn(usize) -> Option<Estimate>| {
-            aggregates.extend(keys.iter().enumerate().filter_map(|(index, key)| aggregate(name, key, estimate(index))));
+        let mut push = |name: &str, is_group: bool, estimate: &dyn Fn(usize) -> Option<Estimate>| {
+            let found = keys.iter().enumerate().filter_map(|(index, key)| aggregate(name, key, estimate(index)));
+            aggregates.extend(found.map(|found| Aggregate { is_group, ..found }));
         };
-        push(&self.task, &|key| self.whole(&subjects, &groups, key));
+        push(&self.task, false, &|key| self.whole(&subjects, &groups, key));
         for (category, members) in &groups {
-            push(&names.group(category), &|key| pool(members, key));
+            push(&names.group(category), self.is_reported, &|key| pool(members, key));
         }
         for subject in &subjects {
-            push(&names.subtask(subject.name), &|key| subject.estimates[key]);
+            push(&names.subtask(subject.name), false, &|key| subject.estimates[key]);
         }
         aggregates
     }
@@ -137,12 +145,12 @@ fn mean(scored: &[(&Document, &Score)], key: &MetricKey) -> Option<Estimate> {
 
 fn aggregate(name: &str, key: &MetricKey, estimate: Option<Estimate>) -> Option<Aggregate> {
     let Estimate { value, stderr, documents } = estimate?;
-    Some(Aggregate { name: name.to_owned(), key: key.clone(), value, stderr, documents })
+    Some(Aggregate { name: name.to_owned(), key: key.clone(), value, stderr, documents, is_group: false })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::task_definition;
+    use super::super::TaskRegistry;
     use super::*;
     use crate::{FilterScore, Outcome, PromptParts, Request};
 
@@ -156,19 +164,37 @@ mod tests {
         (document, Score { outcome: Outcome::Wrong, filters })
     }
 
+    fn aggregates(task: &str, subjects: &[(&str, [f64; 3])]) -> Vec<Aggregate> {
+        let scored: Vec<_> = subjects
+            .iter()
+            .flat_map(|(subject, values)| values.iter().enumerate().map(|(id, value)| scored(subject, id, *value)))
+            .collect();
+        let scored: Vec<_> = scored.iter().map(|(document, score)| (document, score)).collect();
+        let key = MetricKey { metric: "acc".into(), filter: "none".into() };
+        let registry = TaskRegistry::built_in();
+        Groups::new(&registry.find(task).unwrap()).unwrap().aggregate(&[key], &scored)
+    }
+
     fn whole(task: &str) -> Aggregate {
-        let scored: Vec<_> = [
+        let subjects = [
             ("anatomy", [1.0, 1.0, 0.0]),
             ("virology", [0.0, 1.0, 0.0]),
             ("astronomy", [1.0, 1.0, 1.0]),
             ("zorb_law", [0.0, 0.0, 1.0]),
-        ]
-        .iter()
-        .flat_map(|(subject, values)| values.iter().enumerate().map(|(id, value)| scored(subject, id, *value)))
-        .collect();
-        let scored: Vec<_> = scored.iter().map(|(document, score)| (document, score)).collect();
-        let key = MetricKey { metric: "acc".into(), filter: "none".into() };
-        Groups::new(task_definition(task).unwrap()).unwrap().aggregate(&[key], &scored).remove(0)
+        ];
+        aggregates(task, &subjects).remove(0)
+    }
+
+    #[test]
+    fn a_group_or_a_subtask_alone_has_its_own_figures() {
+        let stem = aggregates("mmlu_stem", &[("anatomy", [1.0, 1.0, 0.0]), ("astronomy", [1.0, 1.0, 1.0])]);
+        let named: Vec<(&str, usize)> = stem.iter().map(|own| (own.name.as_str(), own.documents)).collect();
+        assert_eq!(named, [("mmlu_stem", 6), ("mmlu_anatomy", 3), ("mmlu_astronomy", 3)]);
+        assert!((stem[0].value - 5.0 / 6.0).abs() < 1e-15);
+        // Squared deviations within subjects: 2/3 and 0, over 6 - 2, then over 6.
+        assert!((stem[0].stderr.unwrap() - (2.0_f64 / 3.0 / 4.0 / 6.0).sqrt()).abs() < 1e-12);
+        let [anatomy] = &aggregates("mmlu_anatomy", &[("anatomy", [1.0, 1.0, 0.0])])[..] else { panic!("one row") };
+        assert_eq!((anatomy.name.as_str(), anatomy.value), ("mmlu_anatomy", 2.0 / 3.0));
     }
 
     #[test]

@@ -4,15 +4,19 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 
+use gac_ensemble::Decoding;
 use sha2::{Digest, Sha256};
 
 use super::definition::{DEFAULT_MAX_NEW_TOKENS, GenerationDefinition, TaskDefinition, TaskKind};
 use super::error::TaskError;
-use super::fewshot::ShotSampler;
+use super::fewshot::{DEFAULT_SHOT_SEED, ShotSampler};
+use super::limit::Limit;
 use super::overrides::GenerationOverrides;
-use super::prompt::{PromptBuilder, Rendered, Shot, Target};
+use super::picks::DocumentPicks;
+use super::prompt::{PromptBuilder, Rendered, Shot, Target, outside};
 use super::scorer::{Reference, References, TaskScorer};
 use super::sections::{Columns, Section, sections};
+use super::selection::Selection;
 use crate::data::{DataSource, Row};
 use crate::{Document, LoadedTask, Request};
 
@@ -21,9 +25,13 @@ use crate::{Document, LoadedTask, Request};
 pub struct TaskOptions {
     /// Shots in front of every prompt; the task's default unless given.
     pub num_fewshot: Option<usize>,
-    /// Evaluates the first documents only: this many, of every subject where the task has subjects. Each document
-    /// keeps the shots it has without a limit.
-    pub limit: Option<usize>,
+    /// Evaluates the first documents only. Each document keeps the shots it has without a limit.
+    pub limit: Option<Limit>,
+    /// Evaluates these documents only, in the order of the data. As in lm-evaluation-harness, shots are drawn for them
+    /// alone: where shots are drawn at random, a document can have others than in a run of all.
+    pub samples: Option<DocumentPicks>,
+    /// What draws of shots depend on; lm-evaluation-harness's default unless given.
+    pub fewshot_seed: Option<u64>,
     /// Generation settings instead of the task's own; tasks that score choices have none to override.
     pub generation: Option<GenerationOverrides>,
 }
@@ -33,39 +41,69 @@ pub struct TaskOptions {
 /// # Errors
 /// When its data cannot be read, or its rows do not fit it.
 pub(super) fn load(
-    definition: &TaskDefinition,
+    selection: &Selection<'_>,
     data: &DataSource,
     options: &TaskOptions,
 ) -> Result<LoadedTask, TaskError> {
+    let definition = selection.definition;
     let (drawn, shown) = shots(definition, options.num_fewshot);
     let generation = match (&definition.generation, &options.generation) {
         (Some(own), Some(overrides)) => Some(own.with(overrides)),
         (own, _) => own.clone(),
     };
+    let fewshot_seed = options.fewshot_seed.unwrap_or(DEFAULT_SHOT_SEED);
+    let decoding = decoding(definition, options.generation.as_ref())?;
     let mut documents = Vec::new();
     let mut references = References::new();
-    for section in sections(definition, data, drawn, Columns::OfTask)? {
+    for section in sections(selection, data, drawn, Columns::OfTask)? {
         let builder = PromptBuilder::new(definition, &section.texts)?;
         let subject = section.subject.clone();
-        let part = Part { definition, generation: generation.as_ref(), builder, section, shots: drawn };
-        let rows = options.limit.unwrap_or(usize::MAX).min(part.section.rows.len());
-        references.insert(subject, part.build(rows, &mut documents)?);
+        let part = Part {
+            definition,
+            data,
+            generation: generation.as_ref(),
+            decoding,
+            builder,
+            section,
+            shots: drawn,
+            fewshot_seed,
+        };
+        let ids = part.documents(options)?;
+        references.insert(subject, part.build(&ids, &mut documents)?);
     }
     if documents.is_empty() {
         return Err(TaskError::Empty {
-            task: definition.name.clone(),
+            task: selection.name.clone(),
             dataset: definition.dataset.id.clone(),
             split: definition.split.clone(),
         });
     }
     Ok(LoadedTask {
-        name: definition.name.clone(),
+        name: selection.name.clone(),
         version: definition.version.clone(),
         num_fewshot: shown,
         primary: definition.primary.clone(),
         documents,
-        scorer: Box::new(TaskScorer::new(definition, references)?),
+        scorer: Box::new(TaskScorer::new(selection, references)?),
     })
+}
+
+/// How tokens are picked where a user says so.
+fn decoding(
+    definition: &TaskDefinition,
+    overrides: Option<&GenerationOverrides>,
+) -> Result<Option<Decoding>, TaskError> {
+    let (Some(own), Some(overrides)) = (&definition.generation, overrides) else { return Ok(None) };
+    let decoding =
+        own.decoding(overrides).map_err(|source| TaskError::Decoding { task: definition.name.clone(), source })?;
+    let asked = overrides.do_sample != Some(false) && overrides.temperature.is_some_and(|asked| asked > 0.0);
+    if asked && decoding == Some(Decoding::Greedy) {
+        tracing::warn!(
+            task = definition.name,
+            "the temperature is passed over: the task says `do_sample: false`; add `do_sample=True` to draw tokens"
+        );
+    }
+    Ok(decoding)
 }
 
 /// How many shots are taken for each document, and how many a prompt has in all.
@@ -83,22 +121,39 @@ fn shots(definition: &TaskDefinition, asked: Option<usize>) -> (usize, usize) {
 /// A section whose prompts are being built.
 struct Part<'a> {
     definition: &'a TaskDefinition,
+    data: &'a DataSource,
     generation: Option<&'a GenerationDefinition>,
+    decoding: Option<Decoding>,
     builder: PromptBuilder,
     section: Section,
     shots: usize,
+    fewshot_seed: u64,
 }
 
 impl Part<'_> {
-    /// Appends the documents of the first `count` rows and gives their references.
-    fn build(&self, count: usize, documents: &mut Vec<Document>) -> Result<HashMap<usize, Reference>, TaskError> {
+    /// The rows that are evaluated.
+    fn documents(&self, options: &TaskOptions) -> Result<Vec<usize>, TaskError> {
+        let documents = self.section.rows.rows.len();
+        let Some(ids) = options.samples.as_ref().and_then(|picks| picks.of(&self.section.name)) else {
+            return Ok((0..options.limit.map_or(documents, |limit| limit.of(documents))).collect());
+        };
+        match ids.last() {
+            Some(&id) if id >= documents => {
+                Err(TaskError::NoDocument { task: self.section.name.clone(), id, documents })
+            }
+            _ => Ok(ids.iter().copied().collect()),
+        }
+    }
+
+    /// Appends the documents of the rows `ids` and gives their references.
+    fn build(&self, ids: &[usize], documents: &mut Vec<Document>) -> Result<HashMap<usize, Reference>, TaskError> {
         let Section { subject, rows, pool, .. } = &self.section;
         let (fewshot, rules) = (&self.definition.fewshot, self.definition.rules);
-        let mut sampler = ShotSampler::new(fewshot, rules, self.shots, pool);
+        let mut sampler = ShotSampler::new(fewshot, rules, self.shots, &pool.rows, self.fewshot_seed);
         let mut shots: HashMap<usize, Shot> = HashMap::new();
-        let mut references = HashMap::with_capacity(count);
-        for (id, row) in rows.iter().take(count).enumerate() {
-            let in_row = |reason| self.row_error(&self.definition.split, id, reason);
+        let mut references = HashMap::with_capacity(ids.len());
+        for (id, row) in ids.iter().map(|&id| (id, &rows.rows[id])) {
+            let in_row = |reason| self.row_error(&self.definition.split, id, rows.numbers.get(id).copied(), reason);
             let chosen = sampler.next(row).map_err(|small| TaskError::TooFewShots {
                 task: self.section.name.clone(),
                 available: small.available,
@@ -109,8 +164,9 @@ impl Part<'_> {
             for &index in &chosen {
                 if let Entry::Vacant(vacant) = shots.entry(index) {
                     let split = fewshot.split.as_deref().unwrap_or("built-in shots");
-                    let shot = self.builder.shot(&pool[index]);
-                    vacant.insert(shot.map_err(|reason| self.row_error(split, index, reason))?);
+                    let shot = self.builder.shot(&pool.rows[index]);
+                    let number = pool.numbers.get(index).copied();
+                    vacant.insert(shot.map_err(|reason| self.row_error(split, index, number, reason))?);
                 }
             }
             let description = self.builder.description(row).map_err(in_row)?;
@@ -139,6 +195,7 @@ impl Part<'_> {
                 prompt,
                 stop: generation.until.clone(),
                 max_new_tokens: generation.max_gen_toks.unwrap_or(DEFAULT_MAX_NEW_TOKENS),
+                decoding: self.decoding,
             }),
             (TaskKind::Generate, None) => Err("the task has no `generation` settings".to_owned()),
             (TaskKind::Choose, _) if !matches!(rendered.target, Target::Index(_)) => {
@@ -146,13 +203,20 @@ impl Part<'_> {
             }
             (TaskKind::Choose, _) if rendered.choices.is_empty() => Err("it has no choices".to_owned()),
             (TaskKind::Choose, _) => {
+                if let Target::Index(index) = rendered.target
+                    && index >= rendered.choices.len()
+                {
+                    return Err(outside(&index, rendered.choices.len()));
+                }
                 Ok(Request::Choose { context: prompt, continuations: self.builder.continuations(&rendered.choices) })
             }
         }
     }
 
-    fn row_error(&self, split: &str, row: usize, reason: String) -> TaskError {
-        TaskError::Row { task: self.section.name.clone(), split: split.to_owned(), row, reason }
+    /// The error for a row of the section, which has `number` in its split (none: it is of no split).
+    fn row_error(&self, split: &str, row: usize, number: Option<usize>, reason: String) -> TaskError {
+        let file = number.and_then(|number| self.data.place_of_row(&self.section.dataset, split, number));
+        TaskError::Row { task: self.section.name.clone(), split: split.to_owned(), row, file, reason }
     }
 }
 

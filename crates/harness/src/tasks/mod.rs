@@ -8,8 +8,11 @@ mod extend;
 mod fewshot;
 mod groups;
 mod harness_file;
+mod limit;
 mod load;
+mod outline;
 mod overrides;
+mod picks;
 mod prompt;
 mod registry;
 mod rescore;
@@ -17,17 +20,23 @@ mod rows;
 mod rules;
 mod scorer;
 mod sections;
+mod selection;
 mod template;
 
 pub use definition::{
-    FewShotDefinition, GenerationDefinition, PromptDefinition, SamplerKind, SubjectsDefinition, TaskDefinition,
-    TaskKind,
+    FewShotDefinition, GenerationDefinition, PromptDefinition, RightChoiceDefinition, SamplerKind, SubjectsDefinition,
+    TaskDefinition, TaskKind,
 };
 pub use error::TaskError;
+pub use fewshot::DEFAULT_SHOT_SEED;
 pub use harness_file::{HarnessFileDefinition, HarnessText};
+pub use limit::{Limit, LimitError};
 pub use load::TaskOptions;
-pub use overrides::{GenerationOverrides, GenerationOverridesError};
+pub use outline::{GroupMembers, GroupOutline, Leaf, TaskOutline};
+pub use overrides::{GenerationOverrides, GenerationOverridesError, NoTemperature};
+pub use picks::{DocumentPicks, DocumentPicksError};
 pub use registry::{TaskInfo, TaskRegistry, load_task, task_definition, task_names};
-pub use rescore::{RescoreError, Rescored, RescoredAggregate, RescoredResponse, SavedResponse, rescore};
+pub use rescore::{RescoreError, Rescored, RescoredAggregate, RescoredResponse, SavedResponse, SavedText, rescore};
 pub use rows::TaskRows;
 pub use rules::HarnessRules;
+pub(crate) use selection::{Selection as TaskSelection, wider};

@@ -20,9 +20,16 @@ pub(super) struct PromptBuilder {
     target: ValueTemplate,
     shot_target: Option<ValueTemplate>,
     choices: Option<ValueTemplate>,
+    right_choice: Option<RightChoice>,
     target_delimiter: String,
     fewshot_delimiter: String,
     rules: HarnessRules,
+}
+
+/// Which choice of a row is right.
+struct RightChoice {
+    number: ValueTemplate,
+    of: ValueTemplate,
 }
 
 /// A reference answer.
@@ -73,6 +80,13 @@ impl PromptBuilder {
             target: expression("target", &prompt.target)?,
             shot_target: prompt.shot_target.as_deref().map(|it| expression("shot_target", it)).transpose()?,
             choices: prompt.choices.as_deref().map(|it| expression("choices", it)).transpose()?,
+            right_choice: match &prompt.right_choice {
+                Some(right) => Some(RightChoice {
+                    number: expression("right_choice.number", &right.number)?,
+                    of: expression("right_choice.of", &right.of)?,
+                }),
+                None => None,
+            },
             target_delimiter: prompt.target_delimiter.clone(),
             fewshot_delimiter: prompt.fewshot_delimiter.clone(),
             rules,
@@ -82,6 +96,9 @@ impl PromptBuilder {
     /// Puts a document through the templates; the error says what does not fit.
     pub(super) fn render(&self, document: &Row) -> Result<Rendered, String> {
         let document: Value = context(document);
+        if let Some(right) = &self.right_choice {
+            right.check(&document)?;
+        }
         let choices = match &self.choices {
             Some(choices) => texts(choices.evaluate(&document).map_err(|error| error.to_string())?)
                 .ok_or("its choices are no list of texts")?,
@@ -105,9 +122,7 @@ impl PromptBuilder {
             None => own,
         };
         let answer = match &target {
-            Target::Index(index) => choices
-                .get(*index)
-                .ok_or_else(|| format!("its right choice is number {index}, but it has {} choices", choices.len()))?,
+            Target::Index(index) => choices.get(*index).ok_or_else(|| outside(index, choices.len()))?,
             Target::Text(answer) if answer.is_empty() && self.rules.empty_answers_drop_delimiters() => {
                 return Ok(Shot { question: text.len(), text, answer: None });
             }
@@ -152,6 +167,28 @@ impl PromptBuilder {
     /// The choices as continuations of the prompt.
     pub(super) fn continuations(&self, choices: &[String]) -> Vec<String> {
         choices.iter().map(|choice| format!("{}{choice}", self.target_delimiter)).collect()
+    }
+}
+
+impl RightChoice {
+    /// Whether the number is that of a choice; the error says what it is instead.
+    fn check(&self, document: &Value) -> Result<(), String> {
+        let of = |template: &ValueTemplate| template.evaluate(document).map_err(|error| error.to_string());
+        let number = of(&self.number)?;
+        let choices = of(&self.of)?.as_array().map_or(0, Vec::len);
+        match number.as_u64() {
+            Some(index) if index < choices as u64 => Ok(()),
+            _ if number.is_i64() || number.is_u64() => Err(outside(&number, choices)),
+            _ => Err(format!("its answer is {number}, not the number of a choice")),
+        }
+    }
+}
+
+/// What is wrong with the number of a choice that is not there.
+pub(super) fn outside(number: &impl std::fmt::Display, choices: usize) -> String {
+    match choices.checked_sub(1) {
+        Some(last) => format!("its answer is {number}, but its choices are numbered 0 to {last}"),
+        None => format!("its answer is {number}, but it has no choices"),
     }
 }
 
@@ -275,9 +312,23 @@ mod tests {
 
     #[test]
     fn rows_that_do_not_fit_are_explained() {
+        for task in ["mmlu", "mmlu_flan_n_shot_generative", "mmlu@9e6e240", "mmlu@deepen", "mmlu@unite"] {
+            let refused = |answer: Json, choices: &[&str]| {
+                let row = row(&json!({"question": "q", "subject": "s", "choices": choices, "answer": answer}));
+                builder(task).render(&row).err().unwrap()
+            };
+            let four = ["a", "b", "c", "d"];
+            assert_eq!(refused(json!(4), &four), "its answer is 4, but its choices are numbered 0 to 3");
+            assert_eq!(refused(json!(-1), &four), "its answer is -1, but its choices are numbered 0 to 3");
+            assert_eq!(refused(json!(3), &four[..3]), "its answer is 3, but its choices are numbered 0 to 2");
+            assert_eq!(refused(json!(0), &[]), "its answer is 0, but it has no choices");
+            assert_eq!(refused(json!("B"), &four), "its answer is \"B\", not the number of a choice");
+            assert_eq!(refused(json!(1.0), &four), "its answer is 1.0, not the number of a choice");
+            assert_eq!(refused(json!(null), &four), "its answer is null, not the number of a choice");
+        }
         let unlabelled = row(&json!({"goal": "g", "sol1": "x", "sol2": "y", "label": -1}));
         assert_eq!(builder("piqa").render(&unlabelled).err().unwrap(), "its answer is -1, not the number of a choice");
         let outside = row(&json!({"goal": "g", "sol1": "x", "sol2": "y", "label": 2}));
-        assert_eq!(builder("piqa").shot(&outside).unwrap_err(), "its right choice is number 2, but it has 2 choices");
+        assert_eq!(builder("piqa").shot(&outside).unwrap_err(), "its answer is 2, but its choices are numbered 0 to 1");
     }
 }

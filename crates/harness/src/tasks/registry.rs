@@ -5,12 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use glob::Pattern;
+
 use super::TaskError;
 use super::definition::{TaskDefinition, TaskKind};
 use super::extend::{Source, resolve};
 use super::load::{TaskOptions, load};
+use super::outline::TaskOutline;
 use super::rows::TaskRows;
 use super::sections::needs;
+use super::selection::{Selection, is_pattern, matching, named, names, parts};
 use crate::data::{DataSource, Dataset, Needs};
 use crate::{LoadedTask, MetricKey};
 
@@ -140,15 +144,58 @@ impl TaskRegistry {
             .collect()
     }
 
-    /// A task's definition.
+    /// The names of a task's groups and subtasks, by which they can be asked for alone.
     ///
     /// # Errors
     /// When no task has this name.
+    pub fn parts(&self, name: &str) -> Result<Vec<String>, TaskError> {
+        Ok(parts(self.definition(name)?).into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The definition of a task, or of the task that a group or subtask is of.
+    ///
+    /// # Errors
+    /// When nothing has this name.
     pub fn definition(&self, name: &str) -> Result<&TaskDefinition, TaskError> {
-        self.tasks
-            .iter()
-            .find(|task| task.name == name)
-            .ok_or_else(|| TaskError::Unknown { name: name.to_owned(), nearest: self.nearest(name) })
+        Ok(self.find(name)?.definition)
+    }
+
+    /// The task, group or subtask of this name.
+    pub(super) fn find(&self, name: &str) -> Result<Selection<'_>, TaskError> {
+        let found = self.named(name)?;
+        match <[_; 1]>::try_from(found) {
+            Ok([one]) => Ok(one),
+            Err(several) => Err(TaskError::Several {
+                name: name.to_owned(),
+                names: several.into_iter().map(|selection| selection.name).collect(),
+            }),
+        }
+    }
+
+    /// The tasks, groups and subtasks that a name, tag or pattern (of Python's `fnmatch`) stands for; never nothing.
+    pub(crate) fn named(&self, name: &str) -> Result<Vec<Selection<'_>>, TaskError> {
+        let found = named(&self.tasks, name);
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        if !is_pattern(name) {
+            return Err(TaskError::Unknown { name: name.to_owned(), nearest: self.nearest(name).into_iter().next() });
+        }
+        let pattern = Pattern::new(name)
+            .map_err(|error| TaskError::NamePattern { pattern: name.to_owned(), reason: error.msg.to_owned() })?;
+        let found = matching(&self.tasks, &pattern);
+        if found.is_empty() {
+            return Err(TaskError::NoMatch { pattern: name.to_owned(), nearest: self.nearest(name) });
+        }
+        Ok(found)
+    }
+
+    /// How a task, group or subtask is made of groups and subtasks.
+    ///
+    /// # Errors
+    /// When nothing has this name.
+    pub fn outline(&self, name: &str) -> Result<TaskOutline, TaskError> {
+        Ok(TaskOutline::new(&self.find(name)?))
     }
 
     /// Loads a task's documents and builds their prompts.
@@ -156,7 +203,7 @@ impl TaskRegistry {
     /// # Errors
     /// When no task has this name, its data cannot be read, or its rows do not fit it.
     pub fn load(&self, name: &str, data: &DataSource, options: &TaskOptions) -> Result<LoadedTask, TaskError> {
-        load(self.definition(name)?, data, options)
+        load(&self.find(name)?, data, options)
     }
 
     /// The rows of a task's documents with all of their columns, from data that are on this machine.
@@ -164,7 +211,7 @@ impl TaskRegistry {
     /// # Errors
     /// When no task has this name, or its data are not here or cannot be read.
     pub fn rows(&self, name: &str, data: &DataSource) -> Result<TaskRows, TaskError> {
-        TaskRows::read(self.definition(name)?, data)
+        TaskRows::read(&self.find(name)?, data)
     }
 
     /// What tasks read; all tasks for no names.
@@ -172,14 +219,16 @@ impl TaskRegistry {
     /// # Errors
     /// When no task has one of these names.
     pub fn needs(&self, names: &[String]) -> Result<Needs, TaskError> {
-        let tasks: Vec<&TaskDefinition> = if names.is_empty() {
-            self.tasks.iter().collect()
-        } else {
-            names.iter().map(|name| self.definition(name)).collect::<Result<_, _>>()?
-        };
+        let mut selected = Vec::new();
+        if names.is_empty() {
+            selected.extend(self.tasks.iter().map(Selection::whole));
+        }
+        for name in names {
+            selected.extend(self.named(name)?);
+        }
         let mut all = Needs::default();
-        for task in tasks {
-            let Needs { splits, sources } = needs(task)?;
+        for selection in &selected {
+            let Needs { splits, sources } = needs(selection)?;
             all.splits.extend(splits);
             all.sources.extend(sources);
         }
@@ -191,9 +240,9 @@ impl TaskRegistry {
     /// # Errors
     /// When no task has this name.
     pub fn splits(&self, name: &str, with_shots: bool) -> Result<Vec<(Dataset, String)>, TaskError> {
-        let definition = self.definition(name)?;
-        let is_read = |split: &String| with_shots || *split == definition.split;
-        let splits = needs(definition)?.splits.into_iter().filter(|(_, _, _, split)| is_read(split));
+        let selection = self.find(name)?;
+        let is_read = |split: &String| with_shots || *split == selection.definition.split;
+        let splits = needs(&selection)?.splits.into_iter().filter(|(_, _, _, split)| is_read(split));
         Ok(splits.map(|(id, config, revision, split)| (Dataset { id, config, revision }, split)).collect())
     }
 
@@ -202,16 +251,22 @@ impl TaskRegistry {
     /// # Errors
     /// When no task has this name.
     pub fn task_files(&self, name: &str) -> Result<BTreeSet<String>, TaskError> {
-        Ok(needs(self.definition(name)?)?.sources)
+        Ok(needs(&self.find(name)?)?.sources)
     }
 
-    fn nearest(&self, name: &str) -> Option<String> {
-        self.tasks
-            .iter()
-            .map(|task| (strsim::jaro_winkler(&task.name, name), &task.name))
-            .filter(|(similarity, _)| *similarity > 0.7)
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .map(|(_, name)| name.clone())
+    /// The names most like `name` (a pattern: like its letters), at most three, the nearest first.
+    fn nearest(&self, name: &str) -> Vec<String> {
+        let letters = name.replace(['*', '?', '[', ']', '!'], "");
+        let all = self.tasks.iter().flat_map(names);
+        // Another protocol is only meant by who says one.
+        let mut near: Vec<(f64, String)> = all
+            .filter(|known| known.contains('@') <= name.contains('@'))
+            .map(|known| (strsim::jaro_winkler(&known, &letters), known))
+            .filter(|(similarity, _)| *similarity > 0.75)
+            .collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        near.truncate(3);
+        near.into_iter().map(|(_, name)| name).collect()
     }
 }
 
@@ -274,8 +329,11 @@ mod tests {
     fn an_unknown_task_suggests_the_nearest() {
         let error = task_definition("gms8k").unwrap_err();
         assert_eq!(error.to_string(), "unknown task `gms8k`");
-        assert_eq!(error.hint().unwrap(), "did you mean `gsm8k`? `gac tasks list` shows all");
-        assert_eq!(task_definition("qqq").unwrap_err().hint().unwrap(), "`gac tasks list` shows all");
+        assert_eq!(
+            error.hint().unwrap(),
+            "did you mean `gsm8k`? `gac tasks list` shows all, `gac tasks list --subtasks` their groups and subtasks too"
+        );
+        assert!(task_definition("qqq").unwrap_err().hint().unwrap().starts_with("`gac tasks list` shows all"));
     }
 
     #[test]

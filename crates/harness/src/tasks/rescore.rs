@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 
 use super::definition::TaskDefinition;
 use crate::filters::ROBUST;
-use crate::{Aggregate, Answer, Document, FilterScore, LoadedTask, Outcome, Score};
+use crate::python::strip_start;
+use crate::results::{ResponseRecord, ThinkingRecord};
+use crate::{Aggregate, Answer, Document, FilterScore, LoadedTask, Outcome, Request, Score};
 
 /// A saved response, as lm-evaluation-harness's goldens have it; other fields do not matter.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,10 +24,20 @@ pub struct SavedResponse {
     pub subject: Option<String>,
     /// Row in the evaluated split (within the subject).
     pub doc_id: Option<usize>,
-    /// The generated text, for tasks that continue a prompt.
-    pub response: Option<String>,
+    /// The generated text, for tasks that continue a prompt; or what a run's samples have.
+    pub response: Option<SavedText>,
     /// Sums of log-probabilities, one per choice, for tasks that score choices.
     pub lls: Option<Vec<f64>>,
+}
+
+/// A response as a text, or as a run's sample has it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "`response` is a text, or the response of a run's sample")]
+pub enum SavedText {
+    /// The generated text.
+    Text(String),
+    /// A sample's.
+    Record(ResponseRecord),
 }
 
 /// A saved response with its scores.
@@ -45,6 +57,9 @@ pub struct RescoredResponse {
     /// Our own extraction, beside lm-evaluation-harness's.
     #[serde(skip_serializing_if = "Option::is_none")]
     robust: Option<Value>,
+    /// What was scored of a response that begins with reasoning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<ThinkingRecord>,
     /// `correct`, `wrong` or `no_answer`: an empty answer is none, even where a metric credits it.
     outcome: Value,
 }
@@ -85,7 +100,10 @@ pub struct RescoreError {
     pub reason: String,
 }
 
-/// Scores saved responses under a loaded task and aggregates them.
+/// Scores saved responses under a loaded task and aggregates them. With a `think_end`, what stands up to the last one in
+/// a response is reasoning, and what comes after it and before the task's next stop string is scored, as in
+/// lm-evaluation-harness 0.4.13 (`models/utils.py`, `postprocess_generated_text`); a response without one has no answer,
+/// where lm-evaluation-harness scores the reasoning.
 ///
 /// # Errors
 /// When a response is another task's, names no document of it, or is not what the task asks for.
@@ -93,16 +111,23 @@ pub fn rescore(
     definition: &TaskDefinition,
     task: &LoadedTask,
     saved: &[SavedResponse],
+    think_end: Option<&str>,
 ) -> Result<Rescored, RescoreError> {
     let documents: HashMap<(Option<&str>, usize), &Document> =
         task.documents.iter().map(|document| ((document.subject.as_deref(), document.id), document)).collect();
     let mut scored: Vec<(&Document, Score)> = Vec::with_capacity(saved.len());
+    let mut thoughts: Vec<Option<ThinkingRecord>> = Vec::with_capacity(saved.len());
     for (index, response) in saved.iter().enumerate() {
-        scored.push(score(task, &documents, response).map_err(|reason| RescoreError { index, reason })?);
+        let names = [base(&task.name), base(&definition.name)];
+        let found = score(task, names, &documents, response, think_end);
+        let (document, score, thinking) = found.map_err(|reason| RescoreError { index, reason })?;
+        scored.push((document, score));
+        thoughts.push(thinking);
     }
     let label = |response: &SavedResponse| response.task.clone().unwrap_or_else(|| base(&task.name).to_owned());
+    let lines = saved.iter().zip(&scored).zip(thoughts);
     let responses =
-        saved.iter().zip(&scored).map(|(saved, (document, score))| line(label(saved), document, score)).collect();
+        lines.map(|((saved, (document, score)), thinking)| line(label(saved), document, score, thinking)).collect();
     let scored: Vec<(&Document, &Score)> = scored.iter().map(|(document, score)| (*document, score)).collect();
     let aggregates = aggregates(definition, saved.first().map(label), &task.scorer.aggregate(&scored), &scored);
     Ok(Rescored { responses, aggregates })
@@ -113,12 +138,15 @@ fn base(name: &str) -> &str {
     name.split_once('@').map_or(name, |(base, _)| base)
 }
 
+/// Scores a response of the task, or of the task that it is a part of: `names`.
 fn score<'t>(
     task: &'t LoadedTask,
+    names: [&str; 2],
     documents: &HashMap<(Option<&str>, usize), &'t Document>,
     saved: &SavedResponse,
-) -> Result<(&'t Document, Score), String> {
-    if let Some(other) = saved.task.as_deref().filter(|other| base(other) != base(&task.name)) {
+    think_end: Option<&str>,
+) -> Result<(&'t Document, Score, Option<ThinkingRecord>), String> {
+    if let Some(other) = saved.task.as_deref().filter(|other| !names.contains(&base(other))) {
         return Err(format!("its task is `{other}`, not `{}`", task.name));
     }
     let id = saved.doc_id.ok_or("it has no `doc_id`")?;
@@ -126,23 +154,45 @@ fn score<'t>(
         let subject = saved.subject.as_ref().map_or_else(String::new, |subject| format!(" of subject `{subject}`"));
         return Err(format!("task `{}` has no document {id}{subject}", task.name));
     };
+    let scores = |sum: f64| LogLikelihood { sum, greedy: false, tokens: Vec::new(), truncated: false };
+    let mut thinking = None;
     let answer = match (&saved.response, &saved.lls) {
-        (Some(response), None) => Answer::Text(response.clone()),
-        (None, Some(sums)) => Answer::Scores(
-            sums.iter()
-                .map(|sum| LogLikelihood { sum: *sum, greedy: false, tokens: Vec::new(), truncated: false })
-                .collect(),
-        ),
+        (Some(SavedText::Record(ResponseRecord::Choices(choices))), None) => {
+            Answer::Scores(choices.iter().map(|choice| scores(choice.sum)).collect())
+        }
+        (Some(SavedText::Text(text) | SavedText::Record(ResponseRecord::Generated { text, .. })), None) => {
+            thinking = match (think_end, &saved.response) {
+                (Some(end), _) => Some(behind(end, text, document)),
+                (None, Some(SavedText::Record(ResponseRecord::Generated { thinking, .. }))) => thinking.clone(),
+                (None, _) => None,
+            };
+            Answer::Text(thinking.as_ref().map_or(text, |thinking| &thinking.scored).clone())
+        }
+        (None, Some(sums)) => Answer::Scores(sums.iter().map(|sum| scores(*sum)).collect()),
         _ => return Err("it needs either a `response` or `lls`".to_owned()),
     };
     let score = task.scorer.score(document, &answer);
     match score.outcome {
         Outcome::Failed { error } => Err(error),
-        _ => Ok((document, score)),
+        _ => Ok((document, score, thinking)),
     }
 }
 
-fn line(task: String, document: &Document, score: &Score) -> RescoredResponse {
+/// What stands behind the last `end` in a response, up to where the task's generation ends.
+fn behind(end: &str, text: &str, document: &Document) -> ThinkingRecord {
+    let Some((_, answer)) = text.rsplit_once(end) else {
+        return ThinkingRecord { closed: false, scored: String::new() };
+    };
+    let stop: &[String] = match &document.request {
+        Request::Generate { stop, .. } => stop,
+        Request::Choose { .. } => &[],
+    };
+    let stops = stop.iter().filter(|stop| !stop.is_empty());
+    let scored = stops.fold(strip_start(answer), |text, stop| text.split(stop.as_str()).next().unwrap_or(text));
+    ThinkingRecord { closed: true, scored: scored.to_owned() }
+}
+
+fn line(task: String, document: &Document, score: &Score, thinking: Option<ThinkingRecord>) -> RescoredResponse {
     let values = |filter: &FilterScore| -> Map<String, Value> {
         filter.metrics.iter().map(|(name, value)| (name.clone(), (*value).into())).collect()
     };
@@ -151,7 +201,7 @@ fn line(task: String, document: &Document, score: &Score) -> RescoredResponse {
         fields.extend(values(filter));
         Value::Object(fields)
     };
-    let is_text = matches!(document.request, crate::Request::Generate { .. });
+    let is_text = matches!(document.request, Request::Generate { .. });
     let own = || score.filters.iter().filter(|filter| filter.filter != ROBUST);
     let outcome = serde_json::to_value(&score.outcome).ok().and_then(|value| value.get("outcome").cloned());
     RescoredResponse {
@@ -162,6 +212,7 @@ fn line(task: String, document: &Document, score: &Score) -> RescoredResponse {
         filters: is_text.then(|| own().map(|filter| (filter.filter.clone(), with_extraction(filter))).collect()),
         metrics: if is_text { None } else { own().next().map(values) },
         robust: score.filters.iter().find(|filter| filter.filter == ROBUST).map(with_extraction),
+        thinking,
         outcome: outcome.unwrap_or_default(),
     }
 }
@@ -180,7 +231,7 @@ fn aggregates(
     let reports_groups = definition.subjects.as_ref().is_none_or(|subjects| subjects.harness_reports_groups);
 
     let mut lines: Vec<RescoredAggregate> = Vec::new();
-    for Aggregate { name, key, value, stderr, documents } in aggregates {
+    for Aggregate { name, key, value, stderr, documents, .. } in aggregates {
         let name = base(name);
         if lines.last().is_none_or(|line| line.name != name) {
             // Subtasks come last, in the order of their subjects.

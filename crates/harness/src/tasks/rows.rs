@@ -6,6 +6,7 @@ use super::definition::TaskDefinition;
 use super::error::TaskError;
 use super::load::hash;
 use super::sections::{Columns, sections};
+use super::selection::Selection;
 use crate::data::{DataSource, Row};
 
 /// The rows of a task's documents, with all columns of the data.
@@ -17,12 +18,14 @@ pub struct TaskRows {
 
 impl TaskRows {
     /// Reads them from what is on this machine.
-    pub(super) fn read(definition: &TaskDefinition, data: &DataSource) -> Result<Self, TaskError> {
+    pub(super) fn read(selection: &Selection<'_>, data: &DataSource) -> Result<Self, TaskError> {
+        let definition = selection.definition;
         // Its shots and descriptions are no part of its documents.
         let documents = TaskDefinition { harness_file: None, ..definition.clone() };
+        let documents = Selection { definition: &documents, ..selection.clone() };
         let mut by_subject = BTreeMap::new();
         for section in sections(&documents, data, 0, Columns::All)? {
-            let rows = section.rows.into_iter().map(|row| {
+            let rows = section.rows.rows.into_iter().map(|row| {
                 let field = |column: &String| Some((column.clone(), row.get(column)?.clone()));
                 let hashed = definition.columns.iter().filter_map(field).collect();
                 (hash(&hashed), row)
@@ -30,6 +33,11 @@ impl TaskRows {
             by_subject.insert(section.subject.unwrap_or_default(), rows.collect());
         }
         Ok(Self { by_subject })
+    }
+
+    /// How many documents there are (of a subject, where the task has subjects); none where its data were not read.
+    pub fn count(&self, subject: Option<&str>) -> Option<usize> {
+        self.by_subject.get(subject.unwrap_or_default()).map(Vec::len)
     }
 
     /// The row of a document; none where the data hold another one now in its place.

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::definition::{TaskDefinition, TaskKind};
+use super::definition::TaskKind;
 use super::error::TaskError;
 use super::groups::Groups;
 use super::prompt::Target;
+use super::selection::Selection;
 use crate::filters::{FilterPipeline, Found, ROBUST, Robust};
 use crate::metrics::{ChoiceScores, ExactMatch, MetricDefinition, normalised_match};
 use crate::python::PatternError;
@@ -51,18 +52,19 @@ enum Rule {
 const ROBUST_METRIC: &str = "exact_match";
 
 impl TaskScorer {
-    pub(super) fn new(definition: &TaskDefinition, references: References) -> Result<Self, TaskError> {
+    pub(super) fn new(selection: &Selection<'_>, references: References) -> Result<Self, TaskError> {
+        let definition = selection.definition;
         let pattern = |source| TaskError::Pattern { task: definition.name.clone(), source };
         let filters = definition.filters.iter().map(FilterPipeline::new).collect::<Result<_, _>>().map_err(pattern)?;
         let metrics = definition.metrics.iter().map(Metric::new).collect::<Result<_, _>>().map_err(pattern)?;
         Ok(Self {
-            task: definition.name.clone(),
+            task: selection.name.clone(),
             kind: definition.kind,
             primary: definition.primary.clone(),
             filters,
             metrics,
             robust: definition.robust.map(Robust::new),
-            groups: Groups::new(definition)?,
+            groups: Groups::new(selection)?,
             references,
         })
     }

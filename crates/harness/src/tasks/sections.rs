@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::definition::{SubjectsDefinition, TaskDefinition};
 use super::error::TaskError;
 use super::harness_file::HarnessTexts;
+use super::selection::{Part, Selection};
 use super::template::{Template, context};
 use crate::data::{DataSource, Dataset, Needs, Row};
 
@@ -13,12 +14,22 @@ pub(super) struct Section {
     /// The subtask's name; the task's where it has no subjects.
     pub(super) name: String,
     pub(super) subject: Option<String>,
+    /// Where its rows come from.
+    pub(super) dataset: Dataset,
     /// What is evaluated.
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: SplitRows,
     /// What shots are taken from; empty where none are wanted.
-    pub(super) pool: Vec<Row>,
+    pub(super) pool: SplitRows,
     /// What lm-evaluation-harness's task file gives.
     pub(super) texts: HarnessTexts,
+}
+
+/// Rows of a split.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SplitRows {
+    pub(super) rows: Vec<Row>,
+    /// The number of each in the split; none for rows that are of none.
+    pub(super) numbers: Vec<usize>,
 }
 
 /// Which columns rows have.
@@ -32,18 +43,19 @@ pub(super) enum Columns {
 
 /// A task's sections in alphabetical order of their subjects. The pools stay empty for 0 shots.
 pub(super) fn sections(
-    definition: &TaskDefinition,
+    selection: &Selection<'_>,
     data: &DataSource,
     shots: usize,
     columns: Columns,
 ) -> Result<Vec<Section>, TaskError> {
+    let Selection { definition, part, .. } = selection;
     let reader = Reader { definition, data, columns };
     let pool_split = definition.fewshot.split.as_deref().filter(|_| shots > 0);
     match &definition.subjects {
         None => {
             let rows = reader.rows(&definition.dataset, &definition.split)?;
             let pool = pool_split.map(|split| reader.rows(&definition.dataset, split)).transpose()?;
-            Ok(vec![reader.section(None, rows, pool, shots)?])
+            Ok(vec![reader.section(None, &definition.dataset, rows, pool, shots)?])
         }
         Some(SubjectsDefinition { column: Some(column), names, .. }) if names.is_empty() => {
             let rows = reader.rows(&definition.dataset, &definition.split)?;
@@ -52,11 +64,15 @@ pub(super) fn sections(
                 None => BTreeMap::new(),
             };
             let sections = reader.by_subject(column, &definition.split, rows)?;
+            if *part != Part::Whole && !sections.keys().any(|subject| part.has(subject)) {
+                return Err(reader.no_subject(selection, sections.into_keys().collect()));
+            }
             sections
                 .into_iter()
+                .filter(|(subject, _)| part.has(subject))
                 .map(|(subject, rows)| {
                     let pool = pools.remove(&subject);
-                    reader.section(Some(subject), rows, pool, shots)
+                    reader.section(Some(subject), &definition.dataset, rows, pool, shots)
                 })
                 .collect()
         }
@@ -65,12 +81,13 @@ pub(super) fn sections(
             names.sort();
             names
                 .into_iter()
+                .filter(|subject| part.has(subject))
                 .map(|subject| {
                     let config = reader.of_subject("config", &definition.dataset.config, Some(&subject))?;
                     let dataset = Dataset { config, ..definition.dataset.clone() };
                     let rows = reader.rows(&dataset, &definition.split)?;
                     let pool = pool_split.map(|split| reader.rows(&dataset, split)).transpose()?;
-                    reader.section(Some(subject), rows, pool, shots)
+                    reader.section(Some(subject), &dataset, rows, pool, shots)
                 })
                 .collect()
         }
@@ -79,10 +96,14 @@ pub(super) fn sections(
 }
 
 /// What a task reads: splits of data sets and lm-evaluation-harness's files.
-pub(super) fn needs(definition: &TaskDefinition) -> Result<Needs, TaskError> {
+pub(super) fn needs(selection: &Selection<'_>) -> Result<Needs, TaskError> {
+    let Selection { definition, part, .. } = selection;
     let names = definition.subjects.as_ref().map_or(&[][..], |subjects| &subjects.names);
-    let subjects: Vec<Option<&str>> =
-        if names.is_empty() { vec![None] } else { names.iter().map(|name| Some(name.as_str())).collect() };
+    let subjects: Vec<Option<&str>> = if names.is_empty() {
+        vec![None]
+    } else {
+        names.iter().filter(|name| part.has(name)).map(|name| Some(name.as_str())).collect()
+    };
     let mut needs = Needs::default();
     for subject in subjects {
         let of_subject = |what, template: &str| of_subject(definition, what, template, subject);
@@ -118,19 +139,21 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn rows(&self, dataset: &Dataset, split: &str) -> Result<Vec<Row>, TaskError> {
+    fn rows(&self, dataset: &Dataset, split: &str) -> Result<SplitRows, TaskError> {
         let rows = match self.columns {
             Columns::OfTask => self.data.rows(dataset, split, &self.definition.columns),
             Columns::All => self.data.whole_rows(dataset, split),
         };
-        rows.map_err(|source| TaskError::Data { task: self.definition.name.clone(), source })
+        let rows = rows.map_err(|source| TaskError::Data { task: self.definition.name.clone(), source })?;
+        Ok(SplitRows { numbers: (0..rows.len()).collect(), rows })
     }
 
     fn section(
         &self,
         subject: Option<String>,
-        rows: Vec<Row>,
-        pool: Option<Vec<Row>>,
+        dataset: &Dataset,
+        rows: SplitRows,
+        pool: Option<SplitRows>,
         shots: usize,
     ) -> Result<Section, TaskError> {
         let texts = match &self.definition.harness_file {
@@ -149,29 +172,49 @@ impl Reader<'_> {
             (Some(subjects), Some(subject)) => self.of_subject("subtask", &subjects.subtask, Some(subject))?,
             _ => self.definition.name.clone(),
         };
-        let pool = pool.or_else(|| texts.shots.clone().filter(|_| shots > 0)).unwrap_or_default();
-        Ok(Section { name, subject, rows, pool, texts })
+        let of_harness =
+            || texts.shots.clone().filter(|_| shots > 0).map(|rows| SplitRows { rows, numbers: Vec::new() });
+        let pool = pool.or_else(of_harness).unwrap_or_default();
+        Ok(Section { name, subject, dataset: dataset.clone(), rows, pool, texts })
     }
 
     /// Rows by subject, subjects in alphabetical order.
-    fn by_subject(&self, column: &str, split: &str, rows: Vec<Row>) -> Result<BTreeMap<String, Vec<Row>>, TaskError> {
-        let mut sections: BTreeMap<String, Vec<Row>> = BTreeMap::new();
-        for (index, row) in rows.into_iter().enumerate() {
+    fn by_subject(&self, column: &str, split: &str, rows: SplitRows) -> Result<BTreeMap<String, SplitRows>, TaskError> {
+        let mut sections: BTreeMap<String, SplitRows> = BTreeMap::new();
+        for (index, row) in rows.rows.into_iter().enumerate() {
             let Some(subject) = row.get(column).and_then(|value| value.as_str()).map(str::to_owned) else {
                 return Err(TaskError::Row {
                     task: self.definition.name.clone(),
                     split: split.to_owned(),
                     row: index,
+                    file: self.data.place_of_row(&self.definition.dataset, split, index),
                     reason: format!("column `{column}` holds no text"),
                 });
             };
-            sections.entry(subject).or_default().push(row);
+            let section = sections.entry(subject).or_default();
+            section.rows.push(row);
+            section.numbers.push(index);
         }
         Ok(sections)
     }
 
     fn of_subject(&self, what: &str, template: &str, subject: Option<&str>) -> Result<String, TaskError> {
         of_subject(self.definition, what, template, subject)
+    }
+
+    /// The error for subjects that the data do not have.
+    fn no_subject(&self, selection: &Selection<'_>, available: Vec<String>) -> TaskError {
+        TaskError::NoSubject {
+            task: selection.name.clone(),
+            dataset: self.definition.dataset.id.clone(),
+            split: self.definition.split.clone(),
+            subjects: match &selection.part {
+                Part::Whole => Vec::new(),
+                Part::Group(subjects) => subjects.clone(),
+                Part::Subtask(subject) => vec![subject.clone()],
+            },
+            available,
+        }
     }
 
     fn wrong(&self, reason: String) -> TaskError {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use gac_harness::tasks::task_definition;
+use gac_harness::tasks::{Limit, task_definition};
 use gac_harness::{Document, Request, TaskOptions, load_task};
 use gac_needs::folder;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ pub(crate) fn compare(
     for line in lines(shared, version, &format!("{recording}.jsonl")) {
         let document = documents[&key(&line)];
         match &document.request {
-            Request::Generate { prompt, stop, max_new_tokens } => {
+            Request::Generate { prompt, stop, max_new_tokens, .. } => {
                 if let Some(text) = line["prompt"].as_str() {
                     assert_eq!(prompt, text, "{recording} {:?}", key(&line));
                 }
@@ -64,7 +64,7 @@ pub(crate) fn compare(
     (compared, requests)
 }
 
-fn options(shots: usize, limit: Option<usize>) -> TaskOptions {
+fn options(shots: usize, limit: Option<Limit>) -> TaskOptions {
     TaskOptions { num_fewshot: Some(shots), limit, ..TaskOptions::default() }
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn bbh_without_reasoning() {
 pub(crate) fn compare_limited(task: &str, shots: usize) {
     let shared = folder!(shared);
     let load = |limit| load_task(task, &data(shared), &options(shots, limit)).unwrap().documents;
-    let (limited, full) = (load(Some(3)), load(None));
+    let (limited, full) = (load(Limit::documents(3).ok()), load(None));
     let full = by_key(&full);
     assert!(limited.iter().all(|document| document.id < 3));
     for document in &limited {

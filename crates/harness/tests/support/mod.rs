@@ -40,6 +40,7 @@ impl Scorer for Exact {
         let correct = scored.iter().filter(|(_, score)| score.outcome == Outcome::Correct).count();
         let value = correct as f64 / scored.len() as f64;
         vec![Aggregate {
+            is_group: false,
             name: "whatever".into(),
             key: accuracy(),
             value,
@@ -77,7 +78,12 @@ pub(crate) fn echo(name: &str, documents: usize) -> LoadedTask {
     task(
         name,
         (0..documents).map(|id| {
-            let request = Request::Generate { prompt: id.to_string(), stop: vec!["\n".into()], max_new_tokens: 8 };
+            let request = Request::Generate {
+                prompt: id.to_string(),
+                stop: vec!["\n".into()],
+                max_new_tokens: 8,
+                decoding: None,
+            };
             (request, id.to_string().into())
         }),
     )
@@ -171,6 +177,7 @@ impl System for Fake {
             };
             let steps = if requests[index].trace { text.chars().map(step).collect() } else { vec![] };
             Generation {
+                thinking: None,
                 bytes: text.into_bytes(),
                 tokens: 4,
                 ensembled: usize::from(self.members > 1),
@@ -207,12 +214,14 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
         recipe: None,
         models: (0..2)
             .map(|m| ModelPlan {
+                think_end_token: None,
                 name: format!("m{m}"),
                 source: ModelSource::Hub(format!("o/m{m}")),
                 dtype: None,
                 device: None,
                 chat_template: None,
                 chat_template_args: serde_json::Map::new(),
+                add_bos: None,
             })
             .collect(),
         systems: fakes

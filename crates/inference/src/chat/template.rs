@@ -34,6 +34,8 @@ use crate::checkpoint::special_tokens::SpecialTokens;
 /// * `strftime_now` tells the time in UTC.
 #[derive(Debug)]
 pub struct ChatTemplate {
+    /// The text of the usual one, as the checkpoint has it.
+    text: String,
     environment: Environment<'static>,
     /// Whether there is a template of its own for chats with tools.
     has_tool_use: bool,
@@ -86,7 +88,9 @@ impl ChatTemplate {
                 .map_err(|error| error.to_string())?;
         }
         let constants: Vec<String> = named.iter().flat_map(|(_, text)| string_constants(text)).collect();
+        let usual = named.iter().find(|(name, _)| name == DEFAULT);
         Ok(Self {
+            text: usual.map(|(_, text)| text.clone()).unwrap_or_default(),
             environment,
             has_tool_use: named.iter().any(|(name, _)| name == TOOL_USE),
             variables: special.into_iter().map(|(name, token)| (name, Json::from(token))).collect(),
@@ -101,6 +105,11 @@ impl ChatTemplate {
     pub fn with_arguments(mut self, arguments: Map<String, Json>) -> Self {
         self.variables.extend(arguments);
         self
+    }
+
+    /// The text of the template for chats without tools, as the checkpoint has it.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// What ends a model's thinking, where its template tells: the closing tag that answers are cut at, such as

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::files::{CheckpointError, ModelSource};
+use super::gguf::Gguf;
 use super::shards::{INDEX, SINGLE, shards};
 
 /// Every file that what a model answers depends on.
@@ -10,7 +11,7 @@ use super::shards::{INDEX, SINGLE, shards};
 pub struct Artifacts {
     /// `config.json` and, where there is one, `generation_config.json`.
     pub configuration: Vec<PathBuf>,
-    /// The safetensors files, in order.
+    /// The safetensors files, or the GGUF file or its parts, in order.
     pub weights: Vec<PathBuf>,
     /// `tokenizer.json` and, where there are any, the files that stand beside it: special tokens and chat templates.
     pub tokenizer: Vec<PathBuf>,
@@ -29,8 +30,8 @@ impl ModelSource {
     /// When a required file is missing or cannot be fetched.
     pub fn artifacts(&self) -> Result<Artifacts, CheckpointError> {
         if let Self::Gguf(path) = self {
-            // One file holds all three.
-            let weights = vec![path.clone()];
+            // One file, or its parts, holds all three.
+            let weights = Gguf::files(path)?;
             return Ok(Artifacts { configuration: Vec::new(), weights, tokenizer: Vec::new(), commit: None });
         }
         let there = |names: &[&str]| -> Result<Vec<PathBuf>, CheckpointError> {
@@ -56,7 +57,10 @@ impl ModelSource {
     /// nobody.
     pub fn missing(&self) -> Vec<String> {
         if let Self::Gguf(path) = self {
-            return if path.is_file() { Vec::new() } else { vec![path.display().to_string()] };
+            // A file that is there but cannot be read is no missing one: loading says what is wrong with it.
+            let files = if path.is_file() { Gguf::files(path).unwrap_or_default() } else { vec![path.clone()] };
+            let missing = files.into_iter().filter(|file| !file.is_file());
+            return missing.map(|file| file.display().to_string()).collect();
         }
         let here = |file: &str| match self {
             Self::Gguf(path) => Some(path.clone()),

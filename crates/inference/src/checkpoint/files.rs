@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::hub::{HubError, HubRepository, RepositoryKind};
 use super::instead::Instead;
 use super::shards::OtherWeights;
+use super::tensor_type::TensorType;
 
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,6 +212,24 @@ pub enum CheckpointError {
         /// Why.
         reason: String,
     },
+    /// A part of a model in several GGUF files is missing, or is another one than its name says.
+    #[error("`{file}` {problem}")]
+    Part {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A tensor of a GGUF file is stored in a type that is not read.
+    #[error("tensor `{tensor}` of `{model}` is stored as {found}; those that are read are {}", TensorType::read())]
+    GgufType {
+        /// Its name.
+        tensor: String,
+        /// The model.
+        model: String,
+        /// The type in the file.
+        found: String,
+    },
     /// The hub did not give a file.
     #[error(transparent)]
     Hub(#[from] HubError),
@@ -300,6 +319,10 @@ impl CheckpointError {
             }
             Self::Read { .. } => "is the file there, and may it be read?",
             Self::Field { .. } => "is the file one that transformers wrote, of the same model?",
+            Self::Part { .. } => {
+                "is the download complete? all parts, `NAME-00001-of-0000N.gguf` and so on, belong in one folder"
+            }
+            Self::GgufType { .. } => "take a file of the same model in another type, such as Q4_K_M or Q8_0",
             Self::Hub(HubError::Failed { .. }) => {
                 "check the network and HF_TOKEN, or give a local folder; HF_HUB_OFFLINE=1 uses the cache alone"
             }

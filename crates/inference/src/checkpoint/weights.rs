@@ -9,10 +9,12 @@ use candle_core::safetensors::MmapedSafetensors;
 use candle_core::{DType, Device, Shape, Tensor};
 use safetensors::Dtype;
 
+use super::block_rows::BlockRows;
 use super::files::CheckpointError;
 use super::gguf::Gguf;
 use super::instead::{Expected, refuse_others};
 use super::quantised::refuse_named;
+use super::tensor_type::TensorType;
 use super::within::language_name;
 use crate::decoder::place::fused;
 use crate::device::{Quantization, WeightType};
@@ -36,7 +38,7 @@ enum Files {
         /// What is stored of a language model, by the names that its tensors have where it stands by itself.
         types: HashMap<String, Stored>,
     },
-    Gguf(Gguf),
+    Gguf(Arc<Gguf>),
 }
 
 /// A tensor of a safetensors file.
@@ -51,7 +53,7 @@ struct Stored {
 pub(crate) struct Header<'a> {
     pub(crate) name: &'a str,
     pub(crate) dims: &'a [usize],
-    pub(crate) stored: GgmlDType,
+    pub(crate) stored: TensorType,
 }
 
 impl Header<'_> {
@@ -64,7 +66,7 @@ impl Header<'_> {
 /// A matrix of a linear layer, `(output, input)`.
 pub(crate) enum LinearWeight {
     Plain(Tensor),
-    Quantised(QTensor),
+    Blocks(BlockRows),
 }
 
 impl Weights {
@@ -76,7 +78,14 @@ impl Weights {
         quantization: Option<Quantization>,
     ) -> Self {
         let model = gguf.path().display().to_string();
-        Self { files: Arc::new(Files::Gguf(gguf)), model, device, weight_type, quantization, activations: None }
+        Self {
+            files: Arc::new(Files::Gguf(Arc::new(gguf))),
+            model,
+            device,
+            weight_type,
+            quantization,
+            activations: None,
+        }
     }
 
     /// Maps the files and reads their headers.
@@ -133,16 +142,20 @@ impl Weights {
     /// Headers of the tensors whose type is supported, in no particular order.
     pub(crate) fn headers(&self) -> Box<dyn Iterator<Item = Header<'_>> + '_> {
         match &*self.files {
-            Files::Safetensors { types, .. } => Box::new(types.iter().filter_map(|(name, Stored { dtype, dims, .. })| {
-                let stored = match dtype {
-                    Dtype::F32 => GgmlDType::F32,
-                    Dtype::F16 => GgmlDType::F16,
-                    Dtype::BF16 => GgmlDType::BF16,
-                    _ => return None,
-                };
-                Some(Header { name, dims, stored })
-            })),
-            Files::Gguf(gguf) => Box::new(gguf.headers()),
+            Files::Safetensors { types, .. } => {
+                Box::new(types.iter().filter_map(|(name, Stored { dtype, dims, .. })| {
+                    let stored = match dtype {
+                        Dtype::F32 => TensorType::F32,
+                        Dtype::F16 => TensorType::F16,
+                        Dtype::BF16 => TensorType::BF16,
+                        _ => return None,
+                    };
+                    Some(Header { name, dims, stored })
+                }))
+            }
+            Files::Gguf(gguf) => {
+                Box::new(gguf.headers().filter(|header| !matches!(header.stored, TensorType::Other(_))))
+            }
         }
     }
 
@@ -162,9 +175,13 @@ impl Weights {
 
     /// The tensor `name`, which must have `shape`, in the weight type.
     pub(crate) fn matrix(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor, CheckpointError> {
-        let value = match self.linear(name, shape)? {
+        let shape = shape.into();
+        let value = match self.linear(name, shape.clone())? {
             LinearWeight::Plain(value) => value,
-            LinearWeight::Quantised(value) => value.dequantize(&self.device).map_err(|e| self.unreadable(&e))?,
+            LinearWeight::Blocks(rows) => {
+                let wide = rows.dequantise().and_then(|wide| wide.reshape(&shape)?.to_device(&self.device));
+                wide.map_err(|source| self.unreadable(&source))?
+            }
         };
         value.to_dtype(self.weight_type.resolve(value.dtype())).map_err(|source| self.unreadable(&source))
     }
@@ -203,17 +220,31 @@ impl Weights {
                 Ok(LinearWeight::Plain(self.round(&value, value.dtype()).map_err(|e| self.unreadable(&e))?))
             }
             Files::Gguf(gguf) => {
-                let value = gguf.tensor(name, &self.device).map_err(|source| self.unreadable(&source))?;
-                check(value.shape())?;
-                let stored = match value.dtype() {
-                    GgmlDType::F32 => DType::F32,
-                    GgmlDType::F16 => DType::F16,
-                    GgmlDType::BF16 => DType::BF16,
-                    _ => return Ok(LinearWeight::Quantised(value)),
+                // It is there.
+                let Some(header) = gguf.header(name) else { return Err(self.missing(name)) };
+                check(&Shape::from(header.dims))?;
+                let read = || -> candle_core::Result<Tensor> {
+                    let bytes = gguf.bytes(&header)?;
+                    if let Some(dtype) = header.stored.float() {
+                        return Tensor::from_raw_buffer(&bytes, dtype, header.dims, &self.device);
+                    }
+                    let storage = QStorage::from_data(bytes.into(), &Device::Cpu, GgmlDType::Q8K)?;
+                    QTensor::new(storage, header.dims)?.dequantize(&self.device)
                 };
-                let plain = value.dequantize(&self.device);
-                let plain = plain.and_then(|plain| self.round(&plain, stored));
-                Ok(LinearWeight::Plain(plain.map_err(|source| self.unreadable(&source))?))
+                match header.stored {
+                    TensorType::Other(_) => Err(CheckpointError::GgufType {
+                        tensor: name.to_owned(),
+                        model: self.model.clone(),
+                        found: header.stored.to_string(),
+                    }),
+                    TensorType::Blocks(kind) => {
+                        Ok(LinearWeight::Blocks(BlockRows::of_file(gguf, name, kind, header.dims)))
+                    }
+                    TensorType::F32 | TensorType::F16 | TensorType::BF16 | TensorType::Q8K => {
+                        let plain = read().and_then(|plain| self.round(&plain, plain.dtype()));
+                        Ok(LinearWeight::Plain(plain.map_err(|source| self.unreadable(&source))?))
+                    }
+                }
             }
         }
     }
@@ -229,16 +260,7 @@ impl Weights {
                 // Not `copy`, which clones all of the storage behind a view.
                 (0..count).map(|at| Ok(LinearWeight::Plain(all.get(at)?.force_contiguous()?))).collect()
             }
-            LinearWeight::Quantised(all) => all.data().and_then(|data| {
-                // Blocks are parts of rows, so every matrix is as many bytes.
-                let bytes = (data.len() / count).max(1);
-                data.chunks_exact(bytes)
-                    .map(|part| {
-                        let storage = QStorage::from_data(part.into(), &self.device, all.dtype())?;
-                        Ok(LinearWeight::Quantised(QTensor::new(storage, (output, input))?))
-                    })
-                    .collect()
-            }),
+            LinearWeight::Blocks(all) => Ok(all.each(output).into_iter().map(LinearWeight::Blocks).collect()),
         };
         matrices.map_err(|source| self.unreadable(&source))
     }

@@ -9,7 +9,7 @@ use super::batch::Run;
 use super::place::fused;
 use super::rope::Angles;
 use crate::checkpoint::config::RopeStyle;
-use crate::kernel::{self, LANES, Simd};
+use crate::kernel::{self, Gate, LANES, Simd};
 
 /// Elements from which on rows are spread over threads.
 const WORTH_THREADS: usize = 1 << 15;
@@ -85,12 +85,12 @@ impl CustomOp3 for LayerNormOp {
     }
 }
 
-/// `silu(gate) * up` of `(T, 2I)` rows that hold the gate and then what it scales.
-pub(super) struct SiluTimesOp;
+/// `activation(gate) * up` of `(T, 2I)` rows that hold the gate and then what it scales.
+pub(super) struct GateTimesOp(pub(super) Gate);
 
-impl CustomOp1 for SiluTimesOp {
+impl CustomOp1 for GateTimesOp {
     fn name(&self) -> &'static str {
-        "silu-times"
+        "gate-times"
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
@@ -98,7 +98,7 @@ impl CustomOp1 for SiluTimesOp {
         let (simd, width) = (Simd::detect(), both / 2);
         let out = rows(contiguous(x, layout)?, both, width, |_, x, out| {
             let (gate, up) = x.split_at(width);
-            kernel::silu_times(simd, gate, up, out);
+            kernel::gate_times(simd, self.0, gate, up, out);
         });
         Ok((CpuStorage::F32(out), (tokens, width).into()))
     }

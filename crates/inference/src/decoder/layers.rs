@@ -1,12 +1,13 @@
 //! Linear layers.
 
 use candle_core::backend::BackendStorage;
-use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
-use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Module, Result, Shape, Storage, Tensor, bail};
+use candle_core::quantized::QMatMul;
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Module, Result, Shape, Storage, Tensor, bail};
 use rayon::prelude::*;
 
 use super::fused::contiguous;
 use super::place::fused;
+use crate::checkpoint::block_rows::BlockRows;
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::{LinearWeight, Weights};
 use crate::device::Quantization;
@@ -54,7 +55,7 @@ impl StoredLinear {
         for value in values {
             match value {
                 LinearWeight::Plain(weight) => plain.push(weight),
-                LinearWeight::Quantised(_) => {
+                LinearWeight::Blocks(_) => {
                     if !plain.is_empty() {
                         parts.push(LinearWeight::Plain(join(weights, &std::mem::take(&mut plain))?));
                     }
@@ -75,22 +76,41 @@ impl StoredLinear {
 
     /// The layer with its rows, of weight and bias alike, put in another order.
     pub(crate) fn map(self, reorder: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
-        let [LinearWeight::Plain(weight)] = &self.parts[..] else { bail!("quantised rows stay in their order") };
-        let parts = vec![LinearWeight::Plain(reorder(weight)?)];
-        Ok(Self { parts, bias: self.bias.as_ref().map(reorder).transpose()? })
+        let mut parts = self.parts;
+        let part = match (parts.pop(), parts.is_empty()) {
+            (Some(LinearWeight::Plain(weight)), true) => LinearWeight::Plain(reorder(&weight)?),
+            (Some(LinearWeight::Blocks(rows)), true) => {
+                let order = reorder(&Tensor::arange(0, rows.outputs() as u32, &Device::Cpu)?)?;
+                LinearWeight::Blocks(rows.reordered(&order.to_vec1()?))
+            }
+            _ => bail!("rows of several matrices stay in their order"),
+        };
+        Ok(Self { parts: vec![part], bias: self.bias.as_ref().map(reorder).transpose()? })
     }
 
-    /// The layer as it computes, quantised where that is asked for and its rows consist of whole blocks.
-    pub(crate) fn ready(self, quantization: Option<Quantization>) -> Result<Linear> {
-        let ready = |part: LinearWeight| match (part, quantization) {
-            (LinearWeight::Plain(weight), Some(quantization)) => match quantization.block_type(weight.dim(1)?) {
-                Some(dtype) => Weight::quantised(QTensor::quantize(&weight.to_dtype(DType::F32)?, dtype)?),
-                None => Weight::plain(weight),
-            },
-            (LinearWeight::Plain(weight), None) => Weight::plain(weight),
-            (LinearWeight::Quantised(weight), _) => Weight::quantised(weight),
-        };
-        Ok(Linear { parts: self.parts.into_iter().map(ready).collect::<Result<_>>()?, bias: self.bias })
+    /// The layer as it computes on `weights`' device, quantised where that is asked for and its rows consist of whole
+    /// blocks.
+    pub(crate) fn ready(self, weights: &Weights, quantization: Option<Quantization>) -> Result<Linear> {
+        let mut parts: Vec<Weight> = Vec::new();
+        for part in self.parts {
+            let blocks = match (part, quantization) {
+                (LinearWeight::Plain(weight), Some(quantization)) => match quantization.block_type(weight.dim(1)?) {
+                    Some(kind) => Ok(BlockRows::quantised(&weight, kind)?),
+                    None => Err(weight),
+                },
+                (LinearWeight::Plain(weight), None) => Err(weight),
+                (LinearWeight::Blocks(rows), _) => Ok(rows),
+            };
+            let ready = match blocks {
+                Ok(rows) => Weight::blocks(&rows, weights)?,
+                Err(weight) => Weight::plain(weight)?,
+            };
+            match (parts.last_mut(), ready) {
+                (Some(Weight::Panels(before)), Weight::Panels(panels)) => before.extend(panels),
+                (_, ready) => parts.push(ready),
+            }
+        }
+        Ok(Linear { parts, bias: self.bias })
     }
 }
 
@@ -111,8 +131,8 @@ pub(crate) struct Linear {
 
 /// `(output, input)`.
 enum Weight {
-    /// On the CPU: as our own kernel reads them. (Candle has none for bfloat16.)
-    Panels(Panels),
+    /// On the CPU: as our own kernel reads them. Outputs of matrices of several types stand side by side.
+    Panels(Vec<Panels>),
     Plain(Tensor),
     Quantised(QMatMul),
 }
@@ -135,12 +155,13 @@ impl Linear {
 
     /// Whether [`Linear::rows`] can be asked.
     pub(crate) fn has_rows(&self) -> bool {
-        matches!(self.parts[..], [Weight::Panels(_)])
+        matches!(&self.parts[..], [Weight::Panels(panels)] if panels.len() == 1)
     }
 
     /// Rows of the weight, f32 `(rows, input)`: the embeddings of tokens where the output layer is the embedding.
     pub(crate) fn rows(&self, rows: &[u32]) -> Result<Tensor> {
         let [Weight::Panels(panels)] = &self.parts[..] else { bail!("no rows of a weight on another device") };
+        let [panels] = &panels[..] else { bail!("no rows of several weights") };
         if let Some(row) = rows.iter().find(|&&row| row as usize >= panels.outputs()) {
             bail!("row {row} of a weight with {}", panels.outputs());
         }
@@ -167,17 +188,18 @@ impl Weight {
             CpuStorage::F16(values) => Rows::F16(&values[from..to]),
             other => bail!("a linear layer cannot use weights of type {:?}", other.dtype()),
         };
-        Ok(Self::Panels(Panels::pack(rows, width, Simd::detect())))
+        Ok(Self::Panels(vec![Panels::pack(rows, width, Simd::detect())]))
     }
 
-    fn quantised(weight: QTensor) -> Result<Self> {
-        // As fast in batches as weights that are stored wide, which candle's kernel is not, and `x` is not rounded.
-        let ours = weight.device().is_cpu() && weight.dtype() == GgmlDType::Q8_0;
-        if !ours {
-            return Ok(Self::Quantised(QMatMul::from_qtensor(weight)?));
+    fn blocks(rows: &BlockRows, weights: &Weights) -> Result<Self> {
+        if weights.device().is_cpu() {
+            return Ok(Self::Panels(vec![rows.panels()?]));
         }
-        let (_, width) = weight.shape().dims2()?;
-        Ok(Self::Panels(Panels::pack(Rows::Q8(&weight.data()?), width, Simd::detect())))
+        if let Some(weight) = rows.candle(weights.device())? {
+            return Ok(Self::Quantised(weight));
+        }
+        let wide = rows.dequantise()?;
+        Ok(Self::Plain(wide.to_device(weights.device())?.to_dtype(weights.compute_type(wide.dtype()))?))
     }
 
     fn forward(&self, input: &Tensor) -> Result<Tensor> {
@@ -190,7 +212,7 @@ impl Weight {
 }
 
 /// `x W^T` on the CPU.
-struct Product<'a>(&'a Panels);
+struct Product<'a>(&'a [Panels]);
 
 impl CustomOp1 for Product<'_> {
     fn name(&self) -> &'static str {
@@ -199,10 +221,10 @@ impl CustomOp1 for Product<'_> {
 
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, inner) = layout.shape().dims2()?;
-        if inner != self.0.inputs() {
-            bail!("{inner} values for a linear layer that takes {}", self.0.inputs());
+        if let Some(weights) = self.0.iter().find(|weights| weights.inputs() != inner) {
+            bail!("{inner} values for a linear layer that takes {}", weights.inputs());
         }
         let out = matmul(Simd::detect(), contiguous(input, layout)?, self.0);
-        Ok((CpuStorage::F32(out), (rows, self.0.outputs()).into()))
+        Ok((CpuStorage::F32(out), (rows, self.0.iter().map(Panels::outputs).sum()).into()))
     }
 }

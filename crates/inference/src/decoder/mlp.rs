@@ -3,12 +3,13 @@
 use candle_core::{DType, Result, Tensor};
 use candle_nn::ops::{sigmoid, silu};
 
-use super::fused::SiluTimesOp;
+use super::fused::GateTimesOp;
 use super::layers::{Linear, StoredLinear};
 use super::place::fused;
 use crate::checkpoint::config::{Activation, DecoderConfig, Experts as Stored, ExpertsConfig, GateUp, MlpConfig};
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::{LinearWeight, Weights};
+use crate::kernel::Gate;
 
 type Loaded<T> = std::result::Result<T, CheckpointError>;
 
@@ -23,7 +24,8 @@ impl Mlp {
     /// Reads the MLP of the layer whose tensors begin with `prefix`.
     pub(crate) fn load(config: &DecoderConfig, weights: &Weights, prefix: &str, mlp: &MlpConfig) -> Loaded<Self> {
         let (hidden, bias, activation) = (config.hidden, config.biases.mlp, config.activation);
-        let finish = |linear: StoredLinear| linear.ready(weights.quantization()).map_err(|e| weights.unreadable(&e));
+        let finish =
+            |linear: StoredLinear| linear.ready(weights, weights.quantization()).map_err(|e| weights.unreadable(&e));
         let down = |width| {
             finish(StoredLinear::load(weights, &format!("{prefix}.{}", config.names.down), (width, hidden), bias)?)
         };
@@ -79,8 +81,13 @@ pub(crate) struct GatedMlp {
 impl GatedMlp {
     fn forward(&self, input: &Tensor) -> Result<Tensor> {
         let both = self.gate_up.forward(input)?;
-        if fused(both.device()) && self.activation == Activation::Silu {
-            return self.down.forward(&both.apply_op1_no_bwd(&SiluTimesOp)?);
+        let gate = match self.activation {
+            Activation::Silu => Some(Gate::Silu),
+            Activation::GeluTanh => Some(Gate::GeluTanh),
+            Activation::Gelu => None,
+        };
+        if let Some(gate) = gate.filter(|_| fused(both.device())) {
+            return self.down.forward(&both.apply_op1_no_bwd(&GateTimesOp(gate))?);
         }
         let width = both.dim(1)? / 2;
         let gate = self.activation.apply(&both.narrow(1, 0, width)?.contiguous()?)?;
@@ -101,8 +108,9 @@ impl Experts {
     fn load(config: &DecoderConfig, weights: &Weights, prefix: &str, experts: &ExpertsConfig) -> Loaded<Self> {
         let (hidden, names) = (config.hidden, &config.names);
         // Gates are never quantised.
-        let whole = |linear: StoredLinear| linear.ready(None).map_err(|e| weights.unreadable(&e));
-        let finish = |linear: StoredLinear| linear.ready(weights.quantization()).map_err(|e| weights.unreadable(&e));
+        let whole = |linear: StoredLinear| linear.ready(weights, None).map_err(|e| weights.unreadable(&e));
+        let finish =
+            |linear: StoredLinear| linear.ready(weights, weights.quantization()).map_err(|e| weights.unreadable(&e));
         let joined = |gate_up: Vec<LinearWeight>, down: LinearWeight| {
             Ok(GatedMlp {
                 gate_up: finish(StoredLinear::of(weights, gate_up)?)?,

@@ -48,7 +48,7 @@ impl QueryKeyValue {
                 stored.map(|rows| ungroup(rows, heads, kv_heads, head_dim)).map_err(|e| weights.unreadable(&e))?
             }
         };
-        let joined = joined.ready(weights.quantization()).map_err(|e| weights.unreadable(&e))?;
+        let joined = joined.ready(weights, weights.quantization()).map_err(|e| weights.unreadable(&e))?;
         let norm = |part: &str, heads: usize| -> std::result::Result<Option<HeadNorm>, CheckpointError> {
             let name = name(part);
             Ok(match config.query_key_norm {

@@ -17,7 +17,7 @@ use super::projections::QueryKeyValue;
 use super::rope::{Angles, RopeTable};
 use crate::checkpoint::config::{Block, DecoderConfig, LayerConfig};
 use crate::checkpoint::files::CheckpointError;
-use crate::checkpoint::weights::Weights;
+use crate::checkpoint::weights::{LinearWeight, Weights};
 use crate::device::Quantization;
 use crate::kernel::Simd;
 
@@ -37,6 +37,8 @@ pub(crate) struct Transformer {
 enum Embedding {
     /// In the type that is stored.
     Table(Tensor),
+    /// In blocks, on the CPU.
+    Rows(Linear),
     /// In the output layer, which has the same weights.
     Head,
 }
@@ -64,9 +66,19 @@ impl Transformer {
     ) -> std::result::Result<Self, CheckpointError> {
         let names = &config.names;
         let on = |device: Option<&Device>| device.map_or_else(|| weights.clone(), |device| weights.on(device));
-        let embedding = format!("{}.weight", names.embedding);
-        let embedding = on(devices.first()).matrix(&embedding, (config.vocabulary, config.hidden))?;
-        let on = |device| on(device).for_activations(embedding.dtype());
+        let name = format!("{}.weight", names.embedding);
+        let first = on(devices.first());
+        let embedding = first.linear(&name, (config.vocabulary, config.hidden))?;
+        // Elsewhere than on the CPU, activations are of the embedding's type.
+        let embedding = match embedding {
+            LinearWeight::Blocks(_) if first.device().is_cpu() => embedding,
+            _ => LinearWeight::Plain(first.matrix(&name, (config.vocabulary, config.hidden))?),
+        };
+        let dtype = match &embedding {
+            LinearWeight::Plain(table) => table.dtype(),
+            LinearWeight::Blocks(_) => DType::F32,
+        };
+        let on = |device| on(device).for_activations(dtype);
         let last = on(devices.last());
         let layers = config
             .layers
@@ -74,21 +86,32 @@ impl Transformer {
             .enumerate()
             .map(|(index, layer)| {
                 let weights = on(devices.get(index));
-                let dtype = weights.compute_type(embedding.dtype());
+                let dtype = weights.compute_type(dtype);
                 Layer::load(&config, &weights, index, layer, dtype)
             })
             .collect::<std::result::Result<_, _>>()?;
         let tied = config.tied_embeddings.unwrap_or(!weights.has(&format!("{}.weight", names.output)));
-        let head = if tied {
-            StoredLinear::over(moved(&embedding, last.device()).map_err(|source| weights.unreadable(&source))?)
-        } else {
-            StoredLinear::load(&last, names.output, (config.hidden, config.vocabulary), false)?
+        let shape = (config.hidden, config.vocabulary);
+        let head = match &embedding {
+            LinearWeight::Plain(table) if tied => {
+                StoredLinear::over(moved(table, last.device()).map_err(|source| weights.unreadable(&source))?)
+            }
+            LinearWeight::Blocks(_) if tied => StoredLinear::load(&last, names.embedding, shape, false)?,
+            _ => StoredLinear::load(&last, names.output, shape, false)?,
         };
         // Few weights decide every token: the output layer keeps 8 bits.
         let quantization = weights.quantization().map(|_| Quantization::Q8_0);
-        let head = head.ready(quantization).map_err(|source| weights.unreadable(&source))?;
-        let shared = tied && quantization.is_none() && embedding.device().is_cpu() && head.has_rows();
-        let embedding = if shared { Embedding::Head } else { Embedding::Table(embedding) };
+        let head = head.ready(&last, quantization).map_err(|source| weights.unreadable(&source))?;
+        let shared = tied && first.device().is_cpu() && head.has_rows();
+        let embedding = match embedding {
+            LinearWeight::Plain(_) if shared && quantization.is_none() => Embedding::Head,
+            LinearWeight::Plain(table) => Embedding::Table(table),
+            LinearWeight::Blocks(_) if shared => Embedding::Head,
+            LinearWeight::Blocks(_) => {
+                let rows = StoredLinear::of(&first, vec![embedding])?.ready(&first, None);
+                Embedding::Rows(rows.map_err(|source| weights.unreadable(&source))?)
+            }
+        };
         Ok(Self {
             ropes: config.ropes.iter().map(RopeTable::new).collect(),
             norm: Norm::load(&last, names.final_norm, config.hidden, config.norm)?,
@@ -123,6 +146,7 @@ impl Transformer {
             self.ropes.iter().map(|rope| rope.angles(&batch.positions, &batch.factors)).collect();
         let mut hidden = match &self.embedding {
             Embedding::Table(table) => table.index_select(&Tensor::new(&batch.tokens[..], table.device())?, 0)?,
+            Embedding::Rows(rows) => rows.rows(&batch.tokens)?,
             Embedding::Head => self.head.rows(&batch.tokens)?,
         };
         let mut paged = Paged::default();
@@ -234,7 +258,7 @@ impl Layer {
             attention_norm: norm(before, names.attention_norm)?,
             projections: QueryKeyValue::load(config, weights, &prefix)?,
             output: StoredLinear::load(weights, &output, (width, config.hidden), config.biases.out)?
-                .ready(weights.quantization())
+                .ready(weights, weights.quantization())
                 .map_err(|source| weights.unreadable(&source))?,
             attention_post_norm: norm(after, names.attention_post_norm)?,
             mlp_norm: norm(before && config.block != Block::Parallel, names.mlp_norm)?,

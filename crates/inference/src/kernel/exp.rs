@@ -22,12 +22,18 @@ fn log_sum_exp_avx2(logits: &[f32]) -> f64 {
 
 #[inline(always)]
 fn log_sum_exp_body<const FMA: bool>(logits: &[f32]) -> f64 {
-    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let (chunks, rest) = logits.as_chunks::<LANES>();
+    let mut most = [f32::NEG_INFINITY; LANES];
+    for chunk in chunks {
+        for (most, &logit) in most.iter_mut().zip(chunk) {
+            *most = most.max(logit);
+        }
+    }
+    let max = most.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
     if !max.is_finite() {
         return f64::from(max);
     }
     let mut lanes = [0f64; LANES];
-    let (chunks, rest) = logits.as_chunks::<LANES>();
     for chunk in chunks {
         for (lane, &logit) in lanes.iter_mut().zip(chunk) {
             *lane += f64::from(exp::<FMA>(logit - max));

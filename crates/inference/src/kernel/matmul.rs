@@ -10,8 +10,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::panels::{Blocks, DEPTH, Panels};
-use super::simd::{LANES, Simd, multiply_add};
+use super::panels::{DEPTH, Panels};
+use super::products::{decode, in_rows};
+use super::readers::{Source, with_source};
+use super::simd::{LANES, Simd};
+use super::vector::Portable;
 
 /// Multiplications that make a task of their own worth while.
 const TASK: usize = 1 << 16;
@@ -27,25 +30,41 @@ pub(super) fn parts(steps: usize) -> impl Iterator<Item = Range<usize>> {
     (0..steps).step_by(length).map(move |start| start..steps.min(start + length))
 }
 
-/// `x W^T`: `x` `(M, K)` and `weights` `(N, K)` to `(M, N)`.
+/// Rows of `x` that are worked on together: those steps of them stay in the second-level cache.
+pub(super) const ROWS: usize = 512;
+
+/// `x W^T`: `x` `(M, K)` and `weights` `(N, K)` to `(M, N)`; the outputs of several matrices stand side by side.
 ///
 /// Weights are widened to f32, exactly (of a quantised weight, the number that it stands for), and everything is
 /// computed in f32. (Rounding `x` to bfloat16 and multiplying in pairs, as AVX-512 BF16 can, was tried: on Sapphire
 /// Rapids it was slower.)
-pub(crate) fn matmul(simd: Simd, x: &[f32], weights: &Panels) -> Vec<f32> {
-    let (k, n) = (weights.inputs(), weights.outputs());
-    let m = x.len() / k;
+pub(crate) fn matmul(simd: Simd, x: &[f32], weights: &[Panels]) -> Vec<f32> {
+    let k = weights[0].inputs();
+    let (m, n) = (x.len() / k, weights.iter().map(Panels::outputs).sum());
     let (x, stride) = whole_blocks(x, k);
     let mut out = Vec::with_capacity(m * n);
-    let product = Product { simd, x: &x, stride, m, weights, out: Out(out.as_mut_ptr()) };
+    let mut column = 0;
+    let products: Vec<Product<'_>> = weights
+        .iter()
+        .map(|weights| {
+            assert_eq!(weights.inputs(), k, "matrices over the same input");
+            column += weights.outputs();
+            let column = column - weights.outputs();
+            Product { simd, x: &x, stride, m, weights, out: Out { at: out.as_mut_ptr(), n, column } }
+        })
+        .collect();
     let tasks = (m * n * k / TASK).clamp(1, 8 * rayon::current_num_threads());
-    // Whole pairs, so that where tasks meet depends on nothing but the shape.
-    let panels = weights.count().div_ceil(tasks).next_multiple_of(PAIR);
-    if panels >= weights.count() {
-        product.panels(0, weights.count());
+    if tasks == 1 {
+        for product in &products {
+            product.panels(0, product.weights.count());
+        }
     } else {
-        (0..weights.count().div_ceil(panels)).into_par_iter().for_each(|task| {
-            product.panels(task * panels, weights.count().min((task + 1) * panels));
+        // Whole pairs, so that where tasks meet depends on nothing but the shape.
+        let panels = n.div_ceil(LANES).div_ceil(tasks).next_multiple_of(PAIR);
+        let starts = |product: &'_ Product<'_>| (0..product.weights.count()).step_by(panels);
+        let tasks: Vec<_> = products.iter().flat_map(|it| starts(it).map(move |from| (it, from))).collect();
+        tasks.into_par_iter().for_each(|(product, from)| {
+            product.panels(from, product.weights.count().min(from + panels));
         });
     }
     // SAFETY: there is room for so many, and every panel has written its columns of every row.
@@ -78,7 +97,13 @@ pub(super) struct Product<'a> {
 }
 
 /// The output, which tasks write to at different columns.
-struct Out(*mut f32);
+struct Out {
+    at: *mut f32,
+    /// Columns of a row.
+    n: usize,
+    /// The product's first one.
+    column: usize,
+}
 
 // SAFETY: a pointer into a buffer that outlives the tasks, which own different columns of it.
 unsafe impl Sync for Out {}
@@ -90,9 +115,10 @@ impl Product<'_> {
     /// There is such a row and such a panel.
     #[inline(always)]
     pub(super) unsafe fn out(&self, row: usize, panel: usize) -> (*mut f32, usize) {
-        let n = self.weights.outputs();
+        let Out { at, n, column } = self.out;
         // SAFETY: within the buffer, by the caller's promise.
-        (unsafe { self.out.0.add(row * n + panel * LANES) }, LANES.min(n - panel * LANES))
+        let at = unsafe { at.add(row * n + column + panel * LANES) };
+        (at, LANES.min(self.weights.outputs() - panel * LANES))
     }
 
     /// The columns of panels `from..to`, all rows.
@@ -104,59 +130,24 @@ impl Product<'_> {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: likewise for `Simd::Avx2`.
             Simd::Avx2 => unsafe { self.panels_avx2(from, to) },
-            Simd::Portable => self.panels_plain::<false>(from, to),
+            Simd::Portable => with_source!(self.weights, W => self.panels_plain::<W>(from, to)),
         }
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    fn panels_avx2(&self, from: usize, to: usize) {
-        self.panels_plain::<true>(from, to);
     }
 
     /// The plain version: a panel at a time, widened to f32, against four rows of `x`.
-    #[inline(always)]
-    fn panels_plain<const FMA: bool>(&self, from: usize, to: usize) {
-        let mut wide = vec![[0f32; LANES]; self.stride];
+    fn panels_plain<W: Source>(&self, from: usize, to: usize) {
+        let mut buffer = [[[0f32; LANES]; 1]; PART];
         for panel in from..to {
-            let mut blocks = Blocks::new(self.weights, panel);
-            for steps in wide.chunks_exact_mut(DEPTH) {
-                steps.copy_from_slice(&blocks.next_block());
-            }
-            let mut row = 0;
-            while row + 4 <= self.m {
-                self.rows_plain::<FMA, 4>(row, panel, &wide);
-                row += 4;
-            }
-            for row in row..self.m {
-                self.rows_plain::<FMA, 1>(row, panel, &wide);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn rows_plain<const FMA: bool, const ROWS: usize>(&self, first: usize, panel: usize, wide: &[[f32; LANES]]) {
-        let mut totals = [[0f32; LANES]; ROWS];
-        let rows: [&[f32]; ROWS] = std::array::from_fn(|row| &self.x[(first + row) * self.stride..][..self.stride]);
-        for steps in parts(self.stride) {
-            let mut sums = [[0f32; LANES]; ROWS];
-            for step in steps {
-                for (sums, row) in sums.iter_mut().zip(&rows) {
-                    let x = row[step];
-                    for lane in 0..LANES {
-                        sums[lane] = multiply_add::<FMA>(x, wide[step][lane], sums[lane]);
-                    }
-                }
-            }
-            for (total, sum) in totals.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
-                *total += sum;
-            }
-        }
-        for (row, totals) in totals.iter().enumerate() {
-            // SAFETY: these rows and this panel are there, and nobody else writes to these columns.
-            unsafe {
-                let (out, count) = self.out(first + row, panel);
-                out.copy_from_nonoverlapping(totals.as_ptr(), count);
+            // SAFETY (all): no features are asked for, a panel has as many blocks as `x`, and these rows and panels are
+            // there and are this task's.
+            let mut readers = unsafe { [W::reader::<Portable>(self.weights, panel)] };
+            for part in parts(self.stride) {
+                let buffer = &mut buffer[..part.len()];
+                unsafe { decode::<Portable, _, 1>(&mut readers, buffer) };
+                let mut row = 0;
+                in_rows!(row to self.m, R of [4, 1] => unsafe {
+                    self.tile::<Portable, R, 1>((row, panel), part.start, buffer);
+                });
             }
         }
     }
@@ -166,6 +157,7 @@ impl Product<'_> {
 mod tests {
     use half::{bf16, f16};
 
+    use super::super::blocks::BlockType;
     use super::super::panels::{Format, Rows};
     use super::*;
 
@@ -184,13 +176,8 @@ mod tests {
         2e-7 * k as f64 + 2e-6
     }
 
-    fn every_simd() -> Vec<Simd> {
-        let mut all = vec![Simd::Portable, Simd::detect()];
-        #[cfg(target_arch = "x86_64")]
-        if Simd::detect() == Simd::Avx512 {
-            all.push(Simd::Avx2);
-        }
-        all
+    fn product(simd: Simd, x: &[f32], panels: Panels) -> Vec<f32> {
+        matmul(simd, x, &[panels])
     }
 
     /// Shapes with rows and columns left over everywhere, few rows and many, one part of the buffer and several.
@@ -214,35 +201,17 @@ mod tests {
             let half: Vec<f16> = weights.iter().map(|&w| f16::from_f32(w)).collect();
             let short_wide: Vec<f32> = short.iter().map(|w| w.to_f32()).collect();
             let half_wide: Vec<f32> = half.iter().map(|w| w.to_f32()).collect();
-            for simd in every_simd() {
+            for simd in Simd::every() {
                 for (rows, wide) in
                     [(Rows::F32(&weights), &weights), (Rows::Bf16(&short), &short_wide), (Rows::F16(&half), &half_wide)]
                 {
-                    let out = matmul(simd, &x, &Panels::pack(rows, k, simd));
+                    let out = product(simd, &x, Panels::pack(rows, k, simd));
                     assert_eq!(out.len(), m * n);
                     for (out, expected) in out.iter().zip(reference(&x, wide, k)) {
                         let error = (f64::from(*out) - expected).abs();
                         assert!(error < tolerance(k), "{simd:?} {m} {n} {k}: {error}");
                     }
                 }
-            }
-        }
-    }
-
-    #[test]
-    fn blocks_of_integers_multiply_as_the_numbers_that_they_stand_for() {
-        for (m, n, k) in [(1, 13, 64), (2, 6, 32), (5, 7, 96), (37, 31, 160)] {
-            let x = values(m * k, 1);
-            let integer = |i: usize| (i * 7919 % 256) as u8;
-            let scale = |group: usize| f16::from_f32(0.001 * (group % 17) as f32 - 0.005);
-            let group =
-                |at: usize| scale(at).to_le_bytes().into_iter().chain((0..32).map(move |i| integer(at * 32 + i)));
-            let bytes: Vec<u8> = (0..n * k / 32).flat_map(group).collect();
-            let wide: Vec<f32> =
-                (0..n * k).map(|i| f32::from(integer(i).cast_signed()) * scale(i / 32).to_f32()).collect();
-            for simd in every_simd() {
-                let out = matmul(simd, &x, &Panels::pack(Rows::Q8(&bytes), k, simd));
-                assert_eq!(out, matmul(simd, &x, &Panels::pack(Rows::F32(&wide), k, simd)), "{simd:?} {m} {n} {k}");
             }
         }
     }
@@ -262,12 +231,12 @@ mod tests {
         for (m, n, k) in [(1, 128, 576), (3, 79, 64), (16, 33, 80), (33, 81, 304)] {
             let (x, weights) = (values(m * k, 1), weights_of_a_model(n, k));
             let wide: Vec<f32> = weights.iter().map(|weight| weight.to_f32()).collect();
-            for simd in every_simd() {
+            for simd in Simd::every() {
                 let panels = Panels::pack(Rows::Bf16(&weights), k, simd);
                 let compact = simd.reads_twelve_bits() && n > 64;
                 assert_eq!(panels.format == Format::Twelve, compact, "{simd:?}");
-                let out = matmul(simd, &x, &panels);
-                assert_eq!(out, matmul(simd, &x, &Panels::pack(Rows::F32(&wide), k, simd)), "{simd:?} {m} {n} {k}");
+                let out = matmul(simd, &x, std::slice::from_ref(&panels));
+                assert_eq!(out, product(simd, &x, Panels::pack(Rows::F32(&wide), k, simd)), "{simd:?} {m} {n} {k}");
             }
         }
     }
@@ -276,7 +245,7 @@ mod tests {
     fn rows_come_out_of_panels_as_they_went_in() {
         let (n, k) = (75, 104);
         let weights = weights_of_a_model(n, k);
-        for simd in every_simd() {
+        for simd in Simd::every() {
             let panels = Panels::pack(Rows::Bf16(&weights), k, simd);
             let mut row = vec![f32::NAN; k];
             for at in 0..n {
@@ -292,45 +261,56 @@ mod tests {
         let (m, n, k) = (101, 130, 600);
         let x = values(m * k, 3);
         let weights = weights_of_a_model(n, k);
-        for simd in every_simd() {
+        for simd in Simd::every() {
             let panels = Panels::pack(Rows::Bf16(&weights), k, simd);
-            let all = matmul(simd, &x, &panels);
+            let all = matmul(simd, &x, std::slice::from_ref(&panels));
             let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-            assert_eq!(pool.install(|| matmul(simd, &x, &panels)), all);
+            assert_eq!(pool.install(|| matmul(simd, &x, std::slice::from_ref(&panels))), all);
             for size in [1, 2, 7, 16, 64] {
-                let parts: Vec<f32> = x.chunks(size * k).flat_map(|x| matmul(simd, x, &panels)).collect();
+                let parts: Vec<f32> =
+                    x.chunks(size * k).flat_map(|x| matmul(simd, x, std::slice::from_ref(&panels))).collect();
                 assert_eq!(parts, all, "{simd:?} in batches of {size}");
             }
         }
     }
 
+    /// A matrix of every kind, and what it is called.
+    fn every_kind(n: usize, k: usize) -> Vec<(&'static str, Panels)> {
+        let (simd, weights) = (Simd::detect(), weights_of_a_model(n, k));
+        let mut all = vec![("bf16", Panels::pack(Rows::Bf16(&weights), k, simd))];
+        for kind in BlockType::ALL.into_iter().filter(|kind| k.is_multiple_of(kind.weights())) {
+            // A scale is a small number whatever of these it is.
+            let bytes = |rows: Range<usize>, out: &mut [u8]| -> Result<(), std::convert::Infallible> {
+                out.iter_mut().zip(rows.start * 7..).for_each(|(byte, at)| *byte = (at * 37 % 29) as u8);
+                Ok(())
+            };
+            all.push((kind.name(), Panels::pack_blocks(kind, (n, k), bytes).unwrap()));
+        }
+        all
+    }
+
     #[test]
     #[ignore = "a measurement: cargo test --release --workspace --lib rate_of_products -- --ignored --nocapture"]
     fn rate_of_products() {
-        let shapes =
-            [(1, 3072, 576), (1, 896, 4864), (1, 9728, 896), (16, 3072, 576), (512, 3072, 576), (512, 576, 1536)];
-        for (m, n, k) in shapes {
-            let (x, wide) = (values(m * k, 3), values(n * k, 4));
-            let weights = weights_of_a_model(n, k);
-            for (name, rows) in [("f32", Rows::F32(&wide)), ("bf16", Rows::Bf16(&weights))] {
-                // Enough of them that none is in a cache when its turn comes.
-                let copies = if m == 1 { (600_000_000 / (n * k * 2)).max(1) } else { 1 };
-                let panels: Vec<Panels> = (0..copies).map(|_| Panels::pack(rows, k, Simd::detect())).collect();
+        println!("GFLOP/s, and for one row GB/s of weights; {:?}", Simd::detect());
+        // From a cache, from memory, in batches.
+        for (m, n, k) in [(1, 8192, 1024), (1, 1 << 18, 768), (16, 3072, 512), (512, 3072, 512)] {
+            let x = values(m * k, 3);
+            for (name, panels) in every_kind(n, k) {
+                let panels = std::slice::from_ref(&panels);
                 for threads in [1, 2] {
                     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                     let mut best = f64::INFINITY;
                     pool.install(|| {
                         let began = std::time::Instant::now();
-                        while began.elapsed().as_secs_f64() < 0.5 {
+                        while began.elapsed().as_secs_f64() < 0.4 {
                             let start = std::time::Instant::now();
-                            for panels in &panels {
-                                std::hint::black_box(matmul(Simd::detect(), &x, panels));
-                            }
+                            std::hint::black_box(matmul(Simd::detect(), &x, panels));
                             best = best.min(start.elapsed().as_secs_f64());
                         }
                     });
-                    let rate = 2e-9 * (m * n * k * copies) as f64 / best;
-                    println!("{m} x {k} by {n}, {name}, {threads} threads: {rate:.0} GFLOP/s");
+                    let (rate, read) = (2e-9 * (m * n * k) as f64 / best, 1e-9 * panels[0].memory() as f64 / best);
+                    println!("{m} x {k} by {n}, {name:8} {threads} threads: {rate:6.0} GFLOP/s {read:6.1} GB/s");
                 }
             }
         }

@@ -1,23 +1,28 @@
-//! The inner loops. Plain Rust that the compiler vectorises, compiled once more for AVX2 and FMA, and products of
-//! matrices written out for AVX-512; chosen at run time.
+//! The inner loops. Products of matrices are written over [`vector::Vector`] and compiled for AVX-512, AVX2 and for
+//! plain arrays; the rest is plain Rust that the compiler vectorises, compiled once more for AVX2. Chosen at run time.
 
 mod attend;
 #[cfg(target_arch = "x86_64")]
 mod attend_avx512;
+mod blocks;
 mod exp;
 mod matmul;
 #[cfg(target_arch = "x86_64")]
+mod matmul_avx2;
+#[cfg(target_arch = "x86_64")]
 mod matmul_avx512;
 mod panels;
-#[cfg(target_arch = "x86_64")]
-mod readers_avx512;
+mod products;
+mod readers;
 mod rows;
 mod simd;
 mod twelve;
+mod vector;
 
 pub(crate) use attend::{Cached, Query, Scoring, TOGETHER, attend};
+pub(crate) use blocks::BlockType;
 pub(crate) use exp::log_sum_exp;
 pub(crate) use matmul::matmul;
 pub(crate) use panels::{Panels, Rows};
-pub(crate) use rows::{layer_norm, rms_norm, rotate_halves, rotate_pairs, silu_times};
+pub(crate) use rows::{Gate, gate_times, layer_norm, rms_norm, rotate_halves, rotate_pairs};
 pub(crate) use simd::{LANES, Simd};

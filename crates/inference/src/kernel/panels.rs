@@ -5,35 +5,25 @@
 //! unit that is decoded at once.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use half::{bf16, f16};
 use rayon::prelude::*;
 
+use super::blocks::{self, BlockType, Codes, GROUP, Lane, MOST_WEIGHTS, with_format};
+use super::readers::{Reader as _, Source, with_source};
 use super::simd::{LANES, Simd};
 use super::twelve;
+use super::vector::Portable;
 
 /// Steps of a block along the summed dimension.
 pub(super) const DEPTH: usize = 8;
-/// Weights of a group of llama.cpp's `Q8_0`, which share a scale.
-pub(super) const Q8_WEIGHTS: usize = 32;
-/// Bytes of a group as it is stored: its scale (f16) and its integers.
-const Q8_BYTES: usize = 2 + Q8_WEIGHTS;
-/// Bytes of the scales of one group of each lane.
-pub(super) const Q8_SCALES: usize = 2 * LANES;
-/// Bytes of the groups of all lanes at the same steps: the scales, then the integers.
-pub(super) const Q8_GROUP: usize = Q8_SCALES + Q8_WEIGHTS * LANES;
-
-/// Decoded weights of a block, by step and lane.
-pub(super) type Block = [[f32; LANES]; DEPTH];
-
 /// A matrix of weights `(N, K)` as checkpoints hold it, row by row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rows<'a> {
     F32(&'a [f32]),
     Bf16(&'a [bf16]),
     F16(&'a [f16]),
-    /// llama.cpp's `Q8_0`: groups of a scale (f16) and 32 integers that it multiplies. `K` is a multiple of that.
-    Q8(&'a [u8]),
 }
 
 /// How a panel's weights are written.
@@ -44,7 +34,8 @@ pub(super) enum Format {
     Bf16,
     /// bfloat16 in twelve bits where that loses nothing: see [`twelve`].
     Twelve,
-    Q8,
+    /// Blocks of a GGUF type: of each panel the scales of all blocks, then their codes.
+    Blocks(BlockType),
 }
 
 /// A matrix of weights `(N, K)` in panels.
@@ -85,27 +76,46 @@ impl Panels {
                 }
                 (outputs, Format::Bf16, twelve::WIDE_BLOCK)
             }
-            Rows::Q8(bytes) => {
-                (bytes.len() / Q8_BYTES * Q8_WEIGHTS / inputs, Format::Q8, Q8_GROUP * DEPTH / Q8_WEIGHTS)
-            }
         };
-        let bytes = match format {
-            Format::Q8 => inputs / Q8_WEIGHTS * Q8_GROUP,
-            _ => inputs.div_ceil(DEPTH) * block,
-        };
-        let lines = bytes.div_ceil(LINE);
-        let count = outputs.div_ceil(LANES);
-        let mut panels = Self::with_room(outputs, inputs, format, (0..=count).map(|panel| panel * lines).collect());
+        let bytes = inputs.div_ceil(DEPTH) * block;
+        let mut panels = Self::of_equal_panels(outputs, inputs, format, bytes);
         panels.fill(|panel, out| {
             let lanes = panel * LANES..outputs.min((panel + 1) * LANES);
             match rows {
                 Rows::F32(values) => write(values, lanes, inputs, out, f32::to_le_bytes),
                 Rows::F16(values) => write(values, lanes, inputs, out, f16::to_le_bytes),
                 Rows::Bf16(values) => write(values, lanes, inputs, out, bf16::to_le_bytes),
-                Rows::Q8(bytes) => write_q8(bytes, lanes, inputs, out),
             }
         });
         panels
+    }
+
+    /// Rearranges `outputs` rows of blocks of a GGUF type, `inputs` weights long, a multiple of a block's. `read` gives the
+    /// stored bytes of some rows: of a panel at a time, so that no second copy of a matrix is wanted.
+    ///
+    /// # Errors
+    /// When `read` has one.
+    pub(crate) fn pack_blocks<E: Send>(
+        kind: BlockType,
+        (outputs, inputs): (usize, usize),
+        read: impl Fn(Range<usize>, &mut [u8]) -> Result<(), E> + Sync,
+    ) -> Result<Self, E> {
+        let row = inputs / kind.weights() * kind.bytes();
+        let bytes = with_format!(kind, F => scales_bytes::<F>(inputs) + inputs / GROUP * Codes::<F>::BYTES);
+        let mut panels = Self::of_equal_panels(outputs, inputs, Format::Blocks(kind), bytes);
+        let failed = Mutex::new(None);
+        panels.fill(|panel, out| {
+            let lanes = panel * LANES..outputs.min((panel + 1) * LANES);
+            let mut stored = vec![0; lanes.len() * row];
+            match read(lanes, &mut stored) {
+                Ok(()) => with_format!(kind, F => write_blocks::<F>(&stored, row, out)),
+                Err(error) => *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error),
+            }
+        });
+        match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(panels),
+        }
     }
 
     /// In twelve bits; `None` if too many blocks need sixteen.
@@ -129,6 +139,12 @@ impl Panels {
         panels.fill(|panel, out| windows[panel].write(rows(panel), inputs, out));
         panels.windows = windows;
         Some(panels)
+    }
+
+    /// Room for panels of so many bytes each.
+    fn of_equal_panels(outputs: usize, inputs: usize, format: Format, bytes: usize) -> Self {
+        let (count, lines) = (outputs.div_ceil(LANES), bytes.div_ceil(LINE));
+        Self::with_room(outputs, inputs, format, (0..=count).map(|panel| panel * lines).collect())
     }
 
     fn with_room(outputs: usize, inputs: usize, format: Format, starts: Vec<usize>) -> Self {
@@ -162,6 +178,12 @@ impl Panels {
         self.inputs
     }
 
+    /// Bytes that the weights take.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.lines.len() * LINE
+    }
+
     /// Panels that there are.
     pub(super) fn count(&self) -> usize {
         self.starts.len() - 1
@@ -174,16 +196,76 @@ impl Panels {
         unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * LINE) }
     }
 
+    /// The scales of a panel of blocks, and their codes.
+    pub(super) fn scales_and_codes<F: blocks::Format>(&self, panel: usize) -> (&[u8], &[u8]) {
+        self.bytes(panel).split_at(scales_bytes::<F>(self.inputs))
+    }
+
     /// Writes row `output` of the matrix to `out`, `(K,)`.
     pub(crate) fn row(&self, output: usize, out: &mut [f32]) {
-        let (mut blocks, lane) = (Blocks::new(self, output / LANES), output % LANES);
+        let (panel, lane) = (output / LANES, output % LANES);
+        match self.windows.get(panel) {
+            // Not the other lanes' as well: they are slow to decode.
+            Some(window) => window.row(self.bytes(panel), lane, out),
+            None => with_source!(self, W => self.row_of::<W>(panel, lane, out)),
+        }
+    }
+
+    /// All rows, one after the other, `(N, K)`.
+    pub(crate) fn unpack(&self) -> Vec<f32> {
+        let mut out = vec![0f32; self.outputs * self.inputs];
+        out.par_chunks_mut(self.inputs * LANES).enumerate().for_each(|(panel, rows)| {
+            with_source!(self, W => self.rows_of::<W>(panel, rows));
+        });
+        out
+    }
+
+    fn rows_of<W: Source>(&self, panel: usize, rows: &mut [f32]) {
+        // SAFETY: no features are asked for.
+        let mut reader = unsafe { W::reader::<Portable>(self, panel) };
+        for from in (0..self.inputs).step_by(DEPTH) {
+            // SAFETY: rows are as long as the panel.
+            let weights = unsafe { reader.next() };
+            for (step, weights) in (from..self.inputs).zip(weights) {
+                for (row, weight) in rows.chunks_exact_mut(self.inputs).zip(weights) {
+                    row[step] = weight;
+                }
+            }
+        }
+    }
+
+    fn row_of<W: Source>(&self, panel: usize, lane: usize, out: &mut [f32]) {
+        // SAFETY: no features are asked for.
+        let mut reader = unsafe { W::reader::<Portable>(self, panel) };
         for out in out.chunks_mut(DEPTH) {
-            let weights = match blocks.next_twelve() {
-                // Not the other lanes' as well: they are slow to decode.
-                Some((bytes, window)) => window.decode(bytes, lane),
-                None => blocks.next_other().map(|step| step[lane]),
-            };
-            out.copy_from_slice(&weights[..out.len()]);
+            // SAFETY: a row is as long as the panel.
+            let weights = unsafe { reader.next() };
+            for (out, weights) in out.iter_mut().zip(weights) {
+                *out = weights[lane];
+            }
+        }
+    }
+}
+
+/// Bytes of the scales of a panel: whole cache lines.
+fn scales_bytes<F: blocks::Format>(inputs: usize) -> usize {
+    (inputs / F::WEIGHTS * F::SCALES * LANES).next_multiple_of(LINE)
+}
+
+/// Writes rows of stored blocks, `row` bytes each, to a panel.
+fn write_blocks<F: blocks::Format>(stored: &[u8], row: usize, out: &mut [u8]) {
+    let inputs = row / F::BYTES * F::WEIGHTS;
+    let (scales, codes) = out.split_at_mut(scales_bytes::<F>(inputs));
+    let mut split = [0; MOST_WEIGHTS];
+    for (lane, row) in stored.chunks_exact(row).enumerate() {
+        let scales = scales.chunks_exact_mut(F::SCALES * LANES);
+        let codes = codes.chunks_exact_mut(F::WEIGHTS / GROUP * Codes::<F>::BYTES);
+        for ((block, scales), codes) in row.chunks_exact(F::BYTES).zip(scales).zip(codes) {
+            let split = &mut split[..F::WEIGHTS];
+            F::split(block, &mut Lane::new(scales, lane), split);
+            for (split, codes) in split.chunks_exact(GROUP).zip(codes.chunks_exact_mut(Codes::<F>::BYTES)) {
+                Codes::<F>::write(split, lane, codes);
+            }
         }
     }
 }
@@ -200,116 +282,5 @@ fn write<T: Copy, const BYTES: usize>(
         for (step, &value) in values[row * inputs..][..inputs].iter().enumerate() {
             out[(step * LANES + lane) * BYTES..][..BYTES].copy_from_slice(&bytes(value));
         }
-    }
-}
-
-/// Writes rows `lanes` of `Q8_0` groups.
-fn write_q8(bytes: &[u8], lanes: Range<usize>, inputs: usize, out: &mut [u8]) {
-    let groups = inputs / Q8_WEIGHTS;
-    for (lane, row) in lanes.enumerate() {
-        let row = bytes[row * groups * Q8_BYTES..][..groups * Q8_BYTES].as_chunks::<Q8_BYTES>().0;
-        for ([scale_low, scale_high, integers @ ..], out) in row.iter().zip(out.chunks_exact_mut(Q8_GROUP)) {
-            let (scales, out) = out.split_at_mut(Q8_SCALES);
-            scales[2 * lane..][..2].copy_from_slice(&[*scale_low, *scale_high]);
-            for (step, &integer) in integers.iter().enumerate() {
-                out[step * LANES + lane] = integer;
-            }
-        }
-    }
-}
-
-/// Decodes a panel block by block: the plain version.
-pub(super) struct Blocks<'a> {
-    format: Format,
-    rest: &'a [u8],
-    window: Option<&'a twelve::Window>,
-    /// Blocks decoded.
-    done: usize,
-    /// Wide ones among them, of a panel in twelve bits.
-    wide: usize,
-}
-
-impl<'a> Blocks<'a> {
-    pub(super) fn new(panels: &'a Panels, panel: usize) -> Self {
-        Self { format: panels.format, rest: panels.bytes(panel), window: panels.windows.get(panel), done: 0, wide: 0 }
-    }
-
-    /// The next block. There is one.
-    #[expect(clippy::inline_always, reason = "it is compiled for the features of the function that it ends up in")]
-    #[inline(always)]
-    pub(super) fn next_block(&mut self) -> Block {
-        let Some((bytes, window)) = self.next_twelve() else { return self.next_other() };
-        let mut block = [[0f32; LANES]; DEPTH];
-        for lane in 0..LANES {
-            for (out, weight) in block.iter_mut().zip(window.decode(bytes, lane)) {
-                out[lane] = weight;
-            }
-        }
-        block
-    }
-
-    /// The next block if that is in twelve bits.
-    #[expect(clippy::inline_always, reason = "it is compiled for the features of the function that it ends up in")]
-    #[inline(always)]
-    fn next_twelve(&mut self) -> Option<(&'a [u8], &'a twelve::Window)> {
-        let window = self.window?;
-        if window.wide.get(self.wide) == Some(&(self.done as u32)) {
-            self.wide += 1;
-            return None;
-        }
-        self.done += 1;
-        Some((self.take(twelve::BLOCK), window))
-    }
-
-    /// The next block, which is not in twelve bits.
-    #[expect(clippy::inline_always, reason = "it is compiled for the features of the function that it ends up in")]
-    #[inline(always)]
-    fn next_other(&mut self) -> Block {
-        let block = match self.format {
-            Format::F32 => self.plain(|&bytes| f32::from_le_bytes(bytes)),
-            Format::F16 => self.plain(|&bytes| f16::from_le_bytes(bytes).to_f32()),
-            Format::Bf16 | Format::Twelve => self.plain(|&bytes| bf16::from_le_bytes(bytes).to_f32()),
-            Format::Q8 => self.q8(),
-        };
-        self.done += 1;
-        block
-    }
-
-    fn take(&mut self, bytes: usize) -> &'a [u8] {
-        let (taken, rest) = self.rest.split_at(bytes);
-        self.rest = rest;
-        taken
-    }
-
-    #[expect(clippy::inline_always, reason = "it is compiled for the features of the function that it ends up in")]
-    #[inline(always)]
-    fn plain<const BYTES: usize>(&mut self, value: impl Fn(&[u8; BYTES]) -> f32) -> Block {
-        let mut block = [[0f32; LANES]; DEPTH];
-        let bytes = self.take(DEPTH * LANES * BYTES);
-        for (out, bytes) in block.as_flattened_mut().iter_mut().zip(bytes.as_chunks::<BYTES>().0) {
-            *out = value(bytes);
-        }
-        block
-    }
-
-    #[expect(clippy::inline_always, reason = "it is compiled for the features of the function that it ends up in")]
-    #[inline(always)]
-    fn q8(&mut self) -> Block {
-        let mut block = [[0f32; LANES]; DEPTH];
-        let part = self.done % (Q8_WEIGHTS / DEPTH);
-        let (scales, integers) = self.rest.split_at(Q8_SCALES);
-        let mut wide = [0f32; LANES];
-        for (wide, &bytes) in wide.iter_mut().zip(scales.as_chunks().0) {
-            *wide = f16::from_le_bytes(bytes).to_f32();
-        }
-        for (out, integers) in block.iter_mut().zip(integers[part * DEPTH * LANES..].chunks_exact(LANES)) {
-            for ((out, &integer), scale) in out.iter_mut().zip(integers).zip(wide) {
-                *out = f32::from(integer.cast_signed()) * scale;
-            }
-        }
-        if part + 1 == Q8_WEIGHTS / DEPTH {
-            self.take(Q8_GROUP);
-        }
-        block
     }
 }

@@ -15,13 +15,23 @@ pub(crate) fn rms_norm(simd: Simd, x: &[f32], weight: &[f32], epsilon: f32, out:
     }
 }
 
-/// `x * sigmoid(x) * y`, one row into `out`.
-pub(crate) fn silu_times(simd: Simd, x: &[f32], y: &[f32], out: &mut [f32]) {
-    match simd {
-        Simd::Portable => silu_times_body::<false>(x, y, out),
+/// What scales another input of an MLP, once it went through a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// The Gaussian error linear unit as its approximation by tanh: `x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3))`.
+    GeluTanh,
+}
+
+/// `gate(x) * y`, one row into `out`.
+pub(crate) fn gate_times(simd: Simd, gate: Gate, x: &[f32], y: &[f32], out: &mut [f32]) {
+    match (simd, gate) {
+        (Simd::Portable, Gate::Silu) => gate_times_body::<false>(|x| x, x, y, out),
+        (Simd::Portable, Gate::GeluTanh) => gate_times_body::<false>(gelu_inner, x, y, out),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `detect` has seen both features.
-        Simd::Avx2 | Simd::Avx512 => unsafe { silu_times_avx2(x, y, out) },
+        (Simd::Avx2 | Simd::Avx512, gate) => unsafe { gate_times_avx2(gate, x, y, out) },
     }
 }
 
@@ -66,8 +76,11 @@ fn rms_norm_avx2(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn silu_times_avx2(x: &[f32], y: &[f32], out: &mut [f32]) {
-    silu_times_body::<true>(x, y, out);
+fn gate_times_avx2(gate: Gate, x: &[f32], y: &[f32], out: &mut [f32]) {
+    match gate {
+        Gate::Silu => gate_times_body::<true>(|x| x, x, y, out),
+        Gate::GeluTanh => gate_times_body::<true>(gelu_inner, x, y, out),
+    }
 }
 
 #[inline(always)]
@@ -96,14 +109,23 @@ fn layer_norm_body<const FMA: bool>(x: &[f32], weight: &[f32], bias: &[f32], eps
     }
 }
 
+/// `x * sigmoid(inner(x)) * y`.
 #[inline(always)]
-fn silu_times_body<const FMA: bool>(x: &[f32], y: &[f32], out: &mut [f32]) {
+fn gate_times_body<const FMA: bool>(inner: impl Fn(f32) -> f32, x: &[f32], y: &[f32], out: &mut [f32]) {
     for ((out, &x), &y) in out.iter_mut().zip(x).zip(y) {
+        let inner = inner(x);
         // Of the two forms of the sigmoid the one whose exponential does not overflow.
-        let small = exp::<FMA>(-x.abs());
-        let sigmoid = if x < 0.0 { small } else { 1.0 } / (1.0 + small);
+        let small = exp::<FMA>(-inner.abs());
+        let sigmoid = if inner < 0.0 { small } else { 1.0 } / (1.0 + small);
         *out = multiply_add::<FMA>(x * sigmoid, y, 0.0);
     }
+}
+
+/// `(1 + tanh(u)) / 2 = sigmoid(2 u)`, so that this is twice what the tanh of the approximation is of.
+#[inline(always)]
+fn gelu_inner(x: f32) -> f32 {
+    const SCALE: f32 = 1.595_769; // 2 sqrt(2 / pi)
+    SCALE * x * (1.0 + 0.044_715 * x * x)
 }
 
 #[cfg(test)]
@@ -121,9 +143,11 @@ mod tests {
         let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / 75.0;
         for simd in [Simd::Portable, Simd::detect()] {
             let (mut normed, mut gated, mut centred) = (vec![0.0; 75], vec![0.0; 75], vec![0.0; 75]);
+            let mut by_gelu = vec![0.0; 75];
+            gate_times(simd, Gate::GeluTanh, &x, &y, &mut by_gelu);
             layer_norm(simd, &x, &y, &x, 1e-5, &mut centred);
             rms_norm(simd, &x, &y, 1e-5, &mut normed);
-            silu_times(simd, &x, &y, &mut gated);
+            gate_times(simd, Gate::Silu, &x, &y, &mut gated);
             for i in 0..75 {
                 let (x, y) = (f64::from(x[i]), f64::from(y[i]));
                 assert!((f64::from(normed[i]) - x / (square + 1e-5).sqrt() * y).abs() < 1e-5);
@@ -131,6 +155,8 @@ mod tests {
                 let expected = (x - mean) / (variance + 1e-5).sqrt() * y + x;
                 assert!((f64::from(centred[i]) - expected).abs() < 2e-5);
                 assert!((f64::from(gated[i]) - x / (1.0 + (-x).exp()) * y).abs() < 1e-5);
+                let tanh = ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x)).tanh();
+                assert!((f64::from(by_gelu[i]) - 0.5 * x * (1.0 + tanh) * y).abs() < 1e-5);
             }
         }
     }

@@ -77,10 +77,24 @@ impl Window {
         bits >> 15 << 11 | (exponent(weight) - self.base) << 7 | bits & 0x7f
     }
 
-    /// One lane's weights of a block in twelve bits: the plain version.
-    #[expect(clippy::inline_always, reason = "it is compiled for the features of the function that it ends up in")]
-    #[inline(always)]
-    pub(super) fn decode(&self, bytes: &[u8], lane: usize) -> [f32; DEPTH] {
+    /// One lane's weights of a whole panel.
+    pub(super) fn row(&self, mut panel: &[u8], lane: usize, out: &mut [f32]) {
+        for (block, out) in out.chunks_exact_mut(DEPTH).enumerate() {
+            let wide = self.wide.binary_search(&(block as u32)).is_ok();
+            let (bytes, rest) = panel.split_at(if wide { WIDE_BLOCK } else { BLOCK });
+            panel = rest;
+            let weights = if wide {
+                let weight = |step: usize| bytes.as_chunks::<2>().0[step * LANES + lane];
+                std::array::from_fn(|step| bf16::from_le_bytes(weight(step)).to_f32())
+            } else {
+                self.decode(bytes, lane)
+            };
+            out.copy_from_slice(&weights);
+        }
+    }
+
+    /// One lane's weights of a block in twelve bits.
+    fn decode(&self, bytes: &[u8], lane: usize) -> [f32; DEPTH] {
         let words = bytes.as_chunks::<4>().0;
         let bits = [0, 1, 2].into_iter().fold(0u128, |bits, word| {
             bits << 32 | u128::from(words.get(word * LANES + lane).map_or(0, |&word| u32::from_le_bytes(word)))

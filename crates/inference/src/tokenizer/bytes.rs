@@ -1,21 +1,10 @@
-//! Which bytes a token stands for.
+//! How vocabularies write bytes as text.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// The two ways in which vocabularies write bytes as text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Alphabet {
-    /// GPT-2's: every byte is a printable character (Radford et al. 2019).
-    ByteLevel,
-    /// `SentencePiece`'s: `▁` is a space, `<0x0A>` is a byte, anything else is itself.
-    SentencePiece,
-}
-
-/// The space of `SentencePiece` vocabularies.
-const META_SPACE: char = '▁';
-
-/// GPT-2's alphabet, character to byte: printable Latin-1 stands for itself, the other bytes follow from U+0100 on.
+/// GPT-2's alphabet, character to byte: printable Latin-1 stands for itself, the other bytes follow from U+0100 on
+/// (Radford et al. 2019).
 static BYTE_OF_CHAR: LazyLock<HashMap<char, u8>> = LazyLock::new(|| {
     let printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
     let kept = (0..=255u8).filter(|&byte| printable(byte)).map(|byte| (char::from(byte), byte));
@@ -23,17 +12,10 @@ static BYTE_OF_CHAR: LazyLock<HashMap<char, u8>> = LazyLock::new(|| {
     kept.chain(moved.filter_map(|(byte, code)| Some((char::from_u32(code)?, byte)))).collect()
 });
 
-/// The bytes of a piece.
-pub(crate) fn piece_bytes(piece: &str, alphabet: Alphabet) -> Vec<u8> {
-    match alphabet {
-        Alphabet::ByteLevel => piece
-            .chars()
-            .map(|c| BYTE_OF_CHAR.get(&c).copied())
-            .collect::<Option<Vec<u8>>>()
-            // A piece outside of the alphabet stands for itself, as in the reference decoder.
-            .unwrap_or_else(|| piece.as_bytes().to_vec()),
-        Alphabet::SentencePiece => piece.replace(META_SPACE, " ").into_bytes(),
-    }
+/// The bytes of a piece in GPT-2's alphabet. A piece outside of it stands for itself, as in the reference decoder.
+pub(crate) fn alphabet_bytes(piece: &str) -> Vec<u8> {
+    let bytes = piece.chars().map(|c| BYTE_OF_CHAR.get(&c).copied()).collect::<Option<Vec<u8>>>();
+    bytes.unwrap_or_else(|| piece.as_bytes().to_vec())
 }
 
 /// The byte of a byte-fallback piece `<0xNN>`.
@@ -59,12 +41,11 @@ mod tests {
     #[test]
     fn a_part_of_a_character_keeps_its_bytes() {
         // "ðŁĺ" are the first three of the four bytes of an emoji.
-        assert_eq!(piece_bytes("ðŁĺ", Alphabet::ByteLevel), [0xF0, 0x9F, 0x98]);
+        assert_eq!(alphabet_bytes("ðŁĺ"), [0xF0, 0x9F, 0x98]);
     }
 
     #[test]
-    fn sentencepiece_spaces_and_bytes_are_undone() {
-        assert_eq!(piece_bytes("▁the", Alphabet::SentencePiece), b" the");
+    fn byte_fallback_pieces_are_two_digits() {
         assert_eq!(fallback_byte("<0x0A>"), Some(b'\n'));
         assert_eq!(fallback_byte("<0xA>"), None);
         assert_eq!(fallback_byte("<0x+1>"), None);

@@ -2,21 +2,26 @@
 
 use tokenizers::Tokenizer as HfTokenizer;
 
-use super::bytes::Alphabet;
-use crate::{TextEncoder, TokenId, TokenizerError};
+use crate::{TextEncoder, TokenId, TokenizerError, Vocabulary};
 
 /// A `tokenizer.json` as an encoder.
 pub(crate) struct HfEncoder {
     tokenizer: HfTokenizer,
-    alphabet: Alphabet,
-    /// The ids of a line break at the beginning of a text, which [`TextEncoder::encode_inner`] takes off again.
-    line_break: Vec<TokenId>,
+    /// The ids of a line break at the beginning of a text, which [`TextEncoder::encode_inner`] takes off again; none
+    /// where nothing is put in front of a text.
+    line_break: Option<Vec<TokenId>>,
 }
 
 impl HfEncoder {
-    pub(crate) fn new(tokenizer: HfTokenizer, alphabet: Alphabet) -> Result<Self, TokenizerError> {
-        let line_break = ids(&tokenizer, "\n", false)?;
-        Ok(Self { tokenizer, alphabet, line_break })
+    pub(crate) fn new(tokenizer: HfTokenizer, vocabulary: &Vocabulary) -> Result<Self, TokenizerError> {
+        // Whether a text begins with a space that is not in it. One that cannot be encoded does not tell; others may.
+        let starts_with_space = |text: &str| {
+            let ids = ids(&tokenizer, text, false).unwrap_or_default();
+            vocabulary.decode(&ids).starts_with(b" ")
+        };
+        let prefixed = ["a", "1", "."].into_iter().any(starts_with_space);
+        let line_break = prefixed.then(|| ids(&tokenizer, "\n", false)).transpose()?;
+        Ok(Self { tokenizer, line_break })
     }
 }
 
@@ -30,15 +35,11 @@ impl TextEncoder for HfEncoder {
     }
 
     fn encode_inner(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
-        match self.alphabet {
-            Alphabet::ByteLevel => ids(&self.tokenizer, text, false),
-            Alphabet::SentencePiece => {
-                let whole = ids(&self.tokenizer, &format!("\n{text}"), false)?;
-                // Where the line break merged with what follows, the ids stand for something else: the caller, who
-                // checks bytes, then goes another way.
-                Ok(whole.strip_prefix(self.line_break.as_slice()).map(<[TokenId]>::to_vec).unwrap_or(whole))
-            }
-        }
+        let Some(line_break) = &self.line_break else { return ids(&self.tokenizer, text, false) };
+        let whole = ids(&self.tokenizer, &format!("\n{text}"), false)?;
+        // Where the line break merged with what follows, the ids stand for something else: the caller, who checks
+        // bytes, then goes another way.
+        Ok(whole.strip_prefix(line_break.as_slice()).map(<[TokenId]>::to_vec).unwrap_or(whole))
     }
 }
 

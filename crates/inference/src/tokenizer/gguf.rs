@@ -2,184 +2,209 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::checkpoint::files::CheckpointError;
+use super::{byte_level, sentence_piece};
+use crate::TokenizerError;
 use crate::checkpoint::gguf::Gguf;
 
-/// Kinds of token (`tokenizer.ggml.token_type`).
-const CONTROL: f64 = 3.0;
-const USER_DEFINED: f64 = 4.0;
-const UNUSED: f64 = 5.0;
+/// What a token is for (`tokenizer.ggml.token_type`, llama.cpp's `llama_token_type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenKind {
+    /// A piece of text, made by merging.
+    Normal,
+    /// What stands for text that has no token.
+    Unknown,
+    /// A control symbol: cut out of text before anything is merged.
+    Control,
+    /// Text that is cut out before anything is merged.
+    UserDefined,
+    /// A row that no text has.
+    Unused,
+    /// A byte, `<0xNN>`.
+    Byte,
+}
 
-/// How text is cut before BPE, by `tokenizer.ggml.pre`.
-const SPLITS: [(&str, &str); 4] = [
-    (
-        "llama-bpe",
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    ),
-    (
-        "qwen2",
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    ),
-    ("smollm", r"\p{N}|'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"),
-    ("default", r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"),
+impl TokenKind {
+    fn of(number: f64) -> Self {
+        match number {
+            2.0 => Self::Unknown,
+            3.0 => Self::Control,
+            4.0 => Self::UserDefined,
+            5.0 => Self::Unused,
+            6.0 => Self::Byte,
+            _ => Self::Normal,
+        }
+    }
+}
+
+/// The tokens of a file.
+pub(super) struct Tokens<'g> {
+    texts: Vec<&'g str>,
+    kinds: Vec<TokenKind>,
+}
+
+impl<'g> Tokens<'g> {
+    fn read(gguf: &'g Gguf) -> Result<Self, TokenizerError> {
+        let field = "tokenizer.ggml.tokens";
+        let texts = gguf.texts(field).ok_or_else(|| problem(gguf, field, "is missing"))?;
+        let field = "tokenizer.ggml.token_type";
+        let written = gguf.numbers(field).unwrap_or_else(|| vec![1.0; texts.len()]);
+        if written.len() != texts.len() {
+            return Err(problem(gguf, field, format!("has {} values for {} tokens", written.len(), texts.len())));
+        }
+        // Not by its name, as llama.cpp has it: in Qwen's vocabulary, `</s>` is a piece like others.
+        let kind = |(text, number): (&&str, f64)| {
+            if text.is_empty() { TokenKind::Unused } else { TokenKind::of(number) }
+        };
+        let kinds = texts.iter().zip(written).map(kind).collect();
+        let mut tokens = Self { texts, kinds };
+        for key in NAMED {
+            let named = tokens.named(gguf, key, None);
+            if let Some((id, _)) = named.filter(|(id, text)| tokens.is_normal(*id) && looks_special(text)) {
+                tokens.kinds[id as usize] = TokenKind::Control;
+            }
+        }
+        let mut ids: HashMap<&str, u32> = HashMap::with_capacity(tokens.texts.len());
+        for (id, text, _) in tokens.iter() {
+            if let Some(first) = ids.insert(text, id) {
+                let both = format!("has `{text}` twice, as {first} and {id}: which of them a text has cannot be told");
+                return Err(problem(gguf, "tokenizer.ggml.tokens", both));
+            }
+        }
+        Ok(tokens)
+    }
+
+    /// Each token with its id and kind, ascending; those that are [`TokenKind::Unused`] are left out.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &'g str, TokenKind)> {
+        let all = (0u32..).zip(self.texts.iter().zip(&self.kinds)).map(|(id, (text, kind))| (id, *text, *kind));
+        all.filter(|(_, _, kind)| *kind != TokenKind::Unused)
+    }
+
+    /// The number of tokens, unused ones included.
+    pub(super) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// The token whose id the metadata name, or else the one with the id `default`.
+    pub(super) fn named(&self, gguf: &Gguf, key: &str, default: Option<u32>) -> Option<(u32, &'g str)> {
+        let id = gguf.count(&format!("tokenizer.ggml.{key}")).and_then(|id| u32::try_from(id).ok()).or(default)?;
+        let text = self.texts.get(id as usize).copied()?;
+        (self.kinds[id as usize] != TokenKind::Unused).then_some((id, text))
+    }
+
+    pub(super) fn is_normal(&self, id: u32) -> bool {
+        self.kinds.get(id as usize) == Some(&TokenKind::Normal)
+    }
+}
+
+/// The metadata that name special tokens, which old converters wrote down as text.
+const NAMED: [&str; 7] = [
+    "bos_token_id",
+    "eos_token_id",
+    "eot_token_id",
+    "eom_token_id",
+    "unknown_token_id",
+    "padding_token_id",
+    "seperator_token_id",
 ];
 
-/// Other values of `tokenizer.ggml.pre` that cut text in one of these ways, as llama.cpp has it.
-const ALIASES: [(&str, &str); 7] = [
-    ("gpt-2", "default"),
-    ("olmo", "default"),
-    ("starcoder", "smollm"),
-    ("refact", "smollm"),
-    ("command-r", "smollm"),
-    ("dbrx", "llama-bpe"),
-    ("stablelm2", "qwen2"),
-];
+fn looks_special(text: &str) -> bool {
+    [('<', '>'), ('[', ']')].iter().any(|&(open, close)| text.starts_with(open) && text.ends_with(close))
+}
 
-/// The `tokenizer.json` that a file's metadata describe.
+/// What a kind of tokenizer makes of the tokens.
+pub(super) struct Parts {
+    pub(super) vocabulary: Map<String, Value>,
+    /// `tokenizer.json` but for the vocabulary and what is the same for all kinds.
+    pub(super) json: Value,
+    /// Tokens that are cut out before anything is merged.
+    pub(super) added: Vec<Added>,
+    /// Whether begin-of-text is added where the file does not say.
+    pub(super) add_bos: bool,
+    /// The ids of begin-of-text and end-of-text where the file does not say.
+    pub(super) defaults: Option<(u32, u32)>,
+}
+
+/// A token that is cut out of text before anything is merged.
+pub(super) struct Added {
+    pub(super) id: u32,
+    pub(super) text: String,
+    pub(super) control: bool,
+    /// Whether it takes the white space after it along.
+    pub(super) rstrip: bool,
+}
+
+/// What a file's metadata describe.
+pub(super) struct Described {
+    /// The `tokenizer.json`.
+    pub(super) json: Value,
+    /// The id of begin-of-text.
+    pub(super) bos: Option<u32>,
+}
+
+/// The tokenizer that a file's metadata describe.
+///
+/// All tokens are in the model's vocabulary, added ones too: the tokenizers crate takes their ids from there, and would
+/// number others from the vocabulary's size on.
 ///
 /// # Errors
 /// When tokens or merges are missing, or the kind of tokenizer or its way of cutting text is not known.
-pub(super) fn tokenizer_json(gguf: &Gguf) -> Result<Value, CheckpointError> {
-    let field = "tokenizer.ggml.tokens";
-    let tokens = gguf.texts(field).ok_or_else(|| gguf.problem(field, "is missing"))?;
-    let kinds = gguf.numbers("tokenizer.ggml.token_type").unwrap_or_default();
-    let kind = |id: usize| kinds.get(id).copied().unwrap_or(1.0);
-    let vocabulary: serde_json::Map<String, Value> = tokens
-        .iter()
-        .enumerate()
-        .filter(|(id, _)| ![CONTROL, USER_DEFINED, UNUSED].contains(&kind(*id)))
-        .map(|(id, token)| ((*token).to_owned(), json!(id)))
-        .collect();
-    let added: Vec<Value> = tokens
-        .iter()
-        .enumerate()
-        .filter(|(id, _)| [CONTROL, USER_DEFINED].contains(&kind(*id)))
-        .map(|(id, token)| {
-            json!({"id": id, "content": token, "special": kind(id) == CONTROL, "single_word": false, "lstrip": false,
-                   "rstrip": false, "normalized": false})
+pub(super) fn describe(gguf: &Gguf) -> Result<Described, TokenizerError> {
+    let field = "tokenizer.ggml.model";
+    let kind = gguf.text(field).ok_or_else(|| problem(gguf, field, "is missing"))?;
+    let read = match kind {
+        "gpt2" => byte_level::parts,
+        "llama" => sentence_piece::parts,
+        other => {
+            let what = format!("is `{other}`, a kind of tokenizer that is not read; known are `gpt2` and `llama`");
+            return Err(problem(gguf, field, what));
+        }
+    };
+    let tokens = Tokens::read(gguf)?;
+    let Parts { vocabulary, mut json, added, add_bos, defaults } = read(gguf, &tokens)?;
+    json["model"]["vocab"] = vocabulary.into();
+    json["added_tokens"] = added
+        .into_iter()
+        .map(|Added { id, text, control, rstrip }| {
+            json!({"id": id, "content": text, "special": control, "single_word": false, "lstrip": false,
+                   "rstrip": rstrip, "normalized": false})
         })
         .collect();
-    let begin =
-        gguf.count("tokenizer.ggml.bos_token_id").and_then(|id| tokens.get(id as usize).map(|token| (id, *token)));
-    let model = gguf.text("tokenizer.ggml.model").unwrap_or_default();
-    let mut tokenizer = match model {
-        "gpt2" => byte_level(gguf, &vocabulary)?,
-        "llama" => sentence_piece(gguf, &tokens, vocabulary)?,
-        other => {
-            return Err(gguf.problem("tokenizer.ggml.model", format!("is `{other}`; known are `gpt2` and `llama`")));
+    let around = |flag: &'static str, key: &'static str, added: bool, default: Option<u32>| {
+        if !gguf.flag(flag).unwrap_or(added) {
+            return Ok(None);
         }
+        let token = tokens.named(gguf, key, default);
+        token.map(Some).ok_or_else(|| problem(gguf, flag, format!("is on, but `tokenizer.ggml.{key}` names no token")))
     };
-    tokenizer["added_tokens"] = added.into();
-    // Llama's converter leaves the flag out, and means yes.
-    let adds = gguf.flag("tokenizer.ggml.add_bos_token").unwrap_or(model == "llama");
-    if let Some((id, token)) = begin.filter(|_| adds) {
-        tokenizer["post_processor"] = json!({
-            "type": "TemplateProcessing",
-            "single": [{"SpecialToken": {"id": token, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
-            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
-            "special_tokens": {token: {"id": token, "ids": [id], "tokens": [token]}},
-        });
-    }
-    Ok(tokenizer)
+    let begin = around("tokenizer.ggml.add_bos_token", "bos_token_id", add_bos, defaults.map(|(begin, _)| begin))?;
+    let end = around("tokenizer.ggml.add_eos_token", "eos_token_id", false, defaults.map(|(_, end)| end))?;
+    json["post_processor"] = post_processor(begin, end);
+    let bos = tokens.named(gguf, "bos_token_id", defaults.map(|(begin, _)| begin));
+    Ok(Described { json, bos: bos.map(|(id, _)| id) })
 }
 
-fn byte_level(gguf: &Gguf, vocabulary: &serde_json::Map<String, Value>) -> Result<Value, CheckpointError> {
-    let field = "tokenizer.ggml.merges";
-    let merges = gguf.texts(field).ok_or_else(|| gguf.problem(field, "is missing"))?;
-    let pre = gguf.text("tokenizer.ggml.pre").unwrap_or("default");
-    let name = ALIASES.iter().find(|(alias, _)| *alias == pre).map_or(pre, |(_, name)| name);
-    let Some((_, split)) = SPLITS.iter().find(|(known, _)| *known == name) else {
-        let known: Vec<&str> = SPLITS.iter().chain(&ALIASES).map(|(known, _)| *known).collect();
-        return Err(gguf.problem("tokenizer.ggml.pre", format!("is `{pre}`; known are {}", known.join(", "))));
-    };
-    Ok(json!({
-        "version": "1.0",
-        "model": {"type": "BPE", "vocab": vocabulary, "merges": merges, "ignore_merges": pre == "llama-bpe",
-                  "byte_fallback": false, "fuse_unk": false},
-        // Of the tokenizers known here, Qwen's and Cohere's compose characters first.
-        "normalizer": if ["qwen2", "command-r"].contains(&pre) { json!({"type": "NFC"}) } else { Value::Null },
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
-            {"type": "Split", "pattern": {"Regex": split}, "behavior": "Isolated", "invert": false},
-            {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
-        ]},
-        "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
-    }))
-}
-
-fn sentence_piece(
-    gguf: &Gguf,
-    tokens: &[&str],
-    vocabulary: serde_json::Map<String, Value>,
-) -> Result<Value, CheckpointError> {
-    let field = "tokenizer.ggml.scores";
-    let scores = gguf.numbers(field).ok_or_else(|| gguf.problem(field, "is missing"))?;
-    if scores.len() != tokens.len() {
-        return Err(gguf.problem(field, format!("has {} values for {} tokens", scores.len(), tokens.len())));
-    }
-    let ids: HashMap<&str, usize> = tokens
-        .iter()
-        .enumerate()
-        .filter(|(_, token)| vocabulary.contains_key(**token))
-        .map(|(id, t)| (*t, id))
+/// Begin-of-text before a text and end-of-text after it.
+fn post_processor(begin: Option<(u32, &str)>, end: Option<(u32, &str)>) -> Value {
+    let symbol = |(_, text): (u32, &str)| json!({"SpecialToken": {"id": text, "type_id": 0}});
+    let text = json!({"Sequence": {"id": "A", "type_id": 0}});
+    let single: Vec<Value> = begin.map(symbol).into_iter().chain([text]).chain(end.map(symbol)).collect();
+    let symbols: Map<String, Value> = begin
+        .into_iter()
+        .chain(end)
+        .map(|(id, text)| (text.to_owned(), json!({"id": text, "ids": [id], "tokens": [text]})))
         .collect();
-    let unknown = gguf.count("tokenizer.ggml.unknown_token_id").and_then(|id| tokens.get(id as usize).copied());
-    let mut normalizers = vec![json!({"type": "Replace", "pattern": {"String": " "}, "content": "▁"})];
-    if gguf.flag("tokenizer.ggml.add_space_prefix").unwrap_or(true) {
-        normalizers.insert(0, json!({"type": "Prepend", "prepend": "▁"}));
+    if symbols.is_empty() {
+        return Value::Null;
     }
-    let mut vocabulary = vocabulary;
-    if let Some(unknown) = unknown {
-        let id = tokens.iter().position(|token| *token == unknown);
-        vocabulary.entry(unknown).or_insert(json!(id));
-    }
-    Ok(json!({
-        "version": "1.0",
-        "model": {"type": "BPE", "vocab": vocabulary, "merges": merges(&ids, &scores), "unk_token": unknown,
-                  "byte_fallback": true, "fuse_unk": true},
-        "normalizer": {"type": "Sequence", "normalizers": normalizers},
-        "decoder": {"type": "Sequence", "decoders": [
-            {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
-            {"type": "Strip", "content": " ", "start": 1, "stop": 0},
-        ]},
-    }))
+    json!({
+        "type": "TemplateProcessing", "single": single, "special_tokens": symbols,
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+    })
 }
 
-/// SentencePiece merges whichever two neighbours make the piece with the best score; as BPE merges: every way to put a
-/// piece together from two others, best pieces first.
-fn merges(ids: &HashMap<&str, usize>, scores: &[f64]) -> Vec<[String; 2]> {
-    let mut merges: Vec<(usize, usize, usize, [String; 2])> = Vec::new();
-    for (piece, &id) in ids {
-        for (at, _) in piece.char_indices().skip(1) {
-            let (left, right) = piece.split_at(at);
-            if let (Some(&l), Some(&r)) = (ids.get(left), ids.get(right)) {
-                merges.push((id, l, r, [left.to_owned(), right.to_owned()]));
-            }
-        }
-    }
-    merges.sort_by(|a, b| scores[b.0].total_cmp(&scores[a.0]).then((a.0, a.1, a.2).cmp(&(b.0, b.1, b.2))));
-    merges.into_iter().map(|merge| merge.3).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_alias_is_of_a_way_to_cut_text_that_is_known() {
-        for (alias, name) in ALIASES {
-            assert!(SPLITS.iter().any(|(known, _)| *known == name), "{alias}");
-            assert!(SPLITS.iter().all(|(known, _)| *known != alias), "{alias}");
-        }
-    }
-
-    #[test]
-    fn merges_come_in_the_order_of_the_pieces_scores() {
-        let tokens = ["a", "b", "c", "ab", "bc", "abc"];
-        let ids = tokens.iter().enumerate().map(|(id, token)| (*token, id)).collect();
-        let merges = merges(&ids, &[0.0, 0.0, 0.0, -2.0, -1.0, -3.0]);
-        let shown: Vec<String> = merges.iter().map(|[l, r]| format!("{l}+{r}")).collect();
-        assert_eq!(shown, ["b+c", "a+b", "a+bc", "ab+c"]);
-    }
+/// The error for a field of the metadata.
+pub(super) fn problem(gguf: &Gguf, field: &'static str, problem: impl Into<String>) -> TokenizerError {
+    TokenizerError::Metadata { field, path: gguf.path().display().to_string(), problem: problem.into() }
 }

@@ -1,20 +1,19 @@
 //! Reads `tokenizer.json` and what says which ids end a text.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::bytes::{Alphabet, fallback_byte, piece_bytes};
 use super::declared::{lacks_declared, with_declared};
 use super::encoder::HfEncoder;
+use super::gguf::Described;
+use super::symbols::RawTokenizer;
 use crate::checkpoint::config::{EndIds, Ids};
 use crate::checkpoint::files::{CheckpointError, ModelSource};
 use crate::checkpoint::gguf::Gguf;
 use crate::checkpoint::json::{read_json, read_text, typed};
 use crate::checkpoint::special_tokens::SpecialTokens;
-use crate::{Symbol, TextKind, TokenId, Tokenizer, TokenizerError, Vocabulary};
+use crate::{Symbol, TokenId, Tokenizer, TokenizerError, Vocabulary};
 
 /// Control symbols that end a text or a turn in the chat formats of known model families, whatever a checkpoint's
 /// configuration lists.
@@ -37,43 +36,9 @@ const END_NAMES: [&str; 16] = [
     "</s>",
 ];
 
-/// Largest id that is believed.
-const MOST_IDS: u32 = 1 << 24;
-
 #[derive(Deserialize)]
-struct RawTokenizer {
-    model: RawModel,
-    #[serde(default)]
-    added_tokens: Vec<RawAdded>,
-    #[serde(default)]
-    normalizer: Value,
-    #[serde(default)]
-    pre_tokenizer: Value,
-    #[serde(default)]
-    decoder: Value,
-}
-
-#[derive(Deserialize)]
-struct RawModel {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    vocab: RawVocabulary,
-}
-
-/// BPE maps pieces to ids; a unigram vocabulary lists pieces with scores.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum RawVocabulary {
-    Map(BTreeMap<String, u32>),
-    List(Vec<(String, f64)>),
-}
-
-#[derive(Deserialize)]
-struct RawAdded {
-    id: u32,
-    content: String,
-    #[serde(default)]
-    special: bool,
+struct BeginId {
+    bos_token_id: Option<Ids>,
 }
 
 impl Tokenizer {
@@ -103,11 +68,13 @@ impl Tokenizer {
             tokenizer = tokenizers::Tokenizer::from_bytes(json.to_string());
             raw = typed(json, &path)?;
         }
-        Self::build(&raw, tokenizer, &path, rows, |symbols| end_ids(source, &special, symbols))
+        let built = Self::build(&raw, tokenizer, &path, rows, |symbols| end_ids(source, &special, symbols))?;
+        let bos = bos(source, &special, built.vocabulary())?;
+        Ok(built.with_bos(bos))
     }
 
     fn of_gguf(gguf: &Gguf, rows: Option<usize>) -> Result<Self, TokenizerLoadError> {
-        let json = super::gguf::tokenizer_json(gguf)?;
+        let Described { json, bos } = super::gguf::describe(gguf)?;
         let tokenizer = tokenizers::Tokenizer::from_bytes(json.to_string());
         let raw: RawTokenizer = serde_json::from_value(json).map_err(|source| CheckpointError::Unreadable {
             path: gguf.path().display().to_string(),
@@ -118,7 +85,8 @@ impl Tokenizer {
             .filter_map(|key| gguf.count(&format!("tokenizer.ggml.{key}")))
             .map(|id| TokenId(id as u32))
             .collect();
-        Self::build(&raw, tokenizer, gguf.path(), rows, |symbols| Ok(with_named(listed, &[], symbols)))
+        let built = Self::build(&raw, tokenizer, gguf.path(), rows, |symbols| Ok(with_named(listed, &[], symbols)))?;
+        Ok(built.with_bos(bos.map(TokenId)))
     }
 
     fn build(
@@ -128,90 +96,20 @@ impl Tokenizer {
         rows: Option<usize>,
         ends: impl FnOnce(&[Symbol]) -> Result<Vec<TokenId>, CheckpointError>,
     ) -> Result<Self, TokenizerLoadError> {
-        let alphabet = alphabet(raw, path)?;
-        let mut symbols = symbols(raw, alphabet, rows)?;
-        let ends = ends(&symbols)?;
-        symbols.resize_with(rows.unwrap_or(symbols.len()).max(symbols.len()), || Symbol::Unused);
-        let unreadable = |source: tokenizers::Error| TokenizerError::Unreadable {
-            path: path.display().to_string(),
-            reason: source.to_string(),
-        };
+        let path = path.display().to_string();
+        let unreadable =
+            |source: tokenizers::Error| TokenizerError::Unreadable { path: path.clone(), reason: source.to_string() };
         let mut tokenizer = tokenizer.map_err(unreadable)?;
         tokenizer.with_truncation(None).map_err(unreadable)?;
         tokenizer.with_padding(None);
-        Ok(Self::new(Vocabulary::new(symbols, ends), HfEncoder::new(tokenizer, alphabet)?))
+        raw.check(&tokenizer, &path)?;
+        let mut symbols = raw.symbols(&tokenizer, &path, rows)?;
+        let ends = ends(&symbols)?;
+        symbols.resize_with(rows.unwrap_or(symbols.len()).max(symbols.len()), || Symbol::Unused);
+        let vocabulary = Vocabulary::new(symbols, ends);
+        let encoder = HfEncoder::new(tokenizer, &vocabulary)?;
+        Ok(Self::new(vocabulary, encoder))
     }
-}
-
-/// Finds out how pieces are written: by the steps that turn text into pieces and back.
-fn alphabet(raw: &RawTokenizer, path: &Path) -> Result<Alphabet, TokenizerError> {
-    let steps = [&raw.normalizer, &raw.pre_tokenizer, &raw.decoder];
-    if steps.iter().any(|step| mentions(step, &|kind, _| kind == "ByteLevel")) {
-        return Ok(Alphabet::ByteLevel);
-    }
-    let spaces = |kind: &str, step: &Value| {
-        kind == "Metaspace" || (kind == "Replace" && step.to_string().contains('▁')) || kind == "ByteFallback"
-    };
-    if steps.iter().any(|step| mentions(step, &spaces)) {
-        return Ok(Alphabet::SentencePiece);
-    }
-    Err(TokenizerError::NoBytes {
-        path: path.display().to_string(),
-        reason: format!(
-            "a {} model that is neither byte-level nor SentencePiece-style",
-            raw.model.kind.as_deref().unwrap_or("nameless")
-        ),
-    })
-}
-
-/// Whether a processing step, or one inside a sequence of steps, is of the kind asked for.
-fn mentions(step: &Value, wanted: &dyn Fn(&str, &Value) -> bool) -> bool {
-    match step {
-        Value::Object(fields) => {
-            fields.get("type").and_then(Value::as_str).is_some_and(|kind| wanted(kind, step))
-                || fields.values().any(|value| mentions(value, wanted))
-        }
-        Value::Array(steps) => steps.iter().any(|step| mentions(step, wanted)),
-        _ => false,
-    }
-}
-
-fn symbols(raw: &RawTokenizer, alphabet: Alphabet, rows: Option<usize>) -> Result<Vec<Symbol>, TokenizerError> {
-    let pieces: Vec<(&str, u32)> = match &raw.model.vocab {
-        RawVocabulary::Map(map) => map.iter().map(|(piece, &id)| (piece.as_str(), id)).collect(),
-        RawVocabulary::List(list) => list.iter().zip(0..).map(|((piece, _), id)| (piece.as_str(), id)).collect(),
-    };
-    let added = raw.added_tokens.iter().map(|token| (token.content.as_str(), token.id));
-    let mut symbols = Vec::new();
-    for (token, id) in pieces.iter().copied().chain(added) {
-        if id > MOST_IDS || rows.is_some_and(|rows| id as usize >= rows) {
-            return Err(TokenizerError::BeyondModel {
-                id,
-                token: token.to_owned(),
-                rows: rows.unwrap_or(MOST_IDS as usize),
-            });
-        }
-        if symbols.len() <= id as usize {
-            symbols.resize_with(id as usize + 1, || Symbol::Unused);
-        }
-    }
-    let control = |name: &str| Symbol::Control { name: name.into() };
-    for (piece, id) in pieces {
-        let (bytes, kind) = match fallback_byte(piece).filter(|_| alphabet == Alphabet::SentencePiece) {
-            Some(byte) => (vec![byte], TextKind::ByteFallback),
-            None => (piece_bytes(piece, alphabet), TextKind::Piece),
-        };
-        symbols[id as usize] =
-            if bytes.is_empty() { control(piece) } else { Symbol::Text { bytes: bytes.into(), kind } };
-    }
-    for token in &raw.added_tokens {
-        symbols[token.id as usize] = if token.special || token.content.is_empty() {
-            control(&token.content)
-        } else {
-            Symbol::Text { bytes: token.content.as_bytes().into(), kind: TextKind::Added }
-        };
-    }
-    Ok(symbols)
 }
 
 /// All ids that end a text or a turn: those of `generation_config.json` or else `config.json`, the tokenizer's own
@@ -228,6 +126,22 @@ fn end_ids(source: &ModelSource, special: &SpecialTokens, symbols: &[Symbol]) ->
     let names: Vec<&str> = special.ends().collect();
     let listed = listed.map(Ids::into_vec).unwrap_or_default();
     Ok(with_named(listed.into_iter().map(TokenId).collect(), &names, symbols))
+}
+
+/// The id of begin-of-text: what the tokenizer's files call it, or else what `config.json` does.
+fn bos(
+    source: &ModelSource,
+    special: &SpecialTokens,
+    vocabulary: &Vocabulary,
+) -> Result<Option<TokenId>, CheckpointError> {
+    if let Some(bos) = special.named.get("bos_token") {
+        let named = |symbol: &Symbol| matches!(symbol, Symbol::Control { name } if **name == **bos);
+        return Ok(vocabulary.iter().find(|(_, symbol)| named(symbol)).map(|(id, _)| id));
+    }
+    let Some(path) = source.find("config.json")? else { return Ok(None) };
+    let listed = read_json::<BeginId>(&path)?.bos_token_id.map(Ids::into_vec).unwrap_or_default();
+    let id = listed.first().copied().map(TokenId);
+    Ok(id.filter(|id| matches!(vocabulary.symbol(*id), Symbol::Control { .. })))
 }
 
 /// `listed`, and the ids of control symbols with one of `names` or a name that ends a turn in a known chat format.
@@ -258,6 +172,15 @@ impl TokenizerLoadError {
             Self::Checkpoint(error) => error.hint(),
             Self::Tokenizer(TokenizerError::BeyondModel { .. }) => {
                 Some("do tokenizer.json and config.json belong together?")
+            }
+            Self::Tokenizer(TokenizerError::Metadata { .. }) => {
+                Some("convert the model again with llama.cpp's converter, or give its folder with tokenizer.json")
+            }
+            Self::Tokenizer(TokenizerError::NoBeginOfText) => {
+                Some("leave `add-bos` out, or name `bos_token` in tokenizer_config.json")
+            }
+            Self::Tokenizer(TokenizerError::OtherId { .. }) => {
+                Some("every token has to be in the file once, with the id that the model was trained with")
             }
             Self::Tokenizer(_) => {
                 Some("gac reads tokenizer.json files with a byte-level or SentencePiece-style vocabulary")

@@ -1,8 +1,13 @@
 //! Tokenizer files: the bytes of every token id, and text to ids.
 
-pub(crate) mod bytes;
+mod byte_level;
+mod bytes;
 mod declared;
+mod decoding;
 pub(crate) mod encoder;
 mod gguf;
 pub(crate) mod load;
+mod pre;
 pub(crate) mod rows;
+mod sentence_piece;
+mod symbols;

@@ -97,7 +97,7 @@ pub(super) fn model(plan: &ModelPlan, store: &ModelStore) -> ModelInspection {
         weight_bytes: shares.iter().map(|share| share.weights).sum(),
         device: options.device.to_string(),
         shares,
-        tokenizer: here.and_then(|source| Tokenizer::load(&source, None).ok()),
+        tokenizer: here.and_then(|source| Tokenizer::load(&source, None).ok()?.with_add_bos(plan.add_bos).ok()),
     }
 }
 
@@ -158,15 +158,14 @@ fn inspect(task: &LoadedTask, models: &[ModelInspection]) -> Result<TaskInspecti
     let mut prompts = Vec::new();
     for model in models {
         let Some(tokenizer) = &model.tokenizer else { continue };
-        let encoder = tokenizer.encoder();
         let (mut tokens, mut longest) = (0, 0);
         for document in &task.documents {
             let (asked, choices) = match &document.request {
                 Request::Generate { prompt, .. } => (prompt, &[][..]),
                 Request::Choose { context, continuations } => (context, &continuations[..]),
             };
-            let context = encoder.encode(asked)?.len();
-            let choices = choices.iter().map(|choice| Ok(encoder.encode_inner(choice)?.len()));
+            let context = tokenizer.encode_prompt(asked)?.len();
+            let choices = choices.iter().map(|choice| Ok(tokenizer.encoder().encode_inner(choice)?.len()));
             let choices = choices.collect::<Result<Vec<usize>, TokenizerError>>()?;
             tokens += context + choices.iter().sum::<usize>();
             longest = longest.max(context + choices.iter().max().unwrap_or(&0));

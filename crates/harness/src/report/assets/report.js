@@ -111,6 +111,8 @@
     if (typeof sample.r === "string") {
       if (sample.k) node.append(...tokens(sample));
       else node.append(...block(`Response (ended by ${sample.f})`, sample.r));
+      if (sample.u) node.append(make("h3", { text: "Answer" }), make("p", { text: "none: the thinking never ended" }));
+      else if (sample.a !== undefined) node.append(...block("Answer (what is scored)", sample.a));
     } else {
       node.append(make("h3", { text: "Choices" }), choices(sample));
     }

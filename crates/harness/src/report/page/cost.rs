@@ -140,6 +140,7 @@ pub(super) fn cost_table(all: &[Costs]) -> String {
 mod tests {
     use super::*;
     use crate::recipe::{GatePlan, Settings};
+    use crate::report::GroupTable;
     use crate::results::{RECORD_VERSION, Timing};
 
     /// A system's name and members, its gate's threshold, its steps and those voted on, and its milliseconds.
@@ -164,7 +165,13 @@ mod tests {
             Row { system: name.into(), members, scores: vec![], average: None, timings: vec![], timing }
         };
         let rows = all.iter().map(row).collect();
-        let leaderboard = Leaderboard { version: RECORD_VERSION, columns: vec![], rows, comparisons: vec![] };
+        let leaderboard = Leaderboard {
+            version: RECORD_VERSION,
+            columns: vec![],
+            rows,
+            groups: GroupTable::default(),
+            comparisons: vec![],
+        };
         (all.iter().map(plan).collect(), leaderboard)
     }
 

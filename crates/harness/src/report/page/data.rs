@@ -49,6 +49,12 @@ struct PageSample<'a> {
     /// A text, or per choice log-likelihood, greedy, tokens.
     #[serde(rename = "r")]
     response: PageResponse<'a>,
+    /// What of the response is scored, where it begins with reasoning.
+    #[serde(rename = "a", skip_serializing_if = "Option::is_none")]
+    answer: Option<&'a str>,
+    /// Whether it begins with reasoning that never ended.
+    #[serde(rename = "u", skip_serializing_if = "std::ops::Not::not")]
+    unclosed: bool,
     /// What ended it.
     #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
     finish: Option<&'a str>,
@@ -153,13 +159,20 @@ impl<'a> PageData<'a> {
 impl<'a> PageSample<'a> {
     fn new(system: usize, document: usize, sample: &'a SampleRecord) -> Self {
         let (response, finish) = match &sample.response {
-            ResponseRecord::Generated { text, finish } => (PageResponse::Text(text), Some(finish.as_str())),
+            ResponseRecord::Generated { text, finish, .. } => (PageResponse::Text(text), Some(finish.as_str())),
             ResponseRecord::Choices(choices) => {
                 let sum = |sum: f64| if sum.is_finite() { sum.into() } else { sum.to_string().into() };
                 let choices = choices.iter().map(|choice| (sum(choice.sum), choice.greedy, choice.tokens));
                 (PageResponse::Choices(choices.collect()), None)
             }
         };
+        let answer = match &sample.response {
+            ResponseRecord::Generated { thinking: Some(thinking), .. } => {
+                thinking.closed.then_some(thinking.scored.as_str())
+            }
+            ResponseRecord::Generated { thinking: None, .. } | ResponseRecord::Choices(_) => None,
+        };
+        let unclosed = sample.response.is_unclosed();
         let extractions = sample.filters.iter().map(|filter| {
             let metrics = filter.metrics.iter().map(|metric| (metric.metric.as_str(), metric.value));
             (filter.filter.as_str(), &filter.extracted, metrics.collect())
@@ -171,7 +184,18 @@ impl<'a> PageSample<'a> {
             Outcome::Failed { error } => ("failed", Some(error.as_str())),
         };
         let steps = sample.trace.as_ref().map(|steps| steps.iter().map(PageStep::new).collect());
-        Self { system, document, outcome, response, finish, extractions: extractions.collect(), error, steps }
+        Self {
+            system,
+            document,
+            outcome,
+            response,
+            answer,
+            unclosed,
+            finish,
+            extractions: extractions.collect(),
+            error,
+            steps,
+        }
     }
 }
 

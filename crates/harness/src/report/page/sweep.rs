@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::super::curves::{Cost, Curve, Spot, curves, spots, systems, tasks};
+use super::super::estimate::Estimate;
 use super::super::format::{NOTHING, percent, plus_minus};
 use super::super::html::escape;
-use super::super::leaderboard::Estimate;
 use super::chart::{Axis, Chart, Line, Point, Series};
 use super::charts::{COST_TITLE, SHARE_AXIS};
 use crate::sweep::SweepFile;

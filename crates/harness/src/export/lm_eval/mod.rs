@@ -1,0 +1,11 @@
+//! lm-evaluation-harness's output files: `results_<time>.json` and `samples_<task>_<time>.jsonl`, one folder per model,
+//! by the schema of release 0.4.13.
+
+mod files;
+mod results;
+mod samples;
+mod sources;
+mod task_config;
+
+pub use files::{LmEvalFile, lm_eval};
+pub use sources::{LmEvalSources, LmEvalTask};

@@ -1,0 +1,146 @@
+//! Matrices in blocks of few bits, as a file has them.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
+use candle_core::{DType, Device, Tensor};
+
+use super::gguf::Gguf;
+use crate::kernel::{BlockType, Panels};
+
+/// Rows of a matrix `(output, input)` in blocks. They are read when they are asked for.
+pub(crate) struct BlockRows {
+    kind: BlockType,
+    outputs: usize,
+    inputs: usize,
+    source: Source,
+    /// Which row of the source each one is, where that is another order.
+    order: Option<Vec<u32>>,
+}
+
+enum Source {
+    /// Rows of a tensor from a certain one on.
+    File {
+        gguf: Arc<Gguf>,
+        tensor: String,
+        first: usize,
+    },
+    Memory(Vec<u8>),
+}
+
+impl BlockRows {
+    /// All rows of a tensor of a file; its first dimensions are one.
+    pub(crate) fn of_file(gguf: &Arc<Gguf>, tensor: &str, kind: BlockType, dims: &[usize]) -> Self {
+        let inputs = dims.last().copied().unwrap_or(1);
+        let outputs = dims[..dims.len().saturating_sub(1)].iter().product();
+        let source = Source::File { gguf: Arc::clone(gguf), tensor: tensor.to_owned(), first: 0 };
+        Self { kind, outputs, inputs, source, order: None }
+    }
+
+    /// A matrix `(output, input)` as candle quantises it.
+    ///
+    /// # Errors
+    /// When candle has not the type, or cannot read the matrix.
+    pub(crate) fn quantised(weight: &Tensor, kind: BlockType) -> candle_core::Result<Self> {
+        let (outputs, inputs) = weight.dims2()?;
+        let Some(dtype) = candle_type(kind) else { candle_core::bail!("no way to quantise to {}", kind.name()) };
+        let quantised = QTensor::quantize(&weight.to_dtype(DType::F32)?, dtype)?;
+        let source = Source::Memory(quantised.data()?.into_owned());
+        Ok(Self { kind, outputs, inputs, source, order: None })
+    }
+
+    /// Rows.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// The matrices of `outputs` rows each that a tensor of several consists of.
+    pub(crate) fn each(self, outputs: usize) -> Vec<Self> {
+        let Self { kind, inputs, source: Source::File { gguf, tensor, first }, order: None, .. } = &self else {
+            return vec![self];
+        };
+        let one = |at: usize| {
+            let source = Source::File { gguf: Arc::clone(gguf), tensor: tensor.clone(), first: first + at * outputs };
+            Self { kind: *kind, outputs, inputs: *inputs, source, order: None }
+        };
+        (0..self.outputs / outputs.max(1)).map(one).collect()
+    }
+
+    /// The same rows in another order.
+    pub(crate) fn reordered(self, order: &[u32]) -> Self {
+        let before = |row: u32| self.order.as_ref().map_or(row, |before| before[row as usize]);
+        let order = Some(order.iter().map(|&row| before(row)).collect());
+        Self { order, ..self }
+    }
+
+    /// Rows in panels, for the CPU.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn panels(&self) -> io::Result<Panels> {
+        Panels::pack_blocks(self.kind, (self.outputs, self.inputs), |rows, out| self.read(rows, out))
+    }
+
+    /// The numbers that the weights stand for, f32 `(output, input)`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn dequantise(&self) -> candle_core::Result<Tensor> {
+        Tensor::from_vec(self.panels()?.unpack(), (self.outputs, self.inputs), &Device::Cpu)
+    }
+
+    /// Rows as candle's kernels read them; none where it has not the type.
+    ///
+    /// # Errors
+    /// When they cannot be read, or not be brought to the device.
+    pub(crate) fn candle(&self, device: &Device) -> candle_core::Result<Option<QMatMul>> {
+        let Some(dtype) = candle_type(self.kind) else { return Ok(None) };
+        let mut bytes = vec![0; self.outputs * self.row_bytes()];
+        self.read(0..self.outputs, &mut bytes)?;
+        let storage = QStorage::from_data(bytes.into(), device, dtype)?;
+        Ok(Some(QMatMul::from_qtensor(QTensor::new(storage, (self.outputs, self.inputs))?)?))
+    }
+
+    fn row_bytes(&self) -> usize {
+        self.inputs / self.kind.weights() * self.kind.bytes()
+    }
+
+    /// Reads the stored bytes of some rows.
+    fn read(&self, rows: Range<usize>, out: &mut [u8]) -> io::Result<()> {
+        let Some(order) = &self.order else { return self.read_source(rows.start, out) };
+        for (&row, out) in order[rows].iter().zip(out.chunks_exact_mut(self.row_bytes())) {
+            self.read_source(row as usize, out)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the bytes of rows of the source, from `row` on.
+    fn read_source(&self, row: usize, out: &mut [u8]) -> io::Result<()> {
+        match &self.source {
+            Source::File { gguf, tensor, first } => gguf.read(tensor, ((first + row) * self.row_bytes()) as u64, out),
+            Source::Memory(bytes) => {
+                out.copy_from_slice(&bytes[row * self.row_bytes()..][..out.len()]);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// candle's name of a type, where it has that.
+fn candle_type(kind: BlockType) -> Option<GgmlDType> {
+    Some(match kind {
+        BlockType::Q4_0 => GgmlDType::Q4_0,
+        BlockType::Q4_1 => GgmlDType::Q4_1,
+        BlockType::Q5_0 => GgmlDType::Q5_0,
+        BlockType::Q5_1 => GgmlDType::Q5_1,
+        BlockType::Q8_0 => GgmlDType::Q8_0,
+        BlockType::Q2K => GgmlDType::Q2K,
+        BlockType::Q3K => GgmlDType::Q3K,
+        BlockType::Q4K => GgmlDType::Q4K,
+        BlockType::Q5K => GgmlDType::Q5K,
+        BlockType::Q6K => GgmlDType::Q6K,
+        BlockType::Iq4Nl | BlockType::Iq4Xs | BlockType::Mxfp4 => return None,
+    })
+}

@@ -1,0 +1,178 @@
+//! The innermost loops of products, over whatever [`Vector`] there is.
+
+#![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
+
+use super::matmul::{Product, parts};
+use super::panels::DEPTH;
+use super::readers::{Reader, Source};
+use super::simd::LANES;
+use super::vector::Vector;
+
+/// Sums over whole panels, `P` of them, of `R` rows of `x`, which are `stride` long: weights are multiplied as they are
+/// decoded.
+///
+/// # Safety
+/// As of [`Vector`], and all of that can be read.
+#[inline(always)]
+pub(super) unsafe fn few<V: Vector, W: Reader<V>, const R: usize, const P: usize>(
+    mut weights: [W; P],
+    x: *const f32,
+    stride: usize,
+) -> [[V::Floats; P]; R] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut totals = [[V::splat(0.0); P]; R];
+        for steps in parts(stride) {
+            let mut sums = [[V::splat(0.0); P]; R];
+            for block in steps.step_by(DEPTH) {
+                let x = x.add(block);
+                for (panel, weights) in weights.iter_mut().enumerate() {
+                    for (step, weight) in weights.next().into_iter().enumerate() {
+                        for (row, sums) in sums.iter_mut().enumerate() {
+                            let value = V::splat(*x.add(row * stride + step));
+                            sums[panel] = V::mul_add(value, weight, sums[panel]);
+                        }
+                    }
+                }
+            }
+            for (total, sum) in totals.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+                *total = V::add(*total, *sum);
+            }
+        }
+        totals
+    }
+}
+
+/// Decodes the next blocks of `P` panels into `buffer`: their weights side by side, step by step.
+///
+/// # Safety
+/// As of [`Vector`], and the panels have so many more.
+#[inline(always)]
+pub(super) unsafe fn decode<V: Vector, W: Reader<V>, const P: usize>(
+    readers: &mut [W; P],
+    buffer: &mut [[[f32; LANES]; P]],
+) {
+    for block in buffer.chunks_exact_mut(DEPTH) {
+        for (side, reader) in readers.iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe {
+                for (weight, out) in reader.next().into_iter().zip(block.iter_mut()) {
+                    V::store(out[side].as_mut_ptr(), weight);
+                }
+            }
+        }
+    }
+}
+
+/// Sums over the steps in `buffer`, which holds the weights of `P` panels, of `R` rows of `x`, which are `stride` long.
+///
+/// # Safety
+/// As of [`Vector`], and all of that can be read.
+#[inline(always)]
+pub(super) unsafe fn tile<V: Vector, const R: usize, const P: usize>(
+    buffer: &[[[f32; LANES]; P]],
+    x: *const f32,
+    stride: usize,
+) -> [[V::Floats; P]; R] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sums = [[V::splat(0.0); P]; R];
+        for (step, panels) in buffer.iter().enumerate() {
+            let mut weights = [V::splat(0.0); P];
+            for (weights, panel) in weights.iter_mut().zip(panels) {
+                *weights = V::load(panel.as_ptr());
+            }
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let value = V::splat(*x.add(row * stride + step));
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    *sum = V::mul_add(value, weights, *sum);
+                }
+            }
+        }
+        sums
+    }
+}
+
+/// Runs a body for rows from `$row` on up to `$end`, so many of them at a time as the list says, the most first, while
+/// there are so many; their number is the constant `$count` there.
+macro_rules! in_rows {
+    ($row:ident to $end:expr, $count:ident of [$($of:literal),*] => $body:expr) => {
+        $(while $end - $row >= $of {
+            const $count: usize = $of;
+            $body;
+            $row += $of;
+        })*
+    };
+}
+pub(super) use in_rows;
+
+impl Product<'_> {
+    /// Writes the columns of `P` panels from `panel` on, `R` rows from `row` on.
+    ///
+    /// # Safety
+    /// As of [`Vector`]; there are such rows and such panels, and they are the calling task's.
+    #[inline(always)]
+    pub(super) unsafe fn write<V: Vector, const R: usize, const P: usize>(
+        &self,
+        (row, panel): (usize, usize),
+        sums: [[V::Floats; P]; R],
+    ) {
+        for (at, sums) in sums.into_iter().enumerate() {
+            for (side, sum) in sums.into_iter().enumerate() {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let (out, count) = self.out(row + at, panel + side);
+                    V::store_some(out, count, sum);
+                }
+            }
+        }
+    }
+
+    /// The same of rows that are multiplied as weights are decoded.
+    ///
+    /// # Safety
+    /// As of [`write`](Self::write).
+    #[inline(always)]
+    pub(super) unsafe fn few<V: Vector, W: Source, const R: usize, const P: usize>(
+        &self,
+        (row, panel): (usize, usize),
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut at = panel;
+            let readers = [(); P].map(|()| {
+                at += 1;
+                W::reader::<V>(self.weights, at - 1)
+            });
+            let x = self.x[row * self.stride..(row + R) * self.stride].as_ptr();
+            self.write::<V, R, P>((row, panel), few::<V, _, R, P>(readers, x, self.stride));
+        }
+    }
+
+    /// Adds the steps from `step` on, whose weights are in `buffer`.
+    ///
+    /// # Safety
+    /// As of [`write`](Self::write), and steps before have written their sums.
+    #[inline(always)]
+    pub(super) unsafe fn tile<V: Vector, const R: usize, const P: usize>(
+        &self,
+        (row, panel): (usize, usize),
+        step: usize,
+        buffer: &[[[f32; LANES]; P]],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let x = self.x[row * self.stride..(row + R) * self.stride].as_ptr().add(step);
+            let mut sums = tile::<V, R, P>(buffer, x, self.stride);
+            if step > 0 {
+                for (at, sums) in sums.iter_mut().enumerate() {
+                    for (side, sum) in sums.iter_mut().enumerate() {
+                        let (out, count) = self.out(row + at, panel + side);
+                        *sum = V::add(V::load_some(out, count), *sum);
+                    }
+                }
+            }
+            self.write::<V, R, P>((row, panel), sums);
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Reads panels of weights block by block, decoded.
+
+#![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
+
+use std::marker::PhantomData;
+
+use super::blocks::{Codes, Format, GROUP};
+use super::panels::{DEPTH, LINE, Panels};
+use super::simd::LANES;
+use super::twelve;
+use super::vector::Vector;
+
+/// Bytes that weights are fetched ahead: a processor that waits for memory at every turn of a loop has not seen far.
+const AHEAD: usize = 3072;
+/// Bytes that scales are fetched ahead, which are read more slowly.
+const SCALES_AHEAD: usize = 512;
+
+/// Weights of a block of [`DEPTH`] steps.
+pub(super) type Decoded<V> = [<V as Vector>::Floats; DEPTH];
+
+/// Reads a panel block by block.
+pub(super) trait Reader<V: Vector> {
+    /// The weights of the next block, by step.
+    ///
+    /// # Safety
+    /// As of [`Vector`], and there is one left.
+    unsafe fn next(&mut self) -> Decoded<V>;
+}
+
+/// What makes readers of a matrix's panels.
+pub(super) trait Source {
+    type Reader<'a, V: Vector>: Reader<V>;
+
+    /// A reader of the first blocks to come.
+    ///
+    /// # Safety
+    /// As of [`Vector`].
+    unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> Self::Reader<'_, V>;
+}
+
+/// Asks for the cache lines of `bytes` bytes that come [`AHEAD`]. (A hint: nothing is read, any address will do.)
+#[inline(always)]
+fn fetch(at: *const u8, bytes: usize) {
+    for line in 0..bytes / LINE {
+        prefetch(at.wrapping_add(AHEAD + line * LINE));
+    }
+}
+
+/// Asks for the cache line at `at`. (A hint: nothing is read, any address will do.)
+#[inline(always)]
+fn prefetch(at: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: an instruction of SSE, which every processor of this architecture has.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
+/// Values that each become f32 by themselves.
+pub(super) trait Plain {
+    const BYTES: usize;
+
+    /// Those of one step.
+    ///
+    /// # Safety
+    /// As of [`Vector`].
+    unsafe fn step<V: Vector>(at: *const u8) -> V::Floats;
+}
+
+pub(super) struct F32;
+pub(super) struct F16;
+pub(super) struct Bf16;
+
+impl Plain for F32 {
+    const BYTES: usize = 4;
+
+    #[inline(always)]
+    unsafe fn step<V: Vector>(at: *const u8) -> V::Floats {
+        // SAFETY: the caller's promise.
+        unsafe { V::bits(V::words::<4>(at)) }
+    }
+}
+
+impl Plain for F16 {
+    const BYTES: usize = 2;
+
+    #[inline(always)]
+    unsafe fn step<V: Vector>(at: *const u8) -> V::Floats {
+        // SAFETY: the caller's promise.
+        unsafe { V::f16(at) }
+    }
+}
+
+impl Plain for Bf16 {
+    const BYTES: usize = 2;
+
+    #[inline(always)]
+    unsafe fn step<V: Vector>(at: *const u8) -> V::Floats {
+        // SAFETY: the caller's promise.
+        unsafe { V::bf16(at) }
+    }
+}
+
+/// The next block of plain values at `at`, which moves on.
+///
+/// # Safety
+/// There is one.
+#[inline(always)]
+unsafe fn plain<P: Plain, V: Vector>(at: &mut *const u8) -> Decoded<V> {
+    fetch(*at, DEPTH * LANES * P::BYTES);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut out = [V::splat(0.0); DEPTH];
+        for (step, out) in out.iter_mut().enumerate() {
+            *out = P::step::<V>(at.add(step * LANES * P::BYTES));
+        }
+        *at = at.wrapping_add(DEPTH * LANES * P::BYTES);
+        out
+    }
+}
+
+pub(super) struct PlainReader<P> {
+    at: *const u8,
+    values: PhantomData<P>,
+}
+
+impl<P: Plain, V: Vector> Reader<V> for PlainReader<P> {
+    #[inline(always)]
+    unsafe fn next(&mut self) -> Decoded<V> {
+        // SAFETY: the caller's promise.
+        unsafe { plain::<P, V>(&mut self.at) }
+    }
+}
+
+impl<P: Plain> Source for P {
+    type Reader<'a, V: Vector> = PlainReader<P>;
+
+    #[inline(always)]
+    unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> PlainReader<P> {
+        PlainReader { at: panels.bytes(panel).as_ptr(), values: PhantomData }
+    }
+}
+
+/// Blocks of a GGUF type.
+pub(super) struct Blocks<F>(PhantomData<F>);
+
+pub(super) struct BlockReader<F, V: Vector> {
+    codes: *const u8,
+    scales: *const u8,
+    /// Steps of the block of weights that were read.
+    steps: usize,
+    scale: V::Floats,
+    offset: V::Floats,
+    format: PhantomData<F>,
+}
+
+impl<F: Format, V: Vector> Reader<V> for BlockReader<F, V> {
+    #[inline(always)]
+    unsafe fn next(&mut self) -> Decoded<V> {
+        // SAFETY: the caller's promise: the scales of the block are there, and the codes of these steps.
+        unsafe {
+            if self.steps.is_multiple_of(F::SHARE) {
+                let share = self.steps / F::SHARE;
+                prefetch(self.scales.wrapping_add(SCALES_AHEAD + share * LINE));
+                (self.scale, self.offset) = F::scale::<V>(self.scales, share);
+            }
+            let block = self.steps / DEPTH % (GROUP / DEPTH);
+            for from in (0..Codes::<F>::BYTES).step_by(GROUP / DEPTH * LINE) {
+                prefetch(self.codes.wrapping_add(AHEAD + from + block * LINE));
+            }
+            let mut out = Codes::<F>::read::<V>(self.codes, block);
+            for out in &mut out {
+                *out = V::mul_add(*out, self.scale, self.offset);
+            }
+            self.steps += DEPTH;
+            if self.steps.is_multiple_of(GROUP) {
+                self.codes = self.codes.wrapping_add(Codes::<F>::BYTES);
+            }
+            if self.steps == F::WEIGHTS {
+                (self.scales, self.steps) = (self.scales.wrapping_add(F::SCALES * LANES), 0);
+            }
+            out
+        }
+    }
+}
+
+impl<F: Format> Source for Blocks<F> {
+    type Reader<'a, V: Vector> = BlockReader<F, V>;
+
+    #[inline(always)]
+    unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> BlockReader<F, V> {
+        let (scales, codes) = panels.scales_and_codes::<F>(panel);
+        // SAFETY: the caller's promise.
+        let zero = unsafe { V::splat(0.0) };
+        BlockReader {
+            codes: codes.as_ptr(),
+            scales: scales.as_ptr(),
+            steps: 0,
+            scale: zero,
+            offset: zero,
+            format: PhantomData,
+        }
+    }
+}
+
+/// bfloat16 in twelve bits.
+pub(super) struct Twelve;
+
+pub(super) struct TwelveReader<'a, V: Vector> {
+    at: *const u8,
+    /// The lowest exponent, in its place in every lane.
+    base: V::Words,
+    /// Blocks read.
+    done: u32,
+    /// The next one that is wide, and those after it.
+    wide: u32,
+    later: std::slice::Iter<'a, u32>,
+}
+
+impl<V: Vector> Reader<V> for TwelveReader<'_, V> {
+    #[inline(always)]
+    unsafe fn next(&mut self) -> Decoded<V> {
+        let wide = self.done == self.wide;
+        self.done += 1;
+        if wide {
+            self.wide = self.later.next().copied().unwrap_or(u32::MAX);
+            // SAFETY: the caller's promise.
+            return unsafe { plain::<Bf16, V>(&mut self.at) };
+        }
+        fetch(self.at, twelve::BLOCK);
+        // SAFETY: the caller's promise: three times sixteen words.
+        unsafe {
+            let a = V::words::<4>(self.at);
+            let b = V::words::<4>(self.at.add(LINE));
+            let c = V::words::<4>(self.at.add(2 * LINE));
+            self.at = self.at.wrapping_add(twelve::BLOCK);
+            // The twelve bits of each lane at the upper end.
+            let shorts = [
+                a,
+                V::shift_left(a, 12),
+                V::or(V::shift_left(a, 24), V::shift_right(b, 8)),
+                V::shift_left(b, 4),
+                V::shift_left(b, 16),
+                V::or(V::shift_left(b, 28), V::shift_right(c, 4)),
+                V::shift_left(c, 8),
+                V::shift_left(c, 20),
+            ];
+            // Four bits further down all but the sign, in whose copies the base belongs, are in place.
+            let kept = V::splat_word(0x87ff_0000);
+            let mut out = [V::splat(0.0); DEPTH];
+            for (out, short) in out.iter_mut().zip(shorts) {
+                *out = V::bits(V::add_words(V::and(V::shift_right_signed_4(short), kept), self.base));
+            }
+            out
+        }
+    }
+}
+
+impl Source for Twelve {
+    type Reader<'a, V: Vector> = TwelveReader<'a, V>;
+
+    #[inline(always)]
+    unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> TwelveReader<'_, V> {
+        let window = &panels.windows[panel];
+        let mut later = window.wide.iter();
+        TwelveReader {
+            at: panels.bytes(panel).as_ptr(),
+            // SAFETY: the caller's promise.
+            base: unsafe { V::splat_word(u32::from(window.base) << 23) },
+            done: 0,
+            wide: later.next().copied().unwrap_or(u32::MAX),
+            later,
+        }
+    }
+}
+
+/// Evaluates an expression in which a name is the [`Source`] of a matrix in panels.
+macro_rules! with_source {
+    ($panels:expr, $source:ident => $body:expr) => {
+        match $panels.format {
+            $crate::kernel::panels::Format::F32 => {
+                type $source = $crate::kernel::readers::F32;
+                $body
+            }
+            $crate::kernel::panels::Format::F16 => {
+                type $source = $crate::kernel::readers::F16;
+                $body
+            }
+            $crate::kernel::panels::Format::Bf16 => {
+                type $source = $crate::kernel::readers::Bf16;
+                $body
+            }
+            $crate::kernel::panels::Format::Twelve => {
+                type $source = $crate::kernel::readers::Twelve;
+                $body
+            }
+            $crate::kernel::panels::Format::Blocks(kind) => $crate::kernel::blocks::with_format!(kind, Of => {
+                type $source = $crate::kernel::readers::Blocks<Of>;
+                $body
+            }),
+        }
+    };
+}
+pub(super) use with_source;
