@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use gac_harness::tasks::Limit;
 
@@ -14,6 +15,7 @@ use crate::commands::report::ReportArgs;
 use crate::commands::rerun::RerunArgs;
 use crate::commands::sweep::Weights;
 use crate::compute::Compute;
+use crate::failure::Failure;
 use crate::voting::{MethodArg, VotingArgs};
 
 /// Evaluate language models and their GaC ensembles.
@@ -435,6 +437,31 @@ fn named_with_dashes(arg: OsString) -> OsString {
     let Some(text) = arg.to_str() else { return arg };
     let (name, value) = text.split_at(text.find('=').unwrap_or(text.len()));
     format!("{}{value}", name.replace('_', "-")).into()
+}
+
+/// Names the argument that has to be text and is none, where that is what `error` objects to.
+pub(crate) fn not_text(error: &clap::Error, arguments: &[OsString]) -> Option<Failure> {
+    let objects = |error: &clap::Error| error.kind() == ErrorKind::InvalidUtf8;
+    if !objects(error) {
+        return None;
+    }
+    // Paths of files need not be text: the one that is meant is the one without which nothing is objected to.
+    let mut arguments = arguments.to_vec();
+    for place in 0..arguments.len() {
+        if arguments[place].to_str().is_some() {
+            continue;
+        }
+        let text = arguments[place].to_string_lossy().into_owned();
+        arguments[place] = OsString::from(&text);
+        if !Cli::try_parse_from(&arguments).is_err_and(|error| objects(&error)) {
+            let error = anyhow::anyhow!("the argument `{text}` is not UTF-8");
+            return Some(Failure::with_hint(
+                error,
+                "files for input and output may be named like that; a model is named by text, such as a link to its folder",
+            ));
+        }
+    }
+    None
 }
 
 #[cfg(test)]

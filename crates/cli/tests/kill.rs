@@ -130,7 +130,8 @@ fn generate_and_score_that_are_killed_go_on_behind_their_last_line_and_end_the_s
     let texts = (0..60).map(text).collect::<Vec<_>>().concat();
     fs::write(at("prompts"), prompts).unwrap();
     fs::write(at("texts"), texts).unwrap();
-    let model = ["--model", "models/mini-llama"];
+    // Few at a time, so that lines come all along.
+    let model = ["--model", "models/mini-llama", "--batch-size", "4"];
     let generate = ["generate", "-q", "--prompts", &at("prompts"), "--max-new-tokens", "40", "--until", "\n\n"];
     let score = ["score", "-q", "--input", &at("texts")];
     let mut random = Xoshiro256::new(SEED);
@@ -184,6 +185,61 @@ fn cut_short(args: &[&str], output: &str) {
 }
 
 #[test]
+fn chats_that_are_written_down_otherwise_are_begun_anew() {
+    let scratch = tempfile::tempdir().unwrap();
+    let at = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    let prompt = |n| format!("{{\"messages\": [{{\"role\": \"user\", \"content\": \"what is {n} plus {n}?\"}}]}}\n");
+    fs::write(at("prompts"), (0..80).map(prompt).collect::<Vec<_>>().concat()).unwrap();
+    let (prompts, output) = (at("prompts"), at("output"));
+    let (template, other) = (at("mine.jinja"), at("other.jinja"));
+    let write = |file: &str, before: &str| {
+        let text = "{% for message in messages %}{{ message.content }}{% endfor %}";
+        fs::write(file, format!("{before}{text}")).unwrap();
+    };
+    write(&template, "");
+    write(&other, "Be long.\n");
+    let generate = ["generate", "--prompts", &prompts, "--max-new-tokens", "30", "--model", "models/mini-llama"];
+    let chats = [&generate[..], &["--chat-template", &template]].concat();
+    let again = |args: &[&str]| {
+        let ran = support::gac(&[args, &["--output", &output]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert_eq!(support::lines(&output).len(), 80);
+        fs::remove_file(&output).unwrap();
+        ran.stderr
+    };
+    let anew = "was cut short with another model";
+    cut_short(&chats, &output);
+    assert!(again(&[&generate[..], &["--chat-template", &other]].concat()).contains(anew), "another template");
+    cut_short(&chats, &output);
+    assert!(again(&[&chats[..], &["--chat-template-args", "{\"short\": true}"]].concat()).contains(anew), "arguments");
+    cut_short(&chats, &output);
+    write(&template, "Be brief.\n");
+    assert!(again(&chats).contains(anew), "the same file with another template in it");
+    cut_short(&chats, &output);
+    assert!(again(&chats).contains("going on with"));
+}
+
+#[test]
+fn scores_that_were_cut_short_with_other_settings_are_begun_anew() {
+    let scratch = tempfile::tempdir().unwrap();
+    let at = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    let text = |n| format!("{{\"id\": {n}, \"text\": \"{}\"}}\n", "what is it that a zorb has? ".repeat(1 + n % 30));
+    fs::write(at("texts"), (0..200).map(text).collect::<Vec<_>>().concat()).unwrap();
+    let (texts, output, whole) = (at("texts"), at("output"), at("whole"));
+    let score = ["score", "--input", &texts, "--batch-size", "4", "--model", "models/mini-llama"];
+    for change in [&["--add-bos", "false"][..], &["--dtype", "bf16"]] {
+        cut_short(&score, &output);
+        let changed = [&score[..], change].concat();
+        finish(start_gac(&[&changed[..], &["--output", &whole]].concat()));
+        let ran = support::gac(&[&changed[..], &["--output", &output]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert!(ran.stderr.contains("was cut short with another model"), "{change:?}: {}", ran.stderr);
+        assert_eq!(support::lines(&output), support::lines(&whole), "{change:?}");
+        fs::remove_file(&output).unwrap();
+    }
+}
+
+#[test]
 fn what_was_cut_short_with_other_settings_is_begun_anew() {
     let scratch = tempfile::tempdir().unwrap();
     let at = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
@@ -198,6 +254,8 @@ fn what_was_cut_short_with_other_settings_is_begun_anew() {
         (0, &["--temperature", "0.5"]),
         (0, &["--dtype", "f32"]),
         (0, &["--model", "models/mini-qwen"]),
+        (0, &["--add-bos", "false"]),
+        (0, &["--think-end-token", "answer"]),
         (2, &[&others]),
         (4, &["31"]),
         (6, &["models/mini-qwen"]),

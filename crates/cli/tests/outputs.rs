@@ -194,8 +194,49 @@ fn paths_need_not_be_utf_8() {
         let runs = if command[0] == "compare" { vec![run.clone(), again.clone().into()] } else { vec![run.clone()] };
         succeeds(&[words(command), runs].concat());
     }
+    // A recipe and everything that it names by its own folder, a chat template among it.
+    symlink(root().join("models/mini-llama"), inside.join("model")).unwrap();
+    fs::write(inside.join("mine.jinja"), "{% for message in messages %}{{ message.content }}{% endfor %}").unwrap();
+    let recipe = "data-dir = 'data'\ntasks = ['gsm8k']\nlimit = 1\n\
+        [models]\nm = { path = 'model', chat-template = 'mine.jinja' }\n\
+        [[systems]]\nname = 'm'\nmembers = ['m']\nchat-template = true\n";
+    fs::write(inside.join("recipe.toml"), recipe).unwrap();
+    let own = inside.join("own");
+    for _ in ["a new run", "the same again"] {
+        succeeds(&["run".into(), "-q".into(), inside.join("recipe.toml").into(), flag("--output-path", &own)]);
+    }
+    succeeds(&["rerun".into(), "-q".into(), own.into(), flag("--output-path", &inside.join("own-again"))]);
+    let sweep = words(&["sweep", "-q", "--model", "models/mini-llama", "--model", "models/mini-qwen", "--limit", "1"]);
+    let sweep = [sweep, words(&["--gate", "models/mini-llama", "--thresholds", "0.5", "--tasks", "gsm8k"])].concat();
+    let swept = inside.join("swept");
+    succeeds(&[&sweep[..], &[flag("--data-dir", &data), flag("--output-path", &swept)]].concat());
+    let trace = inside.join("trace.jsonl");
+    let generate = [&commands(folder.path())[1][..], &["".into()]].concat();
+    let generate = [&generate[..generate.len() - 2], &words(&["--trace", "--output"])].concat();
+    succeeds(&with(&generate, trace.as_os_str()));
+    succeeds(&["explain".into(), trace.into()]);
+    succeeds(&["tasks".into(), "list".into(), flag("--include-path", &inside)]);
+    let plots = inside.join("plots");
+    succeeds(&["report".into(), "-q".into(), run.clone(), flag("--plots", &plots)]);
     let manifest = fs::read_to_string(Path::new(&run).join("manifest.json")).unwrap();
     assert!(manifest.contains("\"bytes\""), "the folder of the data is kept byte for byte");
+}
+
+#[test]
+fn what_has_to_be_text_and_is_none_is_named() {
+    let odd = OsStr::from_bytes(b"zorb\xff");
+    let output = tempfile::tempdir().unwrap().path().join(odd);
+    for flags in [&["score", "--input", "in", "--model"][..], &["generate", "--prompts", "in", "--model"], &["vocab"]] {
+        let mut args = words(flags);
+        args.push(OsStr::from_bytes(b"models/m\xfe").to_owned());
+        if flags[0] != "vocab" {
+            args.extend(["--output".into(), output.clone().into()]);
+        }
+        let ran = gac(&args);
+        let stderr = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains("error: the argument `models/m\u{fffd}` is not UTF-8\nhint: "), "{stderr}");
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
-//! Paths in JSON, also those that are no text: `#[serde(with = "any_path")]` on a path, an optional one, or several.
+//! Paths in JSON, also those that are no text: `#[serde(with = "any_path")]` on a path, what holds one, an optional one,
+//! or several.
 
 use std::path::{Path, PathBuf};
 
+use gac_inference::TemplateChoice;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A path as JSON has it.
@@ -65,6 +67,32 @@ impl<T: Paths> Paths for Vec<T> {
     }
 }
 
+/// A choice as JSON has it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WrittenChoice {
+    Name(String),
+    File(Written),
+}
+
+impl Paths for TemplateChoice {
+    type Written = WrittenChoice;
+
+    fn write(&self) -> WrittenChoice {
+        match self {
+            Self::Name(name) => WrittenChoice::Name(name.clone()),
+            Self::File(path) => WrittenChoice::File(path.write()),
+        }
+    }
+
+    fn read(written: WrittenChoice) -> Self {
+        match written {
+            WrittenChoice::Name(name) => Self::Name(name),
+            WrittenChoice::File(path) => Self::File(PathBuf::read(path)),
+        }
+    }
+}
+
 pub(crate) fn serialize<T: Paths, S: Serializer>(paths: &T, serializer: S) -> Result<S::Ok, S::Error> {
     paths.write().serialize(serializer)
 }
@@ -107,14 +135,25 @@ mod tests {
         maybe: Option<PathBuf>,
         #[serde(with = "super")]
         many: Vec<PathBuf>,
+        #[serde(with = "super")]
+        template: Option<TemplateChoice>,
     }
 
     #[test]
     fn a_path_is_text_where_it_can_be_and_every_path_comes_back() {
         let odd = of_bytes(b"o\xff/x".to_vec());
-        let holder = Holder { one: "a/b".into(), maybe: None, many: vec![odd, "ü".into()] };
-        let json = serde_json::to_string(&holder).unwrap();
-        assert_eq!(json, r#"{"one":"a/b","maybe":null,"many":[{"bytes":[111,255,47,120]},"ü"]}"#);
-        assert_eq!(serde_json::from_str::<Holder>(&json).unwrap(), holder);
+        let bytes = r#"{"bytes":[111,255,47,120]}"#;
+        for (template, written) in [
+            (None, "null".to_owned()),
+            (Some(TemplateChoice::Name("rag".to_owned())), r#"{"name":"rag"}"#.to_owned()),
+            (Some(TemplateChoice::File("a.jinja".into())), r#"{"file":"a.jinja"}"#.to_owned()),
+            (Some(TemplateChoice::File(odd.clone())), format!(r#"{{"file":{bytes}}}"#)),
+        ] {
+            let holder = Holder { one: "a/b".into(), maybe: None, many: vec![odd.clone(), "ü".into()], template };
+            let json = serde_json::to_string(&holder).unwrap();
+            let expected = format!(r#"{{"one":"a/b","maybe":null,"many":[{bytes},"ü"],"template":{written}}}"#);
+            assert_eq!(json, expected);
+            assert_eq!(serde_json::from_str::<Holder>(&json).unwrap(), holder);
+        }
     }
 }

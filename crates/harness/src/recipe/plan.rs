@@ -67,7 +67,7 @@ pub struct ModelPlan {
     #[serde(default)]
     pub device: Option<RecipeDevice>,
     /// Which chat template it uses; its usual one when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "any_path")]
     pub chat_template: Option<TemplateChoice>,
     /// What its chat template is told by name, over what a system says.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
