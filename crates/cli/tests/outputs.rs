@@ -215,7 +215,9 @@ fn paths_need_not_be_utf_8() {
     let generate = [&generate[..generate.len() - 2], &words(&["--trace", "--output"])].concat();
     succeeds(&with(&generate, trace.as_os_str()));
     succeeds(&["explain".into(), trace.into()]);
-    succeeds(&["tasks".into(), "list".into(), flag("--include-path", &inside)]);
+    let tasks = inside.join("tasks");
+    fs::create_dir(&tasks).unwrap();
+    succeeds(&["tasks".into(), "list".into(), flag("--include-path", &tasks)]);
     let plots = inside.join("plots");
     succeeds(&["report".into(), "-q".into(), run.clone(), flag("--plots", &plots)]);
     let manifest = fs::read_to_string(Path::new(&run).join("manifest.json")).unwrap();
