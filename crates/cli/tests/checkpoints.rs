@@ -61,10 +61,16 @@ fn files_that_are_something_else_are_said_to_be_that_and_only_damaged_ones_damag
 }
 
 #[test]
-fn a_gguf_file_that_is_a_pointer_is_said_to_be_that() {
+fn a_gguf_file_that_is_something_else_is_said_to_be_that() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("model.gguf");
-    for (content, said) in [(POINTER, "is a Git LFS pointer"), (PAGE, "is a web page"), ("", "is empty")] {
+    for (content, said) in [
+        (POINTER, "is a Git LFS pointer"),
+        (PAGE, "is a web page"),
+        ("", "is empty"),
+        ("tjgg\x03\0\0\0\0\0\0\0", "from before there was GGUF"),
+        ("GGUF\x04\0\0\0\0\0\0\0", "it is of version 4 of GGUF; known are 1, 2 and 3"),
+    ] {
         fs::write(&model, content).unwrap();
         let ran = score(folder.path(), &model);
         assert_eq!(ran.code, 2);

@@ -1,6 +1,5 @@
 //! `config.json` for candle-transformers: fields are checked before its code, which divides by some, sees them.
 
-use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -8,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::checkpoint::files::CheckpointError;
-use crate::checkpoint::json::read_object;
+use crate::checkpoint::json::{read_object, typed};
 use crate::checkpoint::quantised::refuse_configured;
 
 /// Longest sequence that rotary tables are made for.
@@ -50,8 +49,9 @@ impl Fields {
     /// When it cannot be read or is not a table in JSON.
     pub(crate) fn read(path: &Path) -> Result<Self, CheckpointError> {
         let mut json = read_object(path)?;
-        json.values_mut().for_each(without_infinities);
+        json.values_mut().for_each(plain);
         refuse_configured(&json, path)?;
+        check_ropes(&json, path)?;
         Ok(Self { json: in_old_style(json), path: path.display().to_string() })
     }
 
@@ -177,28 +177,52 @@ impl Fields {
 
     /// The configuration as candle declares it.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, CheckpointError> {
-        serde_json::from_value(Value::Object(self.json.clone())).map_err(|source| self.unreadable(source))
-    }
-
-    fn unreadable(&self, reason: impl Display) -> CheckpointError {
-        CheckpointError::Unreadable { path: self.path.clone(), reason: reason.to_string() }
+        typed(Value::Object(self.json.clone()), Path::new(&self.path))
     }
 }
 
-/// Python's numbers that JSON does not have, which were read as texts, become null.
-fn without_infinities(value: &mut Value) {
+/// Python's numbers that JSON does not have, which were read as texts, become null, and whole numbers that are written as
+/// floats what they are: candle's code counts with them.
+fn plain(value: &mut Value) {
     match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() <= 9e15);
+            if let Some(whole) = whole {
+                *value = (whole as i64).into();
+            }
+        }
         Value::String(text) if matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity") => *value = Value::Null,
-        Value::Array(items) => items.iter_mut().for_each(without_infinities),
-        Value::Object(fields) => fields.values_mut().for_each(without_infinities),
+        Value::Array(items) => items.iter_mut().for_each(plain),
+        Value::Object(fields) => fields.values_mut().for_each(plain),
         _ => {}
     }
+}
+
+/// What `rope_parameters` takes from beside it.
+const BESIDE: [&str; 2] = ["rope_theta", "partial_rotary_factor"];
+
+/// Refuses a file that says it twice, and not the same.
+fn check_ropes(json: &Map<String, Value>, path: &Path) -> Result<(), CheckpointError> {
+    let Some(Value::Object(rope)) = json.get("rope_parameters") else { return Ok(()) };
+    for field in BESIDE {
+        let given = |fields: &Map<String, Value>| fields.get(field).filter(|value| !value.is_null()).cloned();
+        if let (Some(beside), Some(within)) = (given(json), given(rope))
+            && beside != within
+        {
+            return Err(CheckpointError::Config {
+                field,
+                path: path.display().to_string(),
+                problem: format!("is {beside}, but {within} in `rope_parameters`"),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// `rope_parameters` of transformers 5 as transformers 4 said them.
 fn in_old_style(mut json: Map<String, Value>) -> Map<String, Value> {
     if let Some(Value::Object(mut rope)) = json.remove("rope_parameters") {
-        for name in ["rope_theta", "partial_rotary_factor"] {
+        for name in BESIDE {
             if let Some(value) = rope.remove(name) {
                 json.insert(name.to_owned(), value);
             }
@@ -226,10 +250,38 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_read_and_wrong_ones_named() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Sizes {
+            d_model: usize,
+            rope_theta: f64,
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Fields::read(&path)?.parse::<Sizes>()
+        };
+        let sizes = read(r#"{"d_model": 64.0, "rope_theta": 5, "rope_parameters": {"rope_theta": 5.0}}"#).unwrap();
+        assert_eq!((sizes.d_model, sizes.rope_theta), (64, 5.0));
+        for (text, said) in [
+            (r#"{"d_model": "64", "rope_theta": 5}"#, "`d_model` in `"),
+            (
+                r#"{"d_model": 64, "rope_theta": 5, "rope_parameters": {"rope_theta": 6}}"#,
+                "is 5, but 6 in `rope_parameters`",
+            ),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.to_string().contains(said), "{error}");
+            assert!(!error.hint().unwrap_or_default().contains("damaged"), "{error}");
+        }
+    }
+
+    #[test]
     fn pythons_infinities_are_null() {
         let mut value = json!({"limit": [0.0, "Infinity"], "low": "-Infinity", "name": "Infinity!", "x": "NaN"});
-        without_infinities(&mut value);
-        assert_eq!(value, json!({"limit": [0.0, null], "low": null, "name": "Infinity!", "x": null}));
+        plain(&mut value);
+        assert_eq!(value, json!({"limit": [0, null], "low": null, "name": "Infinity!", "x": null}));
     }
 
     #[test]

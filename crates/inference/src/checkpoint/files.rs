@@ -212,6 +212,14 @@ pub enum CheckpointError {
         /// Why.
         reason: String,
     },
+    /// A GGUF file is of a version that is not read.
+    #[error("failed to read `{path}`: {reason}")]
+    GgufVersion {
+        /// The file.
+        path: String,
+        /// Its version, and those that are read.
+        reason: String,
+    },
     /// A part of a model in several GGUF files is missing, or is another one than its name says.
     #[error("`{file}` {problem}")]
     Part {
@@ -322,6 +330,7 @@ impl CheckpointError {
             Self::Part { .. } => {
                 "is the download complete? all parts, `NAME-00001-of-0000N.gguf` and so on, belong in one folder"
             }
+            Self::GgufVersion { .. } => "take a file of version 3, as llama.cpp's converters write it",
             Self::GgufType { .. } => "take a file of the same model in another type, such as Q4_K_M or Q8_0",
             Self::Hub(HubError::Failed { .. }) => {
                 "check the network and HF_TOKEN, or give a local folder; HF_HUB_OFFLINE=1 uses the cache alone"

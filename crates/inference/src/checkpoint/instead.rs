@@ -24,6 +24,8 @@ pub enum Instead {
     Pickle,
     /// A GGUF file.
     Gguf,
+    /// A model of ggml from before GGUF.
+    Ggml,
     /// A safetensors file.
     Safetensors,
 }
@@ -48,6 +50,7 @@ impl std::fmt::Display for Instead {
             Self::Message => "a few words of text",
             Self::Pickle => "a PyTorch pickle",
             Self::Gguf => "a GGUF file",
+            Self::Ggml => "a model of ggml from before there was GGUF",
             Self::Safetensors => "a safetensors file",
         })
     }
@@ -66,6 +69,7 @@ impl Instead {
                 "convert it: transformers' `AutoModelForCausalLM.from_pretrained(A).save_pretrained(B)` writes safetensors"
             }
             Self::Gguf => "give the GGUF file itself as the model, with a name that ends in .gguf",
+            Self::Ggml => "take the model as a GGUF file of version 3, as llama.cpp's converters write it",
             Self::Safetensors => "a model of safetensors is a folder with config.json and tokenizer.json beside them",
         }
     }
@@ -94,7 +98,8 @@ fn instead(head: &[u8], expected: Expected) -> Option<Instead> {
     if text.is_empty() {
         return Some(Instead::Empty);
     }
-    if begins("version https://git-lfs") {
+    // The second is how Git LFS called itself before its first release.
+    if begins("version https://git-lfs") || begins("version https://hawser") {
         return Some(Instead::LfsPointer);
     }
     if begins("<!doctype") || begins("<html") || begins("<?xml") {
@@ -105,6 +110,9 @@ fn instead(head: &[u8], expected: Expected) -> Option<Instead> {
     }
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"\x80\x02") {
         return Some(Instead::Pickle);
+    }
+    if [b"lmgg", b"fmgg", b"tjgg", b"algg"].iter().any(|magic| head.starts_with(*magic)) {
+        return Some(Instead::Ggml);
     }
     let is_gguf = head.starts_with(b"GGUF");
     // The length of its header, then the header.
@@ -144,6 +152,8 @@ mod tests {
             (b"PK\x03\x04archive/data.pkl", Expected::Safetensors, Some(Instead::Pickle)),
             (b"GGUF\x03\x00\x00\x00", Expected::Safetensors, Some(Instead::Gguf)),
             (b"GGUF\x03\x00\x00\x00", Expected::Gguf, None),
+            (b"tjgg\x03\x00\x00\x00", Expected::Gguf, Some(Instead::Ggml)),
+            (b"version https://hawser.github.com/spec/v1\n", Expected::Safetensors, Some(Instead::LfsPointer)),
             (header, Expected::Gguf, Some(Instead::Safetensors)),
             (header, Expected::Safetensors, None),
             (b"{\"model_type\": \"llama\"}", Expected::Json, None),

@@ -63,7 +63,17 @@ pub(crate) fn refuse_configured(config: &Map<String, Value>, path: &Path) -> Res
         })
     };
     for field in ["quantization_config", "compression_config"] {
-        let Some(Value::Object(quantised)) = config.get(field) else { continue };
+        let quantised = match config.get(field) {
+            None | Some(Value::Null) => continue,
+            Some(Value::Object(quantised)) => quantised,
+            Some(other) => {
+                return Err(CheckpointError::Config {
+                    field,
+                    path: path.display().to_string(),
+                    problem: format!("is {other}, must be an object"),
+                });
+            }
+        };
         let method = quantised.get("quant_method").and_then(Value::as_str);
         let is = |name: &str| quantised.get(name).and_then(Value::as_bool);
         match method {
@@ -126,6 +136,12 @@ mod tests {
             let said = refused(&config).unwrap();
             assert!(said.contains(method) && said.contains("m/config.json"), "{config}: {said}");
         }
+    }
+
+    #[test]
+    fn what_says_nothing_of_quantisation_is_a_wrong_field() {
+        let error = refused(&json!({"quantization_config": 4})).unwrap();
+        assert_eq!(error, "`quantization_config` in `m/config.json` is 4, must be an object");
     }
 
     #[test]

@@ -217,9 +217,12 @@ impl Gguf {
 
 impl Part {
     fn open(path: &Path) -> Result<(Self, Header), CheckpointError> {
-        let unreadable = |source: io::Error| CheckpointError::Unreadable {
-            path: path.display().to_string(),
-            reason: source.to_string(),
+        let unreadable = |source: io::Error| {
+            let (path, reason) = (path.display().to_string(), source.to_string());
+            match source.kind() {
+                io::ErrorKind::Unsupported => CheckpointError::GgufVersion { path, reason },
+                _ => CheckpointError::Unreadable { path, reason },
+            }
         };
         refuse_others(path, Expected::Gguf)?;
         let file = File::open(path).map_err(|source| CheckpointError::read(path, &source))?;
