@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use gac_harness::tasks::Limit;
 
@@ -14,6 +15,7 @@ use crate::commands::report::ReportArgs;
 use crate::commands::rerun::RerunArgs;
 use crate::commands::sweep::Weights;
 use crate::compute::Compute;
+use crate::failure::Failure;
 use crate::voting::{MethodArg, VotingArgs};
 
 /// Evaluate language models and their GaC ensembles.
@@ -135,7 +137,7 @@ pub(crate) struct RunSettings {
 }
 
 /// Which models, and how they vote.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct SystemArgs {
     /// A model: a folder, or a hub id org/name[@revision]; several make an ensemble
     #[arg(long, short_alias = 'M', required = true, value_name = "MODEL")]
@@ -169,7 +171,7 @@ pub(crate) struct SystemArgs {
 }
 
 /// What chat templates are told.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct ChatArgs {
     /// What chat templates are told by name: `{"enable_thinking": false}`
     #[arg(long, value_name = "JSON", value_parser = json_object)]
@@ -414,18 +416,55 @@ pub(crate) struct DataSelection {
 pub(crate) fn with_dashes(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut flags = true;
     args.map(|arg| {
-        let Some(text) = arg.to_str().filter(|text| flags && text.starts_with("--")) else { return arg };
-        if text == "--" {
-            flags = false;
+        if !flags || !arg.as_encoded_bytes().starts_with(b"--") {
+            return arg;
         }
-        let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
-        let name = name.replace('_', "-");
-        match value {
-            Some(value) => format!("{name}={value}").into(),
-            None => name.into(),
-        }
+        flags = arg != "--";
+        named_with_dashes(arg)
     })
     .collect()
+}
+
+/// The value may be a path that is no text.
+#[cfg(unix)]
+fn named_with_dashes(arg: OsString) -> OsString {
+    use std::os::unix::ffi::OsStringExt;
+    let mut bytes = arg.into_vec();
+    let name = bytes.iter().position(|&byte| byte == b'=').unwrap_or(bytes.len());
+    bytes[..name].iter_mut().filter(|byte| **byte == b'_').for_each(|byte| *byte = b'-');
+    OsString::from_vec(bytes)
+}
+
+#[cfg(not(unix))]
+fn named_with_dashes(arg: OsString) -> OsString {
+    let Some(text) = arg.to_str() else { return arg };
+    let (name, value) = text.split_at(text.find('=').unwrap_or(text.len()));
+    format!("{}{value}", name.replace('_', "-")).into()
+}
+
+/// Names the argument that has to be text and is none, where that is what `error` objects to.
+pub(crate) fn not_text(error: &clap::Error, arguments: &[OsString]) -> Option<Failure> {
+    let objects = |error: &clap::Error| error.kind() == ErrorKind::InvalidUtf8;
+    if !objects(error) {
+        return None;
+    }
+    // Paths of files need not be text: the one that is meant is the one without which nothing is objected to.
+    let mut arguments = arguments.to_vec();
+    for place in 0..arguments.len() {
+        if arguments[place].to_str().is_some() {
+            continue;
+        }
+        let text = arguments[place].to_string_lossy().into_owned();
+        arguments[place] = OsString::from(&text);
+        if !Cli::try_parse_from(&arguments).is_err_and(|error| objects(&error)) {
+            let error = anyhow::anyhow!("the argument `{text}` is not UTF-8");
+            return Some(Failure::with_hint(
+                error,
+                "files for input and output may be named like that; a model is named by text, such as a link to its folder",
+            ));
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     let arguments = lm_eval::joined(args::with_dashes(std::env::args_os()));
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => match lm_eval::explain(&error, &arguments) {
+        Err(error) => match lm_eval::explain(&error, &arguments).or_else(|| args::not_text(&error, &arguments)) {
             Some(failure) => {
                 Printer::new(false).failure(&failure);
                 return ExitCode::from(COULD_NOT);

@@ -4,34 +4,68 @@ use std::sync::Arc;
 
 use gac_ensemble::{BatchLimits, Scheduler, Settings};
 use gac_harness::ModelStore;
-use gac_harness::recipe::{DEFAULT_BATCH_SIZE, Dtype, Overrides, Systems};
-use gac_inference::{EngineOptions, Quantization, WeightType};
+use gac_harness::identity::SystemIdentity;
+use gac_harness::recipe::{DEFAULT_BATCH_SIZE, Dtype, Overrides, SystemPlan, Systems};
+use gac_inference::{EngineOptions, Quantization, UnixTime, WeightType};
 
 use crate::args::{ChatArgs, SystemArgs};
 use crate::commands::eval::recipe;
 use crate::compute::Compute;
 use crate::failure::Failure;
 
-/// The ensemble that flags name, checked by the same rules as a recipe's: its models, and the settings to use them with.
-/// With `chats`, its members write chats down whether or not all prompts are chats.
-pub(crate) fn ensemble(
-    system: &SystemArgs,
-    chat: &ChatArgs,
-    chats: bool,
-    compute: &Compute,
-) -> Result<(Scheduler, Arc<Settings>), Failure> {
-    let chat_template_args = chat.chat_template_args.clone().unwrap_or_default();
-    let overrides = Overrides { dtype: compute.dtype(), chat_template_args, ..Overrides::default() };
-    let mut recipe = recipe(system);
-    for system in recipe.systems.iter_mut().filter(|_| chats) {
-        system.chat_template = Some(true);
+/// The system that flags name, checked by the same rules as a recipe's.
+pub(crate) struct FlagSystem {
+    store: ModelStore,
+    plan: SystemPlan,
+}
+
+impl FlagSystem {
+    /// Finds the models; nothing is loaded. With `chats`, its members write chats down whether or not all prompts are
+    /// chats.
+    pub(crate) fn resolve(
+        system: &SystemArgs,
+        chat: &ChatArgs,
+        chats: bool,
+        compute: &Compute,
+    ) -> Result<Self, Failure> {
+        let chat_template_args = chat.chat_template_args.clone().unwrap_or_default();
+        let overrides = Overrides { dtype: compute.dtype(), chat_template_args, ..Overrides::default() };
+        let mut recipe = recipe(system);
+        for system in recipe.systems.iter_mut().filter(|_| chats) {
+            system.chat_template = Some(true);
+        }
+        let Systems { models, systems } = Systems::resolve(&recipe, &overrides)?;
+        let store = ModelStore::new(models, compute.device.clone(), batch_limits(compute).max_samples)
+            .with_max_memory(compute.max_memory);
+        let plan = systems.into_iter().next().ok_or_else(|| anyhow::anyhow!("no `--model` was given"))?;
+        Ok(Self { store, plan })
     }
-    let Systems { models, systems } = Systems::resolve(&recipe, &overrides)?;
-    let mut store = ModelStore::new(models, compute.device.clone(), batch_limits(compute).max_samples)
-        .with_max_memory(compute.max_memory);
-    let system = systems.first().ok_or_else(|| anyhow::anyhow!("no `--model` was given"))?;
-    let settings = store.settings(system)?;
-    Ok((store.into_scheduler(), settings))
+
+    /// One model alone.
+    pub(crate) fn of_model(model: &str, add_bos: Option<bool>, compute: &Compute) -> Result<Self, Failure> {
+        let add_bos = add_bos.into_iter().collect();
+        let system = SystemArgs { model: vec![model.to_owned()], add_bos, ..SystemArgs::default() };
+        Self::resolve(&system, &ChatArgs::default(), false, compute)
+    }
+
+    /// What its answers depend on, for as long as the models' files are not touched.
+    pub(crate) fn stamp(&self) -> Result<SystemIdentity, Failure> {
+        Ok(self.store.stamp(&self.plan)?)
+    }
+
+    /// The names of its members, in order.
+    pub(crate) fn members(&self) -> &[String] {
+        &self.plan.members
+    }
+
+    /// Loads its models, with the settings to use them with; chats tell `time`.
+    pub(crate) fn open(mut self, time: UnixTime) -> Result<(Scheduler, Arc<Settings>), Failure> {
+        if let Some(chat) = &mut self.plan.settings.chat {
+            chat.time = Some(time);
+        }
+        let settings = self.store.settings(&self.plan)?;
+        Ok((self.store.into_scheduler(), settings))
+    }
 }
 
 /// How many samples flags allow in flight.

@@ -11,7 +11,12 @@ use support::{gac, root};
 
 /// A copy of a miniature model of whose parameters one in `every` is zero.
 fn damaged(folder: &Path, every: usize) -> String {
-    let model = folder.join(format!("damaged-{every}"));
+    overwritten(folder, every, [0; 4])
+}
+
+/// A copy of a miniature model with these bytes in place of one in `every` four.
+fn overwritten(folder: &Path, every: usize, with: [u8; 4]) -> String {
+    let model = folder.join(format!("damaged-{every}-{:x}", u32::from_le_bytes(with)));
     fs::create_dir(&model).unwrap();
     let original = root().join("models/mini-llama");
     for entry in fs::read_dir(&original).unwrap() {
@@ -23,7 +28,7 @@ fn damaged(folder: &Path, every: usize) -> String {
     // Eight bytes of length, the header, then numbers of two or four bytes.
     let header = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
     for number in bytes[8 + header..].chunks_exact_mut(4).step_by(every) {
-        number.fill(0);
+        number.copy_from_slice(&with);
     }
     fs::write(&path, bytes).unwrap();
     model.to_str().unwrap().to_owned()
@@ -82,4 +87,32 @@ fn a_rerun_with_other_weights_is_refused() {
     let ran = gac(&[&args[..], &["--allow-changes"]].concat());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("warning: not what"), "{}", ran.stderr);
+}
+
+#[test]
+fn weights_that_are_not_numbers_are_an_error_of_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let texts =
+        ["{\"text\": \"one two\"}", "{\"tokens\": [1, 2, 3]}", "{\"context\": \"one\", \"continuation\": \" two\"}"];
+    fs::write(at("prompts"), "{\"prompt\": \"one two\"}\n").unwrap();
+    // Every weight NaN, and every weight infinite (in f32, and every other one in f16's and bf16's halves).
+    for with in [[0xff; 4], [0, 0, 0x80, 0x7f]] {
+        let model = overwritten(folder.path(), 1, with);
+        let refused = |args: &[&str]| {
+            let ran = gac(&[args, &["--model", &model]].concat());
+            assert_eq!(ran.code, 2, "{args:?}: {}{}", ran.stdout, ran.stderr);
+            let said = "gave no usable probabilities: its logits are not finite numbers";
+            assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);
+            assert!(ran.stderr.contains("hint: are the weights damaged?"), "{args:?}: {}", ran.stderr);
+        };
+        for text in texts {
+            fs::write(at("texts"), text).unwrap();
+            refused(&["score", "--input", &at("texts"), "--output", &at("scores")]);
+        }
+        refused(&["generate", "--prompts", &at("prompts"), "--output", &at("generated")]);
+        for output in ["scores", "generated"] {
+            assert!(!fs::exists(at(output)).unwrap() && !fs::exists(at(output) + ".resume").unwrap());
+        }
+    }
 }

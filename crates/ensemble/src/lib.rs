@@ -81,9 +81,7 @@ pub use request::{
     AnyRequest, Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView, Overlong,
     Prompt, PromptEncoding, RequestId, Step,
 };
-pub use schedule::batch::{
-    generate, generate_each, log_likelihood, log_likelihood_each, sweep, sweep_log_likelihood,
-};
+pub use schedule::batch::{generate, generate_each, log_likelihood, log_likelihood_each, sweep, sweep_log_likelihood};
 pub use schedule::event::SchedulerEvent;
 pub use schedule::limits::BatchLimits;
 pub use schedule::scheduler::Scheduler;

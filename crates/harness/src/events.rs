@@ -197,9 +197,7 @@ impl Warning<'_> {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Truncated { .. } => Some("fewer shots make shorter prompts: `--num-fewshot`".to_owned()),
-            Self::Failed { .. } => {
-                Some("their records say why; the same command again asks them once more".to_owned())
-            }
+            Self::Failed { .. } => Some("their records say why; the same command again asks them once more".to_owned()),
             Self::ThinkingChoices { .. } => Some(
                 "tasks that generate suit it, or switch thinking off by an argument of its chat template".to_owned(),
             ),

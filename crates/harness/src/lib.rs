@@ -1,5 +1,6 @@
 //! Evaluation: data, tasks, few-shot, extraction, metrics, statistics, runner, results and reports.
 
+mod any_path;
 mod clock;
 pub mod compare;
 pub mod data;

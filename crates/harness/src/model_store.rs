@@ -14,7 +14,7 @@ use gac_inference::{
 };
 
 use crate::full_response::{Choice, FullResponse};
-use crate::identity::{HashCache, IdentityError, ModelIdentity};
+use crate::identity::{HashCache, IdentityError, ModelIdentity, SystemIdentity};
 use crate::recipe::{Combination, Dtype, ModelPlan, Plan, SystemPlan, ThinkEndToken};
 use crate::{EnsembleSystem, OpenSystems, System, SystemError};
 
@@ -145,6 +145,19 @@ impl ModelStore {
             Ok(template.with_arguments(of_all.clone()).with_arguments(model.chat_template_args.clone()))
         };
         members.iter().map(load).collect()
+    }
+
+    /// The identity of `system` by what its models' files are on this machine now; nothing is read. For going on with
+    /// what was cut short.
+    ///
+    /// # Errors
+    /// When a file is missing.
+    pub fn stamp(&self, system: &SystemPlan) -> Result<SystemIdentity, OpenError> {
+        let members = system.members.iter().map(|name| {
+            let model = self.model(name)?;
+            Ok(ModelIdentity::stamped(model, &source(model)?)?)
+        });
+        Ok(SystemIdentity::new(system, &members.collect::<Result<Vec<_>, OpenError>>()?))
     }
 
     /// How a member's reasoning ends: as its plan says, or as the template of its chats does.

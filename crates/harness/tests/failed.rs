@@ -8,9 +8,7 @@ use std::path::Path;
 
 use gac_harness::compare::{Gate, compare};
 use gac_harness::report::{self, Leaderboard};
-use gac_harness::results::{
-    Manifest, ResponseRecord, RunStatus, SampleRecord, StoredRun, TaskResults, read_samples,
-};
+use gac_harness::results::{Manifest, ResponseRecord, RunStatus, SampleRecord, StoredRun, TaskResults, read_samples};
 use gac_harness::stats::Bootstrap;
 use gac_harness::{Outcome, RunError, Silent, run};
 use support::{Fake, Listener, choice, echo, opener, plan};

@@ -2,24 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::fs::{self, File};
+#[path = "support/parquet.rs"]
+mod parquet_file;
+
 use std::path::Path;
 
 use gac_ensemble::LogLikelihood;
 use gac_harness::tasks::Limit;
 use gac_harness::{Answer, DataSource, Outcome, Request, TaskError, TaskOptions, load_task};
-use polars::prelude::{Column, DataFrame, IntoSeries, NamedFrom, ParquetWriter, Series, StructChunked};
-
-fn write(folder: &Path, file: &str, rows: usize, columns: Vec<Column>) {
-    let path = folder.join(file);
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut frame = DataFrame::new(rows, columns).unwrap();
-    ParquetWriter::new(File::create(path).unwrap()).finish(&mut frame).unwrap();
-}
-
-fn lists(name: &str, lists: &[&[&str]]) -> Series {
-    Series::new(name.into(), lists.iter().map(|list| Series::new("".into(), *list)).collect::<Vec<_>>())
-}
+use serde_json::json;
 
 fn options(num_fewshot: usize) -> TaskOptions {
     TaskOptions { num_fewshot: Some(num_fewshot), ..TaskOptions::default() }
@@ -32,20 +23,27 @@ fn mmlu(folder: &Path) {
 
 /// [`mmlu`] whose questions have these answers.
 fn mmlu_with(folder: &Path, answers: [i64; 6]) {
-    let choices: &[&str] = &["red", "blue", "green", "grey"];
     for (file, subjects) in [
         ("dev", ["virology", "anatomy", "zorb_law"].repeat(2)),
         ("test", vec!["virology", "virology", "anatomy", "anatomy", "zorb_law", "zorb_law"]),
     ] {
-        let questions: Vec<String> = (0..6).map(|row| format!(" {file} question {row}? ")).collect();
-        let columns = vec![
-            Column::new("question".into(), questions),
-            Column::new("subject".into(), subjects),
-            lists("choices", &[choices; 6]).into(),
-            Column::new("answer".into(), if file == "test" { answers } else { [0, 1, 2, 3, 0, 1] }),
-        ];
-        write(folder, &format!("cais/mmlu/all/{file}-00000-of-00001.parquet"), 6, columns);
+        let answers = if file == "test" { answers } else { [0, 1, 2, 3, 0, 1] };
+        let row = |((row, subject), answer)| {
+            let choices = ["red", "blue", "green", "grey"];
+            let question = format!(" {file} question {row}? ");
+            json!({ "question": question, "subject": subject, "choices": choices, "answer": answer })
+        };
+        let rows: Vec<_> = subjects.into_iter().enumerate().zip(answers).map(row).collect();
+        parquet_file::write(&folder.join(format!("cais/mmlu/all/{file}-00000-of-00001.parquet")), &rows);
     }
+}
+
+/// One question of triviaqa.
+fn triviaqa(folder: &Path, aliases: [&str; 2]) {
+    let answer = json!({ "aliases": aliases });
+    let row = json!({ "question": "which sign is in a zorb address", "question_id": "z1", "answer": answer });
+    let file = "mandarjoshi/trivia_qa/rc.nocontext/validation-00000-of-00001.parquet";
+    parquet_file::write(&folder.join(file), &[row]);
 }
 
 #[test]
@@ -133,14 +131,7 @@ fn too_many_shots_are_refused_with_the_number_there_is() {
 #[test]
 fn an_empty_response_is_no_answer_even_where_the_metric_credits_it() {
     let folder = tempfile::tempdir().unwrap();
-    let answer =
-        StructChunked::from_series("answer".into(), 1, [lists("aliases", &[&["@", "at sign"]])].iter()).unwrap();
-    let columns = vec![
-        Column::new("question".into(), ["which sign is in a zorb address"]),
-        Column::new("question_id".into(), ["z1"]),
-        answer.into_series().into(),
-    ];
-    write(folder.path(), "mandarjoshi/trivia_qa/rc.nocontext/validation-00000-of-00001.parquet", 1, columns);
+    triviaqa(folder.path(), ["@", "at sign"]);
     let task = load_task("triviaqa", &DataSource::new(Some(folder.path().to_owned())), &options(0)).unwrap();
     let document = &task.documents[0];
     let score = |response: &str| {
@@ -158,14 +149,7 @@ fn an_empty_response_is_no_answer_even_where_the_metric_credits_it() {
 #[test]
 fn a_published_rule_that_credits_empty_answers_stands_beside_a_sound_one() {
     let folder = tempfile::tempdir().unwrap();
-    let answer =
-        StructChunked::from_series("answer".into(), 1, [lists("aliases", &[&["@", "The at-sign"]])].iter()).unwrap();
-    let columns = vec![
-        Column::new("question".into(), ["which sign is in a zorb address"]),
-        Column::new("question_id".into(), ["z1"]),
-        answer.into_series().into(),
-    ];
-    write(folder.path(), "mandarjoshi/trivia_qa/rc.nocontext/validation-00000-of-00001.parquet", 1, columns);
+    triviaqa(folder.path(), ["@", "The at-sign"]);
     let data = DataSource::new(Some(folder.path().to_owned()));
     for task in ["triviaqa@deepen", "triviaqa@unite"] {
         let task = load_task(task, &data, &options(0)).unwrap();

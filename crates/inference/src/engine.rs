@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::Range;
 
 use candle_core::{DType, Device, Storage, Tensor};
 use rayon::prelude::*;
@@ -14,18 +15,16 @@ use crate::checkpoint::weights::Weights;
 use crate::decoder::batch::{Part, RaggedBatch};
 use crate::decoder::blocks::{BLOCK, BlockKey, BlockTable};
 use crate::decoder::cache::PagedCache;
+use crate::decoder::rope::Factors;
 use crate::decoder::transformer::Transformer;
 use crate::device::{DeviceError, Quantization, WeightType};
+use crate::forwards::plan_forwards;
 use crate::plan::Plan;
 use crate::{
     DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, Placement, PlacementError,
     SequenceId, TokenId, Wanted,
 };
 
-/// Most tokens in one forward: bounds the memory of activations.
-const FORWARD_TOKENS: usize = 2048;
-/// Most rows of logits in one forward.
-const FORWARD_LOGITS: usize = 512;
 /// Tokens that must be spared to make computing shared prefixes first, in forwards of their own, worth it.
 const WORTH_A_FORWARD: usize = 128;
 /// How an engine is set up.
@@ -59,6 +58,8 @@ pub struct Engine {
     table: BlockTable,
     limits: Limits,
     devices: DeviceList,
+    /// Longest pass that is turned by the short factors of `LongRoPE`; none for other models.
+    border: Option<usize>,
 }
 
 impl Engine {
@@ -102,7 +103,8 @@ impl Engine {
         let config = transformer.config();
         let cache = PagedCache::new(config, blocks, transformer.places()).map_err(backend)?;
         let limits = Limits { vocabulary: config.vocabulary, context: config.context, cache: blocks * BLOCK };
-        Ok(Self { cache, table: BlockTable::new(blocks), limits, devices, transformer })
+        let border = transformer.border();
+        Ok(Self { cache, table: BlockTable::new(blocks), limits, devices, border, transformer })
     }
 
     /// Checks a batch against vocabulary, context and cache, changing nothing.
@@ -116,7 +118,11 @@ impl Engine {
             if length > self.limits.context {
                 return Err(ModelError::ContextFull { length, context: self.limits.context });
             }
-            needed += self.table.blocks_needed(extension.sequence, extension.tokens.len())?;
+            needed += if self.is_read_anew(extension)? {
+                self.table.blocks_needed_anew(extension.sequence, length)?
+            } else {
+                self.table.blocks_needed(extension.sequence, extension.tokens.len())?
+            };
         }
         let free = self.table.available();
         if needed > free { Err(ModelError::CacheFull { needed, free }) } else { Ok(()) }
@@ -145,7 +151,15 @@ impl LanguageModel for Engine {
     }
 
     fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
-        Ok(self.table.open(prompt))
+        Ok(self.table.open(prompt, self.factors(prompt.len())))
+    }
+
+    fn announce(&mut self, sequence: SequenceId, length: usize) {
+        self.table.announce(sequence, length);
+    }
+
+    fn turns_alike(&self, length: usize, other: usize) -> bool {
+        self.factors(length) == self.factors(other)
     }
 
     fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
@@ -170,6 +184,89 @@ impl LanguageModel for Engine {
 
     fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
         self.admit(batch)?;
+        if self.border.is_none() {
+            return self.extend_alike(batch);
+        }
+        let short = batch.iter().map(|extension| self.short_tokens(extension)).collect::<Result<Vec<_>, _>>()?;
+        let mut distributions: Vec<Vec<Distribution>> = batch.iter().map(|_| Vec::new()).collect();
+        for factors in [Factors::Short, Factors::Long] {
+            let mut turned = Vec::new();
+            for (index, (extension, &short)) in batch.iter().zip(&short).enumerate() {
+                let range = if factors == Factors::Short { 0..short } else { short..extension.tokens.len() };
+                if !range.is_empty() {
+                    turned.push((index, self.turned(extension, range, factors)?));
+                }
+            }
+            let alike = turned.iter().map(|(_, turned)| turned.extension()).collect::<Vec<_>>();
+            for (&(index, _), found) in turned.iter().zip(self.extend_alike(&alike)?) {
+                distributions[index].extend(found);
+            }
+        }
+        Ok(distributions)
+    }
+}
+
+/// Tokens of one extension that are turned by the same factors.
+struct Turned {
+    sequence: SequenceId,
+    tokens: Vec<TokenId>,
+    wanted: Vec<usize>,
+}
+
+impl Turned {
+    fn extension(&self) -> Extension<'_> {
+        Extension { sequence: self.sequence, tokens: &self.tokens, wanted: Wanted::At(&self.wanted) }
+    }
+}
+
+impl Engine {
+    /// What the positions of a pass over `length` tokens are turned by.
+    fn factors(&self, length: usize) -> Factors {
+        if self.border.is_some_and(|border| length > border) { Factors::Long } else { Factors::Short }
+    }
+
+    /// How many of an extension's first tokens are turned by the short factors; the others are by the long ones.
+    ///
+    /// Where no pass was announced, a distribution is that of the pass that ends with its token. Tokens that no
+    /// distribution is wanted of go with those after them.
+    fn short_tokens(&self, extension: &Extension<'_>) -> Result<usize, ModelError> {
+        let sequence = self.table.get(extension.sequence)?;
+        let (held, count) = (sequence.tokens.len(), extension.tokens.len());
+        if self.factors(sequence.pass) == Factors::Long {
+            return Ok(0);
+        }
+        let within = self.border.map_or(count, |border| border.saturating_sub(held).min(count));
+        let is_asked = extension.unwanted() < within;
+        Ok(if within == count || is_asked { within } else { 0 })
+    }
+
+    /// Whether what a sequence holds has to be read again, turned by other factors.
+    fn is_read_anew(&self, extension: &Extension<'_>) -> Result<bool, ModelError> {
+        let sequence = self.table.get(extension.sequence)?;
+        let short = self.short_tokens(extension)?;
+        let is_other = |factors, any| any && sequence.factors != factors;
+        Ok(is_other(Factors::Short, short > 0) || is_other(Factors::Long, short < extension.tokens.len()))
+    }
+
+    /// Some tokens of an extension, after those that its sequence holds where these have to be read again.
+    fn turned(
+        &mut self,
+        extension: &Extension<'_>,
+        range: Range<usize>,
+        factors: Factors,
+    ) -> Result<Turned, ModelError> {
+        let sequence = extension.sequence;
+        let is_turned = self.table.get(sequence)?.factors == factors;
+        let mut tokens = if is_turned { Vec::new() } else { self.table.rewind(sequence, factors)? };
+        let before = tokens.len();
+        tokens.extend_from_slice(&extension.tokens[range.clone()]);
+        let wanted = extension.wanted.indices(extension.tokens.len()).into_iter().filter(|index| range.contains(index));
+        let wanted = wanted.map(|index| before + index - range.start).collect();
+        Ok(Turned { sequence, tokens, wanted })
+    }
+
+    /// Appends tokens to sequences whose positions are turned as they are to be.
+    fn extend_alike(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
         let mut spared: Vec<usize> = batch.iter().map(|extension| self.adopt(extension, 0)).collect();
         let mut distributions: Vec<Vec<Distribution>> = batch.iter().map(|_| Vec::new()).collect();
         let (leaders, followers) = self.waves(batch, &spared);
@@ -182,9 +279,7 @@ impl LanguageModel for Engine {
         }
         Ok(distributions)
     }
-}
 
-impl Engine {
     /// Fills in what is remembered of an extension's tokens from `from` on, as far as no distribution is wanted of it.
     fn adopt(&mut self, extension: &Extension<'_>, from: usize) -> usize {
         self.table.adopt(extension.sequence, &extension.tokens[from..extension.unwanted().max(from)])
@@ -257,18 +352,6 @@ impl Engine {
     }
 }
 
-impl Extension<'_> {
-    /// Number of tokens before the first one that a distribution is wanted of.
-    fn unwanted(&self) -> usize {
-        match self.wanted {
-            Wanted::Nothing => self.tokens.len(),
-            Wanted::Last => self.tokens.len() - 1,
-            Wanted::All => 0,
-            Wanted::At(indices) => indices.first().copied().unwrap_or(self.tokens.len()),
-        }
-    }
-}
-
 /// The distributions of logits `(rows, V)`.
 fn distributions(logits: &Tensor) -> candle_core::Result<Vec<Distribution>> {
     let logits = logits.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.contiguous()?;
@@ -296,47 +379,6 @@ fn open(
     let config = DecoderConfig::load(&source.config()?)?;
     let weights = Weights::open(&source.weights()?, source.to_string(), device, weight_type, quantization)?;
     Ok((config, weights))
-}
-
-/// Part of an extension that goes through one forward.
-#[derive(Debug, PartialEq, Eq)]
-struct Piece {
-    extension: usize,
-    from: usize,
-    to: usize,
-    wanted: Vec<usize>,
-}
-
-/// Cuts the extensions at `wave`, without their spared tokens, into forwards of bounded size, in order.
-fn plan_forwards(batch: &[Extension<'_>], wave: &[usize], spared: &[usize]) -> Vec<Vec<Piece>> {
-    let mut forwards = vec![Vec::new()];
-    let (mut tokens, mut rows) = (0, 0);
-    for &index in wave {
-        let extension = &batch[index];
-        let wanted = extension.wanted.indices(extension.tokens.len());
-        let mut wanted = wanted.as_slice();
-        let mut from = spared[index];
-        while from < extension.tokens.len() {
-            if tokens == FORWARD_TOKENS || rows == FORWARD_LOGITS {
-                forwards.push(Vec::new());
-                (tokens, rows) = (0, 0);
-            }
-            let mut to = extension.tokens.len().min(from + FORWARD_TOKENS - tokens);
-            if let Some(&beyond) = wanted.get(FORWARD_LOGITS - rows) {
-                to = to.min(beyond);
-            }
-            let (now, later) = wanted.split_at(wanted.partition_point(|&at| at < to));
-            if let Some(forward) = forwards.last_mut() {
-                forward.push(Piece { extension: index, from, to, wanted: now.to_vec() });
-            }
-            tokens += to - from;
-            rows += now.len();
-            wanted = later;
-            from = to;
-        }
-    }
-    forwards.retain(|forward| !forward.is_empty());
-    forwards
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
@@ -370,45 +412,5 @@ impl EngineError {
             Self::Placement(error) => Some(error.hint()),
             Self::Model(_) => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn extension<'a>(tokens: &'a [TokenId], wanted: Wanted<'a>) -> Extension<'a> {
-        Extension { sequence: SequenceId(0), tokens, wanted }
-    }
-
-    #[test]
-    fn every_token_and_every_wanted_row_is_in_exactly_one_forward() {
-        let long = vec![TokenId(0); 3 * FORWARD_TOKENS + 5];
-        let short = vec![TokenId(0); 7];
-        let at = [4, 6];
-        let batch = [
-            extension(&short, Wanted::At(&at)),
-            extension(&long, Wanted::All),
-            extension(&short, Wanted::Nothing),
-            extension(&short, Wanted::Last),
-        ];
-        let spared = [4, 0, 3, 0];
-        let forwards = plan_forwards(&batch, &[0, 1, 2, 3], &spared);
-        let mut tokens = spared.to_vec();
-        let mut wanted: Vec<Vec<usize>> = vec![Vec::new(); 4];
-        for forward in &forwards {
-            assert!(forward.iter().map(|p| p.to - p.from).sum::<usize>() <= FORWARD_TOKENS);
-            assert!(forward.iter().map(|p| p.wanted.len()).sum::<usize>() <= FORWARD_LOGITS);
-            for piece in forward {
-                assert_eq!(piece.from, tokens[piece.extension]);
-                assert!(piece.to > piece.from && piece.wanted.iter().all(|&at| piece.from <= at && at < piece.to));
-                tokens[piece.extension] = piece.to;
-                wanted[piece.extension].extend(&piece.wanted);
-            }
-        }
-        assert_eq!(tokens, [7, long.len(), 7, 7]);
-        let expected: Vec<Vec<usize>> =
-            batch.iter().map(|extension| extension.wanted.indices(extension.tokens.len())).collect();
-        assert_eq!(wanted, expected);
     }
 }

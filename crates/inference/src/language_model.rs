@@ -29,6 +29,18 @@ pub trait LanguageModel: Send {
     /// When the backend fails.
     fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError>;
 
+    /// Says that `sequence` is read in a pass over `length` tokens, until something else is said.
+    ///
+    /// That matters to models that turn all positions of a pass by its length (`LongRoPE`). Without it, a distribution is
+    /// that of a pass that ends with the last token before it, as in generating token by token; [`open`](Self::open) says
+    /// it of the whole prompt. A fork has it from its original.
+    fn announce(&mut self, _sequence: SequenceId, _length: usize) {}
+
+    /// Whether passes over so many tokens turn their positions alike, so that what was read in one serves the other.
+    fn turns_alike(&self, _length: usize, _other: usize) -> bool {
+        true
+    }
+
     /// Opens a sequence with the same tokens as `sequence`. They share what was computed.
     ///
     /// # Errors

@@ -1,19 +1,24 @@
 //! `gac generate`: continues prompts.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use gac_ensemble::{EnsembleError, Generation, GenerationRequest, Overlong, Prompt, PromptEncoding};
+use gac_ensemble::{
+    EnsembleError, Generation, GenerationRequest, Overlong, Prompt, PromptEncoding, Scheduler, Settings,
+};
+use gac_harness::identity::sha256_hex;
 use gac_inference::{ChatMessage, Conversation, RefusedSystem, Role};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::eval::check;
 use super::jsonl;
+use super::lines::LineOutput;
 use super::trace::TraceStep;
 use crate::Outcome;
 use crate::args::GenerateArgs;
 use crate::failure::Failure;
-use crate::members;
+use crate::members::{self, FlagSystem};
 use crate::printer::Printer;
 use crate::progress::counter;
 
@@ -76,14 +81,14 @@ impl Asked {
 }
 
 #[derive(Serialize)]
-struct Continuation {
-    prompt: String,
+struct Continuation<'a> {
+    prompt: &'a str,
     text: String,
     tokens: usize,
     ensembled: usize,
     seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    models: Option<Vec<String>>,
+    models: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<Vec<TraceStep>>,
 }
@@ -94,16 +99,38 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
         return Err(Failure::with_hint(anyhow::anyhow!("`--max-new-tokens` is 0"), "it must be at least 1"));
     }
     let prompts: Vec<(usize, Asked)> = jsonl::read(&args.prompts, SHAPE)?;
-    let output = jsonl::Output::create(&args.output)?;
-    let voting = &args.system.voting;
     let chats = prompts.iter().any(|(_, asked)| matches!(asked.0, Prompt::Chat(_)));
-    let chats = chats || voting.apply_chat_template;
+    let chats = chats || args.system.voting.apply_chat_template;
     check(&args.system, chats)?;
-    let (mut scheduler, settings) = members::ensemble(&args.system, &args.chat, chats, &args.compute)?;
+    let system = FlagSystem::resolve(&args.system, &args.chat, chats, &args.compute)?;
+    let answers = |request: usize, line: &Value| {
+        line.get("prompt").and_then(Value::as_str) == Some(&*prompts[request].1.0.last_words())
+    };
+    let request = request(args, &system, &prompts)?;
+    let mut output = LineOutput::open(&args.output, &args.prompts, (request, prompts.len()), &answers, printer)?;
+    let missing = output.missing();
+    if !missing.is_empty() {
+        let (mut scheduler, settings) = system.open(output.began())?;
+        continue_all((&mut scheduler, &settings), args, &prompts, &missing, &mut output, printer)?;
+    }
+    output.finish()
+}
+
+/// Continues the prompts at `missing`, and writes each as it ends.
+fn continue_all(
+    (scheduler, settings): (&mut Scheduler, &Arc<Settings>),
+    args: &GenerateArgs,
+    prompts: &[(usize, Asked)],
+    missing: &[usize],
+    output: &mut LineOutput,
+    printer: &Printer,
+) -> Outcome {
+    let voting = &args.system.voting;
     let models = args.trace.then(|| settings.ensemble().names().map(str::to_owned).collect::<Vec<_>>());
-    let requests: Vec<GenerationRequest> = prompts
+    let requests: Vec<GenerationRequest> = missing
         .iter()
-        .map(|(_, asked)| GenerationRequest {
+        .map(|&request| &prompts[request].1)
+        .map(|asked| GenerationRequest {
             decoding: None,
             prompt: asked.prompt(voting.apply_chat_template, voting.system_instruction.as_deref()),
             encoding: PromptEncoding::WithSpecial,
@@ -114,40 +141,60 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
         })
         .collect();
     let bar = counter(printer, "generating", requests.len());
-    let mut generations: Vec<Option<Generation>> = requests.iter().map(|_| None).collect();
+    let mut written = Ok(());
     let limits = members::batch_limits(&args.compute);
-    let generated = gac_ensemble::generate(&mut scheduler, &settings, &requests, limits, &mut |index, generation| {
-        generations[index] = Some(generation);
+    let generated = gac_ensemble::generate(scheduler, settings, &requests, limits, &mut |index, generation| {
+        let request = missing[index];
+        written =
+            output.add(request, &continuation(&prompts[request].1.0.last_words(), &generation, models.as_deref()));
         bar.inc(1);
-        ControlFlow::Continue(())
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     bar.finish_and_clear();
-    generated.map_err(|error| at_line(error, &prompts, args))?;
-    let lines = prompts.into_iter().zip(generations).filter_map(|((_, asked), generation)| {
-        Some(continuation(asked.0.last_words().into_owned(), &generation?, models.as_deref()))
+    generated.map_err(|error| at_line(error, prompts, missing, args))?;
+    written
+}
+
+/// Stands for everything that the lines of the output follow from.
+fn request(args: &GenerateArgs, system: &FlagSystem, prompts: &[(usize, Asked)]) -> Result<String, Failure> {
+    let prompts = prompts.iter().map(|(_, asked)| match &asked.0 {
+        Prompt::Text(text) => json!(text),
+        Prompt::Chat(chat) => json!([chat.messages, chat.tools, chat.documents]),
     });
-    output.finish(lines)
+    let request = json!({
+        "generate": env!("CARGO_PKG_VERSION"),
+        "build": option_env!("GAC_BUILD_COMMIT"),
+        "system": system.stamp()?,
+        // A trace names them.
+        "members": args.trace.then(|| system.members()),
+        "device": args.compute.device.to_string(),
+        "system_instruction": args.system.voting.system_instruction,
+        "until": args.until,
+        "max_new_tokens": args.max_new_tokens,
+        "prompts": prompts.collect::<Vec<_>>(),
+    });
+    Ok(sha256_hex(request.to_string()))
 }
 
 /// Says which line of the file a refused prompt stands on.
-fn at_line(error: EnsembleError, prompts: &[(usize, Asked)], args: &GenerateArgs) -> Failure {
+fn at_line(error: EnsembleError, prompts: &[(usize, Asked)], missing: &[usize], args: &GenerateArgs) -> Failure {
     match error {
-        EnsembleError::Request { request, source } if request < prompts.len() => {
-            let place = format!("line {} of `{}`", prompts[request].0, args.prompts.display());
+        EnsembleError::Request { request, source } if request < missing.len() => {
+            let place = format!("line {} of `{}`", prompts[missing[request]].0, args.prompts.display());
             anyhow::Error::from(source).context(place).into()
         }
         error => error.into(),
     }
 }
 
-fn continuation(prompt: String, generation: &Generation, models: Option<&[String]>) -> Continuation {
+fn continuation<'a>(prompt: &'a str, generation: &Generation, models: Option<&'a [String]>) -> Continuation<'a> {
     Continuation {
         prompt,
         text: generation.text(),
         tokens: generation.tokens,
         ensembled: generation.ensembled,
         seconds: generation.seconds,
-        models: models.map(<[String]>::to_vec),
+        models,
         steps: models.map(|_| generation.steps.iter().map(TraceStep::from).collect()),
     }
 }

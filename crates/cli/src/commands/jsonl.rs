@@ -1,21 +1,28 @@
-//! JSON lines in, JSON lines out: errors name the line, output appears whole or not at all.
+//! JSON lines in, JSON lines out at once: errors name the line, a file appears whole or not at all.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use gac_harness::results;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
 
-/// Reads every line of `path`; blank lines are passed over. Gives line numbers, from 1, with the values.
+/// What a user can do where an output cannot be written.
+pub(super) const ELSEWHERE: &str = "name another file with `--output`";
+
+/// Reads every line of `path`; blank lines are passed over, and so is a byte order mark. Gives line numbers, from 1,
+/// with the values.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path, shape: &str) -> Result<Vec<(usize, T)>, Failure> {
     let text = fs::read_to_string(path).map_err(|source| {
         let error = anyhow::Error::new(source).context(format!("failed to read `{}`", path.display()));
         Failure::with_hint(error, format!("a text file of JSON lines: {shape}"))
     })?;
+    parse(text.strip_prefix('\u{feff}').unwrap_or(&text), path, shape)
+}
+
+fn parse<T: DeserializeOwned>(text: &str, path: &Path, shape: &str) -> Result<Vec<(usize, T)>, Failure> {
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let values = lines
         .map(|(number, line)| {
@@ -37,49 +44,26 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path, shape: &str) -> Result<Vec<
     Ok(values)
 }
 
-/// A file that is there only once it is complete: written beside its place, then renamed.
+/// A file of lines that are all there before the first is written.
 pub(crate) struct Output {
     path: PathBuf,
-    file: tempfile::NamedTempFile,
+    output: results::Output,
 }
 
 impl Output {
     /// Opens it, so that a place that cannot be written is known before the work begins.
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file =
-            tempfile::NamedTempFile::new_in(folder).with_context(|| format!("failed to write `{}`", path.display()))?;
-        Ok(Self { path: path.to_owned(), file })
+        let output = results::Output::open(path).map_err(|source| Failure::cannot_write(path, source, ELSEWHERE))?;
+        Ok(Self { path: path.to_owned(), output })
     }
 
-    /// Writes all lines and puts the file in its place.
-    pub(crate) fn finish<T: Serialize>(mut self, lines: impl IntoIterator<Item = T>) -> Result<(), Failure> {
-        let write = |file: &mut tempfile::NamedTempFile| -> anyhow::Result<()> {
-            let mut out = std::io::BufWriter::new(file.as_file_mut());
-            for line in lines {
-                serde_json::to_writer(&mut out, &line)?;
-                out.write_all(b"\n")?;
-            }
-            out.flush()?;
-            Ok(())
-        };
-        write(&mut self.file).with_context(|| format!("failed to write `{}`", self.path.display()))?;
-        self.file.as_file().sync_all().with_context(|| format!("failed to write `{}`", self.path.display()))?;
-        share(&self.file)?;
-        self.file.persist(&self.path).with_context(|| format!("failed to write `{}`", self.path.display()))?;
-        Ok(())
+    /// Writes all lines.
+    pub(crate) fn finish<T: Serialize>(self, lines: impl IntoIterator<Item = T>) -> Result<(), Failure> {
+        let mut text = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut text, &line)?;
+            text.push(b'\n');
+        }
+        self.output.write(&text).map_err(|source| Failure::cannot_write(&self.path, source, ELSEWHERE))
     }
-}
-
-/// Temporary files are private; results are as readable as any new file.
-#[cfg(unix)]
-fn share(file: &tempfile::NamedTempFile) -> Result<(), Failure> {
-    use std::os::unix::fs::PermissionsExt;
-    file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn share(_file: &tempfile::NamedTempFile) -> Result<(), Failure> {
-    Ok(())
 }

@@ -9,6 +9,7 @@ pub(crate) mod export;
 pub(crate) mod generate;
 pub(crate) mod jsonl;
 pub(crate) mod leaderboard;
+mod lines;
 pub(crate) mod manual;
 pub(crate) mod models;
 pub(crate) mod report;

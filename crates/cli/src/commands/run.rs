@@ -100,7 +100,8 @@ pub(crate) fn check_failed(leaderboard: &Leaderboard, allowed: usize) -> Outcome
         0 => anyhow::anyhow!("{failed} {documents} failed"),
         _ => anyhow::anyhow!("{failed} {documents} failed, more than the {allowed} that may"),
     };
-    let hint = format!("the same command again asks them once more; `--allow-failed {failed}` accepts that they failed");
+    let hint =
+        format!("the same command again asks them once more; `--allow-failed {failed}` accepts that they failed");
     Err(Failure::with_hint(error, hint))
 }
 
@@ -156,7 +157,7 @@ fn provenance(plan: &Plan, tasks: &[LoadedTask], device: &DeviceList) -> Result<
     let folder = plan.recipe.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
     Ok(Provenance {
         build: option_env!("GAC_BUILD_COMMIT").map(str::to_owned),
-        command: std::env::args().collect(),
+        command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         device: Some(device.to_string()),
         data,
         task_files,

@@ -6,20 +6,22 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use gac_ensemble::{
-    EnsembleError, Gating, LogLikelihoodRequest, Member, ModelId, Overlong, Prompt, PromptEncoding, Scheduler,
-    Settings, Weights, log_likelihood,
+    EnsembleError, Gating, LogLikelihoodRequest, Member, ModelId, Overlong, Prompt, PromptEncoding, RequestError,
+    Scheduler, Settings, Weights, log_likelihood,
 };
+use gac_harness::identity::sha256_hex;
 use gac_inference::{
-    LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, TokenizerLoadError, load_model, score_tokens,
+    LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, TokenizerLoadError, load_model, score_many,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::jsonl;
+use super::lines::LineOutput;
 use crate::Outcome;
 use crate::args::ScoreArgs;
 use crate::failure::Failure;
-use crate::members::{batch_limits, engine_options};
+use crate::members::{FlagSystem, batch_limits, engine_options};
 use crate::printer::Printer;
 use crate::progress::counter;
 
@@ -42,9 +44,9 @@ struct Line {
 }
 
 #[derive(Serialize)]
-struct Scored {
+struct Scored<'a> {
     #[serde(flatten)]
-    fields: Map<String, Value>,
+    fields: &'a Map<String, Value>,
     logprobs: Vec<f64>,
     sum: f64,
     greedy: bool,
@@ -53,45 +55,80 @@ struct Scored {
 /// Scores every line of a file.
 pub(crate) fn score(args: &ScoreArgs, printer: &mut Printer) -> Outcome {
     let lines = read(&args.input)?;
-    let output = jsonl::Output::create(&args.output)?;
     let source = ModelSource::parse(&args.model)?;
-    let mut model = load_model(&source, &engine_options(&args.compute))?;
-    // Lines of ids need no tokenizer: the file may be missing.
-    let needs_tokenizer = lines.iter().any(|line| !matches!(line.query, Query::Tokens { .. }));
-    let rows = model.limits().vocabulary;
-    let load = || Ok(Tokenizer::load(&source, Some(rows))?.with_add_bos(args.add_bos)?);
-    let tokenizer = needs_tokenizer.then(load).transpose().map_err(|error: TokenizerLoadError| error)?.map(Arc::new);
-    let bar = counter(printer, "scoring", lines.len());
-    let mut scores: Vec<Option<TokenScores>> = Vec::with_capacity(lines.len());
-    for line in &lines {
-        let ids = match (&line.query, &tokenizer) {
-            (Query::Tokens { tokens }, _) => Some(tokens.clone()),
-            (Query::Text { text }, Some(tokenizer)) => {
-                Some(tokenizer.encode_prompt(text).with_context(|| place(line.number, &args.input))?)
-            }
-            _ => None,
-        };
-        let score = ids.map(|ids| sequence(model.as_mut(), &ids).with_context(|| place(line.number, &args.input)));
-        bar.inc(u64::from(score.is_some()));
-        scores.push(score.transpose()?);
+    let answers = |request: usize, found: &Value| {
+        lines[request].fields.iter().all(|(name, value)| found.get(name) == Some(value))
+    };
+    let request = request(args, &lines)?;
+    let mut output = LineOutput::open(&args.output, &args.input, (request, lines.len()), &answers, printer)?;
+    let missing = output.missing();
+    if !missing.is_empty() {
+        score_all(args, &source, &lines, &missing, &mut output, printer)?;
     }
+    output.finish()
+}
+
+/// Scores the lines at `missing`, and writes each as it is scored: first those that are one sequence, then those with
+/// context and continuation.
+fn score_all(
+    args: &ScoreArgs,
+    source: &ModelSource,
+    lines: &[Line],
+    missing: &[usize],
+    output: &mut LineOutput,
+    printer: &Printer,
+) -> Outcome {
+    let mut model = load_model(source, &engine_options(&args.compute))?;
+    // Lines of ids need no tokenizer: the file may be missing.
+    let needs_tokenizer = missing.iter().any(|&line| !matches!(lines[line].query, Query::Tokens { .. }));
+    let rows = model.limits().vocabulary;
+    let load = || Ok(Tokenizer::load(source, Some(rows))?.with_add_bos(args.add_bos)?);
+    let tokenizer = needs_tokenizer.then(load).transpose().map_err(|error: TokenizerLoadError| error)?.map(Arc::new);
+    let (pairs, sequences): (Vec<usize>, Vec<usize>) =
+        missing.iter().partition(|&&line| matches!(lines[line].query, Query::Pair { .. }));
+    let bar = counter(printer, "scoring", missing.len());
+    let mut write = |at: usize, TokenScores { logprobs, sum, greedy }: TokenScores| {
+        let line = &lines[at];
+        if !logprobs.iter().all(|logprob| logprob.is_finite()) {
+            let unusable = RequestError::NoProbabilities { member: args.model.clone() };
+            return Err(anyhow::Error::from(unusable).context(place(line.number, &args.input)).into());
+        }
+        output.add(at, &Scored { fields: &line.fields, logprobs, sum, greedy })?;
+        bar.inc(1);
+        Ok(())
+    };
+    let most = batch_limits(&args.compute).max_samples;
+    score_sequences(model.as_mut(), tokenizer.as_deref(), (lines, &sequences), most, args, &mut write)?;
     if let Some(tokenizer) = tokenizer {
         let member = Member { name: args.model.clone(), model, tokenizer };
-        pairs(member, &lines, &mut scores, args, &|| bar.inc(1))?;
+        score_pairs(member, (lines, &pairs), args, &mut write)?;
     }
     bar.finish_and_clear();
-    output.finish(lines.into_iter().zip(scores).filter_map(|(line, score)| {
-        let TokenScores { logprobs, sum, greedy } = score?;
-        Some(Scored { fields: line.fields, logprobs, sum, greedy })
-    }))
+    Ok(())
+}
+
+/// Stands for everything that the lines of the output follow from.
+fn request(args: &ScoreArgs, lines: &[Line]) -> Result<String, Failure> {
+    let request = json!({
+        "score": env!("CARGO_PKG_VERSION"),
+        "build": option_env!("GAC_BUILD_COMMIT"),
+        "model": FlagSystem::of_model(&args.model, args.add_bos, &args.compute)?.stamp()?,
+        "device": args.compute.device.to_string(),
+        "lines": lines.iter().map(|line| &line.fields).collect::<Vec<_>>(),
+    });
+    Ok(sha256_hex(request.to_string()))
 }
 
 fn read(path: &Path) -> Result<Vec<Line>, Failure> {
     let lines: Vec<(usize, Map<String, Value>)> = jsonl::read(path, SHAPE)?;
     lines
         .into_iter()
-        .map(|(number, fields)| match serde_json::from_value(Value::Object(fields.clone())) {
-            Ok(query) => Ok(Line { number, fields, query }),
+        .map(|(number, mut fields)| match serde_json::from_value(Value::Object(fields.clone())) {
+            Ok(query) => {
+                // What was scored before can be scored again.
+                fields.retain(|name, _| !matches!(name.as_str(), "logprobs" | "sum" | "greedy"));
+                Ok(Line { number, fields, query })
+            }
             Err(_) => Err(Failure::with_hint(
                 anyhow::anyhow!("{} asks for nothing that is known", place(number, path)),
                 format!("each line is a JSON object {SHAPE}"),
@@ -100,51 +137,69 @@ fn read(path: &Path) -> Result<Vec<Line>, Failure> {
         .collect()
 }
 
-fn sequence(model: &mut dyn LanguageModel, ids: &[TokenId]) -> anyhow::Result<TokenScores> {
-    anyhow::ensure!(!ids.is_empty(), "there are no tokens; at least one is needed");
-    Ok(score_tokens(model, ids)?)
+/// Scores the lines at `sequences`, ids or text, many at a time.
+fn score_sequences(
+    model: &mut dyn LanguageModel,
+    tokenizer: Option<&Tokenizer>,
+    (lines, sequences): (&[Line], &[usize]),
+    most: usize,
+    args: &ScoreArgs,
+    write: &mut dyn FnMut(usize, TokenScores) -> Outcome,
+) -> Outcome {
+    let at = |line: usize| place(lines[line].number, &args.input);
+    let encode = |&line: &usize| {
+        let ids = match (&lines[line].query, tokenizer) {
+            (Query::Tokens { tokens }, _) => tokens.clone(),
+            (Query::Text { text }, Some(tokenizer)) => tokenizer.encode_prompt(text).with_context(|| at(line))?,
+            _ => Vec::new(),
+        };
+        anyhow::ensure!(!ids.is_empty(), "{}: there are no tokens; at least one is needed", at(line));
+        Ok(ids)
+    };
+    let ids = sequences.iter().map(encode).collect::<anyhow::Result<Vec<Vec<TokenId>>>>()?;
+    let ids: Vec<&[TokenId]> = ids.iter().map(Vec::as_slice).collect();
+    let mut written = Ok(());
+    let scored = score_many(model, &ids, most, &mut |index, score| {
+        written = write(sequences[index], score);
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    scored.map_err(|error| anyhow::Error::from(error.source).context(at(sequences[error.place])))?;
+    written
 }
 
-/// Scores the lines with context and continuation, many at a time, with lm-evaluation-harness's split into ids.
-fn pairs(
+/// Scores the lines at `pairs`, context and continuation, many at a time, with lm-evaluation-harness's split into ids.
+fn score_pairs(
     member: Member,
-    lines: &[Line],
-    scores: &mut [Option<TokenScores>],
+    (lines, pairs): (&[Line], &[usize]),
     args: &ScoreArgs,
-    finished: &dyn Fn(),
-) -> Result<(), Failure> {
-    let (places, requests): (Vec<usize>, Vec<LogLikelihoodRequest>) = lines
-        .iter()
-        .enumerate()
-        .filter_map(|(place, line)| match &line.query {
-            Query::Pair { context, continuation } => Some((
-                place,
-                LogLikelihoodRequest {
-                    context: Prompt::from(context.as_str()),
-                    continuation: continuation.clone(),
-                    encoding: PromptEncoding::WithSpecial,
-                    overlong: Overlong::Refuse,
-                },
-            )),
-            Query::Tokens { .. } | Query::Text { .. } => None,
-        })
-        .unzip();
+    write: &mut dyn FnMut(usize, TokenScores) -> Outcome,
+) -> Outcome {
+    let request = |&line: &usize| match &lines[line].query {
+        Query::Pair { context, continuation } => Some(LogLikelihoodRequest {
+            context: Prompt::from(context.as_str()),
+            continuation: continuation.clone(),
+            encoding: PromptEncoding::WithSpecial,
+            overlong: Overlong::Refuse,
+        }),
+        Query::Tokens { .. } | Query::Text { .. } => None,
+    };
+    let requests: Vec<LogLikelihoodRequest> = pairs.iter().filter_map(request).collect();
     let mut scheduler = Scheduler::new(vec![member]);
     let alone = scheduler.ensemble(&[ModelId(0)])?;
     let settings = Arc::new(Settings::new(alone, Weights::uniform(1), Gating::EveryStep)?);
     let limits = batch_limits(&args.compute);
+    let mut written = Ok(());
     let scored = log_likelihood(&mut scheduler, &settings, &requests, limits, &mut |index, found| {
-        scores[places[index]] = Some(TokenScores { logprobs: found.tokens, sum: found.sum, greedy: found.greedy });
-        finished();
-        ControlFlow::Continue(())
+        written = write(pairs[index], TokenScores { logprobs: found.tokens, sum: found.sum, greedy: found.greedy });
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     scored.map_err(|error| match error {
-        EnsembleError::Request { request, source } if request < places.len() => {
-            let line = place(lines[places[request]].number, &args.input);
-            anyhow::Error::from(source).context(line).into()
+        EnsembleError::Request { request, source } if request < pairs.len() => {
+            Failure::from(anyhow::Error::from(source).context(place(lines[pairs[request]].number, &args.input)))
         }
         error => error.into(),
-    })
+    })?;
+    written
 }
 
 fn place(number: usize, path: &Path) -> String {

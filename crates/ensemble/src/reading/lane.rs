@@ -20,6 +20,8 @@ pub(crate) struct Lane {
     goal: Option<usize>,
     /// The sequence holds other tokens from here on.
     agreed: Option<usize>,
+    /// The length of the pass that it is read in, where that is not as far as it is opened.
+    pass: Option<usize>,
 }
 
 /// Tokens that a member reads in one forward.
@@ -37,6 +39,16 @@ pub(crate) struct Read {
 impl Lane {
     pub(crate) fn new(tokens: Vec<TokenId>) -> Self {
         Self { settled: tokens.len(), tokens, ..Self::default() }
+    }
+
+    /// Reads in a pass of `length` tokens ([`LanguageModel::announce`]).
+    pub(crate) fn in_pass(self, length: usize) -> Self {
+        Self { pass: Some(length), ..self }
+    }
+
+    /// The length of the pass that it is read in.
+    pub(crate) fn pass(&self) -> usize {
+        self.pass.unwrap_or(self.tokens.len())
     }
 
     /// All that it should have seen.
@@ -84,8 +96,11 @@ impl Lane {
     }
 
     /// Continues `sequence`, which holds the beginning of its tokens.
-    pub(crate) fn adopt(&mut self, sequence: SequenceId) {
+    pub(crate) fn adopt(&mut self, model: &mut dyn LanguageModel, sequence: SequenceId) {
         self.sequence = Some(sequence);
+        if let Some(pass) = self.pass {
+            model.announce(sequence, pass);
+        }
     }
 
     /// Wants the distributions after `marks` tokens each (ascending, none twice), in place of earlier ones.
@@ -154,7 +169,8 @@ impl Lane {
         if let (None, Some(goal)) = (self.sequence, self.goal) {
             // Nothing may be filled in that a distribution is wanted of.
             let until = self.marks.get(self.given.len()).copied().unwrap_or(goal);
-            self.sequence = Some(model.open(&self.tokens[..until])?);
+            let sequence = model.open(&self.tokens[..until])?;
+            self.adopt(model, sequence);
         }
         Ok(())
     }
@@ -212,6 +228,7 @@ impl Lane {
             settled: self.settled,
             sequence,
             agreed: self.agreed,
+            pass: self.pass,
             ..Self::default()
         })
     }

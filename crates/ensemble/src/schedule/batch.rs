@@ -133,8 +133,7 @@ pub fn sweep_log_likelihood(
 ) -> Result<(), EnsembleError> {
     let Some(settings) = at(settings, thresholds)? else { return Ok(()) };
     let mut refused = None;
-    let mut served =
-        |index, rule, outcome| served(&mut refused, index, outcome, |score| finished(index, rule, score));
+    let mut served = |index, rule, outcome| served(&mut refused, index, outcome, |score| finished(index, rule, score));
     score(scheduler, &settings, requests, limits, &mut served)?;
     refused.map_or(Ok(()), Err)
 }

@@ -58,8 +58,8 @@ impl InFlight {
     }
 
     /// Whether `other` can join it.
-    pub(crate) fn takes(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Group(group), Self::Group(other)) if group.is_of(other))
+    pub(crate) fn takes(&self, other: &Self, models: &[Member]) -> bool {
+        matches!((self, other), (Self::Group(group), Self::Group(other)) if group.is_of(other, models))
     }
 
     /// Takes what `other` is to do as well.

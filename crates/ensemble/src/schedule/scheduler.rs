@@ -213,7 +213,7 @@ impl Scheduler {
     /// Lets in what there is room for: for what it holds and a little ahead; always one when there is none.
     fn admit(&mut self, max_samples: usize) {
         while let Some(next) = self.waiting.front() {
-            let group = self.active.iter().position(|item| item.takes(next));
+            let group = self.active.iter().position(|item| item.takes(next, &self.models));
             let busy = self.active.iter().any(|item| item.weight() > 0);
             if busy && (self.crowded || !self.has_room(next, group, max_samples)) {
                 break;
@@ -245,7 +245,7 @@ impl Scheduler {
     fn tell_groups(&mut self) {
         let next = self.waiting.front();
         for item in &mut self.active {
-            let more = next.is_some_and(|next| item.takes(next));
+            let more = next.is_some_and(|next| item.takes(next, &self.models));
             item.expect(more);
         }
     }

@@ -37,6 +37,14 @@ pub(crate) struct Choice {
     pub(crate) before: Vec<Vec<usize>>,
 }
 
+impl Choice {
+    /// The length of the pass in which lm-evaluation-harness has a model read it: all but the last token, which only is
+    /// scored.
+    pub(crate) fn pass(&self, member: usize) -> usize {
+        self.context.ids[member].len() + self.before[member].last().copied().unwrap_or_default()
+    }
+}
+
 /// A context and its continuation as ids, before the members' ways are worked out.
 #[derive(Debug)]
 pub(crate) struct Encoded {

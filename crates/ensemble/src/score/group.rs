@@ -7,7 +7,7 @@ use gac_inference::{LanguageModel, ModelError};
 use super::choice::{Choice, Context};
 use super::scored::{Scored, views_at};
 use super::scoring::{self, Views};
-use crate::member::Member;
+use crate::member::{Member, ModelId};
 use crate::reading::lane::Lane;
 use crate::reading::perplexity::Weighing;
 use crate::reading::question::Question;
@@ -58,7 +58,10 @@ impl ContextGroup {
         let context = Arc::clone(&choice.context);
         let mut group = Self {
             phase: Phase::Context,
-            contexts: context.ids.iter().map(|ids| Lane::new(ids.clone())).collect(),
+            contexts: (0..)
+                .zip(&context.ids)
+                .map(|(member, ids)| Lane::new(ids.clone()).in_pass(choice.pass(member)))
+                .collect(),
             scored: Vec::new(),
             weights: None,
             width: usize::MAX,
@@ -74,9 +77,15 @@ impl ContextGroup {
         self.scored.push(Scored::new(request, choice, self.settings.rules(), self.contexts.len()));
     }
 
-    /// Whether the continuations of `other` are of the same context, to be scored in the same way.
-    pub(crate) fn is_of(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.context, &other.context) && Arc::ptr_eq(&self.settings, &other.settings)
+    /// Whether the continuations of `other` are of the same context, which the members read in the same way, to be scored
+    /// in the same way.
+    pub(crate) fn is_of(&self, other: &Self, models: &[Member]) -> bool {
+        let turns_alike =
+            |(model, (own, new)): (ModelId, (&Lane, &Lane))| models[model.0].model.turns_alike(own.pass(), new.pass());
+        let lanes = self.contexts.iter().zip(&other.contexts);
+        Arc::ptr_eq(&self.context, &other.context)
+            && Arc::ptr_eq(&self.settings, &other.settings)
+            && self.settings.ensemble().models().zip(lanes).all(turns_alike)
     }
 
     /// Takes the continuations of another group that has not begun.
@@ -203,11 +212,12 @@ impl ContextGroup {
             }
             if !shared {
                 if let Some(sequence) = context.release() {
-                    lane.adopt(sequence);
+                    lane.adopt(model, sequence);
                 }
             } else if context.is_read(model) {
                 if let Some(sequence) = context.sequence() {
-                    lane.adopt(model.fork(sequence)?);
+                    let fork = model.fork(sequence)?;
+                    lane.adopt(model, fork);
                 }
             } else {
                 context.read_on();

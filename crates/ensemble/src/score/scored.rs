@@ -45,8 +45,10 @@ impl Scored {
         let Self { choice, lanes, next, piece, views, .. } = self;
         let Some(_) = tokens.first() else { return };
         let context = &choice.context.ids[member];
-        let lane = lanes[member]
-            .get_or_insert_with(|| Lane::new(context.iter().chain(&choice.fed[member]).copied().collect()));
+        let lane = lanes[member].get_or_insert_with(|| {
+            let tokens = context.iter().chain(&choice.fed[member]).copied().collect();
+            Lane::new(tokens).in_pass(choice.pass(member))
+        });
         let length = |token: &usize| context.len() + choice.before[member][*next + token];
         // Tokens that it reads nothing between share a view.
         let mut marks: Vec<usize> = tokens.iter().map(length).collect();

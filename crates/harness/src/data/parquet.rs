@@ -1,9 +1,14 @@
 //! Rows of a parquet file.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
-use polars::prelude::{AnyValue, ArrowDataType, ParquetReader, SerReader, Series};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use ::parquet::record::Field;
+use ::parquet::schema::types::Type;
 use serde_json::{Map, Value};
 
 use super::DataError;
@@ -14,40 +19,25 @@ pub type Row = Map<String, Value>;
 
 /// Reads the named columns of a parquet file, row by row.
 ///
+/// Texts, booleans, integers and floats of every width, and lists and structs of them are what they are in JSON, however
+/// the writer stored them (a dictionary, a list of fixed size). Bytes that are UTF-8 are text; dates, times and decimals
+/// are as they are written; a float that JSON has no number for is null.
+///
 /// # Errors
-/// When the file does not parse, or a column is missing or holds something else than text, numbers, booleans, and lists
-/// and structs of them.
+/// When the file does not parse, or a column is missing or holds bytes that are no text.
 pub fn read(path: &Path, columns: &[String]) -> Result<Vec<Row>, DataError> {
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| DataError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(|source| failed(source.into()))?;
-    let mut reader = ParquetReader::new(file);
-    let schema = reader.schema().map_err(|source| failed(source.into()))?;
+    let reader = open(path)?;
+    let schema = reader.metadata().file_metadata().schema();
     for column in columns {
-        let Some(field) = schema.get(column) else {
+        if !schema.get_fields().iter().any(|field| field.name() == column) {
             return Err(DataError::MissingColumn {
                 path: path.to_owned(),
                 column: column.clone(),
-                available: schema.iter_names().map(ToString::to_string).collect(),
-            });
-        };
-        if !is_supported(&field.dtype) {
-            return Err(DataError::UnsupportedColumn {
-                path: path.to_owned(),
-                column: column.clone(),
-                kind: format!("{:?}", field.dtype),
+                available: schema.get_fields().iter().map(|field| field.name().to_owned()).collect(),
             });
         }
     }
-
-    let frame = reader.with_columns(Some(columns.to_vec())).finish().map_err(|source| failed(source.into()))?;
-    let mut rows = vec![Row::new(); frame.height()];
-    for name in columns {
-        let column = frame.column(name).map_err(|source| failed(source.into()))?;
-        for (row, value) in rows.iter_mut().zip(column.as_materialized_series().iter()) {
-            row.insert(name.clone(), json(&value));
-        }
-    }
-    Ok(rows)
+    guarded(path, || rows(path, &reader, columns))?
 }
 
 /// Reads every column of a parquet file, row by row.
@@ -55,11 +45,10 @@ pub fn read(path: &Path, columns: &[String]) -> Result<Vec<Row>, DataError> {
 /// # Errors
 /// As [`read`].
 pub(super) fn read_all(path: &Path) -> Result<Vec<Row>, DataError> {
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| DataError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(|source| failed(source.into()))?;
-    let schema = ParquetReader::new(file).schema().map_err(|source| failed(source.into()))?;
-    let columns: Vec<String> = schema.iter_names().map(ToString::to_string).collect();
-    read(path, &columns)
+    let reader = open(path)?;
+    let fields = reader.metadata().file_metadata().schema().get_fields();
+    let columns: Vec<String> = fields.iter().map(|field| field.name().to_owned()).collect();
+    guarded(path, || rows(path, &reader, &columns))?
 }
 
 /// How many rows a parquet file has.
@@ -67,120 +56,147 @@ pub(super) fn read_all(path: &Path) -> Result<Vec<Row>, DataError> {
 /// # Errors
 /// When the file does not parse.
 pub(super) fn height(path: &Path) -> Result<usize, DataError> {
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| DataError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(|source| failed(source.into()))?;
-    ParquetReader::new(file).num_rows().map_err(|source| failed(source.into()))
+    Ok(open(path)?.metadata().file_metadata().num_rows() as usize)
 }
 
-/// Whether values of this type become JSON without loss.
-fn is_supported(dtype: &ArrowDataType) -> bool {
-    use ArrowDataType as T;
-    match dtype {
-        T::Boolean
-        | T::Int32
-        | T::Int64
-        | T::UInt32
-        | T::UInt64
-        | T::Float32
-        | T::Float64
-        | T::Utf8
-        | T::LargeUtf8
-        | T::Utf8View => true,
-        T::List(inner) | T::LargeList(inner) => matches!(inner.dtype, T::Null) || is_supported(&inner.dtype),
-        T::Struct(fields) => fields.iter().all(|field| is_supported(&field.dtype)),
-        _ => false,
+fn open(path: &Path) -> Result<SerializedFileReader<File>, DataError> {
+    let file = File::open(path).map_err(|source| unreadable(path, source))?;
+    guarded(path, || SerializedFileReader::new(file))?.map_err(|source| unreadable(path, source))
+}
+
+/// The rows of columns that are there.
+fn rows(path: &Path, reader: &SerializedFileReader<File>, columns: &[String]) -> Result<Vec<Row>, DataError> {
+    let unreadable = |source: ParquetError| unreadable(path, source);
+    let schema = reader.metadata().file_metadata().schema();
+    let fields = schema.get_fields().iter().filter(|field| columns.iter().any(|name| name == field.name()));
+    let wanted = Type::group_type_builder(schema.name()).with_fields(fields.map(Arc::clone).collect()).build();
+    let mut rows = Vec::new();
+    for row in reader.get_row_iter(Some(wanted.map_err(unreadable)?)).map_err(unreadable)? {
+        let mut found = Row::new();
+        for (name, field) in row.map_err(unreadable)?.into_columns() {
+            let value = json(&field).map_err(|NotText| DataError::UnsupportedColumn {
+                path: path.to_owned(),
+                column: name.clone(),
+                kind: "bytes that are not UTF-8".to_owned(),
+            })?;
+            found.insert(name, value);
+        }
+        let in_order = columns.iter().map(|name| (name.clone(), found.get(name).cloned().unwrap_or_default()));
+        rows.push(in_order.collect());
     }
+    Ok(rows)
 }
 
-fn json(value: &AnyValue<'_>) -> Value {
-    match value {
-        AnyValue::Boolean(value) => (*value).into(),
-        AnyValue::String(text) => (*text).into(),
-        AnyValue::StringOwned(text) => text.as_str().into(),
-        AnyValue::UInt32(value) => (*value).into(),
-        AnyValue::UInt64(value) => (*value).into(),
-        AnyValue::Int32(value) => (*value).into(),
-        AnyValue::Int64(value) => (*value).into(),
-        AnyValue::Float32(value) => (*value).into(),
-        AnyValue::Float64(value) => (*value).into(),
-        AnyValue::List(series) => list(series),
-        AnyValue::Struct(_, _, fields) => fields
-            .iter()
-            .zip(value._iter_struct_av())
-            .map(|(field, value)| (field.name().to_string(), json(&value)))
-            .collect::<Map<_, _>>()
-            .into(),
-        AnyValue::StructOwned(owned) => owned
-            .1
-            .iter()
-            .zip(&owned.0)
-            .map(|(field, value)| (field.name().to_string(), json(value)))
-            .collect::<Map<_, _>>()
-            .into(),
-        _ => Value::Null,
-    }
+/// The library panics on some damaged files.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> T) -> Result<T, DataError> {
+    catch_unwind(AssertUnwindSafe(read)).map_err(|_| unreadable(path, "the file is damaged"))
 }
 
-fn list(series: &Series) -> Value {
-    series.iter().map(|value| json(&value)).collect::<Vec<_>>().into()
+fn unreadable(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> DataError {
+    DataError::Read { path: path.to_owned(), source: source.into() }
+}
+
+/// Bytes that are no text.
+struct NotText;
+
+fn json(field: &Field) -> Result<Value, NotText> {
+    Ok(match field {
+        Field::Null => Value::Null,
+        Field::Bool(value) => (*value).into(),
+        Field::Byte(value) => (*value).into(),
+        Field::Short(value) => (*value).into(),
+        Field::Int(value) => (*value).into(),
+        Field::Long(value) => (*value).into(),
+        Field::UByte(value) => (*value).into(),
+        Field::UShort(value) => (*value).into(),
+        Field::UInt(value) => (*value).into(),
+        Field::ULong(value) => (*value).into(),
+        Field::Float16(value) => value.to_f64().into(),
+        Field::Float(value) => (*value).into(),
+        Field::Double(value) => (*value).into(),
+        Field::Str(text) => text.as_str().into(),
+        Field::Bytes(bytes) => std::str::from_utf8(bytes.data()).map_err(|_| NotText)?.into(),
+        Field::ListInternal(list) => list.elements().iter().map(json).collect::<Result<Vec<_>, _>>()?.into(),
+        Field::Group(row) => {
+            let fields = row.get_column_iter().map(|(name, field)| Ok((name.clone(), json(field)?)));
+            fields.collect::<Result<Map<_, _>, _>>()?.into()
+        }
+        Field::MapInternal(map) => {
+            let entry = |(key, value): &(Field, Field)| {
+                let key = match json(key)? {
+                    Value::String(text) => text,
+                    other => other.to_string(),
+                };
+                Ok((key, json(value)?))
+            };
+            map.entries().iter().map(entry).collect::<Result<Map<_, _>, _>>()?.into()
+        }
+        Field::Decimal(_)
+        | Field::Date(_)
+        | Field::TimeMillis(_)
+        | Field::TimeMicros(_)
+        | Field::TimestampMillis(_)
+        | Field::TimestampMicros(_) => field.to_string().trim_matches('"').into(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use polars::prelude::{Column, DataFrame, IntoSeries, NamedFrom, ParquetWriter, StructChunked};
-    use std::path::PathBuf;
 
-    fn write(folder: &Path, mut frame: DataFrame) -> PathBuf {
-        let path = folder.join("rows.parquet");
-        ParquetWriter::new(File::create(&path).unwrap()).finish(&mut frame).unwrap();
-        path
+    fn fixture(name: &str) -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parquet").join(format!("{name}.parquet"))
     }
 
-    fn frame() -> DataFrame {
-        let texts = Series::new("text".into(), [Series::new("".into(), ["x", "y"]), Series::new("".into(), ["z"])]);
-        let labels = Series::new("label".into(), [Series::new("".into(), ["A", "B"]), Series::new("".into(), ["1"])]);
-        let choices = StructChunked::from_series("choices".into(), 2, [texts, labels].iter()).unwrap().into_series();
-        DataFrame::new(
-            2,
-            vec![
-                Column::new("question".into(), ["what?", "why?"]),
-                Column::new("answer".into(), [3_i64, 1]),
-                choices.into(),
-            ],
-        )
-        .unwrap()
-    }
-
-    fn columns(names: &[&str]) -> Vec<String> {
-        names.iter().map(ToString::to_string).collect()
+    fn value() -> Vec<String> {
+        vec!["value".to_owned()]
     }
 
     #[test]
-    fn lists_structs_and_integers_survive() {
-        let folder = tempfile::tempdir().unwrap();
-        let rows = read(&write(folder.path(), frame()), &columns(&["answer", "choices"])).unwrap();
-        let expected = [
-            r#"{"answer":3,"choices":{"text":["x","y"],"label":["A","B"]}}"#,
-            r#"{"answer":1,"choices":{"text":["z"],"label":["1"]}}"#,
-        ];
-        assert_eq!(rows.iter().map(|row| serde_json::to_string(row).unwrap()).collect::<Vec<_>>(), expected);
+    fn every_way_to_store_a_column_is_read_as_its_writer_meant_it() {
+        let expected = std::fs::read(fixture("x").with_file_name("expected.json")).unwrap();
+        let expected: Map<String, Value> = serde_json::from_slice(&expected).unwrap();
+        assert!(expected.len() > 40);
+        for (name, rows) in &expected {
+            let found = read(&fixture(name), &value());
+            match rows {
+                Value::Null => {
+                    let error = found.unwrap_err().to_string();
+                    assert!(error.contains("column `value` holds bytes that are not UTF-8"), "{name}: {error}");
+                }
+                rows => {
+                    let mut found = found.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+                    let found: Vec<Value> = found.iter_mut().map(|row| row["value"].take()).collect();
+                    assert_eq!(&Value::Array(found), rows, "{name}");
+                }
+            }
+            assert!(height(&fixture(name)).unwrap() > 0);
+        }
     }
 
     #[test]
     fn a_missing_column_is_named_with_the_columns_there_are() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = read(&write(folder.path(), frame()), &columns(&["goal"])).unwrap_err().to_string();
-        assert!(error.ends_with("has no column `goal`; its columns are question, answer, choices"), "{error}");
+        let error = read(&fixture("string"), &["goal".to_owned()]).unwrap_err().to_string();
+        assert!(error.ends_with("has no column `goal`; its columns are value"), "{error}");
     }
 
     #[test]
-    fn a_file_that_is_no_parquet_is_an_error() {
+    fn a_damaged_file_is_an_error_and_no_panic() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.parquet");
         std::fs::write(&path, "not parquet").unwrap();
         assert!(matches!(read(&path, &[]), Err(DataError::Read { .. })));
         assert!(matches!(height(&path), Err(DataError::Read { .. })));
-        assert_eq!(height(&write(folder.path(), frame())).unwrap(), 2);
+        let whole = std::fs::read(fixture("dictionary_int8")).unwrap();
+        let mut refused = 0;
+        for at in 0..whole.len() {
+            for bits in [0xff, 0x01, 0x80] {
+                let mut damaged = whole.clone();
+                damaged[at] ^= bits;
+                std::fs::write(&path, &damaged).unwrap();
+                refused += usize::from(read(&path, &value()).is_err());
+            }
+        }
+        assert!(refused > whole.len(), "{refused} of {}", 3 * whole.len());
     }
 }

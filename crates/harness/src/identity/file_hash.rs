@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::hex;
+use super::{hex, sha256_hex};
 use crate::results::write_atomic;
 
 /// Bytes read at once.
@@ -25,6 +25,18 @@ pub struct FileHash {
     pub bytes: u64,
     /// SHA-256 of its contents, hexadecimal.
     pub sha256: String,
+}
+
+impl FileHash {
+    /// What stands for a file's contents for as long as it is not touched: its times and place on the disk.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(super) fn stamp(path: &Path) -> io::Result<Self> {
+        let path = path.canonicalize()?;
+        let state = FileState::of(&path.metadata()?);
+        Ok(Self { bytes: state.bytes, sha256: sha256_hex(format!("{} {state:?}", path.display())) })
+    }
 }
 
 /// Remembers the hashes of files whose size, times and place on the disk have not changed since.
@@ -87,7 +99,8 @@ impl HashCache {
         }
         tracing::info!(file = %path.display(), bytes = state.bytes, "hashing");
         let (bytes, sha256) = digest(&path)?;
-        if state.is_settled() {
+        // JSON has no names that are no text.
+        if state.is_settled() && path.to_str().is_some() {
             self.entries.insert(path, Entry { state, sha256: sha256.clone() });
             self.changed = true;
         }

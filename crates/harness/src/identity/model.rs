@@ -1,7 +1,8 @@
 //! A model by its contents.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use gac_inference::{Artifacts, ModelSource, TemplateChoice};
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,23 @@ impl ModelIdentity {
     /// # Errors
     /// When a file is missing or cannot be read.
     pub fn of(plan: &ModelPlan, source: &ModelSource, cache: &mut HashCache) -> Result<Self, IdentityError> {
+        Self::by(plan, source, &mut |path| cache.hash(path))
+    }
+
+    /// As [`of`](Self::of), but nothing is read: files are told apart by size, times and place on the disk. Good for as
+    /// long as they stay where they are.
+    ///
+    /// # Errors
+    /// When a file is missing.
+    pub fn stamped(plan: &ModelPlan, source: &ModelSource) -> Result<Self, IdentityError> {
+        Self::by(plan, source, &mut FileHash::stamp)
+    }
+
+    fn by(
+        plan: &ModelPlan,
+        source: &ModelSource,
+        hash: &mut dyn FnMut(&Path) -> io::Result<FileHash>,
+    ) -> Result<Self, IdentityError> {
         let Artifacts { configuration, weights, tokenizer, commit } = source.artifacts()?;
         let roles =
             [(FileRole::Configuration, configuration), (FileRole::Weights, weights), (FileRole::Tokenizer, tokenizer)];
@@ -71,7 +89,7 @@ impl ModelIdentity {
         let mut files = Vec::new();
         for (role, paths) in roles.into_iter().chain([(FileRole::ChatTemplate, template)]) {
             for path in paths {
-                let hash = cache.hash(&path).map_err(|source| IdentityError::Read { path: path.clone(), source })?;
+                let hash = hash(&path).map_err(|source| IdentityError::Read { path: path.clone(), source })?;
                 let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 files.push(ModelFile { file, role, hash });
             }
@@ -137,6 +155,6 @@ pub enum IdentityError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
 }

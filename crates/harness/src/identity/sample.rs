@@ -8,7 +8,9 @@ use crate::recipe::SystemPlan;
 use crate::{Document, LoadedTask, Request};
 
 /// Raised whenever the same system would answer the same request otherwise: what an older gac wrote is then not reused.
-const ALGORITHM: u32 = 1;
+///
+/// 2: begin-of-text, pre-tokenizers and templates as their files mean them; GGUF weights exactly.
+const ALGORITHM: u32 = 2;
 
 /// Hash over everything that a system's answers depend on: the members' contents and types, weights, gate, threshold,
 /// method and decoding settings. Names of systems and members are not part of it.

@@ -13,6 +13,7 @@ use super::error::PlanError;
 use super::file::{Dtype, ModelSpec, Recipe, TaskSpec, ThinkEndToken};
 use super::settings::SettingError;
 use super::system::SystemPlan;
+use crate::any_path;
 use crate::clock::Timestamp;
 use crate::tasks::{DocumentPicks, GenerationOverrides, Limit};
 
@@ -27,6 +28,7 @@ pub struct Plan {
     /// The recipe's file name without its ending; `eval` without a file.
     pub name: String,
     /// The recipe's file.
+    #[serde(default, with = "any_path")]
     pub recipe: Option<PathBuf>,
     /// The models, by name.
     pub models: Vec<ModelPlan>,
@@ -35,9 +37,10 @@ pub struct Plan {
     /// What it is evaluated on, in the order of the leaderboard's columns.
     pub tasks: Vec<TaskPlan>,
     /// Folders with task definitions of a user's own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "any_path")]
     pub include_path: Vec<PathBuf>,
     /// Folder laid out as the hub is; without it, data come from the hub.
+    #[serde(default, with = "any_path")]
     pub data_dir: Option<PathBuf>,
     /// Most samples in flight at once.
     pub batch_size: usize,
@@ -47,6 +50,7 @@ pub struct Plan {
     #[serde(default)]
     pub trace: bool,
     /// The run's folder.
+    #[serde(with = "any_path")]
     pub output: PathBuf,
 }
 
@@ -63,7 +67,7 @@ pub struct ModelPlan {
     #[serde(default)]
     pub device: Option<RecipeDevice>,
     /// Which chat template it uses; its usual one when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "any_path")]
     pub chat_template: Option<TemplateChoice>,
     /// What its chat template is told by name, over what a system says.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -81,7 +85,7 @@ pub struct ModelPlan {
 #[serde(rename_all = "snake_case")]
 pub enum ModelSource {
     /// A local folder (or file).
-    Path(PathBuf),
+    Path(#[serde(with = "any_path")] PathBuf),
     /// `org/name` or `org/name@revision` on the hub.
     Hub(String),
 }

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use super::estimate::Estimate;
-use super::format::{NOTHING, comparison, failures, latency, latency_note, percent, plus_minus, points, protocols, share};
+use super::format::{
+    NOTHING, comparison, failures, latency, latency_note, percent, plus_minus, points, protocols, share,
+};
 use super::leaderboard::{Leaderboard, Row};
 use super::paper::BesidePaper;
 

@@ -34,7 +34,7 @@ pub use stored::{RunError as StoredRunError, StoredRun, StoredSystem, StoredTask
 pub use task::{LatencyBasis, OutcomeCounts, TaskResults, Timing};
 pub use trace::{Decider, MemberStep, StepRecord};
 pub use unfinished::unfinished_run;
-pub use write::write_atomic;
+pub use write::{Destination, Output, write_atomic};
 
 /// Version of every record here; a reader refuses others.
 pub const RECORD_VERSION: u32 = 1;

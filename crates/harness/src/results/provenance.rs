@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
+use crate::any_path;
 use crate::clock::Timestamp;
 use crate::identity::{DataFiles, TaskFile};
 
@@ -41,6 +42,7 @@ pub struct Session {
     /// The command line.
     pub command: Vec<String>,
     /// The current folder, where relative paths start.
+    #[serde(with = "any_path")]
     pub folder: PathBuf,
     /// The device's name.
     pub device: Option<String>,

@@ -175,7 +175,8 @@ impl Sheet<'_> {
     fn choose(&mut self, system: &mut dyn System) -> Result<(), RunError> {
         let mut places = Vec::new();
         let mut requests = Vec::new();
-        let mut pending: Vec<Vec<Option<Result<LogLikelihood, RequestError>>>> = self.task.documents.iter().map(|_| Vec::new()).collect();
+        let mut pending: Vec<Vec<Option<Result<LogLikelihood, RequestError>>>> =
+            self.task.documents.iter().map(|_| Vec::new()).collect();
         for (index, document) in self.open_documents() {
             let of_document = document.choice_requests(self.place.chat);
             pending[index] = of_document.iter().map(|_| None).collect();

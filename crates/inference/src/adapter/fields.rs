@@ -1,6 +1,5 @@
 //! `config.json` for candle-transformers: fields are checked before its code, which divides by some, sees them.
 
-use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -8,6 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::json::{read_object, typed};
+use crate::checkpoint::quantised::refuse_configured;
 
 /// Longest sequence that rotary tables are made for.
 const LONGEST: usize = 1 << 17;
@@ -47,9 +48,10 @@ impl Fields {
     /// # Errors
     /// When it cannot be read or is not a table in JSON.
     pub(crate) fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let unreadable = |reason: String| CheckpointError::Unreadable { path: path.display().to_string(), reason };
-        let text = std::fs::read_to_string(path).map_err(|source| unreadable(source.to_string()))?;
-        let json = serde_json::from_str(&without_infinities(&text)).map_err(|source| unreadable(source.to_string()))?;
+        let mut json = read_object(path)?;
+        json.values_mut().for_each(plain);
+        refuse_configured(&json, path)?;
+        check_ropes(&json, path)?;
         Ok(Self { json: in_old_style(json), path: path.display().to_string() })
     }
 
@@ -81,7 +83,9 @@ impl Fields {
     /// A whole number within bounds.
     pub(super) fn count(&self, field: &'static str, within: RangeInclusive<usize>) -> Result<usize, CheckpointError> {
         let value = self.get(field).ok_or_else(|| self.problem(field, "is missing"))?;
-        let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
+        let whole = |number: &f64| number.fract() == 0.0 && (0.0..=9e15).contains(number);
+        let count = value.as_u64().or_else(|| value.as_f64().filter(whole).map(|number| number as u64));
+        let count = count.and_then(|count| usize::try_from(count).ok());
         count.filter(|count| within.contains(count)).ok_or_else(|| {
             self.problem(field, format!("is {value}, must be within {}..={}", within.start(), within.end()))
         })
@@ -120,7 +124,11 @@ impl Fields {
     /// As [`only`](Self::only), with several that mean the same.
     pub(super) fn one_of(&self, field: &'static str, known: &[Value]) -> Result<(), CheckpointError> {
         let Some(value) = self.get(field) else { return Ok(()) };
-        let same = |known: &Value| known == value || (known.is_number() && known.as_f64() == value.as_f64());
+        let same = |known: &Value| {
+            let mut known = known.clone();
+            plain(&mut known);
+            known == *value
+        };
         if known.iter().any(same) {
             return Ok(());
         }
@@ -173,59 +181,52 @@ impl Fields {
 
     /// The configuration as candle declares it.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, CheckpointError> {
-        serde_json::from_value(Value::Object(self.json.clone())).map_err(|source| self.unreadable(source))
-    }
-
-    fn unreadable(&self, reason: impl Display) -> CheckpointError {
-        CheckpointError::Unreadable { path: self.path.clone(), reason: reason.to_string() }
+        typed(Value::Object(self.json.clone()), Path::new(&self.path))
     }
 }
 
-/// Python writes `Infinity` and `NaN` where JSON has no such numbers: they become null.
-fn without_infinities(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for (index, part) in split_strings(text).enumerate() {
-        if index % 2 == 1 {
-            plain.push_str(part);
-        } else {
-            plain.push_str(&part.replace("-Infinity", "null").replace("Infinity", "null").replace("NaN", "null"));
+/// Python's numbers that JSON does not have, which were read as texts, become null, and whole numbers that are written as
+/// floats what they are: candle's code counts with them.
+fn plain(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() <= 9e15);
+            if let Some(whole) = whole {
+                *value = (whole as i64).into();
+            }
         }
+        Value::String(text) if matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity") => *value = Value::Null,
+        Value::Array(items) => items.iter_mut().for_each(plain),
+        Value::Object(fields) => fields.values_mut().for_each(plain),
+        _ => {}
     }
-    plain
 }
 
-/// The text in pieces: outside of strings, a string with its quotes, outside, ...
-fn split_strings(text: &str) -> impl Iterator<Item = &str> {
-    let (mut rest, mut inside) = (text, false);
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let end = if inside { end_of_string(rest) } else { rest.find('"').unwrap_or(rest.len()) };
-        let (part, after) = rest.split_at(end);
-        (rest, inside) = (after, !inside);
-        Some(part)
-    })
-}
+/// What `rope_parameters` takes from beside it.
+const BESIDE: [&str; 2] = ["rope_theta", "partial_rotary_factor"];
 
-/// Where the string that `text` begins with ends.
-fn end_of_string(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return at + 1,
-            _ => {}
+/// Refuses a file that says it twice, and not the same.
+fn check_ropes(json: &Map<String, Value>, path: &Path) -> Result<(), CheckpointError> {
+    let Some(Value::Object(rope)) = json.get("rope_parameters") else { return Ok(()) };
+    for field in BESIDE {
+        let given = |fields: &Map<String, Value>| fields.get(field).filter(|value| !value.is_null()).cloned();
+        if let (Some(beside), Some(within)) = (given(json), given(rope))
+            && beside != within
+        {
+            return Err(CheckpointError::Config {
+                field,
+                path: path.display().to_string(),
+                problem: format!("is {beside}, but {within} in `rope_parameters`"),
+            });
         }
     }
-    text.len()
+    Ok(())
 }
 
 /// `rope_parameters` of transformers 5 as transformers 4 said them.
 fn in_old_style(mut json: Map<String, Value>) -> Map<String, Value> {
     if let Some(Value::Object(mut rope)) = json.remove("rope_parameters") {
-        for name in ["rope_theta", "partial_rotary_factor"] {
+        for name in BESIDE {
             if let Some(value) = rope.remove(name) {
                 json.insert(name.to_owned(), value);
             }
@@ -253,10 +254,38 @@ mod tests {
     }
 
     #[test]
-    fn pythons_infinities_are_null_but_not_within_strings() {
-        let text = r#"{"limit": [0.0, Infinity], "low": -Infinity, "name": "Infinity \" NaN", "x": NaN}"#;
-        let value: Value = serde_json::from_str(&without_infinities(text)).unwrap();
-        assert_eq!(value, json!({"limit": [0.0, null], "low": null, "name": "Infinity \" NaN", "x": null}));
+    fn fields_are_read_and_wrong_ones_named() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Sizes {
+            d_model: usize,
+            rope_theta: f64,
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            Fields::read(&path)?.parse::<Sizes>()
+        };
+        let sizes = read(r#"{"d_model": 64.0, "rope_theta": 5, "rope_parameters": {"rope_theta": 5.0}}"#).unwrap();
+        assert_eq!((sizes.d_model, sizes.rope_theta), (64, 5.0));
+        for (text, said) in [
+            (r#"{"d_model": "64", "rope_theta": 5}"#, "`d_model` in `"),
+            (
+                r#"{"d_model": 64, "rope_theta": 5, "rope_parameters": {"rope_theta": 6}}"#,
+                "is 5, but 6 in `rope_parameters`",
+            ),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.to_string().contains(said), "{error}");
+            assert!(!error.hint().unwrap_or_default().contains("damaged"), "{error}");
+        }
+    }
+
+    #[test]
+    fn pythons_infinities_are_null() {
+        let mut value = json!({"limit": [0.0, "Infinity"], "low": "-Infinity", "name": "Infinity!", "x": "NaN"});
+        plain(&mut value);
+        assert_eq!(value, json!({"limit": [0, null], "low": null, "name": "Infinity!", "x": null}));
     }
 
     #[test]

@@ -49,8 +49,15 @@ impl CandleModel {
         let names = (blueprint.rename, blueprint.adjust.take());
         let (tensors, failed) = builder(weights, names, device.clone(), blueprint.rebuilt);
         let fresh = (blueprint.build)(tensors.clone()).map_err(|error| {
-            let unreadable = || CheckpointError::Unreadable { path: source.to_string(), reason: first_line(&error) };
-            failed.take().unwrap_or_else(unreadable)
+            let unfit = || CheckpointError::Config {
+                field: "model_type",
+                path: source.to_string(),
+                problem: format!(
+                    "is one that candle-transformers does not build of these files: {}",
+                    first_line(&error)
+                ),
+            };
+            failed.take().unwrap_or_else(unfit)
         })?;
         // At least one whole sequence must fit.
         let cache = (options.cache_bytes / blueprint.token_bytes.max(1)).max(blueprint.context.min(4096));

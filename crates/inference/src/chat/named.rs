@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::error::ChatError;
-use crate::checkpoint::files::{CheckpointError, ModelSource, read_json};
+use crate::checkpoint::files::{CheckpointError, ModelSource};
 use crate::checkpoint::gguf::Gguf;
+use crate::checkpoint::json::read_json;
 use crate::checkpoint::special_tokens::problem;
 
 /// The name of the template that is taken where none is asked for.

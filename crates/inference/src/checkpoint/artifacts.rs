@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::{CheckpointError, ModelSource};
 use super::gguf::Gguf;
+use super::shards::{INDEX, SINGLE, shards};
 
 /// Every file that what a model answers depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,23 +68,15 @@ impl ModelSource {
             Self::Hub(repository) => repository.cached_file(file),
         };
         let mut required = vec!["config.json".to_owned(), "tokenizer.json".to_owned()];
-        if here("model.safetensors").is_none() {
-            match here("model.safetensors.index.json").and_then(|index| shards(&index)) {
+        if here(SINGLE).is_none() {
+            match here(INDEX).and_then(|index| shards(&index).ok()) {
                 Some(shards) => required.extend(shards),
-                None => required.push("model.safetensors".to_owned()),
+                None => required.push(SINGLE.to_owned()),
             }
         }
         required.retain(|file| here(file).is_none());
         required
     }
-}
-
-/// The weight files that an index names, each once.
-fn shards(index: &Path) -> Option<Vec<String>> {
-    let index: serde_json::Value = serde_json::from_slice(&std::fs::read(index).ok()?).ok()?;
-    let files = index.get("weight_map")?.as_object()?.values().filter_map(|file| file.as_str());
-    let files: std::collections::BTreeSet<&str> = files.collect();
-    Some(files.into_iter().map(str::to_owned).collect())
 }
 
 /// The commit in `.../snapshots/<commit>/config.json`, the layout of the hub's cache.

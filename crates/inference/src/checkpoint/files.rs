@@ -1,11 +1,10 @@
 //! A checkpoint's files, in a folder or on the hub.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use super::hub::{HubError, HubRepository, RepositoryKind};
+use super::instead::Instead;
+use super::shards::OtherWeights;
 use super::tensor_type::TensorType;
 
 /// Where a model comes from.
@@ -107,26 +106,6 @@ impl ModelSource {
     pub(crate) fn config(&self) -> Result<PathBuf, CheckpointError> {
         self.require("config.json")
     }
-
-    /// The safetensors files, one or the shards that the index names.
-    pub(crate) fn weights(&self) -> Result<Vec<PathBuf>, CheckpointError> {
-        if let Some(single) = self.find("model.safetensors")? {
-            return Ok(vec![single]);
-        }
-        let Some(index) = self.find("model.safetensors.index.json")? else {
-            return Err(CheckpointError::NoWeights { model: self.to_string() });
-        };
-        let index: ShardIndex = read_json(&index)?;
-        let mut shards: Vec<&String> = index.weight_map.values().collect();
-        shards.sort_unstable();
-        shards.dedup();
-        for shard in &shards {
-            if Path::new(shard).components().count() != 1 || shard.contains("..") {
-                return Err(CheckpointError::MissingFile { file: (*shard).clone(), model: self.to_string() });
-            }
-        }
-        shards.into_iter().map(|shard| self.require(shard)).collect()
-    }
 }
 
 impl std::fmt::Display for ModelSource {
@@ -140,18 +119,6 @@ impl std::fmt::Display for ModelSource {
 
 fn is_template(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "jinja")
-}
-
-#[derive(Deserialize)]
-struct ShardIndex {
-    weight_map: BTreeMap<String, String>,
-}
-
-/// Reads a JSON file into a typed value; errors name the file and the place in it.
-pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
-    let unreadable = |reason: String| CheckpointError::Unreadable { path: path.display().to_string(), reason };
-    let text = std::fs::read(path).map_err(|source| unreadable(source.to_string()))?;
-    serde_json::from_slice(&text).map_err(|source| unreadable(source.to_string()))
 }
 
 /// A checkpoint that cannot be used.
@@ -183,12 +150,74 @@ pub enum CheckpointError {
         /// The model.
         model: String,
     },
-    /// A file cannot be read or parsed.
+    /// There are weights, but none that are read.
+    #[error("the model `{model}` has no safetensors; `{file}` is {kind}")]
+    OtherWeights {
+        /// The model.
+        model: String,
+        /// What it has.
+        file: String,
+        /// What that is.
+        kind: OtherWeights,
+    },
+    /// Files that the index of the weights names are not there.
+    #[error("the model `{model}` lacks files that `model.safetensors.index.json` names: {}", .missing.join(", "))]
+    MissingShards {
+        /// The model.
+        model: String,
+        /// The files.
+        missing: Vec<String>,
+    },
+    /// The weights are quantised in a way that is not read.
+    #[error(
+        "the weights are quantised ({method}), as {place} says; gac reads weights in f32, f16 and bf16, and GGUF files"
+    )]
+    Quantised {
+        /// What the way is called.
+        method: String,
+        /// What says so.
+        place: String,
+    },
+    /// Something else lies where a file should be.
+    #[error("`{path}` is {instead}")]
+    Instead {
+        /// The file.
+        path: String,
+        /// What it is.
+        instead: Instead,
+    },
+    /// The system did not give a file.
+    #[error("failed to read `{path}`: {reason}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A field of a JSON file cannot be.
+    #[error("`{field}` in `{path}` {problem}")]
+    Field {
+        /// The field, with the fields and places that lead to it.
+        field: String,
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// What a file holds cannot be read: it is cut off or damaged.
     #[error("failed to read `{path}`: {reason}")]
     Unreadable {
         /// The file.
         path: String,
         /// Why.
+        reason: String,
+    },
+    /// A GGUF file is of a version that is not read.
+    #[error("failed to read `{path}`: {reason}")]
+    GgufVersion {
+        /// The file.
+        path: String,
+        /// Its version, and those that are read.
         reason: String,
     },
     /// A part of a model in several GGUF files is missing, or is another one than its name says.
@@ -230,16 +259,6 @@ pub enum CheckpointError {
         /// The file.
         path: String,
         /// What is wrong with it and what would be valid.
-        problem: String,
-    },
-    /// A field of a file beside the tokenizer cannot be.
-    #[error("`{field}` in `{path}` {problem}")]
-    Field {
-        /// The field, with the fields and places that lead to it.
-        field: String,
-        /// The file.
-        path: String,
-        /// What is wrong with it, and what it says.
         problem: String,
     },
     /// A weight is missing.
@@ -285,6 +304,11 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
+    /// The system did not give `path`.
+    pub(super) fn read(path: &Path, source: &std::io::Error) -> Self {
+        Self::Read { path: path.display().to_string(), reason: source.to_string() }
+    }
+
     /// What a user can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
@@ -294,12 +318,19 @@ impl CheckpointError {
             Self::MissingFile { .. } | Self::NoWeights { .. } => {
                 "is the download complete? a model folder holds config.json, tokenizer.json and model.safetensors"
             }
-            Self::Unreadable { .. } | Self::MissingTensor { .. } => {
-                "the file may be truncated or damaged; download it again"
+            Self::Unreadable { .. } => "the file may be truncated or damaged; download it again",
+            Self::MissingShards { .. } => "the download is not complete; fetch the missing files",
+            Self::OtherWeights { kind, .. } => kind.hint(),
+            Self::Instead { instead, .. } => instead.hint(),
+            Self::Quantised { .. } => {
+                "take the model's unquantised weights, or a GGUF file of it; `--quantize q8_0` or `q4_k` makes them smaller"
             }
+            Self::Read { .. } => "is the file there, and may it be read?",
+            Self::Field { .. } => "is the file one that transformers wrote, of the same model?",
             Self::Part { .. } => {
                 "is the download complete? all parts, `NAME-00001-of-0000N.gguf` and so on, belong in one folder"
             }
+            Self::GgufVersion { .. } => "take a file of version 3, as llama.cpp's converters write it",
             Self::GgufType { .. } => "take a file of the same model in another type, such as Q4_K_M or Q8_0",
             Self::Hub(HubError::Failed { .. }) => {
                 "check the network and HF_TOKEN, or give a local folder; HF_HUB_OFFLINE=1 uses the cache alone"
@@ -313,10 +344,10 @@ impl CheckpointError {
             Self::NotQuantisable { .. } => {
                 "leave the quantisation out, or take a model that `gac models list` calls native"
             }
-            Self::Field { .. } => "is the file one that transformers wrote, of the same model?",
-            Self::TensorShape { .. } | Self::TensorType { .. } | Self::Config { .. } => {
-                "do config.json and the weights belong together, and are they in f32, f16 or bf16?"
+            Self::MissingTensor { .. } | Self::TensorShape { .. } | Self::Config { .. } => {
+                "do config.json and the weights belong together?"
             }
+            Self::TensorType { .. } => "take the weights in f32, f16 or bf16, or a GGUF file of the model",
         })
     }
 }
@@ -330,17 +361,5 @@ mod tests {
         let error = ModelSource::parse("./no/such/folder").unwrap_err();
         assert!(error.to_string().contains("./no/such/folder"), "{error}");
         assert!(matches!(ModelSource::parse("org/name"), Ok(ModelSource::Hub(_))));
-    }
-
-    #[test]
-    fn a_shard_index_cannot_name_files_outside_of_the_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(
-            folder.path().join("model.safetensors.index.json"),
-            r#"{"weight_map": {"a": "../../etc/passwd"}}"#,
-        )
-        .unwrap();
-        let source = ModelSource::Folder(folder.path().to_owned());
-        assert!(matches!(source.weights(), Err(CheckpointError::MissingFile { .. })));
     }
 }

@@ -94,7 +94,7 @@ impl Gguf {
     ///
     /// # Errors
     /// For an architecture that is not read from GGUF, or a field that is missing.
-    pub(crate) fn config(&self) -> Result<Value, CheckpointError> {
+    pub(crate) fn config(&self) -> Result<Map<String, Value>, CheckpointError> {
         let GgufFamily { architecture, model_type, .. } = *self.family()?;
         let mut config = Map::new();
         let mut set = |field: &str, value: Value| drop(config.insert(field.to_owned(), value));
@@ -111,6 +111,11 @@ impl Gguf {
         set("num_attention_heads", json!(heads));
         set("num_hidden_layers", json!(layers));
         set("intermediate_size", json!(need("intermediate_size", "feed_forward_length")?));
+        // What llama.cpp takes where a key is absent.
+        for (field, value) in [("num_key_value_heads", json!(heads)), ("rope_theta", json!(10_000.0))] {
+            set(field, value);
+        }
+        set("partial_rotary_factor", json!(1.0));
         for (field, key) in COUNTS {
             if let Some(value) = count(key) {
                 set(field, json!(value));
@@ -145,6 +150,7 @@ impl Gguf {
                 }
             }
             "glm4" | "granite" => set("attention_bias", biased),
+            "internlm2" => set("bias", biased),
             "stablelm" => {
                 set("use_qkv_bias", biased);
                 set("qk_layernorm", json!(has("blk.0.attn_q_norm.weight")));
@@ -157,7 +163,7 @@ impl Gguf {
         if let Some(scaling) = self.rope_scaling(architecture)? {
             set("rope_scaling", scaling);
         }
-        Ok(config.into())
+        Ok(config)
     }
 
     /// What `rope_scaling` would say.

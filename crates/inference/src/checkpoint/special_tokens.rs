@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value as Json};
 
-use super::files::{CheckpointError, ModelSource, read_json};
+use super::files::{CheckpointError, ModelSource};
 use super::gguf::Gguf;
+use super::json::read_json;
 
 /// Special tokens, as transformers finds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,10 @@ use safetensors::Dtype;
 use super::block_rows::BlockRows;
 use super::files::CheckpointError;
 use super::gguf::Gguf;
+use super::instead::{Expected, refuse_others};
+use super::quantised::refuse_named;
 use super::tensor_type::TensorType;
+use super::within::language_name;
 use crate::decoder::place::fused;
 use crate::device::{Quantization, WeightType};
 
@@ -32,10 +35,18 @@ pub(crate) struct Weights {
 enum Files {
     Safetensors {
         files: MmapedSafetensors,
-        /// Types and dimensions by name: the error of an unsupported type should name it.
-        types: HashMap<String, (Dtype, Vec<usize>)>,
+        /// What is stored of a language model, by the names that its tensors have where it stands by itself.
+        types: HashMap<String, Stored>,
     },
     Gguf(Arc<Gguf>),
+}
+
+/// A tensor of a safetensors file.
+struct Stored {
+    /// Its name in the file.
+    name: String,
+    dtype: Dtype,
+    dims: Vec<usize>,
 }
 
 /// What a file says of a tensor before it is read.
@@ -86,22 +97,28 @@ impl Weights {
         quantization: Option<Quantization>,
     ) -> Result<Self, CheckpointError> {
         for path in paths {
-            let readable = std::fs::File::open(path).and_then(|file| file.metadata());
-            if let Err(source) = readable {
-                return Err(CheckpointError::Unreadable {
-                    path: path.display().to_string(),
-                    reason: source.to_string(),
-                });
-            }
+            std::fs::File::open(path).map_err(|source| CheckpointError::read(path, &source))?;
+            refuse_others(path, Expected::Safetensors)?;
         }
         // SAFETY: the files are mapped read-only. Another process that shortens one while it is mapped would end this
         // one with a bus error, as with every memory-mapped checkpoint reader; tensors are copied out right away.
-        let files = unsafe { MmapedSafetensors::multi(paths) }.map_err(|source| CheckpointError::Unreadable {
-            path: paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
-            reason: first_line(&source),
+        let map = |paths: &[PathBuf]| unsafe { MmapedSafetensors::multi(paths) };
+        let files = map(paths).map_err(|source| {
+            let damaged = paths.iter().find(|path| map(std::slice::from_ref(path)).is_err());
+            CheckpointError::Unreadable {
+                path: damaged.map_or_else(|| model.clone(), |path| path.display().to_string()),
+                reason: first_line(&source),
+            }
         })?;
-        let types =
-            files.tensors().into_iter().map(|(name, view)| (name, (view.dtype(), view.shape().to_vec()))).collect();
+        let types: HashMap<String, Stored> = files
+            .tensors()
+            .into_iter()
+            .map(|(name, view)| {
+                let stored = Stored { dtype: view.dtype(), dims: view.shape().to_vec(), name };
+                (language_name(&stored.name).into_owned(), stored)
+            })
+            .collect();
+        refuse_named(types.keys().map(String::as_str), &model)?;
         let files = Arc::new(Files::Safetensors { files, types });
         Ok(Self { files, model, device, weight_type, quantization, activations: None })
     }
@@ -125,15 +142,17 @@ impl Weights {
     /// Headers of the tensors whose type is supported, in no particular order.
     pub(crate) fn headers(&self) -> Box<dyn Iterator<Item = Header<'_>> + '_> {
         match &*self.files {
-            Files::Safetensors { types, .. } => Box::new(types.iter().filter_map(|(name, (stored, dims))| {
-                let stored = match stored {
-                    Dtype::F32 => TensorType::F32,
-                    Dtype::F16 => TensorType::F16,
-                    Dtype::BF16 => TensorType::BF16,
-                    _ => return None,
-                };
-                Some(Header { name, dims, stored })
-            })),
+            Files::Safetensors { types, .. } => {
+                Box::new(types.iter().filter_map(|(name, Stored { dtype, dims, .. })| {
+                    let stored = match dtype {
+                        Dtype::F32 => TensorType::F32,
+                        Dtype::F16 => TensorType::F16,
+                        Dtype::BF16 => TensorType::BF16,
+                        _ => return None,
+                    };
+                    Some(Header { name, dims, stored })
+                }))
+            }
             Files::Gguf(gguf) => {
                 Box::new(gguf.headers().filter(|header| !matches!(header.stored, TensorType::Other(_))))
             }
@@ -187,15 +206,16 @@ impl Weights {
         };
         match &*self.files {
             Files::Safetensors { files, types } => {
-                let stored = types.get(name).map(|(stored, _)| stored);
-                if !matches!(stored, Some(Dtype::F32 | Dtype::F16 | Dtype::BF16)) {
+                // It is there.
+                let Some(stored) = types.get(name) else { return Err(self.missing(name)) };
+                if !matches!(stored.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
                     return Err(CheckpointError::TensorType {
                         tensor: name.to_owned(),
                         model: self.model.clone(),
-                        found: stored.map_or_else(String::new, |stored| format!("{stored:?}")),
+                        found: format!("{:?}", stored.dtype),
                     });
                 }
-                let value = files.load(name, &self.device).map_err(|source| self.unreadable(&source))?;
+                let value = files.load(&stored.name, &self.device).map_err(|source| self.unreadable(&source))?;
                 check(value.shape())?;
                 Ok(LinearWeight::Plain(self.round(&value, value.dtype()).map_err(|e| self.unreadable(&e))?))
             }

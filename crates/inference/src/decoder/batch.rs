@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::blocks::{BLOCK, BlockId, BlockTable};
+use super::rope::Factors;
 use crate::{ModelError, SequenceId, TokenId};
 
 /// The new tokens of one sequence within a batch.
@@ -33,6 +34,8 @@ pub(crate) struct RaggedBatch {
     pub(crate) tokens: Vec<u32>,
     /// Positions, `(T,)`.
     pub(crate) positions: Vec<u32>,
+    /// What they are turned by, `(T,)`.
+    pub(crate) factors: Vec<Factors>,
     /// Which rows belong to which sequence.
     pub(crate) segments: Arc<Vec<Segment>>,
     /// Where keys and values are written.
@@ -48,10 +51,12 @@ impl RaggedBatch {
         let mut batch = Self::default();
         let mut segments = Vec::with_capacity(parts.len());
         for part in parts {
-            let blocks = table.get(part.sequence)?.blocks[..(part.past + part.tokens.len()).div_ceil(BLOCK)].to_vec();
+            let sequence = table.get(part.sequence)?;
+            let blocks = sequence.blocks[..(part.past + part.tokens.len()).div_ceil(BLOCK)].to_vec();
             let start = batch.tokens.len();
             batch.tokens.extend(part.tokens.iter().map(|token| token.0));
             batch.positions.extend((part.past..part.past + part.tokens.len()).map(|position| position as u32));
+            batch.factors.extend(std::iter::repeat_n(sequence.factors, part.tokens.len()));
             batch.wanted.extend(part.wanted.iter().map(|&index| (start + index) as u32));
             push_runs(&mut batch.runs, start, part.past, part.tokens.len(), &blocks);
             segments.push(Segment { start, length: part.tokens.len(), past: part.past, blocks });

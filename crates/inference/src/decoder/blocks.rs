@@ -3,10 +3,11 @@
 //! Blocks are counted references. Forking a sequence and sharing a prompt's prefix are the same thing: two tables
 //! naming the same blocks. A full block is remembered by its tokens and everything before them, so that a later
 //! sequence with the same beginning finds it; unused remembered blocks are given away, oldest first, when room is
-//! needed.
+//! needed. Keys that were turned by other factors are other keys: they are remembered apart.
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::rope::Factors;
 use crate::kernel::LANES;
 use crate::{ModelError, SequenceId, TokenId};
 
@@ -18,7 +19,8 @@ const _: () = assert!(BLOCK.is_multiple_of(LANES));
 /// Index of a block in the cache.
 pub(crate) type BlockId = u32;
 
-/// What identifies a full block: the block before it (by serial number, 0 for none) and its own tokens.
+/// What identifies a full block: the block before it (by serial number; for the first one, by what its positions are
+/// turned by) and its own tokens.
 pub(crate) type BlockKey = (u64, [TokenId; BLOCK]);
 
 #[derive(Default)]
@@ -35,6 +37,20 @@ struct Block {
 pub(crate) struct Sequence {
     pub(crate) tokens: Vec<TokenId>,
     pub(crate) blocks: Vec<BlockId>,
+    /// What the positions in its blocks are turned by.
+    pub(crate) factors: Factors,
+    /// The length of the pass that it is read in, as far as that was said.
+    pub(crate) pass: usize,
+}
+
+impl Factors {
+    /// What stands for the block before the first one.
+    fn root(self) -> u64 {
+        match self {
+            Self::Short => 0,
+            Self::Long => 1,
+        }
+    }
 }
 
 /// A block whose first `tokens` slots are to be copied before a sequence writes into its own copy.
@@ -66,7 +82,7 @@ impl BlockTable {
             remembered: HashMap::new(),
             sequences: HashMap::new(),
             next_sequence: 0,
-            next_serial: 1,
+            next_serial: 2,
             clock: 0,
         }
     }
@@ -85,8 +101,8 @@ impl BlockTable {
     }
 
     /// Opens a sequence that already holds the longest remembered prefix of `prompt`, its last token excluded.
-    pub(crate) fn open(&mut self, prompt: &[TokenId]) -> SequenceId {
-        let id = self.insert(Sequence::default());
+    pub(crate) fn open(&mut self, prompt: &[TokenId], factors: Factors) -> SequenceId {
+        let id = self.insert(Sequence { factors, pass: prompt.len(), ..Sequence::default() });
         self.adopt(id, &prompt[..prompt.len().saturating_sub(1)]);
         id
     }
@@ -115,11 +131,12 @@ impl BlockTable {
         Some((self.whole_parent(id)?, *tokens.first_chunk::<BLOCK>()?))
     }
 
-    /// Serial number of the last block of a sequence of whole remembered blocks, 0 when it is empty.
+    /// Serial number of the last block of a sequence of whole remembered blocks; that of no block when it is empty.
     fn whole_parent(&self, id: SequenceId) -> Option<u64> {
         let sequence = self.sequences.get(&id)?;
         let (whole, []) = sequence.tokens.as_chunks::<BLOCK>() else { return None };
-        whole.iter().try_fold(0, |parent, tokens| Some(self.serial(*self.remembered.get(&(parent, *tokens))?)))
+        let root = sequence.factors.root();
+        whole.iter().try_fold(root, |parent, tokens| Some(self.serial(*self.remembered.get(&(parent, *tokens))?)))
     }
 
     pub(crate) fn fork(&mut self, id: SequenceId) -> Result<SequenceId, ModelError> {
@@ -145,6 +162,30 @@ impl BlockTable {
         if let Some(sequence) = self.sequences.remove(&id) {
             self.release_all(&sequence.blocks);
         }
+    }
+
+    /// Says how long the pass is that a sequence is read in.
+    pub(crate) fn announce(&mut self, id: SequenceId, pass: usize) {
+        if let Some(sequence) = self.sequences.get_mut(&id) {
+            sequence.pass = pass;
+        }
+    }
+
+    /// Empties a sequence, to be read again with its positions turned by `factors`. Gives the tokens that it held.
+    pub(crate) fn rewind(&mut self, id: SequenceId, factors: Factors) -> Result<Vec<TokenId>, ModelError> {
+        let tokens = self.get(id)?.tokens.clone();
+        self.truncate(id, 0)?;
+        if let Some(sequence) = self.sequences.get_mut(&id) {
+            sequence.factors = factors;
+        }
+        Ok(tokens)
+    }
+
+    /// Blocks that [`rewind`](Self::rewind) and then reading so many tokens would take.
+    pub(crate) fn blocks_needed_anew(&self, id: SequenceId, tokens: usize) -> Result<usize, ModelError> {
+        let given_up =
+            self.get(id)?.blocks.iter().filter(|&&block| self.blocks[block as usize].references == 1).count();
+        Ok(tokens.div_ceil(BLOCK).saturating_sub(given_up))
     }
 
     /// Blocks that [`reserve`](Self::reserve) would take for `more` tokens.
@@ -183,7 +224,7 @@ impl BlockTable {
     /// Remembers the blocks of `id` that are full and computed, for later sequences with the same beginning.
     pub(crate) fn remember(&mut self, id: SequenceId) {
         let Some(sequence) = self.sequences.get(&id) else { return };
-        let mut parent = 0;
+        let mut parent = sequence.factors.root();
         for (tokens, &block) in sequence.tokens.as_chunks::<BLOCK>().0.iter().zip(&sequence.blocks) {
             let key = (parent, *tokens);
             if let Some((_, serial)) = &self.blocks[block as usize].remembered {
@@ -288,7 +329,7 @@ mod tests {
     #[test]
     fn a_closed_sequence_gives_every_block_back() {
         let mut table = BlockTable::new(4);
-        let id = table.open(&[]);
+        let id = table.open(&[], Factors::Short);
         table.reserve(id, &ids(0..HALF)).unwrap();
         assert_eq!(table.available(), 1);
         table.remember(id);
@@ -299,23 +340,48 @@ mod tests {
     #[test]
     fn a_prompt_finds_its_remembered_prefix_but_never_its_last_token() {
         let mut table = BlockTable::new(8);
-        let first = table.open(&[]);
+        let first = table.open(&[], Factors::Short);
         table.reserve(first, &ids(0..HALF)).unwrap();
         table.remember(first);
-        let same = table.open(&ids(0..HALF));
+        let same = table.open(&ids(0..HALF), Factors::Short);
         assert_eq!(table.length(same), 2 * BLOCK);
-        let exactly_two_blocks = table.open(&ids(0..2 * WHOLE));
+        let exactly_two_blocks = table.open(&ids(0..2 * WHOLE), Factors::Short);
         assert_eq!(table.length(exactly_two_blocks), BLOCK);
         let mut other = ids(0..HALF);
         other[3] = TokenId(99);
-        let other = table.open(&other);
+        let other = table.open(&other, Factors::Short);
         assert_eq!(table.length(other), 0);
+    }
+
+    #[test]
+    fn a_prefix_is_found_by_sequences_with_the_same_factors_alone() {
+        let mut table = BlockTable::new(12);
+        for factors in [Factors::Short, Factors::Long] {
+            let first = table.open(&ids(0..HALF), factors);
+            assert_eq!(table.length(first), 0, "{factors:?}");
+            table.reserve(first, &ids(0..HALF)).unwrap();
+            table.remember(first);
+        }
+        let (short, long) = (table.open(&ids(0..HALF), Factors::Short), table.open(&ids(0..HALF), Factors::Long));
+        assert_eq!([short, long].map(|id| table.length(id)), [2 * BLOCK; 2]);
+        assert!(table.get(short).unwrap().blocks.iter().all(|block| !table.get(long).unwrap().blocks.contains(block)));
+
+        // Read anew, it finds what was computed with the other factors.
+        let available = table.available();
+        assert_eq!(table.rewind(short, Factors::Long).unwrap(), ids(0..2 * WHOLE));
+        assert_eq!(
+            (table.length(short), table.available()),
+            (0, available),
+            "the first sequence still holds its blocks"
+        );
+        assert_eq!(table.adopt(short, &ids(0..HALF)), 2 * BLOCK);
+        assert_eq!(table.get(short).unwrap().blocks, table.get(long).unwrap().blocks);
     }
 
     #[test]
     fn what_is_forgotten_is_not_found_and_its_blocks_are_free() {
         let mut table = BlockTable::new(6);
-        let (closed, open) = (table.open(&[]), table.open(&[]));
+        let (closed, open) = (table.open(&[], Factors::Short), table.open(&[], Factors::Short));
         for (sequence, first) in [(closed, 0), (open, 100)] {
             table.reserve(sequence, &ids(first..first + HALF)).unwrap();
             table.remember(sequence);
@@ -324,7 +390,7 @@ mod tests {
         table.forget();
         assert_eq!(table.available(), 3);
         for first in [0, 100] {
-            let again = table.open(&ids(first..first + HALF));
+            let again = table.open(&ids(first..first + HALF), Factors::Short);
             assert_eq!(table.length(again), 0);
         }
         table.close(open);
@@ -334,7 +400,7 @@ mod tests {
     #[test]
     fn an_open_sequence_adopts_what_another_has_computed_since() {
         let mut table = BlockTable::new(8);
-        let (first, second) = (table.open(&ids(0..HALF)), table.open(&ids(0..HALF)));
+        let (first, second) = (table.open(&ids(0..HALF), Factors::Short), table.open(&ids(0..HALF), Factors::Short));
         assert_eq!(table.next_key(first, &ids(0..HALF)), table.next_key(second, &ids(0..HALF - 1)));
         table.reserve(first, &ids(0..HALF)).unwrap();
         assert_eq!(table.adopt(second, &ids(0..HALF)), 0, "nothing is computed yet");
@@ -348,7 +414,7 @@ mod tests {
     #[test]
     fn a_fork_that_writes_into_a_shared_block_gets_its_own_copy() {
         let mut table = BlockTable::new(4);
-        let first = table.open(&[]);
+        let first = table.open(&[], Factors::Short);
         table.reserve(first, &ids(0..WHOLE + 4)).unwrap();
         let second = table.fork(first).unwrap();
         assert_eq!(table.blocks_needed(second, 1).unwrap(), 1);
@@ -363,7 +429,7 @@ mod tests {
     #[test]
     fn a_remembered_block_is_not_overwritten_after_a_truncation() {
         let mut table = BlockTable::new(4);
-        let id = table.open(&[]);
+        let id = table.open(&[], Factors::Short);
         table.reserve(id, &ids(0..WHOLE)).unwrap();
         table.remember(id);
         table.truncate(id, 10).unwrap();
@@ -374,16 +440,16 @@ mod tests {
     fn idle_blocks_are_evicted_oldest_first_and_forgotten() {
         let mut table = BlockTable::new(2);
         for start in [0, 100] {
-            let id = table.open(&[]);
+            let id = table.open(&[], Factors::Short);
             table.reserve(id, &ids(start..start + WHOLE)).unwrap();
             table.remember(id);
             table.close(id);
         }
-        let id = table.open(&[]);
+        let id = table.open(&[], Factors::Short);
         table.reserve(id, &ids(200..200 + WHOLE)).unwrap();
-        let evicted = table.open(&ids(0..WHOLE + 1));
+        let evicted = table.open(&ids(0..WHOLE + 1), Factors::Short);
         assert_eq!(table.length(evicted), 0);
-        let kept = table.open(&ids(100..100 + WHOLE + 1));
+        let kept = table.open(&ids(100..100 + WHOLE + 1), Factors::Short);
         assert_eq!(table.length(kept), BLOCK);
         assert_eq!(table.available(), 0);
         assert!(matches!(table.reserve(id, &ids(0..1)), Err(ModelError::CacheFull { .. })));

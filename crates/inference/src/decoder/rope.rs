@@ -11,11 +11,20 @@ use crate::checkpoint::config::{RopeConfig, RopeScaling, RopeStyle};
 /// Angles are computed in f64: in bf16 positions past 256 would already be wrong.
 pub(crate) struct RopeTable {
     frequencies: Vec<f64>,
-    /// Frequencies from a position on (`LongRoPE`).
-    beyond: Option<(u32, Vec<f64>)>,
+    /// Longest pass that is turned by those, and the frequencies of longer ones (`LongRoPE`).
+    beyond: Option<(usize, Vec<f64>)>,
     /// Factor of cosines and sines.
     scale: f64,
     style: RopeStyle,
+}
+
+/// Which factors positions are turned by. It is the length of a pass that decides, over all positions of it: `LongRoPE`'s
+/// long factors where the pass ends beyond the original context. Other models know the short ones alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Factors {
+    #[default]
+    Short,
+    Long,
 }
 
 /// Cosines and sines of a batch's positions, `(T, width / 2)` each.
@@ -63,20 +72,25 @@ impl RopeTable {
                 (plain.iter().enumerate().map(stretch).collect(), None, attention)
             }
             RopeScaling::Long { short, long, original_context, attention } => {
-                (divided(short), Some((*original_context as u32, divided(long))), *attention)
+                (divided(short), Some((*original_context as usize, divided(long))), *attention)
             }
         };
         Self { frequencies, beyond, scale, style: config.style }
     }
 
-    /// Cosines and sines of `positions`.
-    pub(crate) fn angles(&self, positions: &[u32]) -> Angles {
+    /// Longest pass that is turned by the short factors; none where there are no others.
+    pub(crate) fn border(&self) -> Option<usize> {
+        self.beyond.as_ref().map(|(border, _)| *border)
+    }
+
+    /// Cosines and sines of `positions`, each turned by its own `factors`.
+    pub(crate) fn angles(&self, positions: &[u32], factors: &[Factors]) -> Angles {
         let half = self.frequencies.len();
         let mut cos = Vec::with_capacity(positions.len() * half);
         let mut sin = Vec::with_capacity(positions.len() * half);
-        for &position in positions {
-            let frequencies = match &self.beyond {
-                Some((from, beyond)) if position >= *from => beyond,
+        for (&position, factors) in positions.iter().zip(factors) {
+            let frequencies = match (&self.beyond, factors) {
+                (Some((_, long)), Factors::Long) => long,
                 _ => &self.frequencies,
             };
             for frequency in frequencies {
@@ -157,7 +171,7 @@ mod tests {
 
     #[test]
     fn positions_far_out_are_exact_to_f32() {
-        let angles = RopeTable::new(&plain(10_000.0, 4)).angles(&[100_003]);
+        let angles = RopeTable::new(&plain(10_000.0, 4)).angles(&[100_003], &[Factors::Short]);
         assert!((f64::from(angles.of(0).0[0]) - 100_003f64.cos()).abs() < 1e-6);
     }
 
@@ -168,7 +182,7 @@ mod tests {
         for style in [RopeStyle::Halves, RopeStyle::Pairs] {
             for width in [4, 8] {
                 let table = RopeTable::new(&RopeConfig { style, ..plain(100.0, width) });
-                let angles = table.angles(&[3, 4, 5, 0, 1]);
+                let angles = table.angles(&[3, 4, 5, 0, 1], &[Factors::Short; 5]);
                 let plain = angles.rotate(&x)?;
                 let op = super::super::fused::QueriesOp { angles: Some(&angles), heads, head_dim };
                 let fused = x.reshape((tokens, heads * head_dim))?.apply_op1_no_bwd(&op)?;

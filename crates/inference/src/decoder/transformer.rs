@@ -127,6 +127,11 @@ impl Transformer {
         &self.config
     }
 
+    /// Longest pass that is turned by the short factors of its rotary embedding; none where there are no others.
+    pub(crate) fn border(&self) -> Option<usize> {
+        self.ropes.iter().find_map(RopeTable::border)
+    }
+
     /// Where each layer computes.
     pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
         self.layers.iter().map(|layer| &layer.place)
@@ -137,7 +142,8 @@ impl Transformer {
     /// Keys and values are written to the slots that the batch names.
     pub(crate) fn forward(&self, batch: &RaggedBatch, cache: &PagedCache) -> Result<Option<Tensor>> {
         let multipliers = self.config.multipliers;
-        let mut angles: Vec<Angles> = self.ropes.iter().map(|rope| rope.angles(&batch.positions)).collect();
+        let mut angles: Vec<Angles> =
+            self.ropes.iter().map(|rope| rope.angles(&batch.positions, &batch.factors)).collect();
         let mut hidden = match &self.embedding {
             Embedding::Table(table) => table.index_select(&Tensor::new(&batch.tokens[..], table.device())?, 0)?,
             Embedding::Rows(rows) => rows.rows(&batch.tokens)?,
@@ -286,6 +292,7 @@ mod tests {
     use crate::decoder::batch::Part;
     use crate::decoder::blocks::{BLOCK, BlockTable};
     use crate::decoder::place::plain::plainly;
+    use crate::decoder::rope::Factors;
     use crate::device::WeightType;
 
     /// Logits of two sequences, all rows: prompts over a boundary of blocks, then some more tokens of each.
@@ -298,7 +305,7 @@ mod tests {
         let transformer = Transformer::load(config, &weights, &vec![Device::Cpu; layers]).unwrap();
         let cache = PagedCache::new(transformer.config(), 16, transformer.places()).unwrap();
         let mut table = BlockTable::new(16);
-        let sequences = [table.open(&[]), table.open(&[])];
+        let sequences = [table.open(&[], Factors::Short), table.open(&[], Factors::Short)];
         let step = |table: &mut BlockTable, counts: [usize; 2]| {
             let starts = sequences.map(|sequence| table.length(sequence));
             let tokens: Vec<Vec<TokenId>> = counts.map(|count| (0..count as u32).map(TokenId).collect()).into();

@@ -9,8 +9,9 @@ use super::encoder::HfEncoder;
 use super::gguf::Described;
 use super::symbols::RawTokenizer;
 use crate::checkpoint::config::{EndIds, Ids};
-use crate::checkpoint::files::{CheckpointError, ModelSource, read_json};
+use crate::checkpoint::files::{CheckpointError, ModelSource};
 use crate::checkpoint::gguf::Gguf;
+use crate::checkpoint::json::{read_json, read_text, typed};
 use crate::checkpoint::special_tokens::SpecialTokens;
 use crate::{Symbol, TokenId, Tokenizer, TokenizerError, Vocabulary};
 
@@ -61,14 +62,11 @@ impl Tokenizer {
         let special = SpecialTokens::load(source)?;
         // First as plain JSON: the tokenizers crate panics on some files that are none.
         let mut raw = read_json(&path)?;
-        let mut tokenizer = tokenizers::Tokenizer::from_file(&path);
+        let mut tokenizer = tokenizers::Tokenizer::from_bytes(read_text(&path)?);
         if tokenizer.as_ref().is_ok_and(|tokenizer| lacks_declared(tokenizer, &special)) {
             let json = with_declared(read_json(&path)?, &special, &path)?;
             tokenizer = tokenizers::Tokenizer::from_bytes(json.to_string());
-            raw = serde_json::from_value(json).map_err(|source| CheckpointError::Unreadable {
-                path: path.display().to_string(),
-                reason: source.to_string(),
-            })?;
+            raw = typed(json, &path)?;
         }
         let built = Self::build(&raw, tokenizer, &path, rows, |symbols| end_ids(source, &special, symbols))?;
         let bos = bos(source, &special, built.vocabulary())?;

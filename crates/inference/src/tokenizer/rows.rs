@@ -2,11 +2,14 @@
 
 use serde::Deserialize;
 
-use crate::checkpoint::files::{CheckpointError, ModelSource, read_json};
+use crate::checkpoint::files::{CheckpointError, ModelSource};
+use crate::checkpoint::json::read_json;
 
 #[derive(Deserialize)]
 struct Rows {
     vocab_size: Option<usize>,
+    /// The language model within a larger one.
+    text_config: Option<Box<Rows>>,
 }
 
 /// The rows of the output layer as `config.json` states them, of whatever architecture; none where it does not, or where
@@ -16,5 +19,6 @@ struct Rows {
 /// When the file is there and cannot be read.
 pub fn output_rows(source: &ModelSource) -> Result<Option<usize>, CheckpointError> {
     let Some(path) = source.find("config.json")? else { return Ok(None) };
-    Ok(read_json::<Rows>(&path)?.vocab_size)
+    let Rows { vocab_size, text_config } = read_json(&path)?;
+    Ok(vocab_size.or_else(|| text_config?.vocab_size))
 }

@@ -17,7 +17,19 @@ pub(crate) struct Reference {
     last: Vec<f64>,
 }
 
+impl Reference {
+    /// Fails where scores of its tokens but the first are others than transformers'.
+    #[allow(dead_code, reason = "not every test scores")]
+    pub(crate) fn assert_scores(&self, logprobs: &[f64]) {
+        assert_eq!(logprobs.len(), self.logprobs.len());
+        for (found, expected) in logprobs.iter().zip(&self.logprobs) {
+            assert!((found - expected).abs() < TOLERANCE, "{found} for {expected}");
+        }
+    }
+}
+
 /// The fixtures in `tests/<folder>`.
+#[allow(dead_code, reason = "not every test reads several")]
 pub(crate) fn fixtures(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
     let mut folders: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -27,11 +39,13 @@ pub(crate) fn fixtures(folder: &str) -> Vec<PathBuf> {
 }
 
 /// The sequences of a fixture, the longest last.
+#[allow(dead_code, reason = "not every test reads several")]
 pub(crate) fn references(folder: &Path) -> Vec<Reference> {
     serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap()
 }
 
 /// A copy of a fixture whose configuration is in the style of transformers 4.
+#[allow(dead_code, reason = "not every test reads several")]
 pub(crate) fn in_old_style(folder: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(folder).unwrap() {

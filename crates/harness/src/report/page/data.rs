@@ -173,7 +173,7 @@ impl<'a> PageSample<'a> {
             }
             ResponseRecord::Generated { thinking: None, .. } | ResponseRecord::Choices(_) | ResponseRecord::None => {
                 None
-            },
+            }
         };
         let unclosed = sample.response.is_unclosed();
         let extractions = sample.filters.iter().map(|filter| {

@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
+use serde_json::{Map, Value};
+
 use super::decoder::{
     Activation, Biases, Block, Caps, DecoderConfig, Multipliers, Names, NormConfig, NormKind, QueryKeyNorm,
 };
-use super::raw::{Kind, Problem, RawConfig};
+use super::raw::{Problem, RawConfig};
 use super::rope::{self, RopeScaling, RopeStyle};
-use crate::checkpoint::files::{CheckpointError, read_json};
+use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::gguf::Gguf;
+use crate::checkpoint::json::read_object;
+use crate::checkpoint::quantised::refuse_configured;
+use crate::checkpoint::within::language_config;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
@@ -36,10 +41,11 @@ pub(super) enum Family {
 }
 
 /// `model_type` and family, in alphabetical order.
-const ALL: [(&str, Family); 21] = [
+const ALL: [(&str, Family); 22] = [
     ("cohere", Family::Cohere),
     ("gemma", Family::Gemma),
     ("gemma2", Family::Gemma2),
+    ("gemma3", Family::Gemma3),
     ("gemma3_text", Family::Gemma3),
     ("glm", Family::Glm),
     ("glm4", Family::Glm4),
@@ -69,10 +75,14 @@ impl DecoderConfig {
     /// Reads and checks `config.json`.
     ///
     /// # Errors
-    /// An unknown architecture (naming those that are known), or a field that is missing or out of range.
+    /// An unknown architecture (naming those that are known), quantised weights, or a field that is missing, of another
+    /// kind or out of range.
     pub fn load(path: &Path) -> Result<Self, CheckpointError> {
-        let kind: Kind = read_json(path)?;
-        Self::of_kind(kind, path, || read_json(path))
+        let config = read_object(path)?;
+        let family = Family::of(&config, path)?;
+        refuse_configured(&config, path)?;
+        let config = language_config(config, path)?;
+        Self::of(family, &config, path)
     }
 
     /// The configuration of a GGUF file.
@@ -81,13 +91,7 @@ impl DecoderConfig {
     /// As [`load`](Self::load).
     pub(crate) fn of_gguf(gguf: &Gguf) -> Result<Self, CheckpointError> {
         let config = gguf.config()?;
-        let unreadable = |source: serde_json::Error| CheckpointError::Unreadable {
-            path: gguf.path().display().to_string(),
-            reason: source.to_string(),
-        };
-        let kind = serde_json::from_value(config.clone()).map_err(unreadable)?;
-        let mut decoder =
-            Self::of_kind(kind, gguf.path(), || serde_json::from_value(config.clone()).map_err(unreadable))?;
+        let mut decoder = Self::of(Family::of(&config, gguf.path())?, &config, gguf.path())?;
         let family = gguf.family()?;
         decoder.names = Names::of_gguf(family.architecture);
         decoder.tied_embeddings = None;
@@ -110,41 +114,46 @@ impl DecoderConfig {
         Ok(decoder)
     }
 
-    fn of_kind(
-        kind: Kind,
-        path: &Path,
-        read: impl Fn() -> Result<RawConfig, CheckpointError>,
-    ) -> Result<Self, CheckpointError> {
-        let name = kind.model_type.unwrap_or_default();
-        let Some(&(_, family)) = ALL.iter().find(|(known, _)| *known == name) else {
-            return Err(CheckpointError::UnknownArchitecture {
-                name: if name.is_empty() { "(no `model_type`)".to_owned() } else { name },
+    fn of(family: Family, config: &Map<String, Value>, path: &Path) -> Result<Self, CheckpointError> {
+        RawConfig::read(config)
+            .and_then(|raw| resolve(family, &raw))
+            .map_err(|(field, problem)| CheckpointError::Config { field, path: path.display().to_string(), problem })
+    }
+}
+
+impl Family {
+    fn of(config: &Map<String, Value>, path: &Path) -> Result<Self, CheckpointError> {
+        let name = config.get("model_type").and_then(Value::as_str).unwrap_or("(no `model_type`)");
+        ALL.iter().find(|(known, _)| *known == name).map(|(_, family)| *family).ok_or_else(|| {
+            CheckpointError::UnknownArchitecture {
+                name: name.to_owned(),
                 path: path.display().to_string(),
                 known: architectures().collect(),
-            });
-        };
-        resolve(family, &read()?).map_err(|(field, problem)| CheckpointError::Config {
-            field,
-            path: path.display().to_string(),
-            problem,
+            }
         })
     }
 }
 
 fn resolve(family: Family, raw: &RawConfig) -> Result<DecoderConfig, Problem> {
-    check_sizes(raw)?;
-    let heads = raw.num_attention_heads;
-    let kv_heads = raw.num_key_value_heads.unwrap_or_else(|| family.default_kv_heads(heads));
+    let defaults = family.defaults();
+    let vocabulary = raw.vocab_size.unwrap_or(defaults.vocabulary);
+    let heads = raw.num_attention_heads.unwrap_or(defaults.heads);
+    check_sizes(raw, vocabulary, heads)?;
+    let kv_heads = raw.num_key_value_heads.or(defaults.kv_heads, None).unwrap_or(heads);
     if kv_heads == 0 || !heads.is_multiple_of(kv_heads) {
         return Err(("num_key_value_heads", format!("is {kv_heads}, must divide the {heads} attention heads")));
     }
-    let head_dim = raw.head_dim.unwrap_or_else(|| family.default_head_dim(raw.hidden_size / heads));
+    let head_dim = raw.head_dim.or(defaults.head_dim, None).unwrap_or(raw.hidden_size / heads);
     if head_dim == 0 || !head_dim.is_multiple_of(2) || head_dim > 1 << 16 {
         return Err(("head_dim", format!("is {head_dim}, must be even and positive")));
     }
-    let context = raw.max_position_embeddings.unwrap_or(2048);
+    let context = raw.max_position_embeddings.unwrap_or(defaults.context);
     if context == 0 {
         return Err(("max_position_embeddings", "is 0, must be positive".to_owned()));
+    }
+    if raw.use_bidirectional_attention == Some(true) {
+        let problem = "is true: it is an encoder, in which tokens see those after them; it must be false or absent";
+        return Err(("use_bidirectional_attention", problem.to_owned()));
     }
     let layers = family.layers(raw)?;
     if layers.iter().any(|layer| layer.window == Some(0)) {
@@ -154,15 +163,13 @@ fn resolve(family: Family, raw: &RawConfig) -> Result<DecoderConfig, Problem> {
         Family::Cohere | Family::Glm | Family::Glm4 => RopeStyle::Pairs,
         _ => RopeStyle::Halves,
     };
-    let default_theta = if family == Family::Gemma3 { 1_000_000.0 } else { 10_000.0 };
-    let full = rope::resolve(raw, "full_attention", head_dim, style, default_theta)?;
-    let sliding = rope::resolve(raw, "sliding_attention", head_dim, style, 10_000.0)?;
-    let norm = NormConfig { kind: family.norm(), epsilon: family.epsilon(raw) };
+    let ropes = rope::resolve(family, raw, head_dim, context, style)?;
+    let norm = NormConfig { kind: family.norm(), epsilon: family.epsilon(raw).unwrap_or(defaults.epsilon) };
     if !(norm.epsilon.is_finite() && norm.epsilon >= 0.0) {
         return Err(("rms_norm_eps", format!("is {}, must be a small positive number", norm.epsilon)));
     }
     Ok(DecoderConfig {
-        vocabulary: raw.vocab_size,
+        vocabulary,
         hidden: raw.hidden_size,
         heads,
         kv_heads,
@@ -171,25 +178,25 @@ fn resolve(family: Family, raw: &RawConfig) -> Result<DecoderConfig, Problem> {
         norm,
         block: family.block(raw),
         query_key_norm: family.query_key_norm(raw),
-        ropes: if family == Family::Gemma3 { vec![full, sliding] } else { vec![full] },
+        ropes,
         biases: family.biases(raw),
         activation: family.activation(raw)?,
         attention_scale: family.attention_scale(raw, head_dim),
         caps: family.caps(raw)?,
         multipliers: family.multipliers(raw),
-        tied_embeddings: raw.tie_word_embeddings.or_else(|| family.default_tied()),
+        tied_embeddings: raw.tie_word_embeddings.or(defaults.tied),
         context,
         names: family.names(),
     })
 }
 
-fn check_sizes(raw: &RawConfig) -> Result<(), Problem> {
+fn check_sizes(raw: &RawConfig, vocabulary: usize, heads: usize) -> Result<(), Problem> {
     for (field, value, most) in [
-        ("vocab_size", raw.vocab_size, 1 << 24),
+        ("vocab_size", vocabulary, 1 << 24),
         ("hidden_size", raw.hidden_size, 1 << 20),
         ("intermediate_size", raw.intermediate_size, 1 << 24),
         ("num_hidden_layers", raw.num_hidden_layers, 4096),
-        ("num_attention_heads", raw.num_attention_heads, 1 << 16),
+        ("num_attention_heads", heads, 1 << 16),
     ] {
         if value == 0 || value > most {
             return Err((field, format!("is {value}, must be within 1..={most}")));
@@ -199,31 +206,6 @@ fn check_sizes(raw: &RawConfig) -> Result<(), Problem> {
 }
 
 impl Family {
-    /// transformers' default where `num_key_value_heads` is absent.
-    fn default_kv_heads(self, heads: usize) -> usize {
-        match self {
-            Self::Mistral | Self::Mixtral => 8,
-            Self::Qwen2 | Self::Qwen3 => 32,
-            Self::Qwen2Moe => 16,
-            Self::Qwen3Moe => 4,
-            Self::StarCoder2 => 2,
-            _ => heads,
-        }
-    }
-
-    /// transformers' default where `head_dim` is absent, mostly `hidden / heads`.
-    fn default_head_dim(self, quotient: usize) -> usize {
-        match self {
-            Self::Gemma | Self::Gemma2 | Self::Gemma3 => 256,
-            Self::Qwen3 | Self::Qwen3Moe | Self::Glm | Self::Glm4 => 128,
-            _ => quotient,
-        }
-    }
-
-    fn default_tied(self) -> Option<bool> {
-        matches!(self, Self::Cohere | Self::Gemma | Self::Gemma2 | Self::Gemma3 | Self::StarCoder2).then_some(true)
-    }
-
     fn norm(self) -> NormKind {
         match self {
             Self::Gemma | Self::Gemma2 | Self::Gemma3 => NormKind::RmsFromOne,
@@ -233,11 +215,11 @@ impl Family {
         }
     }
 
-    fn epsilon(self, raw: &RawConfig) -> f64 {
+    fn epsilon(self, raw: &RawConfig) -> Option<f64> {
         match self {
-            Self::Cohere | Self::GptNeoX | Self::StableLm => raw.layer_norm_eps.unwrap_or(1e-5),
-            Self::StarCoder2 => raw.norm_epsilon.unwrap_or(1e-5),
-            _ => raw.rms_norm_eps.unwrap_or(1e-6),
+            Self::Cohere | Self::GptNeoX | Self::StableLm => raw.layer_norm_eps,
+            Self::StarCoder2 => raw.norm_epsilon,
+            _ => raw.rms_norm_eps,
         }
     }
 
@@ -273,12 +255,12 @@ impl Family {
                 Biases { qkv: attention, out: attention, mlp: false }
             }
             Self::InternLm2 => {
-                let bias = raw.bias.unwrap_or(false);
+                let bias = raw.bias.unwrap_or(true);
                 Biases { qkv: bias, out: bias, mlp: false }
             }
             Self::Qwen2 => Biases { qkv: true, out: false, mlp: false },
             Self::Qwen2Moe => Biases { qkv: raw.qkv_bias.unwrap_or(true), out: false, mlp: false },
-            Self::Glm | Self::Glm4 => Biases { qkv: attention, out: false, mlp: false },
+            Self::Glm | Self::Glm4 => Biases { qkv: raw.attention_bias.unwrap_or(true), out: false, mlp: false },
             Self::StableLm => Biases { qkv: raw.use_qkv_bias.unwrap_or(false), out: false, mlp: false },
             Self::StarCoder2 => all(raw.use_bias.unwrap_or(true)),
             Self::GptNeoX => {
@@ -321,10 +303,13 @@ impl Family {
     }
 
     fn caps(self, raw: &RawConfig) -> Result<Caps, Problem> {
+        let of = |attention, logits| Caps {
+            attention: raw.attn_logit_softcapping.or(attention, None),
+            logits: raw.final_logit_softcapping.or(logits, None),
+        };
         let caps = match self {
-            Self::Gemma2 | Self::Gemma3 => {
-                Caps { attention: raw.attn_logit_softcapping, logits: raw.final_logit_softcapping }
-            }
+            Self::Gemma2 => of(Some(50.0), Some(30.0)),
+            Self::Gemma3 => of(None, None),
             _ => Caps::default(),
         };
         for (field, cap) in [("attn_logit_softcapping", caps.attention), ("final_logit_softcapping", caps.logits)] {
@@ -350,78 +335,5 @@ impl Family {
             _ => {}
         }
         multipliers
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BASE: &str = r#""architectures": ["XForCausalLM"], "vocab_size": 100, "hidden_size": 64,
-        "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2"#;
-
-    fn parse(extra: &str) -> Result<DecoderConfig, CheckpointError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.json");
-        std::fs::write(&path, format!("{{{BASE}, {extra}}}")).unwrap();
-        DecoderConfig::load(&path)
-    }
-
-    fn windows(config: &DecoderConfig) -> Vec<Option<usize>> {
-        config.layers.iter().map(|layer| layer.window).collect()
-    }
-    #[test]
-    fn both_styles_of_rope_settings_mean_the_same() {
-        let v4 = parse(
-            r#""model_type": "llama", "rope_theta": 500000.0, "max_position_embeddings": 8192, "rope_scaling":
-            {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-             "original_max_position_embeddings": 8192}"#,
-        )
-        .unwrap();
-        let v5 = parse(
-            r#""model_type": "llama", "max_position_embeddings": 8192, "rope_parameters":
-            {"rope_theta": 500000.0, "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
-             "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}"#,
-        )
-        .unwrap();
-        assert_eq!(v4, v5);
-        assert!((v4.ropes[0].theta - 500_000.0).abs() < f64::EPSILON);
-    }
-
-    #[test]
-    fn the_old_name_of_the_rope_type_is_read() {
-        let config = parse(r#""model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2.0}"#).unwrap();
-        assert_eq!(config.ropes[0].scaling, RopeScaling::Linear { factor: 2.0 });
-    }
-
-    #[test]
-    fn an_unknown_architecture_is_named_with_those_that_are_known() {
-        let error = parse(r#""model_type": "mamba""#).unwrap_err().to_string();
-        assert!(error.contains("`mamba`") && error.contains("llama, mistral, mixtral"), "{error}");
-    }
-
-    #[test]
-    fn qwen2_layers_have_a_window_only_from_max_window_layers_on() {
-        let config =
-            parse(r#""model_type": "qwen2", "use_sliding_window": true, "sliding_window": 16, "max_window_layers": 1"#)
-                .unwrap();
-        assert_eq!(windows(&config), [None, Some(16)]);
-        let off = parse(r#""model_type": "qwen2", "use_sliding_window": false, "sliding_window": 16"#).unwrap();
-        assert_eq!(windows(&off), [None, None]);
-        assert!(off.biases.qkv && !off.biases.out);
-    }
-
-    #[test]
-    fn impossible_fields_are_named() {
-        for (extra, field) in [
-            (r#""model_type": "llama", "head_dim": 7"#, "head_dim"),
-            (r#""model_type": "llama", "hidden_act": "tanh""#, "hidden_act"),
-            (r#""model_type": "mistral", "sliding_window": 0"#, "sliding_window"),
-            (r#""model_type": "llama", "rope_scaling": {"rope_type": "spiral"}"#, "rope_scaling"),
-            (r#""model_type": "llama", "rope_scaling": {"rope_type": "linear", "factor": 0}"#, "rope_scaling"),
-        ] {
-            let error = parse(extra).unwrap_err().to_string();
-            assert!(error.contains(field), "{error}");
-        }
     }
 }

@@ -7,7 +7,7 @@ use super::raw::{LayerType, Problem, RawConfig};
 impl Family {
     /// Every layer, in order.
     pub(super) fn layers(self, raw: &RawConfig) -> Result<Vec<LayerConfig>, Problem> {
-        let windows = self.windows(raw);
+        let windows = self.windows(raw)?;
         // The second rotary embedding, where there is one, is that of layers with a window.
         let two_ropes = self == Self::Gemma3;
         windows
@@ -23,29 +23,32 @@ impl Family {
             .collect()
     }
 
-    fn windows(self, raw: &RawConfig) -> Vec<Option<usize>> {
+    fn windows(self, raw: &RawConfig) -> Result<Vec<Option<usize>>, Problem> {
         let layers = raw.num_hidden_layers;
-        let window = raw.sliding_window;
+        let window = raw.sliding_window.or(self.defaults().window, None);
+        if let Some(types) = raw.layer_types.as_ref().filter(|types| types.len() != layers) {
+            return Err(("layer_types", format!("is of {} layers, but `num_hidden_layers` is {layers}", types.len())));
+        }
         let listed = |default: &dyn Fn(usize) -> bool| {
-            (0..layers)
-                .map(|layer| {
-                    let slides = match &raw.layer_types {
-                        Some(types) => types.get(layer) == Some(&LayerType::Sliding),
-                        None => default(layer),
-                    };
-                    window.filter(|_| slides)
-                })
-                .collect()
+            let slides = |layer: usize| match &raw.layer_types {
+                Some(types) => types[layer] == LayerType::Sliding,
+                None => default(layer),
+            };
+            (0..layers).map(|layer| window.filter(|_| slides(layer))).collect()
         };
-        match self {
+        Ok(match self {
             Self::Mistral | Self::Mixtral | Self::StarCoder2 | Self::Phi3 => vec![window; layers],
             Self::Qwen2 | Self::Qwen2Moe | Self::Qwen3 | Self::Qwen3Moe | Self::SmolLm3 => {
                 if !raw.use_sliding_window.unwrap_or(false) {
-                    return vec![None; layers];
+                    return Ok(vec![None; layers]);
                 }
+                let most = raw.max_window_layers.unwrap_or(28);
                 match self {
                     Self::Qwen3Moe => vec![window; layers],
-                    _ => listed(&|layer| layer >= raw.max_window_layers.unwrap_or(28)),
+                    // A layer without positions sees a window.
+                    Self::SmolLm3 => listed(&|layer| !self.rotates(raw, layer)),
+                    Self::Qwen2Moe => listed(&|layer| layer.is_multiple_of(2) && layer < most),
+                    _ => listed(&|layer| layer >= most),
                 }
             }
             Self::Gemma2 => listed(&|layer| layer.is_multiple_of(2)),
@@ -54,7 +57,7 @@ impl Family {
                 listed(&|layer| !(layer + 1).is_multiple_of(pattern))
             }
             _ => vec![None; layers],
-        }
+        })
     }
 
     fn rotates(self, raw: &RawConfig, layer: usize) -> bool {

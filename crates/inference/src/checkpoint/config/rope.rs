@@ -1,6 +1,9 @@
 //! Rotary position embedding: base, width and scaling of the frequencies.
 
-use super::raw::{Problem, RawConfig, RawRope, RawRopes};
+use super::defaults::Defaults;
+use super::family::Family;
+use super::raw::{Problem, RawConfig};
+use super::raw_rope::{RawRope, RawRopes};
 
 /// Rotary position embedding.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,9 +70,9 @@ pub enum RopeScaling {
     },
     /// `LongRoPE` (Ding et al. 2024, arXiv 2402.13753), as Phi-3 has it.
     ///
-    /// A position within the original context is turned by the short factors, one beyond by the long ones: what
-    /// generating token by token gives in transformers. (There, a single pass over more than the original context
-    /// turns all positions by the long ones.)
+    /// The length of a pass decides for all of its positions: within the original context they are turned by the short
+    /// factors, beyond it by the long ones. Generation that crosses the border is read again from its beginning, as in
+    /// transformers.
     Long {
         /// Divisor per frequency within the original context.
         short: Vec<f64>,
@@ -82,56 +85,42 @@ pub enum RopeScaling {
     },
 }
 
-/// What the configuration says for the layers of `kind` (`full_attention`, `sliding_attention`).
+/// What the configuration says: one rotary embedding, or for Gemma 3 that of full layers and that of windowed ones.
 pub(super) fn resolve(
+    family: Family,
     raw: &RawConfig,
-    kind: &str,
     head_dim: usize,
+    context: usize,
     style: RopeStyle,
-    default_theta: f64,
-) -> Result<RopeConfig, Problem> {
-    let sliding = kind == "sliding_attention";
-    let (field, rope) = match &raw.rope_parameters {
-        Some(RawRopes::PerKind(kinds)) => ("rope_parameters", kinds.get(kind).map(|of_kind| &of_kind.0)),
-        Some(RawRopes::One(rope)) => ("rope_parameters", Some(&**rope)),
-        // Where windowed layers have a base of their own, stretching is for the others.
-        None if sliding && raw.rope_local_base_freq.is_some() => ("rope_scaling", None),
-        None => ("rope_scaling", raw.rope_scaling.as_ref()),
+) -> Result<Vec<RopeConfig>, Problem> {
+    let RawRopes { full, sliding } = &raw.ropes;
+    let Defaults { theta, partial, .. } = family.defaults();
+    let read = |rope: &RawRope, theta: f64| {
+        let theta = rope.rope_theta.unwrap_or(theta);
+        if !(theta.is_finite() && theta > 0.0) {
+            return Err(("rope_theta", format!("is {theta}, must be positive")));
+        }
+        let partial = rope.partial_rotary_factor.unwrap_or(partial);
+        let width = (head_dim as f64 * partial) as usize;
+        if !(partial > 0.0 && partial <= 1.0) || width < 2 || !width.is_multiple_of(2) {
+            return Err((
+                "partial_rotary_factor",
+                format!("is {partial}, must rotate an even number of a head's {head_dim} components"),
+            ));
+        }
+        let scaling = Reader { family, rope, context: context as f64 }.scaling(width)?;
+        Ok(RopeConfig { theta, width, style, scaling })
     };
-    let local = raw.rope_local_base_freq.filter(|_| sliding);
-    let theta = rope
-        .and_then(|rope| rope.rope_theta)
-        .or(local)
-        .or(raw.rope_theta)
-        .or(raw.rotary_emb_base)
-        .unwrap_or(default_theta);
-    if !(theta.is_finite() && theta > 0.0) {
-        return Err(("rope_theta", format!("is {theta}, must be positive")));
+    let mut ropes = vec![read(full, theta)?];
+    if family == Family::Gemma3 {
+        ropes.push(read(sliding.as_ref().unwrap_or(&RawRope::default()), 10_000.0)?);
     }
-    let partial = rope
-        .and_then(|rope| rope.partial_rotary_factor)
-        .or(raw.partial_rotary_factor)
-        .or(raw.rotary_pct)
-        .unwrap_or(1.0);
-    let width = (head_dim as f64 * partial) as usize;
-    if !(partial > 0.0 && partial <= 1.0) || width < 2 || !width.is_multiple_of(2) {
-        return Err((
-            "partial_rotary_factor",
-            format!("is {partial}, must rotate an even number of a head's {head_dim} components"),
-        ));
-    }
-    let context = raw.max_position_embeddings.unwrap_or(2048) as f64;
-    let scaling = match rope {
-        None => RopeScaling::None,
-        Some(rope) => Reader { field, rope, raw, context }.scaling(width)?,
-    };
-    Ok(RopeConfig { theta, width, style, scaling })
+    Ok(ropes)
 }
 
 struct Reader<'a> {
-    field: &'static str,
+    family: Family,
     rope: &'a RawRope,
-    raw: &'a RawConfig,
     context: f64,
 }
 
@@ -139,27 +128,37 @@ impl Reader<'_> {
     fn need(&self, name: &str, value: Option<f64>) -> Result<f64, Problem> {
         match value {
             Some(value) if value.is_finite() && value > 0.0 => Ok(value),
-            Some(value) => Err((self.field, format!("has `{name}` {value}, which must be positive"))),
-            None => Err((self.field, format!("lacks `{name}`"))),
+            Some(value) => Err((self.rope.field, format!("has `{name}` {value}, which must be positive"))),
+            None => Err((self.rope.field, format!("lacks `{name}`"))),
         }
     }
 
     fn original_context(&self) -> Result<f64, Problem> {
-        let value = self.rope.original_max_position_embeddings.or(self.raw.original_max_position_embeddings);
+        let value = self.rope.original_max_position_embeddings;
         self.need("original_max_position_embeddings", value.or(Some(self.context)))
     }
 
     fn scaling(&self, width: usize) -> Result<RopeScaling, Problem> {
         let rope = self.rope;
-        Ok(match rope.rope_type.as_deref().unwrap_or("default") {
+        let kind = match rope.rope_type.as_deref().unwrap_or("default") {
+            // Phi-3's first configurations call it so.
+            "su" => "longrope",
+            "yarn" if self.family == Family::Phi3 => "longrope",
+            kind => kind,
+        };
+        Ok(match kind {
             "default" | "dynamic" => RopeScaling::None,
             "linear" => RopeScaling::Linear { factor: self.need("factor", rope.factor)? },
-            "llama3" => RopeScaling::Llama3 {
-                factor: self.need("factor", rope.factor)?,
-                low: self.need("low_freq_factor", rope.low_freq_factor)?,
-                high: self.need("high_freq_factor", rope.high_freq_factor)?,
-                original_context: self.original_context()?,
-            },
+            "llama3" => {
+                let low = self.need("low_freq_factor", rope.low_freq_factor)?;
+                let high = self.need("high_freq_factor", rope.high_freq_factor)?;
+                if high <= low {
+                    let problem = format!("has `high_freq_factor` {high}, which must be above `low_freq_factor` {low}");
+                    return Err((rope.field, problem));
+                }
+                let factor = self.need("factor", rope.factor)?;
+                RopeScaling::Llama3 { factor, low, high, original_context: self.original_context()? }
+            }
             "yarn" => {
                 let original_context = self.original_context()?;
                 let factor = self.need("factor", rope.factor.or(Some(self.context / original_context)))?;
@@ -177,7 +176,7 @@ impl Reader<'_> {
                     attention: self.need("attention_factor", Some(attention))?,
                 }
             }
-            "longrope" | "su" => {
+            "longrope" => {
                 let original_context = self.original_context()?;
                 let factor = self.need("factor", rope.factor.or(Some(self.context / original_context)))?;
                 let stretched = if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / original_context.ln()).sqrt() };
@@ -190,7 +189,7 @@ impl Reader<'_> {
             }
             other => {
                 return Err((
-                    self.field,
+                    rope.field,
                     format!("asks for RoPE type `{other}`; known are default, linear, dynamic, llama3, yarn, longrope"),
                 ));
             }
@@ -198,10 +197,10 @@ impl Reader<'_> {
     }
 
     fn factors(&self, name: &str, values: Option<&Vec<f64>>, width: usize) -> Result<Vec<f64>, Problem> {
-        let values = values.ok_or_else(|| (self.field, format!("lacks `{name}`")))?;
+        let values = values.ok_or_else(|| (self.rope.field, format!("lacks `{name}`")))?;
         if values.len() != width / 2 || values.iter().any(|value| !(value.is_finite() && *value > 0.0)) {
             return Err((
-                self.field,
+                self.rope.field,
                 format!("has {} values in `{name}`, must have {} positive ones", values.len(), width / 2),
             ));
         }

@@ -11,6 +11,7 @@ use candle_core::{Device, Tensor};
 use super::header::{Entry, Header, Value};
 use super::parts::named_parts;
 use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::instead::{Expected, refuse_others};
 use crate::checkpoint::tensor_type::TensorType;
 use crate::checkpoint::weights::Header as TensorHeader;
 
@@ -216,12 +217,16 @@ impl Gguf {
 
 impl Part {
     fn open(path: &Path) -> Result<(Self, Header), CheckpointError> {
-        let unreadable = |source: io::Error| CheckpointError::Unreadable {
-            path: path.display().to_string(),
-            reason: source.to_string(),
+        let unreadable = |source: io::Error| {
+            let (path, reason) = (path.display().to_string(), source.to_string());
+            match source.kind() {
+                io::ErrorKind::Unsupported => CheckpointError::GgufVersion { path, reason },
+                _ => CheckpointError::Unreadable { path, reason },
+            }
         };
+        refuse_others(path, Expected::Gguf)?;
+        let file = File::open(path).map_err(|source| CheckpointError::read(path, &source))?;
         let open = || -> io::Result<(Self, Header)> {
-            let file = File::open(path)?;
             let header = Header::read(BufReader::new(&file), file.metadata()?.len())?;
             let big_endian = header.big_endian;
             Ok((Self { path: path.to_owned(), file: Mutex::new(file), big_endian }, header))

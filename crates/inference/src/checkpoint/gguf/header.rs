@@ -59,7 +59,8 @@ impl Header {
             version = version.swap_bytes();
         }
         if !(1..=3).contains(&version) {
-            return Err(invalid(format!("it is of version {version} of GGUF; known are 1, 2 and 3")));
+            let problem = format!("it is of version {version} of GGUF; known are 1, 2 and 3");
+            return Err(io::Error::new(io::ErrorKind::Unsupported, problem));
         }
         let mut reader = HeaderReader { bytes, wide: version > 1 };
         let (tensors, pairs) = (reader.count()?, reader.count()?);

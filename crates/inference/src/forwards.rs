@@ -1,0 +1,102 @@
+//! How extensions are cut into forwards.
+
+use crate::{Extension, Wanted};
+
+/// Most tokens in one forward: bounds the memory of activations.
+const FORWARD_TOKENS: usize = 2048;
+/// Most rows of logits in one forward.
+const FORWARD_LOGITS: usize = 512;
+
+/// Part of an extension that goes through one forward.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) extension: usize,
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    pub(crate) wanted: Vec<usize>,
+}
+
+/// Cuts the extensions at `wave`, without their spared tokens, into forwards of bounded size, in order.
+pub(crate) fn plan_forwards(batch: &[Extension<'_>], wave: &[usize], spared: &[usize]) -> Vec<Vec<Piece>> {
+    let mut forwards = vec![Vec::new()];
+    let (mut tokens, mut rows) = (0, 0);
+    for &index in wave {
+        let extension = &batch[index];
+        let wanted = extension.wanted.indices(extension.tokens.len());
+        let mut wanted = wanted.as_slice();
+        let mut from = spared[index];
+        while from < extension.tokens.len() {
+            if tokens == FORWARD_TOKENS || rows == FORWARD_LOGITS {
+                forwards.push(Vec::new());
+                (tokens, rows) = (0, 0);
+            }
+            let mut to = extension.tokens.len().min(from + FORWARD_TOKENS - tokens);
+            if let Some(&beyond) = wanted.get(FORWARD_LOGITS - rows) {
+                to = to.min(beyond);
+            }
+            let (now, later) = wanted.split_at(wanted.partition_point(|&at| at < to));
+            if let Some(forward) = forwards.last_mut() {
+                forward.push(Piece { extension: index, from, to, wanted: now.to_vec() });
+            }
+            tokens += to - from;
+            rows += now.len();
+            wanted = later;
+            from = to;
+        }
+    }
+    forwards.retain(|forward| !forward.is_empty());
+    forwards
+}
+
+impl Extension<'_> {
+    /// Number of tokens before the first one that a distribution is wanted of.
+    pub(crate) fn unwanted(&self) -> usize {
+        match self.wanted {
+            Wanted::Nothing => self.tokens.len(),
+            Wanted::Last => self.tokens.len() - 1,
+            Wanted::All => 0,
+            Wanted::At(indices) => indices.first().copied().unwrap_or(self.tokens.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SequenceId, TokenId};
+
+    fn extension<'a>(tokens: &'a [TokenId], wanted: Wanted<'a>) -> Extension<'a> {
+        Extension { sequence: SequenceId(0), tokens, wanted }
+    }
+
+    #[test]
+    fn every_token_and_every_wanted_row_is_in_exactly_one_forward() {
+        let long = vec![TokenId(0); 3 * FORWARD_TOKENS + 5];
+        let short = vec![TokenId(0); 7];
+        let at = [4, 6];
+        let batch = [
+            extension(&short, Wanted::At(&at)),
+            extension(&long, Wanted::All),
+            extension(&short, Wanted::Nothing),
+            extension(&short, Wanted::Last),
+        ];
+        let spared = [4, 0, 3, 0];
+        let forwards = plan_forwards(&batch, &[0, 1, 2, 3], &spared);
+        let mut tokens = spared.to_vec();
+        let mut wanted: Vec<Vec<usize>> = vec![Vec::new(); 4];
+        for forward in &forwards {
+            assert!(forward.iter().map(|p| p.to - p.from).sum::<usize>() <= FORWARD_TOKENS);
+            assert!(forward.iter().map(|p| p.wanted.len()).sum::<usize>() <= FORWARD_LOGITS);
+            for piece in forward {
+                assert_eq!(piece.from, tokens[piece.extension]);
+                assert!(piece.to > piece.from && piece.wanted.iter().all(|&at| piece.from <= at && at < piece.to));
+                tokens[piece.extension] = piece.to;
+                wanted[piece.extension].extend(&piece.wanted);
+            }
+        }
+        assert_eq!(tokens, [7, long.len(), 7, 7]);
+        let expected: Vec<Vec<usize>> =
+            batch.iter().map(|extension| extension.wanted.indices(extension.tokens.len())).collect();
+        assert_eq!(wanted, expected);
+    }
+}
