@@ -8,8 +8,8 @@ use crate::decode::emission::Emission;
 use crate::decode::propose::propose;
 use crate::decode::sample::{Sample, supporters_are_full};
 use crate::error::{RequestError, Trouble};
+use crate::lanes::lane::Lane;
 use crate::member::MemberId;
-use crate::reading::lane::Lane;
 use crate::schedule::resources::Resources;
 use crate::vocabulary::segmentation::Segmentation;
 

@@ -3,8 +3,8 @@
 use gac_inference::{Ask, ModelError, SequenceId};
 
 use crate::devices::{at_once, waves};
+use crate::lanes::question::Question;
 use crate::member::Member;
-use crate::reading::question::Question;
 use crate::schedule::in_flight::InFlight;
 use crate::vocabulary::segmentation::Segmentation;
 

@@ -1,7 +1,7 @@
 //! Requests as ids, encoded on all cores.
 
 use crate::error::RequestError;
-use crate::reading::prompt::{EncodedPrompt, parallel, prompts};
+use crate::lanes::prompt::{EncodedPrompt, parallel, prompts};
 use crate::request::{AnyRequest, GenerationRequest, LogLikelihoodRequest};
 use crate::score::choice::{Encoded, encode, same_context};
 use crate::settings::Settings;

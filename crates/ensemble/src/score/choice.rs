@@ -7,8 +7,8 @@ use gac_inference::TokenId;
 
 use crate::ensemble::Seat;
 use crate::error::RequestError;
+use crate::lanes::prompt::{Reader, keep_last, prefix};
 use crate::member::MemberId;
-use crate::reading::prompt::{Reader, keep_last, prefix};
 use crate::request::{LogLikelihood, LogLikelihoodRequest, Overlong};
 use crate::settings::Settings;
 use crate::vocabulary::segmentation::Segmentation;

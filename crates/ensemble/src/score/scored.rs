@@ -4,8 +4,8 @@ use gac_inference::Distribution;
 
 use super::choice::Choice;
 use super::scoring::Views;
+use crate::lanes::lane::Lane;
 use crate::member::Member;
-use crate::reading::lane::Lane;
 use crate::request::{LogLikelihood, RequestId};
 use crate::settings::Settings;
 

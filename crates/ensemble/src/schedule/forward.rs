@@ -3,8 +3,8 @@
 use gac_inference::{Distribution, Extension, LanguageModel, ModelError, Wanted};
 
 use crate::devices::at_once;
+use crate::lanes::lane::Read;
 use crate::member::Member;
-use crate::reading::lane::Read;
 use crate::schedule::in_flight::InFlight;
 
 /// What is owed up to here is a token or two, not a text to read: nobody waits for room for it.
