@@ -18,6 +18,7 @@ pub mod recipe;
 pub mod report;
 pub mod results;
 mod runner;
+mod sha256;
 pub mod stats;
 pub mod sweep;
 mod system;

@@ -72,7 +72,7 @@ fn cell(leaderboard: &Leaderboard, score: Option<Estimate>, column: impl Fn(&Row
 }
 
 /// Text for an element or a quoted attribute.
-pub(crate) fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

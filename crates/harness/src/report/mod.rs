@@ -24,7 +24,6 @@ pub(crate) use terminal::{printable, wrap};
 pub use csv::csv;
 pub use estimate::Estimate;
 pub use group_table::GroupTable;
-pub(crate) use html::escape;
 pub use html::html;
 pub use json::json;
 pub use latex::latex;
