@@ -7,6 +7,7 @@ mod estimate;
 mod format;
 mod group_table;
 mod html;
+mod html_table;
 mod json;
 mod latex;
 mod leaderboard;
@@ -15,6 +16,7 @@ mod page;
 mod paper;
 mod plot;
 mod points;
+mod templates;
 mod terminal;
 
 pub(crate) use format::points;
