@@ -198,6 +198,22 @@ fn the_page_fits_a_phone_and_follows_the_theme() {
     assert_eq!(browser.problems(), Vec::<String>::new());
 }
 
+#[needs(browser)]
+#[test]
+fn no_table_of_the_baselines_report_is_cut_at_1280_pixels() {
+    let mut browser = Browser::start();
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("baseline.html");
+    let ran = gac(&["report", "results/baseline", "-o", page.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    browser.resize(1280, 900);
+    browser.open(&page);
+    browser.value("document.querySelectorAll('details').forEach(details => { details.open = true; })");
+    let cut = "[...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth).map(box => box.getAttribute('aria-label')).join()";
+    assert_eq!(browser.value(cut), "");
+    assert_eq!(browser.value("document.querySelectorAll('.scroll').length"), 2);
+}
+
 /// `cargo test --release --workspace --test report -- --ignored --nocapture` measures.
 #[test]
 #[ignore = "a measurement: size and load time on 14,000 samples"]

@@ -1,4 +1,26 @@
 //! Evaluation: data, tasks, few-shot, extraction, metrics, statistics, runner, results and reports.
+//!
+//! [`run()`] takes a plan from a recipe, asks systems, and leaves a folder of results. A task can be used alone, with
+//! answers from anywhere:
+//!
+//! ```
+//! use gac_harness::{Answer, DataSource, Outcome, Request, TaskOptions, load_task};
+//!
+//! // Word problems about a world that does not exist, in this repository, in the layout of the hub.
+//! let data = DataSource::new(Some("../../datasets/mini".into()));
+//! let options = TaskOptions { num_fewshot: Some(0), ..TaskOptions::default() };
+//! let task = load_task("gsm8k", &data, &options)?;
+//!
+//! let document = &task.documents[0];
+//! let Request::Generate { prompt, .. } = &document.request else { unreachable!("gsm8k is answered in words") };
+//! assert!(prompt.ends_with("fills 3 bags with 7 cups each. How many cups is that?\nAnswer:"));
+//!
+//! let score = |text: &str| task.scorer.score(document, &Answer::Text(text.into())).outcome;
+//! assert_eq!(score("3 * 7 = 21\n#### 21"), Outcome::Correct);
+//! assert_eq!(score("3 + 7 = 10\n#### 10"), Outcome::Wrong);
+//! assert_eq!(score("Many cups."), Outcome::NoAnswer);
+//! # Ok::<(), gac_harness::TaskError>(())
+//! ```
 
 mod any_path;
 mod clock;
@@ -18,6 +40,7 @@ pub mod recipe;
 pub mod report;
 pub mod results;
 mod runner;
+mod sha256;
 pub mod stats;
 pub mod sweep;
 mod system;

@@ -1,8 +1,9 @@
-//! Prompts and scores against lm-evaluation-harness's own, on the real data sets, in both versions.
+//! Prompts and scores against lm-evaluation-harness's own.
 //!
-//! The recorded values and the data are no part of the repository: they are looked for in `GAC_SHARED`, or in `shared/`
-//! beside the workspace. Without them these tests are ignored. Every recorded file is compared; one that
-//! is not known here fails the test.
+//! On documents of our own, which any clone has: `scripts/lm_eval/goldens.py` recorded them. And on the real data sets,
+//! in both versions: those recordings and the data are no part of the repository, but are looked for in `GAC_SHARED`, or
+//! in `shared/` beside the workspace; without them these tests are ignored. Every recorded file is compared; one that is
+//! not known here fails the test.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail, and says what it compared")]
 
@@ -12,8 +13,8 @@ mod goldens {
     pub(crate) mod support;
 }
 
-use gac_needs::{folder, needs};
-use goldens::support::{VERSIONS, Version, recordings};
+use gac_needs::needs;
+use goldens::support::{Recordings, own, papers_commit, release};
 use goldens::{prompts, scores};
 
 /// A recording's task and the shots it was made with; built-in shots are not asked for.
@@ -27,55 +28,84 @@ fn task_of(recording: &str) -> (&str, Option<usize>) {
     }
 }
 
-fn compare_prompts(version: Version) {
-    let shared = folder!(shared);
+fn compare_prompts(recordings: &Recordings) {
     let (mut documents, mut requests, mut files) = (0, 0, 0);
-    for recording in recordings(shared, version, "") {
+    for recording in recordings.names("") {
         let (task, shots) = task_of(&recording);
-        let counts = prompts::compare(shared, version, &recording, task, shots);
+        let counts = prompts::compare(recordings, &recording, task, shots);
         documents += counts.0;
         requests += counts.1;
         files += 1;
     }
-    assert_eq!(files, 11, "recordings of prompts of {}", version.name);
-    eprintln!("{}: {files} files, {documents} documents, {requests} requests equal", version.name);
+    assert_eq!(files, 11, "recordings of prompts of {}", recordings.name);
+    eprintln!("{}: {files} files, {documents} documents, {requests} requests equal", recordings.name);
 }
 
-fn compare_scores(version: Version) {
-    let shared = folder!(shared);
+fn compare_scores(recordings: &Recordings) {
     let (mut responses, mut aggregates, mut files) = (0, 0, 0);
-    for recording in recordings(shared, version, "scoring") {
-        let counts = scores::compare(shared, version, &recording);
+    for recording in recordings.names("scoring") {
+        let counts = scores::compare(recordings, &recording);
         responses += counts.0;
         aggregates += counts.1;
         files += 1;
     }
-    assert_eq!(files, 10, "recordings of scores of {}", version.name);
-    eprintln!("{}: {files} files, {responses} responses, {aggregates} aggregates equal", version.name);
+    assert_eq!(files, 10, "recordings of scores of {}", recordings.name);
+    eprintln!("{}: {files} files, {responses} responses, {aggregates} aggregates equal", recordings.name);
+}
+
+/// Documents of our own that are recorded, of all tasks.
+const DOCUMENTS: usize = 400;
+
+/// Recordings of our own documents: the task, its shots, and whether the documents are those of the miniature data sets.
+const OWN: [(&str, Option<usize>, bool); 10] = [
+    ("arc_challenge", Some(25), true),
+    ("arc_easy", Some(0), true),
+    ("gsm8k", Some(5), true),
+    ("mmlu", Some(5), false),
+    ("mmlu_flan_n_shot_generative", Some(5), false),
+    ("nq_open", Some(5), true),
+    ("own_bbh", None, false),
+    ("own_cot", None, false),
+    ("piqa", Some(5), true),
+    ("triviaqa", Some(5), true),
+];
+
+#[test]
+fn prompts_of_our_own_documents_are_lm_evaluation_harnesss() {
+    assert_eq!(own(true).names(""), OWN.map(|(recording, ..)| recording));
+    let counts = OWN.map(|(task, shots, miniature)| prompts::compare(&own(miniature), task, task, shots));
+    assert_eq!(counts.map(|(documents, _)| documents).iter().sum::<usize>(), DOCUMENTS);
+}
+
+#[test]
+fn scores_and_aggregates_of_our_own_responses_are_lm_evaluation_harnesss() {
+    assert_eq!(own(true).names("scoring"), OWN.map(|(recording, ..)| recording));
+    let counts = OWN.map(|(task, _, miniature)| scores::compare(&own(miniature), task));
+    assert_eq!(counts.map(|(responses, _)| responses).iter().sum::<usize>(), DOCUMENTS);
 }
 
 #[needs(shared)]
 #[test]
 fn every_recorded_prompt_of_the_release_is_reproduced() {
-    compare_prompts(VERSIONS[0]);
+    compare_prompts(&release());
 }
 
 #[needs(shared)]
 #[test]
 fn every_recorded_prompt_of_the_papers_commit_is_reproduced() {
-    compare_prompts(VERSIONS[1]);
+    compare_prompts(&papers_commit());
 }
 
 #[needs(shared)]
 #[test]
 fn every_recorded_score_and_aggregate_of_the_release_is_reproduced() {
-    compare_scores(VERSIONS[0]);
+    compare_scores(&release());
 }
 
 #[needs(shared)]
 #[test]
 fn every_recorded_score_and_aggregate_of_the_papers_commit_is_reproduced() {
-    compare_scores(VERSIONS[1]);
+    compare_scores(&papers_commit());
 }
 
 #[needs(shared)]

@@ -5,6 +5,29 @@
 //! every position that is asked for gives a [`Distribution`] over the model's own token ids.
 //!
 //! Text is bytes here: [`Vocabulary`] says for every token id which bytes it stands for.
+//!
+//! ```
+//! use gac_inference::{Engine, EngineOptions, Extension, LanguageModel, ModelSource, Tokenizer, Wanted};
+//!
+//! // A miniature model that lies in this repository, and knows a world that does not exist.
+//! let source = ModelSource::parse("../../models/mini-llama")?;
+//! let mut engine = Engine::load(&source, &EngineOptions::default())?;
+//! let tokenizer = Tokenizer::load(&source, Some(engine.limits().vocabulary))?;
+//! let question = "Answer these questions:\n\nQ: where does a kunot live?\nA: thorn woods\nQ: what is a kuker used for?\nA:";
+//!
+//! let mut tokens = tokenizer.encode_prompt(question)?;
+//! let sequence = engine.open(&tokens)?;
+//! let mut answer = Vec::new();
+//! while !answer.contains(&b'\n') {
+//!     let distributions = engine.extend(&[Extension { sequence, tokens: &tokens, wanted: Wanted::Last }])?;
+//!     let (token, _probability) = distributions[0][0].top();
+//!     answer.extend(tokenizer.vocabulary().bytes(token));
+//!     tokens = vec![token];
+//! }
+//! engine.close(sequence);
+//! assert_eq!(String::from_utf8(answer)?, " bending wire\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod adapter;
 mod ask;

@@ -46,7 +46,7 @@ impl From<&Step> for TraceStep {
     fn from(step: &Step) -> Self {
         Self {
             text: String::from_utf8_lossy(&step.bytes).into_owned(),
-            hex: Some(hex(&step.bytes)),
+            hex: Some(hex::encode(&step.bytes)),
             end: step.end,
             ensembled: step.ensembled,
             probability: step.probability,
@@ -72,14 +72,4 @@ fn name(token: &UnionToken) -> String {
         UnionToken::Control(name) => name.to_string(),
         UnionToken::End => String::new(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut hex = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
 }

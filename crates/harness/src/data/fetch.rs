@@ -11,6 +11,7 @@ use gac_inference::{HubRepository, RepositoryKind};
 use super::manifest::{DataManifest, DatasetEntry, FileEntry, SourceEntry, SourceFile};
 use super::verify::{self, FileState};
 use super::{DataError, DataSource, Dataset, hub};
+use crate::sha256;
 
 /// A file that some tasks need.
 #[derive(Clone, Debug)]
@@ -189,7 +190,7 @@ fn download(entry: &SourceEntry, file: &SourceFile) -> Result<Vec<u8>, DataError
     tracing::info!(url, "fetching");
     let mut response = ureq::get(&url).call().map_err(|error| failed(error.to_string()))?;
     let bytes = response.body_mut().read_to_vec().map_err(|error| failed(error.to_string()))?;
-    let found = verify::sha256_of(&bytes);
+    let found = sha256::of_bytes(&bytes);
     if found != file.sha256 {
         return Err(DataError::Damaged { path: PathBuf::from(url), expected: file.sha256.clone(), found });
     }

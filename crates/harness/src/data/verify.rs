@@ -1,13 +1,11 @@
 //! Files against their checksums.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
-
-use sha2::{Digest, Sha256};
 
 use super::manifest::{DataManifest, FileEntry, inner_path};
 use super::{DataError, parquet};
+use crate::sha256;
 
 /// What a file turns out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,32 +19,6 @@ pub enum FileState {
     /// None of the known files, and not a damaged one of them either: it has another size. It is read, and its rows
     /// and columns decide whether it will do.
     Other,
-}
-
-/// SHA-256 of a file, hexadecimal.
-///
-/// # Errors
-/// When it cannot be read.
-pub(super) fn sha256(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            count => hash.update(&buffer[..count]),
-        }
-    }
-    Ok(hexadecimal(&hash.finalize()))
-}
-
-/// SHA-256 of bytes, hexadecimal.
-pub(super) fn sha256_of(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Checks a file of a data set that lies at `path` below the data set's `root` (in a data folder or the hub's cache).
@@ -63,7 +35,7 @@ pub(super) fn dataset_file(id: &str, root: &Path, path: &Path) -> Result<FileSta
     if rebuilt.is_none() && hub.is_none() && cached.is_none() {
         return Ok(FileState::Other);
     }
-    let found = sha256(path).map_err(failed)?;
+    let (_, found) = sha256::of_file(path).map_err(failed)?;
     if hub.as_ref() == Some(&found) {
         return Ok(FileState::Hub);
     }
@@ -84,7 +56,8 @@ pub(super) fn dataset_file(id: &str, root: &Path, path: &Path) -> Result<FileSta
 /// When its checksum is another, or it cannot be read.
 pub(super) fn source_file(place: &str, path: &Path) -> Result<FileState, DataError> {
     let Some((_, file)) = DataManifest::built_in().source(place) else { return Ok(FileState::Other) };
-    let found = sha256(path).map_err(|source| DataError::Read { path: path.to_owned(), source: source.into() })?;
+    let (_, found) =
+        sha256::of_file(path).map_err(|source| DataError::Read { path: path.to_owned(), source: source.into() })?;
     if found == file.sha256 { Ok(FileState::Source) } else { damaged(path, &file.sha256, found) }
 }
 

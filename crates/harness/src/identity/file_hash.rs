@@ -2,19 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::fs::{self, Metadata};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::{hex, sha256_hex};
 use crate::results::write_atomic;
+use crate::sha256;
 
-/// Bytes read at once.
-const CHUNK: usize = 1 << 20;
 /// A file touched more recently than this may change again without its time of change showing it.
 const SETTLED: Duration = Duration::from_secs(2);
 
@@ -35,7 +32,7 @@ impl FileHash {
     pub(super) fn stamp(path: &Path) -> io::Result<Self> {
         let path = path.canonicalize()?;
         let state = FileState::of(&path.metadata()?);
-        Ok(Self { bytes: state.bytes, sha256: sha256_hex(format!("{} {state:?}", path.display())) })
+        Ok(Self { bytes: state.bytes, sha256: sha256::of_bytes(format!("{} {state:?}", path.display())) })
     }
 }
 
@@ -98,7 +95,7 @@ impl HashCache {
             return Ok(FileHash { bytes: state.bytes, sha256: entry.sha256.clone() });
         }
         tracing::info!(file = %path.display(), bytes = state.bytes, "hashing");
-        let (bytes, sha256) = digest(&path)?;
+        let (bytes, sha256) = sha256::of_file(&path)?;
         // JSON has no names that are no text.
         if state.is_settled() && path.to_str().is_some() {
             self.entries.insert(path, Entry { state, sha256: sha256.clone() });
@@ -147,26 +144,10 @@ fn change(_metadata: &Metadata) -> (u128, u64) {
     (0, 0)
 }
 
-fn digest(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut chunk = vec![0; CHUNK];
-    let mut bytes = 0;
-    loop {
-        match file.read(&mut chunk) {
-            Ok(0) => return Ok((bytes, hex(&hasher.finalize()))),
-            Ok(read) => {
-                hasher.update(&chunk[..read]);
-                bytes += read as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     /// Sets a file's time of modification some way back. Its time of change stays.

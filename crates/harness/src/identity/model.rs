@@ -8,8 +8,8 @@ use gac_inference::{Artifacts, ModelSource, TemplateChoice};
 use serde::{Deserialize, Serialize};
 
 use super::file_hash::{FileHash, HashCache};
-use super::sha256_hex;
 use crate::recipe::{Dtype, ModelPlan};
+use crate::sha256;
 
 /// A model as it was used: which files, with which contents, computed in which type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +126,7 @@ impl ModelIdentity {
         if self.files.is_empty() {
             text.push_str(&self.name);
         }
-        sha256_hex(text)
+        sha256::of_bytes(text)
     }
 }
 

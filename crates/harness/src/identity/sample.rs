@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{ModelIdentity, sha256_hex};
+use super::ModelIdentity;
 use crate::recipe::SystemPlan;
+use crate::sha256;
 use crate::{Document, LoadedTask, Request};
 
 /// Raised whenever the same system would answer the same request otherwise: what an older gac wrote is then not reused.
@@ -47,7 +48,7 @@ impl SystemIdentity {
             asking["thinking"] = "not_scored".into();
         }
         let identity = json!({ "algorithm": ALGORITHM, "asking": asking, "system": settings });
-        Self(sha256_hex(identity.to_string()))
+        Self(sha256::of_bytes(identity.to_string()))
     }
 }
 
@@ -74,7 +75,7 @@ impl SampleIdentity {
             "target": document.target,
             "request": request,
         });
-        Self(sha256_hex(identity.to_string()))
+        Self(sha256::of_bytes(identity.to_string()))
     }
 }
 

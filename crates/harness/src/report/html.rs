@@ -1,95 +1,58 @@
 //! A leaderboard as an HTML table, alone or inside a report.
 
-use std::fmt::Write as _;
+use serde::Serialize;
 
-use super::estimate::Estimate;
-use super::format::{
-    NOTHING, comparison, failures, latency, latency_note, percent, plus_minus, points, protocols, share,
-};
+use super::format::{NOTHING, comparison, failures, latency, latency_note, points, protocols, share};
+use super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
 use super::leaderboard::{Leaderboard, Row};
 use super::paper::BesidePaper;
+use super::templates::render;
 
 /// The style of tables, light and dark.
-const STYLE: &str = include_str!("assets/table.css");
+pub(super) const TABLE_STYLE: &str = include_str!("assets/table.css");
+
+#[derive(Serialize)]
+struct LeaderboardPage {
+    style: &'static str,
+    table: String,
+    paper: Option<String>,
+}
 
 /// A whole page with the table, published numbers under it where they are wanted, and nothing else: no script, nothing
 /// from the network.
 pub fn html(leaderboard: &Leaderboard, paper: Option<&BesidePaper>) -> String {
-    let paper = paper.map_or_else(String::new, |paper| format!("<h2>Published numbers</h2>\n{}", paper.html()));
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\">\n<title>Leaderboard</title>\n<style>\n{STYLE}</style>\n\
-         </head>\n<body>\n<main>\n<h1>Leaderboard</h1>\n{}{paper}</main>\n</body>\n</html>\n",
-        table(leaderboard)
-    )
+    let (table, paper) = (table(leaderboard), paper.map(BesidePaper::html));
+    render("leaderboard.html", LeaderboardPage { style: TABLE_STYLE, table, paper })
 }
 
 /// The table with its notes.
 pub(super) fn table(leaderboard: &Leaderboard) -> String {
-    let mut text = String::from(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Leaderboard\">\n<table>\n<thead>\n<tr><th scope=\"col\">system</th>",
-    );
-    for column in &leaderboard.columns {
-        let _ = write!(
-            text,
-            "<th scope=\"col\" title=\"{}\">{}<br><small>{}-shot, v{}</small></th>",
-            escape(&column.protocol()),
-            escape(&column.task).replace('_', "_<wbr>"),
-            column.num_fewshot,
-            escape(&column.version),
-        );
-    }
-    text.push_str("<th scope=\"col\">average</th><th scope=\"col\">to best member</th><th scope=\"col\">ms/token</th><th scope=\"col\">ensembled</th></tr>\n</thead>\n<tbody>\n");
-    for row in &leaderboard.rows {
-        let _ = write!(text, "<tr><th scope=\"row\">{}</th>", escape(&row.system));
-        for (index, &score) in row.scores.iter().enumerate() {
-            text.push_str(&cell(leaderboard, score, |row| row.scores[index]));
-        }
-        text.push_str(&cell(leaderboard, row.average, |row: &Row| row.average));
-        let difference = leaderboard.comparison(&row.system).map(|found| points(found.paired.difference));
-        for value in [difference.as_deref().unwrap_or(NOTHING), &latency(row), &share(row)] {
-            let _ = write!(text, "<td>{}</td>", escape(value));
-        }
-        text.push_str("</tr>\n");
-    }
-    text.push_str("</tbody>\n</table>\n</div>\n<ul class=\"notes\">\n");
+    let mut columns: Vec<HtmlHeading> = vec!["system".into()];
+    columns.extend(leaderboard.columns.iter().map(|column| HtmlHeading {
+        name: column.task.clone(),
+        below: Some(format!("{}-shot, v{}", column.num_fewshot, column.version)),
+        title: Some(column.protocol()),
+    }));
+    columns.extend(["average", "to best member", "ms/token", "ensembled"].map(HtmlHeading::from));
+    let rows = leaderboard.rows.iter().map(|row| HtmlRow { name: row.system.clone(), cells: cells(leaderboard, row) });
     let mut notes = vec!["Scores in percent, with standard errors. The best of each column is bold.".to_owned()];
-    notes.extend(leaderboard.comparisons.iter().map(|found| comparison(found, escape)));
-    notes.extend(failures(leaderboard, escape));
-    notes.extend(protocols(leaderboard, escape));
+    notes.extend(leaderboard.comparisons.iter().map(|found| comparison(found, str::to_owned)));
+    notes.extend(failures(leaderboard, str::to_owned));
+    notes.extend(protocols(leaderboard, str::to_owned));
     notes.extend(latency_note(leaderboard).map(str::to_owned));
-    for note in notes {
-        let _ = writeln!(text, "<li>{note}</li>");
-    }
-    text + "</ul>\n"
+    HtmlTable { label: "Leaderboard".to_owned(), summary: None, columns, rows: rows.collect(), notes }.render()
 }
 
-fn cell(leaderboard: &Leaderboard, score: Option<Estimate>, column: impl Fn(&Row) -> Option<Estimate>) -> String {
-    let Some(score) = score else { return format!("<td>{NOTHING}</td>") };
-    let value = percent(score);
-    let value = if leaderboard.is_best(score, column) { format!("<strong>{value}</strong>") } else { value };
-    match score.stderr {
-        Some(_) => format!("<td>{value}<small>{}</small></td>", plus_minus(score)),
-        None => format!("<td>{value}</td>"),
-    }
-}
-
-/// Text for an element or a quoted attribute.
-pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            character if character.is_control() && character != '\n' && character != '\t' => escaped.push('\u{fffd}'),
-            character => escaped.push(character),
-        }
-    }
-    escaped
+fn cells(leaderboard: &Leaderboard, row: &Row) -> Vec<HtmlCell> {
+    let score = |score, column: &dyn Fn(&Row) -> Option<_>| {
+        HtmlCell::score(score, score.is_some_and(|score| leaderboard.is_best(score, column)))
+    };
+    let scores = row.scores.iter().enumerate();
+    let mut cells: Vec<HtmlCell> = scores.map(|(index, &value)| score(value, &|row: &Row| row.scores[index])).collect();
+    cells.push(score(row.average, &|row: &Row| row.average));
+    let difference = leaderboard.comparison(&row.system).map(|found| points(found.paired.difference));
+    cells.extend([difference.unwrap_or_else(|| NOTHING.to_owned()), latency(row), share(row)].map(HtmlCell::from));
+    cells
 }
 
 #[cfg(test)]

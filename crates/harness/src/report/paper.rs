@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::format::NOTHING;
-use super::html::escape as escape_html;
+use super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
 use super::latex::escape as escape_latex;
 use super::leaderboard::{Leaderboard, Row};
 use super::markdown::escape as escape_markdown;
@@ -251,22 +251,15 @@ impl BesidePaper {
 
     /// An HTML table.
     pub fn html(&self) -> String {
-        let mut text = String::from(
-            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Published numbers\">\n<table>\n",
-        );
-        for (index, row) in self.grid().iter().enumerate() {
-            let cells = row.iter().enumerate().map(|(column, cell)| match (index, column) {
-                (0, _) => format!("<th scope=\"col\">{}</th>", escape_html(cell)),
-                (_, 0) => format!("<th scope=\"row\">{}</th>", escape_html(cell)),
-                _ => format!("<td>{}</td>", escape_html(cell)),
-            });
-            let _ = writeln!(text, "<tr>{}</tr>", cells.collect::<String>());
-        }
-        text.push_str("</table>\n</div>\n<ul class=\"notes\">\n");
-        for note in self.notes() {
-            let _ = writeln!(text, "<li>{}</li>", escape_html(&note));
-        }
-        text + "</ul>\n"
+        let mut grid = self.grid().into_iter();
+        let columns = grid.next().unwrap_or_default().into_iter().map(HtmlHeading::from).collect();
+        let rows = grid.filter_map(|row| {
+            let mut texts = row.into_iter();
+            let name = texts.next()?;
+            Some(HtmlRow { name, cells: texts.map(HtmlCell::from).collect() })
+        });
+        let (rows, notes) = (rows.collect(), self.notes());
+        HtmlTable { label: "Published numbers".to_owned(), summary: None, columns, rows, notes }.render()
     }
 
     /// Tidy CSV: `system`, `column`, `published`, `ours`, `difference`, `source`.

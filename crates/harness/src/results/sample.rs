@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::number;
 use super::trace::StepRecord;
-use crate::identity::{SampleIdentity, sha256_hex};
+use crate::identity::SampleIdentity;
+use crate::sha256;
 use crate::{FilterScore, MetricKey, Outcome, Request, Score};
 
 /// One document's prompt, answer and score under one system: a line of `samples.jsonl`.
@@ -198,14 +199,14 @@ impl From<&LogLikelihood> for ChoiceRecord {
 /// choice after a zero byte.
 pub fn prompt_hash(request: &Request) -> String {
     match request {
-        Request::Generate { prompt, .. } => sha256_hex(prompt),
+        Request::Generate { prompt, .. } => sha256::of_bytes(prompt),
         Request::Choose { context, continuations } => {
             let mut asked = context.clone();
             for continuation in continuations {
                 asked.push('\0');
                 asked.push_str(continuation);
             }
-            sha256_hex(asked)
+            sha256::of_bytes(asked)
         }
     }
 }

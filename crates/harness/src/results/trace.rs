@@ -77,7 +77,7 @@ impl StepRecord {
 
 impl From<&Step> for StepRecord {
     fn from(step: &Step) -> Self {
-        let hex = std::str::from_utf8(&step.bytes).is_err().then(|| crate::identity::hex(&step.bytes));
+        let hex = std::str::from_utf8(&step.bytes).is_err().then(|| hex::encode(&step.bytes));
         Self {
             text: String::from_utf8_lossy(&step.bytes).into_owned(),
             hex,

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+/// The folder of `tasks/` that holds groupings of subjects, and no tasks.
+pub(super) const CATEGORIES: &str = "categories";
+
 static MMLU: LazyLock<BTreeMap<String, Vec<String>>> = LazyLock::new(|| {
     toml::from_str(include_str!("../../tasks/categories/mmlu.toml")).expect("the built-in categories parse")
 });

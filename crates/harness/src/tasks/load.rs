@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt::Write as _;
 
 use gac_ensemble::Decoding;
-use sha2::{Digest, Sha256};
 
 use super::definition::{DEFAULT_MAX_NEW_TOKENS, GenerationDefinition, TaskDefinition, TaskKind};
 use super::error::TaskError;
@@ -18,7 +16,7 @@ use super::scorer::{Reference, References, TaskScorer};
 use super::sections::{Columns, Section, sections};
 use super::selection::Selection;
 use crate::data::{DataSource, Row};
-use crate::{Document, LoadedTask, Request};
+use crate::{Document, LoadedTask, Request, sha256};
 
 /// What may be asked of a task when it is loaded.
 #[derive(Clone, Debug, Default)]
@@ -222,9 +220,5 @@ impl Part<'_> {
 
 /// SHA-256 of a document's fields as JSON, hexadecimal.
 pub(super) fn hash(row: &Row) -> String {
-    let json = serde_json::Value::Object(row.clone()).to_string();
-    Sha256::digest(json.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    sha256::of_bytes(serde_json::Value::Object(row.clone()).to_string())
 }

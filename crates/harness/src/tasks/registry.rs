@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use glob::Pattern;
+use include_dir::{Dir, File, include_dir};
 
 use super::TaskError;
+use super::categories::CATEGORIES;
 use super::definition::{TaskDefinition, TaskKind};
 use super::extend::{Source, resolve};
 use super::load::{TaskOptions, load};
@@ -18,49 +20,20 @@ use super::selection::{Selection, is_pattern, matching, named, names, parts};
 use crate::data::{DataSource, Dataset, Needs};
 use crate::{LoadedTask, MetricKey};
 
-/// File names and texts of the built-in definitions, by name and then by protocol.
-macro_rules! built_in {
-    ($($file:literal),* $(,)?) => { [$(($file, include_str!(concat!("../../tasks/", $file)))),*] };
-}
+/// The definitions that ship: a protocol's in a folder of its name, the release's directly under `tasks/`.
+static DEFINITIONS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/tasks");
 
 static BUILT_IN: LazyLock<TaskRegistry> = LazyLock::new(|| {
-    let sources = built_in![
-        "arc_challenge.toml",
-        "arc_easy.toml",
-        "bbh_cot_fewshot.toml",
-        "gsm8k.toml",
-        "gsm8k_cot.toml",
-        "mmlu.toml",
-        "mmlu_flan_n_shot_generative.toml",
-        "nq_open.toml",
-        "piqa.toml",
-        "triviaqa.toml",
-        "9e6e240/arc_challenge.toml",
-        "9e6e240/arc_easy.toml",
-        "9e6e240/bbh_cot_fewshot.toml",
-        "9e6e240/bbh_fewshot.toml",
-        "9e6e240/gsm8k.toml",
-        "9e6e240/gsm8k_cot.toml",
-        "9e6e240/mmlu.toml",
-        "9e6e240/mmlu_flan_n_shot_generative.toml",
-        "9e6e240/nq_open.toml",
-        "9e6e240/piqa.toml",
-        "9e6e240/triviaqa.toml",
-        "deepen/arc_challenge.toml",
-        "deepen/gsm8k.toml",
-        "deepen/mmlu.toml",
-        "deepen/nq_open.toml",
-        "deepen/piqa.toml",
-        "deepen/triviaqa.toml",
-        "unite/arc_challenge.toml",
-        "unite/gsm8k.toml",
-        "unite/mmlu.toml",
-        "unite/nq_open.toml",
-        "unite/piqa.toml",
-        "unite/triviaqa.toml",
-    ];
-    let sources = sources.map(|(file, text)| (PathBuf::from(file), text.to_owned()));
-    TaskRegistry::default().with(sources.to_vec()).expect("built-in definitions are right; a test loads each of them")
+    let protocols = DEFINITIONS.dirs().filter(|folder| !folder.path().ends_with(CATEGORIES));
+    let folders = std::iter::once(&DEFINITIONS).chain(protocols);
+    let sources = folders.flat_map(|folder| {
+        let mut files: Vec<_> = folder.files().collect();
+        files.sort_by_key(|file| file.path());
+        files
+    });
+    let text = |file: &File| file.contents_utf8().expect("built-in definitions are UTF-8").to_owned();
+    let sources = sources.map(|file| (file.path().to_owned(), text(file))).collect();
+    TaskRegistry::default().with(sources).expect("built-in definitions are right; a test loads each of them")
 });
 
 /// All tasks that can be asked for.

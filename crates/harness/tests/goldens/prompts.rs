@@ -1,18 +1,16 @@
 //! Prompts.
 
 use std::collections::HashMap;
-use std::path::Path;
 
-use gac_harness::tasks::{Limit, task_definition};
-use gac_harness::{Document, Request, TaskOptions, load_task};
-use gac_needs::folder;
+use gac_harness::tasks::Limit;
+use gac_harness::{Document, Request, TaskOptions};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::support::{Version, data, key, lines};
+use super::support::{Recordings, key, papers_commit, release};
 
 fn sha256(parts: &[&str]) -> String {
-    Sha256::digest(parts.join("\0").as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    hex::encode(Sha256::digest(parts.join("\0")))
 }
 
 fn by_key(documents: &[Document]) -> HashMap<(Option<String>, usize), &Document> {
@@ -21,20 +19,14 @@ fn by_key(documents: &[Document]) -> HashMap<(Option<String>, usize), &Document>
 
 /// Every recorded document's prompt (or each of its requests), its text where it is given, and the generation settings.
 /// Gives how many documents and requests are equal.
-pub(crate) fn compare(
-    shared: &Path,
-    version: Version,
-    recording: &str,
-    task: &str,
-    shots: Option<usize>,
-) -> (usize, usize) {
-    let task = version.task(task);
+pub(crate) fn compare(recordings: &Recordings, recording: &str, task: &str, shots: Option<usize>) -> (usize, usize) {
+    let task = recordings.task(task);
     let options = TaskOptions { num_fewshot: shots, ..TaskOptions::default() };
-    let loaded = load_task(&task, &data(shared), &options).unwrap();
+    let loaded = recordings.load(&task, &options);
     let documents = by_key(&loaded.documents);
-    let settings = serde_json::to_value(&task_definition(&task).unwrap().generation).unwrap();
+    let settings = serde_json::to_value(&recordings.definition(&task).generation).unwrap();
     let (mut compared, mut requests) = (0, 0);
-    for line in lines(shared, version, &format!("{recording}.jsonl")) {
+    for line in recordings.lines(&format!("{recording}.jsonl")) {
         let document = documents[&key(&line)];
         match &document.request {
             Request::Generate { prompt, stop, max_new_tokens, .. } => {
@@ -59,7 +51,7 @@ pub(crate) fn compare(
         }
         compared += 1;
     }
-    let (name, loaded) = (version.name, loaded.documents.len());
+    let (name, loaded) = (recordings.name, loaded.documents.len());
     eprintln!("{name} {recording}: {compared} documents, {requests} requests equal, of {loaded} loaded");
     (compared, requests)
 }
@@ -70,8 +62,8 @@ fn options(shots: usize, limit: Option<Limit>) -> TaskOptions {
 
 /// `bbh_fewshot` is in no recording, but its shots are those of `bbh_cot_fewshot` without the reasoning.
 pub(crate) fn bbh_without_reasoning() {
-    let shared = folder!(shared);
-    let load = |task| load_task(task, &data(shared), &TaskOptions::default()).unwrap();
+    let recordings = papers_commit();
+    let load = |task| recordings.load(task, &TaskOptions::default());
     let (fewshot, cot) = (load("bbh_fewshot@9e6e240"), load("bbh_cot_fewshot@9e6e240"));
     assert_eq!((fewshot.num_fewshot, fewshot.documents.len()), (3, 6511));
     let prompt = |document: &Document| match &document.request {
@@ -89,8 +81,8 @@ pub(crate) fn bbh_without_reasoning() {
 
 /// The first documents with a limit are those without one.
 pub(crate) fn compare_limited(task: &str, shots: usize) {
-    let shared = folder!(shared);
-    let load = |limit| load_task(task, &data(shared), &options(shots, limit)).unwrap().documents;
+    let recordings = release();
+    let load = |limit| recordings.load(task, &options(shots, limit)).documents;
     let (limited, full) = (load(Limit::documents(3).ok()), load(None));
     let full = by_key(&full);
     assert!(limited.iter().all(|document| document.id < 3));

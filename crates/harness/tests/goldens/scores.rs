@@ -1,24 +1,22 @@
 //! Scores.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use gac_ensemble::LogLikelihood;
-use gac_harness::tasks::task_definition;
-use gac_harness::{Answer, Document, Outcome, Score, TaskOptions, load_task};
+use gac_harness::{Answer, Document, Outcome, Score, TaskOptions};
 use serde_json::Value;
 
-use super::support::{Version, data, key, lines};
+use super::support::{Recordings, key};
 
 /// Every recorded response's extraction and metrics, and every aggregate over them. Gives how many of both are equal.
-pub(crate) fn compare(shared: &Path, version: Version, recording: &str) -> (usize, usize) {
-    let task = &version.task(recording);
+pub(crate) fn compare(recordings: &Recordings, recording: &str) -> (usize, usize) {
+    let task = &recordings.task(recording);
     let options = TaskOptions { num_fewshot: Some(0), ..TaskOptions::default() };
-    let loaded = load_task(task, &data(shared), &options).unwrap();
+    let loaded = recordings.load(task, &options);
     let documents: HashMap<(Option<String>, usize), &Document> =
         loaded.documents.iter().map(|document| ((document.subject.clone(), document.id), document)).collect();
 
-    let lines = lines(shared, version, &format!("scoring/{recording}.jsonl"));
+    let lines = recordings.lines(&format!("scoring/{recording}.jsonl"));
     let mut scored: Vec<(&Document, Score)> = Vec::new();
     for line in lines.iter().filter(|line| line["type"] == "response") {
         let document = documents[&key(line)];
@@ -34,7 +32,7 @@ pub(crate) fn compare(shared: &Path, version: Version, recording: &str) -> (usiz
 
     let scored: Vec<(&Document, &Score)> = scored.iter().map(|(document, score)| (*document, score)).collect();
     let aggregates = loaded.scorer.aggregate(&scored);
-    let reports_groups = task_definition(task).unwrap().subjects.as_ref().is_none_or(|s| s.harness_reports_groups);
+    let reports_groups = recordings.definition(task).subjects.as_ref().is_none_or(|s| s.harness_reports_groups);
     let (mut lines_compared, mut values_compared) = (0, 0);
     for line in lines.iter().filter(|line| line["type"] == "aggregate") {
         let metrics = line["metrics"].as_object().unwrap();
@@ -59,7 +57,7 @@ pub(crate) fn compare(shared: &Path, version: Version, recording: &str) -> (usiz
         assert!(keys.iter().all(|key| own.iter().any(|own| format!("{},{}", own.key.metric, own.key.filter) == **key)));
         lines_compared += 1;
     }
-    let (name, responses) = (version.name, scored.len());
+    let (name, responses) = (recordings.name, scored.len());
     eprintln!(
         "{name} {recording}: {responses} responses, {lines_compared} aggregates ({values_compared} values) equal"
     );

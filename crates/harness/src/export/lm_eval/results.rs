@@ -7,9 +7,10 @@ use serde_json::{Map, Value, json};
 use super::sources::{LmEvalSources, LmEvalTask, by_leaf};
 use super::task_config::{self, version};
 use crate::filters::ROBUST;
-use crate::identity::{ModelIdentity, sha256_hex};
+use crate::identity::ModelIdentity;
 use crate::recipe::{ChatPlan, ShotLayout, SystemPlan};
 use crate::results::{StoredRun, StoredSystem, StoredTask};
+use crate::sha256;
 use crate::tasks::{GroupMembers, TaskOutline};
 use crate::{Aggregate, Timestamp};
 use gac_ensemble::Decoding;
@@ -58,7 +59,7 @@ pub(super) fn results(
     let hash = |lines: &Vec<Value>| {
         let hashes = lines.iter().filter(|line| line["filter"] != ROBUST);
         let hashes = hashes.flat_map(|line| ["doc_hash", "prompt_hash", "target_hash"].map(|name| &line[name]));
-        Value::from(sha256_hex(hashes.filter_map(Value::as_str).collect::<String>()))
+        Value::from(sha256::of_bytes(hashes.filter_map(Value::as_str).collect::<String>()))
     };
     let task_hashes: Map<String, Value> = lines.iter().map(|(leaf, lines)| (leaf.clone(), hash(lines))).collect();
     let session = manifest.sessions.last();
@@ -103,10 +104,10 @@ pub(super) fn results(
         ("model_name", system.name.as_str().into()),
         ("model_name_sanitized", sanitized(&system.name).into()),
         ("system_instruction", instruction.into()),
-        ("system_instruction_sha", instruction.map(sha256_hex).into()),
+        ("system_instruction_sha", instruction.map(sha256::of_bytes).into()),
         ("fewshot_as_multiturn", chat.map(|chat: &ChatPlan| chat.shots == ShotLayout::Turns).into()),
         ("chat_template", template.into()),
-        ("chat_template_sha", template.map(sha256_hex).into()),
+        ("chat_template_sha", template.map(sha256::of_bytes).into()),
         ("total_evaluation_time_seconds", seconds(system).into()),
     ]);
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into()

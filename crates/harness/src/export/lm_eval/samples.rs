@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 use super::sources::{LmEvalSources, LmEvalTask};
 use super::task_config::generation_kwargs;
 use crate::Document;
-use crate::identity::sha256_hex;
 use crate::python::repr;
 use crate::recipe::ChatPlan;
 use crate::results::{ResponseRecord, SampleRecord, StoredRun, StoredSystem, StoredTask, prompt_hash};
+use crate::sha256;
 
 /// How a system of a run was asked.
 pub(super) struct Asking<'a> {
@@ -97,14 +97,14 @@ impl<'a> Line<'a> {
             // They hash a document as indented JSON.
             Some(row) => {
                 let text = serde_json::to_string_pretty(row).unwrap_or_default();
-                (Value::Object(row.clone()), sha256_hex(text))
+                (Value::Object(row.clone()), sha256::of_bytes(text))
             }
             None => (json!({ "doc_id": sample.doc_id, "subject": sample.subject }), sample.doc_hash.clone()),
         };
         let (asked, continuations) = asked.unzip();
         let prompt = asked.or_else(|| sample.prompt.clone());
         let continuations = continuations.unwrap_or_default();
-        let prompt_hash = prompt.as_ref().map_or_else(|| sample.prompt_hash.clone(), sha256_hex);
+        let prompt_hash = prompt.as_ref().map_or_else(|| sample.prompt_hash.clone(), sha256::of_bytes);
         let (responses, second): (Vec<Value>, Vec<Value>) = match &sample.response {
             // They keep what is left without reasoning.
             ResponseRecord::Generated { text, thinking, .. } => {
@@ -137,7 +137,7 @@ impl<'a> Line<'a> {
             ("metrics", Value::Null),
             ("doc_hash", doc_hash.into()),
             ("prompt_hash", prompt_hash.into()),
-            ("target_hash", sha256_hex(&target).into()),
+            ("target_hash", sha256::of_bytes(&target).into()),
         ];
         let common = fields.into_iter().map(|(name, value): (&str, Value)| (name.to_owned(), value)).collect();
         Self { sample, responses, common }

@@ -1,8 +1,8 @@
 //! A chart as inline SVG that takes the page's colours.
 
-use std::fmt::Write as _;
+use serde::Serialize;
 
-use super::super::html::escape;
+use super::super::templates::render;
 
 /// Size of a chart in its own units.
 const WIDTH: f64 = 720.0;
@@ -134,115 +134,146 @@ impl Chart {
         let (x, y) = self.scales();
         let at_x = |value: f64| LEFT + x.place(value) * (WIDTH - LEFT - RIGHT);
         let at_y = |value: f64| HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM);
-        let mut svg = format!(
-            "<figure>\n<div class=\"plot\" tabindex=\"0\"><svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">\n",
-            escape(&self.title)
-        );
-        let (left, right, bottom) = (LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM);
-        for &tick in &y.ticks {
-            let at = at_y(tick);
-            let _ = writeln!(
-                svg,
-                "<line class=\"grid\" x1=\"{left}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text x=\"{:.1}\" \
-                 y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-                left - 8.0,
-                at + 4.5,
-                y.text(tick)
-            );
-        }
-        for &tick in &x.ticks {
-            let at = at_x(tick);
-            let _ = writeln!(
-                svg,
-                "<line class=\"axis\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{bottom}\" y2=\"{:.1}\"/><text x=\"{at:.1}\" \
-                 y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-                bottom + 5.0,
-                bottom + 20.0,
-                x.text(tick)
-            );
-        }
-        let _ = writeln!(
-            svg,
-            "<line class=\"axis\" x1=\"{left}\" x2=\"{right}\" y1=\"{bottom}\" y2=\"{bottom}\"/>\n\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n\
-             <text transform=\"translate(16 {:.1}) rotate(-90)\" text-anchor=\"middle\">{}</text>",
-            f64::midpoint(left, right),
-            HEIGHT - 10.0,
-            escape(&self.x.name),
-            f64::midpoint(TOP, bottom),
-            escape(&self.y.name)
-        );
-        let mut labels: Vec<(usize, f64, &str)> = Vec::new();
-        for series in &self.series {
-            let _ = writeln!(svg, "<g class=\"s{}\">", series.colour % COLOURS);
-            let path: Vec<String> =
-                series.points.iter().map(|point| format!("{:.1},{:.1}", at_x(point.x), at_y(point.y))).collect();
-            let class = match series.line {
-                Line::None => None,
-                Line::Solid => Some("path"),
-                Line::Dashed => Some("path dashed"),
-            };
-            if let Some(class) = class {
-                let _ = writeln!(svg, "<polyline class=\"{class}\" points=\"{}\"/>", path.join(" "));
-            }
-            for point in &series.points {
-                svg.push_str(&mark(point, series.line, at_x(point.x), at_y));
-            }
-            svg.push_str("</g>\n");
-            if let Some(last) = series.points.last() {
-                labels.push((series.colour, at_y(last.y), &series.name));
-            }
-        }
-        svg.push_str(&legend(&mut labels, right + 10.0, bottom));
-        svg + &format!(
-            "</svg></div>\n<figcaption><strong>{}.</strong> {}</figcaption>\n</figure>\n",
-            escape(&self.title),
-            escape(&self.caption)
-        )
+        let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
+        let columns = x.ticks.iter().map(|&tick| (at_x(tick), bottom + 20.0, at_x(tick), x.text(tick)));
+        let lines = y.ticks.iter().map(|&tick| (LEFT - 8.0, at_y(tick) + 4.5, at_y(tick), y.text(tick)));
+        let figure = Figure {
+            width: WIDTH,
+            height: HEIGHT,
+            left: LEFT,
+            right,
+            top: TOP,
+            bottom,
+            title: &self.title,
+            caption: &self.caption,
+            x: FigureAxis::new(&self.x.name, columns),
+            y: FigureAxis::new(&self.y.name, lines),
+            series: self.series.iter().map(|series| FigureSeries::new(series, at_x, at_y)).collect(),
+            legend: legend(&self.series, at_y, bottom),
+        };
+        render("figure.html", figure)
     }
 }
 
-fn mark(point: &Point, line: Line, x: f64, at_y: impl Fn(f64) -> f64) -> String {
-    let y = at_y(point.y);
-    let mut text = String::new();
-    if let Some(error) = point.error.filter(|error| *error > 0.0) {
-        let (low, high) = (at_y(point.y - error), at_y(point.y + error));
-        let _ = write!(text, "<line class=\"error\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{low:.1}\" y2=\"{high:.1}\"/>");
+/// A chart as its template takes it: every place in the units of the figure.
+#[derive(Serialize)]
+struct Figure<'a> {
+    width: f64,
+    height: f64,
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+    title: &'a str,
+    caption: &'a str,
+    x: FigureAxis<'a>,
+    y: FigureAxis<'a>,
+    series: Vec<FigureSeries<'a>>,
+    legend: Vec<Label<'a>>,
+}
+
+#[derive(Serialize)]
+struct FigureAxis<'a> {
+    name: &'a str,
+    ticks: Vec<Tick>,
+}
+
+#[derive(Serialize)]
+struct Tick {
+    at: String,
+    label_x: String,
+    label_y: String,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct FigureSeries<'a> {
+    colour: usize,
+    /// The line's class, where there is one, and its points.
+    line: Option<&'static str>,
+    path: String,
+    /// The marks' class.
+    mark: &'static str,
+    marks: Vec<Mark<'a>>,
+}
+
+#[derive(Serialize)]
+struct Mark<'a> {
+    x: String,
+    y: String,
+    /// Ends of the error bar.
+    error: Option<[String; 2]>,
+    label: &'a str,
+}
+
+/// A name to the right of a series' last point.
+#[derive(Serialize)]
+struct Label<'a> {
+    colour: usize,
+    y: String,
+    name: &'a str,
+    /// The name, cut where it is long.
+    shown: String,
+}
+
+/// A place, to a tenth of a unit.
+fn place(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+impl<'a> FigureAxis<'a> {
+    /// Ticks with where each label begins, where the tick is, and its text.
+    fn new(name: &'a str, ticks: impl Iterator<Item = (f64, f64, f64, String)>) -> Self {
+        let tick = |(x, y, at, text)| Tick { at: place(at), label_x: place(x), label_y: place(y), text };
+        Self { name, ticks: ticks.map(tick).collect() }
     }
-    let class = if line == Line::Dashed { "mark hollow" } else { "mark" };
-    text + &format!(
-        "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\"><title>{}</title></circle>\n",
-        escape(&point.label)
-    )
+}
+
+impl<'a> FigureSeries<'a> {
+    fn new(series: &'a Series, at_x: impl Fn(f64) -> f64, at_y: impl Fn(f64) -> f64) -> Self {
+        let (line, mark) = match series.line {
+            Line::None => (None, "mark"),
+            Line::Solid => (Some("path"), "mark"),
+            Line::Dashed => (Some("path dashed"), "mark hollow"),
+        };
+        let at = |point: &Point| [place(at_x(point.x)), place(at_y(point.y))];
+        let path: Vec<String> = series.points.iter().map(|point| at(point).join(",")).collect();
+        let marks = series.points.iter().map(|point| {
+            let [x, y] = at(point);
+            let error = point.error.filter(|error| *error > 0.0);
+            let error = error.map(|error| [point.y - error, point.y + error].map(|end| place(at_y(end))));
+            Mark { x, y, error, label: &point.label }
+        });
+        Self { colour: series.colour % COLOURS, line, path: path.join(" "), mark, marks: marks.collect() }
+    }
 }
 
 /// Names to the right of the last points, moved apart where they would lie on each other.
-fn legend(labels: &mut [(usize, f64, &str)], x: f64, bottom: f64) -> String {
+fn legend(series: &[Series], at_y: impl Fn(f64) -> f64, bottom: f64) -> Vec<Label<'_>> {
     const APART: f64 = 17.0;
+    let ends = series.iter().filter_map(|series| Some((series, at_y(series.points.last()?.y))));
+    let mut labels: Vec<(&Series, f64)> = ends.collect();
     labels.sort_by(|a, b| a.1.total_cmp(&b.1));
     let mut above = TOP - APART + 8.0;
-    for (_, y, _) in labels.iter_mut() {
+    for (_, y) in &mut labels {
         *y = (*y).max(above + APART);
         above = *y;
     }
     let mut below = bottom + APART;
-    for (_, y, _) in labels.iter_mut().rev() {
+    for (_, y) in labels.iter_mut().rev() {
         *y = (*y).min(below - APART);
         below = *y;
     }
     let cut = |name: &str| {
         if name.chars().count() > 18 { name.chars().take(17).chain(['…']).collect() } else { name.to_owned() }
     };
-    let texts = labels.iter().map(|(colour, y, name)| {
-        format!(
-            "<g class=\"s{}\"><text class=\"label\" x=\"{x:.1}\" y=\"{:.1}\"><title>{}</title>{}</text></g>\n",
-            colour % COLOURS,
-            y + 4.5,
-            escape(name),
-            escape(&cut(name))
-        )
+    let labels = labels.into_iter().map(|(series, y)| Label {
+        colour: series.colour % COLOURS,
+        y: place(y + 4.5),
+        name: &series.name,
+        shown: cut(&series.name),
     });
-    texts.collect()
+    labels.collect()
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! What a step costs against the share of steps that are voted on, beside what the members' own costs predict.
 
-use std::fmt::Write as _;
-
 use super::super::format::NOTHING;
-use super::super::html::escape;
+use super::super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
 use super::chart::{Axis, Chart, Line, Point, Series};
 use super::charts::{COST_TITLE, Gated, SHARE_AXIS};
 use crate::recipe::SystemPlan;
@@ -112,28 +110,19 @@ fn note(all: &[Costs]) -> String {
 
 /// The same numbers as a table.
 pub(super) fn cost_table(all: &[Costs]) -> String {
-    let mut text = String::new();
-    for costs in all {
-        let _ = write!(
-            text,
-            "<details>\n<summary>Cost against share: {}</summary>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" \
-             aria-label=\"Costs of {0}\">\n<table>\n<thead><tr><th scope=\"col\">system</th><th scope=\"col\">ensembled\
-             </th><th scope=\"col\">ms/step, measured</th><th scope=\"col\">ms/step, predicted</th></tr></thead>\n<tbody>\n",
-            escape(&costs.name)
-        );
-        for step in &costs.steps {
-            let predicted = step.predicted.map_or_else(|| NOTHING.to_owned(), |cost| format!("{cost:.3}"));
-            let _ = writeln!(
-                text,
-                "<tr><th scope=\"row\">{}</th><td>{:.1}%</td><td>{:.3}</td><td>{predicted}</td></tr>",
-                escape(&step.system),
-                step.share * 100.0,
-                step.measured
-            );
-        }
-        text.push_str("</tbody>\n</table>\n</div>\n</details>\n");
-    }
-    text
+    let row = |step: &Step| {
+        let predicted = step.predicted.map_or_else(|| NOTHING.to_owned(), |cost| format!("{cost:.3}"));
+        let cells = [format!("{:.1}%", step.share * 100.0), format!("{:.3}", step.measured), predicted];
+        HtmlRow { name: step.system.clone(), cells: cells.map(HtmlCell::from).to_vec() }
+    };
+    let table = |costs: &Costs| HtmlTable {
+        label: format!("Costs of {}", costs.name),
+        summary: Some(format!("Cost against share: {}", costs.name)),
+        columns: ["system", "ensembled", "ms/step, measured", "ms/step, predicted"].map(HtmlHeading::from).to_vec(),
+        rows: costs.steps.iter().map(row).collect(),
+        notes: Vec::new(),
+    };
+    all.iter().map(|costs| table(costs).render()).collect()
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The page itself.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::html::table;
 use super::super::leaderboard::Leaderboard;
+use super::super::templates::render;
 use super::chart::Chart;
 use super::charts::{Gated, of_leaderboard};
 use super::cost::{cost_table, costs};
@@ -83,22 +85,5 @@ fn facts(run: &StoredRun) -> Vec<(&'static str, String)> {
 }
 
 fn explorer(samples: usize) -> String {
-    let select = |id: &str, label: &str, first: &str, more: &str| {
-        format!("<label>{label}<select id=\"{id}\"><option value=\"\">{first}</option>{more}</select></label>\n")
-    };
-    let split =
-        "<option value=\"differ\">where systems differ</option><option value=\"agree\">where all agree</option>";
-    format!(
-        "<noscript><p>The list of {samples} samples needs JavaScript; \
-         everything above does not.</p></noscript>\n<form id=\"filters\" class=\"filters\" role=\"search\">\n{}{}{}{}\
-         <label class=\"wide\">text<input id=\"search\" type=\"search\" autocomplete=\"off\" placeholder=\"in prompt, \
-         response or gold\"></label>\n</form>\n\
-         <div class=\"pager\"><button type=\"button\" id=\"previous\">Previous</button><button type=\"button\" \
-         id=\"next\">Next</button><span id=\"count\" role=\"status\"></span></div>\n<ul class=\"samples\" \
-         id=\"samples\"></ul>\n",
-        select("system", "system", "all systems", ""),
-        select("task", "task", "all tasks", ""),
-        select("outcome", "outcome", "all outcomes", ""),
-        select("split", "documents", "all documents", split),
-    )
+    render("explorer.html", BTreeMap::from([("samples", samples)]))
 }

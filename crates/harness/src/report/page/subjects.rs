@@ -1,8 +1,7 @@
 //! Scores by subject and group, for tasks that have them.
 
-use std::fmt::Write as _;
-
-use super::super::html::escape;
+use super::super::format::NOTHING;
+use super::super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
 use crate::results::StoredRun;
 
 /// One table per task with subjects: subjects and groups as rows, systems as columns. Empty where no task has any.
@@ -24,33 +23,31 @@ pub(super) fn subjects(run: &StoredRun) -> String {
         if rows.len() < 2 {
             continue;
         }
-        let _ = write!(
-            text,
-            "<details>\n<summary>{}: {} subjects and groups</summary>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" \
-             aria-label=\"Subjects of {0}\">\n<table>\n<thead><tr><th scope=\"col\">subject</th><th scope=\"col\">documents\
-             </th>",
-            escape(&task.name),
-            rows.len()
-        );
-        for system in &run.systems {
-            let _ = write!(text, "<th scope=\"col\">{}</th>", escape(&system.name));
-        }
-        text.push_str("</tr></thead>\n<tbody>\n");
-        for (name, documents, values) in rows {
-            let short =
-                name.strip_prefix(&task.name).map_or(name, |rest| rest.trim_start_matches(['_', ':', '/', ' ']));
-            let _ = write!(text, "<tr><th scope=\"row\">{}</th><td>{documents}</td>", escape(&short.replace('_', " ")));
-            for value in values {
-                text.push_str(&value.map_or_else(
-                    || "<td>-</td>".to_owned(),
-                    |value| {
-                        format!("<td class=\"tint\" style=\"--tint:{:.0}%\">{:.2}</td>", value * 45.0, value * 100.0)
-                    },
-                ));
-            }
-            text.push_str("</tr>\n");
-        }
-        text.push_str("</tbody>\n</table>\n</div>\n</details>\n");
+        let systems = run.systems.iter().map(|system| system.name.as_str());
+        let table = HtmlTable {
+            label: format!("Subjects of {}", task.name),
+            summary: Some(format!("{}: {} subjects and groups", task.name, rows.len())),
+            columns: ["subject", "documents"].into_iter().chain(systems).map(HtmlHeading::from).collect(),
+            rows: rows.into_iter().map(|(name, documents, values)| row(&task.name, name, documents, values)).collect(),
+            notes: Vec::new(),
+        };
+        text.push_str(&table.render());
     }
     text
+}
+
+/// A subject's values; the higher, the darker.
+fn row(task: &str, name: &str, documents: usize, values: Vec<Option<f64>>) -> HtmlRow {
+    let short = name.strip_prefix(task).map_or(name, |rest| rest.trim_start_matches(['_', ':', '/', ' ']));
+    let cell = |value: Option<f64>| {
+        value.map_or_else(
+            || NOTHING.into(),
+            |value| HtmlCell {
+                tint: Some(format!("{:.0}", value * 45.0)),
+                ..HtmlCell::from(format!("{:.2}", value * 100.0))
+            },
+        )
+    };
+    let cells = [HtmlCell::from(documents.to_string())].into_iter().chain(values.into_iter().map(cell)).collect();
+    HtmlRow { name: short.replace('_', " "), cells }
 }

@@ -1,11 +1,9 @@
 //! A sweep on the page: its charts, and every point as a table.
 
-use std::fmt::Write as _;
-
 use super::super::curves::{Cost, Curve, Spot, curves, spots, systems, tasks};
 use super::super::estimate::Estimate;
-use super::super::format::{NOTHING, percent, plus_minus};
-use super::super::html::escape;
+use super::super::format::NOTHING;
+use super::super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
 use super::chart::{Axis, Chart, Line, Point, Series};
 use super::charts::{COST_TITLE, SHARE_AXIS};
 use crate::sweep::SweepFile;
@@ -139,63 +137,45 @@ pub(super) fn sweep_table(file: &SweepFile) -> String {
     let (systems, tasks) = (systems(file), tasks(file));
     let by_task: Vec<Vec<(&str, f64, Estimate)>> = tasks.iter().map(|&task| column(file, &systems, &[task])).collect();
     let averages = column(file, &systems, &tasks);
-    let mut text = String::from(
-        "<details>\n<summary>Every point</summary>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" \
-         aria-label=\"Points of the sweep\">\n<table>\n<thead><tr><th scope=\"col\">system</th><th scope=\"col\">\
-         threshold</th>",
-    );
-    for task in &tasks {
+    let mut columns = vec![HtmlHeading::from("system"), "threshold".into()];
+    columns.extend(tasks.iter().map(|&task| {
         let protocol = file.sweeps.iter().find(|entry| entry.task == *task);
-        let protocol = protocol.map(|entry| format!("{}-shot, v{}", entry.num_fewshot, entry.task_version));
-        let _ = write!(
-            text,
-            "<th scope=\"col\">{}<br><small>{}</small></th>",
-            escape(task).replace('_', "_<wbr>"),
-            escape(&protocol.unwrap_or_default())
-        );
-    }
+        let below = protocol.map(|entry| format!("{}-shot, v{}", entry.num_fewshot, entry.task_version));
+        HtmlHeading { below, ..task.into() }
+    }));
     if tasks.len() > 1 {
-        text.push_str("<th scope=\"col\">average</th>");
+        columns.push("average".into());
     }
-    text.push_str(
-        "<th scope=\"col\">ensembled</th><th scope=\"col\">ms/token, modelled</th><th scope=\"col\">ms/token, \
-         measured</th></tr></thead>\n<tbody>\n",
-    );
+    columns.extend(["ensembled", "ms/token, modelled", "ms/token, measured"].map(HtmlHeading::from));
+
+    let mut table_rows = Vec::new();
     for system in &systems {
         for (threshold, pooled) in rows(file, system, &tasks) {
-            let _ = write!(text, "<tr><th scope=\"row\">{}</th><td>{threshold}</td>", escape(system));
-            for column in &by_task {
-                text.push_str(&cell(column, system, threshold));
-            }
+            let mut cells = vec![HtmlCell::from(threshold.to_string())];
+            cells.extend(by_task.iter().map(|column| cell(column, system, threshold)));
             if tasks.len() > 1 {
-                text.push_str(&cell(&averages, system, threshold));
+                cells.push(cell(&averages, system, threshold));
             }
-            let number = |value: Option<String>| value.unwrap_or_else(|| NOTHING.to_owned());
+            let number = |value: Option<String>| HtmlCell::from(value.unwrap_or_else(|| NOTHING.to_owned()));
             let spot = pooled.as_ref();
             let latency = |cost: Option<Cost>| number(cost.map(|cost| format!("{:.2}", cost.per_token)));
-            let _ = writeln!(
-                text,
-                "<td>{}</td><td>{}</td><td>{}</td></tr>",
-                number(spot.and_then(|spot| spot.share).map(|share| format!("{:.1}%", share * 100.0))),
-                latency(spot.and_then(|spot| spot.modelled)),
-                latency(spot.and_then(|spot| spot.measured)),
-            );
+            cells.push(number(spot.and_then(|spot| spot.share).map(|share| format!("{:.1}%", share * 100.0))));
+            cells.push(latency(spot.and_then(|spot| spot.modelled)));
+            cells.push(latency(spot.and_then(|spot| spot.measured)));
+            table_rows.push(HtmlRow { name: (*system).to_owned(), cells });
         }
     }
-    text.push_str("</tbody>\n</table>\n</div>\n<ul class=\"notes\">\n<li>Scores in percent, with standard errors. The best of each column is bold.</li>\n");
-    for entry in &file.sweeps {
-        if let Some(costs) = entry.report.costs {
-            let _ = writeln!(
-                text,
-                "<li>{} on {}: {:.2} ms for a step that the gate decides alone, {:.2} ms for one that is voted on</li>",
-                escape(&entry.system),
-                escape(&entry.task),
-                costs.alone_ms,
-                costs.vote_ms
-            );
-        }
-    }
-    text + "</ul>\n</details>\n"
+
+    let mut notes = vec!["Scores in percent, with standard errors. The best of each column is bold.".to_owned()];
+    notes.extend(file.sweeps.iter().filter_map(|entry| {
+        let costs = entry.report.costs?;
+        Some(format!(
+            "{} on {}: {:.2} ms for a step that the gate decides alone, {:.2} ms for one that is voted on",
+            entry.system, entry.task, costs.alone_ms, costs.vote_ms
+        ))
+    }));
+    let (label, summary) = ("Points of the sweep".to_owned(), Some("Every point".to_owned()));
+    HtmlTable { label, summary, columns, rows: table_rows, notes }.render()
 }
 
 /// A system's thresholds, with what is pooled over all tasks where it did all.
@@ -220,14 +200,13 @@ fn column<'a>(file: &SweepFile, systems: &[&'a str], tasks: &[&str]) -> Vec<(&'a
     systems.iter().flat_map(of).collect()
 }
 
-fn cell(column: &[(&str, f64, Estimate)], system: &str, threshold: f64) -> String {
+fn cell(column: &[(&str, f64, Estimate)], system: &str, threshold: f64) -> HtmlCell {
     let here = column.iter().find(|(name, at, _)| *name == system && at.total_cmp(&threshold).is_eq());
-    let Some((_, _, score)) = here else { return format!("<td>{NOTHING}</td>") };
+    let score = here.map(|(_, _, score)| *score);
     let shown = |score: &Estimate| (score.value * 10_000.0).round();
-    let is_best = column.len() > 1 && column.iter().all(|(_, _, other)| shown(other) <= shown(score));
-    let value = percent(*score);
-    let value = if is_best { format!("<strong>{value}</strong>") } else { value };
-    format!("<td>{value}<small>{}</small></td>", plus_minus(*score))
+    let is_best =
+        |score: Estimate| column.len() > 1 && column.iter().all(|(_, _, other)| shown(other) <= shown(&score));
+    HtmlCell::score(score, score.is_some_and(is_best))
 }
 
 #[cfg(test)]

@@ -1,0 +1,261 @@
+"""Records what lm-evaluation-harness 0.4.13 makes of made-up documents and made-up responses.
+
+    pip install lm_eval==0.4.13
+    python scripts/lm_eval/goldens.py
+
+The recordings lie in crates/harness/tests/fixtures/lm_eval and need nothing from outside of the repository: documents
+are those of datasets/mini, and for MMLU (all 57 subjects) and BIG-Bench Hard rows that this script makes up, with shots
+and descriptions of its own where lm-evaluation-harness's task files hold others' text. Prompts are recorded as hashes.
+
+Each task runs through lm-evaluation-harness's own `simple_evaluate` (rank 0 of 1, its default seeds). Only the model is
+ours: it answers with texts and log-likelihoods that follow from a document's number.
+"""
+
+import hashlib
+import json
+import logging
+import random
+import tempfile
+from pathlib import Path
+
+import local_data
+import lm_eval
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from lm_eval.api.model import LM
+from lm_eval.tasks import TaskManager
+
+ROOT = Path(__file__).resolve().parents[2]
+MINI = ROOT / "datasets/mini"
+OUTPUT = ROOT / "crates/harness/tests/fixtures/lm_eval"
+OWN = OUTPUT / "data"
+INCLUDED = Path(lm_eval.__file__).parent / "tasks"
+# Task, shots (None leaves the task's own), documents of each subtask, and where its rows are.
+TASKS = [
+    ("arc_easy", 0, 20, MINI),
+    ("arc_challenge", 25, 20, MINI),
+    ("piqa", 5, 20, MINI),
+    ("gsm8k", 5, 24, MINI),
+    ("own_cot", None, 24, OWN),
+    ("triviaqa", 5, 20, MINI),
+    ("nq_open", 5, 20, MINI),
+    ("mmlu", 5, 2, OWN),
+    ("mmlu_flan_n_shot_generative", 5, 2, OWN),
+    ("own_bbh", None, 12, OWN),
+]
+
+# How responses say an answer; `{g}` is the right one, `{w}` a wrong one.
+NUMBERS = ["We count.\n#### {g}", "The answer is {g}.", "#### {g}.", "#### ${g}", "#### {w}", "", "{w} or {g}", "#### -{g}",
+           "The answer is {g}.00.", "#### {g} apples", "the answer is {g}", "#### 1,{g}\n\nQuestion: more?", "None."]
+TEXTS = ["{g}", " {g} ", "{w}", "The {g}.", "", "{g}\n", "“{g}”", "It is {g}", "a {g}!", "{g}, {w}", "\u00a0{g}"]
+LETTERS = ["{g}", "({g})", "The answer is ({g}).", "", "{w}", "{g}. {text}", "{text}", "answer: {w}", " ({w}) {g}", "none"]
+REASONED = ["One by one. So the answer is {g}.", "the answer is {g}", "{g}", "The answer is {g}.", "So the answer is {g}..",
+            "So the answer is {w}.", "", "So the answer is {w}.\nNo: the answer is {g}.", "So the answer is  {g}."]
+
+
+def subjects_of_mmlu():
+    found = (yaml.load(path.read_text(), yaml.BaseLoader) for path in sorted((INCLUDED / "mmlu/default").glob("mmlu_*.yaml")))
+    return sorted(entry["dataset_name"] for entry in found)
+
+
+def write(path, columns):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def make_up_mmlu():
+    """Sums: seven rows of each subject, of which two are asked and five are shots."""
+    draw = random.Random(7)
+    for split, count in [("test", 2), ("dev", 5)]:
+        rows = {"question": [], "subject": [], "choices": [], "answer": []}
+        for subject in subjects_of_mmlu():
+            for _ in range(count):
+                first, second, answer = draw.randrange(100), draw.randrange(100), draw.randrange(4)
+                rows["question"].append(f"How many are {first} and {second}, in {subject.replace('_', ' ')}? ")
+                rows["subject"].append(subject)
+                rows["choices"].append([str(first + second + place - answer) for place in range(4)])
+                rows["answer"].append(answer)
+        write(OWN / f"cais/mmlu/all/{split}-00000-of-00001.parquet", rows)
+
+
+def make_up_bbh():
+    """Two tasks in BIG-Bench Hard's form, with descriptions and reasoned shots of our own."""
+    draw = random.Random(8)
+    words = ["lamp", "river", "stone", "green", "paper", "cloud"]
+
+    def parity():
+        number = draw.randrange(1000)
+        last = number % 10
+        target = "Yes" if number % 2 == 0 else "No"
+        reasoned = f"The last digit of {number} is {last}, and {last} is {'even' if target == 'Yes' else 'odd'}."
+        return f"Is {number} even?\nOptions:\n- Yes\n- No", target, f"{reasoned}\nSo the answer is {target}."
+
+    def reversal():
+        word = draw.choice(words)
+        return f"Write \"{word}\" backwards.", word[::-1], f"From the end, {word} is {word[::-1]}. So the answer is {word[::-1]}."
+
+    described = {
+        parity: "Say whether a number is even.\n\n",
+        reversal: "Write a word from its end to its beginning.\n\n",
+    }
+    for make, description in described.items():
+        shots = [make() for _ in range(3)]
+        rows = [make() for _ in range(12)]
+        name = make.__name__
+        columns = {"input": [row[0] for row in rows], "target": [row[1] for row in rows]}
+        write(OWN / f"own/bbh/{name}/test-00000-of-00001.parquet", columns)
+        file = {
+            "dataset_name": name,
+            "description": description,
+            "doc_to_text": "Q: {{input}}\nA: Let's think step by step.\n",
+            "fewshot_config": {"sampler": "first_n", "samples": [{"input": i, "target": r} for i, _, r in shots]},
+        }
+        path = OWN / f"own/tasks/{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(file, sort_keys=False))
+
+
+def make_up_cot():
+    """Products, with reasoned shots in the form of gsm8k_cot's."""
+    shots = [
+        ("Ann has 3 pens and buys 4 more. How many has she?", "3 + 4 = 7. The answer is 7."),
+        ("A box holds 6 cups. How many cups do 2 boxes hold?", "2 * 6 = 12. The answer is 12."),
+        ("Of 9 birds 5 fly off. How many stay?", "9 - 5 = 4. The answer is 4."),
+    ]
+    draw = random.Random(9)
+    rows = {"question": [], "answer": []}
+    for _ in range(24):
+        first, second = draw.randrange(2, 60), draw.randrange(2, 60)
+        rows["question"].append(f"A shelf has {first} rows of {second} jars. How many jars are there?")
+        rows["answer"].append(f"{first} * {second} = {first * second}\n#### {first * second:,}")
+    write(OWN / "own/cot/main/test-00000-of-00001.parquet", rows)
+    file = {"fewshot_config": {"sampler": "first_n", "samples": [{"question": q, "target": a} for q, a in shots]}}
+    (OWN / "own/tasks/cot.yaml").write_text(yaml.safe_dump(file, sort_keys=False))
+
+
+def task_files(folder):
+    """lm-evaluation-harness's own templates with our descriptions and shots in them."""
+    bbh = [yaml.safe_load((OWN / f"own/tasks/{name}.yaml").read_text()) for name in ("parity", "reversal")]
+    for file in bbh:
+        name = file["dataset_name"]
+        template = str(INCLUDED / "bbh/cot_fewshot/_cot_fewshot_template_yaml")
+        file |= {"include": template, "task": f"own_bbh_{name}", "dataset_path": "own/bbh"}
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(file))
+    group = yaml.safe_load((INCLUDED / "bbh/cot_fewshot/_bbh_cot_fewshot.yaml").read_text())
+    group |= {"group": "own_bbh", "task": ["own_bbh_parity", "own_bbh_reversal"]}
+    (folder / "group.yaml").write_text(yaml.safe_dump(group))
+    cot = yaml.safe_load((OWN / "own/tasks/cot.yaml").read_text())
+    cot |= {"include": str(INCLUDED / "gsm8k/gsm8k-cot.yaml"), "task": "own_cot", "tag": []}
+    cot |= {"dataset_path": "own/cot", "num_fewshot": 3}
+    (folder / "cot.yaml").write_text(yaml.safe_dump(cot))
+
+
+class MadeUp(LM):
+    """Answers that follow from the task's and the document's names."""
+
+    def generate_until(self, requests):
+        return [self.text(request) for request in requests]
+
+    def text(self, request):
+        doc, number = request.doc, request.doc_id
+        if request.task_name in ("gsm8k", "own_cot"):
+            right = doc["answer"].split("####")[1].strip()
+            kinds, fields = NUMBERS, {"g": right, "w": f"{right}1"}
+        elif "flan" in request.task_name:
+            # Two documents a subject: subjects take turns with what is said.
+            number += 2 * sum(map(ord, request.task_name))
+            letter, other = "ABCD"[doc["answer"]], "ABCD"[doc["answer"] - 1]
+            kinds, fields = LETTERS, {"g": letter, "w": other, "text": doc["choices"][doc["answer"]]}
+        elif request.task_name.startswith("own_bbh"):
+            kinds, fields = REASONED, {"g": doc["target"], "w": doc["target"] + "x"}
+        else:
+            right = doc["answer"][0] if request.task_name == "nq_open" else doc["answer"]["aliases"][0]
+            kinds, fields = TEXTS, {"g": right, "w": right[1:] + "q"}
+        return kinds[number % len(kinds)].format(**fields)
+
+    def loglikelihood(self, requests):
+        return [(self.sum(request), False) for request in requests]
+
+    def sum(self, request):
+        # Ties of all and of two now and then; long choices are less likely, as they are to models.
+        kind = (request.doc_id + sum(map(ord, request.task_name))) % 6
+        if kind == 4 or kind == 5 and request.idx < 2:
+            return -2.5
+        draw = random.Random(f"{request.task_name} {request.doc_id} {request.idx}")
+        return -0.4 * len(request.args[1]) * (0.5 + draw.random()) - 3.0
+
+    def loglikelihood_rolling(self, requests):
+        raise NotImplementedError
+
+
+def sha256(*parts):
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def prompt_line(key, records):
+    arguments = records[0]["arguments"]
+    if isinstance(arguments[0][1], dict):
+        context, settings = arguments[0]
+        return key | {"prompt_sha256": sha256(context), "gen_kwargs": settings}
+    return key | {"request_sha256": [sha256(*argument[:2]) for argument in arguments]}
+
+
+def score_line(key, records):
+    first = records[0]
+    line = {"type": "response"} | key
+    metrics = lambda record: {metric: float(record[metric]) for metric in record["metrics"]}  # noqa: E731
+    if isinstance(first["arguments"][0][1], dict):
+        filters = {r["filter"]: {"filtered": r["filtered_resps"][0]} | metrics(r) for r in records}
+        return line | {"response": first["resps"][0][0], "target": first["target"], "filters": filters}
+    sums = [float(response[0][0]) for response in first["resps"]]
+    return line | {"lls": sums, "target": first["target"], "metrics": metrics(first)}
+
+
+def leaves(found, name):
+    """The subtasks of a task or group."""
+    below = found["group_subtasks"].get(name, [])
+    return [leaf for child in below for leaf in leaves(found, child)] if below else [name]
+
+
+def record(name, shots, limit, data, manager):
+    local_data.use(data)
+    found = lm_eval.simple_evaluate(
+        model=MadeUp(), tasks=[name], num_fewshot=shots, limit=limit, log_samples=True, task_manager=manager
+    )
+    prompts, scores, counts = [], [], {}
+    for task, samples in sorted(found["samples"].items()):
+        by_document = {}
+        for sample in samples:
+            by_document.setdefault(sample["doc_id"], []).append(sample)
+        counts[task] = len(by_document)
+        subject = {"subject": task.removeprefix(f"{name}_")} if task != name else {}
+        for document, records in by_document.items():
+            key = {"task": name, **subject, "doc_id": document}
+            prompts.append(prompt_line(key, records))
+            scores.append(score_line(key, records))
+    for task, values in found["results"].items():
+        subject = {"subject": task.removeprefix(f"{name}_")} if task in counts and task != name else {}
+        metrics = {key: value for key, value in values.items() if "," in key and isinstance(value, (int, float))}
+        count = sum(counts[leaf] for leaf in leaves(found, task))
+        scores.append({"type": "aggregate", "task": name, "name": task, **subject, "n": count, "metrics": metrics})
+    for path, lines in [(OUTPUT / f"{name}.jsonl", prompts), (OUTPUT / f"scoring/{name}.jsonl", scores)]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    print(f"{name}: {len(prompts)} documents", flush=True)
+
+
+def main():
+    logging.disable(logging.WARNING)
+    make_up_mmlu()
+    make_up_bbh()
+    make_up_cot()
+    with tempfile.TemporaryDirectory() as folder:
+        task_files(Path(folder))
+        manager = TaskManager(include_path=folder)
+        for name, shots, limit, data in TASKS:
+            record(name, shots, limit, data, manager)
+
+
+if __name__ == "__main__":
+    main()
