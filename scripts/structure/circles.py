@@ -20,7 +20,7 @@ ROOMS = {
     "inference": ["kernel", "checkpoint", "tokenizer", "chat", "decoder", "adapter", "engine"],
     "ensemble": ["vocabulary", "vote", "reading", "decode", "score", "schedule"],
     "harness": ["stats", "data", "tasks", "recipe", "results", "report", "compare", "export", "runner"],
-    "cli": ["printer", "failure", "shared_args", "commands", "args", "main"],
+    "cli": ["failure", "printer", "shared_args", "commands", "args", "main"],
 }
 
 

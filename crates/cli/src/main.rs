@@ -8,13 +8,14 @@ mod lm_eval;
 mod members;
 mod printer;
 mod progress;
+mod shared_args;
 mod voting;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use failure::Failure;
 use printer::Printer;
 
@@ -47,8 +48,8 @@ fn main() -> ExitCode {
             other => other.map(|_| ()),
         },
         Command::Leaderboard(args) => commands::leaderboard::leaderboard(&args, &mut printer),
-        Command::Completions(args) => commands::manual::completions(&args, &mut printer),
-        Command::Man(args) => commands::manual::man(&args, &mut printer),
+        Command::Completions(args) => commands::manual::completions(&args, Cli::command(), &mut printer),
+        Command::Man(args) => commands::manual::man(&args, Cli::command(), &mut printer),
         Command::Report(args) => commands::report::report(&args, &mut printer),
         Command::Export(args) => commands::export::export(&args, &mut printer),
         Command::Rerun(args) => commands::rerun::rerun(&args, &mut printer),

@@ -8,10 +8,10 @@ use gac_harness::identity::SystemIdentity;
 use gac_harness::recipe::{DEFAULT_BATCH_SIZE, Dtype, Overrides, SystemPlan, Systems};
 use gac_inference::{EngineOptions, Quantization, UnixTime, WeightType};
 
-use crate::args::{ChatArgs, SystemArgs};
 use crate::commands::eval::recipe;
 use crate::compute::Compute;
 use crate::failure::Failure;
+use crate::shared_args::{ChatArgs, SystemArgs};
 
 /// The system that flags name, checked by the same rules as a recipe's.
 pub(crate) struct FlagSystem {

@@ -1,13 +1,42 @@
 //! `gac data`: what tasks read, fetched and checked.
 
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
 use gac_harness::data::{FileState, NeededFile, Standing};
 use gac_harness::{DataSource, TaskRegistry};
 
 use crate::Check;
-use crate::args::{DataArgs, DataCommand, DataSelection};
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::counter;
+
+#[derive(Args, Debug)]
+pub(crate) struct DataArgs {
+    #[command(subcommand)]
+    pub(crate) command: DataCommand,
+    /// Folder with task definitions of your own, *.toml (repeatable)
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) include_path: Vec<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum DataCommand {
+    /// Fetch what tasks read, once; runs are offline afterwards
+    Fetch(DataSelection),
+    /// Check every file's checksum and rows; exit code 1 says that a file is refused, or missing for a named task
+    Verify(DataSelection),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DataSelection {
+    /// Tasks by name [default: all]
+    #[arg(value_name = "TASK")]
+    pub(crate) tasks: Vec<String>,
+    /// Folder laid out as the hub is [default: the hub's cache]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
 
 /// Fetches or checks data.
 pub(crate) fn data(args: &DataArgs, printer: &mut Printer) -> Result<Check, Failure> {

@@ -3,14 +3,26 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use gac_harness::recipe::{ModelSpec, Recipe, SystemSpec, TaskSpec, ThinkEndToken};
 
 use crate::Outcome;
-use crate::args::{EvalArgs, SystemArgs};
 use crate::commands::run::execute;
 use crate::failure::Failure;
 use crate::lm_eval;
 use crate::printer::Printer;
+use crate::shared_args::{RunSettings, SystemArgs};
+
+#[derive(Args, Debug)]
+pub(crate) struct EvalArgs {
+    #[command(flatten)]
+    pub(crate) system: SystemArgs,
+    /// Tasks, groups and subtasks by name or pattern, as `mmlu_stem` or `arc_*` (`gac tasks list` shows all)
+    #[arg(long, short_alias = 't', value_delimiter = ',', required = true, num_args = 1.., value_name = "A,B")]
+    pub(crate) tasks: Vec<String>,
+    #[command(flatten)]
+    pub(crate) settings: RunSettings,
+}
 
 /// Evaluates one model, or one ensemble of several.
 pub(crate) fn eval(args: &EvalArgs, printer: &mut Printer) -> Outcome {

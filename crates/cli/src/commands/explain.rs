@@ -1,13 +1,30 @@
 //! `gac explain`: a trace for people.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use serde::Deserialize;
 
 use super::jsonl;
 use super::trace::{TraceMember, TraceStep};
 use crate::Outcome;
-use crate::args::ExplainArgs;
 use crate::failure::Failure;
 use crate::printer::Printer;
+
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArgs {
+    /// JSON lines written with `--trace`
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+
+    /// The line to show, from 1
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) line: usize,
+
+    /// Tell of every step, not only of those that were voted on
+    #[arg(long)]
+    pub(crate) all: bool,
+}
 
 const SHAPE: &str = "written by `gac generate --trace`, or a sample record of a run with `--trace`";
 

@@ -12,8 +12,8 @@ use gac_harness::{DataSource, ModelStore, TaskRegistry};
 use gac_inference::{DeviceList, ModelFacts, ModelSource};
 
 use crate::Outcome;
+use crate::commands::planning::options;
 use crate::commands::rerun;
-use crate::commands::run::options;
 use crate::failure::Failure;
 use crate::printer::Printer;
 

@@ -1,8 +1,10 @@
 //! `gac generate`: continues prompts.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::Args;
 use gac_ensemble::{
     EnsembleError, Generation, GenerationRequest, Overlong, Prompt, PromptEncoding, Scheduler, Settings,
 };
@@ -16,11 +18,38 @@ use super::jsonl;
 use super::lines::LineOutput;
 use super::trace::TraceStep;
 use crate::Outcome;
-use crate::args::GenerateArgs;
+use crate::compute::Compute;
 use crate::failure::Failure;
 use crate::members::{self, FlagSystem};
 use crate::printer::Printer;
 use crate::progress::counter;
+use crate::shared_args::{ChatArgs, SystemArgs};
+
+#[derive(Args, Debug)]
+pub(crate) struct GenerateArgs {
+    #[command(flatten)]
+    pub(crate) system: SystemArgs,
+    /// JSON lines {"prompt": "..."} or {"messages": [..], "tools": [..]}; messages are a chat, written down by each
+    /// model's own template
+    #[arg(long, value_name = "IN.jsonl")]
+    pub(crate) prompts: PathBuf,
+    /// JSON lines, one per prompt, in order
+    #[arg(long, value_name = "OUT.jsonl")]
+    pub(crate) output: PathBuf,
+    /// Most tokens per prompt
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub(crate) max_new_tokens: usize,
+    /// End where this text appears (repeatable)
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) until: Vec<String>,
+    /// Write every step
+    #[arg(long)]
+    pub(crate) trace: bool,
+    #[command(flatten)]
+    pub(crate) chat: ChatArgs,
+    #[command(flatten)]
+    pub(crate) compute: Compute,
+}
 
 const SHAPE: &str =
     r#"{"prompt": "..."}, or {"messages": [{"role": "user", "content": "..."}]} that end with what is to be answered"#;

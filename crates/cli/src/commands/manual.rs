@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
 use crate::Outcome;
-use crate::args::Cli;
 use crate::printer::Printer;
 
 #[derive(Args, Debug)]
@@ -24,23 +23,23 @@ pub(crate) struct ManArgs {
     pub(crate) output: Option<PathBuf>,
 }
 
-/// Prints a shell's completions.
-pub(crate) fn completions(args: &CompletionsArgs, printer: &mut Printer) -> Outcome {
+/// Prints a shell's completions of a command line.
+pub(crate) fn completions(args: &CompletionsArgs, mut line: Command, printer: &mut Printer) -> Outcome {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "gac", &mut script);
+    clap_complete::generate(args.shell, &mut line, "gac", &mut script);
     printer.data(&String::from_utf8_lossy(&script))?;
     Ok(())
 }
 
-/// Prints the manual page, or writes all of them.
-pub(crate) fn man(args: &ManArgs, printer: &mut Printer) -> Outcome {
+/// Prints the manual page of a command line, or writes all of them.
+pub(crate) fn man(args: &ManArgs, line: Command, printer: &mut Printer) -> Outcome {
     if let Some(folder) = &args.output {
         std::fs::create_dir_all(folder)
-            .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
+            .and_then(|()| clap_mangen::generate_to(line, folder))
             .with_context(|| format!("failed to write `{}`", folder.display()))?;
     } else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+        clap_mangen::Man::new(line).render(&mut page)?;
         printer.data(&String::from_utf8_lossy(&page))?;
     }
     Ok(())

@@ -12,6 +12,7 @@ pub(crate) mod leaderboard;
 mod lines;
 pub(crate) mod manual;
 pub(crate) mod models;
+mod planning;
 pub(crate) mod report;
 pub(crate) mod rerun;
 pub(crate) mod run;

@@ -1,11 +1,27 @@
 //! `gac models`: what can be run.
 
+use clap::{Args, Subcommand};
 use gac_inference::{Backend, model_types};
 use serde::Serialize;
 
 use crate::Outcome;
-use crate::args::{ModelsArgs, ModelsCommand};
 use crate::printer::Printer;
+
+#[derive(Args, Debug)]
+pub(crate) struct ModelsArgs {
+    #[command(subcommand)]
+    pub(crate) command: ModelsCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum ModelsCommand {
+    /// List the architectures (`model_type` in config.json), and whether the native decoder or candle-transformers runs them
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
 
 /// A line of the list.
 #[derive(Serialize)]

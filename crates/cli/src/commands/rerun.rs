@@ -9,7 +9,8 @@ use gac_harness::{ModelStore, OpenSystems, Timestamp};
 use gac_inference::DeviceList;
 
 use crate::Outcome;
-use crate::commands::run::{ReadFiles, check_failed, execute_plan, load_tasks, read_files};
+use crate::commands::planning::load_tasks;
+use crate::commands::run::{ReadFiles, check_failed, execute_plan, read_files};
 use crate::failure::Failure;
 use crate::printer::Printer;
 

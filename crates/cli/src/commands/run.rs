@@ -1,21 +1,36 @@
 //! `gac run`: a recipe.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use gac_harness::identity::{DataFiles, HashCache, TaskFile, data_files, task_files};
-use gac_harness::recipe::{Overrides, Plan, Recipe, SelectedTasks, TaskPlan};
+use gac_harness::recipe::{Plan, Recipe};
 use gac_harness::report::{Leaderboard, Row};
 use gac_harness::results::{GitState, Manifest, Provenance, unfinished_run};
-use gac_harness::tasks::{DocumentPicks, DocumentPicksError, GenerationOverrides};
-use gac_harness::{DataSource, LoadedTask, ModelStore, RunSummary, TaskError, TaskOptions, TaskRegistry, report};
+use gac_harness::{DataSource, LoadedTask, ModelStore, RunSummary, TaskRegistry, report};
 use gac_inference::DeviceList;
 
 use crate::Outcome;
-use crate::args::{RunArgs, RunSettings};
 use crate::commands::dry_run::dry_run;
+use crate::commands::planning::{load_tasks, plan};
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Progress;
+use crate::shared_args::RunSettings;
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// The recipe, a TOML file
+    pub(crate) recipe: PathBuf,
+    /// Tell what would be done, and do nothing but a short probe for the estimate of time
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Documents per task in that probe; 0: none
+    #[arg(long, value_name = "N", default_value_t = 4, requires = "dry_run")]
+    pub(crate) probe: usize,
+    #[command(flatten)]
+    pub(crate) settings: RunSettings,
+}
 
 /// Runs a recipe file.
 pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> Outcome {
@@ -26,53 +41,6 @@ pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> Outcome {
     }
     execute(&recipe, &args.settings, printer)
 }
-
-/// What a recipe and flags say is to be done.
-pub(crate) fn plan(recipe: &Recipe, settings: &RunSettings, printer: &mut Printer) -> Result<Plan, Failure> {
-    let plan = Plan::resolve(recipe, &overrides(settings)?)?;
-    select_tasks(plan, settings, printer)
-}
-
-/// A plan with names of tasks in place of patterns, and with the documents that flags pick.
-pub(crate) fn select_tasks(plan: Plan, settings: &RunSettings, printer: &mut Printer) -> Result<Plan, Failure> {
-    let picks = settings.samples.as_deref().map(picks).transpose()?;
-    let registry = TaskRegistry::with_folders(&plan.include_path)?;
-    let SelectedTasks { plan, not_picked } =
-        plan.select_tasks(&registry, picks.as_ref()).map_err(|error| match &error {
-            // lm-evaluation-harness's ways to see what there is.
-            TaskError::Unknown { name, .. } if name == "list" || name.starts_with("list_") => Failure::with_hint(
-                error,
-                "`gac tasks list` lists the tasks, with `--subtasks` their groups and subtasks too",
-            ),
-            _ => error.into(),
-        })?;
-    if let [first, ..] = &not_picked[..] {
-        let text = match not_picked.len() {
-            1 => format!("`--samples` picks no documents of `{first}`: all are evaluated"),
-            count => {
-                format!("`--samples` picks no documents of {count} (sub)tasks, `{first}` the first: all are evaluated")
-            }
-        };
-        printer.warning(&text, None);
-    }
-    Ok(plan)
-}
-
-/// The documents that `--samples` picks: in a JSON text or in a file.
-fn picks(given: &str) -> Result<DocumentPicks, Failure> {
-    let is_text = given.trim_start().starts_with(['{', '[']);
-    let wrong = |error: anyhow::Error| Failure::with_hint(error, SAMPLES_HINT);
-    let text = if is_text {
-        given.to_owned()
-    } else {
-        std::fs::read_to_string(given)
-            .map_err(|error| wrong(anyhow::Error::from(error).context(format!("failed to read `{given}`"))))?
-    };
-    let place = if is_text { "`--samples`".to_owned() } else { format!("`{given}`") };
-    text.parse().map_err(|error: DocumentPicksError| wrong(anyhow::anyhow!("{place} picks no documents: {error}")))
-}
-
-const SAMPLES_HINT: &str = r#"`--samples` takes a JSON object of (sub)tasks and documents' numbers, as {"mmlu_anatomy": [0, 7]}, or a file that holds one"#;
 
 /// Resolves a recipe, loads its tasks, runs it and prints the leaderboard.
 pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Printer) -> Outcome {
@@ -163,41 +131,4 @@ fn provenance(plan: &Plan, tasks: &[LoadedTask], device: &DeviceList) -> Result<
         task_files,
         git: GitState::around(folder),
     })
-}
-
-pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
-    let gen_kwargs = settings.gen_kwargs.as_deref().map(str::parse::<GenerationOverrides>).transpose();
-    Ok(Overrides {
-        limit: settings.limit,
-        num_fewshot: settings.num_fewshot,
-        gen_kwargs: gen_kwargs.map_err(|error| {
-            let hint = error.hint();
-            Failure::with_hint(error, hint)
-        })?,
-        include_path: settings.include_path.clone(),
-        output: settings.output_path.clone(),
-        data_dir: settings.data_dir.clone(),
-        batch_size: settings.compute.batch_size(),
-        dtype: settings.compute.dtype(),
-        log_samples: settings.log_samples.then_some(true),
-        trace: settings.trace.then_some(true),
-        chat_template_args: settings.chat.chat_template_args.clone().unwrap_or_default(),
-    })
-}
-
-pub(crate) fn load_tasks(plan: &Plan) -> Result<Vec<LoadedTask>, Failure> {
-    let data = DataSource::new(plan.data_dir.clone());
-    let registry = TaskRegistry::with_folders(&plan.include_path)?;
-    plan.tasks.iter().map(|task| Ok(registry.load(&task.name, &data, &options(task))?)).collect()
-}
-
-/// What a plan asks of a task.
-pub(crate) fn options(task: &TaskPlan) -> TaskOptions {
-    TaskOptions {
-        num_fewshot: task.num_fewshot,
-        limit: task.limit,
-        samples: task.samples.clone(),
-        fewshot_seed: task.fewshot_seed,
-        generation: task.gen_kwargs.clone(),
-    }
 }

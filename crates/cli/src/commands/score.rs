@@ -1,10 +1,11 @@
 //! `gac score`: log-probabilities of given tokens or texts under one model.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use clap::Args;
 use gac_ensemble::{
     EnsembleError, Gating, LogLikelihoodRequest, Member, ModelId, Overlong, Prompt, PromptEncoding, RequestError,
     Scheduler, Settings, Weights, log_likelihood,
@@ -19,11 +20,29 @@ use serde_json::{Map, Value, json};
 use super::jsonl;
 use super::lines::LineOutput;
 use crate::Outcome;
-use crate::args::ScoreArgs;
+use crate::compute::Compute;
 use crate::failure::Failure;
 use crate::members::{FlagSystem, batch_limits, engine_options};
 use crate::printer::Printer;
 use crate::progress::counter;
+
+#[derive(Args, Debug)]
+pub(crate) struct ScoreArgs {
+    /// The model: a folder, or a hub id org/name[@revision]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: String,
+    /// JSON lines {"tokens": [..]}, {"text": ".."} or {"context": "..", "continuation": ".."}
+    #[arg(long, value_name = "IN.jsonl")]
+    pub(crate) input: PathBuf,
+    /// JSON lines, one per input line, in order
+    #[arg(long, value_name = "OUT.jsonl")]
+    pub(crate) output: PathBuf,
+    /// Whether texts begin with begin-of-text [default: as the model's files say]
+    #[arg(long, visible_alias = "add-bos-token", value_name = "BOOL")]
+    pub(crate) add_bos: Option<bool>,
+    #[command(flatten)]
+    pub(crate) compute: Compute,
+}
 
 const SHAPE: &str = r#"{"tokens": [..]}, {"text": ".."} or {"context": "..", "continuation": ".."}"#;
 

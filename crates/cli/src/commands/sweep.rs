@@ -2,18 +2,55 @@
 
 use std::path::Path;
 
+use clap::Args;
 use gac_ensemble::{BatchLimits, EnsembleError, Threshold};
 use gac_harness::recipe::{Plan, PlanError, Recipe, SystemSpec};
 use gac_harness::sweep::{SWEEP_FILE, SweepEntry, SweepFile, SweepOptions, csv, sweep as sweep_task};
 use gac_harness::{Document, LoadedTask, ModelStore, Request, Warning};
 
 use crate::Outcome;
-use crate::args::SweepArgs;
 use crate::commands::eval::{check, recipe, tasks};
-use crate::commands::run::{load_tasks, overrides, select_tasks};
+use crate::commands::planning::{load_tasks, overrides, select_tasks};
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::counter;
+use crate::shared_args::{RunSettings, SystemArgs};
+use crate::voting::MethodArg;
+
+#[derive(Args, Debug)]
+pub(crate) struct SweepArgs {
+    #[command(flatten)]
+    pub(crate) system: SystemArgs,
+
+    /// Tasks, groups and subtasks by name or pattern, as `mmlu_stem` or `arc_*` (`gac tasks list` shows all)
+    #[arg(long, short_alias = 't', value_delimiter = ',', required = true, num_args = 1.., value_name = "A,B")]
+    pub(crate) tasks: Vec<String>,
+
+    /// The thresholds
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "T,T",
+        allow_negative_numbers = true,
+        default_value = "0,0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1"
+    )]
+    pub(crate) thresholds: Vec<f64>,
+
+    /// Weights to go over, one number per model: 1:1,2:1 [default: those of `--weights`]
+    #[arg(long, value_delimiter = ',', value_name = "W:W,W:W")]
+    pub(crate) grid_weights: Vec<Weights>,
+
+    /// Methods to go over: gac, unite, geometric [default: that of `--method`]
+    #[arg(long, value_delimiter = ',', value_name = "METHOD,METHOD")]
+    pub(crate) grid_methods: Vec<MethodArg>,
+
+    /// Also run every threshold alone, one document at a time, for its latency
+    #[arg(long)]
+    pub(crate) measure_latency: bool,
+
+    #[command(flatten)]
+    pub(crate) settings: RunSettings,
+}
 
 /// Evaluates every threshold, weight and method on every task.
 pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {

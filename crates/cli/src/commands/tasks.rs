@@ -1,13 +1,46 @@
 //! `gac tasks`: what can be evaluated.
 
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
 use gac_harness::tasks::TaskKind;
 use gac_harness::{TaskInfo, TaskRegistry};
 
 use super::{tasks_render, tasks_score};
 use crate::Outcome;
-use crate::args::{TasksArgs, TasksCommand};
 use crate::failure::Failure;
 use crate::printer::Printer;
+
+#[derive(Args, Debug)]
+pub(crate) struct TasksArgs {
+    #[command(subcommand)]
+    pub(crate) command: TasksCommand,
+    /// Folder with task definitions of your own, *.toml (repeatable)
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) include_path: Vec<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum TasksCommand {
+    /// List the tasks with what they are
+    List {
+        /// With their groups and subtasks, which can be evaluated alone
+        #[arg(long)]
+        subtasks: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a task's definition, as TOML
+    Show {
+        /// The task's name; `@9e6e240`, `@deepen` or `@unite` after it picks a protocol
+        task: String,
+    },
+    /// Write every document's prompt
+    Render(RenderArgs),
+    /// Score saved responses, without a model
+    Score(RescoreArgs),
+}
 
 /// Lists, shows, renders or scores tasks.
 pub(crate) fn tasks(args: &TasksArgs, printer: &mut Printer) -> Outcome {

@@ -1,11 +1,33 @@
 //! `gac tasks render`: every document's prompt.
 
+use std::path::PathBuf;
+
+use clap::Args;
+use gac_harness::tasks::Limit;
 use gac_harness::{DataSource, Document, Request, TaskOptions, TaskRegistry};
 use serde::Serialize;
 
 use super::jsonl;
 use crate::Outcome;
-use crate::args::RenderArgs;
+
+#[derive(Args, Debug)]
+pub(crate) struct RenderArgs {
+    /// The task's name
+    pub(crate) task: String,
+    /// Folder with data sets laid out as on the hub [default: the hub]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Shots in front of every prompt [default: the task's own number]
+    #[arg(long, value_name = "N")]
+    pub(crate) num_fewshot: Option<usize>,
+    /// First N documents (of every subject, where the task has subjects), each with the shots it has in a full run;
+    /// below 1, that share of them
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub(crate) limit: Option<Limit>,
+    /// JSON lines, one per document, in order
+    #[arg(long, value_name = "OUT.jsonl")]
+    pub(crate) output: PathBuf,
+}
 
 /// A document's prompt.
 #[derive(Serialize)]

@@ -1,13 +1,33 @@
 //! `gac tasks score`: saved responses scored again, without a model.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use gac_harness::tasks::{Rescored, RescoredAggregate, RescoredResponse, SavedResponse, rescore};
 use gac_harness::{DataSource, TaskOptions, TaskRegistry};
 use serde::Serialize;
 
 use super::jsonl;
 use crate::Outcome;
-use crate::args::RescoreArgs;
 use crate::failure::Failure;
+
+#[derive(Args, Debug)]
+pub(crate) struct RescoreArgs {
+    /// The task's name
+    pub(crate) task: String,
+    /// Folder with data sets laid out as on the hub [default: the hub]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// JSON lines `{"task", "subject", "doc_id", "response"}`, or with `"lls"` for `"response"`; a run's samples.jsonl too
+    #[arg(long, value_name = "IN.jsonl")]
+    pub(crate) responses: PathBuf,
+    /// What ends the reasoning that responses begin with; a response without it is no answer
+    #[arg(long, value_name = "TOKEN", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) think_end_token: Option<String>,
+    /// JSON lines, one per response, in order, then the aggregates
+    #[arg(long, value_name = "OUT.jsonl")]
+    pub(crate) output: PathBuf,
+}
 
 const SHAPE: &str =
     r#"{"task": "..", "subject": "..", "doc_id": N, "response": ".."} or with "lls": [..] for "response""#;

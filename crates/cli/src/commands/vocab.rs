@@ -2,13 +2,24 @@
 
 use std::sync::Arc;
 
+use clap::Args;
 use gac_ensemble::VocabularyReport;
 use gac_inference::{ModelSource, Tokenizer, output_rows};
 
 use crate::Outcome;
-use crate::args::VocabArgs;
 use crate::failure::Failure;
 use crate::printer::Printer;
+
+#[derive(Args, Debug)]
+pub(crate) struct VocabArgs {
+    /// The models: folders, or hub ids org/name[@revision]
+    #[arg(required = true, value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 /// Reports on the vocabularies of some models. Their weights are not needed.
 pub(crate) fn vocab(args: &VocabArgs, printer: &mut Printer) -> Outcome {

@@ -1,5 +1,7 @@
 //! Extraction of answers from responses, as lm-evaluation-harness filters them.
 
+mod extract;
+mod lead;
 mod multi_choice;
 mod pipeline;
 mod robust;

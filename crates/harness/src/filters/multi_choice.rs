@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use fancy_regex::Regex;
 
-use super::pipeline::{Extract, select};
+use super::extract::{Extract, select};
 use crate::python::{PythonRegex, escaped_length, strip};
 
 /// Looks for a letter in parentheses (by the task's pattern), then for a choice's text, then for a letter after a

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::lead::{after_lead, compiled, last_boxed};
 use super::robust_letter::last_letter;
 use crate::metrics::normalise_answer;
 use crate::python::{PythonRegex, split_whitespace, strip};
@@ -41,14 +42,9 @@ pub struct Found {
     pub is_right: bool,
 }
 
-fn compiled(pattern: &str) -> PythonRegex {
-    PythonRegex::new(pattern).expect("a constant pattern compiles")
-}
-
 /// A minus sign belongs to a number unless something stands right before it.
 static NUMBER: LazyLock<PythonRegex> =
     LazyLock::new(|| compiled(r"(?:(?<![\w).])[-−])?\$?(?:[0-9]+(?:,[0-9]{3}(?![0-9]))*(?:\.[0-9]+)?|\.[0-9]+)"));
-static LEAD: LazyLock<PythonRegex> = LazyLock::new(|| compiled(r"(?i)\banswer(?:\s+is\s*:?|\s*:)[ \t*]*([^\n]*)"));
 static IN_PARENTHESES: LazyLock<PythonRegex> = LazyLock::new(|| compiled(r"^\(?([A-Z])\)$"));
 static ONLY_NUMBER: LazyLock<PythonRegex> = LazyLock::new(|| compiled(r"^-?[0-9][0-9,]*(?:\.[0-9]+)?$"));
 
@@ -95,28 +91,6 @@ impl Robust {
             (kind, _) => kind,
         }
     }
-}
-
-/// The last `\boxed{...}`, braces balanced.
-pub(super) fn last_boxed(response: &str) -> Option<&str> {
-    let (_, rest) = response.rsplit_once(r"\boxed{")?;
-    let mut depth = 1;
-    for (index, c) in rest.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(&rest[..index]);
-        }
-    }
-    None
-}
-
-/// What follows the last "answer is" or "answer:", to the end of the line.
-pub(super) fn after_lead(response: &str) -> Option<&str> {
-    LEAD.findall(response).last()?.first().copied()
 }
 
 /// The last boxed number, else the last number: without currency, thousands separators and superfluous zeros.

@@ -2,16 +2,12 @@
 
 use std::sync::LazyLock;
 
-use super::robust::{after_lead, last_boxed};
+use super::lead::{after_lead, compiled, last_boxed};
 use crate::metrics::normalise_answer;
 use crate::python::{PythonRegex, strip};
 
 /// Choices that a document without listed choices may have.
 const MOST_CHOICES: usize = 26;
-
-fn compiled(pattern: &str) -> PythonRegex {
-    PythonRegex::new(pattern).expect("a constant pattern compiles")
-}
 
 /// A letter at the beginning of a text that is set apart: `B`, `(B)`, `**B**`, `B.`, `option B`, `\text{B}`, but not the
 /// article of `A stone`.

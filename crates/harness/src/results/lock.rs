@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
-use super::FolderError;
+use super::folder_error::FolderError;
 
 /// The lock file's name in a run's folder. It stays there; the lock on it is what counts, and that ends with the process.
 pub(super) const LOCK: &str = ".lock";

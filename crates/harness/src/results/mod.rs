@@ -12,6 +12,7 @@
 //! system and a task have by the manifest.
 
 mod folder;
+mod folder_error;
 mod lock;
 mod manifest;
 mod number;
@@ -24,7 +25,8 @@ mod trace;
 mod unfinished;
 mod write;
 
-pub use folder::{Contents, FolderError, RunFolder, check_folder};
+pub use folder::{Contents, RunFolder, check_folder};
+pub use folder_error::FolderError;
 pub use lock::RunLock;
 pub use manifest::{Manifest, ManifestError, RunStatus, Seeds, SystemEntry, TaskEntry};
 pub use provenance::{GitState, Machine, Provenance, Session};

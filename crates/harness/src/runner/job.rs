@@ -1,8 +1,8 @@
 //! What a run is to do, and the folder that is made for it.
 
 use super::error::RunError;
+use super::place::TaskPlace;
 use super::resume::Prepared;
-use super::task::TaskPlace;
 use crate::LoadedTask;
 use crate::events::Reporter;
 use crate::identity::{ModelIdentity, SystemIdentity};

@@ -2,6 +2,7 @@
 
 mod error;
 mod job;
+mod place;
 mod resume;
 mod run;
 mod task;

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::error::RunError;
-use super::task::TaskPlace;
+use super::place::TaskPlace;
 use crate::events::{Event, Reporter, Warning};
 use crate::identity::SampleIdentity;
 use crate::results::{FolderError, SampleFile, SampleRecord, write_atomic};

@@ -7,6 +7,7 @@ use std::time::Instant;
 use gac_ensemble::{Generation, LogLikelihood, RequestError};
 
 use super::error::{RunError, chain};
+use super::place::TaskPlace;
 use super::resume::Prepared;
 use crate::events::{Event, Reporter, Warning};
 use crate::identity::{SampleIdentity, SystemIdentity};
@@ -17,35 +18,6 @@ use crate::results::{
 };
 use crate::stats::{DocumentScore, TaskScores};
 use crate::{Answer, Document, LoadedTask, Outcome, Request, Score, System, SystemError};
-
-/// Where a task's results go, and how they are made.
-pub(super) struct TaskPlace<'a> {
-    /// The system's name in results.
-    pub(super) system: &'a str,
-    /// What the system is.
-    pub(super) identity: SystemIdentity,
-    /// How prompts become chats, where they do.
-    pub(super) chat: Option<&'a ChatPlan>,
-    /// The task's folder.
-    pub(super) folder: PathBuf,
-    /// Samples in flight at once.
-    pub(super) batch_size: usize,
-    /// Whether records carry prompts.
-    pub(super) log_samples: bool,
-    /// Whether records of generated responses carry their steps.
-    pub(super) trace: bool,
-}
-
-impl TaskPlace<'_> {
-    /// Whether a record of an earlier session is what this one would write: under this name, with prompt and steps
-    /// where they are wanted.
-    pub(super) fn would_write(&self, record: &SampleRecord) -> bool {
-        let is_generated = matches!(record.response, ResponseRecord::Generated { .. });
-        record.system == self.system
-            && (record.prompt.is_some() || !self.log_samples)
-            && (record.trace.is_some() || !(self.trace && is_generated))
-    }
-}
 
 /// Asks `system` about every document of `task` that no earlier session finished, scoring and writing each as it is
 /// answered. Where nothing is left to ask, no system is needed.

@@ -6,7 +6,7 @@ use gac_harness::{DataSource, LoadedTask, ModelStore, Request, TaskRegistry};
 use gac_inference::{DeviceSpec, ModelSource, Placement, Tokenizer, TokenizerError};
 use serde::Serialize;
 
-use crate::commands::run::options;
+use crate::commands::planning::options;
 use crate::failure::Failure;
 
 /// A model of the plan.

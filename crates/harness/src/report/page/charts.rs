@@ -3,15 +3,10 @@
 use super::super::format::latency_note;
 use super::chart::{Axis, Chart, Line, Point, Series};
 use super::cost::{cost_chart, costs};
-use crate::recipe::SystemPlan;
+use super::gated::{Gated, SHARE_AXIS};
 use crate::report::Leaderboard;
 use crate::report::leaderboard::Row;
 use crate::results::StoredRun;
-
-/// The horizontal (or vertical) axis of shares.
-pub(super) const SHARE_AXIS: &str = "ensembled steps, %";
-/// The chart of costs.
-pub(super) const COST_TITLE: &str = "Cost against share of ensembled steps";
 
 /// The charts of a run: accuracy and share of ensembled steps against the threshold where there are several thresholds
 /// of one ensemble, cost against that share, and accuracy against latency where latencies were measured.
@@ -31,54 +26,6 @@ pub(super) fn of_leaderboard(run: &StoredRun, leaderboard: &Leaderboard) -> Vec<
 
 fn percent(row: &Row) -> Option<(f64, Option<f64>)> {
     row.average.map(|average| (average.value * 100.0, average.stderr.map(|stderr| stderr * 100.0)))
-}
-
-/// An ensemble that was run at several thresholds.
-pub(super) struct Gated<'a> {
-    pub(super) name: String,
-    pub(super) plan: &'a SystemPlan,
-    /// By threshold, ascending.
-    pub(super) rows: Vec<(f64, &'a Row)>,
-}
-
-impl<'a> Gated<'a> {
-    /// All of a run's systems, in order; `plans` are those of the leaderboard's rows.
-    pub(super) fn all(plans: &'a [SystemPlan], leaderboard: &'a Leaderboard) -> Vec<Self> {
-        let mut all: Vec<Self> = Vec::new();
-        for (plan, row) in plans.iter().zip(&leaderboard.rows) {
-            let Some(gate) = &plan.gate else { continue };
-            if let Some(known) = all.iter_mut().find(|known| known.votes_as(plan) && known.gate() == Some(&gate.member))
-            {
-                known.rows.push((gate.threshold, row));
-            } else {
-                let name = format!("{}, gate {}", plan.members.join(" + "), gate.member);
-                all.push(Self { name, plan, rows: vec![(gate.threshold, row)] });
-            }
-        }
-        all.retain(|gated| gated.rows.len() > 1);
-        for gated in &mut all {
-            gated.rows.sort_by(|a, b| a.0.total_cmp(&b.0));
-        }
-        // What differs between ensembles of the same members and gate.
-        for index in 0..all.len() {
-            if all.iter().filter(|other| other.name == all[index].name).count() > 1 {
-                let weights: Vec<String> =
-                    all[index].plan.weights.iter().map(|weight| format!("{weight:.2}")).collect();
-                all[index].name =
-                    format!("{}, {}: {}", all[index].name, all[index].rows[0].1.system, weights.join(":"));
-            }
-        }
-        all
-    }
-
-    /// Whether `plan` has the same members that vote in the same way.
-    pub(super) fn votes_as(&self, plan: &SystemPlan) -> bool {
-        self.plan.members == plan.members && self.plan.weights == plan.weights && self.plan.settings == plan.settings
-    }
-
-    pub(super) fn gate(&self) -> Option<&String> {
-        self.plan.gate.as_ref().map(|gate| &gate.member)
-    }
 }
 
 /// One chart of accuracy and one of shares over all ensembles that were run at several thresholds.

@@ -3,7 +3,7 @@
 use super::super::format::NOTHING;
 use super::super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
 use super::chart::{Axis, Chart, Line, Point, Series};
-use super::charts::{COST_TITLE, Gated, SHARE_AXIS};
+use super::gated::{COST_TITLE, Gated, SHARE_AXIS};
 use crate::recipe::SystemPlan;
 use crate::report::Leaderboard;
 use crate::report::leaderboard::Row;

@@ -4,6 +4,7 @@ mod chart;
 mod charts;
 mod cost;
 mod data;
+mod gated;
 mod render;
 mod skeleton;
 mod subjects;

@@ -5,7 +5,7 @@ use super::super::estimate::Estimate;
 use super::super::format::NOTHING;
 use super::super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
 use super::chart::{Axis, Chart, Line, Point, Series};
-use super::charts::{COST_TITLE, SHARE_AXIS};
+use super::gated::{COST_TITLE, SHARE_AXIS};
 use crate::sweep::SweepFile;
 
 /// The charts of a sweep: score and share of ensembled steps against the threshold, score against latency, and cost

@@ -1,0 +1,36 @@
+//! One task under one system on disk.
+
+use std::path::PathBuf;
+
+use crate::identity::SystemIdentity;
+use crate::recipe::ChatPlan;
+use crate::results::{ResponseRecord, SampleRecord};
+
+/// Where a task's results go, and how they are made.
+pub(super) struct TaskPlace<'a> {
+    /// The system's name in results.
+    pub(super) system: &'a str,
+    /// What the system is.
+    pub(super) identity: SystemIdentity,
+    /// How prompts become chats, where they do.
+    pub(super) chat: Option<&'a ChatPlan>,
+    /// The task's folder.
+    pub(super) folder: PathBuf,
+    /// Samples in flight at once.
+    pub(super) batch_size: usize,
+    /// Whether records carry prompts.
+    pub(super) log_samples: bool,
+    /// Whether records of generated responses carry their steps.
+    pub(super) trace: bool,
+}
+
+impl TaskPlace<'_> {
+    /// Whether a record of an earlier session is what this one would write: under this name, with prompt and steps
+    /// where they are wanted.
+    pub(super) fn would_write(&self, record: &SampleRecord) -> bool {
+        let is_generated = matches!(record.response, ResponseRecord::Generated { .. });
+        record.system == self.system
+            && (record.prompt.is_some() || !self.log_samples)
+            && (record.trace.is_some() || !(self.trace && is_generated))
+    }
+}
