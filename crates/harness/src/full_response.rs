@@ -177,12 +177,12 @@ impl System for FullResponse<'_> {
         // What some member could not be asked: the first one's reason.
         let mut failures: BTreeMap<usize, RequestError> = BTreeMap::new();
         for member in &self.members {
-            let mut of_member = Vec::with_capacity(requests.len());
+            let mut of_member = vec![nothing(); requests.len()];
             let scored = log_likelihood_each(self.scheduler, member, requests, self.limits, &mut |request, score| {
-                of_member.push(score.unwrap_or_else(|error| {
-                    failures.entry(request).or_insert(error);
-                    nothing()
-                }));
+                match score {
+                    Ok(score) => of_member[request] = score,
+                    Err(error) => drop(failures.entry(request).or_insert(error)),
+                }
                 ControlFlow::Continue(())
             });
             scored.map_err(|error| failed(&self.name, error))?;

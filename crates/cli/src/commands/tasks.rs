@@ -6,6 +6,8 @@ use clap::{Args, Subcommand};
 use gac_harness::tasks::TaskKind;
 use gac_harness::{TaskInfo, TaskRegistry};
 
+use super::tasks_render::RenderArgs;
+use super::tasks_score::RescoreArgs;
 use super::{tasks_render, tasks_score};
 use crate::Outcome;
 use crate::failure::Failure;

@@ -1,6 +1,6 @@
 //! Many requests from beginning to end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ pub fn log_likelihood(
     refused.map_or(Ok(()), Err)
 }
 
-/// [`log_likelihood`], where a request that cannot be served ends alone: `finished` gets its error in its turn, and the
+/// [`log_likelihood`], where a request that cannot be served ends alone: `finished` gets its error at once, and the
 /// others go on.
 ///
 /// # Errors
@@ -165,8 +165,8 @@ fn at(settings: &Settings, thresholds: &[Threshold]) -> Result<Option<Arc<Settin
     }
 }
 
-/// Scores every continuation under every rule of `settings`, and tells of them in order: of a request that cannot be
-/// served once, in place of the scores that it still lacks.
+/// Scores every continuation under every rule of `settings`, and tells of them in order; of a request that cannot be
+/// served at once, in place of the scores that it still lacks.
 fn score(
     scheduler: &mut Scheduler,
     settings: &Arc<Settings>,
@@ -176,27 +176,26 @@ fn score(
 ) -> Result<(), EnsembleError> {
     let requests: Vec<AnyRequest<'_>> = requests.iter().map(AnyRequest::from).collect();
     // Those that are done before an earlier one.
-    let mut scores: BTreeMap<(usize, usize), LogLikelihood> = BTreeMap::new();
-    let mut failures: BTreeMap<usize, RequestError> = BTreeMap::new();
+    let mut early: BTreeMap<(usize, usize), LogLikelihood> = BTreeMap::new();
+    let mut failed: BTreeSet<usize> = BTreeSet::new();
     let (mut next, mut rule) = (0, 0);
     Batch::new(scheduler, settings, &requests).run(limits, &mut |index, event| {
         match event {
-            SchedulerEvent::Scored { rule, score, .. } => drop(scores.insert((index, rule), score)),
-            SchedulerEvent::Failed { error, .. } => drop(failures.insert(index, error)),
+            SchedulerEvent::Scored { rule, score, .. } => drop(early.insert((index, rule), score)),
+            SchedulerEvent::Failed { error, .. } => {
+                failed.insert(index);
+                finished(index, if index == next { rule } else { 0 }, Err(error))?;
+            }
             SchedulerEvent::Token { .. } | SchedulerEvent::Generated { .. } => {}
         }
         loop {
-            if let Some(score) = scores.remove(&(next, rule)) {
+            if failed.remove(&next) || rule == settings.rules() {
+                (next, rule) = (next + 1, 0);
+            } else if let Some(score) = early.remove(&(next, rule)) {
                 finished(next, rule, Ok(score))?;
                 rule += 1;
-            } else if let Some(error) = failures.remove(&next) {
-                finished(next, rule, Err(error))?;
-                rule = settings.rules();
             } else {
                 return ControlFlow::Continue(());
-            }
-            if rule == settings.rules() {
-                (next, rule) = (next + 1, 0);
             }
         }
     })

@@ -173,6 +173,10 @@ impl Scheduler {
         waiting.retain_mut(&mut keep);
         active.retain_mut(&mut keep);
         self.crowded &= !found;
+        if found {
+            // A context is kept only for what still waits for it.
+            self.leave();
+        }
         found
     }
 

@@ -1,7 +1,6 @@
 //! One task under one system.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use gac_ensemble::{Generation, LogLikelihood, RequestError};
@@ -10,8 +9,7 @@ use super::error::{RunError, chain};
 use super::place::TaskPlace;
 use super::resume::Prepared;
 use crate::events::{Event, Reporter, Warning};
-use crate::identity::{SampleIdentity, SystemIdentity};
-use crate::recipe::ChatPlan;
+use crate::identity::SampleIdentity;
 use crate::results::{
     FolderError, OutcomeCounts, RECORD_VERSION, ResponseRecord, RunFolder, SAMPLES, SampleLog, SampleRecord,
     StepRecord, TaskResults, Timing, prompt_hash,
