@@ -8,7 +8,8 @@ use crate::stats::PairedDifference;
 /// Columns: `system`, `members` (models taking part), `task`, `version`, `num_fewshot`, `metric`, `filter`,
 /// `documents`, `value` and `stderr` (0 to 1), `ms_per_token`, `latency_basis` (`request` or `throughput`),
 /// `ensembled_share` (0 to 1), and for an average that is compared: `baseline`, `difference`, `difference_low` and
-/// `difference_high` (95% confidence, 0 to 1); `failed` (documents that are in no score). What is not known, or means nothing for an average, is empty.
+/// `difference_high` (95% confidence, 0 to 1); `failed` (documents that are in no score). What is not known, or means
+/// nothing for an average, is empty.
 ///
 /// # Panics
 /// Never: writing to memory cannot fail, and every line has the same number of fields.
@@ -94,13 +95,13 @@ mod tests {
         assert_eq!(
             csv(&leaderboard),
             "\
-system,members,task,version,num_fewshot,metric,filter,documents,value,stderr,ms_per_token,latency_basis,ensembled_share,baseline,difference,difference_low,difference_high
-mini-llama,1,mmlu_flan_n_shot_generative,1,2,exact_match,none,400,0.5,0.025,10,request,0,,,,
-mini-llama,1,arc_easy,1,0,acc,none,200,0.6025,0.01,,,,,,,
-mini-llama,1,average,,,,,600,0.55125,0.013462912017836262,10,request,0,,,,
-\"a, \"\"b\"\"\",1,mmlu_flan_n_shot_generative,1,2,exact_match,none,400,0.4,0.024,12,request,0,,,,
-\"a, \"\"b\"\"\",1,arc_easy,1,0,acc,none,200,0.3,,,,,,,,
-\"a, \"\"b\"\"\",1,average,,,,,600,0.35,,12,request,0,,,,
+system,members,task,version,num_fewshot,metric,filter,documents,value,stderr,ms_per_token,latency_basis,ensembled_share,baseline,difference,difference_low,difference_high,failed
+mini-llama,1,mmlu_flan_n_shot_generative,1,2,exact_match,none,400,0.5,0.025,10,request,0,,,,,0
+mini-llama,1,arc_easy,1,0,acc,none,200,0.6025,0.01,,,,,,,,0
+mini-llama,1,average,,,,,600,0.55125,0.013462912017836262,10,request,0,,,,,0
+\"a, \"\"b\"\"\",1,mmlu_flan_n_shot_generative,1,2,exact_match,none,400,0.4,0.024,12,request,0,,,,,0
+\"a, \"\"b\"\"\",1,arc_easy,1,0,acc,none,200,0.3,,,,,,,,,0
+\"a, \"\"b\"\"\",1,average,,,,,600,0.35,,12,request,0,,,,,0
 "
         );
     }
