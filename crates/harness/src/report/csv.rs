@@ -8,7 +8,8 @@ use crate::stats::PairedDifference;
 /// Columns: `system`, `members` (models taking part), `task`, `version`, `num_fewshot`, `metric`, `filter`,
 /// `documents`, `value` and `stderr` (0 to 1), `ms_per_token`, `latency_basis` (`request` or `throughput`),
 /// `ensembled_share` (0 to 1), and for an average that is compared: `baseline`, `difference`, `difference_low` and
-/// `difference_high` (95% confidence, 0 to 1); `failed` (documents that are in no score). What is not known, or means nothing for an average, is empty.
+/// `difference_high` (95% confidence, 0 to 1); `failed` (documents that are in no score). What is not known, or means
+/// nothing for an average, is empty.
 ///
 /// # Panics
 /// Never: writing to memory cannot fail, and every line has the same number of fields.
