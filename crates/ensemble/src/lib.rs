@@ -57,6 +57,24 @@
 //! assert_eq!(answer.as_deref(), Some("42"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! The union vocabulary alone:
+//!
+//! ```
+//! use gac_ensemble::{UnionToken, UnionVocabulary, MemberId};
+//! use gac_inference::TokenId;
+//! use gac_inference::testkit::tokenizer;
+//!
+//! let first = tokenizer(&["yes", "no", "<eos>"], &["<eos>"]);
+//! let second = tokenizer(&["no", "</s>", "maybe"], &["</s>"]);
+//! let union = UnionVocabulary::new(&[first.vocabulary(), second.vocabulary()]);
+//! // "no" is one union token, and so is the end of a text, whatever the members call it.
+//! assert_eq!(union.len(), 4);
+//! let no = union.find(b"no").unwrap();
+//! assert_eq!(union.projection(MemberId(0)).ids(no), [TokenId(1)]);
+//! assert_eq!(union.projection(MemberId(1)).ids(no), [TokenId(0)]);
+//! assert_eq!(union.token(union.end().unwrap()), &UnionToken::End);
+//! ```
 
 mod chat;
 mod decode;
