@@ -236,6 +236,14 @@ impl LanguageModel for Listing {
         self.inner.open(prompt)
     }
 
+    fn announce(&mut self, sequence: SequenceId, length: usize) {
+        self.inner.announce(sequence, length);
+    }
+
+    fn turns_alike(&self, length: usize, other: usize) -> bool {
+        self.inner.turns_alike(length, other)
+    }
+
     fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
         self.inner.fork(sequence)
     }
