@@ -5,7 +5,7 @@ use std::path::Path;
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use gac_inference::bench::{Attention, Weights};
+use gac_inference::bench::{AttentionBench, ProductBench};
 use gac_inference::{Engine, EngineOptions, Extension, LanguageModel, ModelSource, TokenId, Wanted};
 use half::bf16;
 
@@ -28,20 +28,20 @@ fn values(count: usize) -> Vec<f32> {
 #[divan::bench(args = [1, 16, 512])]
 fn product_of_bf16_weights(bencher: Bencher<'_, '_>, rows: usize) {
     let stored: Vec<bf16> = values(N * K).into_iter().map(bf16::from_f32).collect();
-    let (x, weights) = (values(rows * K), Weights::of_bf16(&stored, K));
+    let (x, weights) = (values(rows * K), ProductBench::of_bf16(&stored, K));
     // Multiplications and additions.
     bencher.counter(ItemsCount::new(2 * rows * N * K)).bench(|| weights.product(black_box(&x)));
 }
 
 #[divan::bench(args = [1, 16, 512])]
 fn product_of_f32_weights(bencher: Bencher<'_, '_>, rows: usize) {
-    let (x, weights) = (values(rows * K), Weights::of_f32(&values(N * K), K));
+    let (x, weights) = (values(rows * K), ProductBench::of_f32(&values(N * K), K));
     bencher.counter(ItemsCount::new(2 * rows * N * K)).bench(|| weights.product(black_box(&x)));
 }
 
 #[divan::bench(args = [64, 512, 4096])]
 fn attention_of_four_queries(bencher: Bencher<'_, '_>, positions: usize) {
-    let mut attention = Attention::new(positions, 64);
+    let mut attention = AttentionBench::new(positions, 64);
     bencher.counter(BytesCount::new(2 * positions * 64 * size_of::<f32>())).bench_local(|| {
         black_box(attention.attend());
     });

@@ -5,9 +5,9 @@ use half::bf16;
 use crate::kernel::{self, Cached, LANES, Panels, Query, Rows, Scoring, Simd, TOGETHER};
 
 /// Weights `(N, K)` as products read them.
-pub struct Weights([Panels; 1]);
+pub struct ProductBench([Panels; 1]);
 
-impl Weights {
+impl ProductBench {
     /// Weights in f32.
     pub fn of_f32(weights: &[f32], k: usize) -> Self {
         Self([Panels::pack(Rows::F32(weights), k, Simd::detect())])
@@ -25,7 +25,7 @@ impl Weights {
 }
 
 /// One head of keys and values of one sequence, and queries at its end.
-pub struct Attention {
+pub struct AttentionBench {
     keys: Vec<f32>,
     values: Vec<f32>,
     blocks: Vec<u32>,
@@ -35,7 +35,7 @@ pub struct Attention {
     out: Vec<f32>,
 }
 
-impl Attention {
+impl AttentionBench {
     /// `positions` of them, a multiple of 16.
     pub fn new(positions: usize, head_dim: usize) -> Self {
         let value = |i: usize| ((i * 37 + 11) % 23) as f32 / 23.0 - 0.5;

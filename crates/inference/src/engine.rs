@@ -13,12 +13,13 @@ use crate::checkpoint::files::{CheckpointError, ModelSource};
 use crate::checkpoint::gguf::Gguf;
 use crate::checkpoint::weights::Weights;
 use crate::decoder::batch::{Part, RaggedBatch};
-use crate::decoder::blocks::{BLOCK, BlockKey, BlockTable};
+use crate::decoder::blocks::{BlockKey, BlockTable};
 use crate::decoder::cache::PagedCache;
 use crate::decoder::rope::Factors;
 use crate::decoder::transformer::Transformer;
 use crate::device::{DeviceError, Quantization, WeightType};
 use crate::forwards::plan_forwards;
+use crate::kernel::BLOCK;
 use crate::plan::Plan;
 use crate::{
     DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, Placement, PlacementError,

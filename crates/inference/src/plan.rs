@@ -5,8 +5,9 @@ use candle_core::DType;
 use crate::checkpoint::config::DecoderConfig;
 use crate::checkpoint::tensor_type::TensorType;
 use crate::checkpoint::weights::{Header, Weights};
-use crate::decoder::blocks::BLOCK;
+
 use crate::device::Quantization;
+use crate::kernel::BLOCK;
 use crate::memory::{free_memory, working_memory};
 use crate::placement::{ModelBytes, Placement, PlacementError, Room};
 use crate::{DeviceSpec, EngineOptions, WeightType};

@@ -8,7 +8,7 @@ use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
 
 use super::gguf::Gguf;
-use crate::kernel::{BlockType, Panels};
+use crate::kernel::{BlockType, Panels, unpack};
 
 /// Rows of a matrix `(output, input)` in blocks. They are read when they are asked for.
 pub(crate) struct BlockRows {
@@ -88,7 +88,7 @@ impl BlockRows {
     /// # Errors
     /// When they cannot be read.
     pub(crate) fn dequantise(&self) -> candle_core::Result<Tensor> {
-        Tensor::from_vec(self.panels()?.unpack(), (self.outputs, self.inputs), &Device::Cpu)
+        Tensor::from_vec(unpack(&self.panels()?), (self.outputs, self.inputs), &Device::Cpu)
     }
 
     /// Rows as candle's kernels read them; none where it has not the type.

@@ -1,20 +1,12 @@
-//! Causal attention of a ragged batch over the paged cache.
+//! Causal attention of a ragged batch: who sees what, and the plain version by tensor operations.
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor};
-use rayon::prelude::*;
+use candle_core::{DType, Result, Tensor};
 
 use super::batch::Segment;
-use super::blocks::BLOCK;
 use super::cache::LayerCache;
-use super::flash::Paged;
-use super::fused::contiguous;
-use super::place::fused;
-use crate::kernel::{self, Cached, Query, Scoring, Simd, TOGETHER};
-
-/// Most scores that are computed at once by tensor operations, 256 MiB of them.
-const SCORES: usize = 1 << 26;
+use crate::kernel::{BLOCK, Simd};
 
 /// One layer's attention: which rows belong to which sequence, and what they see.
 pub(crate) struct Attention {
@@ -27,19 +19,6 @@ pub(crate) struct Attention {
 }
 
 impl Attention {
-    /// Attention of `queries` `(T, heads, head_dim)` over `cache`, `(T, heads * head_dim)`.
-    ///
-    /// On the CPU, and where `paged` can, the cache is read in place; elsewhere each sequence's slots are gathered.
-    pub(crate) fn apply(self, queries: &Tensor, cache: &LayerCache, paged: &Paged) -> Result<Tensor> {
-        if fused(queries.device()) {
-            return queries.apply_op3_no_bwd(&cache.keys, &cache.values, &self);
-        }
-        match paged.attend(&self, queries, cache)? {
-            Some(attended) => Ok(attended),
-            None => self.gathered(queries, cache, SCORES),
-        }
-    }
-
     /// First and one past the last position that the token at `position` sees.
     pub(super) fn range(&self, position: usize) -> (usize, usize) {
         (self.window.map_or(0, |window| (position + 1).saturating_sub(window)), position + 1)
@@ -95,123 +74,5 @@ impl Attention {
                 (0..total).map(move |at| if (first..end).contains(&at) { 0.0 } else { f32::NEG_INFINITY })
             })
             .collect()
-    }
-}
-
-impl CustomOp3 for Attention {
-    fn name(&self) -> &'static str {
-        "paged-attention"
-    }
-
-    fn cpu_fwd(
-        &self,
-        queries: &CpuStorage,
-        query_layout: &Layout,
-        keys: &CpuStorage,
-        key_layout: &Layout,
-        values: &CpuStorage,
-        value_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (tokens, heads, width) = query_layout.shape().dims3()?;
-        let (_, kv_heads, _, _) = key_layout.shape().dims4()?;
-        let queries = contiguous(queries, query_layout)?;
-        let (keys, values) = (contiguous(keys, key_layout)?, contiguous(values, value_layout)?);
-        let group = heads / kv_heads;
-        let mut out = vec![0f32; tokens * heads * width];
-        // One piece per token and head of the cache: the outputs of the queries that share it.
-        let mut pieces: Vec<&mut [f32]> = out.chunks_exact_mut(group * width).collect();
-        let mut tiles = Vec::new();
-        for segment in self.segments.iter().rev() {
-            let of_segment = pieces.split_off(segment.start * kv_heads);
-            let mut columns: Vec<Vec<&mut [f32]>> = (0..kv_heads).map(|_| Vec::new()).collect();
-            for (index, piece) in of_segment.into_iter().enumerate().take(segment.length * kv_heads) {
-                columns[index % kv_heads].push(piece);
-            }
-            for (head, mut column) in columns.into_iter().enumerate() {
-                let mut rows = 0..segment.length;
-                while !rows.is_empty() {
-                    let later = column.split_off(ROWS.min(rows.len()));
-                    tiles.push(Tile { segment, first: rows.start, head, out: column });
-                    rows.start += ROWS.min(rows.len());
-                    column = later;
-                }
-            }
-        }
-        let scoring = Scoring { scale: self.scale, cap: self.cap };
-        let work: usize = self.segments.iter().map(|it| it.length * (it.past + it.length) * heads * width).sum();
-        let worth_a_task = (TASK * tiles.len()).div_ceil(work.max(1));
-        tiles.into_par_iter().with_min_len(worth_a_task).for_each_init(Vec::new, |scratch, tile| {
-            let Tile { segment, first, head, out } = tile;
-            let seen = Cached { keys, values, blocks: &segment.blocks, kv_heads, head, head_dim: width };
-            let mut asked = Vec::with_capacity(out.len() * group);
-            for row in first..first + out.len() {
-                let range = self.range(segment.past + row);
-                let start = ((segment.start + row) * heads + head * group) * width;
-                let of_row = queries[start..start + group * width].chunks_exact(width);
-                asked.extend(of_row.map(|values| Query { values, range }));
-            }
-            let mut out: Vec<&mut [f32]> = out.into_iter().flat_map(|piece| piece.chunks_exact_mut(width)).collect();
-            for (asked, out) in asked.chunks(TOGETHER).zip(out.chunks_mut(TOGETHER)) {
-                kernel::attend(self.simd, asked, seen, scoring, scratch, out);
-            }
-        });
-        Ok((CpuStorage::F32(out), (tokens, heads * width).into()))
-    }
-}
-
-/// Tokens of a tile: their queries read the same keys and values while these are in the cache.
-const ROWS: usize = 8;
-/// Multiplications that make a task of their own worth while.
-const TASK: usize = 1 << 17;
-
-/// Neighbouring tokens of a sequence and one head of its cache.
-struct Tile<'a> {
-    segment: &'a Segment,
-    /// The first token, counted from the segment's.
-    first: usize,
-    head: usize,
-    /// Per token, the outputs of the queries that share the head, `(heads / kv_heads * head_dim,)`.
-    out: Vec<&'a mut [f32]>,
-}
-
-/// The largest absolute value of a tensor; for tests.
-#[cfg(test)]
-fn max_abs(tensor: &Tensor) -> Result<f32> {
-    tensor.abs()?.flatten_all()?.max(0)?.to_scalar()
-}
-
-#[cfg(test)]
-mod tests {
-    use candle_core::Device;
-
-    use super::*;
-    use crate::kernel::LANES;
-
-    #[test]
-    fn the_kernel_agrees_with_gathered_tensor_operations() -> Result<()> {
-        let device = Device::Cpu;
-        let (heads, kv_heads, width, slots) = (6, 2, 8, 10 * BLOCK);
-        let keys = Tensor::randn(0f32, 1.0, (slots, kv_heads, width), &device)?;
-        let values = Tensor::randn(0f32, 1.0, (slots, kv_heads, width), &device)?;
-        let transposed = keys.reshape((slots / LANES, LANES, kv_heads, width))?.permute((0, 2, 3, 1))?.contiguous()?;
-        let cache = LayerCache { keys: transposed, values: values.clone() };
-        let by_slot = LayerCache { keys, values };
-        let segments = Arc::new(vec![
-            Segment { start: 0, length: 5, past: 0, blocks: vec![3] },
-            Segment { start: 5, length: 1, past: 40, blocks: vec![7, 1, 9] },
-            Segment { start: 6, length: 20, past: 13, blocks: vec![0, 5, 2] },
-        ]);
-        let queries = Tensor::randn(0f32, 1.0, (26, heads, width), &device)?;
-        for (window, cap) in [(None, None), (Some(7), None), (None, Some(0.5))] {
-            let segments = || Arc::clone(&segments);
-            let attention = || Attention { segments: segments(), scale: 0.35, cap, window, simd: Simd::detect() };
-            let kernel = attention().apply(&queries, &cache, &Paged::default())?;
-            // All rows of a segment at once, some of them, one by one.
-            for most in [SCORES, 7 * heads * 33, 1] {
-                let plain = attention().gathered(&queries, &by_slot, most)?;
-                assert!(max_abs(&(&kernel - plain)?)? < 1e-5);
-            }
-        }
-        Ok(())
     }
 }

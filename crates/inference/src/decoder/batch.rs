@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::blocks::{BLOCK, BlockId, BlockTable};
+use super::blocks::{BlockId, BlockTable};
 use super::rope::Factors;
+use crate::kernel::BLOCK;
 use crate::{ModelError, SequenceId, TokenId};
 
 /// The new tokens of one sequence within a batch.

@@ -8,13 +8,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::rope::Factors;
-use crate::kernel::LANES;
+use crate::kernel::BLOCK;
 use crate::{ModelError, SequenceId, TokenId};
-
-/// Tokens per block: as few as the kernels that read a block take, for the more of a prompt is then found again.
-/// candle-flash-attn's take multiples of 32, the CPU's whole vectors.
-pub(crate) const BLOCK: usize = if cfg!(feature = "flash-attn") { 32 } else { LANES };
-const _: () = assert!(BLOCK.is_multiple_of(LANES));
 
 /// Index of a block in the cache.
 pub(crate) type BlockId = u32;

@@ -3,10 +3,10 @@
 use candle_core::{Result, Tensor};
 
 use super::batch::Run;
-use super::blocks::{BLOCK, BlockCopy};
+use super::blocks::BlockCopy;
 use super::place::{Place, fused};
 use crate::checkpoint::config::DecoderConfig;
-use crate::kernel::LANES;
+use crate::kernel::{BLOCK, LANES};
 
 /// One layer's keys and values. Slot `block * BLOCK + offset` holds one token.
 pub(crate) struct LayerCache {

@@ -6,8 +6,8 @@ use candle_core::{DType, Device, Result, Tensor};
 
 use super::attention::Attention;
 use super::batch::Segment;
-use super::blocks::BLOCK;
 use super::cache::LayerCache;
+use crate::kernel::BLOCK;
 
 /// A batch's lengths and blocks where the kernels want them. They know nothing of layers, so all layers of a device
 /// share one.

@@ -11,7 +11,7 @@ use crate::checkpoint::block_rows::BlockRows;
 use crate::checkpoint::files::CheckpointError;
 use crate::checkpoint::weights::{LinearWeight, Weights};
 use crate::device::Quantization;
-use crate::kernel::{Panels, Rows, Simd, matmul};
+use crate::kernel::{Panels, Rows, Simd, matmul, unpack_row};
 
 /// A linear layer as a checkpoint holds it, `x W^T + b`.
 pub(crate) struct StoredLinear {
@@ -167,7 +167,10 @@ impl Linear {
         }
         let width = panels.inputs();
         let mut out = vec![0f32; rows.len() * width];
-        out.par_chunks_mut(width).zip(rows).with_min_len(8).for_each(|(out, &row)| panels.row(row as usize, out));
+        out.par_chunks_mut(width)
+            .zip(rows)
+            .with_min_len(8)
+            .for_each(|(out, &row)| unpack_row(panels, row as usize, out));
         Tensor::from_vec(out, (rows.len(), width), &Device::Cpu)
     }
 }
@@ -204,7 +207,7 @@ impl Weight {
 
     fn forward(&self, input: &Tensor) -> Result<Tensor> {
         match self {
-            Self::Panels(panels) => input.apply_op1_no_bwd(&Product(panels)),
+            Self::Panels(panels) => input.apply_op1_no_bwd(&PanelProduct(panels)),
             Self::Plain(weight) => input.matmul(&weight.t()?),
             Self::Quantised(weight) => weight.forward(input),
         }
@@ -212,9 +215,9 @@ impl Weight {
 }
 
 /// `x W^T` on the CPU.
-struct Product<'a>(&'a [Panels]);
+struct PanelProduct<'a>(&'a [Panels]);
 
-impl CustomOp1 for Product<'_> {
+impl CustomOp1 for PanelProduct<'_> {
     fn name(&self) -> &'static str {
         "linear"
     }

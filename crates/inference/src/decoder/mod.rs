@@ -9,6 +9,7 @@ pub(crate) mod fused;
 pub(crate) mod layers;
 pub(crate) mod mlp;
 pub(crate) mod norm;
+mod paged_attention;
 pub(crate) mod place;
 pub(crate) mod projections;
 pub(crate) mod rope;

@@ -290,10 +290,11 @@ mod tests {
     use crate::TokenId;
     use crate::checkpoint::files::ModelSource;
     use crate::decoder::batch::Part;
-    use crate::decoder::blocks::{BLOCK, BlockTable};
+    use crate::decoder::blocks::BlockTable;
     use crate::decoder::place::plain::plainly;
     use crate::decoder::rope::Factors;
     use crate::device::WeightType;
+    use crate::kernel::BLOCK;
 
     /// Logits of two sequences, all rows: prompts over a boundary of blocks, then some more tokens of each.
     fn logits(folder: &Path, weight_type: WeightType) -> Tensor {

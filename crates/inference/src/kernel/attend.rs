@@ -6,67 +6,13 @@
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
-use super::exp::exp;
-use super::simd::{LANES, Simd, multiply_add, sum};
-use crate::decoder::blocks::BLOCK;
+#[cfg(target_arch = "x86_64")]
+use super::attend_avx512::attend_avx512;
+use super::scoring::{Cached, Query, Scoring, weigh};
+use super::simd::{LANES, Simd, SimdLevel, multiply_add};
 
 /// Most queries that are computed together: their sums stay in registers.
 pub(crate) const TOGETHER: usize = 4;
-
-/// A query: one head at one position.
-#[derive(Clone, Copy)]
-pub(crate) struct Query<'a> {
-    /// Its components.
-    pub(crate) values: &'a [f32],
-    /// First and one past the last position that it sees.
-    pub(crate) range: (usize, usize),
-}
-
-/// How products of queries and keys become scores.
-#[derive(Clone, Copy)]
-pub(crate) struct Scoring {
-    /// What they are multiplied by.
-    pub(crate) scale: f32,
-    /// Soft cap: `cap * tanh(score / cap)`.
-    pub(crate) cap: Option<f32>,
-}
-
-/// The cached keys and values of one sequence and one of their heads.
-#[derive(Clone, Copy)]
-pub(crate) struct Cached<'a> {
-    /// Keys of all slots, `(slots / LANES, kv_heads, head_dim, LANES)`.
-    pub(crate) keys: &'a [f32],
-    /// Values of all slots, `(slots, kv_heads, head_dim)`.
-    pub(crate) values: &'a [f32],
-    /// Blocks of the sequence, [`BLOCK`] slots each.
-    pub(crate) blocks: &'a [u32],
-    pub(crate) kv_heads: usize,
-    pub(crate) head: usize,
-    pub(crate) head_dim: usize,
-}
-
-impl<'a> Cached<'a> {
-    /// Keys of the sequence's `index`-th [`LANES`] tokens, `(head_dim, LANES)`.
-    #[inline(always)]
-    pub(super) fn keys(&self, index: usize) -> &'a [f32] {
-        let size = self.head_dim * LANES;
-        let start = (self.slot(index * LANES) / LANES * self.kv_heads + self.head) * size;
-        &self.keys[start..start + size]
-    }
-
-    /// Components `from..from + count` of the value at a position.
-    #[inline(always)]
-    pub(super) fn value(&self, at: usize, from: usize, count: usize) -> &'a [f32] {
-        let start = (self.slot(at) * self.kv_heads + self.head) * self.head_dim + from;
-        &self.values[start..start + count]
-    }
-
-    /// Where the token at a position is.
-    #[inline(always)]
-    fn slot(&self, at: usize) -> usize {
-        self.blocks[at / BLOCK] as usize * BLOCK + at % BLOCK
-    }
-}
 
 /// Attention of at most [`TOGETHER`] queries over what they see, each into its own of `out`, `(head_dim,)`. `scratch` is
 /// reused.
@@ -78,16 +24,16 @@ pub(crate) fn attend(
     scratch: &mut Vec<f32>,
     out: &mut [&mut [f32]],
 ) {
-    match simd {
-        Simd::Portable => attend_body::<false>(queries, seen, scoring, scratch, out),
+    match simd.level() {
+        SimdLevel::Portable => attend_body::<false>(queries, seen, scoring, scratch, out),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: `detect` has seen the features.
-        Simd::Avx512 if seen.head_dim.is_multiple_of(LANES) => unsafe {
-            super::attend_avx512::attend_avx512(queries, seen, scoring, scratch, out);
+        // SAFETY: detection has seen the features.
+        SimdLevel::Avx512 if seen.head_dim.is_multiple_of(LANES) => unsafe {
+            attend_avx512(queries, seen, scoring, scratch, out);
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: likewise.
-        Simd::Avx2 | Simd::Avx512 => unsafe { attend_avx2(queries, seen, scoring, scratch, out) },
+        SimdLevel::Avx2 | SimdLevel::Avx512 => unsafe { attend_avx2(queries, seen, scoring, scratch, out) },
     }
 }
 
@@ -141,36 +87,9 @@ fn attend_body<const FMA: bool>(
     }
 }
 
-/// Makes products into weights that are not yet divided by their sum, which it gives.
-#[inline(always)]
-pub(super) fn weigh<const FMA: bool>(Scoring { scale, cap }: Scoring, scores: &mut [f32]) -> f32 {
-    for score in scores.iter_mut() {
-        *score *= scale;
-    }
-    if let Some(cap) = cap {
-        for score in scores.iter_mut() {
-            *score = cap * (*score / cap).tanh();
-        }
-    }
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    let (chunks, rest) = scores.as_chunks::<LANES>();
-    for chunk in chunks {
-        for lane in 0..LANES {
-            lanes[lane] = lanes[lane].max(chunk[lane]);
-        }
-    }
-    let mut max = f32::NEG_INFINITY;
-    for &score in lanes.iter().chain(rest) {
-        max = max.max(score);
-    }
-    for score in scores.iter_mut() {
-        *score = exp::<FMA>(*score - max);
-    }
-    sum(scores)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::scoring::BLOCK;
     use super::*;
 
     /// The first positions lie in block 1, the others in block 0.
@@ -232,7 +151,7 @@ mod tests {
     #[test]
     fn attention_agrees_with_its_definition() {
         for case in [20, 32, 80, 128].map(Case::new) {
-            for simd in [Simd::Portable, Simd::detect()] {
+            for simd in Simd::every() {
                 for (query, out) in case.attend(simd, &RANGES, 0).iter().enumerate() {
                     for (column, &out) in out.iter().enumerate() {
                         let error = (f64::from(out) - case.expected(query, RANGES[query], column)).abs();
@@ -246,7 +165,7 @@ mod tests {
     #[test]
     fn a_query_has_the_same_bits_alone_and_with_others() {
         for case in [20, 48, 64].map(Case::new) {
-            for simd in [Simd::Portable, Simd::detect()] {
+            for simd in Simd::every() {
                 let all = case.attend(simd, &RANGES, 0);
                 for count in 1..TOGETHER {
                     assert_eq!(case.attend(simd, &RANGES[..count], 0), all[..count]);

@@ -4,7 +4,7 @@ use std::arch::x86_64::{
     __m512, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
-use super::attend::{Cached, Query, Scoring, weigh};
+use super::scoring::{Cached, Query, Scoring, weigh};
 use super::simd::LANES;
 
 /// Vectors of keys whose scores are built up together: enough sums to hide an addition's latency.

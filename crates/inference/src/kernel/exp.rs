@@ -2,15 +2,15 @@
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
-use super::simd::{LANES, Simd, multiply_add};
+use super::simd::{LANES, Simd, SimdLevel, multiply_add};
 
 /// `log(sum(exp(logits)))`, the sum in f64.
 pub(crate) fn log_sum_exp(simd: Simd, logits: &[f32]) -> f64 {
-    match simd {
-        Simd::Portable => log_sum_exp_body::<false>(logits),
+    match simd.level() {
+        SimdLevel::Portable => log_sum_exp_body::<false>(logits),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: as in `attend`.
-        Simd::Avx2 | Simd::Avx512 => unsafe { log_sum_exp_avx2(logits) },
+        // SAFETY: detection has seen both features.
+        SimdLevel::Avx2 | SimdLevel::Avx512 => unsafe { log_sum_exp_avx2(logits) },
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
     fn log_sum_exp_agrees_with_f64_arithmetic() {
         let logits: Vec<f32> = (0..1003).map(|i| ((i * 7919) % 613) as f32 / 30.0 - 5.0).collect();
         let expected = logits.iter().map(|&l| f64::from(l).exp()).sum::<f64>().ln();
-        for simd in [Simd::Portable, Simd::detect()] {
+        for simd in Simd::every() {
             assert!((log_sum_exp(simd, &logits) - expected).abs() < 1e-6);
         }
     }

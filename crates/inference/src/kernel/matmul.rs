@@ -6,33 +6,18 @@
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::panels::{DEPTH, Panels};
-use super::products::{decode, in_rows};
+use super::layout::DEPTH;
+use super::micro_kernels::{Out, PAIR, PART, Product, decode, in_rows, parts};
+use super::panels::Panels;
 use super::readers::{Source, with_source};
-use super::simd::{LANES, Simd};
+use super::simd::{LANES, Simd, SimdLevel};
 use super::vector::Portable;
 
 /// Multiplications that make a task of their own worth while.
 const TASK: usize = 1 << 16;
-/// Panels that are worked on together.
-pub(super) const PAIR: usize = 2;
-/// Most steps that are added up one after the other. So many of two panels fill two thirds of a first-level cache, and
-/// shorter sums lose less to rounding.
-pub(super) const PART: usize = 256;
-
-/// The parts of a sum of so many steps, about equally long, of whole blocks.
-pub(super) fn parts(steps: usize) -> impl Iterator<Item = Range<usize>> {
-    let length = steps.div_ceil(steps.div_ceil(PART)).next_multiple_of(DEPTH);
-    (0..steps).step_by(length).map(move |start| start..steps.min(start + length))
-}
-
-/// Rows of `x` that are worked on together: those steps of them stay in the second-level cache.
-pub(super) const ROWS: usize = 512;
-
 /// `x W^T`: `x` `(M, K)` and `weights` `(N, K)` to `(M, N)`; the outputs of several matrices stand side by side.
 ///
 /// Weights are widened to f32, exactly (of a quantised weight, the number that it stands for), and everything is
@@ -85,52 +70,17 @@ fn whole_blocks(x: &[f32], k: usize) -> (Cow<'_, [f32]>, usize) {
     (Cow::Owned(filled), stride)
 }
 
-/// One product and its shape.
-pub(super) struct Product<'a> {
-    simd: Simd,
-    /// `(M, stride)`.
-    pub(super) x: &'a [f32],
-    pub(super) stride: usize,
-    pub(super) m: usize,
-    pub(super) weights: &'a Panels,
-    out: Out,
-}
-
-/// The output, which tasks write to at different columns.
-struct Out {
-    at: *mut f32,
-    /// Columns of a row.
-    n: usize,
-    /// The product's first one.
-    column: usize,
-}
-
-// SAFETY: a pointer into a buffer that outlives the tasks, which own different columns of it.
-unsafe impl Sync for Out {}
-
 impl Product<'_> {
-    /// Where row `row` of the output has the columns of panel `panel`, and how many they are.
-    ///
-    /// # Safety
-    /// There is such a row and such a panel.
-    #[inline(always)]
-    pub(super) unsafe fn out(&self, row: usize, panel: usize) -> (*mut f32, usize) {
-        let Out { at, n, column } = self.out;
-        // SAFETY: within the buffer, by the caller's promise.
-        let at = unsafe { at.add(row * n + column + panel * LANES) };
-        (at, LANES.min(self.weights.outputs() - panel * LANES))
-    }
-
     /// The columns of panels `from..to`, all rows.
     fn panels(&self, from: usize, to: usize) {
-        match self.simd {
+        match self.simd.level() {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `Simd::Avx512` is only made by `detect`, which has seen all features that the kernel asks for.
-            Simd::Avx512 => unsafe { self.panels_avx512(from, to) },
+            // SAFETY: a `Simd` of this level comes from detection, which has seen all features that the kernel asks for.
+            SimdLevel::Avx512 => unsafe { self.panels_avx512(from, to) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: likewise for `Simd::Avx2`.
-            Simd::Avx2 => unsafe { self.panels_avx2(from, to) },
-            Simd::Portable => with_source!(self.weights, W => self.panels_plain::<W>(from, to)),
+            // SAFETY: likewise.
+            SimdLevel::Avx2 => unsafe { self.panels_avx2(from, to) },
+            SimdLevel::Portable => with_source!(self.weights, W => self.panels_plain::<W>(from, to)),
         }
     }
 
@@ -155,10 +105,13 @@ impl Product<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use half::{bf16, f16};
 
     use super::super::blocks::BlockType;
     use super::super::panels::{Format, Rows};
+    use super::super::unpack::unpack_row;
     use super::*;
 
     fn values(count: usize, seed: usize) -> Vec<f32> {
@@ -233,8 +186,8 @@ mod tests {
             let wide: Vec<f32> = weights.iter().map(|weight| weight.to_f32()).collect();
             for simd in Simd::every() {
                 let panels = Panels::pack(Rows::Bf16(&weights), k, simd);
-                let compact = simd.reads_twelve_bits() && n > 64;
-                assert_eq!(panels.format == Format::Twelve, compact, "{simd:?}");
+                let compact = simd.reads_bf12() && n > 64;
+                assert_eq!(panels.format == Format::Bf12, compact, "{simd:?}");
                 let out = matmul(simd, &x, std::slice::from_ref(&panels));
                 assert_eq!(out, product(simd, &x, Panels::pack(Rows::F32(&wide), k, simd)), "{simd:?} {m} {n} {k}");
             }
@@ -249,7 +202,7 @@ mod tests {
             let panels = Panels::pack(Rows::Bf16(&weights), k, simd);
             let mut row = vec![f32::NAN; k];
             for at in 0..n {
-                panels.row(at, &mut row);
+                unpack_row(&panels, at, &mut row);
                 let expected: Vec<f32> = weights[at * k..][..k].iter().map(|weight| weight.to_f32()).collect();
                 assert_eq!(row, expected, "{simd:?}, row {at}");
             }

@@ -1,7 +1,6 @@
 //! `x W^T` for AVX2: as for AVX-512, in shapes for half as many registers of half the width.
 
-use super::matmul::{PAIR, PART, Product, ROWS, parts};
-use super::products::{decode, in_rows};
+use super::micro_kernels::{PAIR, PART, Product, ROWS, decode, in_rows, parts};
 use super::readers::{Source, with_source};
 use super::simd::LANES;
 use super::vector::Avx2;

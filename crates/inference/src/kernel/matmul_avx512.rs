@@ -4,8 +4,7 @@
 //! one end to the other. Where there are many rows, weights of two panels are decoded into a buffer that stays in the
 //! first-level cache, and tiles of eight rows by two panels go over it.
 
-use super::matmul::{PAIR, PART, Product, ROWS, parts};
-use super::products::{decode, in_rows};
+use super::micro_kernels::{PAIR, PART, Product, ROWS, decode, in_rows, parts};
 use super::readers::{Source, with_source};
 use super::simd::LANES;
 use super::vector::Avx512;

@@ -4,25 +4,30 @@
 mod attend;
 #[cfg(target_arch = "x86_64")]
 mod attend_avx512;
+mod bf12;
 mod blocks;
 mod exp;
+mod layout;
 mod matmul;
 #[cfg(target_arch = "x86_64")]
 mod matmul_avx2;
 #[cfg(target_arch = "x86_64")]
 mod matmul_avx512;
+mod micro_kernels;
 mod panels;
-mod products;
 mod readers;
 mod rows;
+mod scoring;
 mod simd;
-mod twelve;
+mod unpack;
 mod vector;
 
-pub(crate) use attend::{Cached, Query, Scoring, TOGETHER, attend};
+pub(crate) use attend::{TOGETHER, attend};
 pub(crate) use blocks::BlockType;
 pub(crate) use exp::log_sum_exp;
 pub(crate) use matmul::matmul;
 pub(crate) use panels::{Panels, Rows};
 pub(crate) use rows::{Gate, gate_times, layer_norm, rms_norm, rotate_halves, rotate_pairs};
+pub(crate) use scoring::{BLOCK, Cached, Query, Scoring};
 pub(crate) use simd::{LANES, Simd};
+pub(crate) use unpack::{unpack, unpack_row};

@@ -10,14 +10,11 @@ use std::sync::{Mutex, PoisonError};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use super::blocks::{self, BlockType, Codes, GROUP, Lane, MOST_WEIGHTS, with_format};
-use super::readers::{Reader as _, Source, with_source};
+use super::bf12;
+use super::blocks::{BlockFormat, BlockType, Codes, GROUP, Lane, MOST_WEIGHTS, with_format};
+use super::layout::{DEPTH, LINE};
 use super::simd::{LANES, Simd};
-use super::twelve;
-use super::vector::Portable;
 
-/// Steps of a block along the summed dimension.
-pub(super) const DEPTH: usize = 8;
 /// A matrix of weights `(N, K)` as checkpoints hold it, row by row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rows<'a> {
@@ -32,8 +29,8 @@ pub(super) enum Format {
     F32,
     F16,
     Bf16,
-    /// bfloat16 in twelve bits where that loses nothing: see [`twelve`].
-    Twelve,
+    /// bfloat16 in twelve bits where that loses nothing: see [`bf12`].
+    Bf12,
     /// Blocks of a GGUF type: of each panel the scales of all blocks, then their codes.
     Blocks(BlockType),
 }
@@ -47,17 +44,14 @@ pub(crate) struct Panels {
     lines: Vec<Line>,
     /// Where each panel begins, in lines; and where the last one ends.
     starts: Vec<usize>,
-    /// What [`Format::Twelve`] needs besides, per panel.
-    pub(super) windows: Vec<twelve::Window>,
+    /// What [`Format::Bf12`] needs besides, per panel.
+    pub(super) windows: Vec<bf12::Window>,
 }
 
 /// A cache line.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Line([u8; LINE]);
-
-/// Bytes of a cache line.
-pub(super) const LINE: usize = 64;
 
 impl Panels {
     /// Rearranges `rows`, whose rows are `inputs` long.
@@ -69,12 +63,12 @@ impl Panels {
             Rows::F16(values) => (values.len() / inputs, Format::F16, 2 * DEPTH * LANES),
             Rows::Bf16(values) => {
                 let outputs = values.len() / inputs;
-                if simd.reads_twelve_bits()
-                    && let Some(panels) = Self::pack_twelve(values, outputs, inputs)
+                if simd.reads_bf12()
+                    && let Some(panels) = Self::pack_bf12(values, outputs, inputs)
                 {
                     return panels;
                 }
-                (outputs, Format::Bf16, twelve::WIDE_BLOCK)
+                (outputs, Format::Bf16, bf12::WIDE_BLOCK)
             }
         };
         let bytes = inputs.div_ceil(DEPTH) * block;
@@ -119,14 +113,14 @@ impl Panels {
     }
 
     /// In twelve bits; `None` if too many blocks need sixteen.
-    fn pack_twelve(values: &[bf16], outputs: usize, inputs: usize) -> Option<Self> {
+    fn pack_bf12(values: &[bf16], outputs: usize, inputs: usize) -> Option<Self> {
         if !inputs.is_multiple_of(DEPTH) {
             return None;
         }
         let count = outputs.div_ceil(LANES);
         let rows = |panel: usize| &values[panel * LANES * inputs..outputs.min((panel + 1) * LANES) * inputs];
-        let windows: Vec<twelve::Window> =
-            (0..count).into_par_iter().map(|panel| twelve::Window::of(rows(panel), inputs)).collect();
+        let windows: Vec<bf12::Window> =
+            (0..count).into_par_iter().map(|panel| bf12::Window::of(rows(panel), inputs)).collect();
         let wide: usize = windows.iter().map(|window| window.wide.len()).sum();
         if wide > count * (inputs / DEPTH) / 4 {
             return None;
@@ -135,7 +129,7 @@ impl Panels {
         for window in &windows {
             starts.push(starts[starts.len() - 1] + window.bytes(inputs / DEPTH) / LINE);
         }
-        let mut panels = Self::with_room(outputs, inputs, Format::Twelve, starts);
+        let mut panels = Self::with_room(outputs, inputs, Format::Bf12, starts);
         panels.fill(|panel, out| windows[panel].write(rows(panel), inputs, out));
         panels.windows = windows;
         Some(panels)
@@ -197,63 +191,18 @@ impl Panels {
     }
 
     /// The scales of a panel of blocks, and their codes.
-    pub(super) fn scales_and_codes<F: blocks::Format>(&self, panel: usize) -> (&[u8], &[u8]) {
+    pub(super) fn scales_and_codes<F: BlockFormat>(&self, panel: usize) -> (&[u8], &[u8]) {
         self.bytes(panel).split_at(scales_bytes::<F>(self.inputs))
-    }
-
-    /// Writes row `output` of the matrix to `out`, `(K,)`.
-    pub(crate) fn row(&self, output: usize, out: &mut [f32]) {
-        let (panel, lane) = (output / LANES, output % LANES);
-        match self.windows.get(panel) {
-            // Not the other lanes' as well: they are slow to decode.
-            Some(window) => window.row(self.bytes(panel), lane, out),
-            None => with_source!(self, W => self.row_of::<W>(panel, lane, out)),
-        }
-    }
-
-    /// All rows, one after the other, `(N, K)`.
-    pub(crate) fn unpack(&self) -> Vec<f32> {
-        let mut out = vec![0f32; self.outputs * self.inputs];
-        out.par_chunks_mut(self.inputs * LANES).enumerate().for_each(|(panel, rows)| {
-            with_source!(self, W => self.rows_of::<W>(panel, rows));
-        });
-        out
-    }
-
-    fn rows_of<W: Source>(&self, panel: usize, rows: &mut [f32]) {
-        // SAFETY: no features are asked for.
-        let mut reader = unsafe { W::reader::<Portable>(self, panel) };
-        for from in (0..self.inputs).step_by(DEPTH) {
-            // SAFETY: rows are as long as the panel.
-            let weights = unsafe { reader.next() };
-            for (step, weights) in (from..self.inputs).zip(weights) {
-                for (row, weight) in rows.chunks_exact_mut(self.inputs).zip(weights) {
-                    row[step] = weight;
-                }
-            }
-        }
-    }
-
-    fn row_of<W: Source>(&self, panel: usize, lane: usize, out: &mut [f32]) {
-        // SAFETY: no features are asked for.
-        let mut reader = unsafe { W::reader::<Portable>(self, panel) };
-        for out in out.chunks_mut(DEPTH) {
-            // SAFETY: a row is as long as the panel.
-            let weights = unsafe { reader.next() };
-            for (out, weights) in out.iter_mut().zip(weights) {
-                *out = weights[lane];
-            }
-        }
     }
 }
 
 /// Bytes of the scales of a panel: whole cache lines.
-fn scales_bytes<F: blocks::Format>(inputs: usize) -> usize {
+fn scales_bytes<F: BlockFormat>(inputs: usize) -> usize {
     (inputs / F::WEIGHTS * F::SCALES * LANES).next_multiple_of(LINE)
 }
 
 /// Writes rows of stored blocks, `row` bytes each, to a panel.
-fn write_blocks<F: blocks::Format>(stored: &[u8], row: usize, out: &mut [u8]) {
+fn write_blocks<F: BlockFormat>(stored: &[u8], row: usize, out: &mut [u8]) {
     let inputs = row / F::BYTES * F::WEIGHTS;
     let (scales, codes) = out.split_at_mut(scales_bytes::<F>(inputs));
     let mut split = [0; MOST_WEIGHTS];

@@ -4,10 +4,11 @@
 
 use std::marker::PhantomData;
 
-use super::blocks::{Codes, Format, GROUP};
-use super::panels::{DEPTH, LINE, Panels};
+use super::bf12;
+use super::blocks::{BlockFormat, Codes, GROUP};
+use super::layout::{DEPTH, LINE};
+use super::panels::Panels;
 use super::simd::LANES;
-use super::twelve;
 use super::vector::Vector;
 
 /// Bytes that weights are fetched ahead: a processor that waits for memory at every turn of a loop has not seen far.
@@ -157,7 +158,7 @@ pub(super) struct BlockReader<F, V: Vector> {
     format: PhantomData<F>,
 }
 
-impl<F: Format, V: Vector> Reader<V> for BlockReader<F, V> {
+impl<F: BlockFormat, V: Vector> Reader<V> for BlockReader<F, V> {
     #[inline(always)]
     unsafe fn next(&mut self) -> Decoded<V> {
         // SAFETY: the caller's promise: the scales of the block are there, and the codes of these steps.
@@ -187,7 +188,7 @@ impl<F: Format, V: Vector> Reader<V> for BlockReader<F, V> {
     }
 }
 
-impl<F: Format> Source for Blocks<F> {
+impl<F: BlockFormat> Source for Blocks<F> {
     type Reader<'a, V: Vector> = BlockReader<F, V>;
 
     #[inline(always)]
@@ -207,9 +208,9 @@ impl<F: Format> Source for Blocks<F> {
 }
 
 /// bfloat16 in twelve bits.
-pub(super) struct Twelve;
+pub(super) struct Bf12;
 
-pub(super) struct TwelveReader<'a, V: Vector> {
+pub(super) struct Bf12Reader<'a, V: Vector> {
     at: *const u8,
     /// The lowest exponent, in its place in every lane.
     base: V::Words,
@@ -220,7 +221,7 @@ pub(super) struct TwelveReader<'a, V: Vector> {
     later: std::slice::Iter<'a, u32>,
 }
 
-impl<V: Vector> Reader<V> for TwelveReader<'_, V> {
+impl<V: Vector> Reader<V> for Bf12Reader<'_, V> {
     #[inline(always)]
     unsafe fn next(&mut self) -> Decoded<V> {
         let wide = self.done == self.wide;
@@ -230,13 +231,13 @@ impl<V: Vector> Reader<V> for TwelveReader<'_, V> {
             // SAFETY: the caller's promise.
             return unsafe { plain::<Bf16, V>(&mut self.at) };
         }
-        fetch(self.at, twelve::BLOCK);
+        fetch(self.at, bf12::BLOCK);
         // SAFETY: the caller's promise: three times sixteen words.
         unsafe {
             let a = V::words::<4>(self.at);
             let b = V::words::<4>(self.at.add(LINE));
             let c = V::words::<4>(self.at.add(2 * LINE));
-            self.at = self.at.wrapping_add(twelve::BLOCK);
+            self.at = self.at.wrapping_add(bf12::BLOCK);
             // The twelve bits of each lane at the upper end.
             let shorts = [
                 a,
@@ -259,14 +260,14 @@ impl<V: Vector> Reader<V> for TwelveReader<'_, V> {
     }
 }
 
-impl Source for Twelve {
-    type Reader<'a, V: Vector> = TwelveReader<'a, V>;
+impl Source for Bf12 {
+    type Reader<'a, V: Vector> = Bf12Reader<'a, V>;
 
     #[inline(always)]
-    unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> TwelveReader<'_, V> {
+    unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> Bf12Reader<'_, V> {
         let window = &panels.windows[panel];
         let mut later = window.wide.iter();
-        TwelveReader {
+        Bf12Reader {
             at: panels.bytes(panel).as_ptr(),
             // SAFETY: the caller's promise.
             base: unsafe { V::splat_word(u32::from(window.base) << 23) },
@@ -293,8 +294,8 @@ macro_rules! with_source {
                 type $source = $crate::kernel::readers::Bf16;
                 $body
             }
-            $crate::kernel::panels::Format::Twelve => {
-                type $source = $crate::kernel::readers::Twelve;
+            $crate::kernel::panels::Format::Bf12 => {
+                type $source = $crate::kernel::readers::Bf12;
                 $body
             }
             $crate::kernel::panels::Format::Blocks(kind) => $crate::kernel::blocks::with_format!(kind, Of => {

@@ -3,15 +3,15 @@
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
 use super::exp::exp;
-use super::simd::{Simd, dot, multiply_add, sum};
+use super::simd::{Simd, SimdLevel, dot, multiply_add, sum};
 
 /// `x / sqrt(mean(x^2) + epsilon) * weight`, one row into `out`.
 pub(crate) fn rms_norm(simd: Simd, x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
-    match simd {
-        Simd::Portable => rms_norm_body::<false>(x, weight, epsilon, out),
+    match simd.level() {
+        SimdLevel::Portable => rms_norm_body::<false>(x, weight, epsilon, out),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: `detect` has seen both features.
-        Simd::Avx2 | Simd::Avx512 => unsafe { rms_norm_avx2(x, weight, epsilon, out) },
+        // SAFETY: detection has seen both features.
+        SimdLevel::Avx2 | SimdLevel::Avx512 => unsafe { rms_norm_avx2(x, weight, epsilon, out) },
     }
 }
 
@@ -26,22 +26,22 @@ pub(crate) enum Gate {
 
 /// `gate(x) * y`, one row into `out`.
 pub(crate) fn gate_times(simd: Simd, gate: Gate, x: &[f32], y: &[f32], out: &mut [f32]) {
-    match (simd, gate) {
-        (Simd::Portable, Gate::Silu) => gate_times_body::<false>(|x| x, x, y, out),
-        (Simd::Portable, Gate::GeluTanh) => gate_times_body::<false>(gelu_inner, x, y, out),
+    match (simd.level(), gate) {
+        (SimdLevel::Portable, Gate::Silu) => gate_times_body::<false>(|x| x, x, y, out),
+        (SimdLevel::Portable, Gate::GeluTanh) => gate_times_body::<false>(gelu_inner, x, y, out),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: `detect` has seen both features.
-        (Simd::Avx2 | Simd::Avx512, gate) => unsafe { gate_times_avx2(gate, x, y, out) },
+        // SAFETY: detection has seen both features.
+        (SimdLevel::Avx2 | SimdLevel::Avx512, gate) => unsafe { gate_times_avx2(gate, x, y, out) },
     }
 }
 
 /// `(x - mean) / sqrt(variance + epsilon) * weight + bias`, one row into `out`.
 pub(crate) fn layer_norm(simd: Simd, x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32, out: &mut [f32]) {
-    match simd {
-        Simd::Portable => layer_norm_body::<false>(x, weight, bias, epsilon, out),
+    match simd.level() {
+        SimdLevel::Portable => layer_norm_body::<false>(x, weight, bias, epsilon, out),
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: `detect` has seen both features.
-        Simd::Avx2 | Simd::Avx512 => unsafe { layer_norm_avx2(x, weight, bias, epsilon, out) },
+        // SAFETY: detection has seen both features.
+        SimdLevel::Avx2 | SimdLevel::Avx512 => unsafe { layer_norm_avx2(x, weight, bias, epsilon, out) },
     }
 }
 
@@ -141,7 +141,7 @@ mod tests {
         let (x, y) = (values(75), values(75).into_iter().rev().collect::<Vec<_>>());
         let square = x.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>() / 75.0;
         let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / 75.0;
-        for simd in [Simd::Portable, Simd::detect()] {
+        for simd in Simd::every() {
             let (mut normed, mut gated, mut centred) = (vec![0.0; 75], vec![0.0; 75], vec![0.0; 75]);
             let mut by_gelu = vec![0.0; 75];
             gate_times(simd, Gate::GeluTanh, &x, &y, &mut by_gelu);

@@ -8,9 +8,15 @@ use std::sync::LazyLock;
 /// Lanes of an accumulator. A fixed number, so that sums have one order on every machine.
 pub(crate) const LANES: usize = 16;
 
-/// What the processor offers beyond the baseline, found out once.
+/// What kernels use of what the processor has.
+///
+/// Only detection makes one, so that a kernel that asks for AVX-512 cannot be reached on a processor without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Simd {
+pub(crate) struct Simd(SimdLevel);
+
+/// What a processor may have beyond the baseline, ascending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum SimdLevel {
     /// The baseline of the target.
     Portable,
     /// AVX2 with fused multiply-add and conversions of half precision.
@@ -31,38 +37,34 @@ impl Simd {
         *CHOSEN
     }
 
+    /// What the processor is known to have, of which kernels may use everything.
+    pub(super) fn level(self) -> SimdLevel {
+        self.0
+    }
+
     fn choose(wanted: Option<&OsStr>) -> Self {
         let best = Self::best();
         let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else { return best };
-        let known = Self::all().into_iter().find(|(name, _)| wanted == *name);
-        match known {
-            Some((_, simd)) if simd as u8 <= best as u8 => simd,
-            Some((name, _)) => {
-                tracing::warn!("GAC_SIMD is `{name}`, which this processor has not");
-                best
-            }
-            None => {
-                tracing::warn!("GAC_SIMD is {wanted:?}; it may be portable, avx2 or avx512");
-                best
-            }
+        let Some((name, level)) = SimdLevel::named().into_iter().find(|(name, _)| wanted == *name) else {
+            tracing::warn!("GAC_SIMD is {wanted:?}; it may be portable, avx2 or avx512");
+            return best;
+        };
+        if level > best.0 {
+            tracing::warn!("GAC_SIMD is `{name}`, which this processor has not");
         }
+        best.at_most(level)
     }
 
-    /// All that there are on this architecture, each with its name, the better ones later.
-    fn all() -> Vec<(&'static str, Self)> {
-        vec![
-            ("portable", Self::Portable),
-            #[cfg(target_arch = "x86_64")]
-            ("avx2", Self::Avx2),
-            #[cfg(target_arch = "x86_64")]
-            ("avx512", Self::Avx512),
-        ]
+    /// This, or `level` where that is less.
+    fn at_most(self, level: SimdLevel) -> Self {
+        Self(self.0.min(level))
     }
 
     /// All that this processor has.
     #[cfg(test)]
     pub(crate) fn every() -> Vec<Self> {
-        Self::all().into_iter().map(|(_, simd)| simd).filter(|&simd| simd as u8 <= Self::best() as u8).collect()
+        let best = Self::best();
+        SimdLevel::named().into_iter().filter(|(_, level)| *level <= best.0).map(|(_, level)| Self(level)).collect()
     }
 
     fn best() -> Self {
@@ -71,17 +73,30 @@ impl Simd {
             let wide = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vl");
-            return if wide { Self::Avx512 } else { Self::Avx2 };
+            return Self(if wide { SimdLevel::Avx512 } else { SimdLevel::Avx2 });
         }
-        Self::Portable
+        Self(SimdLevel::Portable)
     }
 
     /// Whether weights in twelve bits are read faster than in sixteen.
-    pub(super) fn reads_twelve_bits(self) -> bool {
+    pub(super) fn reads_bf12(self) -> bool {
         #[cfg(target_arch = "x86_64")]
-        return self == Self::Avx512;
+        return self.0 == SimdLevel::Avx512;
         #[cfg(not(target_arch = "x86_64"))]
         false
+    }
+}
+
+impl SimdLevel {
+    /// All that there are on this architecture, each with its name, ascending.
+    fn named() -> Vec<(&'static str, Self)> {
+        vec![
+            ("portable", Self::Portable),
+            #[cfg(target_arch = "x86_64")]
+            ("avx2", Self::Avx2),
+            #[cfg(target_arch = "x86_64")]
+            ("avx512", Self::Avx512),
+        ]
     }
 }
 
@@ -128,12 +143,16 @@ mod tests {
     #[test]
     fn less_than_the_processor_has_can_be_chosen_and_more_cannot() {
         let chosen = |name: &str| Simd::choose(Some(OsStr::new(name)));
-        assert_eq!(chosen("portable"), Simd::Portable);
-        for (name, simd) in Simd::all() {
-            let expected = if Simd::every().contains(&simd) { simd } else { Simd::best() };
-            assert_eq!(chosen(name), expected);
+        let best = Simd::best();
+        assert_eq!(chosen("portable").level(), SimdLevel::Portable);
+        for (name, level) in SimdLevel::named() {
+            assert_eq!(chosen(name).level(), if level <= best.level() { level } else { best.level() }, "{name}");
+            // Of a processor that has less, too.
+            for (_, has) in SimdLevel::named() {
+                assert!(Simd(has).at_most(level).level() <= has);
+            }
         }
-        assert_eq!(chosen("sse9"), Simd::best());
-        assert_eq!(Simd::choose(None), Simd::best());
+        assert_eq!(chosen("sse9"), best);
+        assert_eq!(Simd::choose(None), best);
     }
 }

@@ -10,8 +10,8 @@
 
 use std::marker::PhantomData;
 
-use super::Format;
-use crate::kernel::panels::DEPTH;
+use super::format::BlockFormat;
+use crate::kernel::layout::DEPTH;
 use crate::kernel::simd::LANES;
 use crate::kernel::vector::Vector;
 
@@ -23,7 +23,7 @@ const BLOCKS: usize = GROUP / DEPTH;
 /// The codes of a format.
 pub(in crate::kernel) struct Codes<F>(PhantomData<F>);
 
-impl<F: Format> Codes<F> {
+impl<F: BlockFormat> Codes<F> {
     /// Bytes of a group, of all lanes.
     pub(in crate::kernel) const BYTES: usize = GROUP * LANES * F::BITS / 8;
     /// Bytes of the first integer of a lane and a block, and of the second.

@@ -1,6 +1,6 @@
 //! The types of blocks by name and number.
 
-use super::{Format, with_format};
+use super::format::BlockFormat;
 
 /// A type of blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,3 +81,26 @@ impl BlockType {
         with_format!(self, F => F::NUMBERS)
     }
 }
+
+/// The formats of [`BlockType`]s.
+pub(in crate::kernel) mod types {
+    pub(in crate::kernel) use super::super::codebook::{Iq4Nl, Iq4Xs, Mxfp4};
+    pub(in crate::kernel) use super::super::k_quants::{Q2K, Q3K, Q4K, Q5K, Q6K};
+    pub(in crate::kernel) use super::super::legacy::{Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
+}
+
+/// Evaluates an expression in which a name is the [`BlockFormat`] of a [`BlockType`].
+macro_rules! with_format {
+    ($kind:expr, $format:ident => $body:expr) => {
+        $crate::kernel::blocks::with_format!(@ $kind, $format, $body, Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2K Q3K Q4K Q5K Q6K Iq4Nl Iq4Xs Mxfp4)
+    };
+    (@ $kind:expr, $format:ident, $body:expr, $($of:ident)*) => {
+        match $kind {
+            $($crate::kernel::blocks::BlockType::$of => {
+                type $format = $crate::kernel::blocks::kind::types::$of;
+                $body
+            })*
+        }
+    };
+}
+pub(in crate::kernel) use with_format;

@@ -2,8 +2,9 @@
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
+use super::format::BlockFormat;
+use super::scales::Lane;
 use super::scales::{centred, from_least};
-use super::{Format, Lane};
 use crate::kernel::vector::Vector;
 
 /// Weights of a block.
@@ -35,7 +36,7 @@ fn fifth_bits(bytes: &[u8], codes: &mut [u8]) {
     }
 }
 
-impl Format for Q4_0 {
+impl BlockFormat for Q4_0 {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 18;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2)];
@@ -55,7 +56,7 @@ impl Format for Q4_0 {
     }
 }
 
-impl Format for Q4_1 {
+impl BlockFormat for Q4_1 {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 20;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2), (2, 2)];
@@ -76,7 +77,7 @@ impl Format for Q4_1 {
     }
 }
 
-impl Format for Q5_0 {
+impl BlockFormat for Q5_0 {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 22;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2)];
@@ -97,7 +98,7 @@ impl Format for Q5_0 {
     }
 }
 
-impl Format for Q5_1 {
+impl BlockFormat for Q5_1 {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 24;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2), (2, 2)];
@@ -119,7 +120,7 @@ impl Format for Q5_1 {
     }
 }
 
-impl Format for Q8_0 {
+impl BlockFormat for Q8_0 {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 34;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2)];

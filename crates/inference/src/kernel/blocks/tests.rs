@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
 use super::BlockType;
-use crate::kernel::{Panels, Simd, matmul};
+use crate::kernel::{Panels, Simd, matmul, unpack, unpack_row};
 
 const RECORDED: &[u8] = include_bytes!("../../../tests/block_fixtures/gguf-blocks.safetensors");
 
@@ -39,9 +39,9 @@ fn blocks_stand_for_the_numbers_that_gguf_py_gives_whatever_reads_them() {
         let &[outputs, inputs] = weights.shape() else { panic!("no matrix") };
         let expected: Vec<f32> = weights.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
         let panels = pack(kind, blocks.data(), (outputs, inputs));
-        assert_eq!(panels.unpack(), expected, "{}", kind.name());
+        assert_eq!(unpack(&panels), expected, "{}", kind.name());
         let mut row = vec![0f32; inputs];
-        panels.row(1, &mut row);
+        unpack_row(&panels, 1, &mut row);
         assert_eq!(row, expected[inputs..2 * inputs], "{}", kind.name());
         for simd in Simd::every() {
             for rows in [1, 2, 3, inputs] {

@@ -8,7 +8,7 @@
 
 use half::bf16;
 
-use super::panels::DEPTH;
+use super::layout::DEPTH;
 use super::simd::LANES;
 
 /// Bytes of a block in twelve bits: three times [`LANES`] words of 32 bits. A lane's three words are its eight weights

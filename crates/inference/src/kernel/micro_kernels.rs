@@ -1,12 +1,52 @@
-//! The innermost loops of products, over whatever [`Vector`] there is.
+//! The micro-kernels of products: their innermost loops, over whatever [`Vector`] there is.
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
-use super::matmul::{Product, parts};
-use super::panels::DEPTH;
+use std::ops::Range;
+
+use super::layout::DEPTH;
+use super::panels::Panels;
 use super::readers::{Reader, Source};
-use super::simd::LANES;
+use super::simd::{LANES, Simd};
 use super::vector::Vector;
+
+/// Panels that are worked on together.
+pub(super) const PAIR: usize = 2;
+/// Most steps that are added up one after the other. So many of two panels fill two thirds of a first-level cache, and
+/// shorter sums lose less to rounding.
+pub(super) const PART: usize = 256;
+
+/// The parts of a sum of so many steps, about equally long, of whole blocks.
+pub(super) fn parts(steps: usize) -> impl Iterator<Item = Range<usize>> {
+    let length = steps.div_ceil(steps.div_ceil(PART)).next_multiple_of(DEPTH);
+    (0..steps).step_by(length).map(move |start| start..steps.min(start + length))
+}
+
+/// Rows of `x` that are worked on together: those steps of them stay in the second-level cache.
+pub(super) const ROWS: usize = 512;
+
+/// One product and its shape.
+pub(super) struct Product<'a> {
+    pub(super) simd: Simd,
+    /// `(M, stride)`.
+    pub(super) x: &'a [f32],
+    pub(super) stride: usize,
+    pub(super) m: usize,
+    pub(super) weights: &'a Panels,
+    pub(super) out: Out,
+}
+
+/// The output, which tasks write to at different columns.
+pub(super) struct Out {
+    pub(super) at: *mut f32,
+    /// Columns of a row.
+    pub(super) n: usize,
+    /// The product's first one.
+    pub(super) column: usize,
+}
+
+// SAFETY: a pointer into a buffer that outlives the tasks, which own different columns of it.
+unsafe impl Sync for Out {}
 
 /// Sums over whole panels, `P` of them, of `R` rows of `x`, which are `stride` long: weights are multiplied as they are
 /// decoded.
@@ -107,6 +147,18 @@ macro_rules! in_rows {
 pub(super) use in_rows;
 
 impl Product<'_> {
+    /// Where row `row` of the output has the columns of panel `panel`, and how many they are.
+    ///
+    /// # Safety
+    /// There is such a row and such a panel.
+    #[inline(always)]
+    pub(super) unsafe fn out(&self, row: usize, panel: usize) -> (*mut f32, usize) {
+        let Out { at, n, column } = self.out;
+        // SAFETY: within the buffer, by the caller's promise.
+        let at = unsafe { at.add(row * n + column + panel * LANES) };
+        (at, LANES.min(self.weights.outputs() - panel * LANES))
+    }
+
     /// Writes the columns of `P` panels from `panel` on, `R` rows from `row` on.
     ///
     /// # Safety

@@ -4,8 +4,9 @@
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
+use super::format::BlockFormat;
+use super::scales::Lane;
 use super::scales::{from_least, shared_centred, shared_from_least};
-use super::{Format, Lane};
 use crate::kernel::simd::LANES;
 use crate::kernel::vector::Vector;
 
@@ -52,7 +53,7 @@ fn put_scales_and_offsets(block: &[u8], scales: &mut Lane<'_>) {
     }
 }
 
-impl Format for Q2K {
+impl BlockFormat for Q2K {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 84;
     const NUMBERS: &'static [(usize, usize)] = &[(80, 2), (82, 2)];
@@ -81,7 +82,7 @@ impl Format for Q2K {
     }
 }
 
-impl Format for Q3K {
+impl BlockFormat for Q3K {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 110;
     const NUMBERS: &'static [(usize, usize)] = &[(108, 2)];
@@ -112,7 +113,7 @@ impl Format for Q3K {
     }
 }
 
-impl Format for Q4K {
+impl BlockFormat for Q4K {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 144;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2), (2, 2)];
@@ -134,7 +135,7 @@ impl Format for Q4K {
     }
 }
 
-impl Format for Q5K {
+impl BlockFormat for Q5K {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 176;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2), (2, 2)];
@@ -160,7 +161,7 @@ impl Format for Q5K {
     }
 }
 
-impl Format for Q6K {
+impl BlockFormat for Q6K {
     const WEIGHTS: usize = WEIGHTS;
     const BYTES: usize = 210;
     const NUMBERS: &'static [(usize, usize)] = &[(208, 2)];

@@ -2,9 +2,10 @@
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
+use super::format::BlockFormat;
 use super::legacy::halves;
+use super::scales::Lane;
 use super::scales::{centred, shared_centred};
-use super::{Format, Lane};
 use crate::kernel::vector::{Table, Vector};
 
 /// 32 weights with a scale.
@@ -19,7 +20,7 @@ const NOT_LINEAR: Table = [-127., -104., -83., -65., -49., -35., -22., -10., 1.,
 /// Twice the numbers of E2M1, as in ggml; scales are half as large.
 const E2M1: Table = [0., 1., 2., 3., 4., 6., 8., 12., -0., -1., -2., -3., -4., -6., -8., -12.];
 
-impl Format for Iq4Nl {
+impl BlockFormat for Iq4Nl {
     const WEIGHTS: usize = 32;
     const BYTES: usize = 18;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2)];
@@ -40,7 +41,7 @@ impl Format for Iq4Nl {
     }
 }
 
-impl Format for Iq4Xs {
+impl BlockFormat for Iq4Xs {
     const WEIGHTS: usize = 256;
     const BYTES: usize = 136;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2), (2, 2)];
@@ -69,7 +70,7 @@ impl Format for Iq4Xs {
     }
 }
 
-impl Format for Mxfp4 {
+impl BlockFormat for Mxfp4 {
     const WEIGHTS: usize = 32;
     const BYTES: usize = 17;
     const NUMBERS: &'static [(usize, usize)] = &[];

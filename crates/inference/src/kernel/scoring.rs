@@ -1,0 +1,94 @@
+//! What attention reads, and how products of queries and keys become weights.
+
+#![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
+
+use super::exp::exp;
+use super::simd::{LANES, sum};
+
+/// Tokens per block of the paged cache: as few as the kernels that read a block take, for the more of a prompt is then
+/// found again. candle-flash-attn's take multiples of 32, the CPU's whole vectors.
+pub(crate) const BLOCK: usize = if cfg!(feature = "flash-attn") { 32 } else { LANES };
+const _: () = assert!(BLOCK.is_multiple_of(LANES));
+
+/// A query: one head at one position.
+#[derive(Clone, Copy)]
+pub(crate) struct Query<'a> {
+    /// Its components.
+    pub(crate) values: &'a [f32],
+    /// First and one past the last position that it sees.
+    pub(crate) range: (usize, usize),
+}
+
+/// How products of queries and keys become scores.
+#[derive(Clone, Copy)]
+pub(crate) struct Scoring {
+    /// What they are multiplied by.
+    pub(crate) scale: f32,
+    /// Soft cap: `cap * tanh(score / cap)`.
+    pub(crate) cap: Option<f32>,
+}
+
+/// The cached keys and values of one sequence and one of their heads.
+#[derive(Clone, Copy)]
+pub(crate) struct Cached<'a> {
+    /// Keys of all slots, `(slots / LANES, kv_heads, head_dim, LANES)`.
+    pub(crate) keys: &'a [f32],
+    /// Values of all slots, `(slots, kv_heads, head_dim)`.
+    pub(crate) values: &'a [f32],
+    /// Blocks of the sequence, [`BLOCK`] slots each.
+    pub(crate) blocks: &'a [u32],
+    pub(crate) kv_heads: usize,
+    pub(crate) head: usize,
+    pub(crate) head_dim: usize,
+}
+
+impl<'a> Cached<'a> {
+    /// Keys of the sequence's `index`-th [`LANES`] tokens, `(head_dim, LANES)`.
+    #[inline(always)]
+    pub(super) fn keys(&self, index: usize) -> &'a [f32] {
+        let size = self.head_dim * LANES;
+        let start = (self.slot(index * LANES) / LANES * self.kv_heads + self.head) * size;
+        &self.keys[start..start + size]
+    }
+
+    /// Components `from..from + count` of the value at a position.
+    #[inline(always)]
+    pub(super) fn value(&self, at: usize, from: usize, count: usize) -> &'a [f32] {
+        let start = (self.slot(at) * self.kv_heads + self.head) * self.head_dim + from;
+        &self.values[start..start + count]
+    }
+
+    /// Where the token at a position is.
+    #[inline(always)]
+    fn slot(&self, at: usize) -> usize {
+        self.blocks[at / BLOCK] as usize * BLOCK + at % BLOCK
+    }
+}
+
+/// Makes products into weights that are not yet divided by their sum, which it gives.
+#[inline(always)]
+pub(super) fn weigh<const FMA: bool>(Scoring { scale, cap }: Scoring, scores: &mut [f32]) -> f32 {
+    for score in scores.iter_mut() {
+        *score *= scale;
+    }
+    if let Some(cap) = cap {
+        for score in scores.iter_mut() {
+            *score = cap * (*score / cap).tanh();
+        }
+    }
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (chunks, rest) = scores.as_chunks::<LANES>();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            lanes[lane] = lanes[lane].max(chunk[lane]);
+        }
+    }
+    let mut max = f32::NEG_INFINITY;
+    for &score in lanes.iter().chain(rest) {
+        max = max.max(score);
+    }
+    for score in scores.iter_mut() {
+        *score = exp::<FMA>(*score - max);
+    }
+    sum(scores)
+}
