@@ -9,13 +9,14 @@ use gac_inference::{ChatError, ChatTemplate, Conversation, UnixTime};
 pub struct Chat {
     /// One per member.
     templates: Vec<ChatTemplate>,
-    now: UnixTime,
+    /// What templates may write into a chat; what the clock says when nothing.
+    time: Option<UnixTime>,
 }
 
 impl Chat {
-    /// `templates[m]` is member `m`'s; `now` is the time that templates may write into a chat.
-    pub fn new(templates: Vec<ChatTemplate>, now: UnixTime) -> Self {
-        Self { templates, now }
+    /// `templates[m]` is member `m`'s; `time` is what they may write into a chat: nothing for what the clock says then.
+    pub fn new(templates: Vec<ChatTemplate>, time: impl Into<Option<UnixTime>>) -> Self {
+        Self { templates, time: time.into() }
     }
 
     /// Number of templates: one per member.
@@ -25,6 +26,6 @@ impl Chat {
 
     /// The text that `member` reads.
     pub(crate) fn text(&self, member: usize, chat: &Conversation) -> Result<String, ChatError> {
-        self.templates[member].render(chat, self.now)
+        self.templates[member].render(chat, self.time.unwrap_or_else(UnixTime::now))
     }
 }

@@ -126,6 +126,22 @@ pub enum RequestError {
         /// The token id.
         token: u32,
     },
+    /// A prompt has an id that there is no token for.
+    #[error("token id {token} is none of member `{member}`, which has {rows}, counted from 0")]
+    UnknownToken {
+        /// The member.
+        member: String,
+        /// The token id.
+        token: u32,
+        /// Rows of its vocabulary.
+        rows: usize,
+    },
+    /// A prompt's ids stand for no text that another member could read.
+    #[error("its tokens stand for no UTF-8 text, so member `{member}` cannot read it in its own tokens")]
+    NotText {
+        /// The member.
+        member: String,
+    },
     /// It leaves no room in a member's context.
     #[error(
         "it has {tokens} tokens for member `{member}`, with the fewest that can be added to it, but the member's context \

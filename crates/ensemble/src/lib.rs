@@ -36,6 +36,7 @@
 //! let settings = Arc::new(Settings::new(ensemble, Weights::uniform(2), Gating::EveryStep)?);
 //! let request = GenerationRequest {
 //!     decoding: None,
+//!     log_probs: None,
 //!     prompt: "6*7=".into(),
 //!     encoding: PromptEncoding::WithSpecial,
 //!     stop: Vec::new(),
@@ -97,11 +98,12 @@ pub use error::{EnsembleError, RequestError};
 pub use member::{Member, MemberId, ModelId};
 pub use request::{
     AnyRequest, Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView, Overlong,
-    Prompt, PromptEncoding, RequestId, Step,
+    Prompt, PromptEncoding, RequestId, Step, TokenScoreRequest,
 };
 pub use schedule::batch::{generate, generate_each, log_likelihood, log_likelihood_each, sweep, sweep_log_likelihood};
 pub use schedule::event::SchedulerEvent;
 pub use schedule::limits::BatchLimits;
+pub use schedule::load::{Load, ModelLoad};
 pub use schedule::scheduler::Scheduler;
 pub use settings::Settings;
 pub use thinking::{ThinkEnd, ThinkSource, Thinking};
@@ -110,6 +112,7 @@ pub use vocabulary::segmentation::{Segmentation, Unspellable};
 pub use vocabulary::union::{Projection, UnionId, UnionToken, UnionVocabulary};
 pub use vote::combine::Fused;
 pub use vote::gating::{Certainty, Gating, Threshold, ThresholdError};
+pub use vote::log_probs::{AskedLogProbs, TokenLogProb, TokenLogProbs};
 pub use vote::member_view::{own_log_prob, top};
 pub use vote::method::{Method, MethodError};
 pub use vote::sampling::{Decoding, Sampling, SamplingError};

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use gac_inference::Conversation;
+use gac_inference::{Conversation, TokenId};
 
 use crate::thinking::Thinking;
 use crate::vocabulary::union::UnionToken;
+use crate::vote::log_probs::{AskedLogProbs, TokenLogProbs};
 use crate::vote::sampling::Decoding;
 
 /// What is read before anything is said.
@@ -15,14 +16,18 @@ pub enum Prompt {
     Text(String),
     /// A chat, which every member writes down by its own template ([`Settings::with_chat`](crate::Settings::with_chat)).
     Chat(Conversation),
+    /// A text as ids of the first member, which reads exactly these. The others read the text that they stand for, without
+    /// a begin-of-text in front: they have their own.
+    Tokens(Vec<TokenId>),
 }
 
 impl Prompt {
-    /// The text, or what the last message of a chat says.
+    /// The text, or what the last message of a chat says; nothing for ids.
     pub fn last_words(&self) -> Cow<'_, str> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
             Self::Chat(chat) => chat.messages.last().map_or(Cow::Borrowed(""), |last| last.words()),
+            Self::Tokens(_) => Cow::Borrowed(""),
         }
     }
 }
@@ -51,6 +56,8 @@ pub struct GenerationRequest {
     pub decoding: Option<Decoding>,
     /// Whether to record every step.
     pub trace: bool,
+    /// What steps tell of the distributions that tokens were taken from.
+    pub log_probs: Option<AskedLogProbs>,
 }
 
 /// Something to generate or to score.
@@ -60,6 +67,8 @@ pub enum AnyRequest<'a> {
     Generation(&'a GenerationRequest),
     /// A continuation to score.
     LogLikelihood(&'a LogLikelihoodRequest),
+    /// A text to score token by token.
+    Tokens(&'a TokenScoreRequest),
 }
 
 impl<'a> From<&'a GenerationRequest> for AnyRequest<'a> {
@@ -71,6 +80,12 @@ impl<'a> From<&'a GenerationRequest> for AnyRequest<'a> {
 impl<'a> From<&'a LogLikelihoodRequest> for AnyRequest<'a> {
     fn from(request: &'a LogLikelihoodRequest) -> Self {
         Self::LogLikelihood(request)
+    }
+}
+
+impl<'a> From<&'a TokenScoreRequest> for AnyRequest<'a> {
+    fn from(request: &'a TokenScoreRequest) -> Self {
+        Self::Tokens(request)
     }
 }
 
@@ -119,7 +134,7 @@ pub struct Generation {
     pub finish: Finish,
     /// Wall time from admission to the end, in seconds. Samples in flight together share it.
     pub seconds: f64,
-    /// The steps, when a trace was asked for; else empty.
+    /// The steps, when a trace or log-probabilities were asked for; else empty.
     pub steps: Vec<Step>,
 }
 
@@ -174,8 +189,10 @@ pub struct Step {
     pub certainty: Option<f64>,
     /// The gate's own token, where there is a gate: another one was emitted where the ensemble overruled it.
     pub proposed: Option<UnionToken>,
-    /// Every member's view, `(M,)`; none for a member that was not consulted.
+    /// Every member's view, `(M,)`, where a trace was asked for; none for a member that was not consulted.
     pub views: Vec<Option<MemberView>>,
+    /// What was asked of the distribution that the token was taken from.
+    pub log_probs: Option<TokenLogProbs>,
 }
 
 /// What one member saw at a step.
@@ -200,6 +217,21 @@ pub struct LogLikelihoodRequest {
     pub encoding: PromptEncoding,
     /// What to do when context and continuation do not fit.
     pub overlong: Overlong,
+}
+
+/// A text in the first member's ids, of which each token behind a context is scored as continuations are
+/// ([`LogLikelihoodRequest`]).
+///
+/// The first member reads exactly these ids. The others read the text of the context, encoded by themselves, and then what
+/// they are fed for the tokens behind it.
+#[derive(Clone, Debug)]
+pub struct TokenScoreRequest {
+    /// The first member's ids, at least two.
+    pub tokens: Vec<TokenId>,
+    /// How many of them are the context: at least one, and not all.
+    pub context: usize,
+    /// What is told of the distribution before each token that is scored.
+    pub log_probs: AskedLogProbs,
 }
 
 /// Log-likelihood of a continuation.

@@ -225,6 +225,16 @@ impl Settings {
         self.thinking.any() && !matches!(self.thinking.start(&prompts), Thought::Answer { .. })
     }
 
+    /// How the members' reasoning ends, in order, of those that reason.
+    pub fn think_ends(&self) -> impl Iterator<Item = &ThinkEnd> {
+        self.thinking.ends()
+    }
+
+    /// Whether its members write chats down.
+    pub fn chats(&self) -> bool {
+        self.chat.is_some()
+    }
+
     /// Who takes part.
     pub fn ensemble(&self) -> &Arc<Ensemble> {
         &self.ensemble

@@ -1,5 +1,6 @@
 //! Reasoning in front of an answer: where it ends, and what that means for stop strings.
 
+use crate::decode::stop::begun;
 use crate::vocabulary::union::UnionToken;
 
 /// How a member's reasoning ends.
@@ -64,7 +65,7 @@ impl ThinkEnds {
         self.ends().next().is_some()
     }
 
-    fn ends(&self) -> impl Iterator<Item = &ThinkEnd> {
+    pub(crate) fn ends(&self) -> impl Iterator<Item = &ThinkEnd> {
         self.0.iter().flatten()
     }
 
@@ -116,6 +117,11 @@ impl ThinkEnds {
             return Thought::Answer { from, closed: true };
         }
         if thought == Thought::Unclear { self.begun(bytes) } else { thought }
+    }
+
+    /// How many bytes at the end of `bytes` are the beginning of what ends the reasoning.
+    pub(crate) fn begun_end(&self, bytes: &[u8]) -> usize {
+        self.ends().map(|end| begun(bytes, end.token.as_bytes())).max().unwrap_or(0)
     }
 
     /// Whether a response that begins so reasons.

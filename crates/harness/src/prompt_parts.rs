@@ -75,6 +75,7 @@ impl Document {
             stop: stop.clone(),
             max_new_tokens: *max_new_tokens,
             overlong: Overlong::TruncateLeft,
+            log_probs: None,
             decoding: *decoding,
             trace,
         })

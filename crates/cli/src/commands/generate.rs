@@ -97,7 +97,7 @@ impl Asked {
         let chat = match &self.0 {
             Prompt::Chat(chat) => chat.clone(),
             Prompt::Text(text) if chats => Conversation::from(vec![ChatMessage::new(Role::User, text)]),
-            Prompt::Text(_) => return self.0.clone(),
+            Prompt::Text(_) | Prompt::Tokens(_) => return self.0.clone(),
         };
         let Some(system) = system else { return Prompt::Chat(chat) };
         let system = ChatMessage::new(Role::System, system);
@@ -160,6 +160,7 @@ fn continue_all(
         .iter()
         .map(|&request| &prompts[request].1)
         .map(|asked| GenerationRequest {
+            log_probs: None,
             decoding: None,
             prompt: asked.prompt(voting.apply_chat_template, voting.system_instruction.as_deref()),
             encoding: PromptEncoding::WithSpecial,
@@ -188,6 +189,7 @@ fn continue_all(
 fn request(args: &GenerateArgs, system: &FlagSystem, prompts: &[(usize, Asked)]) -> Result<String, Failure> {
     let prompts = prompts.iter().map(|(_, asked)| match &asked.0 {
         Prompt::Text(text) => json!(text),
+        Prompt::Tokens(ids) => json!(ids),
         Prompt::Chat(chat) => json!([chat.messages, chat.tools, chat.documents]),
     });
     let request = json!({

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gac_inference::Distribution;
 
-use crate::decode::ballot::Winner;
+use crate::decode::ballot::{Winner, votes};
 use crate::decode::draft::Draft;
 use crate::decode::sample::{Phase, Sample};
 use crate::decode::trace;
@@ -12,6 +12,9 @@ use crate::error::RequestError;
 use crate::request::{Finish, Step};
 use crate::schedule::event::SchedulerEvent;
 use crate::schedule::resources::Resources;
+use crate::settings::Lead;
+use crate::vocabulary::segmentation::Segmentation;
+use crate::vote::log_probs::{AnyToken, AskedLogProbs, Decider, TokenLogProbs};
 
 /// What a sample's branches, all leaving the same tokens, are about to emit; nothing where a context is full.
 pub(crate) struct Emission {
@@ -28,16 +31,18 @@ impl Emission {
         draft: Option<&Draft>,
         wanted: &[bool],
         views: &[Option<usize>],
+        segmentation: &mut Segmentation,
     ) -> Self {
         let settings = &sample.settings;
         let union = settings.ensemble().union();
         let gated = draft.filter(|_| !settings.supporters().is_empty());
         let told = winners.iter().flatten().zip(wanted).map(|(winner, asked)| {
-            let step = sample.trace.then(|| {
+            let step = (sample.trace || sample.log_probs.is_some()).then(|| {
                 let view = |(member, view): (usize, &Option<usize>)| {
                     sample.view(member, (*view)?).filter(|_| *asked || settings.leads().contains(&member))
                 };
                 let of_members: Vec<Option<&Distribution>> = views.iter().enumerate().map(view).collect();
+                let log_probs = sample.log_probs.as_ref();
                 let alone = winner.alone.map(|(member, _)| member);
                 Step {
                     bytes: union.bytes(winner.token).to_vec(),
@@ -48,7 +53,11 @@ impl Emission {
                     asks: sample.asks,
                     certainty: gated.map(|draft| draft.certainty),
                     proposed: gated.map(|draft| union.token(draft.token).clone()),
-                    views: trace::views(union, sample.weights(), &of_members, winner.token, alone),
+                    views: match sample.trace {
+                        true => trace::views(union, sample.weights(), &of_members, winner.token, alone),
+                        false => Vec::new(),
+                    },
+                    log_probs: log_probs.and_then(|asked| tell(sample, winner, &of_members, asked, segmentation)),
                 }
             });
             (winner.alone.is_none(), step)
@@ -75,11 +84,33 @@ impl Emission {
         sample.asks = 0;
         sample.emit(union.token(winner.token));
         let bytes = sample.stream();
+        let thinking = sample.thinking();
         for (branch, (ensembled, step)) in sample.branches.iter_mut().zip(self.told) {
             let (request, rule) = (sample.request, branch.rule);
-            resources.events.push(SchedulerEvent::Token { request, rule, bytes: bytes.clone(), step: step.clone() });
+            let (bytes, of_trace) = (bytes.clone(), step.clone());
+            resources.events.push(SchedulerEvent::Token { request, rule, bytes, thinking, step: of_trace });
             branch.record(ensembled, step);
         }
         Ok(())
     }
+}
+
+/// What is told of the distribution that `winner` was taken from; `views[m]` is member m's, if it was asked.
+fn tell(
+    sample: &Sample,
+    winner: &Winner,
+    views: &[Option<&Distribution>],
+    asked: &AskedLogProbs,
+    segmentation: &mut Segmentation,
+) -> Option<TokenLogProbs> {
+    let settings = &sample.settings;
+    let union = settings.ensemble().union();
+    let all: Vec<&Distribution> = views.iter().copied().flatten().collect();
+    let decider = match winner.alone {
+        Some((member, _)) if *settings.lead() == Lead::Only => Decider::Only(views[member.0]?),
+        Some((member, _)) => Decider::Alone(member, views[member.0]?),
+        None => Decider::Voters(votes(sample, &all), settings.method()),
+    };
+    let id = winner.alone.filter(|(member, _)| member.0 == 0).map(|(_, id)| id);
+    Some(decider.tell(union, asked, AnyToken { id, key: Some(winner.token) }, segmentation))
 }

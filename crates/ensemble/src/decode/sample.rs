@@ -12,11 +12,12 @@ use crate::lanes::lane::Lane;
 use crate::lanes::perplexity::Weighing;
 use crate::lanes::prompt::EncodedPrompt;
 use crate::member::Member;
-use crate::request::{Finish, Generation, GenerationRequest, RequestId, Step};
+use crate::request::{Finish, Generation, GenerationRequest, Prompt, RequestId, Step};
 use crate::schedule::event::SchedulerEvent;
 use crate::settings::Settings;
-use crate::thinking::{PromptEnd, Thought};
+use crate::thinking::{PromptEnd, Thinking, Thought};
 use crate::vocabulary::union::UnionToken;
+use crate::vote::log_probs::AskedLogProbs;
 use crate::vote::sampling::Decoding;
 use crate::vote::weights::{Weighting, Weights};
 
@@ -105,6 +106,8 @@ pub(crate) struct Sample {
     pub(crate) max_new_tokens: usize,
     /// Whether its steps are recorded.
     pub(crate) trace: bool,
+    /// What its steps tell of the distributions that tokens are taken from.
+    pub(crate) log_probs: Option<AskedLogProbs>,
     admitted: Option<Instant>,
 }
 
@@ -121,7 +124,12 @@ impl Sample {
         let decoding = asked.decoding.unwrap_or(settings.decoding());
         let seed = match decoding {
             Decoding::Greedy => 0,
-            Decoding::Sampled(sampling) => sampling.seed_of(&asked.prompt.last_words()),
+            Decoding::Sampled(sampling) => match &asked.prompt {
+                Prompt::Tokens(ids) => {
+                    sampling.seed_of(&settings.ensemble().members()[0].tokenizer.vocabulary().decode(ids))
+                }
+                other => sampling.seed_of(other.last_words().as_bytes()),
+            },
         };
         let ends: Vec<PromptEnd> = prompts.iter().map(|prompt| prompt.end).collect();
         Self {
@@ -145,6 +153,7 @@ impl Sample {
             stop: asked.stop.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
             max_new_tokens: asked.max_new_tokens,
             trace: asked.trace,
+            log_probs: asked.log_probs.clone(),
             admitted: None,
         }
     }
@@ -307,6 +316,7 @@ impl Sample {
             stop: Arc::clone(&self.stop),
             max_new_tokens: self.max_new_tokens,
             trace: self.trace,
+            log_probs: self.log_probs.clone(),
             admitted: self.admitted,
         })
     }
@@ -353,19 +363,20 @@ impl Sample {
         Some(from + stop_at(self.bytes.get(from..)?, before - from, &self.stop)?)
     }
 
+    /// What of it is reasoning, as far as it has come.
+    pub(crate) fn thinking(&self) -> Option<Thinking> {
+        self.thought.outcome(&self.bytes)
+    }
+
     /// The bytes that are sure to be part of the response and were not told yet: the beginning of a stop string is held
     /// back until it is known whether it is one.
     pub(crate) fn stream(&mut self) -> Vec<u8> {
         let held = match (&self.phase, self.thought) {
-            (Phase::Finished(_), _) | (_, Thought::Open) => 0,
+            (Phase::Finished(_), _) => 0,
+            // What ends its reasoning is told in one piece.
+            (_, Thought::Open) => self.settings.thinking().begun_end(&self.bytes),
             // If it does not reason, stop strings count from its beginning.
-            (_, Thought::Unclear) => {
-                if self.stop.is_empty() {
-                    0
-                } else {
-                    self.bytes.len()
-                }
-            }
+            (_, Thought::Unclear) => self.bytes.len(),
             (_, thought) => {
                 let answer =
                     thought.stops_from(&self.bytes).and_then(|from| self.bytes.get(from..)).unwrap_or_default();
@@ -402,7 +413,9 @@ impl Sample {
         let bytes = self.stream();
         if !bytes.is_empty() {
             let rules = self.branches.iter().map(|branch| branch.rule);
-            events.extend(rules.map(|rule| SchedulerEvent::Token { request, rule, bytes: bytes.clone(), step: None }));
+            let thinking = self.thought.outcome(&self.bytes);
+            let token = |rule| SchedulerEvent::Token { request, rule, bytes: bytes.clone(), thinking, step: None };
+            events.extend(rules.map(token));
         }
         for (rule, generation) in self.into_generations(finish) {
             events.push(SchedulerEvent::Generated { request, rule, generation });

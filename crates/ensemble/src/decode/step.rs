@@ -25,6 +25,10 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
         return Vec::new();
     }
     let settings = &*sample.settings;
+    if sample.log_probs.is_some() && matches!(sample.phase, Phase::Leading | Phase::Supporting) {
+        // They are told of whole distributions.
+        return everything(sample);
+    }
     match (&sample.phase, settings.lead()) {
         (Phase::Weighing(weighing), _) => {
             let of_lane = |(member, lane): (usize, &Lane)| {
@@ -74,6 +78,18 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
     }
 }
 
+/// All that is not known of what members said.
+fn everything(sample: &Sample) -> Vec<Question> {
+    let of_lane = |(member, lane): (usize, &Lane)| {
+        let unknown = |(index, view): (usize, &Distribution)| {
+            let need = Need::Top(view.rows());
+            (!view.is_complete()).then_some(Question { slot: 0, member, index, need })
+        };
+        lane.given().iter().enumerate().filter_map(unknown).collect::<Vec<_>>()
+    };
+    sample.lanes.iter().enumerate().flat_map(of_lane).collect()
+}
+
 /// Goes on with a sample that is ready: asks others, or emits a token (or several that were drafted). Where its branches
 /// part, the other part is given.
 pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Result<Option<Sample>, Trouble> {
@@ -93,7 +109,8 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
             Lead::Everybody => {
                 let views = vec![Some(0); sample.lanes.len()];
                 let winner = vote(sample, None, &views, resources.segmentation)?;
-                Emission::new(sample, &[Some(winner)], None, &[true], &views).emit(sample, resources)?;
+                let emission = Emission::new(sample, &[Some(winner)], None, &[true], &views, resources.segmentation);
+                emission.emit(sample, resources)?;
                 sample.go_on();
                 Ok(None)
             }
@@ -146,13 +163,15 @@ fn decide(sample: &mut Sample, resources: &mut Resources<'_>) -> Result<Option<S
     let divided = wanted.contains(&true) && wanted.contains(&false);
     if !divided || same(sample, &alone, voted.as_ref(), resources.segmentation)? {
         let winners: Vec<Option<Winner>> = wanted.iter().map(|&wants| winner(wants)).collect();
-        Emission::new(sample, &winners, Some(&draft), wanted, &draft.views).emit(sample, resources)?;
+        let emission = Emission::new(sample, &winners, Some(&draft), wanted, &draft.views, resources.segmentation);
+        emission.emit(sample, resources)?;
         sample.go_on();
         return Ok(None);
     }
-    let part = |wants: bool| {
+    let mut part = |wants: bool| {
         let branches = wanted.iter().filter(|&&wanted| wanted == wants).count();
-        Emission::new(sample, &vec![winner(wants); branches], Some(&draft), &vec![wants; branches], &draft.views)
+        let (winners, wanted) = (vec![winner(wants); branches], vec![wants; branches]);
+        Emission::new(sample, &winners, Some(&draft), &wanted, &draft.views, resources.segmentation)
     };
     let (stays, leaves) = (part(false), part(true));
     let mut other = sample.split(wanted, resources.models)?;

@@ -91,7 +91,8 @@ pub(crate) fn verify(sample: &mut Sample, resources: &mut Resources<'_>) -> Resu
             (true, false) => Some(vote(sample, Some(draft), &draft.views, resources.segmentation)?),
         };
         let holds = winner.as_ref().is_some_and(|winner| winner.alone.is_some());
-        let emission = Emission::new(sample, &[winner], Some(draft), &draft.wanted, &draft.views);
+        let emission =
+            Emission::new(sample, &[winner], Some(draft), &draft.wanted, &draft.views, resources.segmentation);
         emission.emit(sample, resources)?;
         if !holds || sample.is_finished() {
             break;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use gac_inference::{ChatError, TokenId, Tokenizer, TokenizerError};
+use gac_inference::{ChatError, Symbol, TokenId, Tokenizer, TokenizerError};
 
 use crate::chat::Chat;
 use crate::ensemble::Seat;
@@ -28,7 +28,10 @@ pub(crate) fn prompts(settings: &Settings, request: &GenerationRequest) -> Resul
     let read = |(place, member)| {
         let reader = Reader::new(settings, place);
         let text = reader.text(&request.prompt).map_err(|error| error.of(member))?;
-        let ids = reader.encode(&text, request.encoding).map_err(|error| error.of(member))?;
+        let ids = match &request.prompt {
+            Prompt::Tokens(ids) if place == 0 => ids.clone(),
+            _ => reader.encode(&text, request.encoding).map_err(|error| error.of(member))?,
+        };
         let end = settings.thinking().prompt_end(place, &text);
         fit(member, request, EncodedPrompt { ids, truncated: false, end })
     };
@@ -41,6 +44,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) place: usize,
     pub(crate) tokenizer: &'a Tokenizer,
     pub(crate) chat: Option<&'a Chat>,
+    /// The first member, whose ids prompts may be given in.
+    first: &'a Seat,
 }
 
 /// Why a prompt cannot be read.
@@ -49,6 +54,10 @@ pub(crate) enum Unreadable {
     Chat(ChatError),
     /// A chat, and nobody who writes it down.
     NoTemplates,
+    /// An id that is none of the first member's, of so many.
+    UnknownToken(TokenId, String, usize),
+    /// Ids that stand for no text.
+    NotText,
 }
 
 impl Unreadable {
@@ -58,6 +67,8 @@ impl Unreadable {
             Self::Tokenizer(source) => RequestError::Encode { member, source },
             Self::Chat(source) => RequestError::Chat { member, source: Box::new(source) },
             Self::NoTemplates => RequestError::ChatWithoutTemplates,
+            Self::UnknownToken(token, member, rows) => RequestError::UnknownToken { member, token: token.0, rows },
+            Self::NotText => RequestError::NotText { member },
         }
     }
 }
@@ -65,7 +76,8 @@ impl Unreadable {
 impl<'a> Reader<'a> {
     /// The member at `place`.
     pub(crate) fn new(settings: &'a Settings, place: usize) -> Self {
-        Self { place, tokenizer: &settings.ensemble().members()[place].tokenizer, chat: settings.chat() }
+        let members = settings.ensemble().members();
+        Self { place, tokenizer: &members[place].tokenizer, chat: settings.chat(), first: &members[0] }
     }
 
     /// What the member reads of a prompt: a chat as its template writes it down.
@@ -76,6 +88,31 @@ impl<'a> Reader<'a> {
                 chat.text(self.place, messages).map(Cow::Owned).map_err(Unreadable::Chat)
             }
             (Prompt::Chat(_), None) => Err(Unreadable::NoTemplates),
+            (Prompt::Tokens(ids), _) => self.text_of(ids).map(Cow::Owned),
+        }
+    }
+
+    /// The text that ids of the first member stand for. Control symbols are written by their names, which members that
+    /// have them read as such; begin-of-text in front is left out.
+    fn text_of(&self, ids: &[TokenId]) -> Result<String, Unreadable> {
+        let Seat { name, tokenizer, limits, .. } = self.first;
+        if let Some(&unknown) = ids.iter().find(|id| id.index() >= limits.vocabulary) {
+            return Err(Unreadable::UnknownToken(unknown, name.clone(), limits.vocabulary));
+        }
+        let begun = tokenizer.bos().is_some_and(|bos| ids.first() == Some(&bos));
+        let mut text = Vec::new();
+        for &id in &ids[usize::from(begun)..] {
+            match tokenizer.vocabulary().symbol(id) {
+                Symbol::Text { bytes, .. } => text.extend_from_slice(bytes),
+                Symbol::Control { name } => text.extend_from_slice(name.as_bytes()),
+                Symbol::Unused => {}
+            }
+        }
+        match String::from_utf8(text) {
+            Ok(text) => Ok(text),
+            // It only looks for the end of its reasoning in it.
+            Err(error) if self.place == 0 => Ok(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+            Err(_) => Err(Unreadable::NotText),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use crate::error::RequestError;
 use crate::lanes::prompt::{EncodedPrompt, parallel, prompts};
-use crate::request::{AnyRequest, GenerationRequest, LogLikelihoodRequest};
-use crate::score::choice::{Encoded, encode, same_context};
+use crate::request::{AnyRequest, GenerationRequest, LogLikelihoodRequest, TokenScoreRequest};
+use crate::score::choice::{Encoded, encode, encode_tokens, same_context};
 use crate::settings::Settings;
+use crate::vote::log_probs::AskedLogProbs;
 
 /// Most continuations of one context that are encoded as one piece of work.
 const TOGETHER: usize = 16;
@@ -13,8 +14,8 @@ const TOGETHER: usize = 16;
 pub(crate) enum Entry<'r> {
     /// A text to continue, with every member's prompt.
     Sample(&'r GenerationRequest, Vec<EncodedPrompt>),
-    /// A continuation to score.
-    Choice(Encoded),
+    /// A continuation to score, and what is told of its tokens beside their scores.
+    Choice(Encoded, Option<&'r AskedLogProbs>),
 }
 
 /// What is encoded in one go.
@@ -22,6 +23,7 @@ enum Work<'r> {
     Prompt(&'r GenerationRequest),
     /// Continuations of one context.
     Choices(Vec<&'r LogLikelihoodRequest>),
+    Tokens(&'r TokenScoreRequest),
 }
 
 /// Encodes all `requests`, in order.
@@ -36,12 +38,17 @@ pub(crate) fn encode_all<'r>(requests: &[AnyRequest<'r>], settings: &Settings) -
             }
             (AnyRequest::LogLikelihood(request), _) => works.push(Work::Choices(vec![request])),
             (AnyRequest::Generation(request), _) => works.push(Work::Prompt(request)),
+            (AnyRequest::Tokens(request), _) => works.push(Work::Tokens(request)),
         }
     }
     let encoded = parallel(&works, |work| match work {
         Work::Prompt(request) => vec![prompts(settings, request).map(|prompts| Entry::Sample(request, prompts))],
         Work::Choices(choices) => {
-            encode(settings, choices).into_iter().map(|encoded| encoded.map(Entry::Choice)).collect()
+            let choice = |encoded: Result<_, _>| encoded.map(|encoded| Entry::Choice(encoded, None));
+            encode(settings, choices).into_iter().map(choice).collect()
+        }
+        Work::Tokens(request) => {
+            vec![encode_tokens(settings, request).map(|encoded| Entry::Choice(encoded, Some(&request.log_probs)))]
         }
     });
     encoded.into_iter().flatten().collect()

@@ -2,6 +2,8 @@
 
 use crate::error::RequestError;
 use crate::request::{Generation, LogLikelihood, RequestId, Step};
+use crate::thinking::Thinking;
+use crate::vote::log_probs::TokenLogProbs;
 
 /// What has become of a request.
 #[derive(Debug)]
@@ -15,7 +17,9 @@ pub enum SchedulerEvent {
         /// What is now sure to be part of the response: the bytes of all of a request's tokens are its response. What may
         /// be the beginning of a stop string is told later, with another token.
         bytes: Vec<u8>,
-        /// The step, where a trace was asked for.
+        /// What of all that was told so far is reasoning.
+        thinking: Option<Thinking>,
+        /// The step, where a trace or log-probabilities were asked for.
         step: Option<Step>,
     },
     /// A text was continued.
@@ -35,6 +39,8 @@ pub enum SchedulerEvent {
         rule: usize,
         /// Its score.
         score: LogLikelihood,
+        /// What was asked of the distributions that its tokens were scored by, one per token; else empty.
+        log_probs: Vec<TokenLogProbs>,
     },
     /// The request cannot be served, or not to its end. Others go on.
     Failed {

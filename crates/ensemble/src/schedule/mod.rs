@@ -7,6 +7,7 @@ pub(crate) mod event;
 pub(crate) mod forward;
 pub(crate) mod in_flight;
 pub(crate) mod limits;
+pub(crate) mod load;
 pub(crate) mod order;
 pub(crate) mod resources;
 pub(crate) mod scheduler;

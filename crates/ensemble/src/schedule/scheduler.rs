@@ -17,6 +17,7 @@ use crate::schedule::event::SchedulerEvent;
 use crate::schedule::forward::{Stuck, read};
 use crate::schedule::in_flight::{Cancelled, InFlight};
 use crate::schedule::limits::BatchLimits;
+use crate::schedule::load::{Load, ModelLoad};
 use crate::schedule::order::stages;
 use crate::schedule::resources::Resources;
 use crate::score::choice::Choice;
@@ -143,13 +144,14 @@ impl Scheduler {
             Entry::Sample(asked, prompts) => {
                 Ok(InFlight::Sample(Box::new(Sample::new(request, Arc::clone(settings), prompts, asked))))
             }
-            Entry::Choice(encoded) => {
+            Entry::Choice(encoded, log_probs) => {
                 let segmentation = &mut self.segmentations[settings.ensemble().index];
                 let mut choice = Choice::new(settings, segmentation, encoded)?;
                 if let Some(InFlight::Group(before)) = self.waiting.back().or(self.active.last()) {
                     choice = choice.sharing(&before.context);
                 }
-                Ok(InFlight::Group(Box::new(ContextGroup::new(request, Arc::clone(settings), choice))))
+                let group = ContextGroup::new(request, Arc::clone(settings), choice, log_probs.cloned());
+                Ok(InFlight::Group(Box::new(group)))
             }
         }
     }
@@ -183,6 +185,21 @@ impl Scheduler {
     /// Whether nothing is left to do or to tell.
     pub fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.active.is_empty() && self.events.is_empty()
+    }
+
+    /// How much there is to do.
+    pub fn load(&self) -> Load {
+        let requests = |item: &InFlight| item.requests().len();
+        let model = |(at, member): (usize, &Member)| ModelLoad {
+            name: member.name.clone(),
+            held: self.active.iter().map(|item| item.reserved_at(at)).sum(),
+            cache: member.model.limits().cache,
+        };
+        Load {
+            waiting: self.waiting.iter().map(requests).sum(),
+            running: self.active.iter().map(requests).sum(),
+            models: self.models.iter().enumerate().map(model).collect(),
+        }
     }
 
     /// What has happened since it was last told, without doing anything.

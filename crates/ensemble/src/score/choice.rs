@@ -9,7 +9,7 @@ use crate::ensemble::Seat;
 use crate::error::RequestError;
 use crate::lanes::prompt::{Reader, keep_last, prefix};
 use crate::member::MemberId;
-use crate::request::{LogLikelihood, LogLikelihoodRequest, Overlong};
+use crate::request::{LogLikelihood, LogLikelihoodRequest, Overlong, Prompt, PromptEncoding, TokenScoreRequest};
 use crate::settings::Settings;
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vocabulary::union::UnionId;
@@ -99,6 +99,28 @@ impl ReadContext {
         let whole = whole.map_err(|error| error.of(&settings.ensemble().members()[0]))?;
         Ok(Encoded { context: self.ids.clone(), whole, overlong: request.overlong })
     }
+}
+
+/// A text that is given in the first member's ids: what it reads, and what the others do.
+///
+/// # Errors
+/// When there is no context or nothing behind it, or another member cannot read the context.
+pub(crate) fn encode_tokens(settings: &Settings, request: &TokenScoreRequest) -> Result<Encoded, RequestError> {
+    let TokenScoreRequest { tokens, context, .. } = request;
+    if *context == 0 || *context >= tokens.len() {
+        return Err(RequestError::EmptyContinuation);
+    }
+    let members = settings.ensemble().members();
+    // All ids are looked at, whoever reads them.
+    Reader::new(settings, 0).text(&Prompt::Tokens(tokens.clone())).map_err(|error| error.of(&members[0]))?;
+    let before = Prompt::Tokens(tokens[..*context].to_vec());
+    let mut read = vec![tokens[..*context].to_vec()];
+    for (place, member) in members.iter().enumerate().skip(1) {
+        let reader = Reader::new(settings, place);
+        let text = reader.text(&before).map_err(|error| error.of(member))?;
+        read.push(reader.encode(&text, PromptEncoding::WithSpecial).map_err(|error| error.of(member))?);
+    }
+    Ok(Encoded { context: read, whole: tokens.clone(), overlong: Overlong::Refuse })
 }
 
 /// Whether two requests have the same context.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gac_inference::{LanguageModel, ModelError};
 
 use super::choice::{Choice, Context};
-use super::scored::{Scored, views_at};
+use super::scored::{Scored, Tally, views_at};
 use super::scoring::{self, Views};
 use crate::lanes::lane::Lane;
 use crate::lanes::perplexity::Weighing;
@@ -16,6 +16,7 @@ use crate::schedule::event::SchedulerEvent;
 use crate::schedule::resources::Resources;
 use crate::settings::Settings;
 use crate::vocabulary::segmentation::Segmentation;
+use crate::vote::log_probs::AskedLogProbs;
 use crate::vote::undecided::Need;
 use crate::vote::weights::{Weighting, Weights};
 
@@ -54,7 +55,13 @@ enum Phase {
 }
 
 impl ContextGroup {
-    pub(crate) fn new(request: RequestId, settings: Arc<Settings>, choice: Choice) -> Self {
+    /// One continuation, of whose tokens `asked` is told.
+    pub(crate) fn new(
+        request: RequestId,
+        settings: Arc<Settings>,
+        choice: Choice,
+        asked: Option<AskedLogProbs>,
+    ) -> Self {
         let context = Arc::clone(&choice.context);
         let mut group = Self {
             phase: Phase::Context,
@@ -69,12 +76,9 @@ impl ContextGroup {
             settings,
             context,
         };
-        group.push(request, choice);
+        let (rules, members) = (group.settings.rules(), group.contexts.len());
+        group.scored.push(Scored::new(request, choice, asked, rules, members));
         group
-    }
-
-    fn push(&mut self, request: RequestId, choice: Choice) {
-        self.scored.push(Scored::new(request, choice, self.settings.rules(), self.contexts.len()));
     }
 
     /// Whether the continuations of `other` are of the same context, which the members read in the same way, to be scored
@@ -284,8 +288,9 @@ impl ContextGroup {
             Phase::Ready => {
                 let views = self.context_views();
                 let first = self.scored.iter().filter(|scored| scored.next == 0);
-                let of = |scored: &Scored| {
-                    scoring::missing(&self.settings, &scored.choice, 0, &views, self.weights(), segmentation)
+                let of = |scored: &Scored| match scored.tally.asked {
+                    Some(_) => scoring::everything(&views),
+                    None => scoring::missing(&self.settings, &scored.choice, 0, &views, self.weights(), segmentation),
                 };
                 first.flat_map(of).flat_map(|missing| Question::of(vec![missing], 0, &at_context)).collect()
             }
@@ -299,7 +304,9 @@ impl ContextGroup {
                         if gate {
                             missing = scoring::missing_of_gate(&self.settings, &views);
                         }
-                        if missing.is_empty() {
+                        if scored.tally.asked.is_some() && missing.is_empty() {
+                            missing = scoring::everything(&views);
+                        } else if missing.is_empty() {
                             let (choice, token) = (&scored.choice, scored.next + place);
                             missing =
                                 scoring::missing(&self.settings, choice, token, &views, self.weights(), segmentation);
@@ -340,8 +347,8 @@ impl ContextGroup {
                 let Self { contexts, scored, settings, .. } = self;
                 let views: Views<'_> = contexts.iter().map(|lane| lane.given().first()).collect();
                 for scored in scored.iter_mut().filter(|scored| scored.next == 0) {
-                    let Scored { scores, choice, .. } = scored;
-                    let added = scoring::add(settings, scores, choice, 0, &views, &weights, resources.segmentation);
+                    let Scored { tally, choice, .. } = scored;
+                    let added = scoring::add(settings, tally, choice, 0, &views, &weights, resources.segmentation);
                     scored.next = 1;
                     if let Err(error) = added {
                         resources.events.push(SchedulerEvent::Failed { request: scored.request, error });
@@ -385,10 +392,10 @@ impl ContextGroup {
         let weights = self.weights().clone();
         for scored in &mut self.scored {
             for place in 0..std::mem::take(&mut scored.piece) {
-                let Scored { choice, lanes, views, scores, next, .. } = scored;
+                let Scored { choice, lanes, views, tally, next, .. } = scored;
                 let views: Views<'_> = views_at(lanes, views, place);
                 let added =
-                    scoring::add(&self.settings, scores, choice, *next, &views, &weights, resources.segmentation);
+                    scoring::add(&self.settings, tally, choice, *next, &views, &weights, resources.segmentation);
                 *next += 1;
                 if let Err(error) = added {
                     resources.events.push(SchedulerEvent::Failed { request: scored.request, error });
@@ -416,8 +423,10 @@ impl ContextGroup {
             }
             scored.close(&self.settings, resources.models);
             if scored.next < usize::MAX {
-                for (rule, score) in scored.scores.into_iter().enumerate() {
-                    resources.events.push(SchedulerEvent::Scored { request: scored.request, rule, score });
+                let Tally { scores, log_probs, .. } = scored.tally;
+                for (rule, (score, log_probs)) in scores.into_iter().zip(log_probs).enumerate() {
+                    let request = scored.request;
+                    resources.events.push(SchedulerEvent::Scored { request, rule, score, log_probs });
                 }
             }
         }

@@ -8,14 +8,14 @@ use crate::lanes::lane::Lane;
 use crate::member::Member;
 use crate::request::{LogLikelihood, RequestId};
 use crate::settings::Settings;
+use crate::vote::log_probs::{AskedLogProbs, TokenLogProbs};
 
 /// One continuation on its way to a [`LogLikelihood`].
 #[derive(Debug)]
 pub(crate) struct Scored {
     pub(crate) request: RequestId,
     pub(crate) choice: Choice,
-    /// By rule.
-    pub(crate) scores: Vec<LogLikelihood>,
+    pub(crate) tally: Tally,
     /// By member: context and continuation, once it is asked about more than the first token.
     pub(crate) lanes: Vec<Option<Lane>>,
     /// The next token to score.
@@ -26,12 +26,29 @@ pub(crate) struct Scored {
     pub(crate) views: Vec<Vec<Option<usize>>>,
 }
 
+/// What a continuation has come to.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    /// By rule.
+    pub(crate) scores: Vec<LogLikelihood>,
+    /// What is to be told of each token beside its score.
+    pub(crate) asked: Option<AskedLogProbs>,
+    /// What was told, by rule.
+    pub(crate) log_probs: Vec<Vec<TokenLogProbs>>,
+}
+
 impl Scored {
     /// A continuation of which nothing is scored yet.
-    pub(crate) fn new(request: RequestId, choice: Choice, rules: usize, members: usize) -> Self {
+    pub(crate) fn new(
+        request: RequestId,
+        choice: Choice,
+        asked: Option<AskedLogProbs>,
+        rules: usize,
+        members: usize,
+    ) -> Self {
         Self {
             request,
-            scores: vec![choice.nothing_scored(); rules],
+            tally: Tally { scores: vec![choice.nothing_scored(); rules], asked, log_probs: vec![Vec::new(); rules] },
             choice,
             lanes: (0..members).map(|_| None).collect(),
             next: 0,

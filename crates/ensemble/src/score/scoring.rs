@@ -3,12 +3,14 @@
 use gac_inference::Distribution;
 
 use super::choice::Choice;
+use super::scored::Tally;
 use crate::decode::ballot::no_probabilities;
 use crate::error::RequestError;
-use crate::request::LogLikelihood;
+use crate::member::MemberId;
 use crate::settings::{Lead, Settings};
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vote::gating::Certainty;
+use crate::vote::log_probs::{AnyToken, AskedLogProbs, Decider};
 use crate::vote::member_view::{own_log_prob, top};
 use crate::vote::sampling::Decoding;
 use crate::vote::undecided::{Missing, Need, missing_of_lead};
@@ -54,6 +56,15 @@ pub(crate) fn missing_of_gate(settings: &Settings, views: &Views<'_>) -> Vec<Mis
     need.map(|need| Missing { member: *gate, need }).into_iter().collect()
 }
 
+/// What has to be asked before the distributions that a token is scored by are known whole.
+pub(crate) fn everything(views: &Views<'_>) -> Vec<Missing> {
+    let of_member = |(member, view): (usize, &Option<&Distribution>)| {
+        let view = view.filter(|view| !view.is_complete())?;
+        Some(Missing { member: MemberId(member), need: Need::Top(view.rows()) })
+    };
+    views.iter().enumerate().filter_map(of_member).collect()
+}
+
 /// What has to be asked before a token of `choice` can be scored.
 pub(crate) fn missing(
     settings: &Settings,
@@ -93,13 +104,13 @@ pub(crate) fn missing(
     missing
 }
 
-/// Adds a token to its choice's scores, one for each rule.
+/// Adds a token to its choice's tally, for each rule.
 ///
 /// # Errors
 /// When some member's probabilities are unusable, or nobody has a probability for the token.
 pub(crate) fn add(
     settings: &Settings,
-    scores: &mut [LogLikelihood],
+    tally: &mut Tally,
     choice: &Choice,
     token: usize,
     views: &Views<'_>,
@@ -124,16 +135,29 @@ pub(crate) fn add(
             Ok((view.log_prob(id), view.top().0 == id))
         }
     };
-    let voted = || {
+    let voted = |segmentation: &mut Segmentation| {
         let key = key.ok_or_else(unused)?;
         let votes = Votes { union, weights, members: &all };
         let winner = votes.combine(settings.method(), None, segmentation).winner();
         let (winner, _) = winner.ok_or_else(|| no_probabilities(settings, &all))?;
         Ok((votes.log_prob(settings.method(), key, segmentation), winner == key))
     };
+    let tell = |asked: &AskedLogProbs, votes: bool, segmentation: &mut Segmentation| {
+        let decider = match settings.lead().member() {
+            Some(lead) if !votes && *settings.lead() != Lead::Only => Decider::Alone(lead, views[lead.0]?),
+            _ if votes => Decider::Voters(Votes { union, weights, members: &all }, settings.method()),
+            _ => Decider::Only(all.first()?),
+        };
+        Some(decider.tell(union, asked, AnyToken { id: Some(id), key }, segmentation))
+    };
     let alone: Option<(f64, bool)> = wanted.contains(&false).then(alone).transpose()?;
-    let voted: Option<(f64, bool)> = wanted.contains(&true).then(voted).transpose()?;
-    for (score, wants) in scores.iter_mut().zip(wanted) {
+    let voted: Option<(f64, bool)> = wanted.contains(&true).then(|| voted(segmentation)).transpose()?;
+    if let Some(asked) = &tally.asked {
+        for (told, &wants) in tally.log_probs.iter_mut().zip(&wanted) {
+            told.extend(tell(asked, wants, segmentation));
+        }
+    }
+    for (score, wants) in tally.scores.iter_mut().zip(wanted) {
         let Some((log_prob, greedy)) = (if wants { voted } else { alone }) else { continue };
         if log_prob.is_nan() {
             return Err(no_probabilities(settings, &all));

@@ -2,6 +2,7 @@
 
 pub(crate) mod combine;
 pub(crate) mod gating;
+pub(crate) mod log_probs;
 pub(crate) mod member_view;
 pub(crate) mod method;
 pub(crate) mod sampling;

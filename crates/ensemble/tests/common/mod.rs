@@ -158,7 +158,9 @@ impl Told {
                 SchedulerEvent::Generated { request, rule, generation } => {
                     self.generations.insert((request, rule), generation).is_some()
                 }
-                SchedulerEvent::Scored { request, rule, score } => self.scores.insert((request, rule), score).is_some(),
+                SchedulerEvent::Scored { request, rule, score, .. } => {
+                    self.scores.insert((request, rule), score).is_some()
+                }
                 SchedulerEvent::Failed { request, error } => self.failures.insert(request, error).is_some(),
             };
             assert!(!twice, "a request ended twice");
@@ -302,6 +304,7 @@ pub fn gating(gate: usize, threshold: f64) -> Gating {
 
 pub fn request(prompt: &str, max_new_tokens: usize) -> GenerationRequest {
     GenerationRequest {
+        log_probs: None,
         decoding: None,
         prompt: prompt.into(),
         encoding: PromptEncoding::WithSpecial,

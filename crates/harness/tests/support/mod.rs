@@ -181,6 +181,7 @@ impl System for Fake {
                 asks: 0,
                 certainty: None,
                 proposed: None,
+                log_probs: None,
                 views: Vec::new(),
             };
             let steps = if requests[index].trace { text.chars().map(step).collect() } else { vec![] };

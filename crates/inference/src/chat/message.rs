@@ -103,6 +103,8 @@ pub struct Conversation {
     pub documents: Option<Vec<Json>>,
     /// What becomes of a system message that the template refuses.
     pub refused_system: RefusedSystem,
+    /// What the template is told by name for this chat, over what it is told for all.
+    pub arguments: Map<String, Json>,
 }
 
 /// What becomes of a system message that the template refuses.

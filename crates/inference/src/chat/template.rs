@@ -147,8 +147,9 @@ impl ChatTemplate {
     fn try_render(&self, messages: &[ChatMessage], chat: &Conversation, now: UnixTime) -> Result<String, ChatError> {
         let answers = messages.last().is_none_or(|last| !last.is_by(Role::Assistant));
         let name = if self.has_tool_use && chat.tools.is_some() { TOOL_USE } else { DEFAULT };
+        let told = self.variables.iter().chain(&chat.arguments);
         let mut given: BTreeMap<&str, Value> =
-            self.variables.iter().map(|(name, value)| (name.as_str(), Value::from(Serde(value)))).collect();
+            told.map(|(name, value)| (name.as_str(), Value::from(Serde(value)))).collect();
         given.insert("messages", messages.iter().map(|message| Value::from(Serde(message.fields()))).collect());
         given.entry("add_generation_prompt").or_insert_with(|| Value::from(answers));
         for (name, list) in [("tools", &chat.tools), ("documents", &chat.documents)] {

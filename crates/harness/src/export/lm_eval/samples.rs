@@ -36,6 +36,8 @@ impl<'a> Asking<'a> {
     fn asked(&self, document: &Document) -> Option<(String, Vec<String>)> {
         let text = |prompt: Prompt| match prompt {
             Prompt::Text(text) => Some(text),
+            // No task writes ids.
+            Prompt::Tokens(_) => None,
             Prompt::Chat(chat) => {
                 let time = self.chat.and_then(|chat| chat.time).unwrap_or_else(UnixTime::now);
                 self.template?.render(&chat, time).ok()
