@@ -19,7 +19,8 @@ CRATES = Path(__file__).resolve().parents[2] / "crates"
 ROOMS = {
     "inference": ["kernel", "checkpoint", "tokenizer", "chat", "decoder", "adapter", "engine"],
     "ensemble": ["vocabulary", "vote", "reading", "decode", "score", "schedule"],
-    "harness": ["stats", "data", "tasks", "recipe", "results", "report", "compare", "export", "runner"],
+    "systems": ["files", "spec", "plan", "identity", "system", "ensemble_system", "full_response", "open", "model_store"],
+    "harness": ["stats", "data", "tasks", "plan", "results", "report", "compare", "export", "runner"],
     "cli": ["failure", "printer", "shared_args", "commands", "args", "main"],
 }
 

@@ -1,8 +1,8 @@
 //! Flags about how models are run.
 
 use clap::{Args, ValueEnum};
-use gac_harness::recipe::Dtype;
 use gac_inference::DeviceList;
+use gac_systems::Dtype;
 
 /// How models are run.
 #[derive(Args, Debug)]

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use gac_ensemble::{EnsembleError, RequestError};
 use gac_harness::compare::CompareError;
-use gac_harness::recipe::{PlanError, RecipeError};
+use gac_harness::plan::PlanError;
 use gac_harness::report::MixedProtocols;
 use gac_harness::results::{FolderError, ManifestError, ReadError, StoredRunError};
 use gac_harness::sweep::{SweepError, SweepFileError};
-use gac_harness::{DataError, OpenError, RunError, TaskError};
+use gac_harness::{DataError, RunError, TaskError};
 use gac_inference::{ChatError, CheckpointError, EngineError, TokenizerLoadError};
+use gac_systems::{OpenError, RecipeError};
 
 /// An error with what a user can do about it.
 #[derive(Debug)]

@@ -87,7 +87,7 @@ fn start_log(verbose: u8) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("GAC_LOG").unwrap_or_else(|_| {
         tracing_subscriber::EnvFilter::new(format!(
-            "gac={level},gac_harness={level},gac_ensemble={level},gac_inference={level}"
+            "gac={level},gac_harness={level},gac_systems={level},gac_ensemble={level},gac_inference={level}"
         ))
     });
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use gac_ensemble::{BatchLimits, Scheduler, Settings};
-use gac_harness::ModelStore;
-use gac_harness::identity::SystemIdentity;
-use gac_harness::recipe::{DEFAULT_BATCH_SIZE, Dtype, Overrides, SystemPlan, Systems};
 use gac_inference::{EngineOptions, Quantization, UnixTime, WeightType};
+use gac_systems::{DEFAULT_BATCH_SIZE, Dtype, ModelStore, SystemIdentity, SystemPlan, SystemsOverrides, SystemsPlan};
 
-use crate::commands::eval::recipe;
+use crate::commands::eval::specs;
 use crate::compute::Compute;
 use crate::failure::Failure;
 use crate::shared_args::{ChatArgs, SystemArgs};
@@ -29,12 +27,12 @@ impl FlagSystem {
         compute: &Compute,
     ) -> Result<Self, Failure> {
         let chat_template_args = chat.chat_template_args.clone().unwrap_or_default();
-        let overrides = Overrides { dtype: compute.dtype(), chat_template_args, ..Overrides::default() };
-        let mut recipe = recipe(system);
-        for system in recipe.systems.iter_mut().filter(|_| chats) {
+        let overrides = SystemsOverrides { dtype: compute.dtype(), chat_template_args };
+        let mut specs = specs(system);
+        for system in specs.systems.iter_mut().filter(|_| chats) {
             system.chat_template = Some(true);
         }
-        let Systems { models, systems } = Systems::resolve(&recipe, &overrides)?;
+        let SystemsPlan { models, systems } = SystemsPlan::resolve(&specs, &overrides)?;
         let store = ModelStore::new(models, compute.device.clone(), batch_limits(compute).max_samples)
             .with_max_memory(compute.max_memory);
         let plan = systems.into_iter().next().ok_or_else(|| anyhow::anyhow!("no `--model` was given"))?;

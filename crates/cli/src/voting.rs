@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use gac_harness::recipe::{GateBy, MethodName, SamplingSpec, SystemSpec, WeightBy};
 use gac_harness::tasks::DEFAULT_SHOT_SEED;
+use gac_systems::{GateBy, MethodName, SamplingSpec, SystemSpec, WeightBy};
 
 /// How members come to one answer.
 #[derive(Args, Debug, Default)]

@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 
 use browser::Browser;
 use fakes::{Fake, choice, echo, opener, plan};
-use gac_harness::recipe::GatePlan;
 use gac_harness::results::{MemberStep, ResponseRecord, SampleRecord, StepRecord};
 use gac_harness::{Silent, run};
 use gac_needs::needs;
+use gac_systems::GatePlan;
 use serde_json::Value;
 use support::gac;
 

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use gac_ensemble::{GenerationRequest, LogLikelihoodRequest, Overlong, Prompt, PromptEncoding};
 use gac_inference::{ChatMessage, Conversation, RefusedSystem, Role};
+use gac_systems::{ChatPlan, ShotLayout};
 
-use crate::recipe::{ChatPlan, ShotLayout};
 use crate::{Document, Request};
 
 /// Where the parts of a prompt's text are: a chat says them as messages of their own. By default all of it is the

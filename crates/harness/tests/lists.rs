@@ -9,11 +9,12 @@ use gac_ensemble::{
     BatchLimits, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Member, ModelId, Scheduler,
     Settings, Threshold, Weights, generate, log_likelihood,
 };
-use gac_harness::recipe::{Overrides, Recipe, Systems};
+use gac_harness::plan::Recipe;
 use gac_harness::tasks::Limit;
-use gac_harness::{DataSource, LoadedTask, ModelStore, TaskOptions, load_task};
+use gac_harness::{DataSource, LoadedTask, TaskOptions, load_task};
 use gac_inference::DeviceSpec;
 use gac_inference::testkit::Listing;
+use gac_systems::{ModelStore, SystemsOverrides, SystemsPlan};
 
 const LIMITS: BatchLimits = BatchLimits { max_samples: 16, chunk: usize::MAX };
 
@@ -26,7 +27,7 @@ fn minis(listed: Option<usize>) -> (Scheduler, Settings) {
     let text = "[models]\na = { path = \"models/mini-llama\" }\nb = { path = \"models/mini-qwen\" }\n\
                 [[systems]]\nname = \"s\"\nmembers = [\"a\", \"b\"]\ngate = \"a\"\nthreshold = 0.9\n";
     let recipe = Recipe::parse(text, &root().join("recipe.toml")).unwrap();
-    let Systems { models, systems } = Systems::resolve(&recipe, &Overrides::default()).unwrap();
+    let SystemsPlan { models, systems } = SystemsPlan::resolve(&recipe.specs, &SystemsOverrides::default()).unwrap();
     let mut store = ModelStore::new(models, DeviceSpec::Cpu, 16);
     store.settings(&systems[0]).unwrap();
     let list = |member: Member| match listed {

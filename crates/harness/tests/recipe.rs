@@ -4,12 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use gac_harness::Timestamp;
-use gac_harness::recipe::{
-    DEFAULT_BATCH_SIZE, Dtype, GatePlan, ModelSource, ModelSpec, Overrides, Plan, PlanError, Recipe, SystemSpec,
-    TaskSpec, ThinkEndToken,
-};
+use gac_harness::plan::{Overrides, Plan, PlanError, Recipe, TaskSpec};
 use gac_harness::tasks::{DocumentPicks, Limit, TaskRegistry};
 use gac_inference::TemplateChoice;
+use gac_systems::{
+    DEFAULT_BATCH_SIZE, Dtype, GatePlan, ModelSource, ModelSpec, SpecError, SystemSpec, SystemsOverrides, SystemsSpec,
+    ThinkEndToken,
+};
 
 /// Two hub models, so that no folder is needed, and whatever stands in the middle.
 fn recipe(systems: &str) -> Recipe {
@@ -33,9 +34,12 @@ fn complaint(system: &str) -> (String, String) {
 fn the_mini_recipe_is_understood() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes/mini.toml");
     let recipe = Recipe::load(&path).unwrap();
-    let names: Vec<&str> = recipe.systems.iter().map(|system| system.name.as_str()).collect();
+    let names: Vec<&str> = recipe.specs.systems.iter().map(|system| system.name.as_str()).collect();
     assert_eq!(names, ["mini-llama", "mini-qwen", "GaC every step", "GaC gated 0.5"]);
-    assert_eq!((recipe.systems[3].gate.as_deref(), recipe.systems[3].threshold), (Some("mini-llama"), Some(0.5)));
+    assert_eq!(
+        (recipe.specs.systems[3].gate.as_deref(), recipe.specs.systems[3].threshold),
+        (Some("mini-llama"), Some(0.5))
+    );
     let tasks: Vec<(&str, Option<usize>)> = recipe.tasks.iter().map(|t| (t.name.as_str(), t.num_fewshot)).collect();
     assert_eq!(tasks[0], ("mmlu_flan_n_shot_generative", Some(0)));
     assert_eq!(tasks.len(), 6);
@@ -197,11 +201,10 @@ fn the_command_line_goes_before_the_recipe() {
         include_path: vec![PathBuf::from("tasks-of-mine")],
         output: Some(PathBuf::from("here")),
         batch_size: Some(1),
-        dtype: Some(Dtype::F32),
         log_samples: Some(true),
         trace: None,
         data_dir: None,
-        chat_template_args: serde_json::Map::new(),
+        systems: SystemsOverrides { dtype: Some(Dtype::F32), ..SystemsOverrides::default() },
     };
     let plan = Plan::resolve(&recipe, &overrides).unwrap();
     assert!(plan.tasks.iter().all(|task| (task.limit, task.num_fewshot) == (Limit::documents(5).ok(), Some(3))));
@@ -217,22 +220,25 @@ fn the_command_line_goes_before_the_recipe() {
 fn flags_become_the_same_plan_by_the_same_rules() {
     let model = |hub: &str| ModelSpec { hub: Some(hub.to_owned()), ..ModelSpec::default() };
     let mut recipe = Recipe {
-        models: [("a".to_owned(), model("org/a")), ("b".to_owned(), model("org/b"))].into(),
-        systems: vec![SystemSpec {
-            name: "a + b".into(),
-            members: vec!["a".into(), "b".into()],
-            gate: Some("a".into()),
-            threshold: Some(0.5),
-            ..SystemSpec::default()
-        }],
+        specs: SystemsSpec {
+            path: None,
+            models: [("a".to_owned(), model("org/a")), ("b".to_owned(), model("org/b"))].into(),
+            systems: vec![SystemSpec {
+                name: "a + b".into(),
+                members: vec!["a".into(), "b".into()],
+                gate: Some("a".into()),
+                threshold: Some(0.5),
+                ..SystemSpec::default()
+            }],
+        },
         tasks: vec![TaskSpec { name: "gsm8k".into(), ..TaskSpec::default() }],
         ..Recipe::default()
     };
     let plan = resolve(&recipe).unwrap();
     assert_eq!((plan.name.as_str(), plan.recipe.as_ref()), ("eval", None));
     assert_eq!(plan.output, Path::new("results/eval-20240618-090503"));
-    recipe.systems[0].threshold = Some(2.0);
-    assert!(matches!(resolve(&recipe), Err(PlanError::Threshold { .. })));
+    recipe.specs.systems[0].threshold = Some(2.0);
+    assert!(matches!(resolve(&recipe), Err(PlanError::Systems(SpecError::Threshold { .. }))));
 }
 
 #[test]
@@ -357,7 +363,8 @@ fn templates_are_picked_and_told_things_per_model_and_for_all() {
     assert_eq!(told(&plan), serde_json::json!({"enable_thinking": true, "date_string": "1 May"}));
 
     let more = serde_json::from_str(r#"{"enable_thinking": null}"#).unwrap();
-    let overrides = Overrides { chat_template_args: more, ..Overrides::default() };
+    let systems = SystemsOverrides { chat_template_args: more, ..SystemsOverrides::default() };
+    let overrides = Overrides { systems, ..Overrides::default() };
     let plan = Plan::resolve(&recipe, &overrides).unwrap();
     assert_eq!(told(&plan), serde_json::json!({"enable_thinking": null, "date_string": "1 May"}));
     let plain = self::recipe("[[systems]]\nname = \"a\"\nmembers = [\"llama\"]\n");
@@ -408,7 +415,7 @@ fn picked_documents_take_the_place_of_limits() {
 fn the_end_of_reasoning_is_a_text_or_an_id() {
     let token = |value: &str| {
         let text = format!("[models]\na = {{ hub = \"o/n\", think-end-token = {value} }}\n");
-        Recipe::parse(&text, Path::new("r.toml")).map(|recipe| recipe.models["a"].think_end_token.clone())
+        Recipe::parse(&text, Path::new("r.toml")).map(|recipe| recipe.specs.models["a"].think_end_token.clone())
     };
     assert_eq!(token("\"</think>\"").unwrap(), Some(ThinkEndToken::Text("</think>".to_owned())));
     assert_eq!(token("151668").unwrap(), Some(ThinkEndToken::Id(151_668)));

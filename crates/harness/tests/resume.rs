@@ -7,11 +7,11 @@ use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
-use gac_harness::recipe::SystemPlan;
 use gac_harness::results::{
     Manifest, ResponseRecord, RunLock, RunStatus, SampleRecord, TaskResults, read_samples, unfinished_run,
 };
 use gac_harness::{LoadedTask, RunError, Silent, run};
+use gac_systems::SystemPlan;
 use support::{Fake, Listener, choice, echo, opener, plan};
 
 fn samples(folder: &Path) -> Vec<SampleRecord> {

@@ -8,12 +8,12 @@ use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
-use gac_harness::recipe::SystemPlan;
 use gac_harness::report::Leaderboard;
 use gac_harness::results::{
     LatencyBasis, Manifest, ResponseRecord, RunStatus, SampleRecord, TaskResults, read_samples,
 };
-use gac_harness::{OpenSystems, Outcome, RunError, Silent, System, SystemError, run};
+use gac_harness::{Outcome, RunError, Silent, run};
+use gac_systems::{OpenSystems, System, SystemError, SystemPlan};
 use support::{Fake, Listener, choice, echo, opener, plan};
 
 fn json<T: serde::de::DeserializeOwned>(path: &Path) -> T {

@@ -10,11 +10,12 @@ use gac_ensemble::{
     BatchLimits, Certainty, Gating, Generation, GenerationRequest, Member, MemberId, ModelId, Scheduler, Settings,
     Threshold, Weights,
 };
-use gac_harness::recipe::{Overrides, Recipe, Systems};
+use gac_harness::plan::Recipe;
 use gac_harness::sweep::{SweepOptions, sweep};
 use gac_harness::tasks::Limit;
-use gac_harness::{DataSource, LoadedTask, ModelStore, TaskOptions, load_task};
+use gac_harness::{DataSource, LoadedTask, TaskOptions, load_task};
 use gac_inference::{DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId};
+use gac_systems::{ModelStore, SystemsOverrides, SystemsPlan};
 
 const LIMITS: BatchLimits = BatchLimits { max_samples: 16, chunk: usize::MAX };
 
@@ -58,7 +59,7 @@ fn minis() -> (Scheduler, Settings, Arc<AtomicUsize>) {
     let text = "[models]\na = { path = \"models/mini-llama\" }\nb = { path = \"models/mini-qwen\" }\n\
                 [[systems]]\nname = \"s\"\nmembers = [\"a\", \"b\"]\ngate = \"a\"\nthreshold = 0.5\n";
     let recipe = Recipe::parse(text, &root().join("recipe.toml")).unwrap();
-    let Systems { models, systems } = Systems::resolve(&recipe, &Overrides::default()).unwrap();
+    let SystemsPlan { models, systems } = SystemsPlan::resolve(&recipe.specs, &SystemsOverrides::default()).unwrap();
     let mut store = ModelStore::new(models, DeviceSpec::Cpu, 16);
     store.settings(&systems[0]).unwrap();
     let asked = Arc::new(AtomicUsize::new(0));

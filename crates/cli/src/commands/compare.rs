@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use gac_harness::compare::{self, Comparison, Gate, SystemPair};
-use gac_harness::results::{StoredRun, write_atomic};
+use gac_harness::results::StoredRun;
 use gac_harness::stats::Bootstrap;
+use gac_systems::write_atomic;
 
 use crate::Check;
 use crate::failure::Failure;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gac_harness::recipe::{ModelSpec, Recipe, SystemSpec, TaskSpec, ThinkEndToken};
+use gac_harness::plan::{Recipe, TaskSpec};
+use gac_systems::{ModelSpec, SystemSpec, SystemsSpec, ThinkEndToken};
 
 use crate::Outcome;
 use crate::commands::run::execute;
@@ -27,19 +28,30 @@ pub(crate) struct EvalArgs {
 /// Evaluates one model, or one ensemble of several.
 pub(crate) fn eval(args: &EvalArgs, printer: &mut Printer) -> Outcome {
     check(&args.system, args.system.voting.apply_chat_template)?;
-    let recipe = Recipe { tasks: tasks(&args.tasks), ..recipe(&args.system) };
-    execute(&recipe, &args.settings, printer)
+    execute(&recipe(&args.system, &args.tasks), &args.settings, printer)
 }
 
 /// The tasks that flags name, each once.
-pub(crate) fn tasks(names: &[String]) -> Vec<TaskSpec> {
+fn of_names(names: &[String]) -> Vec<TaskSpec> {
     let is_first = |(place, name): &(usize, &String)| !names[..*place].contains(name);
     let names = names.iter().enumerate().filter(is_first);
     names.map(|(_, name)| TaskSpec { name: name.clone(), ..TaskSpec::default() }).collect()
 }
 
+/// What flags ask of tasks.
+pub(crate) fn recipe(args: &SystemArgs, tasks: &[String]) -> Recipe {
+    let seed = args.voting.sampling.seed;
+    Recipe {
+        specs: specs(args),
+        tasks: of_names(tasks),
+        seed: seed.map(|seed| seed.tokens),
+        fewshot_seed: seed.map(|seed| seed.shots),
+        ..Recipe::default()
+    }
+}
+
 /// The models and the one system that flags name.
-pub(crate) fn recipe(args: &SystemArgs) -> Recipe {
+pub(crate) fn specs(args: &SystemArgs) -> SystemsSpec {
     let names = names(&args.model);
     let models = names.iter().zip(&args.model).zip(0..).map(|((name, text), place)| {
         let chat_template = of_model(&args.chat_template, place).cloned();
@@ -69,14 +81,7 @@ pub(crate) fn recipe(args: &SystemArgs) -> Recipe {
         ..SystemSpec::default()
     };
     args.voting.apply(&mut system);
-    let seed = args.voting.sampling.seed;
-    Recipe {
-        models,
-        systems: vec![system],
-        seed: seed.map(|seed| seed.tokens),
-        fewshot_seed: seed.map(|seed| seed.shots),
-        ..Recipe::default()
-    }
+    SystemsSpec { path: None, models, systems: vec![system] }
 }
 
 /// Refuses what flags cannot mean: kinds of models in place of models, chat templates that nobody would use, and settings

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use gac_harness::export::{self, LmEvalSources, LmEvalTask};
-use gac_harness::recipe::ModelSource as PlanSource;
-use gac_harness::results::{SampleRecord, StoredRun, write_atomic};
+use gac_harness::results::{SampleRecord, StoredRun};
 use gac_harness::tasks::TaskRows;
-use gac_harness::{DataSource, ModelStore, TaskRegistry};
+use gac_harness::{DataSource, TaskRegistry};
 use gac_inference::{DeviceList, ModelFacts, ModelSource};
+use gac_systems::{ModelSource as PlanSource, ModelStore, write_atomic};
 
 use crate::Outcome;
 use crate::commands::planning::options;

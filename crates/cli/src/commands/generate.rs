@@ -8,8 +8,8 @@ use clap::Args;
 use gac_ensemble::{
     EnsembleError, Generation, GenerationRequest, Overlong, Prompt, PromptEncoding, Scheduler, Settings,
 };
-use gac_harness::identity::sha256_hex;
 use gac_inference::{ChatMessage, Conversation, RefusedSystem, Role};
+use gac_systems::sha256;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -204,7 +204,7 @@ fn request(args: &GenerateArgs, system: &FlagSystem, prompts: &[(usize, Asked)])
         "max_new_tokens": args.max_new_tokens,
         "prompts": prompts.collect::<Vec<_>>(),
     });
-    Ok(sha256_hex(request.to_string()))
+    Ok(sha256::of_bytes(request.to_string()))
 }
 
 /// Says which line of the file a refused prompt stands on.

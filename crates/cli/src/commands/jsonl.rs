@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gac_harness::results;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -47,13 +46,14 @@ fn parse<T: DeserializeOwned>(text: &str, path: &Path, shape: &str) -> Result<Ve
 /// A file of lines that are all there before the first is written.
 pub(crate) struct Output {
     path: PathBuf,
-    output: results::Output,
+    output: gac_systems::Output,
 }
 
 impl Output {
     /// Opens it, so that a place that cannot be written is known before the work begins.
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
-        let output = results::Output::open(path).map_err(|source| Failure::cannot_write(path, source, ELSEWHERE))?;
+        let output =
+            gac_systems::Output::open(path).map_err(|source| Failure::cannot_write(path, source, ELSEWHERE))?;
         Ok(Self { path: path.to_owned(), output })
     }
 

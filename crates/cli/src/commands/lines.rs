@@ -11,8 +11,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use gac_harness::results::{Destination, Output};
 use gac_inference::UnixTime;
+use gac_systems::{Destination, Output};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -1,8 +1,10 @@
 //! From a recipe and flags to a plan, with its tasks.
 
-use gac_harness::recipe::{Overrides, Plan, Recipe, SelectedTasks, TaskPlan};
+use gac_harness::plan::{Overrides, Plan, Recipe, SelectedTasks, TaskPlan};
 use gac_harness::tasks::{DocumentPicks, DocumentPicksError, GenerationOverrides};
 use gac_harness::{DataSource, LoadedTask, TaskError, TaskOptions, TaskRegistry};
+
+use gac_systems::SystemsOverrides;
 
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -69,10 +71,12 @@ pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
         output: settings.output_path.clone(),
         data_dir: settings.data_dir.clone(),
         batch_size: settings.compute.batch_size(),
-        dtype: settings.compute.dtype(),
         log_samples: settings.log_samples.then_some(true),
         trace: settings.trace.then_some(true),
-        chat_template_args: settings.chat.chat_template_args.clone().unwrap_or_default(),
+        systems: SystemsOverrides {
+            dtype: settings.compute.dtype(),
+            chat_template_args: settings.chat.chat_template_args.clone().unwrap_or_default(),
+        },
     })
 }
 

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gac_harness::report::{self, Chart};
-use gac_harness::results::{StoredRun, write_atomic};
+use gac_harness::results::StoredRun;
 use gac_harness::sweep::SweepFile;
+use gac_systems::write_atomic;
 
 use crate::Outcome;
 use crate::failure::Failure;

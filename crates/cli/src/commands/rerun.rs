@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gac_harness::recipe::{ModelSource, Plan};
+use gac_harness::Timestamp;
+use gac_harness::plan::Plan;
 use gac_harness::results::{Manifest, SampleRecord, StoredRun};
-use gac_harness::{ModelStore, OpenSystems, Timestamp};
 use gac_inference::DeviceList;
+use gac_systems::{ModelSource, ModelStore, OpenSystems};
 
 use crate::Outcome;
 use crate::commands::planning::load_tasks;

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gac_harness::identity::{DataFiles, HashCache, TaskFile, data_files, task_files};
-use gac_harness::recipe::{Plan, Recipe};
+use gac_harness::identity::{DataFiles, TaskFile, data_files, task_files};
+use gac_harness::plan::{Plan, Recipe};
 use gac_harness::report::{Leaderboard, Row};
 use gac_harness::results::{GitState, Manifest, Provenance, unfinished_run};
-use gac_harness::{DataSource, LoadedTask, ModelStore, RunSummary, TaskRegistry, report};
+use gac_harness::{DataSource, LoadedTask, RunSummary, TaskRegistry, report};
 use gac_inference::DeviceList;
+use gac_systems::{HashCache, ModelStore};
 
 use crate::Outcome;
 use crate::commands::dry_run::dry_run;
@@ -86,7 +87,8 @@ pub(crate) fn execute_plan(
     let mut plan = plan.clone();
     // A run that is gone on with tells the time that it began with.
     let before = Manifest::read(&plan.output).ok();
-    models.fix_times(&mut plan, before.as_ref().map(|manifest| &manifest.plan))?;
+    let before = before.as_ref().map_or(&[][..], |manifest| &manifest.plan.systems);
+    models.fix_times(&mut plan.systems, before)?;
     let summary = gac_harness::run_with(&plan, &tasks, &mut models, &mut Progress::new(printer), &provenance)?;
     let leaderboard = &summary.leaderboard;
     printer.data(&if json { report::json(leaderboard) } else { report::terminal(leaderboard, printer.width()) })?;

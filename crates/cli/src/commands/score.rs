@@ -10,10 +10,10 @@ use gac_ensemble::{
     EnsembleError, Gating, LogLikelihoodRequest, Member, ModelId, Overlong, Prompt, PromptEncoding, RequestError,
     Scheduler, Settings, Weights, log_likelihood,
 };
-use gac_harness::identity::sha256_hex;
 use gac_inference::{
     LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, TokenizerLoadError, load_model, score_many,
 };
+use gac_systems::sha256;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -135,7 +135,7 @@ fn request(args: &ScoreArgs, lines: &[Line]) -> Result<String, Failure> {
         "device": args.compute.device.to_string(),
         "lines": lines.iter().map(|line| &line.fields).collect::<Vec<_>>(),
     });
-    Ok(sha256_hex(request.to_string()))
+    Ok(sha256::of_bytes(request.to_string()))
 }
 
 fn read(path: &Path) -> Result<Vec<Line>, Failure> {

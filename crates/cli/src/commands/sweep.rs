@@ -4,12 +4,13 @@ use std::path::Path;
 
 use clap::Args;
 use gac_ensemble::{BatchLimits, EnsembleError, Threshold};
-use gac_harness::recipe::{Plan, PlanError, Recipe, SystemSpec};
+use gac_harness::plan::{Plan, PlanError, Recipe};
 use gac_harness::sweep::{SWEEP_FILE, SweepEntry, SweepFile, SweepOptions, csv, sweep as sweep_task};
-use gac_harness::{Document, LoadedTask, ModelStore, Request, Warning};
+use gac_harness::{Document, LoadedTask, Request, Warning};
+use gac_systems::{ModelStore, SpecError, SystemSpec};
 
 use crate::Outcome;
-use crate::commands::eval::{check, recipe, tasks};
+use crate::commands::eval::{check, recipe};
 use crate::commands::planning::{load_tasks, overrides, select_tasks};
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -65,7 +66,7 @@ pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
     }
     let mut models = ModelStore::new(plan.models.clone(), args.settings.compute.device.clone(), plan.batch_size)
         .with_max_memory(args.settings.compute.max_memory);
-    models.fix_times(&mut plan, None)?;
+    models.fix_times(&mut plan.systems, &[])?;
     let options = SweepOptions {
         thresholds,
         measure_latency: args.measure_latency,
@@ -118,7 +119,7 @@ fn title(system: &str, task: &LoadedTask) -> String {
 
 /// The threshold that a sweep's systems have is our own: who gave none should not read of one.
 fn in_words_of_flags(error: PlanError) -> Failure {
-    let PlanError::ThresholdWithoutGate { members, .. } = &error else { return error.into() };
+    let PlanError::Systems(SpecError::ThresholdWithoutGate { members, .. }) = &error else { return error.into() };
     let hint = match &members[..] {
         [_] => "add models with `--model`, and name the one that gates with `--gate`".to_owned(),
         _ => format!("name the model that gates with `--gate`: `{}`", members.join("`, `")),
@@ -137,9 +138,8 @@ fn thresholds(given: &[f64]) -> Result<Vec<Threshold>, Failure> {
 
 /// One system per weights and method. The threshold stands for those that are swept.
 fn grid(args: &SweepArgs) -> Recipe {
-    let mut base = recipe(&args.system);
-    base.tasks = tasks(&args.tasks);
-    let Some(one) = base.systems.pop() else { return base };
+    let mut base = recipe(&args.system, &args.tasks);
+    let Some(one) = base.specs.systems.pop() else { return base };
     let one = SystemSpec { threshold: one.threshold.or(Some(1.0)), name: one.members.join(" + "), ..one };
     let weights: Vec<Option<Vec<f64>>> = if args.grid_weights.is_empty() {
         vec![one.weights.clone()]
@@ -161,7 +161,7 @@ fn grid(args: &SweepArgs) -> Recipe {
                 let shown: Vec<String> = weights.iter().map(ToString::to_string).collect();
                 name = format!("{name}, {}", shown.join(":"));
             }
-            base.systems.push(SystemSpec { name, method: *method, weights: weights.clone(), ..one.clone() });
+            base.specs.systems.push(SystemSpec { name, method: *method, weights: weights.clone(), ..one.clone() });
         }
     }
     base
@@ -190,7 +190,7 @@ fn write(folder: &Path, file: &SweepFile) -> Result<(), Failure> {
     let json = serde_json::to_string_pretty(file)? + "\n";
     for (name, text) in [(SWEEP_FILE, json), ("sweep.csv", as_csv(file))] {
         let path = folder.join(name);
-        gac_harness::results::write_atomic(&path, text.as_bytes()).map_err(|source| cannot_write(&path, source))?;
+        gac_systems::write_atomic(&path, text.as_bytes()).map_err(|source| cannot_write(&path, source))?;
     }
     Ok(())
 }

@@ -7,11 +7,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use gac_inference::{HubRepository, RepositoryKind};
+use gac_systems::sha256;
 
 use super::manifest::{DataManifest, DatasetEntry, FileEntry, SourceEntry, SourceFile};
 use super::verify::{self, FileState};
 use super::{DataError, DataSource, Dataset, hub};
-use crate::sha256;
 
 /// A file that some tasks need.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::manifest::{DataManifest, FileEntry, inner_path};
 use super::{DataError, parquet};
-use crate::sha256;
+use gac_systems::sha256;
 
 /// What a file turns out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use gac_systems::{FileHash, HashCache, IdentityError};
 use serde::{Deserialize, Serialize};
 
-use super::file_hash::{FileHash, HashCache};
-use super::model::IdentityError;
 use crate::DataSource;
 use crate::data::{DataError, Dataset};
 

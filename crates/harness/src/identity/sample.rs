@@ -1,56 +1,15 @@
-//! The identity of a system and of a sample under it.
+//! The identity of a sample under a system.
 
+use gac_systems::{SystemIdentity, sha256};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use super::ModelIdentity;
-use crate::recipe::SystemPlan;
-use crate::sha256;
-use crate::{Document, LoadedTask, Request};
-
-/// Raised whenever the same system would answer the same request otherwise: what an older gac wrote is then not reused.
-///
-/// 2: begin-of-text, pre-tokenizers and templates as their files mean them; GGUF weights exactly.
-const ALGORITHM: u32 = 2;
-
-/// Hash over everything that a system's answers depend on: the members' contents and types, weights, gate, threshold,
-/// method and decoding settings. Names of systems and members are not part of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SystemIdentity(String);
+use crate::task::{Document, LoadedTask, Request};
 
 /// Hash over a system, a task's protocol version, a document and what the system is asked about it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SampleIdentity(String);
-
-impl SystemIdentity {
-    /// The identity of `system` with these members, in order.
-    pub fn new(system: &SystemPlan, members: &[ModelIdentity]) -> Self {
-        let settings = serde_json::to_value(system).unwrap_or_default();
-        let mut settings = match settings {
-            Value::Object(settings) => settings,
-            _ => Map::new(),
-        };
-        settings.remove("name");
-        settings.insert("members".to_owned(), members.iter().map(ModelIdentity::contents).collect());
-        // A gate is a place among the members, whatever it is called.
-        if let Some(Value::Object(gate)) = settings.get_mut("gate") {
-            gate.insert("member".to_owned(), system.gate_index().into());
-        }
-        if system.drafter.is_some() {
-            settings.insert("drafter".to_owned(), system.drafter_index().into());
-        }
-        // How the runner asks; see `runner::task`.
-        let mut asking = json!({ "encoding": "with_special", "overlong": "truncate_left" });
-        if system.settings.chat.is_some() {
-            // A template may know what ends a model's reasoning; before, reasoning was scored.
-            asking["thinking"] = "not_scored".into();
-        }
-        let identity = json!({ "algorithm": ALGORITHM, "asking": asking, "system": settings });
-        Self(sha256::of_bytes(identity.to_string()))
-    }
-}
 
 impl SampleIdentity {
     /// The identity of one document's sample.
@@ -76,76 +35,5 @@ impl SampleIdentity {
             "request": request,
         });
         Self(sha256::of_bytes(identity.to_string()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use gac_ensemble::{Decoding, Sampling};
-
-    use super::*;
-    use crate::identity::{FileHash, FileRole, ModelFile};
-    use crate::recipe::{Combination, Dtype, GatePlan, Settings};
-
-    fn model(name: &str, weights: &str) -> ModelIdentity {
-        let file = |role, sha256: &str| ModelFile {
-            file: "f".into(),
-            role,
-            hash: FileHash { bytes: 1, sha256: sha256.into() },
-        };
-        ModelIdentity {
-            name: name.into(),
-            source: format!("models/{name}"),
-            commit: None,
-            dtype: None,
-            settings: serde_json::Value::Null,
-            files: vec![file(FileRole::Weights, weights), file(FileRole::Tokenizer, "t")],
-        }
-    }
-
-    fn system() -> SystemPlan {
-        SystemPlan {
-            name: "both".into(),
-            members: vec!["a".into(), "b".into()],
-            weights: vec![0.5, 0.5],
-            gate: Some(GatePlan { member: "a".into(), threshold: 0.5 }),
-            drafter: None,
-            settings: Settings::default(),
-        }
-    }
-
-    #[test]
-    fn names_and_places_are_no_part_of_a_systems_identity() {
-        let before = SystemIdentity::new(&system(), &[model("a", "1"), model("b", "2")]);
-        let mut renamed = system();
-        renamed.name = "other".into();
-        renamed.members = vec!["x".into(), "y".into()];
-        renamed.gate = Some(GatePlan { member: "x".into(), threshold: 0.5 });
-        assert_eq!(before, SystemIdentity::new(&renamed, &[model("x", "1"), model("y", "2")]));
-    }
-
-    #[test]
-    fn everything_that_answers_depend_on_is_part_of_it() {
-        let members = [model("a", "1"), model("b", "2")];
-        let mut all = vec![SystemIdentity::new(&system(), &members)];
-        let mut with = |change: &dyn Fn(&mut SystemPlan, &mut [ModelIdentity; 2])| {
-            let (mut system, mut members) = (system(), members.clone());
-            change(&mut system, &mut members);
-            all.push(SystemIdentity::new(&system, &members));
-        };
-        with(&|system, _| system.weights = vec![0.6, 0.4]);
-        with(&|system, _| system.gate = None);
-        with(&|system, _| system.gate = Some(GatePlan { member: "a".into(), threshold: 0.6 }));
-        with(&|system, _| system.gate = Some(GatePlan { member: "b".into(), threshold: 0.5 }));
-        with(&|system, _| system.settings.combination = Combination::Vote);
-        with(&|system, _| system.settings.decoding = Decoding::Sampled(Sampling::new(0.7, 1).unwrap()));
-        with(&|_, members| members[0].files[0].hash.sha256 = "9".into());
-        with(&|_, members| members[1].files[1].hash.sha256 = "9".into());
-        with(&|_, members| members[1].dtype = Some(Dtype::Bf16));
-        with(&|_, members| members[0].settings = json!({ "quantize": "q8_0" }));
-        with(&|_, members| members.swap(0, 1));
-        for (index, identity) in all.iter().enumerate() {
-            assert!(!all[..index].contains(identity), "change {index} made no difference");
-        }
     }
 }

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use gac_systems::{is_temporary, write_atomic};
+
 use super::folder_error::FolderError;
 use super::lock::{LOCK, RunLock};
-use super::write::{is_temporary, write_atomic};
 
 /// The manifest's name in a run's folder.
 pub(super) const MANIFEST: &str = "manifest.json";

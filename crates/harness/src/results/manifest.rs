@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use gac_systems::{ModelIdentity, SystemIdentity};
 use serde::{Deserialize, Serialize};
 
 use super::RECORD_VERSION;
 use super::provenance::{Machine, Provenance, Session};
 use crate::clock::Timestamp;
-use crate::identity::{DataFiles, ModelIdentity, SystemIdentity, TaskFile};
-use crate::recipe::Plan;
+use crate::identity::{DataFiles, TaskFile};
+use crate::plan::Plan;
 use crate::stats::Bootstrap;
 use crate::tasks::DEFAULT_SHOT_SEED;
 use crate::{LoadedTask, MetricKey};

@@ -23,7 +23,6 @@ mod stored;
 mod task;
 mod trace;
 mod unfinished;
-mod write;
 
 pub use folder::{Contents, RunFolder, check_folder};
 pub use folder_error::FolderError;
@@ -36,7 +35,6 @@ pub use stored::{RunError as StoredRunError, StoredRun, StoredSystem, StoredTask
 pub use task::{LatencyBasis, OutcomeCounts, TaskResults, Timing};
 pub use trace::{Decider, MemberStep, StepRecord};
 pub use unfinished::unfinished_run;
-pub use write::{Destination, Output, write_atomic};
 
 /// Version of every record here; a reader refuses others.
 pub const RECORD_VERSION: u32 = 1;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use gac_systems::any_path;
 use serde::{Deserialize, Serialize};
 
-use crate::any_path;
 use crate::clock::Timestamp;
 use crate::identity::{DataFiles, TaskFile};
 

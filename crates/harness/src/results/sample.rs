@@ -1,12 +1,12 @@
 //! The record of one sample.
 
 use gac_ensemble::{Finish, Generation, LogLikelihood, Thinking};
+use gac_systems::sha256;
 use serde::{Deserialize, Serialize};
 
 use super::number;
 use super::trace::StepRecord;
 use crate::identity::SampleIdentity;
-use crate::sha256;
 use crate::{FilterScore, MetricKey, Outcome, Request, Score};
 
 /// One document's prompt, answer and score under one system: a line of `samples.jsonl`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::lock::RunLock;
 use super::manifest::{Manifest, RunStatus};
-use crate::recipe::Plan;
+use crate::plan::Plan;
 
 /// The newest run beside `plan.output` that is the same plan, was cut short, and that nobody works on.
 ///

@@ -5,9 +5,9 @@ use super::place::TaskPlace;
 use super::resume::Prepared;
 use crate::LoadedTask;
 use crate::events::Reporter;
-use crate::identity::{ModelIdentity, SystemIdentity};
-use crate::recipe::Plan;
+use crate::plan::Plan;
 use crate::results::{Contents, Manifest, Provenance, RunFolder, SystemEntry, check_folder};
+use gac_systems::{ModelIdentity, SystemIdentity};
 
 /// What a run is to do, with everything found out about it before it starts.
 pub(super) struct Job<'a> {

@@ -8,4 +8,4 @@ mod run;
 mod task;
 
 pub use error::RunError;
-pub use run::{OpenSystems, RunSummary, run, run_with};
+pub use run::{RunSummary, run, run_with};

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::identity::SystemIdentity;
-use crate::recipe::ChatPlan;
 use crate::results::{ResponseRecord, SampleRecord};
+use gac_systems::{ChatPlan, SystemIdentity};
 
 /// Where a task's results go, and how they are made.
 pub(super) struct TaskPlace<'a> {

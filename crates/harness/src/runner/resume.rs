@@ -9,8 +9,9 @@ use super::error::RunError;
 use super::place::TaskPlace;
 use crate::events::{Event, Reporter, Warning};
 use crate::identity::SampleIdentity;
-use crate::results::{FolderError, SampleFile, SampleRecord, write_atomic};
+use crate::results::{FolderError, SampleFile, SampleRecord};
 use crate::{LoadedTask, results};
+use gac_systems::write_atomic;
 
 /// A task's documents, with the samples that an earlier session finished.
 pub(super) struct Prepared {

@@ -7,44 +7,12 @@ use super::error::{RunError, chain};
 use super::job::Job;
 use super::task::run_task;
 use crate::events::{Event, Reporter, Warning};
-use crate::identity::ModelIdentity;
-use crate::recipe::{Plan, SystemPlan};
+use crate::plan::Plan;
 use crate::report::{self, Leaderboard, SystemResults};
 use crate::results::{Contents, Manifest, Provenance, RunFolder, RunStatus, check_folder};
 use crate::stats::Bootstrap;
-use crate::{LoadedTask, System, SystemError};
-
-/// Opens the systems of a plan. A closure `FnMut(&SystemPlan) -> Result<Box<dyn System>, SystemError>` is one.
-pub trait OpenSystems {
-    /// Finds out cheaply whether a system can be opened: that files are there and headers make sense. Asked for every
-    /// system before anything is written.
-    ///
-    /// # Errors
-    /// When it cannot.
-    fn check(&mut self, _system: &SystemPlan) -> Result<(), SystemError> {
-        Ok(())
-    }
-
-    /// What the members of a system are, by their contents, in order. Without it, a member is known by its name.
-    ///
-    /// # Errors
-    /// When a member's files cannot be read.
-    fn identify(&mut self, system: &SystemPlan) -> Result<Vec<ModelIdentity>, SystemError> {
-        Ok(system.members.iter().map(|member| ModelIdentity::unhashed(member)).collect())
-    }
-
-    /// Opens a system. The one before has been dropped; models that both use are the opener's to keep.
-    ///
-    /// # Errors
-    /// When a member cannot be loaded.
-    fn open(&mut self, system: &SystemPlan) -> Result<Box<dyn System + '_>, SystemError>;
-}
-
-impl<F: FnMut(&SystemPlan) -> Result<Box<dyn System>, SystemError>> OpenSystems for F {
-    fn open(&mut self, system: &SystemPlan) -> Result<Box<dyn System + '_>, SystemError> {
-        self(system)
-    }
-}
+use crate::task::LoadedTask;
+use gac_systems::{OpenSystems, System, SystemError, SystemPlan};
 
 /// What a run came to.
 #[derive(Clone, Debug, PartialEq)]

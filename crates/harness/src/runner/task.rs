@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use gac_ensemble::{Generation, LogLikelihood, RequestError};
+use gac_systems::{System, SystemError};
 
 use super::error::{RunError, chain};
 use super::place::TaskPlace;
@@ -15,7 +16,7 @@ use crate::results::{
     StepRecord, TaskResults, Timing, prompt_hash,
 };
 use crate::stats::{DocumentScore, TaskScores};
-use crate::{Answer, Document, LoadedTask, Outcome, Request, Score, System, SystemError};
+use crate::{Answer, Document, LoadedTask, Outcome, Request, Score};
 
 /// Asks `system` about every document of `task` that no earlier session finished, scoring and writing each as it is
 /// answered. Where nothing is left to ask, no system is needed.
@@ -129,7 +130,10 @@ impl Sheet<'_> {
             return Ok(());
         }
         let mut outcome = Ok(());
-        let ended = system.generate_for(self.task, &places, &requests, &mut |request, generation| {
+        let task = self.task;
+        let read =
+            |request: usize, response: &Generation| extracted(task, &task.documents[*places.get(request)?], response);
+        let ended = system.generate(&requests, &read, &mut |request, generation| {
             continue_if(&mut outcome, || match places.get(request) {
                 Some(&index) => match &generation {
                     Ok(generation) => self.generated(index, generation),
@@ -386,6 +390,13 @@ impl Sheet<'_> {
     fn protocol(&self, what: String) -> RunError {
         RunError::Protocol { system: self.place.system.to_owned(), task: self.task.name.clone(), what }
     }
+}
+
+/// What a response says by the task's primary filter; none where nothing can be extracted.
+fn extracted(task: &LoadedTask, document: &Document, generation: &Generation) -> Option<String> {
+    let score = task.scorer.score(document, &Answer::Text(generation.answer()));
+    let filter = score.filters.iter().find(|filter| filter.filter == task.primary.filter)?;
+    (score.outcome != Outcome::NoAnswer).then(|| filter.extracted.to_string())
 }
 
 /// Does `step` unless one has failed before; a failure is kept in `outcome` and ends the call.

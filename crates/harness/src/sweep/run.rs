@@ -8,9 +8,9 @@ use gac_ensemble::{
     BatchLimits, EnsembleError, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Scheduler,
     Settings, Threshold, generate, sweep_log_likelihood,
 };
+use gac_systems::ChatPlan;
 
 use super::point::{StepCosts, SweepPoint, SweepReport};
-use crate::recipe::ChatPlan;
 use crate::{Answer, Document, LoadedTask, Score};
 
 /// Documents on which the cost of a step is measured.

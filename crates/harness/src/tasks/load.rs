@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use gac_ensemble::Decoding;
+use gac_systems::sha256;
 
 use super::definition::{DEFAULT_MAX_NEW_TOKENS, GenerationDefinition, TaskDefinition, TaskKind};
 use super::error::TaskError;
@@ -16,7 +17,7 @@ use super::scorer::{Reference, References, TaskScorer};
 use super::sections::{Columns, Section, sections};
 use super::selection::Selection;
 use crate::data::{DataSource, Row};
-use crate::{Document, LoadedTask, Request, sha256};
+use crate::{Document, LoadedTask, Request};
 
 /// What may be asked of a task when it is loaded.
 #[derive(Clone, Debug, Default)]

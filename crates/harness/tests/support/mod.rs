@@ -8,11 +8,12 @@ use std::path::Path;
 use std::rc::Rc;
 
 use gac_ensemble::{Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, RequestError, Step};
-use gac_harness::recipe::{ModelPlan, ModelSource, Plan, Settings, SystemPlan};
+use gac_harness::plan::Plan;
 use gac_harness::{
     Aggregate, Answer, Document, Event, FilterScore, LoadedTask, MetricKey, Outcome, PromptParts, Reporter, Request,
-    Score, Scorer, System, SystemError,
+    Score, Scorer,
 };
+use gac_systems::{ModelPlan, ModelSource, ReadAnswer, Settings, System, SystemError, SystemPlan};
 
 /// Right answers are the target; a text `""` is no answer.
 struct Exact;
@@ -166,6 +167,7 @@ impl System for Fake {
     fn generate(
         &mut self,
         requests: &[GenerationRequest],
+        _read: &ReadAnswer<'_>,
         finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
         let asked = |index: usize| requests[index].prompt.last_words().into_owned();

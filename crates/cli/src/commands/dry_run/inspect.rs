@@ -1,9 +1,10 @@
 //! Models, tasks and vocabularies of a plan.
 
 use gac_ensemble::{MemberId, UnionVocabulary};
-use gac_harness::recipe::{ModelPlan, Plan, SystemPlan};
-use gac_harness::{DataSource, LoadedTask, ModelStore, Request, TaskRegistry};
+use gac_harness::plan::Plan;
+use gac_harness::{DataSource, LoadedTask, Request, TaskRegistry};
 use gac_inference::{DeviceSpec, ModelSource, Placement, Tokenizer, TokenizerError};
+use gac_systems::{ModelPlan, ModelStore, SystemPlan};
 use serde::Serialize;
 
 use crate::commands::planning::options;
@@ -74,8 +75,8 @@ pub(super) struct UnionInspection {
 /// `store` is what would load the model.
 pub(super) fn model(plan: &ModelPlan, store: &ModelStore) -> ModelInspection {
     let source = match &plan.source {
-        gac_harness::recipe::ModelSource::Path(path) => ModelSource::local(path),
-        gac_harness::recipe::ModelSource::Hub(id) => ModelSource::parse(id),
+        gac_systems::ModelSource::Path(path) => ModelSource::local(path),
+        gac_systems::ModelSource::Hub(id) => ModelSource::parse(id),
     };
     let missing = source.as_ref().map_or_else(|error| vec![error.to_string()], ModelSource::missing);
     let here = source.ok().filter(|_| missing.is_empty());

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use gac_harness::ModelStore;
-use gac_harness::recipe::Plan;
+use gac_harness::plan::Plan;
+use gac_systems::ModelStore;
 use serde::Serialize;
 
 use super::inspect::{self, ModelInspection, ShareInspection, TaskInspection, UnionInspection};

@@ -1,8 +1,9 @@
 //! An estimate of time from a short run.
 
-use gac_harness::recipe::Plan;
+use gac_harness::plan::Plan;
 use gac_harness::report::Leaderboard;
-use gac_harness::{LoadedTask, ModelStore, Silent};
+use gac_harness::{LoadedTask, Silent};
+use gac_systems::ModelStore;
 use serde::Serialize;
 
 use crate::failure::Failure;

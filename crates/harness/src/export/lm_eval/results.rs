@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use gac_systems::{ChatPlan, ModelIdentity, ShotLayout, SystemPlan, sha256};
 use serde_json::{Map, Value, json};
 
 use super::sources::{LmEvalSources, LmEvalTask, by_leaf};
 use super::task_config::{self, version};
 use crate::filters::ROBUST;
-use crate::identity::ModelIdentity;
-use crate::recipe::{ChatPlan, ShotLayout, SystemPlan};
 use crate::results::{StoredRun, StoredSystem, StoredTask};
-use crate::sha256;
 use crate::tasks::{GroupMembers, TaskOutline};
 use crate::{Aggregate, Timestamp};
 use gac_ensemble::Decoding;

@@ -4,15 +4,14 @@ use std::collections::HashMap;
 
 use gac_ensemble::Prompt;
 use gac_inference::{ChatTemplate, UnixTime};
+use gac_systems::{ChatPlan, sha256};
 use serde_json::{Map, Value, json};
 
 use super::sources::{LmEvalSources, LmEvalTask};
 use super::task_config::generation_kwargs;
 use crate::Document;
 use crate::python::repr;
-use crate::recipe::ChatPlan;
 use crate::results::{ResponseRecord, SampleRecord, StoredRun, StoredSystem, StoredTask, prompt_hash};
-use crate::sha256;
 
 /// How a system of a run was asked.
 pub(super) struct Asking<'a> {

@@ -4,10 +4,10 @@ use super::super::format::NOTHING;
 use super::super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
 use super::chart::{Axis, Chart, Line, Point, Series};
 use super::gated::{COST_TITLE, Gated, SHARE_AXIS};
-use crate::recipe::SystemPlan;
 use crate::report::Leaderboard;
 use crate::report::leaderboard::Row;
 use crate::results::LatencyBasis;
+use gac_systems::SystemPlan;
 
 /// An ensemble's costs over its share of ensembled steps.
 pub(super) struct Costs {
@@ -128,9 +128,9 @@ pub(super) fn cost_table(all: &[Costs]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::{GatePlan, Settings};
     use crate::report::GroupTable;
     use crate::results::{RECORD_VERSION, Timing};
+    use gac_systems::{GatePlan, Settings};
 
     /// A system's name and members, its gate's threshold, its steps and those voted on, and its milliseconds.
     type Ran<'a> = (&'a str, &'a [&'a str], Option<f64>, (usize, usize), f64);

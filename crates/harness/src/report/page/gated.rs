@@ -1,8 +1,8 @@
 //! Ensembles at several thresholds, which charts are drawn of.
 
-use crate::recipe::SystemPlan;
 use crate::report::Leaderboard;
 use crate::report::leaderboard::Row;
+use gac_systems::SystemPlan;
 
 /// The horizontal (or vertical) axis of shares.
 pub(super) const SHARE_AXIS: &str = "ensembled steps, %";

@@ -9,23 +9,29 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// A path as JSON has it.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Written {
+pub enum Written {
+    /// One that is text.
     Text(String),
     /// The bytes of one that is not UTF-8.
     Bytes {
+        /// Its bytes.
         bytes: Vec<u8>,
     },
 }
 
 /// What holds paths.
-pub(crate) trait Paths: Sized {
+pub trait Paths: Sized {
+    /// What stands in JSON for it.
     type Written: Serialize + for<'de> Deserialize<'de>;
 
+    /// As JSON has it.
     fn write(&self) -> Self::Written;
+    /// From what JSON has.
     fn read(written: Self::Written) -> Self;
 }
 
 impl Paths for PathBuf {
+    /// What stands in JSON for it.
     type Written = Written;
 
     fn write(&self) -> Written {
@@ -44,6 +50,7 @@ impl Paths for PathBuf {
 }
 
 impl<T: Paths> Paths for Option<T> {
+    /// What stands in JSON for it.
     type Written = Option<T::Written>;
 
     fn write(&self) -> Self::Written {
@@ -56,6 +63,7 @@ impl<T: Paths> Paths for Option<T> {
 }
 
 impl<T: Paths> Paths for Vec<T> {
+    /// What stands in JSON for it.
     type Written = Vec<T::Written>;
 
     fn write(&self) -> Self::Written {
@@ -70,12 +78,15 @@ impl<T: Paths> Paths for Vec<T> {
 /// A choice as JSON has it.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum WrittenChoice {
+pub enum WrittenChoice {
+    /// One of the model's own.
     Name(String),
+    /// A file.
     File(Written),
 }
 
 impl Paths for TemplateChoice {
+    /// What stands in JSON for it.
     type Written = WrittenChoice;
 
     fn write(&self) -> WrittenChoice {
@@ -93,11 +104,19 @@ impl Paths for TemplateChoice {
     }
 }
 
-pub(crate) fn serialize<T: Paths, S: Serializer>(paths: &T, serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes what holds paths, for `serde(with)`.
+///
+/// # Errors
+/// The serializer's.
+pub fn serialize<T: Paths, S: Serializer>(paths: &T, serializer: S) -> Result<S::Ok, S::Error> {
     paths.write().serialize(serializer)
 }
 
-pub(crate) fn deserialize<'de, T: Paths, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+/// Reads what holds paths, for `serde(with)`.
+///
+/// # Errors
+/// The deserializer's.
+pub fn deserialize<'de, T: Paths, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     T::Written::deserialize(deserializer).map(T::read)
 }
 

@@ -1,4 +1,4 @@
-//! What can be wrong with a recipe's contents.
+//! What can be wrong with what a recipe says of models and systems.
 
 use std::path::PathBuf;
 
@@ -6,24 +6,16 @@ use super::settings::SettingError;
 
 /// A recipe names something that does not exist or asks for something that makes no sense.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum PlanError {
-    /// Nothing to do.
-    #[error("there are no {what}")]
-    Empty {
-        /// `systems` or `tasks`.
-        what: &'static str,
-    },
-    /// A name without characters.
-    #[error("a {what} has an empty name")]
-    EmptyName {
-        /// `system` or `task`.
-        what: &'static str,
-    },
-    /// The same name twice.
-    #[error("{what} `{name}` is listed twice")]
+pub enum SpecError {
+    /// Nothing to ask.
+    #[error("there are no systems")]
+    Empty,
+    /// A system's name without characters.
+    #[error("a system has an empty name")]
+    EmptyName,
+    /// Two systems of one name.
+    #[error("system `{name}` is listed twice")]
     Duplicate {
-        /// `system` or `task`.
-        what: &'static str,
         /// The name.
         name: String,
     },
@@ -155,22 +147,13 @@ pub enum PlanError {
         /// What is wrong.
         source: SettingError,
     },
-    /// A zero where at least one is needed.
-    #[error("{what} is 0; it must be at least 1")]
-    Zero {
-        /// The setting.
-        what: String,
-    },
 }
 
-impl PlanError {
+impl SpecError {
     /// The way out, for a `hint:` line.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Empty { what: "systems" } => {
-                Some("name at least one: `[[systems]]` with `name` and `members` (or `--model`)".to_owned())
-            }
-            Self::Empty { .. } => Some("name at least one (`gac tasks list` shows all)".to_owned()),
+            Self::Empty => Some("name at least one: `[[systems]]` with `name` and `members` (or `--model`)".to_owned()),
             Self::ModelSource { .. } => {
                 Some("`path = \"models/mini-llama\"` for a local folder, `hub = \"org/name\"` for the hub".to_owned())
             }

@@ -8,7 +8,7 @@ use gac_ensemble::{
     Scheduler, Settings, generate_each, log_likelihood_each,
 };
 
-use crate::{System, SystemError};
+use crate::system::{ReadAnswer, System, SystemError};
 
 /// Loaded models, the settings by which some of them answer (one of them: a single model), and batch limits.
 pub struct EnsembleSystem<'a> {
@@ -41,6 +41,7 @@ impl System for EnsembleSystem<'_> {
     fn generate(
         &mut self,
         requests: &[GenerationRequest],
+        _read: &ReadAnswer<'_>,
         finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
         let generated = generate_each(self.scheduler, &self.settings, requests, self.limits, finished);

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::PlanError;
-use super::file::SystemSpec;
+use super::error::SpecError;
 use super::settings::{Combination, Settings};
+use crate::spec::file::SystemSpec;
 
 /// What is evaluated, with every setting decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,25 +57,25 @@ impl SystemPlan {
     }
 
     /// Checks a system against the models there are.
-    pub(super) fn resolve(spec: &SystemSpec, known: &[String]) -> Result<Self, PlanError> {
+    pub(crate) fn resolve(spec: &SystemSpec, known: &[String]) -> Result<Self, SpecError> {
         let system = || spec.name.clone();
         if spec.name.trim().is_empty() {
-            return Err(PlanError::EmptyName { what: "system" });
+            return Err(SpecError::EmptyName);
         }
         if spec.members.is_empty() {
-            return Err(PlanError::NoMembers { system: system(), known: known.to_vec() });
+            return Err(SpecError::NoMembers { system: system(), known: known.to_vec() });
         }
         let mut seen = BTreeSet::new();
         for member in &spec.members {
             if !known.contains(member) {
                 let (member, known) = (member.clone(), known.to_vec());
-                return Err(PlanError::UnknownModel { system: system(), member, known });
+                return Err(SpecError::UnknownModel { system: system(), member, known });
             }
             if !seen.insert(member) {
-                return Err(PlanError::DuplicateMember { system: system(), member: member.clone() });
+                return Err(SpecError::DuplicateMember { system: system(), member: member.clone() });
             }
         }
-        let settings = Settings::resolve(spec).map_err(|source| PlanError::Setting { system: system(), source })?;
+        let settings = Settings::resolve(spec).map_err(|source| SpecError::Setting { system: system(), source })?;
         let drafts = matches!(settings.combination, Combination::Safe(_));
         if drafts && let Some(gate) = spec.gate.as_ref().filter(|gate| !spec.members.contains(gate)) {
             return Err(not_member(spec, gate));
@@ -92,46 +92,46 @@ impl SystemPlan {
 }
 
 /// Weights normalised to one; equal ones where none are given.
-fn weights(spec: &SystemSpec) -> Result<Vec<f64>, PlanError> {
+fn weights(spec: &SystemSpec) -> Result<Vec<f64>, SpecError> {
     let members = spec.members.len();
     let Some(given) = &spec.weights else {
         return Ok(vec![1.0 / members as f64; members]);
     };
     if given.len() != members {
-        return Err(PlanError::WeightCount { system: spec.name.clone(), weights: given.len(), members });
+        return Err(SpecError::WeightCount { system: spec.name.clone(), weights: given.len(), members });
     }
     for (member, &weight) in spec.members.iter().zip(given) {
         if !weight.is_finite() || weight < 0.0 {
-            return Err(PlanError::Weight { system: spec.name.clone(), member: member.clone(), weight });
+            return Err(SpecError::Weight { system: spec.name.clone(), member: member.clone(), weight });
         }
     }
     let sum: f64 = given.iter().sum();
     if sum <= 0.0 || !sum.is_finite() {
-        return Err(PlanError::WeightSum { system: spec.name.clone(), sum });
+        return Err(SpecError::WeightSum { system: spec.name.clone(), sum });
     }
     Ok(given.iter().map(|weight| weight / sum).collect())
 }
 
-fn not_member(spec: &SystemSpec, gate: &str) -> PlanError {
-    PlanError::GateNotMember { system: spec.name.clone(), gate: gate.to_owned(), members: spec.members.clone() }
+fn not_member(spec: &SystemSpec, gate: &str) -> SpecError {
+    SpecError::GateNotMember { system: spec.name.clone(), gate: gate.to_owned(), members: spec.members.clone() }
 }
 
 /// Gate and threshold: both or neither.
-fn gate(spec: &SystemSpec) -> Result<Option<GatePlan>, PlanError> {
+fn gate(spec: &SystemSpec) -> Result<Option<GatePlan>, SpecError> {
     let system = spec.name.clone();
     if let Some(threshold) = spec.threshold
         && !(0.0..=1.0).contains(&threshold)
     {
-        return Err(PlanError::Threshold { system, threshold });
+        return Err(SpecError::Threshold { system, threshold });
     }
     match (&spec.gate, spec.threshold) {
         (None, None) => Ok(None),
         (None, Some(threshold)) => {
-            Err(PlanError::ThresholdWithoutGate { system, threshold, members: spec.members.clone() })
+            Err(SpecError::ThresholdWithoutGate { system, threshold, members: spec.members.clone() })
         }
         (Some(gate), _) if !spec.members.contains(gate) => Err(not_member(spec, gate)),
-        (Some(gate), None) => Err(PlanError::GateWithoutThreshold { system, gate: gate.clone() }),
-        (Some(_), Some(_)) if spec.members.len() == 1 => Err(PlanError::GateAlone { system }),
+        (Some(gate), None) => Err(SpecError::GateWithoutThreshold { system, gate: gate.clone() }),
+        (Some(_), Some(_)) if spec.members.len() == 1 => Err(SpecError::GateAlone { system }),
         (Some(gate), Some(threshold)) => Ok(Some(GatePlan { member: gate.clone(), threshold })),
     }
 }

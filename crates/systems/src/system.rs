@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 
 use gac_ensemble::{Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, RequestError};
 
-use crate::LoadedTask;
+/// What the response to a request, by its index, says; none where it says nothing.
+pub type ReadAnswer<'r> = dyn Fn(usize, &Generation) -> Option<String> + 'r;
 
-/// A single model or an ensemble, with its decoding settings. Runner, tasks and reports never ask which.
+/// A single model or an ensemble, with its decoding settings. Who asks never has to know which.
 pub trait System {
     /// The name it has in results.
     fn name(&self) -> &str;
@@ -17,30 +18,17 @@ pub trait System {
     }
 
     /// Continues every request. `finished` gets each generation as it ends, or why there is none, with the index of its
-    /// request; breaking ends the call early.
+    /// request; breaking ends the call early. Systems that choose between whole responses compare what `read` makes of
+    /// them; the others have no use for it.
     ///
     /// # Errors
     /// When a member fails: nothing can go on. What was finished before stays finished.
     fn generate(
         &mut self,
         requests: &[GenerationRequest],
+        read: &ReadAnswer<'_>,
         finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), SystemError>;
-
-    /// [`generate`](Self::generate) for documents of `task`: `documents[request]` is the document's place in it. Systems
-    /// that choose between whole answers read them by the task's rules; the others have no use for it.
-    ///
-    /// # Errors
-    /// As [`generate`](Self::generate).
-    fn generate_for(
-        &mut self,
-        _task: &LoadedTask,
-        _documents: &[usize],
-        requests: &[GenerationRequest],
-        finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
-    ) -> Result<(), SystemError> {
-        self.generate(requests, finished)
-    }
 
     /// Scores every request. `finished` gets each score as it is known, or why there is none, with the index of its
     /// request.

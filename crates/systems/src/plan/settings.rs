@@ -5,7 +5,7 @@ use gac_inference::UnixTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::file::{GateBy, MethodName, SamplingSpec, SystemSpec, WeightBy};
+use crate::spec::file::{GateBy, MethodName, SamplingSpec, SystemSpec, WeightBy};
 
 /// How a system's members come to one answer, and how tokens are picked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ pub fn of_bytes(bytes: impl AsRef<[u8]>) -> String {
 ///
 /// # Errors
 /// When it cannot be read.
-pub(crate) fn of_file(path: &Path) -> io::Result<(u64, String)> {
+pub fn of_file(path: &Path) -> io::Result<(u64, String)> {
     let mut hasher = Hasher { hash: Sha256::new() };
     let bytes = io::copy(&mut BufReader::with_capacity(CHUNK, File::open(path)?), &mut hasher)?;
     Ok((bytes, hex::encode(hasher.hash.finalize())))

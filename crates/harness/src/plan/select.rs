@@ -1,6 +1,6 @@
 //! The tasks that a plan's names and patterns stand for.
 
-use super::plan::{Plan, TaskPlan};
+use super::run::{Plan, TaskPlan};
 use crate::tasks::{DocumentPicks, TaskError, TaskRegistry, TaskSelection, wider};
 
 /// A plan whose tasks are known.

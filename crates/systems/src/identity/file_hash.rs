@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::results::write_atomic;
-use crate::sha256;
+use crate::files::sha256;
+use crate::files::write::write_atomic;
 
 /// A file touched more recently than this may change again without its time of change showing it.
 const SETTLED: Duration = Duration::from_secs(2);

@@ -1,58 +1,43 @@
-//! The recipe file, as written.
+//! Models and systems, as a recipe file states them.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::device::RecipeDevice;
-use crate::tasks::Limit;
+use super::toml_file::{RecipeError, read_toml};
 
-/// Models, systems, tasks and limits: one run, as a TOML file or a command line states it.
+/// Models and systems, as a TOML file or a command line states them. Other keys of a recipe are for others to read.
 ///
-/// Nothing is decided or checked here; [`Plan::resolve`](super::Plan::resolve) does both. The command line builds the
-/// same value from its flags, so that both ways meet the same rules.
+/// Nothing is decided or checked here; [`SystemsPlan::resolve`](crate::SystemsPlan::resolve) does both.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Recipe {
+pub struct SystemsSpec {
     /// The file it was read from. Relative paths in it start at that file's folder; without a file, at the current one.
     #[serde(skip)]
     pub path: Option<PathBuf>,
     /// Models by the name that systems call them.
     #[serde(default)]
     pub models: BTreeMap<String, ModelSpec>,
-    /// What is evaluated, in the order of the leaderboard's rows.
+    /// The systems, in order.
     #[serde(default)]
     pub systems: Vec<SystemSpec>,
-    /// What it is evaluated on, in the order of the leaderboard's columns.
-    #[serde(default)]
-    pub tasks: Vec<TaskSpec>,
-    /// Folder laid out as the hub is; without it, data come from the hub.
-    #[serde(alias = "data_dir")]
-    pub data_dir: Option<PathBuf>,
-    /// Documents per task (per subject, where a task has subjects), for tasks without their own limit.
-    pub limit: Option<Limit>,
-    /// What draws of tokens depend on, for generation settings that do not say.
-    pub seed: Option<u64>,
-    /// What draws of shots depend on; lm-evaluation-harness's default when absent.
-    #[serde(alias = "fewshot_seed")]
-    pub fewshot_seed: Option<u64>,
-    /// Most samples in flight at once.
-    #[serde(alias = "batch_size")]
-    pub batch_size: Option<usize>,
-    /// The run's folder.
-    pub output: Option<PathBuf>,
-    /// Whether sample records carry their prompts.
-    #[serde(alias = "log_samples")]
-    pub log_samples: Option<bool>,
-    /// Whether sample records carry every step of a generated response.
-    pub trace: Option<bool>,
+}
+
+impl SystemsSpec {
+    /// Reads the models and systems of a recipe file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is not a recipe: then with the line and the column.
+    pub fn load(path: &Path) -> Result<Self, RecipeError> {
+        Ok(Self { path: Some(path.to_path_buf()), ..read_toml(path)? })
+    }
+
+    /// Where its relative paths start.
+    pub fn folder(&self) -> &Path {
+        self.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
+    }
 }
 
 /// A model: a local folder or a hub id, one of the two.
@@ -212,17 +197,6 @@ pub struct SamplingSpec {
     pub seed: Option<u64>,
 }
 
-/// A task: a plain name, or a table with settings of its own.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TaskSpec {
-    /// lm-evaluation-harness's name.
-    pub name: String,
-    /// Shots in front of every prompt; the task's own number when absent.
-    pub num_fewshot: Option<usize>,
-    /// Documents to evaluate; the recipe's limit when absent.
-    pub limit: Option<Limit>,
-}
-
 /// The type a model computes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -242,119 +216,4 @@ pub enum Dtype {
     /// Linear layers quantised to about 4.5 bits per weight.
     #[serde(rename = "q4_k")]
     Q4K,
-}
-
-impl Recipe {
-    /// Reads a recipe file.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or is not a recipe: then with the line and the column.
-    pub fn load(path: &Path) -> Result<Self, RecipeError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| RecipeError::Read { path: path.to_path_buf(), source })?;
-        Self::parse(&text, path)
-    }
-
-    /// Parses the text of a recipe that lies, or would lie, at `path`.
-    ///
-    /// # Errors
-    /// When the text is not TOML, or has a key that recipes do not know.
-    pub fn parse(text: &str, path: &Path) -> Result<Self, RecipeError> {
-        match toml::from_str::<Self>(text) {
-            Ok(recipe) => Ok(Self { path: Some(path.to_path_buf()), ..recipe }),
-            Err(error) => {
-                let (line, column) = position(text, error.span());
-                let message = error.message().trim().replace('\n', ", ");
-                Err(RecipeError::Parse { path: path.to_path_buf(), line, column, message })
-            }
-        }
-    }
-}
-
-impl Recipe {
-    /// Where its relative paths start.
-    pub(super) fn folder(&self) -> &Path {
-        self.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
-    }
-}
-
-/// Line and column of where `span` starts, counted from one, columns in characters.
-fn position(text: &str, span: Option<Range<usize>>) -> (usize, usize) {
-    let before = text.get(..span.map_or(0, |span| span.start)).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
-}
-
-/// A recipe file could not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum RecipeError {
-    /// The file cannot be read.
-    #[error("failed to read recipe `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The file is not a recipe.
-    #[error("recipe `{}`, line {line}, column {column}: {message}", path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// Counted from one.
-        line: usize,
-        /// Counted from one, in characters.
-        column: usize,
-        /// What is wrong there.
-        message: String,
-    },
-}
-
-impl RecipeError {
-    /// The way out, for a `hint:` line.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                Some("a recipe is a TOML file; `recipes/mini.toml` is an example".to_owned())
-            }
-            Self::Parse { .. } => Some("`recipes/mini.toml` shows every part of a recipe".to_owned()),
-            Self::Read { .. } => None,
-        }
-    }
-}
-
-// An untagged enum would lose the place of an unknown key; this keeps it.
-impl<'de> Deserialize<'de> for TaskSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-        struct Table {
-            name: String,
-            #[serde(alias = "num_fewshot")]
-            num_fewshot: Option<usize>,
-            limit: Option<Limit>,
-        }
-
-        struct NameOrTable;
-
-        impl<'de> Visitor<'de> for NameOrTable {
-            type Value = TaskSpec;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a task's name or a table { name, num-fewshot, limit }")
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<TaskSpec, E> {
-                Ok(TaskSpec { name: name.to_owned(), ..TaskSpec::default() })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TaskSpec, A::Error> {
-                let table = Table::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(TaskSpec { name: table.name, num_fewshot: table.num_fewshot, limit: table.limit })
-            }
-        }
-
-        deserializer.deserialize_any(NameOrTable)
-    }
 }

@@ -15,7 +15,7 @@ const MOST_OF_NAME: usize = 200;
 const MOST_LINKS: usize = 40;
 
 /// Whether a file of this name was being written when its process was killed.
-pub(super) fn is_temporary(name: &OsStr) -> bool {
+pub fn is_temporary(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name.starts_with(PREFIX.as_bytes()) && name.ends_with(SUFFIX.as_bytes())
 }

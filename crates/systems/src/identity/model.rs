@@ -8,8 +8,9 @@ use gac_inference::{Artifacts, ModelSource, TemplateChoice};
 use serde::{Deserialize, Serialize};
 
 use super::file_hash::{FileHash, HashCache};
-use crate::recipe::{Dtype, ModelPlan};
-use crate::sha256;
+use crate::files::sha256;
+use crate::plan::model::ModelPlan;
+use crate::spec::file::Dtype;
 
 /// A model as it was used: which files, with which contents, computed in which type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

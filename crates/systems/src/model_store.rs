@@ -13,10 +13,20 @@ use gac_inference::{
     check_model, load_model, placement,
 };
 
+use crate::ensemble_system::EnsembleSystem;
 use crate::full_response::{Choice, FullResponse};
-use crate::identity::{HashCache, IdentityError, ModelIdentity, SystemIdentity};
-use crate::recipe::{Combination, Dtype, ModelPlan, Plan, SystemPlan, ThinkEndToken};
-use crate::{EnsembleSystem, OpenSystems, System, SystemError};
+use crate::identity::file_hash::HashCache;
+use crate::identity::model::{IdentityError, ModelIdentity};
+use crate::identity::system::SystemIdentity;
+use crate::open::OpenSystems;
+use crate::plan::model::{self, ModelPlan};
+use crate::plan::settings::Combination;
+use crate::plan::system::SystemPlan;
+use crate::spec::file::{Dtype, ThinkEndToken};
+use crate::system::{System, SystemError};
+
+/// Samples in flight at once, where nobody says otherwise.
+pub const DEFAULT_BATCH_SIZE: usize = 64;
 
 /// The models of a plan. Each is loaded when a system first needs it, and kept for the systems that follow.
 pub struct ModelStore {
@@ -109,15 +119,15 @@ impl ModelStore {
         Ok(settings.with_chat(Arc::new(chat))?)
     }
 
-    /// Fixes the time that chats tell, for every system of `plan` with a member whose template tells it: the time that
-    /// `before` says (an earlier session's plan of the same run), or else now.
+    /// Fixes the time that chats tell, for each of `systems` with a member whose template tells it: the time that
+    /// `before` say (an earlier session's systems of the same run), or else now.
     ///
     /// # Errors
     /// When a chat template cannot be used.
-    pub fn fix_times(&self, plan: &mut Plan, before: Option<&Plan>) -> Result<(), OpenError> {
-        let times = |plan: &Plan| plan.systems.iter().find_map(|system| system.settings.chat.as_ref()?.time);
-        let time = times(plan).or_else(|| before.and_then(times)).unwrap_or_else(UnixTime::now);
-        for system in &mut plan.systems {
+    pub fn fix_times(&self, systems: &mut [SystemPlan], before: &[SystemPlan]) -> Result<(), OpenError> {
+        let times = systems.iter().chain(before).find_map(|system| system.settings.chat.as_ref()?.time);
+        let time = times.unwrap_or_else(UnixTime::now);
+        for system in systems {
             if system.settings.chat.is_none() {
                 continue;
             }
@@ -307,8 +317,8 @@ fn failed(system: &SystemPlan, error: OpenError) -> SystemError {
 
 fn source(model: &ModelPlan) -> Result<ModelSource, CheckpointError> {
     match &model.source {
-        crate::recipe::ModelSource::Path(path) => ModelSource::local(path),
-        crate::recipe::ModelSource::Hub(id) => ModelSource::parse(id),
+        model::ModelSource::Path(path) => ModelSource::local(path),
+        model::ModelSource::Hub(id) => ModelSource::parse(id),
     }
 }
 

@@ -9,12 +9,12 @@ use gac_ensemble::{
     Scheduler, Settings, generate_each, log_likelihood_each,
 };
 
-use crate::{Answer, LoadedTask, Outcome, System, SystemError};
+use crate::system::{ReadAnswer, System, SystemError};
 
 /// Which member's answer is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Choice {
-    /// One with the answer, as the task's primary filter extracts it, that most members give (self-consistency's
+    /// One with the answer, as it is read, that most members give (self-consistency's
     /// majority, Wang et al. 2203.11171, over models instead of samples). No answer is no vote. Ties go to the answer
     /// of the member that comes first.
     Majority,
@@ -52,12 +52,12 @@ impl<'a> FullResponse<'a> {
         Self { name, choice, scheduler, members, limits }
     }
 
-    /// Asks every member everything, then chooses response by response. `read` says what a response says. What one member
+    /// Asks every member everything, then chooses response by response. What one member
     /// cannot be asked fails.
     fn choose(
         &mut self,
         requests: &[GenerationRequest],
-        read: &dyn Fn(usize, &Generation) -> Option<String>,
+        read: &ReadAnswer<'_>,
         finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), EnsembleError> {
         // How sure a member is stands in its steps.
@@ -129,13 +129,6 @@ fn together(responses: Vec<Generation>, chosen: usize, trace: bool) -> Generatio
     Generation { seconds, prompt_tokens, member_tokens, truncated, ..generation }
 }
 
-/// What a response says by the task's primary filter; none where nothing can be extracted.
-fn extracted(task: &LoadedTask, document: usize, generation: &Generation) -> Option<String> {
-    let score = task.scorer.score(&task.documents[document], &Answer::Text(generation.answer()));
-    let filter = score.filters.iter().find(|filter| filter.filter == task.primary.filter)?;
-    (score.outcome != Outcome::NoAnswer).then(|| filter.extracted.to_string())
-}
-
 impl System for FullResponse<'_> {
     fn name(&self) -> &str {
         &self.name
@@ -145,25 +138,13 @@ impl System for FullResponse<'_> {
         self.members.iter().any(|settings| settings.thinks())
     }
 
-    /// Without a task, a response says what stands in it.
     fn generate(
         &mut self,
         requests: &[GenerationRequest],
+        read: &ReadAnswer<'_>,
         finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
     ) -> Result<(), SystemError> {
-        let read = |_: usize, generation: &Generation| Some(generation.answer().trim().to_owned());
-        self.choose(requests, &read, finished).map_err(|error| failed(&self.name, error))
-    }
-
-    fn generate_for(
-        &mut self,
-        task: &LoadedTask,
-        documents: &[usize],
-        requests: &[GenerationRequest],
-        finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
-    ) -> Result<(), SystemError> {
-        let read = |request: usize, generation: &Generation| extracted(task, documents[request], generation);
-        self.choose(requests, &read, finished).map_err(|error| failed(&self.name, error))
+        self.choose(requests, read, finished).map_err(|error| failed(&self.name, error))
     }
 
     /// Continuations of one context are one question; a member's answer is its most probable continuation, and how sure

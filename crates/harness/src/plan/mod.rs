@@ -1,0 +1,11 @@
+//! Recipes (what a file or the command line says) and plans (what will be done, every default decided).
+
+mod error;
+mod recipe;
+mod run;
+mod select;
+
+pub use error::PlanError;
+pub use recipe::{Recipe, TaskSpec};
+pub use run::{Overrides, Plan, TaskPlan};
+pub use select::SelectedTasks;

@@ -1,0 +1,7 @@
+//! Models and systems with every default decided.
+
+pub(crate) mod error;
+pub(crate) mod model;
+pub(crate) mod settings;
+pub(crate) mod system;
+pub(crate) mod systems;

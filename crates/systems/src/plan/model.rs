@@ -1,0 +1,98 @@
+//! A model, resolved.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use gac_inference::TemplateChoice;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::SpecError;
+use crate::files::any_path;
+use crate::spec::device::RecipeDevice;
+use crate::spec::file::{Dtype, ModelSpec, ThinkEndToken};
+
+/// A model of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelPlan {
+    /// The name that systems call it.
+    pub name: String,
+    /// Where it comes from.
+    pub source: ModelSource,
+    /// The type to compute in; as stored when absent.
+    pub dtype: Option<Dtype>,
+    /// Where it computes; where the run says when absent.
+    #[serde(default)]
+    pub device: Option<RecipeDevice>,
+    /// Which chat template it uses; its usual one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "any_path")]
+    pub chat_template: Option<TemplateChoice>,
+    /// What its chat template is told by name, over what a system says.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub chat_template_args: Map<String, Value>,
+    /// Whether prompts begin with begin-of-text; as its files say when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub add_bos: Option<bool>,
+    /// What ends its reasoning; what its chat template names, where chats are made, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think_end_token: Option<ThinkEndToken>,
+}
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelSource {
+    /// A local folder (or file).
+    Path(#[serde(with = "any_path")] PathBuf),
+    /// `org/name` or `org/name@revision` on the hub.
+    Hub(String),
+}
+
+impl fmt::Display for ModelSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(formatter),
+            Self::Hub(id) => id.fmt(formatter),
+        }
+    }
+}
+
+pub(super) fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<Dtype>) -> Result<ModelPlan, SpecError> {
+    let source = match (&spec.path, &spec.hub) {
+        (Some(path), None) => {
+            let path = folder.join(path);
+            if !path.exists() {
+                return Err(SpecError::MissingPath { what: format!("model `{name}`"), path });
+            }
+            ModelSource::Path(path)
+        }
+        (None, Some(id)) if id.is_empty() || id.contains(char::is_whitespace) || id.starts_with(['.', '/']) => {
+            return Err(SpecError::HubId { name: name.to_owned(), id: id.clone() });
+        }
+        (None, Some(id)) => ModelSource::Hub(id.clone()),
+        (None, None) => return Err(SpecError::ModelSource { name: name.to_owned(), found: "neither" }),
+        (Some(_), Some(_)) => return Err(SpecError::ModelSource { name: name.to_owned(), found: "both" }),
+    };
+    Ok(ModelPlan {
+        name: name.to_owned(),
+        source,
+        dtype: dtype.or(spec.dtype),
+        device: spec.device.clone(),
+        chat_template: spec.chat_template.as_deref().map(|text| template(name, text, folder)).transpose()?,
+        chat_template_args: spec.chat_template_args.clone(),
+        add_bos: spec.add_bos,
+        think_end_token: spec.think_end_token.clone(),
+    })
+}
+
+/// A file where `text` names one, else a template's name.
+fn template(model: &str, text: &str, folder: &Path) -> Result<TemplateChoice, SpecError> {
+    let path = folder.join(text);
+    if path.is_file() {
+        return Ok(TemplateChoice::File(path));
+    }
+    if text.contains(['/', '.']) {
+        return Err(SpecError::MissingPath { what: format!("the chat template of model `{model}`"), path });
+    }
+    Ok(TemplateChoice::Name(text.to_owned()))
+}

@@ -1,0 +1,5 @@
+//! Models and systems as they are written.
+
+pub(crate) mod device;
+pub(crate) mod file;
+pub(crate) mod toml_file;
