@@ -7,50 +7,29 @@ use std::ops::Range;
 use candle_core::{DType, Device, Storage, Tensor};
 use rayon::prelude::*;
 
-use crate::awake::awake;
 use crate::checkpoint::config::DecoderConfig;
-use crate::checkpoint::files::{CheckpointError, ModelSource};
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::gguf::Gguf;
+use crate::checkpoint::source::ModelSource;
 use crate::checkpoint::weights::Weights;
 use crate::decoder::batch::{Part, RaggedBatch};
 use crate::decoder::blocks::{BlockKey, BlockTable};
 use crate::decoder::cache::PagedCache;
 use crate::decoder::rope::Factors;
 use crate::decoder::transformer::Transformer;
-use crate::device::{DeviceError, Quantization, WeightType};
+use crate::engine_error::EngineError;
+use crate::engine_options::EngineOptions;
 use crate::forwards::plan_forwards;
 use crate::kernel::BLOCK;
-use crate::plan::Plan;
+use crate::memory_plan::MemoryPlan;
+use crate::spinning::spinning;
 use crate::{
-    DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, Placement, PlacementError,
-    SequenceId, TokenId, Wanted,
+    DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, Placement, SequenceId, TokenId,
+    Wanted,
 };
 
 /// Tokens that must be spared to make computing shared prefixes first, in forwards of their own, worth it.
 const WORTH_A_FORWARD: usize = 128;
-/// How an engine is set up.
-#[derive(Clone, Debug)]
-pub struct EngineOptions {
-    /// Where it computes: its layers are split over several devices by their memory.
-    pub device: DeviceList,
-    /// The type that weights are rounded to.
-    pub weight_type: WeightType,
-    /// How the weights of linear layers are quantised.
-    pub quantization: Option<Quantization>,
-    /// Most bytes of keys and values, on all devices together. On the CPU they are only claimed as they are written.
-    pub cache_bytes: usize,
-}
-
-impl Default for EngineOptions {
-    fn default() -> Self {
-        Self {
-            device: DeviceList::default(),
-            weight_type: WeightType::Stored,
-            quantization: None,
-            cache_bytes: 2 << 30,
-        }
-    }
-}
 
 /// A decoder with its weights and its cache.
 pub struct Engine {
@@ -72,7 +51,7 @@ impl Engine {
     pub fn load(source: &ModelSource, options: &EngineOptions) -> Result<Self, EngineError> {
         let devices = options.device.open()?;
         let (config, weights) = open(source, &devices, options)?;
-        let Plan { placement, blocks } = Plan::new(&config, &weights, options)?;
+        let MemoryPlan { placement, blocks } = MemoryPlan::new(&config, &weights, options)?;
         placement.check()?;
         let devices: Vec<Device> = placement.by_layer().into_iter().map(|index| devices[index].clone()).collect();
         let transformer = Transformer::load(config, &weights, &devices)?;
@@ -97,12 +76,12 @@ impl Engine {
     /// When a file is missing or damaged, the architecture is unknown, or there are more devices than layers.
     pub fn placement(source: &ModelSource, options: &EngineOptions) -> Result<Placement, EngineError> {
         let (config, weights) = open(source, &[], options)?;
-        Ok(Plan::new(&config, &weights, options)?.placement)
+        Ok(MemoryPlan::new(&config, &weights, options)?.placement)
     }
 
     fn new(transformer: Transformer, blocks: usize, devices: DeviceList) -> Result<Self, ModelError> {
         let config = transformer.config();
-        let cache = PagedCache::new(config, blocks, transformer.places()).map_err(backend)?;
+        let cache = PagedCache::new(config, blocks, transformer.layer_devices()).map_err(backend)?;
         let limits = Limits { vocabulary: config.vocabulary, context: config.context, cache: blocks * BLOCK };
         let border = transformer.border();
         Ok(Self { cache, table: BlockTable::new(blocks), limits, devices, border, transformer })
@@ -138,7 +117,7 @@ impl Engine {
             distributions(&logits).map_err(backend)
         };
         // Threads that wait for a GPU may sleep.
-        if self.transformer.places().all(|place| place.device.is_cpu()) { awake(forward) } else { forward() }
+        if self.transformer.layer_devices().all(|layer| layer.device.is_cpu()) { spinning(forward) } else { forward() }
     }
 }
 
@@ -385,33 +364,4 @@ fn open(
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
 fn backend(source: candle_core::Error) -> ModelError {
     ModelError::Backend(source.to_string().lines().next().unwrap_or_default().to_owned())
-}
-
-/// A model that could not be loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The device cannot be used.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    /// The checkpoint cannot be used.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// It cannot be split over the devices.
-    #[error(transparent)]
-    Placement(#[from] PlacementError),
-    /// The cache could not be made.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-}
-
-impl EngineError {
-    /// What a user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Checkpoint(error) => error.hint(),
-            Self::Device(_) => Some("`--device cpu` runs everywhere"),
-            Self::Placement(error) => Some(error.hint()),
-            Self::Model(_) => None,
-        }
-    }
 }

@@ -31,25 +31,28 @@
 
 mod adapter;
 mod ask;
-mod awake;
 #[doc(hidden)]
 pub mod bench;
 mod chat;
 mod checkpoint;
+mod cpu;
 mod decoder;
 mod device;
 mod device_list;
 mod distribution;
 mod engine;
+mod engine_error;
+mod engine_options;
 mod forwards;
 mod id;
 mod kernel;
 mod language_model;
 mod load;
 mod memory;
+mod memory_plan;
 mod placement;
-mod plan;
 mod score;
+mod spinning;
 pub mod testkit;
 mod tokenizer;
 mod vocabulary;
@@ -61,13 +64,16 @@ pub use checkpoint::config::{
     Activation, Biases, Block, Caps, DecoderConfig, ExpertsConfig, LayerConfig, MlpConfig, Multipliers, NormConfig,
     NormKind, QueryKeyNorm, RopeConfig, RopeScaling, RopeStyle, architectures,
 };
+pub use checkpoint::error::CheckpointError;
 pub use checkpoint::facts::{ModelFacts, SpecialToken};
-pub use checkpoint::files::{CheckpointError, ModelSource};
 pub use checkpoint::hub::{HubError, HubRepository, Place, RepositoryKind};
+pub use checkpoint::source::ModelSource;
 pub use device::{DeviceError, DeviceSpec, Quantization, UnknownQuantization, UnknownWeightType, WeightType};
 pub use device_list::DeviceList;
 pub use distribution::Distribution;
-pub use engine::{Engine, EngineError, EngineOptions};
+pub use engine::Engine;
+pub use engine_error::EngineError;
+pub use engine_options::EngineOptions;
 pub use id::{SequenceId, TokenId};
 pub use language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
 pub use load::{Backend, backend_of, check_model, load_model, model_types, placement};

@@ -3,8 +3,11 @@
 use serde::Serialize;
 
 use crate::adapter::{self, CandleModel, Fields};
-use crate::checkpoint::files::{CheckpointError, ModelSource};
-use crate::engine::{Engine, EngineError, EngineOptions};
+use crate::checkpoint::error::CheckpointError;
+use crate::checkpoint::source::ModelSource;
+use crate::engine::Engine;
+use crate::engine_error::EngineError;
+use crate::engine_options::EngineOptions;
 use crate::{LanguageModel, Placement, architectures};
 
 /// What computes a model.

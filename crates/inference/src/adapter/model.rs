@@ -9,10 +9,12 @@ use super::families;
 use super::fields::Fields;
 use super::runner::{Blueprint, Runner};
 use super::tensors::builder;
-use crate::checkpoint::files::{CheckpointError, ModelSource};
+use crate::checkpoint::error::CheckpointError;
+use crate::checkpoint::source::ModelSource;
 use crate::checkpoint::weights::Weights;
 use crate::device::DeviceError;
-use crate::engine::{EngineError, EngineOptions};
+use crate::engine_error::EngineError;
+use crate::engine_options::EngineOptions;
 use crate::memory::working_memory;
 use crate::placement::{ModelBytes, Placement, Room};
 use crate::{

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Error, Result, Shape, Tensor};
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::Weights;
 
 /// How a family's tensors are called in files, by the name that candle asks for.

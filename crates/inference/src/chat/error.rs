@@ -1,6 +1,6 @@
 //! What can be wrong with chats and their templates.
 
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 
 /// A chat that cannot be written down.
 #[derive(Debug, thiserror::Error)]

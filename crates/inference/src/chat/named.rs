@@ -5,9 +5,10 @@ use std::path::Path;
 use serde_json::Value as Json;
 
 use super::error::ChatError;
-use crate::checkpoint::files::{CheckpointError, ModelSource};
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::gguf::Gguf;
 use crate::checkpoint::json::read_json;
+use crate::checkpoint::source::ModelSource;
 use crate::checkpoint::special_tokens::problem;
 
 /// The name of the template that is taken where none is asked for.

@@ -13,7 +13,7 @@ use super::jinja::{environment, is_raised, strftime, string_constants, translate
 use super::message::{ChatMessage, Conversation, RefusedSystem, Role};
 use super::named::{DEFAULT, Named, TOOL_USE, read, templates};
 use super::time::UnixTime;
-use crate::checkpoint::files::ModelSource;
+use crate::checkpoint::source::ModelSource;
 use crate::checkpoint::special_tokens::SpecialTokens;
 
 /// The way in which one model writes down a chat: the Jinja template of its checkpoint, rendered as transformers'

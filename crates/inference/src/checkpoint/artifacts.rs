@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{CheckpointError, ModelSource};
+use super::error::CheckpointError;
 use super::gguf::Gguf;
 use super::shards::{INDEX, SINGLE, shards};
+use super::source::ModelSource;
 
 /// Every file that what a model answers depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]

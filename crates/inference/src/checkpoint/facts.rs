@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::config::DecoderConfig;
-use super::files::{CheckpointError, ModelSource};
+use super::error::CheckpointError;
 use super::gguf::Gguf;
+use super::source::ModelSource;
 use super::special_tokens::SpecialTokens;
 use super::weights::Weights;
 use crate::device::WeightType;

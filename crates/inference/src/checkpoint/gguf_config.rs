@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::config::RopeStyle;
-use super::files::CheckpointError;
+use super::error::CheckpointError;
 use super::gguf::Gguf;
 
 /// An architecture of GGUF files.

@@ -7,8 +7,9 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::files::CheckpointError;
-use super::instead::{Expected, refuse_head};
+use super::error::CheckpointError;
+use super::file_kind::Expected;
+use super::refuse::refuse_head;
 
 /// Numbers that Python writes and JSON does not have.
 const NOT_FINITE: [&str; 3] = ["-Infinity", "Infinity", "NaN"];

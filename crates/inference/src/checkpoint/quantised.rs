@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::files::CheckpointError;
+use super::error::CheckpointError;
 
 /// What `quant_method` says, and what it is called.
 const METHODS: [(&str, &str); 22] = [

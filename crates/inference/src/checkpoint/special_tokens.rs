@@ -5,9 +5,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value as Json};
 
-use super::files::{CheckpointError, ModelSource};
+use super::error::CheckpointError;
 use super::gguf::Gguf;
 use super::json::read_json;
+use super::source::ModelSource;
 
 /// Special tokens, as transformers finds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,13 +10,15 @@ use candle_core::{DType, Device, Shape, Tensor};
 use safetensors::Dtype;
 
 use super::block_rows::BlockRows;
-use super::files::CheckpointError;
+use super::error::CheckpointError;
+use super::file_kind::Expected;
 use super::gguf::Gguf;
-use super::instead::{Expected, refuse_others};
+use super::multimodal::language_name;
 use super::quantised::refuse_named;
+use super::refuse::refuse_others;
+use super::tensor_header::TensorHeader;
 use super::tensor_type::TensorType;
-use super::within::language_name;
-use crate::decoder::place::fused;
+use crate::cpu::fused;
 use crate::device::{Quantization, WeightType};
 
 /// A checkpoint's tensors by name. Nothing is read before it is asked for.
@@ -47,20 +49,6 @@ struct Stored {
     name: String,
     dtype: Dtype,
     dims: Vec<usize>,
-}
-
-/// What a file says of a tensor before it is read.
-pub(crate) struct Header<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) dims: &'a [usize],
-    pub(crate) stored: TensorType,
-}
-
-impl Header<'_> {
-    /// How many numbers the tensor has.
-    pub(crate) fn numbers(&self) -> u64 {
-        self.dims.iter().map(|&dim| dim as u64).product()
-    }
 }
 
 /// A matrix of a linear layer, `(output, input)`.
@@ -140,7 +128,7 @@ impl Weights {
     }
 
     /// Headers of the tensors whose type is supported, in no particular order.
-    pub(crate) fn headers(&self) -> Box<dyn Iterator<Item = Header<'_>> + '_> {
+    pub(crate) fn headers(&self) -> Box<dyn Iterator<Item = TensorHeader<'_>> + '_> {
         match &*self.files {
             Files::Safetensors { types, .. } => {
                 Box::new(types.iter().filter_map(|(name, Stored { dtype, dims, .. })| {
@@ -150,7 +138,7 @@ impl Weights {
                         Dtype::BF16 => TensorType::BF16,
                         _ => return None,
                     };
-                    Some(Header { name, dims, stored })
+                    Some(TensorHeader { name, dims, stored })
                 }))
             }
             Files::Gguf(gguf) => {

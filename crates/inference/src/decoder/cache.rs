@@ -4,8 +4,9 @@ use candle_core::{Result, Tensor};
 
 use super::batch::Run;
 use super::blocks::BlockCopy;
-use super::place::{Place, fused};
+use super::layer_device::LayerDevice;
 use crate::checkpoint::config::DecoderConfig;
+use crate::cpu::fused;
 use crate::kernel::{BLOCK, LANES};
 
 /// One layer's keys and values. Slot `block * BLOCK + offset` holds one token.
@@ -23,16 +24,16 @@ pub(crate) struct PagedCache {
 }
 
 impl PagedCache {
-    /// Room for `blocks` blocks; each layer's are at its own one of `places`. On the CPU the pages are only claimed as
+    /// Room for `blocks` blocks; each layer's are on its own one of `devices`. On the CPU the pages are only claimed as
     /// they are written.
     pub(crate) fn new<'p>(
         config: &DecoderConfig,
         blocks: usize,
-        places: impl IntoIterator<Item = &'p Place>,
+        devices: impl IntoIterator<Item = &'p LayerDevice>,
     ) -> Result<Self> {
         let DecoderConfig { kv_heads, head_dim, .. } = *config;
         let by_slot = (blocks * BLOCK, kv_heads, head_dim);
-        let layer = |Place { device, dtype }: &Place| {
+        let layer = |LayerDevice { device, dtype }: &LayerDevice| {
             let keys = if fused(device) {
                 Tensor::zeros((blocks * BLOCK / LANES, kv_heads, head_dim, LANES), *dtype, device)?
             } else {
@@ -40,7 +41,7 @@ impl PagedCache {
             };
             Ok(LayerCache { keys, values: Tensor::zeros(by_slot, *dtype, device)? })
         };
-        Ok(Self { layers: places.into_iter().map(layer).collect::<Result<_>>()? })
+        Ok(Self { layers: devices.into_iter().map(layer).collect::<Result<_>>()? })
     }
 
     pub(crate) fn layer(&self, index: usize) -> &LayerCache {

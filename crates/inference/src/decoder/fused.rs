@@ -6,9 +6,9 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, InplaceOp2, Layou
 use rayon::prelude::*;
 
 use super::batch::Run;
-use super::place::fused;
 use super::rope::Angles;
 use crate::checkpoint::config::RopeStyle;
+use crate::cpu::fused;
 use crate::kernel::{self, Gate, LANES, Simd};
 
 /// Elements from which on rows are spread over threads.

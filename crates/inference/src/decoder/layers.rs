@@ -6,10 +6,10 @@ use candle_core::{CpuStorage, CustomOp1, Device, Layout, Module, Result, Shape, 
 use rayon::prelude::*;
 
 use super::fused::contiguous;
-use super::place::fused;
 use crate::checkpoint::block_rows::BlockRows;
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::{LinearWeight, Weights};
+use crate::cpu::fused;
 use crate::device::Quantization;
 use crate::kernel::{Panels, Rows, Simd, matmul, unpack_row};
 

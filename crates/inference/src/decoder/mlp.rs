@@ -5,10 +5,10 @@ use candle_nn::ops::{sigmoid, silu};
 
 use super::fused::GateTimesOp;
 use super::layers::{Linear, StoredLinear};
-use super::place::fused;
 use crate::checkpoint::config::{Activation, DecoderConfig, Experts as Stored, ExpertsConfig, GateUp, MlpConfig};
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::{LinearWeight, Weights};
+use crate::cpu::fused;
 use crate::kernel::Gate;
 
 type Loaded<T> = std::result::Result<T, CheckpointError>;

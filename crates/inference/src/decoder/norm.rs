@@ -4,10 +4,10 @@ use candle_core::{DType, Result, Tensor};
 use candle_nn::ops::{layer_norm, rms_norm};
 
 use super::fused::{LayerNormOp, RmsNormOp};
-use super::place::fused;
 use crate::checkpoint::config::{NormConfig, NormKind};
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::Weights;
+use crate::cpu::fused;
 
 /// A norm over the last dimension.
 pub(crate) struct Norm {

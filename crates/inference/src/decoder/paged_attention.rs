@@ -8,7 +8,7 @@ use super::batch::Segment;
 use super::cache::LayerCache;
 use super::flash::Paged;
 use super::fused::contiguous;
-use super::place::fused;
+use crate::cpu::fused;
 use crate::kernel::{self, Cached, Query, Scoring, TOGETHER};
 
 /// Most scores that are computed at once by tensor operations, 256 MiB of them.

@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use super::layers::{Linear, StoredLinear};
 use super::norm::{HeadNorms, Norm};
 use crate::checkpoint::config::{DecoderConfig, Projections as Stored, QueryKeyNorm};
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::Weights;
 
 /// Queries, keys and values of all heads, side by side: `(H, (heads + 2 kv_heads) * head_dim)`.

@@ -9,15 +9,16 @@ use super::batch::RaggedBatch;
 use super::cache::{LayerCache, PagedCache};
 use super::flash::Paged;
 use super::fused::{QueriesOp, StoreKeysOp, StoreValuesOp, add};
+use super::layer_device::{LayerDevice, moved};
 use super::layers::{Linear, StoredLinear};
 use super::mlp::Mlp;
 use super::norm::Norm;
-use super::place::{Place, fused, moved};
 use super::projections::QueryKeyValue;
 use super::rope::{Angles, RopeTable};
 use crate::checkpoint::config::{Block, DecoderConfig, LayerConfig};
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::{LinearWeight, Weights};
+use crate::cpu::fused;
 use crate::device::Quantization;
 use crate::kernel::Simd;
 
@@ -44,7 +45,7 @@ enum Embedding {
 }
 
 struct Layer {
-    place: Place,
+    computes_on: LayerDevice,
     /// Before attention; none where norms come after.
     attention_norm: Option<Norm>,
     projections: QueryKeyValue,
@@ -133,8 +134,8 @@ impl Transformer {
     }
 
     /// Where each layer computes.
-    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
-        self.layers.iter().map(|layer| &layer.place)
+    pub(crate) fn layer_devices(&self) -> impl Iterator<Item = &LayerDevice> {
+        self.layers.iter().map(|layer| &layer.computes_on)
     }
 
     /// Runs `batch` and gives the logits of its wanted rows, f32 `(wanted, V)`; `None` when no row is wanted.
@@ -150,13 +151,13 @@ impl Transformer {
             Embedding::Head => self.head.rows(&batch.tokens)?,
         };
         let mut paged = Paged::default();
-        if let Some(first) = self.places().next() {
+        if let Some(first) = self.layer_devices().next() {
             hidden = hidden.to_dtype(first.dtype)?;
         }
         hidden = times(hidden, multipliers.embedding)?;
         for (index, layer) in self.layers.iter().enumerate() {
-            if !layer.place.holds(&hidden) {
-                hidden = layer.place.receive(&hidden)?;
+            if !layer.computes_on.holds(&hidden) {
+                hidden = layer.computes_on.receive(&hidden)?;
                 angles.iter_mut().for_each(Angles::leave_device);
                 paged.leave_device();
             }
@@ -254,7 +255,7 @@ impl Layer {
         let width = config.heads * config.head_dim;
         let output = format!("{prefix}.{}", names.attention_output);
         Ok(Self {
-            place: Place { device: weights.device().clone(), dtype },
+            computes_on: LayerDevice { device: weights.device().clone(), dtype },
             attention_norm: norm(before, names.attention_norm)?,
             projections: QueryKeyValue::load(config, weights, &prefix)?,
             output: StoredLinear::load(weights, &output, (width, config.hidden), config.biases.out)?
@@ -288,10 +289,10 @@ mod tests {
 
     use super::*;
     use crate::TokenId;
-    use crate::checkpoint::files::ModelSource;
+    use crate::checkpoint::source::ModelSource;
+    use crate::cpu::plain::plainly;
     use crate::decoder::batch::Part;
     use crate::decoder::blocks::BlockTable;
-    use crate::decoder::place::plain::plainly;
     use crate::decoder::rope::Factors;
     use crate::device::WeightType;
     use crate::kernel::BLOCK;
@@ -304,7 +305,7 @@ mod tests {
         let weights = Weights::open(&files, source.to_string(), Device::Cpu, weight_type, None).unwrap();
         let layers = config.layers.len();
         let transformer = Transformer::load(config, &weights, &vec![Device::Cpu; layers]).unwrap();
-        let cache = PagedCache::new(transformer.config(), 16, transformer.places()).unwrap();
+        let cache = PagedCache::new(transformer.config(), 16, transformer.layer_devices()).unwrap();
         let mut table = BlockTable::new(16);
         let sequences = [table.open(&[], Factors::Short), table.open(&[], Factors::Short)];
         let step = |table: &mut BlockTable, counts: [usize; 2]| {

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::gguf::{Added, Parts, TokenKind, Tokens, problem};
+use super::gguf_tokens::{Added, TokenKind, TokenizerParts, Tokens, problem};
 use super::pre::{self, PreTokenizer, Spelling};
 use crate::TokenizerError;
 use crate::checkpoint::gguf::Gguf;
 
-pub(super) fn parts(gguf: &Gguf, tokens: &Tokens<'_>) -> Result<Parts, TokenizerError> {
+pub(super) fn parts(gguf: &Gguf, tokens: &Tokens<'_>) -> Result<TokenizerParts, TokenizerError> {
     let way = pre_tokenizer(gguf)?;
     let merges = merges(gguf)?;
     let vocabulary: Map<String, Value> = tokens.iter().map(|(id, text, _)| (text.to_owned(), json!(id))).collect();
@@ -50,7 +50,7 @@ pub(super) fn parts(gguf: &Gguf, tokens: &Tokens<'_>) -> Result<Parts, Tokenizer
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": stages},
         "decoder": decoder,
     });
-    Ok(Parts { vocabulary, json, added: added.collect(), add_bos: way.add_bos, defaults: None })
+    Ok(TokenizerParts { vocabulary, json, added: added.collect(), add_bos: way.add_bos, defaults: None })
 }
 
 fn pre_tokenizer(gguf: &Gguf) -> Result<&'static PreTokenizer, TokenizerError> {

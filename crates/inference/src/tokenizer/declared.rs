@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::special_tokens::{DeclaredToken, SpecialTokens, problem};
 
 /// Whether `special` declares a token that `tokenizer` has not among its added ones, or one that ends texts and is no

@@ -9,9 +9,10 @@ use super::encoder::HfEncoder;
 use super::gguf::Described;
 use super::symbols::RawTokenizer;
 use crate::checkpoint::config::{EndIds, Ids};
-use crate::checkpoint::files::{CheckpointError, ModelSource};
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::gguf::Gguf;
 use crate::checkpoint::json::{read_json, read_text, typed};
+use crate::checkpoint::source::ModelSource;
 use crate::checkpoint::special_tokens::SpecialTokens;
 use crate::{Symbol, TokenId, Tokenizer, TokenizerError, Vocabulary};
 

@@ -6,6 +6,7 @@ mod declared;
 mod decoding;
 pub(crate) mod encoder;
 mod gguf;
+mod gguf_tokens;
 pub(crate) mod load;
 mod pre;
 pub(crate) mod rows;

@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::checkpoint::files::{CheckpointError, ModelSource};
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::json::read_json;
+use crate::checkpoint::source::ModelSource;
 
 #[derive(Deserialize)]
 struct Rows {

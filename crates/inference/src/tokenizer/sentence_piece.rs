@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, json};
 
-use super::gguf::{Added, Parts, TokenKind, Tokens, problem};
+use super::gguf_tokens::{Added, TokenKind, TokenizerParts, Tokens, problem};
 use crate::TokenizerError;
 use crate::checkpoint::gguf::Gguf;
 
@@ -19,7 +19,7 @@ struct Piece {
     score: f64,
 }
 
-pub(super) fn parts(gguf: &Gguf, tokens: &Tokens<'_>) -> Result<Parts, TokenizerError> {
+pub(super) fn parts(gguf: &Gguf, tokens: &Tokens<'_>) -> Result<TokenizerParts, TokenizerError> {
     let scores = scores(gguf, tokens)?;
     let prefix = gguf.flag("tokenizer.ggml.add_space_prefix").unwrap_or(true);
     // Where the file names none, it is the first token, unless that is a piece like others.
@@ -73,7 +73,7 @@ pub(super) fn parts(gguf: &Gguf, tokens: &Tokens<'_>) -> Result<Parts, Tokenizer
         "normalizer": {"type": "Sequence", "normalizers": normalizers},
         "decoder": {"type": "Sequence", "decoders": decoders},
     });
-    Ok(Parts { vocabulary, json, added, add_bos: true, defaults: Some((1, 2)) })
+    Ok(TokenizerParts { vocabulary, json, added, add_bos: true, defaults: Some((1, 2)) })
 }
 
 fn scores(gguf: &Gguf, tokens: &Tokens<'_>) -> Result<Vec<f64>, TokenizerError> {

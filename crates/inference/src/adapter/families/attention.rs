@@ -8,7 +8,7 @@ use serde_json::json;
 use super::tied;
 use crate::adapter::fields::Fields;
 use crate::adapter::runner::{Blueprint, Chunks};
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 
 /// Falcon with rotary positions and one key head (7B). Its masks are square.
 pub(super) fn falcon(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {

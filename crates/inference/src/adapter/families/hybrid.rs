@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::adapter::fields::Fields;
 use crate::adapter::runner::{Blueprint, Chunks};
 use crate::adapter::tensors::Adjust;
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 
 /// Granite 4's dense models: attention in every layer, no experts.
 pub(super) fn granite(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {

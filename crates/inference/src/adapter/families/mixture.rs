@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::adapter::fields::Fields;
 use crate::adapter::runner::{Blueprint, Chunks};
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 
 /// `DeepSeek` V2 with plain routing (V2-Lite).
 pub(super) fn deepseek_v2(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {

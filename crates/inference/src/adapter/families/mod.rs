@@ -7,7 +7,7 @@ mod recurrent;
 
 use super::fields::Fields;
 use super::runner::Blueprint;
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 
 type Plan = fn(&mut Fields) -> Result<Blueprint, CheckpointError>;
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::adapter::fields::Fields;
 use crate::adapter::runner::{Blueprint, Chunks};
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 
 /// They have no longest sequence; something has to bound one.
 const CONTEXT: usize = 1 << 20;

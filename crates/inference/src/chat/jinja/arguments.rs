@@ -1,7 +1,10 @@
 //! Arguments by Python's rules: in order or by name.
 
-use minijinja::value::{Kwargs, Value, ValueKind};
+use minijinja::value::{Kwargs, Rest, Value, ValueKind, ValueOrKwargs};
 use minijinja::{Error, ErrorKind};
+
+/// Arguments as they were given.
+pub(super) type Args = Rest<ValueOrKwargs>;
 
 /// The arguments of a call to `what`, by the names of its parameters; `None` for one that was not given.
 ///

@@ -1,9 +1,9 @@
 //! An environment set up as transformers sets up Jinja2's.
 
-use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind};
 
+use super::syntax::syntax;
 use super::{containers, filters, format, globals, macros, printing, source, tests, text, text_filters, value_filters};
 
 /// The environment of transformers' `_compile_jinja_template`: blocks take their line break and what stands before
@@ -32,11 +32,6 @@ pub(in crate::chat) fn environment() -> Result<Environment<'static>, Error> {
         if value.is_none() { value_filters::items(&value).map(Value::from) } else { Ok(value) }
     });
     Ok(environment)
-}
-
-/// White space around blocks as transformers has it.
-pub(super) fn syntax() -> Result<SyntaxConfig, Error> {
-    SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()
 }
 
 fn method(value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {

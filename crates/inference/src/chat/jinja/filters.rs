@@ -1,18 +1,15 @@
 //! Filters that minijinja lacks, or answers otherwise than Jinja2 does.
 
 use minijinja::filters as builtin;
-use minijinja::value::{Kwargs, Rest, Value, ValueOrKwargs};
+use minijinja::value::{Kwargs, Value};
 use minijinja::{Environment, Error, State};
 
-use super::arguments::bind;
+use super::arguments::{Args, bind};
 use super::format::percent;
 use super::json::to_json;
 use super::printing::{pretty, text};
 use super::text::capitalized;
 use super::{text_filters, value_filters};
-
-/// Arguments as they were given.
-pub(super) type Args = Rest<ValueOrKwargs>;
 
 pub(super) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("tojson", to_json);

@@ -7,8 +7,8 @@ use minijinja::value::{Rest, Value, ValueKind, ValueOrKwargs};
 
 use super::arguments::{bind, integer, text, wrong};
 use super::containers::View;
-use super::globals::Range;
 use super::printing::float;
+use super::range::Range;
 
 /// `tojson(value, ensure_ascii=False, indent=None, separators=None, sort_keys=False)`.
 pub(super) fn to_json(value: &Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {

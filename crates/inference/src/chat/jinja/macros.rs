@@ -11,7 +11,7 @@ use minijinja::value::{Kwargs, Rest, Tuple, Value, ValueOrKwargs};
 use minijinja::{Error, State};
 
 use super::arguments::wrong;
-use super::source::{Edit, apply};
+use super::edits::{Edit, apply};
 
 /// What calls of such macros become calls of.
 pub(super) const CALL: &str = "__call__";

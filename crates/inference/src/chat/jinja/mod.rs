@@ -1,7 +1,9 @@
 //! Jinja2 as chat templates know it, on top of minijinja: what Python adds, and what transformers does.
 
 mod arguments;
+mod characters;
 mod containers;
+mod edits;
 mod environment;
 mod filters;
 mod format;
@@ -9,8 +11,10 @@ mod globals;
 mod json;
 mod macros;
 mod printing;
+mod range;
 mod source;
 mod strftime;
+mod syntax;
 mod tests;
 mod text;
 mod text_filters;

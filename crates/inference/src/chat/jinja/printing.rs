@@ -1,14 +1,13 @@
 //! Values as Python writes them: `str` and `repr`.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 
 use minijinja::Value;
 use minijinja::value::ValueKind;
-use regex::Regex;
 
+use super::characters::is_printable;
 use super::containers::View;
-use super::globals::Range;
+use super::range::Range;
 
 /// What `str(value)` gives, which is also what a template prints.
 pub(super) fn text(value: &Value) -> String {
@@ -133,19 +132,6 @@ pub(super) fn float(number: f64) -> String {
         }
         None => shortest,
     }
-}
-
-/// Characters that `repr` writes as escapes.
-static NOT_PRINTABLE: LazyLock<Regex> = LazyLock::new(|| class(r"[\p{C}\p{Z}--\x20]"));
-
-/// A class of characters.
-pub(super) fn class(pattern: &'static str) -> Regex {
-    Regex::new(pattern).unwrap_or_else(|error| unreachable!("a pattern of ours: {error}"))
-}
-
-/// Whether Python's `str.isprintable` holds for a character.
-pub(super) fn is_printable(c: char) -> bool {
-    matches!(c, ' '..='~') || !NOT_PRINTABLE.is_match(c.encode_utf8(&mut [0; 4]))
 }
 
 fn quoted(text: &str, out: &mut String) {

@@ -15,8 +15,9 @@ use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
 use minijinja::machinery::{Token, parse, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
-use super::environment::syntax;
+use super::edits::{Edit, apply};
 use super::macros::with_left_over_arguments;
+use super::syntax::syntax;
 
 /// What `a % b` becomes a call of.
 pub(super) const MODULO: &str = "__mod__";
@@ -52,27 +53,6 @@ pub(in crate::chat) fn string_constants(text: &str) -> Vec<String> {
         _ => None,
     };
     tokens.filter_map(constant).collect()
-}
-
-/// Replaces the bytes `start..end`.
-pub(super) struct Edit {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) with: &'static str,
-}
-
-/// Edits at the same place stay in the order in which they were made.
-pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
-    edits.sort_by_key(|edit| edit.start);
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    for Edit { start, end, with } in edits {
-        out.push_str(&text[at..start]);
-        out.push_str(with);
-        at = end;
-    }
-    out.push_str(&text[at..]);
-    out
 }
 
 fn without_generation_tags(text: &str, syntax: SyntaxConfig) -> Result<String, Error> {

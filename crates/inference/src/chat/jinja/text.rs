@@ -1,15 +1,12 @@
 //! Methods of Python's strings: letters, classes, padding, formats. Those that look for something are in
 //! [`text_search`](super::text_search).
 
-use std::sync::LazyLock;
-
 use minijinja::value::Value;
 use minijinja::{Error, ErrorKind};
-use regex::Regex;
 
 use super::arguments::{bind, integer, required, text, wrong};
+use super::characters::{CASED, DECIMAL, DIGIT, LETTER, NUMBER, TITLE, is_in, is_printable, is_space};
 use super::format::str_format;
-use super::printing::{class, is_printable};
 use super::text_search;
 
 /// A method of a string.
@@ -87,11 +84,6 @@ fn of<T: Into<Value>>(
     arguments().map(|()| answer().into())
 }
 
-/// What Python takes for white space: Unicode's, and four control characters.
-pub(super) fn is_space(c: char) -> bool {
-    c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
-}
-
 /// `text` without white space, or without the characters of a set, at its beginning, its end, or both.
 pub(super) fn stripped<'a>(this: &'a str, set: Option<&Value>, start: bool, end: bool) -> Result<&'a str, Error> {
     let set = match set.filter(|set| !set.is_none()) {
@@ -101,27 +93,6 @@ pub(super) fn stripped<'a>(this: &'a str, set: Option<&Value>, start: bool, end:
     let gone = |c: char| set.map_or_else(|| is_space(c), |set| set.contains(c));
     let this = if start { this.trim_start_matches(gone) } else { this };
     Ok(if end { this.trim_end_matches(gone) } else { this })
-}
-
-static LETTER: LazyLock<Regex> = LazyLock::new(|| class(r"\p{L}"));
-static TITLE: LazyLock<Regex> = LazyLock::new(|| class(r"\p{Lt}"));
-static CASED: LazyLock<Regex> = LazyLock::new(|| class(r"[\p{Uppercase}\p{Lowercase}\p{Lt}]"));
-static DECIMAL: LazyLock<Regex> = LazyLock::new(|| class(r"\p{Nd}"));
-/// What Unicode calls numeric, of type digit: superscripts, subscripts, and the digits in circles, brackets and with stops.
-static DIGIT: LazyLock<Regex> = LazyLock::new(|| {
-    class(
-        r"[\p{Nd}²³¹\x{1369}-\x{1371}\x{19DA}⁰⁴-⁹₀-₉①-⑨⑴-⑼⒈-⒐⓪⓵-⓽⓿❶-❾➀-➈➊-➒\x{10A40}-\x{10A43}\x{10E60}-\x{10E68}\x{11052}-\x{1105A}\x{1F100}-\x{1F10A}]",
-    )
-});
-/// Unicode's numbers, and the ideographs that stand for one.
-static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-    class(
-        r"[\p{N}㐅㒃㠪㭍一七万三亖九二五亿亿什仟仨伍佰億兆兩八六十千卄卅卌叁参參叄四壱壹幺廾廿弌弍弎弐拾捌柒漆玖百肆萬貮貳贰陆陌陸零\x{F96B}\x{F973}\x{F978}\x{F9B2}\x{F9D1}\x{F9D3}\x{F9FD}]",
-    )
-});
-
-fn is_in(class: &Regex, c: char) -> bool {
-    class.is_match(c.encode_utf8(&mut [0; 4]))
 }
 
 fn all(this: &str, of_class: impl Fn(char) -> bool) -> bool {

@@ -3,8 +3,7 @@
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error};
 
-use super::arguments::{bind, integer, required, wrong};
-use super::filters::Args;
+use super::arguments::{Args, bind, integer, required, wrong};
 use super::printing::text;
 use super::text::{method, stripped};
 use super::text_search::{lines, replaced};

@@ -4,8 +4,8 @@ use minijinja::value::{Tuple, Value};
 use minijinja::{Error, ErrorKind};
 
 use super::arguments::{bind, integer, required, text, wrong};
+use super::characters::is_space;
 use super::containers::offset;
-use super::text::is_space;
 
 /// A method of a string that looks for something.
 pub(super) fn method(this: &str, name: &str, args: &[Value]) -> Result<Value, Error> {

@@ -3,10 +3,9 @@
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind};
 
-use super::arguments::{bind, integer, wrong};
-use super::filters::Args;
+use super::arguments::{Args, bind, integer, wrong};
+use super::characters::is_space;
 use super::printing::text;
-use super::text::is_space;
 
 pub(super) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("list", |value: &Value| items(value).map(Value::from));

@@ -7,13 +7,14 @@ use serde_json::{Map, Value};
 use super::decoder::{
     Activation, Biases, Block, Caps, DecoderConfig, Multipliers, Names, NormConfig, NormKind, QueryKeyNorm,
 };
-use super::raw::{Problem, RawConfig};
+use super::fields::Problem;
+use super::raw::RawConfig;
 use super::rope::{self, RopeScaling, RopeStyle};
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::gguf::Gguf;
 use crate::checkpoint::json::read_object;
+use crate::checkpoint::multimodal::language_config;
 use crate::checkpoint::quantised::refuse_configured;
-use crate::checkpoint::within::language_config;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::raw::Problem;
-
 /// Longest value that errors show whole.
 const MOST_SHOWN: usize = 60;
+
+/// A field and what is wrong with it.
+pub(super) type Problem = (&'static str, String);
 
 /// An object to read.
 #[derive(Clone, Copy)]

@@ -2,7 +2,8 @@
 
 use super::decoder::{ExpertsConfig, LayerConfig, MlpConfig};
 use super::family::Family;
-use super::raw::{LayerType, Problem, RawConfig};
+use super::fields::Problem;
+use super::raw::{LayerType, RawConfig};
 
 impl Family {
     /// Every layer, in order.

@@ -3,11 +3,8 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::fields::Fields;
+use super::fields::{Fields, Problem};
 use super::raw_rope::RawRopes;
-
-/// A field and what is wrong with it.
-pub(super) type Problem = (&'static str, String);
 
 /// A field for which null says something else than nothing at all.
 #[derive(Clone, Copy, Debug, PartialEq)]

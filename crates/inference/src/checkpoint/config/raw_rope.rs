@@ -3,8 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::{Fields, shown};
-use super::raw::Problem;
+use super::fields::{Fields, Problem, shown};
 
 /// The settings of full and of windowed layers, and where they stand.
 #[derive(Clone, Debug, Default)]

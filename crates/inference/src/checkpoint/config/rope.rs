@@ -2,7 +2,8 @@
 
 use super::defaults::Defaults;
 use super::family::Family;
-use super::raw::{Problem, RawConfig};
+use super::fields::Problem;
+use super::raw::RawConfig;
 use super::raw_rope::{RawRope, RawRopes};
 
 /// Rotary position embedding.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::rope::RopeScaling;
 use super::{DecoderConfig, MlpConfig};
-use crate::checkpoint::files::CheckpointError;
+use crate::checkpoint::error::CheckpointError;
 
 const BASE: &str = r#""architectures": ["XForCausalLM"], "vocab_size": 100, "hidden_size": 64,
     "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2"#;

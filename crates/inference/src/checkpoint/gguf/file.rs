@@ -8,24 +8,25 @@ use std::sync::Mutex;
 
 use candle_core::{Device, Tensor};
 
-use super::header::{Entry, Header, Value};
-use super::parts::named_parts;
-use crate::checkpoint::files::CheckpointError;
-use crate::checkpoint::instead::{Expected, refuse_others};
+use super::header::{GgufHeader, TensorEntry, Value};
+use super::split::split_files;
+use crate::checkpoint::error::CheckpointError;
+use crate::checkpoint::file_kind::Expected;
+use crate::checkpoint::refuse::refuse_others;
+use crate::checkpoint::tensor_header::TensorHeader;
 use crate::checkpoint::tensor_type::TensorType;
-use crate::checkpoint::weights::Header as TensorHeader;
 
 /// An open GGUF model: the headers of its files are read, its tensors are not.
 pub(crate) struct Gguf {
     /// Those of the first part.
     metadata: HashMap<String, Value>,
     /// By name, with the number of the part that has it.
-    tensors: HashMap<String, (usize, Entry)>,
-    parts: Vec<Part>,
+    tensors: HashMap<String, (usize, TensorEntry)>,
+    parts: Vec<SplitFile>,
     path: PathBuf,
 }
 
-struct Part {
+struct SplitFile {
     path: PathBuf,
     file: Mutex<File>,
     big_endian: bool,
@@ -34,7 +35,7 @@ struct Part {
 impl Gguf {
     /// Reads the header of a file, and those of the other parts where it is one of several.
     pub(crate) fn open(path: &Path) -> Result<Self, CheckpointError> {
-        let (part, header) = Part::open(path)?;
+        let (part, header) = SplitFile::open(path)?;
         let count = header.count("split.count").unwrap_or(1);
         if count <= 1 {
             return Self::of(path, vec![(part, header)]);
@@ -43,7 +44,7 @@ impl Gguf {
         let described = format!("part {} of {count}", number.saturating_add(1));
         let problem =
             |file: &Path, problem: String| CheckpointError::Part { file: file.display().to_string(), problem };
-        let Some(paths) = named_parts(path).filter(|paths| paths.len() as u64 == count) else {
+        let Some(paths) = split_files(path).filter(|paths| paths.len() as u64 == count) else {
             let problem = problem(path, format!("is {described}, but its name does not say where the others are"));
             return Err(problem);
         };
@@ -52,7 +53,7 @@ impl Gguf {
             if !path_of_part.is_file() {
                 return Err(problem(path_of_part, format!("is not there, and `{}` is {described}", path.display())));
             }
-            let (part, header) = Part::open(path_of_part)?;
+            let (part, header) = SplitFile::open(path_of_part)?;
             let (number, total) = (header.count("split.no"), header.count("split.count"));
             if (number, total) != (Some(at), Some(count)) {
                 let says = match number.zip(total) {
@@ -70,7 +71,7 @@ impl Gguf {
         Self::of(path, parts)
     }
 
-    fn of(path: &Path, opened: Vec<(Part, Header)>) -> Result<Self, CheckpointError> {
+    fn of(path: &Path, opened: Vec<(SplitFile, GgufHeader)>) -> Result<Self, CheckpointError> {
         let mut gguf =
             Self { metadata: HashMap::new(), tensors: HashMap::new(), parts: Vec::new(), path: path.to_owned() };
         for (at, (part, header)) in opened.into_iter().enumerate() {
@@ -95,8 +96,8 @@ impl Gguf {
     /// # Errors
     /// When the file has the name of a part and its header cannot be read.
     pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, CheckpointError> {
-        let Some(paths) = named_parts(path) else { return Ok(vec![path.to_owned()]) };
-        let split = Part::open(path)?.1.count("split.count").is_some_and(|count| count > 1);
+        let Some(paths) = split_files(path) else { return Ok(vec![path.to_owned()]) };
+        let split = SplitFile::open(path)?.1.count("split.count").is_some_and(|count| count > 1);
         Ok(if split { paths } else { vec![path.to_owned()] })
     }
 
@@ -215,8 +216,8 @@ impl Gguf {
     }
 }
 
-impl Part {
-    fn open(path: &Path) -> Result<(Self, Header), CheckpointError> {
+impl SplitFile {
+    fn open(path: &Path) -> Result<(Self, GgufHeader), CheckpointError> {
         let unreadable = |source: io::Error| {
             let (path, reason) = (path.display().to_string(), source.to_string());
             match source.kind() {
@@ -226,8 +227,8 @@ impl Part {
         };
         refuse_others(path, Expected::Gguf)?;
         let file = File::open(path).map_err(|source| CheckpointError::read(path, &source))?;
-        let open = || -> io::Result<(Self, Header)> {
-            let header = Header::read(BufReader::new(&file), file.metadata()?.len())?;
+        let open = || -> io::Result<(Self, GgufHeader)> {
+            let header = GgufHeader::read(BufReader::new(&file), file.metadata()?.len())?;
             let big_endian = header.big_endian;
             Ok((Self { path: path.to_owned(), file: Mutex::new(file), big_endian }, header))
         };

@@ -27,7 +27,7 @@ pub(super) enum Value {
 
 /// Where a tensor is, and what.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct TensorEntry {
     pub(super) stored: TensorType,
     /// Outermost first.
     pub(super) dims: Vec<usize>,
@@ -37,13 +37,13 @@ pub(super) struct Entry {
 
 /// What stands before the tensors.
 #[derive(Debug)]
-pub(super) struct Header {
+pub(super) struct GgufHeader {
     pub(super) metadata: HashMap<String, Value>,
-    pub(super) tensors: HashMap<String, Entry>,
+    pub(super) tensors: HashMap<String, TensorEntry>,
     pub(super) big_endian: bool,
 }
 
-impl Header {
+impl GgufHeader {
     /// Reads the header of a file of `length` bytes.
     ///
     /// # Errors
@@ -166,7 +166,7 @@ impl<R: Read> HeaderReader<R> {
         })
     }
 
-    fn tensors(&mut self, count: u64, alignment: u64, length: u64) -> io::Result<HashMap<String, Entry>> {
+    fn tensors(&mut self, count: u64, alignment: u64, length: u64) -> io::Result<HashMap<String, TensorEntry>> {
         // A name's length, the number of dimensions, a type and an offset.
         self.bytes.room(count, 20, "tensors")?;
         let mut tensors = HashMap::new();
@@ -194,7 +194,7 @@ impl<R: Read> HeaderReader<R> {
         Ok(tensors)
     }
 
-    fn entry(&mut self) -> io::Result<Entry> {
+    fn entry(&mut self) -> io::Result<TensorEntry> {
         let rank = self.bytes.u32()?;
         if rank > DIMENSIONS {
             return Err(invalid(format!("it has {rank} dimensions, more than {DIMENSIONS}")));
@@ -212,7 +212,7 @@ impl<R: Read> HeaderReader<R> {
                 stored.block()
             )));
         }
-        Ok(Entry { stored, dims, offset })
+        Ok(TensorEntry { stored, dims, offset })
     }
 }
 
@@ -270,8 +270,8 @@ mod tests {
         }
     }
 
-    fn read(bytes: &[u8]) -> Result<Header, String> {
-        Header::read(bytes, bytes.len() as u64).map_err(|error| error.to_string())
+    fn read(bytes: &[u8]) -> Result<GgufHeader, String> {
+        GgufHeader::read(bytes, bytes.len() as u64).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -5,6 +5,6 @@
 mod bytes;
 mod file;
 mod header;
-mod parts;
+mod split;
 
 pub(crate) use file::Gguf;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const DIGITS: usize = 5;
 
 /// All parts of the model that `path` is one of, by its name alone; none for other names.
-pub(super) fn named_parts(path: &Path) -> Option<Vec<PathBuf>> {
+pub(super) fn split_files(path: &Path) -> Option<Vec<PathBuf>> {
     let extension = path.extension()?;
     let stem = path.file_stem()?.to_str()?;
     let (rest, count) = stem.rsplit_once("-of-")?;
@@ -35,12 +35,12 @@ mod tests {
     fn all_parts_are_found_from_any() {
         let expected = ["/a/x-of-y-00001-of-00002.gguf", "/a/x-of-y-00002-of-00002.gguf"].map(PathBuf::from);
         for path in &expected {
-            assert_eq!(named_parts(path).as_deref(), Some(&expected[..]));
+            assert_eq!(split_files(path).as_deref(), Some(&expected[..]));
         }
         for name in
             ["x.gguf", "x-00003-of-00002.gguf", "x-00000-of-00002.gguf", "x-1-of-2.gguf", "x-0000+-of-00002.gguf"]
         {
-            assert_eq!(named_parts(Path::new(name)), None, "{name}");
+            assert_eq!(split_files(Path::new(name)), None, "{name}");
         }
     }
 }

@@ -1,50 +1,23 @@
-//! Where a layer computes.
+//! Where a layer computes, and in which type.
 
 use candle_core::{DType, Device, Result, Tensor};
 
 /// A device, and the type of activations, keys and values on it.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct LayerDevice {
     pub(crate) device: Device,
     pub(crate) dtype: DType,
 }
 
-impl Place {
+impl LayerDevice {
     /// Whether `x` is here already.
     pub(crate) fn holds(&self, x: &Tensor) -> bool {
         x.dtype() == self.dtype && x.device().same_device(&self.device)
     }
 
-    /// `x` here, in the type of this place.
+    /// `x` here, in the type that it computes in.
     pub(crate) fn receive(&self, x: &Tensor) -> Result<Tensor> {
         moved(x, &self.device)?.to_dtype(self.dtype)
-    }
-}
-
-/// Whether the fused operations of the CPU compute what is on `device`. Elsewhere plain tensor operations do.
-pub(crate) fn fused(device: &Device) -> bool {
-    #[cfg(test)]
-    if plain::PLAIN.get() {
-        return false;
-    }
-    device.is_cpu()
-}
-
-/// What other devices do, done by the CPU.
-#[cfg(test)]
-pub(crate) mod plain {
-    use std::cell::Cell;
-
-    thread_local! {
-        pub(super) static PLAIN: Cell<bool> = const { Cell::new(false) };
-    }
-
-    /// Runs `work` by plain tensor operations, as far as it stays on this thread.
-    pub(crate) fn plainly<T>(work: impl FnOnce() -> T) -> T {
-        PLAIN.set(true);
-        let result = work();
-        PLAIN.set(false);
-        result
     }
 }
 
@@ -66,13 +39,13 @@ mod tests {
 
     #[test]
     fn what_is_here_stays_and_what_is_of_another_type_is_converted() -> Result<()> {
-        let place = |dtype| Place { device: Device::Cpu, dtype };
+        let layer = |dtype| LayerDevice { device: Device::Cpu, dtype };
         let x = Tensor::new(&[[1f32, 2.5], [0.0, -3.0]], &Device::Cpu)?;
-        assert!(place(DType::F32).holds(&x) && !place(DType::BF16).holds(&x));
-        assert_eq!(place(DType::F32).receive(&x)?.id(), x.id());
-        let received = place(DType::BF16).receive(&x)?;
-        assert!(place(DType::BF16).holds(&received));
-        assert_eq!(place(DType::F32).receive(&received)?.to_vec2::<f32>()?, x.to_vec2::<f32>()?);
+        assert!(layer(DType::F32).holds(&x) && !layer(DType::BF16).holds(&x));
+        assert_eq!(layer(DType::F32).receive(&x)?.id(), x.id());
+        let received = layer(DType::BF16).receive(&x)?;
+        assert!(layer(DType::BF16).holds(&received));
+        assert_eq!(layer(DType::F32).receive(&received)?.to_vec2::<f32>()?, x.to_vec2::<f32>()?);
         Ok(())
     }
 }

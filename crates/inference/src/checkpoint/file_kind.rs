@@ -1,17 +1,11 @@
-//! What lies where a checkpoint's file should be: pointers, web pages, other formats.
-
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-
-use super::files::CheckpointError;
+//! What a file is by its beginning: pointers, web pages and other formats lie where a checkpoint's files should be.
 
 /// Bytes that tell.
-const HEAD: usize = 512;
+pub(super) const HEAD: usize = 512;
 
-/// What a file is instead of what its name says.
+/// What a file is, other than what was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Instead {
+pub enum FileKind {
     /// Where Git LFS was to put a file.
     LfsPointer,
     /// A page that a server answered with.
@@ -41,7 +35,7 @@ pub(crate) enum Expected {
     Gguf,
 }
 
-impl std::fmt::Display for Instead {
+impl std::fmt::Display for FileKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::LfsPointer => "a Git LFS pointer, which says where the file is to be had",
@@ -56,7 +50,7 @@ impl std::fmt::Display for Instead {
     }
 }
 
-impl Instead {
+impl FileKind {
     /// What a user can do about it.
     pub(super) fn hint(self) -> &'static str {
         match self {
@@ -75,54 +69,38 @@ impl Instead {
     }
 }
 
-/// Refuses a file that begins as something else does. One that cannot be read is left to whoever reads it.
-pub(crate) fn refuse_others(path: &Path, expected: Expected) -> Result<(), CheckpointError> {
-    let mut head = Vec::with_capacity(HEAD);
-    match File::open(path).and_then(|file| file.take(HEAD as u64).read_to_end(&mut head)) {
-        Ok(_) => refuse_head(path, &head, expected),
-        Err(_) => Ok(()),
-    }
-}
-
-/// As [`refuse_others`], of a file whose beginning, or all of it, is `head`.
-pub(super) fn refuse_head(path: &Path, head: &[u8], expected: Expected) -> Result<(), CheckpointError> {
-    match instead(head, expected) {
-        None => Ok(()),
-        Some(instead) => Err(CheckpointError::Instead { path: path.display().to_string(), instead }),
-    }
-}
-
-fn instead(head: &[u8], expected: Expected) -> Option<Instead> {
+/// What a file with this beginning is, where that is not what was expected.
+pub(super) fn unexpected(head: &[u8], expected: Expected) -> Option<FileKind> {
     let text = head.trim_ascii_start();
     let begins = |with: &str| text.get(..with.len()).is_some_and(|text| text.eq_ignore_ascii_case(with.as_bytes()));
     if text.is_empty() {
-        return Some(Instead::Empty);
+        return Some(FileKind::Empty);
     }
     // The second is how Git LFS called itself before its first release.
     if begins("version https://git-lfs") || begins("version https://hawser") {
-        return Some(Instead::LfsPointer);
+        return Some(FileKind::LfsPointer);
     }
     if begins("<!doctype") || begins("<html") || begins("<?xml") {
-        return Some(Instead::WebPage);
+        return Some(FileKind::WebPage);
     }
     if expected == Expected::Json {
         return None;
     }
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"\x80\x02") {
-        return Some(Instead::Pickle);
+        return Some(FileKind::Pickle);
     }
     if [b"lmgg", b"fmgg", b"tjgg", b"algg"].iter().any(|magic| head.starts_with(*magic)) {
-        return Some(Instead::Ggml);
+        return Some(FileKind::Ggml);
     }
     let is_gguf = head.starts_with(b"GGUF");
     // The length of its header, then the header.
     let is_safetensors = head.get(8) == Some(&b'{');
     match expected {
-        Expected::Safetensors if is_gguf => Some(Instead::Gguf),
-        Expected::Gguf if is_safetensors && !is_gguf => Some(Instead::Safetensors),
+        Expected::Safetensors if is_gguf => Some(FileKind::Gguf),
+        Expected::Gguf if is_safetensors && !is_gguf => Some(FileKind::Safetensors),
         // Whole, and nothing but text.
         _ if !is_gguf && !is_safetensors && head.len() < HEAD && head.iter().all(|&byte| is_text(byte)) => {
-            Some(Instead::Message)
+            Some(FileKind::Message)
         }
         _ => None,
     }
@@ -141,25 +119,25 @@ mod tests {
         let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
         let header = b"\x40\x00\x00\x00\x00\x00\x00\x00{\"x\":{}}";
         for (head, expected, found) in [
-            (&pointer[..], Expected::Safetensors, Some(Instead::LfsPointer)),
-            (pointer, Expected::Json, Some(Instead::LfsPointer)),
-            (pointer, Expected::Gguf, Some(Instead::LfsPointer)),
-            (b"\n<!DOCTYPE html><html>", Expected::Json, Some(Instead::WebPage)),
-            (b"<?xml version=\"1.0\"?><Error>", Expected::Safetensors, Some(Instead::WebPage)),
-            (b"", Expected::Json, Some(Instead::Empty)),
-            (b"Entry not found", Expected::Safetensors, Some(Instead::Message)),
-            (b"{\"error\":\"Access to model is restricted\"}", Expected::Gguf, Some(Instead::Message)),
-            (b"PK\x03\x04archive/data.pkl", Expected::Safetensors, Some(Instead::Pickle)),
-            (b"GGUF\x03\x00\x00\x00", Expected::Safetensors, Some(Instead::Gguf)),
+            (&pointer[..], Expected::Safetensors, Some(FileKind::LfsPointer)),
+            (pointer, Expected::Json, Some(FileKind::LfsPointer)),
+            (pointer, Expected::Gguf, Some(FileKind::LfsPointer)),
+            (b"\n<!DOCTYPE html><html>", Expected::Json, Some(FileKind::WebPage)),
+            (b"<?xml version=\"1.0\"?><Error>", Expected::Safetensors, Some(FileKind::WebPage)),
+            (b"", Expected::Json, Some(FileKind::Empty)),
+            (b"Entry not found", Expected::Safetensors, Some(FileKind::Message)),
+            (b"{\"error\":\"Access to model is restricted\"}", Expected::Gguf, Some(FileKind::Message)),
+            (b"PK\x03\x04archive/data.pkl", Expected::Safetensors, Some(FileKind::Pickle)),
+            (b"GGUF\x03\x00\x00\x00", Expected::Safetensors, Some(FileKind::Gguf)),
             (b"GGUF\x03\x00\x00\x00", Expected::Gguf, None),
-            (b"tjgg\x03\x00\x00\x00", Expected::Gguf, Some(Instead::Ggml)),
-            (b"version https://hawser.github.com/spec/v1\n", Expected::Safetensors, Some(Instead::LfsPointer)),
-            (header, Expected::Gguf, Some(Instead::Safetensors)),
+            (b"tjgg\x03\x00\x00\x00", Expected::Gguf, Some(FileKind::Ggml)),
+            (b"version https://hawser.github.com/spec/v1\n", Expected::Safetensors, Some(FileKind::LfsPointer)),
+            (header, Expected::Gguf, Some(FileKind::Safetensors)),
             (header, Expected::Safetensors, None),
             (b"{\"model_type\": \"llama\"}", Expected::Json, None),
             (b"\x07", Expected::Safetensors, None),
         ] {
-            assert_eq!(instead(head, expected), found, "{}", head.escape_ascii());
+            assert_eq!(unexpected(head, expected), found, "{}", head.escape_ascii());
         }
     }
 }

@@ -11,7 +11,7 @@ const PATIENCE: usize = 1 << 8;
 ///
 /// Left alone, they fall asleep while `work` does something by itself for some microseconds, as a forward of few tokens
 /// does between products; waking them takes as long again.
-pub(crate) fn awake<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn spinning<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let done = AtomicBool::new(false);
     scope(|scope| {
         let (own, done) = (current_thread_index(), &done);
@@ -63,9 +63,9 @@ mod tests {
     fn work_is_done_by_any_number_of_threads_and_in_work_of_its_own_kind() {
         for threads in [1, 2, 5] {
             let sum = || (0..1000u64).into_par_iter().sum::<u64>();
-            let total = pool(threads).install(|| awake(|| sum() + awake(sum)));
+            let total = pool(threads).install(|| spinning(|| sum() + spinning(sum)));
             assert_eq!(total, 999_000);
-            let both = pool(threads).install(|| rayon::join(|| awake(sum), || awake(sum)));
+            let both = pool(threads).install(|| rayon::join(|| spinning(sum), || spinning(sum)));
             assert_eq!(both, (499_500, 499_500));
         }
     }
@@ -73,8 +73,8 @@ mod tests {
     #[test]
     fn a_panic_comes_out_and_leaves_the_pool_as_it_was() {
         let pool = pool(3);
-        let fails = || pool.install(|| awake(|| (0..10).into_par_iter().for_each(|it| assert!(it < 9))));
+        let fails = || pool.install(|| spinning(|| (0..10).into_par_iter().for_each(|it| assert!(it < 9))));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(fails)).is_err());
-        assert_eq!(pool.install(|| awake(|| 7)), 7);
+        assert_eq!(pool.install(|| spinning(|| 7)), 7);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::files::CheckpointError;
+use super::error::CheckpointError;
 
 /// `model_type` of the whole and of the language model in it, which computes the same where there are no images.
 const WITHIN: [(&str, &str); 1] = [("gemma3", "gemma3_text")];

@@ -3,22 +3,23 @@
 use candle_core::DType;
 
 use crate::checkpoint::config::DecoderConfig;
+use crate::checkpoint::tensor_header::TensorHeader;
 use crate::checkpoint::tensor_type::TensorType;
-use crate::checkpoint::weights::{Header, Weights};
+use crate::checkpoint::weights::Weights;
 
-use crate::device::Quantization;
+use crate::device::{DeviceSpec, Quantization, WeightType};
+use crate::engine_options::EngineOptions;
 use crate::kernel::BLOCK;
 use crate::memory::{free_memory, working_memory};
 use crate::placement::{ModelBytes, Placement, PlacementError, Room};
-use crate::{DeviceSpec, EngineOptions, WeightType};
 
 /// Which layers go where, and how many blocks the cache has.
-pub(crate) struct Plan {
+pub(crate) struct MemoryPlan {
     pub(crate) placement: Placement,
     pub(crate) blocks: usize,
 }
 
-impl Plan {
+impl MemoryPlan {
     /// Splits a model over the devices of `options`, by the memory that they have free now.
     ///
     /// The memory of a GPU is asked for. The CPU's is only counted beside a GPU: a list of nothing but CPUs is split
@@ -29,7 +30,7 @@ impl Plan {
         options: &EngineOptions,
     ) -> Result<Self, PlacementError> {
         let devices = options.device.as_slice();
-        let stored = weights.headers().find(|header| part(config, header.name) == Some(Part::Embedding));
+        let stored = weights.headers().find(|header| part(config, header.name) == Some(ModelPart::Embedding));
         let stored = stored.and_then(|header| header.stored.float()).unwrap_or(DType::F32);
         // The CPU computes in f32, every other device in the weights' type.
         let compute = |device: DeviceSpec| match device {
@@ -62,24 +63,24 @@ impl Plan {
 
 /// Where a tensor belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum ModelPart {
     Embedding,
     Layer(usize),
     Output,
 }
 
 /// The part that the tensor called `name` is of; none for one that the decoder does not read.
-fn part(config: &DecoderConfig, name: &str) -> Option<Part> {
+fn part(config: &DecoderConfig, name: &str) -> Option<ModelPart> {
     let names = &config.names;
     let of = |prefix: &str| name.strip_prefix(prefix)?.strip_prefix('.');
     if let Some(rest) = of(names.layers) {
         let index = rest.split_once('.')?.0.parse().ok()?;
-        return (index < config.layers.len()).then_some(Part::Layer(index));
+        return (index < config.layers.len()).then_some(ModelPart::Layer(index));
     }
     if of(names.embedding).is_some() {
-        return Some(Part::Embedding);
+        return Some(ModelPart::Embedding);
     }
-    (of(names.output).is_some() || of(names.final_norm).is_some()).then_some(Part::Output)
+    (of(names.output).is_some() || of(names.final_norm).is_some()).then_some(ModelPart::Output)
 }
 
 /// Bytes of the weights once they are loaded.
@@ -89,15 +90,15 @@ fn model_bytes(config: &DecoderConfig, weights: &Weights, options: &EngineOption
     let mut has_output = false;
     for header in weights.headers() {
         match part(config, header.name) {
-            Some(Part::Embedding) => {
+            Some(ModelPart::Embedding) => {
                 // The CPU reads rows of blocks; elsewhere they are dequantised.
                 model.embedding += match options.device.as_slice().first() {
                     Some(DeviceSpec::Cpu) => linear_bytes(&header, weight_type, None),
                     _ => dense_bytes(&header, weight_type),
                 };
             }
-            Some(Part::Layer(index)) => model.layers[index] += linear_bytes(&header, weight_type, quantization),
-            Some(Part::Output) => {
+            Some(ModelPart::Layer(index)) => model.layers[index] += linear_bytes(&header, weight_type, quantization),
+            Some(ModelPart::Output) => {
                 has_output |= header.dims.len() > 1;
                 model.output += linear_bytes(&header, weight_type, quantization.map(|_| Quantization::Q8_0));
             }
@@ -113,13 +114,13 @@ fn model_bytes(config: &DecoderConfig, weights: &Weights, options: &EngineOption
 }
 
 /// Bytes of a tensor in the weight type, whatever it is stored as.
-fn dense_bytes(header: &Header<'_>, weight_type: WeightType) -> u64 {
+fn dense_bytes(header: &TensorHeader<'_>, weight_type: WeightType) -> u64 {
     let dtype = weight_type.resolve(header.stored.float().unwrap_or(DType::F32));
     header.numbers() * dtype.size_in_bytes() as u64
 }
 
 /// Bytes of a linear layer's tensor: quantised where it is stored so or where it is asked for.
-fn linear_bytes(header: &Header<'_>, weight_type: WeightType, quantization: Option<Quantization>) -> u64 {
+fn linear_bytes(header: &TensorHeader<'_>, weight_type: WeightType, quantization: Option<Quantization>) -> u64 {
     let width = header.dims.last().copied().unwrap_or(1);
     let quantised = match (header.stored, quantization) {
         (TensorType::Blocks(_), _) => Some(header.stored),

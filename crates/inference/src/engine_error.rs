@@ -1,0 +1,35 @@
+//! Why a model could not be loaded.
+
+use crate::checkpoint::error::CheckpointError;
+use crate::device::DeviceError;
+use crate::language_model::ModelError;
+use crate::placement::PlacementError;
+
+/// A model that could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The device cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The checkpoint cannot be used.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// It cannot be split over the devices.
+    #[error(transparent)]
+    Placement(#[from] PlacementError),
+    /// The cache could not be made.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl EngineError {
+    /// What a user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Checkpoint(error) => error.hint(),
+            Self::Device(_) => Some("`--device cpu` runs everywhere"),
+            Self::Placement(error) => Some(error.hint()),
+            Self::Model(_) => None,
+        }
+    }
+}
