@@ -7,7 +7,7 @@ use std::path::Path;
 use gac_ensemble::{EnsembleError, RequestError};
 use gac_harness::compare::CompareError;
 use gac_harness::plan::PlanError;
-use gac_harness::report::MixedProtocols;
+use gac_harness::report::LeaderboardError;
 use gac_harness::results::{FolderError, ManifestError, ReadError, StoredRunError};
 use gac_harness::sweep::{SweepError, SweepFileError};
 use gac_harness::{DataError, RunError, TaskError};
@@ -82,7 +82,7 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
         };
     }
     ask!(RecipeError, PlanError, RunError, FolderError, TaskError, DataError, OpenError);
-    ask!(ManifestError, ReadError, StoredRunError, CompareError, MixedProtocols);
+    ask!(ManifestError, ReadError, StoredRunError, CompareError, LeaderboardError);
     ask!(
         EngineError,
         CheckpointError,

@@ -164,3 +164,32 @@ fn a_leaderboard_merges_runs_and_refuses_to_mix_protocols() {
     assert_eq!(mixed.code, 0);
     assert!(mixed.stdout.contains("Protocols are mixed."), "{}", mixed.stdout);
 }
+
+/// Documents of two subjects, by turns.
+fn of_subjects(mut task: LoadedTask) -> LoadedTask {
+    for document in &mut task.documents {
+        document.subject = Some(["botany", "tides"][document.id % 2].to_owned());
+    }
+    task
+}
+
+#[test]
+fn subjects_are_compared_one_by_one_and_the_worst_comes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let tasks = [of_subjects(echo("mmlu", 60))];
+    // Every sixth prompt wrong, all even; then every third, of which the odd ones are new.
+    let base = run(folder.path(), "base", &[Fake::new("one", 1, 6)], &tasks);
+    let new = run(folder.path(), "new", &[Fake { refuses: vec!["7"], ..Fake::new("one", 1, 3) }], &tasks);
+    let ran = gac(&["compare", &base, &new, "--by-subject"]);
+    assert_snapshot!(shown(&ran, folder.path()));
+
+    let found: Value = serde_json::from_str(&gac(&["compare", &base, &new, "--json"]).stdout).unwrap();
+    let subjects = found["systems"][0]["subjects"].as_array().unwrap();
+    let of = |subject: &Value| (subject["subject"].clone(), subject["documents"].clone(), subject["failed"].clone());
+    assert_eq!(of(&subjects[0]), ("botany".into(), 30.into(), 0.into()));
+    assert_eq!(of(&subjects[1]), ("tides".into(), 29.into(), 1.into()));
+    assert_eq!(subjects[1]["discordant"], serde_json::json!({ "better": 0, "worse": 10 }));
+
+    let markdown = gac(&["compare", &base, &new, "--format", "markdown"]).stdout;
+    assert!(markdown.contains("<details><summary>mmlu: 2 subjects</summary>"), "{markdown}");
+}

@@ -361,6 +361,27 @@ fn all_samples_are_one_table_in_parquet() {
     assert_eq!((&rows[2]["doc_id"], &rows[2]["response"], &rows[2]["value"]), (&2.into(), &" 2".into(), &1.0.into()));
 }
 
+#[test]
+fn a_run_is_three_frames_for_notebooks() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run_with(folder.path(), 6);
+    let ran = gac(&["export", "--format", "frames", run.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let read = |file: &str, columns: &[&str]| {
+        let columns: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
+        gac_harness::data::read_parquet(&run.join("frames").join(file), &columns).unwrap()
+    };
+    assert_eq!(read("samples.parquet", &["system"]).len(), 4 * 9);
+    let scores = read("scores.parquet", &["system", "task", "value", "version"]);
+    // Per system every task, then the average, which has no version.
+    let average = scores.iter().find(|row| row["task"] == "average").unwrap();
+    assert_eq!(average["version"], Value::Null);
+    let leaderboard = gac(&["leaderboard", run.to_str().unwrap(), "--format", "csv"]).stdout;
+    assert_eq!(scores.len(), leaderboard.lines().count() - 1);
+    let subjects = read("subjects.parquet", &["system", "task", "name", "is_group", "documents", "value"]);
+    assert!(subjects.iter().all(|row| row["is_group"] == false && row["documents"].is_number()), "{subjects:?}");
+}
+
 /// The keys of `results_*.json` and of a line of `samples_*.jsonl` as lm-evaluation-harness 0.4.13 writes them;
 /// `scripts/lm_eval/compare_export.py` compares files.
 const RESULTS: [&str; 30] = [

@@ -28,6 +28,7 @@ pub mod data;
 mod events;
 pub mod export;
 pub mod filters;
+pub mod frames;
 pub mod identity;
 pub mod metrics;
 pub mod plan;

@@ -56,7 +56,7 @@ fn a_document_that_cannot_be_asked_fails_alone_and_is_in_no_score() {
         assert!(text.contains("two failed on 2 of 30 documents of"), "{text}");
         assert!(!text.contains("one failed"), "{text}");
     }
-    let csv = report::csv(&leaderboard);
+    let csv = report::csv(&leaderboard).unwrap();
     let failed: Vec<&str> = csv.lines().map(|line| line.rsplit(',').next().unwrap()).collect();
     assert_eq!(failed, ["failed", "0", "0", "0", "2", "2", "4", "0", "0", "0"]);
     // The ensemble is compared with `two` on what both were asked.

@@ -30,6 +30,9 @@ pub(crate) struct CompareArgs {
     /// Tasks to compare [default: all]
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) tasks: Vec<String>,
+    /// Show the difference on every subject as well, in a terminal
+    #[arg(long)]
+    pub(crate) by_subject: bool,
     /// Exit with 1 where there is a regression
     #[arg(long, value_enum)]
     pub(crate) fail_on: Option<FailOn>,
@@ -84,6 +87,9 @@ pub(crate) fn compare(args: &CompareArgs, printer: &mut Printer) -> Result<Check
         }
     };
     let text = match if args.json { CompareFormat::Json } else { args.format } {
+        CompareFormat::Terminal if args.by_subject => {
+            compare::terminal_subjects(&comparison) + &compare::terminal(&comparison, printer.width())
+        }
         CompareFormat::Terminal => compare::terminal(&comparison, printer.width()),
         CompareFormat::Markdown => compare::markdown(&comparison),
         CompareFormat::Json => compare::json(&comparison),

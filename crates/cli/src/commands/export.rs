@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use gac_harness::export::{self, LmEvalSources, LmEvalTask};
-use gac_harness::results::{SampleRecord, StoredRun};
+use gac_harness::frames::{self, DataFrame};
+use gac_harness::report::{self, Leaderboard, SystemResults};
+use gac_harness::results::{SampleRecord, StoredRun, StoredSystem};
+use gac_harness::stats::Bootstrap;
 use gac_harness::tasks::TaskRows;
 use gac_harness::{DataSource, TaskRegistry};
 use gac_inference::{DeviceList, ModelFacts, ModelSource};
@@ -24,7 +27,8 @@ pub(crate) struct ExportArgs {
     /// The format
     #[arg(long, value_enum)]
     pub(crate) format: ExportFormat,
-    /// A folder for lm-eval's files, a file for parquet [default: RUN/lm-eval, RUN/samples.parquet]
+    /// A folder for lm-eval's files and frames, a file for parquet [default: RUN/lm-eval, RUN/frames,
+    /// RUN/samples.parquet]
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
 }
@@ -36,6 +40,8 @@ pub(crate) enum ExportFormat {
     LmEval,
     /// All samples as one table
     Parquet,
+    /// `samples.parquet`, `scores.parquet` (the leaderboard) and `subjects.parquet`, for notebooks
+    Frames,
 }
 
 /// Writes a run in another format.
@@ -52,10 +58,20 @@ pub(crate) fn export(args: &ExportArgs, printer: &mut Printer) -> Outcome {
         }
         ExportFormat::Parquet => {
             let path = args.output.clone().unwrap_or_else(|| args.run.join("samples.parquet"));
-            let mut bytes = Vec::new();
-            export::parquet(&run, &mut bytes)?;
-            write(&path, &bytes)?;
+            write_frame(&path, &frames::samples(&run)?)?;
             printer.note(&format!("{}", path.display()));
+        }
+        ExportFormat::Frames => {
+            let folder = args.output.clone().unwrap_or_else(|| args.run.join("frames"));
+            let results: Vec<SystemResults> = run.systems.iter().map(StoredSystem::results).collect();
+            let mut leaderboard = Leaderboard::new(&results)?;
+            // What cannot be compared has no difference to show.
+            let _ = leaderboard.compare(&results, Bootstrap::default());
+            let parts = results.iter().map(|system| (&*system.system, system.tasks.iter().collect()));
+            write_frame(&folder.join("samples.parquet"), &frames::samples(&run)?)?;
+            write_frame(&folder.join("scores.parquet"), &report::scores(&leaderboard)?)?;
+            write_frame(&folder.join("subjects.parquet"), &frames::aggregates(parts)?)?;
+            printer.note(&format!("3 files in {}", folder.display()));
         }
     }
     Ok(())
@@ -141,6 +157,12 @@ fn others(run: &StoredRun, task: &str, rows: &TaskRows) -> usize {
     let is_other =
         |sample: &&SampleRecord| rows.row(sample.subject.as_deref(), sample.doc_id, &sample.doc_hash).is_none();
     samples.flat_map(|done| &done.samples).filter(is_other).count()
+}
+
+fn write_frame(path: &Path, frame: &DataFrame) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    frames::write_parquet(frame, &mut bytes)?;
+    write(path, &bytes)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

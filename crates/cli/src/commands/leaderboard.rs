@@ -54,7 +54,7 @@ pub(crate) fn leaderboard(args: &LeaderboardArgs, printer: &mut Printer) -> Outc
     let format = if args.json { TableFormat::Json } else { args.format };
     let paper = args.paper.as_deref().map(|name| Ok::<_, Failure>(paper(name)?.beside(&leaderboard))).transpose()?;
     let text = match &paper {
-        None => plain(&leaderboard, format, printer.width()),
+        None => plain(&leaderboard, format, printer.width())?,
         Some(paper) => beside(&leaderboard, paper, format, printer.width())?,
     };
     printer.data(&text)?;
@@ -87,15 +87,15 @@ fn paper(name: &str) -> Result<PaperTable, Failure> {
     Ok(PaperTable::parse(&text).with_context(|| format!("`{name}` is no table of published numbers"))?)
 }
 
-fn plain(leaderboard: &Leaderboard, format: TableFormat, width: usize) -> String {
-    match format {
+fn plain(leaderboard: &Leaderboard, format: TableFormat, width: usize) -> Result<String, Failure> {
+    Ok(match format {
         TableFormat::Terminal => report::terminal(leaderboard, width),
         TableFormat::Markdown => report::markdown(leaderboard),
-        TableFormat::Csv => report::csv(leaderboard),
+        TableFormat::Csv => report::csv(leaderboard)?,
         TableFormat::Json => report::json(leaderboard),
         TableFormat::Latex => report::latex(leaderboard),
         TableFormat::Html => report::html(leaderboard, None),
-    }
+    })
 }
 
 fn beside(
@@ -112,9 +112,9 @@ fn beside(
 
     let ours = || plain(leaderboard, format, width);
     Ok(match format {
-        TableFormat::Terminal => format!("{}\n{}", ours(), paper.terminal(width)),
-        TableFormat::Markdown => format!("{}\n{}", ours(), paper.markdown()),
-        TableFormat::Latex => format!("{}\n{}", ours(), paper.latex()),
+        TableFormat::Terminal => format!("{}\n{}", ours()?, paper.terminal(width)),
+        TableFormat::Markdown => format!("{}\n{}", ours()?, paper.markdown()),
+        TableFormat::Latex => format!("{}\n{}", ours()?, paper.latex()),
         TableFormat::Html => report::html(leaderboard, Some(paper)),
         // Rows of another shape are another file: of the two, the one that was asked for.
         TableFormat::Csv => paper.csv(),

@@ -37,7 +37,7 @@ pub(crate) fn report(args: &ReportArgs, printer: &mut Printer) -> Outcome {
         beside => {
             let run = StoredRun::read(&args.run)?;
             let sweep = args.sweep.as_deref().map(SweepFile::read).transpose()?.or(beside);
-            let mut charts = report::charts(&run);
+            let mut charts = report::charts(&run)?;
             charts.extend(sweep.iter().flat_map(report::sweep_charts));
             (report::report(&run, sweep.as_ref())?, charts)
         }

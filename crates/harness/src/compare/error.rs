@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use crate::frames::FrameError;
 use crate::stats::{Side, StatsError};
 
 /// Two runs cannot be compared.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum CompareError {
     /// They did not do the same.
     #[error("the runs cannot be compared: {}", list(.0))]
@@ -23,6 +24,9 @@ pub enum CompareError {
     /// The statistics refuse.
     #[error(transparent)]
     Stats(#[from] StatsError),
+    /// A table cannot be worked out.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
 }
 
 /// One thing in which two runs differ that makes their scores no pairs.
@@ -131,6 +135,7 @@ impl CompareError {
                 Some(format!("its systems: {}", known.join(", ")))
             }
             Self::Stats(error) => error.hint(),
+            Self::Frame(_) => None,
         }
     }
 }

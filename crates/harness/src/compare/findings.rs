@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::error::CompareError;
 use super::pairing::{self, SystemPair, TaskPairs};
+use super::subjects::{SubjectFinding, subjects};
 use super::verdict::{Gate, Verdict};
 use crate::results::{RECORD_VERSION, SampleRecord, StoredRun};
 use crate::stats::{Bootstrap, Discordant, TaskScores, holm, paired_difference};
@@ -34,6 +35,9 @@ pub struct SystemComparison {
     pub new: String,
     /// Every task, then all of them together where there are several.
     pub findings: Vec<Finding>,
+    /// Every subject of the tasks that have them, sorted by task and name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subjects: Vec<SubjectFinding>,
     /// Every document whose verdict changed.
     pub flips: Vec<Flip>,
 }
@@ -120,8 +124,10 @@ pub fn compare(
         if tasks.len() > 1 {
             findings.push(on_average(&tasks, &findings, bootstrap)?);
         }
+        let compared: Vec<&str> = tasks.iter().map(|task| task.base.entry.name.as_str()).collect();
+        let subjects = subjects(base, new, &compared)?;
         let flips = tasks.iter().flat_map(flips).collect();
-        systems.push(SystemComparison { base: base.name.clone(), new: new.name.clone(), findings, flips });
+        systems.push(SystemComparison { base: base.name.clone(), new: new.name.clone(), findings, subjects, flips });
     }
     for system in &mut systems {
         judge(system, gate);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::findings::{Comparison, Direction, Finding, Flip, SystemComparison};
-use super::terminal::{decision, name, note, p_value, word};
+use super::terminal::{decision, name, note, p_value, subject_row, word, worst_first};
 use super::verdict::Verdict;
 use crate::report::{escape_markdown as escape, points};
 
@@ -21,6 +21,7 @@ pub fn markdown(comparison: &Comparison) -> String {
             text.push_str(&row(finding));
         }
         text.push('\n');
+        text.push_str(&subjects(system));
         text.push_str(&flips(system));
     }
     text.push_str(&note(comparison));
@@ -48,6 +49,22 @@ fn row(finding: &Finding) -> String {
         verdict.to_owned(),
     ];
     format!("| {} |\n", cells.join(" | "))
+}
+
+fn subjects(system: &SystemComparison) -> String {
+    let mut text = String::new();
+    for of_task in worst_first(&system.subjects) {
+        let task = escape(&of_task[0].task);
+        let _ = write!(text, "<details><summary>{task}: {} subjects</summary>\n\n", of_task.len());
+        text.push_str("| subject | documents | base | new | difference | lost | gained | p | p (Holm) | |\n");
+        text.push_str("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n");
+        for finding in of_task {
+            let cells = subject_row(finding).map(|cell| escape(&cell).replace('<', "&lt;"));
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
+        }
+        text.push_str("\n</details>\n\n");
+    }
+    text
 }
 
 fn flips(system: &SystemComparison) -> String {

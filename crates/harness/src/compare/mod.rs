@@ -6,6 +6,7 @@ mod json;
 mod junit;
 mod markdown;
 mod pairing;
+mod subjects;
 mod terminal;
 mod verdict;
 
@@ -15,5 +16,6 @@ pub use json::json;
 pub use junit::{junit, junit_error};
 pub use markdown::markdown;
 pub use pairing::SystemPair;
-pub use terminal::terminal;
+pub use subjects::SubjectFinding;
+pub use terminal::{terminal, terminal_subjects};
 pub use verdict::{Gate, GateError, Verdict};

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::findings::{Comparison, Direction, Finding, Flip, SystemComparison};
+use super::subjects::SubjectFinding;
 use super::verdict::{Gate, Verdict};
 use crate::report::{points, printable, wrap};
 
@@ -24,23 +25,69 @@ pub fn terminal(comparison: &Comparison, width: usize) -> String {
 
 fn table(system: &SystemComparison) -> Vec<String> {
     let heading = ["", "documents", "base", "new", "difference", "95% CI", "lost", "gained", "p", "p (Holm)", ""];
-    let mut rows = vec![heading.map(str::to_owned)];
-    rows.extend(system.findings.iter().map(row));
-    let widths: Vec<usize> = (0..heading.len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-        .collect();
     let mut lines = vec![printable(&system.name())];
-    for row in &rows {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-            if column == 0 || column + 1 == row.len() { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-        });
-        lines.push(format!("  {}", cells.collect::<Vec<_>>().join("  ").trim_end()));
-    }
+    lines.extend(aligned(heading, system.findings.iter().map(row)));
     lines
 }
 
+/// The subjects of every system, those that lost most first; nothing where no task has any.
+pub fn terminal_subjects(comparison: &Comparison) -> String {
+    let heading = ["", "documents", "base", "new", "difference", "lost", "gained", "p", "p (Holm)", ""];
+    let mut lines = Vec::new();
+    for system in &comparison.systems {
+        for of_task in worst_first(&system.subjects) {
+            lines.push(format!("{}: {} by subject", printable(&system.name()), printable(&of_task[0].task)));
+            lines.extend(aligned(heading, of_task.into_iter().map(subject_row)));
+            lines.push(String::new());
+        }
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// The subjects of each task, those that lost most first.
+pub(super) fn worst_first(subjects: &[SubjectFinding]) -> impl Iterator<Item = Vec<&SubjectFinding>> {
+    subjects.chunk_by(|a, b| a.task == b.task).map(|of_task| {
+        let mut sorted: Vec<&SubjectFinding> = of_task.iter().collect();
+        sorted.sort_by(|a, b| a.difference.total_cmp(&b.difference));
+        sorted
+    })
+}
+
+pub(super) fn subject_row(finding: &SubjectFinding) -> [String; 10] {
+    let failed = if finding.failed == 0 { String::new() } else { format!("{} failed", finding.failed) };
+    [
+        printable(&finding.subject),
+        finding.documents.to_string(),
+        percent(finding.base),
+        percent(finding.new),
+        points(finding.difference),
+        finding.discordant.worse.to_string(),
+        finding.discordant.better.to_string(),
+        p_value(finding.p),
+        p_value(finding.p_adjusted),
+        failed,
+    ]
+}
+
+/// Rows under a heading: names and the last column to the left, numbers to the right.
+fn aligned<const N: usize>(heading: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Vec<String> {
+    let rows: Vec<[String; N]> = [heading.map(str::to_owned)].into_iter().chain(rows).collect();
+    let widths: Vec<usize> =
+        (0..N).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
+            if column == 0 || column + 1 == row.len() { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        format!("  {}", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+fn percent(value: f64) -> String {
+    format!("{:.2}", value * 100.0)
+}
+
 fn row(finding: &Finding) -> [String; 11] {
-    let percent = |value: f64| format!("{:.2}", value * 100.0);
     [
         printable(finding.scope.name()),
         finding.documents.to_string(),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::estimate::Estimate;
 use super::group_table::GroupTable;
 use crate::MetricKey;
+use crate::frames::FrameError;
 use crate::results::{RECORD_VERSION, TaskResults, Timing};
 use crate::stats::{Bootstrap, PairedDifference, StatsError, TaskScores, paired_difference};
 
@@ -115,16 +116,35 @@ pub struct MixedProtocols {
     pub other: String,
 }
 
-impl MixedProtocols {
+/// Systems cannot be lined up.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaderboardError {
+    /// A column would mix protocols.
+    #[error(transparent)]
+    Mixed(#[from] MixedProtocols),
+    /// A table cannot be worked out.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+}
+
+impl LeaderboardError {
     /// The way out, for a `hint:` line.
     pub fn hint(&self) -> Option<String> {
-        Some("their scores do not compare; `--mix-protocols` puts them in one column all the same".to_owned())
+        match self {
+            Self::Mixed(_) => {
+                Some("their scores do not compare; `--mix-protocols` puts them in one column all the same".to_owned())
+            }
+            Self::Frame(_) => None,
+        }
     }
 }
 
 impl Leaderboard {
     /// Lines up systems; a task is a column where some system did it. Compares nothing; [`compare`](Self::compare) does.
-    pub fn new(systems: &[SystemResults]) -> Self {
+    ///
+    /// # Errors
+    /// When a table cannot be worked out.
+    pub fn new(systems: &[SystemResults]) -> Result<Self, FrameError> {
         let mut columns: Vec<Column> = Vec::new();
         for task in systems.iter().flat_map(|system| &system.tasks) {
             let column = Column::new(task);
@@ -136,16 +156,16 @@ impl Leaderboard {
             }
         }
         let rows = systems.iter().map(|system| Row::new(system, &columns)).collect();
-        let groups = GroupTable::new(&systems.iter().map(of_groups).collect::<Vec<_>>());
-        Self { version: RECORD_VERSION, columns, rows, groups, comparisons: Vec::new() }
+        let groups = GroupTable::new(systems)?;
+        Ok(Self { version: RECORD_VERSION, columns, rows, groups, comparisons: Vec::new() })
     }
 
     /// Lines up systems of several runs.
     ///
     /// # Errors
-    /// When a column would mix protocols, and that is refused.
-    pub fn merge(systems: &[SystemResults], mixing: Mixing) -> Result<Self, MixedProtocols> {
-        let leaderboard = Self::new(systems);
+    /// When a column would mix protocols, and that is refused; when a table cannot be worked out.
+    pub fn merge(systems: &[SystemResults], mixing: Mixing) -> Result<Self, LeaderboardError> {
+        let leaderboard = Self::new(systems)?;
         let Some(mixed) = leaderboard.columns.iter().find(|column| !column.mixed.is_empty()) else {
             return Ok(leaderboard);
         };
@@ -158,13 +178,9 @@ impl Leaderboard {
             };
             systems.iter().find(made_by).map_or_else(String::new, |system| format!("`{}`", system.system))
         };
-        Err(MixedProtocols {
-            task: mixed.task.clone(),
-            first_system: has(&mixed.protocol()),
-            first: mixed.protocol(),
-            other_system: has(&mixed.mixed[0]),
-            other: mixed.mixed[0].clone(),
-        })
+        let (first_system, other_system) = (has(&mixed.protocol()), has(&mixed.mixed[0]));
+        let (first, other) = (mixed.protocol(), mixed.mixed[0].clone());
+        Err(MixedProtocols { task: mixed.task.clone(), first_system, first, other_system, other }.into())
     }
 
     /// Compares every ensemble with the best of its members, or where none of them has a row with the best single
@@ -252,15 +268,6 @@ impl Column {
     pub fn protocol(&self) -> String {
         format!("{}-shot, version {}, {}, {} documents", self.num_fewshot, self.version, self.metric, self.documents)
     }
-}
-
-/// A system's figures of groups, under each task's primary metric.
-fn of_groups(system: &SystemResults) -> Vec<(String, Estimate)> {
-    let groups = system
-        .tasks
-        .iter()
-        .flat_map(|task| task.aggregates.iter().filter(|found| found.is_group && found.key == task.primary));
-    groups.map(|found| (found.name.clone(), Estimate { value: found.value, stderr: found.stderr })).collect()
 }
 
 impl Row {
@@ -434,7 +441,7 @@ mod tests {
             results("a + b", &["a", "b"], &[("x", 0, 0.7)]),
             results("d + e", &["d", "e"], &[("x", 0, 0.8)]),
         ];
-        let mut leaderboard = Leaderboard::new(&systems);
+        let mut leaderboard = Leaderboard::new(&systems).unwrap();
         assert!(leaderboard.compare(&systems, Bootstrap::default()).is_empty());
         let found: Vec<(&str, &str, bool)> =
             leaderboard.comparisons.iter().map(|c| (&*c.system, &*c.baseline, c.is_member)).collect();

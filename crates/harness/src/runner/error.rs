@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use crate::frames::FrameError;
 use crate::results::{FolderError, ManifestError, ReadError};
 
 /// A run ended early. What was finished is on the disk.
@@ -29,6 +30,9 @@ pub enum RunError {
     /// Its samples cannot be read.
     #[error(transparent)]
     Samples(#[from] ReadError),
+    /// A table cannot be worked out.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
     /// A system cannot be opened.
     #[error("failed to open system `{system}`")]
     Open {

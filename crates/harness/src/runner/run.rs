@@ -110,9 +110,9 @@ impl Run<'_> {
         let mut results = Vec::with_capacity(systems);
         for index in 0..systems {
             results.push(self.one_system(index)?);
-            self.write_leaderboard(&Leaderboard::new(&results))?;
+            self.write_leaderboard(&Leaderboard::new(&results)?)?;
         }
-        let mut leaderboard = Leaderboard::new(&results);
+        let mut leaderboard = Leaderboard::new(&results)?;
         for (system, error) in leaderboard.compare(&results, Bootstrap::default()) {
             let baseline = leaderboard.best_single().map_or("", |row| row.system.as_str());
             let warning = Warning::NotCompared { system: &system, baseline, reason: error.to_string() };
@@ -170,7 +170,7 @@ impl Run<'_> {
     fn write_leaderboard(&self, leaderboard: &Leaderboard) -> Result<(), RunError> {
         let (folder, _) = self.folder()?;
         RunFolder::write_text(&folder.path().join("leaderboard.md"), &report::markdown(leaderboard))?;
-        RunFolder::write_text(&folder.path().join("leaderboard.csv"), &report::csv(leaderboard))?;
+        RunFolder::write_text(&folder.path().join("leaderboard.csv"), &report::csv(leaderboard)?)?;
         RunFolder::write_text(&folder.path().join("leaderboard.json"), &report::json(leaderboard))?;
         Ok(())
     }

@@ -4,15 +4,19 @@ use super::super::format::latency_note;
 use super::chart::{Axis, Chart, Line, Point, Series};
 use super::cost::{cost_chart, costs};
 use super::gated::{Gated, SHARE_AXIS};
+use crate::frames::FrameError;
 use crate::report::Leaderboard;
 use crate::report::leaderboard::Row;
 use crate::results::StoredRun;
 
 /// The charts of a run: accuracy and share of ensembled steps against the threshold where there are several thresholds
 /// of one ensemble, cost against that share, and accuracy against latency where latencies were measured.
-pub fn charts(run: &StoredRun) -> Vec<Chart> {
+///
+/// # Errors
+/// When a table cannot be worked out.
+pub fn charts(run: &StoredRun) -> Result<Vec<Chart>, FrameError> {
     let results: Vec<_> = run.systems.iter().map(crate::results::StoredSystem::results).collect();
-    of_leaderboard(run, &Leaderboard::new(&results))
+    Ok(of_leaderboard(run, &Leaderboard::new(&results)?))
 }
 
 pub(super) fn of_leaderboard(run: &StoredRun, leaderboard: &Leaderboard) -> Vec<Chart> {

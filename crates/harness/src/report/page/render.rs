@@ -14,22 +14,34 @@ use super::gated::Gated;
 use super::skeleton::{Section, page};
 use super::subjects::subjects;
 use super::sweep::{sweep_charts, sweep_table};
-use crate::results::{FolderError, StoredRun};
+use crate::frames::FrameError;
+use crate::results::StoredRun;
 use crate::stats::Bootstrap;
 use crate::sweep::SweepFile;
+
+/// A page cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A sample cannot be written.
+    #[error("failed to write a sample as JSON")]
+    Sample(#[from] serde_json::Error),
+    /// A table cannot be worked out.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+}
 
 /// A run as one self-contained page: leaderboard, charts, a sweep where there is one, subjects, and every sample to
 /// look at.
 ///
 /// # Errors
-/// When a sample cannot be written as JSON.
-pub fn report(run: &StoredRun, sweep: Option<&SweepFile>) -> Result<String, FolderError> {
+/// When a sample cannot be written as JSON, or a table not be worked out.
+pub fn report(run: &StoredRun, sweep: Option<&SweepFile>) -> Result<String, ReportError> {
     let results: Vec<_> = run.systems.iter().map(crate::results::StoredSystem::results).collect();
-    let mut leaderboard = Leaderboard::new(&results);
+    let mut leaderboard = Leaderboard::new(&results)?;
     // What cannot be compared has no difference to show.
     let _ = leaderboard.compare(&results, Bootstrap::default());
     let data = PageData::new(run);
-    let json = data.json().map_err(|source| FolderError::Write { path: run.folder.clone(), source: source.into() })?;
+    let json = data.json()?;
     let plans = &run.manifest.plan.systems;
     let costs = costs(plans, &leaderboard, &Gated::all(plans, &leaderboard));
     let sections = [
@@ -40,7 +52,7 @@ pub fn report(run: &StoredRun, sweep: Option<&SweepFile>) -> Result<String, Fold
             body: figures(&of_leaderboard(run, &leaderboard)) + &cost_table(&costs),
         },
         Section { id: "sweep", title: "Sweep", body: sweep.map_or_else(String::new, swept) },
-        Section { id: "subjects", title: "Subjects", body: subjects(run) },
+        Section { id: "subjects", title: "Subjects", body: subjects(run)? },
         Section { id: "explorer", title: "Samples", body: explorer(data.samples()) },
     ];
     Ok(page(&run.manifest.plan.name, &facts(run), &sections, &json))
