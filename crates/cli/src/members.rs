@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gac_ensemble::{BatchLimits, Scheduler, Settings};
+use gac_inference::remote::RemoteModel;
 use gac_inference::{EngineOptions, Quantization, UnixTime, WeightType};
 use gac_systems::{DEFAULT_BATCH_SIZE, Dtype, ModelStore, SystemIdentity, SystemPlan, SystemsOverrides, SystemsPlan};
 
@@ -28,7 +29,7 @@ impl FlagSystem {
     ) -> Result<Self, Failure> {
         let chat_template_args = chat.chat_template_args.clone().unwrap_or_default();
         let overrides = SystemsOverrides { dtype: compute.dtype(), chat_template_args };
-        let mut specs = specs(system);
+        let mut specs = specs(system)?;
         for system in specs.systems.iter_mut().filter(|_| chats) {
             system.chat_template = Some(true);
         }
@@ -47,13 +48,19 @@ impl FlagSystem {
     }
 
     /// What its answers depend on, for as long as the models' files are not touched.
-    pub(crate) fn stamp(&self) -> Result<SystemIdentity, Failure> {
+    pub(crate) fn stamp(&mut self) -> Result<SystemIdentity, Failure> {
         Ok(self.store.stamp(&self.plan)?)
     }
 
     /// The names of its members, in order.
     pub(crate) fn members(&self) -> &[String] {
         &self.plan.members
+    }
+
+    /// The one model, where it is on servers.
+    pub(crate) fn served(&mut self) -> Result<Option<RemoteModel>, Failure> {
+        let Some(member) = self.plan.members.first() else { return Ok(None) };
+        Ok(self.store.take_served(member)?)
     }
 
     /// Loads its models, with the settings to use them with; chats tell `time`.

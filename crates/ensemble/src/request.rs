@@ -183,6 +183,9 @@ pub struct Step {
     /// How much more it may be, where members list their most probable tokens and the vote was decided by that; 0 with
     /// full distributions.
     pub beyond: f64,
+    /// The probability of the next one: the most that the members' weighted average, or the member that decided alone,
+    /// gives to another of their most probable tokens.
+    pub runner_up: f64,
     /// How often members were asked for more than they had listed.
     pub asks: usize,
     /// How sure the gate was, where there is one (see [`Certainty`](crate::Certainty)).
@@ -193,6 +196,17 @@ pub struct Step {
     pub views: Vec<Option<MemberView>>,
     /// What was asked of the distribution that the token was taken from.
     pub log_probs: Option<TokenLogProbs>,
+}
+
+/// Two tokens are close where the second has at least this part of the first one's probability. A server that computes
+/// in bfloat16 rounds logits of 16 to 32 to eighths, so that what is closer than e^(-1/8) may come out either way.
+const CLOSE: f64 = 0.875;
+
+impl Step {
+    /// Whether the next one was so close that roundings may decide.
+    pub fn is_close(&self) -> bool {
+        self.runner_up >= CLOSE * self.probability
+    }
 }
 
 /// What one member saw at a step.

@@ -40,6 +40,8 @@ impl Asks {
                     b.probability
                 );
                 assert_eq!((b.beyond.to_bits(), b.asks), (0.0_f64.to_bits(), 0));
+                let bound = a.beyond + 1e-9;
+                assert!(a.runner_up <= b.runner_up + bound, "{what}");
                 self.steps += 1;
                 self.asked += usize::from(a.asks > 0);
                 self.questions += a.asks;

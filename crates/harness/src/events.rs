@@ -152,6 +152,15 @@ pub enum Warning<'a> {
         /// Where they are now.
         path: &'a Path,
     },
+    /// A run goes on with another server than it had: its samples so far are another one's.
+    OtherServer {
+        /// The model's name.
+        model: &'a str,
+        /// What was served.
+        before: String,
+        /// What is served now.
+        now: String,
+    },
 }
 
 impl fmt::Display for Warning<'_> {
@@ -182,6 +191,9 @@ impl fmt::Display for Warning<'_> {
             Self::Torn { path, bytes } => {
                 write!(formatter, "the last line of `{}` was torn; dropped its {bytes} bytes", path.display())
             }
+            Self::OtherServer { model, before, now } => {
+                write!(formatter, "model `{model}` was {before} when this run was started, and is {now} now")
+            }
             Self::Superseded { system, task, count, path } => write!(
                 formatter,
                 "{count} samples of system `{system}` on task `{task}` are not what the recipe asks for now; set aside \
@@ -202,6 +214,9 @@ impl Warning<'_> {
                 "tasks that generate suit it, or switch thinking off by an argument of its chat template".to_owned(),
             ),
             Self::Unclosed { .. } => Some("more tokens: `--gen-kwargs max_gen_toks=N`".to_owned()),
+            Self::OtherServer { .. } => {
+                Some("what it answered so far is set aside, and asked of the present one again".to_owned())
+            }
             Self::NotCompared { .. } | Self::Torn { .. } | Self::Superseded { .. } => None,
         }
     }

@@ -304,8 +304,10 @@ fn a_model_has_one_source() {
         );
         resolve(&Recipe::parse(&text, Path::new("r.toml")).unwrap()).unwrap_err().to_string()
     };
-    assert_eq!(parse(""), "model `a` needs either `path` or `hub`, and has neither");
-    assert_eq!(parse("path = \"x\", hub = \"y/z\""), "model `a` needs either `path` or `hub`, and has both");
+    assert_eq!(parse(""), "model `a` needs one of `path`, `hub` and `url`, and has none");
+    assert_eq!(parse("path = \"x\", hub = \"y/z\""), "model `a` needs one of `path`, `hub` and `url`, and has several");
+    assert_eq!(parse("url = \"http://h:1\", dtype = \"f32\""), "`dtype` of model `a` goes with `path` and `hub`");
+    assert_eq!(parse("hub = \"y/z\", api-key-env = \"KEY\""), "`api-key-env` of model `a` goes with `url`");
     assert_eq!(parse("hub = \"./x\""), "`./x` of model `a` is not a hub id");
 }
 

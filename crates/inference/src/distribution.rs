@@ -34,6 +34,11 @@ impl Distribution {
         Self(Kind::Listed(Listed::new(rows, log_probs)))
     }
 
+    /// As [`listed`](Self::listed), where all probabilities together may be off one by `rounding`.
+    pub fn listed_within(rows: usize, log_probs: &[(TokenId, f64)], rounding: f64) -> Self {
+        Self(Kind::Listed(Listed::within(rows, log_probs, rounding)))
+    }
+
     /// Number of tokens, V.
     pub fn rows(&self) -> usize {
         match &self.0 {

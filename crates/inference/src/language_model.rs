@@ -67,7 +67,7 @@ pub trait LanguageModel: Send {
     /// Gives per extension, in order, the distributions that it asked for, in the order of their positions.
     ///
     /// # Errors
-    /// [`ModelError::CacheFull`] and [`ModelError::ContextFull`] leave every sequence as it was.
+    /// [`ModelError::CacheFull`], [`ModelError::ContextFull`] and [`ModelError::Request`] leave every sequence as it was.
     fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError>;
 
     /// Tells more about distributions that it gave as lists, all asks in one go; answers in their order.
@@ -170,6 +170,18 @@ pub enum ModelError {
         /// Blocks not in use.
         free: usize,
     },
+    /// A server refuses what it is asked about one sequence, or fails at it time and again. Other sequences are as they
+    /// were, and can go on without this one.
+    #[error("a request failed: {reason}")]
+    Request {
+        /// The sequence.
+        sequence: SequenceId,
+        /// What the server says.
+        reason: String,
+    },
+    /// The server is gone, or lets nobody in: nothing can go on.
+    #[error("no server goes on: {0}")]
+    Server(String),
     /// The computation itself failed.
     #[error("forward pass failed: {0}")]
     Backend(String),

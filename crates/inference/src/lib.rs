@@ -51,6 +51,7 @@ mod load;
 mod memory;
 mod memory_plan;
 mod placement;
+pub mod remote;
 mod score;
 mod spinning;
 pub mod testkit;

@@ -50,12 +50,13 @@ pub use ensemble_system::EnsembleSystem;
 pub use files::write::{Destination, Output, is_temporary, write_atomic};
 pub use files::{any_path, sha256};
 pub use identity::file_hash::{FileHash, HashCache};
-pub use identity::model::{FileRole, IdentityError, ModelFile, ModelIdentity};
+pub use identity::model::{FileRole, HashFile, IdentityError, ModelFile, ModelIdentity};
 pub use identity::system::SystemIdentity;
 pub use model_store::{DEFAULT_BATCH_SIZE, ModelStore, OpenError};
 pub use open::OpenSystems;
 pub use plan::error::SpecError;
 pub use plan::model::{ModelPlan, ModelSource};
+pub use plan::server::{ServerPlan, ServerPlanError};
 pub use plan::settings::{ChatPlan, Combination, SettingError, Settings, ShotLayout};
 pub use plan::system::{GatePlan, SystemPlan};
 pub use plan::systems::{SystemsOverrides, SystemsPlan};
@@ -63,5 +64,6 @@ pub use spec::device::RecipeDevice;
 pub use spec::file::{
     Dtype, GateBy, MethodName, ModelSpec, SamplingSpec, SystemSpec, SystemsSpec, ThinkEndToken, WeightBy,
 };
+pub use spec::server::ServerUrls;
 pub use spec::toml_file::{RecipeError, parse_toml, read_toml};
 pub use system::{ReadAnswer, System, SystemError};

@@ -1,25 +1,28 @@
 //! Opens the systems of a plan, loading each model once.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use gac_ensemble::{
     BatchLimits, Chat, EnsembleError, Gating, Member, MemberId, ModelId, Scheduler, Settings, ThinkEnd, ThinkSource,
     Threshold, Weights,
 };
+use gac_inference::remote::{RemoteError, RemoteModel, RemoteOptions, ServerIdentity};
 use gac_inference::{
-    ChatError, ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineError, EngineOptions, ModelSource,
-    Placement, Quantization, Symbol, TokenId, Tokenizer, TokenizerLoadError, UnixTime, WeightType, available_memory,
-    check_model, load_model, placement,
+    ChatError, ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineError, EngineOptions, LanguageModel,
+    ModelSource, Placement, Quantization, Symbol, TokenId, Tokenizer, TokenizerLoadError, UnixTime, WeightType,
+    available_memory, check_model, load_model, placement,
 };
 
 use crate::ensemble_system::EnsembleSystem;
 use crate::full_response::{Choice, FullResponse};
-use crate::identity::file_hash::HashCache;
+use crate::identity::file_hash::{FileHash, HashCache};
 use crate::identity::model::{IdentityError, ModelIdentity};
 use crate::identity::system::SystemIdentity;
 use crate::open::OpenSystems;
 use crate::plan::model::{self, ModelPlan};
+use crate::plan::server::{ServerPlan, ServerPlanError};
 use crate::plan::settings::Combination;
 use crate::plan::system::SystemPlan;
 use crate::spec::file::{Dtype, ThinkEndToken};
@@ -39,6 +42,18 @@ pub struct ModelStore {
     scheduler: Scheduler,
     loaded: BTreeMap<String, ModelId>,
     identities: BTreeMap<String, ModelIdentity>,
+    /// The models on servers that were found out about.
+    remote: BTreeMap<String, Remote>,
+}
+
+/// A model on servers.
+struct Remote {
+    /// Until it is taken to where models are asked.
+    model: Option<RemoteModel>,
+    identity: ServerIdentity,
+    tokenizer: Arc<Tokenizer>,
+    /// Where its tokenizer and its chat template are.
+    files: ModelSource,
 }
 
 impl ModelStore {
@@ -52,6 +67,7 @@ impl ModelStore {
             scheduler: Scheduler::default(),
             loaded: BTreeMap::new(),
             identities: BTreeMap::new(),
+            remote: BTreeMap::new(),
         }
     }
 
@@ -106,7 +122,7 @@ impl ModelStore {
     }
 
     /// With what the members' templates and plans say of chats and of reasoning; all of them are `system`'s.
-    fn with_chat(&self, settings: Settings, system: &SystemPlan) -> Result<Settings, OpenError> {
+    fn with_chat(&mut self, settings: Settings, system: &SystemPlan) -> Result<Settings, OpenError> {
         let ensemble = Arc::clone(settings.ensemble());
         let names: Vec<String> = ensemble.names().map(str::to_owned).collect();
         let chat = system.settings.chat.as_ref();
@@ -124,7 +140,7 @@ impl ModelStore {
     ///
     /// # Errors
     /// When a chat template cannot be used.
-    pub fn fix_times(&self, systems: &mut [SystemPlan], before: &[SystemPlan]) -> Result<(), OpenError> {
+    pub fn fix_times(&mut self, systems: &mut [SystemPlan], before: &[SystemPlan]) -> Result<(), OpenError> {
         let times = systems.iter().chain(before).find_map(|system| system.settings.chat.as_ref()?.time);
         let time = times.unwrap_or_else(UnixTime::now);
         for system in systems {
@@ -143,15 +159,16 @@ impl ModelStore {
     ///
     /// # Errors
     /// When a chat template cannot be used.
-    pub fn chat_templates(&self, system: &SystemPlan) -> Result<Vec<ChatTemplate>, OpenError> {
+    pub fn chat_templates(&mut self, system: &SystemPlan) -> Result<Vec<ChatTemplate>, OpenError> {
         if system.settings.chat.is_some() { self.templates(&system.members, system) } else { Ok(Vec::new()) }
     }
 
-    fn templates(&self, members: &[String], system: &SystemPlan) -> Result<Vec<ChatTemplate>, OpenError> {
+    fn templates(&mut self, members: &[String], system: &SystemPlan) -> Result<Vec<ChatTemplate>, OpenError> {
         let of_all = system.settings.chat.as_ref().map(|chat| chat.arguments.clone()).unwrap_or_default();
         let load = |name: &String| {
+            let files = self.files(name)?;
             let model = self.model(name)?;
-            let template = ChatTemplate::load(&source(model)?, model.chat_template.as_ref())?;
+            let template = ChatTemplate::load(&files, model.chat_template.as_ref())?;
             Ok(template.with_arguments(of_all.clone()).with_arguments(model.chat_template_args.clone()))
         };
         members.iter().map(load).collect()
@@ -162,10 +179,16 @@ impl ModelStore {
     ///
     /// # Errors
     /// When a file is missing.
-    pub fn stamp(&self, system: &SystemPlan) -> Result<SystemIdentity, OpenError> {
+    pub fn stamp(&mut self, system: &SystemPlan) -> Result<SystemIdentity, OpenError> {
         let members = system.members.iter().map(|name| {
-            let model = self.model(name)?;
-            Ok(ModelIdentity::stamped(model, &source(model)?)?)
+            let model = self.model(name)?.clone();
+            match place(&model)? {
+                Place::Files(source) => Ok(ModelIdentity::of(&model, &source, &mut FileHash::stamp)?),
+                Place::Servers(plan) => {
+                    let remote = self.connect(name, &plan)?;
+                    Ok(ModelIdentity::of_server(&model, &remote.identity, &remote.files, &mut FileHash::stamp)?)
+                }
+            }
         });
         Ok(SystemIdentity::new(system, &members.collect::<Result<Vec<_>, OpenError>>()?))
     }
@@ -216,16 +239,71 @@ impl ModelStore {
         if let Some(&loaded) = self.loaded.get(name) {
             return Ok(loaded);
         }
-        let model = self.model(name)?;
-        let source = source(model)?;
-        let loaded = load_model(&source, &self.options(model))?;
-        let tokenizer = Tokenizer::load(&source, Some(loaded.limits().vocabulary))?
-            .with_add_bos(model.add_bos)
-            .map_err(TokenizerLoadError::from)?;
-        let member = Member { name: name.to_owned(), model: loaded, tokenizer: Arc::new(tokenizer) };
-        let loaded = self.scheduler.add(member);
+        let (loaded, tokenizer): (Box<dyn LanguageModel>, _) = match place(self.model(name)?)? {
+            Place::Servers(plan) => {
+                let model = self.take(name, &plan)?;
+                let tokenizer = Arc::clone(model.tokenizer());
+                (Box::new(model), tokenizer)
+            }
+            Place::Files(source) => {
+                let loaded = load_model(&source, &self.options(self.model(name)?))?;
+                let tokenizer = Tokenizer::load(&source, Some(loaded.limits().vocabulary))?
+                    .with_add_bos(self.model(name)?.add_bos)
+                    .map_err(TokenizerLoadError::from)?;
+                (loaded, Arc::new(tokenizer))
+            }
+        };
+        let loaded = self.scheduler.add(Member { name: name.to_owned(), model: loaded, tokenizer });
         self.loaded.insert(name.to_owned(), loaded);
         Ok(loaded)
+    }
+
+    /// Finds out about a model on servers, once.
+    fn connect(&mut self, name: &str, plan: &ServerPlan) -> Result<&mut Remote, OpenError> {
+        if !self.remote.contains_key(name) {
+            let options = RemoteOptions { add_bos: self.model(name)?.add_bos, ..plan.options()? };
+            let model = RemoteModel::connect(&options)?;
+            let remote = Remote {
+                identity: model.identity().clone(),
+                tokenizer: Arc::clone(model.tokenizer()),
+                files: model.tokenizer_source().clone(),
+                model: Some(model),
+            };
+            self.remote.insert(name.to_owned(), remote);
+        }
+        self.remote.get_mut(name).ok_or_else(|| OpenError::UnknownModel { name: name.to_owned() })
+    }
+
+    /// The model on servers called `name`, for whoever asks it without a system; none where it computes here.
+    ///
+    /// # Errors
+    /// When no server answers, or it lacks what is needed.
+    pub fn take_served(&mut self, name: &str) -> Result<Option<RemoteModel>, OpenError> {
+        let Place::Servers(plan) = place(self.model(name)?)? else { return Ok(None) };
+        self.take(name, &plan).map(Some)
+    }
+
+    fn take(&mut self, name: &str, plan: &ServerPlan) -> Result<RemoteModel, OpenError> {
+        let taken = self.connect(name, plan)?.model.take();
+        taken.ok_or_else(|| OpenError::UnknownModel { name: name.to_owned() })
+    }
+
+    /// What the server of the model called `name` says of itself, and its tokenizer; none where it computes here.
+    ///
+    /// # Errors
+    /// When no server answers, or it lacks what is needed.
+    pub fn server(&mut self, name: &str) -> Result<Option<(ServerIdentity, Arc<Tokenizer>)>, OpenError> {
+        let Place::Servers(plan) = place(self.model(name)?)? else { return Ok(None) };
+        let remote = self.connect(name, &plan)?;
+        Ok(Some((remote.identity.clone(), Arc::clone(&remote.tokenizer))))
+    }
+
+    /// Where a model's files are; of one on servers, those of its tokenizer.
+    fn files(&mut self, name: &str) -> Result<ModelSource, OpenError> {
+        match place(self.model(name)?)? {
+            Place::Files(source) => Ok(source),
+            Place::Servers(plan) => Ok(self.connect(name, &plan)?.files.clone()),
+        }
     }
 
     /// Which layers of the model called `name` would go to which device, and the memory that they would take there.
@@ -233,9 +311,9 @@ impl ModelStore {
     ///
     /// # Errors
     /// When the model's files are missing or damaged, or it has fewer layers than devices.
-    pub fn placement(&self, name: &str) -> Result<Placement, OpenError> {
-        let model = self.model(name)?;
-        Ok(placement(&source(model)?, &self.options(model))?)
+    pub fn placement(&mut self, name: &str) -> Result<Placement, OpenError> {
+        let source = self.files(name)?;
+        Ok(placement(&source, &self.options(self.model(name)?))?)
     }
 
     /// How the engine of `model` is set up.
@@ -255,7 +333,8 @@ impl ModelStore {
         // What is free on the host says nothing of a GPU.
         let on_host = device.as_slice().iter().all(|device| *device == DeviceSpec::Cpu);
         let quarter = || available_memory().filter(|_| on_host).map(|free| free / 4);
-        let share = self.cache_bytes.or_else(quarter).map(|all| all / self.models.len().max(1) as u64);
+        let here = self.models.iter().filter(|model| !matches!(model.source, model::ModelSource::Server(_)));
+        let share = self.cache_bytes.or_else(quarter).map(|all| all / here.count().max(1) as u64);
         share.map_or(EngineOptions::default().cache_bytes, |share| usize::try_from(share).unwrap_or(usize::MAX))
     }
 
@@ -271,19 +350,29 @@ impl OpenSystems for ModelStore {
     fn check(&mut self, system: &SystemPlan) -> Result<(), SystemError> {
         let checked = system.members.iter().try_for_each(|name| {
             let model = self.model(name)?;
-            Ok(check_model(&source(model)?, &self.options(model))?)
+            match place(model)? {
+                Place::Files(source) => Ok(check_model(&source, &self.options(model))?),
+                Place::Servers(plan) => self.connect(name, &plan).map(|_| ()),
+            }
         });
         checked.map_err(|error: OpenError| failed(system, error))
     }
 
     fn identify(&mut self, system: &SystemPlan) -> Result<Vec<ModelIdentity>, SystemError> {
         let mut cache = HashCache::of_user();
+        let mut hash = |path: &Path| cache.hash(path);
         let members = system.members.iter().map(|name| {
             if let Some(known) = self.identities.get(name) {
                 return Ok(known.clone());
             }
-            let model = self.model(name)?;
-            let identity = ModelIdentity::of(model, &source(model)?, &mut cache)?;
+            let model = self.model(name)?.clone();
+            let identity = match place(&model)? {
+                Place::Files(source) => ModelIdentity::of(&model, &source, &mut hash)?,
+                Place::Servers(plan) => {
+                    let remote = self.connect(name, &plan)?;
+                    ModelIdentity::of_server(&model, &remote.identity, &remote.files, &mut hash)?
+                }
+            };
             self.identities.insert(name.clone(), identity.clone());
             Ok(identity)
         });
@@ -315,10 +404,19 @@ fn failed(system: &SystemPlan, error: OpenError) -> SystemError {
     SystemError { system: system.name.clone(), source: Box::new(error) }
 }
 
-fn source(model: &ModelPlan) -> Result<ModelSource, CheckpointError> {
+/// Where a model is.
+enum Place {
+    /// Its files are here, or on the hub.
+    Files(ModelSource),
+    /// Somebody else has it.
+    Servers(ServerPlan),
+}
+
+fn place(model: &ModelPlan) -> Result<Place, CheckpointError> {
     match &model.source {
-        model::ModelSource::Path(path) => ModelSource::local(path),
-        model::ModelSource::Hub(id) => ModelSource::parse(id),
+        model::ModelSource::Path(path) => ModelSource::local(path).map(Place::Files),
+        model::ModelSource::Hub(id) => ModelSource::parse(id).map(Place::Files),
+        model::ModelSource::Server(plan) => Ok(Place::Servers(plan.clone())),
     }
 }
 
@@ -368,6 +466,12 @@ pub enum OpenError {
     /// The model cannot be loaded.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Its servers cannot be used.
+    #[error(transparent)]
+    Remote(Box<RemoteError>),
+    /// Its servers cannot be asked.
+    #[error(transparent)]
+    Servers(#[from] ServerPlanError),
     /// Its files cannot be read.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -382,13 +486,23 @@ pub enum OpenError {
     Ensemble(#[from] EnsembleError),
 }
 
+impl From<RemoteError> for OpenError {
+    fn from(error: RemoteError) -> Self {
+        Self::Remote(Box::new(error))
+    }
+}
+
 impl OpenError {
     /// What a user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Remote(error) => return error.hint(),
+            Self::Servers(ServerPlanError::NoKey { .. }) => Some("set it, or name another one with `api-key-env`"),
             Self::FullResponse { .. } => Some("`vote` and `best-of` are for `gac eval` and `gac run`"),
             Self::ThinkEndToken { .. } => Some("name the token by its text, as `think-end-token = \"</think>\"`"),
-            Self::Checkpoint(error) | Self::Identity(IdentityError::Checkpoint(error)) => error.hint(),
+            Self::Checkpoint(error)
+            | Self::Identity(IdentityError::Checkpoint(error))
+            | Self::Servers(ServerPlanError::Tokenizer(error)) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Chat(error) => error.hint(),
             Self::Tokenizer(error) => error.hint(),

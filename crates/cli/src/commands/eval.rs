@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gac_harness::plan::{Recipe, TaskSpec};
-use gac_systems::{ModelSpec, SystemSpec, SystemsSpec, ThinkEndToken};
+use gac_inference::remote::ServerUrl;
+use gac_systems::{ModelSpec, ServerUrls, SystemSpec, SystemsSpec, ThinkEndToken};
 
 use crate::Outcome;
 use crate::commands::run::execute;
@@ -28,7 +29,7 @@ pub(crate) struct EvalArgs {
 /// Evaluates one model, or one ensemble of several.
 pub(crate) fn eval(args: &EvalArgs, printer: &mut Printer) -> Outcome {
     check(&args.system, args.system.voting.apply_chat_template)?;
-    execute(&recipe(&args.system, &args.tasks), &args.settings, printer)
+    execute(&recipe(&args.system, &args.tasks)?, &args.settings, printer)
 }
 
 /// The tasks that flags name, each once.
@@ -39,27 +40,27 @@ fn of_names(names: &[String]) -> Vec<TaskSpec> {
 }
 
 /// What flags ask of tasks.
-pub(crate) fn recipe(args: &SystemArgs, tasks: &[String]) -> Recipe {
+pub(crate) fn recipe(args: &SystemArgs, tasks: &[String]) -> Result<Recipe, Failure> {
     let seed = args.voting.sampling.seed;
-    Recipe {
-        specs: specs(args),
+    Ok(Recipe {
+        specs: specs(args)?,
         tasks: of_names(tasks),
         seed: seed.map(|seed| seed.tokens),
         fewshot_seed: seed.map(|seed| seed.shots),
         ..Recipe::default()
-    }
+    })
 }
 
 /// The models and the one system that flags name.
-pub(crate) fn specs(args: &SystemArgs) -> SystemsSpec {
+pub(crate) fn specs(args: &SystemArgs) -> Result<SystemsSpec, Failure> {
     let names = names(&args.model);
     let models = names.iter().zip(&args.model).zip(0..).map(|((name, text), place)| {
         let chat_template = of_model(&args.chat_template, place).cloned();
         let think_end_token = of_model(&args.think_end_token, place).map(|token| ThinkEndToken::from(token.as_str()));
         let add_bos = of_model(&args.add_bos, place).copied();
-        (name.clone(), ModelSpec { chat_template, add_bos, think_end_token, ..model(text) })
+        Ok((name.clone(), ModelSpec { chat_template, add_bos, think_end_token, ..spec(text)? }))
     });
-    let models = models.collect::<BTreeMap<_, _>>();
+    let models = models.collect::<Result<BTreeMap<_, _>, Failure>>()?;
     // A gate is named as its `--model` was, or by the name it got.
     let gate = args.gate.as_ref().map(|gate| {
         let place = args.model.iter().position(|model| model == gate);
@@ -81,7 +82,7 @@ pub(crate) fn specs(args: &SystemArgs) -> SystemsSpec {
         ..SystemSpec::default()
     };
     args.voting.apply(&mut system);
-    SystemsSpec { path: None, models, systems: vec![system] }
+    Ok(SystemsSpec { path: None, models, systems: vec![system] })
 }
 
 /// Refuses what flags cannot mean: kinds of models in place of models, chat templates that nobody would use, and settings
@@ -111,18 +112,34 @@ fn of_model<T>(given: &[T], place: usize) -> Option<&T> {
     if let [all] = given { Some(all) } else { given.get(place) }
 }
 
-fn model(text: &str) -> ModelSpec {
+/// What holds the key of servers that a command line names.
+const KEY: &str = "GAC_API_KEY";
+
+/// What `--model` names: a folder, a file, a hub id or servers.
+pub(crate) fn spec(text: &str) -> Result<ModelSpec, Failure> {
+    if ServerUrl::looks_like_one(text) {
+        // Replicas have commas between them.
+        let urls = text.split(',').map(str::parse).collect::<Result<Vec<ServerUrl>, _>>();
+        let urls = urls.map_err(|error| anyhow::Error::from(error).context("`--model` with a server's address"))?;
+        let key = std::env::var_os(KEY).filter(|key| !key.is_empty()).map(|_| KEY.to_owned());
+        return Ok(ModelSpec { url: Some(ServerUrls(urls)), api_key_env: key, ..ModelSpec::default() });
+    }
     let is_path = Path::new(text).exists() || text.starts_with(['.', '/']) || text.matches('/').count() != 1;
-    if is_path {
+    Ok(if is_path {
         ModelSpec { path: Some(PathBuf::from(text)), ..ModelSpec::default() }
     } else {
         ModelSpec { hub: Some(text.to_owned()), ..ModelSpec::default() }
-    }
+    })
 }
 
-/// Short names: the last part of each path or id, numbered where that alone is not unique.
+/// Short names: the last part of each path or id, the host of a server, numbered where that alone is not unique.
 fn names(models: &[String]) -> Vec<String> {
     let short = |text: &str| {
+        if ServerUrl::looks_like_one(text) {
+            // What is shown of an address has no password.
+            let first = text.split(',').next().and_then(|url| url.parse::<ServerUrl>().ok());
+            return first.map_or_else(|| "server".to_owned(), |url| url.host().to_owned());
+        }
         let last = text.trim_end_matches('/').rsplit('/').next().unwrap_or(text);
         last.split('@').next().unwrap_or(last).to_owned()
     };
@@ -155,5 +172,14 @@ mod tests {
     fn models_of_the_same_name_are_numbered() {
         let models = ["a/llama".to_owned(), "/b/llama/".to_owned(), "org/qwen@v1".to_owned()];
         assert_eq!(names(&models), ["llama", "llama-2", "qwen"]);
+    }
+
+    #[test]
+    fn a_server_is_called_by_its_host_without_a_password() {
+        let models = ["http://ann:secret@gpu-1:8000/v1".to_owned(), "http://gpu-1:8000,http://gpu-2:8000".to_owned()];
+        assert_eq!(names(&models), ["gpu-1:8000", "gpu-1:8000-2"]);
+        let ModelSpec { url: Some(ServerUrls(urls)), .. } = spec(&models[1]).unwrap() else { panic!("no servers") };
+        assert_eq!(urls.len(), 2);
+        assert!(spec("http://").is_err());
     }
 }

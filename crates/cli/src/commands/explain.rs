@@ -163,6 +163,8 @@ mod tests {
             end: text.is_empty(),
             ensembled,
             probability: 0.5,
+            close: false,
+            asks: 0,
             certainty: Some(0.4),
             key: Some(ensembled),
             proposed: Some(proposed.into()),

@@ -113,6 +113,11 @@ fn sources(run: &StoredRun, printer: &mut Printer) -> LmEvalSources {
         let source = match &model.source {
             PlanSource::Path(path) => ModelSource::local(path),
             PlanSource::Hub(id) => ModelSource::parse(id),
+            PlanSource::Server(_) => {
+                printer
+                    .warning(&format!("model `{}` is on a server: what its files say is left out", model.name), None);
+                continue;
+            }
         };
         let here = source.and_then(|source| {
             let is_here = source.missing().is_empty();
@@ -129,7 +134,7 @@ fn sources(run: &StoredRun, printer: &mut Printer) -> LmEvalSources {
             Err(error) => warn(printer, &format!("what the files of model `{}` say is left out", model.name), error),
         }
     }
-    let store = ModelStore::new(plan.models.clone(), DeviceList::default(), plan.batch_size);
+    let mut store = ModelStore::new(plan.models.clone(), DeviceList::default(), plan.batch_size);
     for system in &plan.systems {
         let members = || system.members.iter().all(|name| sources.models.contains_key(name));
         if members() {

@@ -131,11 +131,11 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
     let chats = prompts.iter().any(|(_, asked)| matches!(asked.0, Prompt::Chat(_)));
     let chats = chats || args.system.voting.apply_chat_template;
     check(&args.system, chats)?;
-    let system = FlagSystem::resolve(&args.system, &args.chat, chats, &args.compute)?;
+    let mut system = FlagSystem::resolve(&args.system, &args.chat, chats, &args.compute)?;
     let answers = |request: usize, line: &Value| {
         line.get("prompt").and_then(Value::as_str) == Some(&*prompts[request].1.0.last_words())
     };
-    let request = request(args, &system, &prompts)?;
+    let request = request(args, &mut system, &prompts)?;
     let mut output = LineOutput::open(&args.output, &args.prompts, (request, prompts.len()), &answers, printer)?;
     let missing = output.missing();
     if !missing.is_empty() {
@@ -186,7 +186,7 @@ fn continue_all(
 }
 
 /// Stands for everything that the lines of the output follow from.
-fn request(args: &GenerateArgs, system: &FlagSystem, prompts: &[(usize, Asked)]) -> Result<String, Failure> {
+fn request(args: &GenerateArgs, system: &mut FlagSystem, prompts: &[(usize, Asked)]) -> Result<String, Failure> {
     let prompts = prompts.iter().map(|(_, asked)| match &asked.0 {
         Prompt::Text(text) => json!(text),
         Prompt::Tokens(ids) => json!(ids),

@@ -77,8 +77,12 @@ pub(crate) fn plan(manifest: &Manifest, output: Option<PathBuf>) -> Plan {
     };
     let mut plan = manifest.plan.clone();
     for model in &mut plan.models {
-        if let ModelSource::Path(path) = &mut model.source {
-            *path = found(path);
+        match &mut model.source {
+            ModelSource::Path(path) => *path = found(path),
+            ModelSource::Server(server) => {
+                server.tokenizer = server.tokenizer.take().map(|text| found(Path::new(&text)).display().to_string());
+            }
+            ModelSource::Hub(_) => {}
         }
     }
     plan.data_dir = plan.data_dir.as_deref().map(found);
@@ -103,7 +107,10 @@ fn changes(manifest: &Manifest, plan: &Plan, device: &DeviceList) -> Result<Vec<
             let before = manifest.models.iter().find(|model| model.name == now.name);
             let Some(before) = before.filter(|before| before.contents() != now.contents()) else { continue };
             let changed = now.files.iter().filter(|file| !before.files.contains(file));
-            let files: Vec<&str> = changed.map(|file| file.file.as_str()).collect();
+            let mut files: Vec<&str> = changed.map(|file| file.file.as_str()).collect();
+            if now.server != before.server {
+                files.push("its server");
+            }
             changes.push(format!("model `{}` ({})", now.name, files.join(", ")));
         }
     }

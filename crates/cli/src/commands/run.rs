@@ -9,6 +9,7 @@ use gac_harness::report::{Leaderboard, Row};
 use gac_harness::results::{GitState, Manifest, Provenance, unfinished_run};
 use gac_harness::{DataSource, LoadedTask, RunSummary, TaskRegistry, report};
 use gac_inference::DeviceList;
+use gac_inference::remote::without_passwords;
 use gac_systems::{HashCache, ModelStore};
 
 use crate::Outcome;
@@ -127,7 +128,7 @@ fn provenance(plan: &Plan, tasks: &[LoadedTask], device: &DeviceList) -> Result<
     let folder = plan.recipe.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
     Ok(Provenance {
         build: option_env!("GAC_BUILD_COMMIT").map(str::to_owned),
-        command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        command: std::env::args_os().map(|word| without_passwords(&word.to_string_lossy())).collect(),
         device: Some(device.to_string()),
         data,
         task_files,

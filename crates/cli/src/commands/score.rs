@@ -10,6 +10,7 @@ use gac_ensemble::{
     EnsembleError, Gating, LogLikelihoodRequest, Member, ModelId, Overlong, Prompt, PromptEncoding, RequestError,
     Scheduler, Settings, Weights, log_likelihood,
 };
+use gac_inference::remote::without_passwords;
 use gac_inference::{
     LanguageModel, ModelSource, TokenId, TokenScores, Tokenizer, TokenizerLoadError, load_model, score_many,
 };
@@ -74,15 +75,15 @@ struct Scored<'a> {
 /// Scores every line of a file.
 pub(crate) fn score(args: &ScoreArgs, printer: &mut Printer) -> Outcome {
     let lines = read(&args.input)?;
-    let source = ModelSource::parse(&args.model)?;
+    let mut system = FlagSystem::of_model(&args.model, args.add_bos, &args.compute)?;
     let answers = |request: usize, found: &Value| {
         lines[request].fields.iter().all(|(name, value)| found.get(name) == Some(value))
     };
-    let request = request(args, &lines)?;
+    let request = request(args, &mut system, &lines)?;
     let mut output = LineOutput::open(&args.output, &args.input, (request, lines.len()), &answers, printer)?;
     let missing = output.missing();
     if !missing.is_empty() {
-        score_all(args, &source, &lines, &missing, &mut output, printer)?;
+        score_all(args, &mut system, &lines, &missing, &mut output, printer)?;
     }
     output.finish()
 }
@@ -91,25 +92,32 @@ pub(crate) fn score(args: &ScoreArgs, printer: &mut Printer) -> Outcome {
 /// context and continuation.
 fn score_all(
     args: &ScoreArgs,
-    source: &ModelSource,
+    system: &mut FlagSystem,
     lines: &[Line],
     missing: &[usize],
     output: &mut LineOutput,
     printer: &Printer,
 ) -> Outcome {
-    let mut model = load_model(source, &engine_options(&args.compute))?;
-    // Lines of ids need no tokenizer: the file may be missing.
-    let needs_tokenizer = missing.iter().any(|&line| !matches!(lines[line].query, Query::Tokens { .. }));
-    let rows = model.limits().vocabulary;
-    let load = || Ok(Tokenizer::load(source, Some(rows))?.with_add_bos(args.add_bos)?);
-    let tokenizer = needs_tokenizer.then(load).transpose().map_err(|error: TokenizerLoadError| error)?.map(Arc::new);
+    let (mut model, tokenizer): (Box<dyn LanguageModel>, _) = if let Some(served) = system.served()? {
+        let tokenizer = Arc::clone(served.tokenizer());
+        (Box::new(served), Some(tokenizer))
+    } else {
+        let source = ModelSource::parse(&args.model)?;
+        let model = load_model(&source, &engine_options(&args.compute))?;
+        // Lines of ids need no tokenizer: the file may be missing.
+        let needs_tokenizer = missing.iter().any(|&line| !matches!(lines[line].query, Query::Tokens { .. }));
+        let rows = model.limits().vocabulary;
+        let load = || Ok(Tokenizer::load(&source, Some(rows))?.with_add_bos(args.add_bos)?);
+        let tokenizer = needs_tokenizer.then(load).transpose().map_err(|error: TokenizerLoadError| error)?;
+        (model, tokenizer.map(Arc::new))
+    };
     let (pairs, sequences): (Vec<usize>, Vec<usize>) =
         missing.iter().partition(|&&line| matches!(lines[line].query, Query::Pair { .. }));
     let bar = counter(printer, "scoring", missing.len());
     let mut write = |at: usize, TokenScores { logprobs, sum, greedy }: TokenScores| {
         let line = &lines[at];
         if !logprobs.iter().all(|logprob| logprob.is_finite()) {
-            let unusable = RequestError::NoProbabilities { member: args.model.clone() };
+            let unusable = RequestError::NoProbabilities { member: without_passwords(&args.model) };
             return Err(anyhow::Error::from(unusable).context(place(line.number, &args.input)).into());
         }
         output.add(at, &Scored { fields: &line.fields, logprobs, sum, greedy })?;
@@ -119,7 +127,7 @@ fn score_all(
     let most = batch_limits(&args.compute).max_samples;
     score_sequences(model.as_mut(), tokenizer.as_deref(), (lines, &sequences), most, args, &mut write)?;
     if let Some(tokenizer) = tokenizer {
-        let member = Member { name: args.model.clone(), model, tokenizer };
+        let member = Member { name: without_passwords(&args.model), model, tokenizer };
         score_pairs(member, (lines, &pairs), args, &mut write)?;
     }
     bar.finish_and_clear();
@@ -127,11 +135,11 @@ fn score_all(
 }
 
 /// Stands for everything that the lines of the output follow from.
-fn request(args: &ScoreArgs, lines: &[Line]) -> Result<String, Failure> {
+fn request(args: &ScoreArgs, system: &mut FlagSystem, lines: &[Line]) -> Result<String, Failure> {
     let request = json!({
         "score": env!("CARGO_PKG_VERSION"),
         "build": option_env!("GAC_BUILD_COMMIT"),
-        "model": FlagSystem::of_model(&args.model, args.add_bos, &args.compute)?.stamp()?,
+        "model": system.stamp()?,
         "device": args.compute.device.to_string(),
         "lines": lines.iter().map(|line| &line.fields).collect::<Vec<_>>(),
     });

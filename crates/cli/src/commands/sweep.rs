@@ -57,7 +57,7 @@ pub(crate) struct SweepArgs {
 pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
     let thresholds = thresholds(&args.thresholds)?;
     check(&args.system, args.system.voting.apply_chat_template)?;
-    let plan = Plan::resolve(&grid(args), &overrides(&args.settings)?).map_err(in_words_of_flags)?;
+    let plan = Plan::resolve(&grid(args)?, &overrides(&args.settings)?).map_err(in_words_of_flags)?;
     let mut plan = select_tasks(plan, &args.settings, printer)?;
     let tasks = load_tasks(&plan)?;
     let output = args.settings.output_path.as_deref();
@@ -137,9 +137,9 @@ fn thresholds(given: &[f64]) -> Result<Vec<Threshold>, Failure> {
 }
 
 /// One system per weights and method. The threshold stands for those that are swept.
-fn grid(args: &SweepArgs) -> Recipe {
-    let mut base = recipe(&args.system, &args.tasks);
-    let Some(one) = base.specs.systems.pop() else { return base };
+fn grid(args: &SweepArgs) -> Result<Recipe, Failure> {
+    let mut base = recipe(&args.system, &args.tasks)?;
+    let Some(one) = base.specs.systems.pop() else { return Ok(base) };
     let one = SystemSpec { threshold: one.threshold.or(Some(1.0)), name: one.members.join(" + "), ..one };
     let weights: Vec<Option<Vec<f64>>> = if args.grid_weights.is_empty() {
         vec![one.weights.clone()]
@@ -164,7 +164,7 @@ fn grid(args: &SweepArgs) -> Recipe {
             base.specs.systems.push(SystemSpec { name, method: *method, weights: weights.clone(), ..one.clone() });
         }
     }
-    base
+    Ok(base)
 }
 
 /// One weight per model, as `2:1`.

@@ -16,6 +16,12 @@ pub(crate) struct TraceStep {
     pub(crate) end: bool,
     pub(crate) ensembled: bool,
     pub(crate) probability: f64,
+    /// Whether another token was so close that roundings may decide.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) close: bool,
+    /// How often members were asked for more than they had listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) asks: usize,
     /// How sure the gate was, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) certainty: Option<f64>,
@@ -50,6 +56,8 @@ impl From<&Step> for TraceStep {
             end: step.end,
             ensembled: step.ensembled,
             probability: step.probability,
+            close: step.is_close(),
+            asks: step.asks,
             certainty: step.certainty,
             key: step.certainty.map(|_| step.ensembled),
             proposed: step.proposed.as_ref().map(name),
@@ -72,4 +80,9 @@ fn name(token: &UnionToken) -> String {
         UnionToken::Control(name) => name.to_string(),
         UnionToken::End => String::new(),
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(asks: &usize) -> bool {
+    *asks == 0
 }

@@ -50,6 +50,7 @@ impl Emission {
                     ensembled: winner.alone.is_none(),
                     probability: winner.probability,
                     beyond: winner.beyond,
+                    runner_up: trace::runner_up(union, sample.weights(), &of_members, winner.token, alone),
                     asks: sample.asks,
                     certainty: gated.map(|draft| draft.certainty),
                     proposed: gated.map(|draft| union.token(draft.token).clone()),

@@ -40,6 +40,33 @@ pub(crate) fn views(
         .collect()
 }
 
+/// The most that the weighted average of who decided gives to another token than `token`, among the most probable ones
+/// of each.
+pub(crate) fn runner_up(
+    union: &UnionVocabulary,
+    weights: &Weights,
+    views: &[Option<&Distribution>],
+    token: UnionId,
+    alone: Option<MemberId>,
+) -> f64 {
+    let decided = |&(member, _): &(usize, &Distribution)| alone.is_none_or(|alone| alone.0 == member);
+    let deciding: Vec<(usize, &Distribution)> =
+        views.iter().enumerate().filter_map(|(member, view)| Some((member, (*view)?))).filter(decided).collect();
+    let weight = |member: usize| if alone.is_some() { 1.0 } else { weights.get()[member] };
+    let mut others: Vec<UnionId> = Vec::new();
+    for &(member, distribution) in &deciding {
+        let ids = most_probable(union, MemberId(member), distribution, TOP).into_iter();
+        others.extend(ids.filter_map(|(id, _)| union.projection(MemberId(member)).key(id)).filter(|key| *key != token));
+    }
+    let average = |key: UnionId| {
+        let part = |&(member, distribution): &(usize, &Distribution)| {
+            weight(member) * own_prob(union, MemberId(member), distribution, key)
+        };
+        deciding.iter().map(part).sum::<f64>()
+    };
+    others.into_iter().map(average).fold(0.0, f64::max)
+}
+
 /// A member's most probable union tokens. Several ids of one token are one entry.
 fn top(union: &UnionVocabulary, member: MemberId, distribution: &Distribution) -> Vec<(UnionToken, f64)> {
     let mut keys: Vec<UnionId> = Vec::new();

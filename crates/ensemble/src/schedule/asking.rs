@@ -24,17 +24,38 @@ impl Asked {
     }
 }
 
+/// Why there is no answer.
+pub(crate) struct Unanswered {
+    pub(crate) model: usize,
+    /// The place in flight whose sequence alone is to blame.
+    pub(crate) at: Option<usize>,
+    pub(crate) error: ModelError,
+}
+
+impl Unanswered {
+    fn new(model: usize, error: ModelError, asked: &[Asked]) -> Self {
+        let at = match error {
+            ModelError::Request { sequence, .. } => {
+                let to_blame = |asked: &&Asked| asked.model == model && asked.sequence == sequence;
+                asked.iter().find(to_blame).map(|asked| asked.at)
+            }
+            _ => None,
+        };
+        Self { model, at, error }
+    }
+}
+
 /// Asks until what is `ready` in flight can go on: nothing where members give full distributions. All questions of a
 /// round to a model are one call. What has to read again before it can be asked about is not ready any more.
 ///
 /// # Errors
-/// With the model that failed.
+/// With the model that failed, and where it failed at one sequence alone, the place in flight of that.
 pub(crate) fn ask(
     models: &mut [Member],
     segmentations: &mut [Segmentation],
     in_flight: &mut [InFlight],
     ready: &[usize],
-) -> Result<(), (usize, ModelError)> {
+) -> Result<(), Unanswered> {
     loop {
         let mut asked: Vec<Asked> = Vec::new();
         for &at in ready {
@@ -62,7 +83,7 @@ pub(crate) fn ask(
             let jobs = wave.iter().map(|&model| (model, batch(model))).collect();
             let answers = at_once(models, jobs, |model, batch: Vec<Ask<'_>>| model.ask(&batch));
             for (&model, answers) in wave.iter().zip(answers) {
-                let answers = answers.map_err(|error| (model, error))?;
+                let answers = answers.map_err(|error| Unanswered::new(model, error, &asked))?;
                 let of_model = asked.iter().filter(|asked| asked.model == model);
                 let mut told = 0;
                 for (Asked { at, question, .. }, answer) in of_model.zip(answers) {
@@ -74,7 +95,8 @@ pub(crate) fn ask(
                     in_flight[*at].count_ask();
                 }
                 if told == 0 {
-                    return Err((model, ModelError::Backend(String::from("it was asked for more and told nothing"))));
+                    let error = ModelError::Backend(String::from("it was asked for more and told nothing"));
+                    return Err(Unanswered { model, at: None, error });
                 }
             }
         }

@@ -132,6 +132,7 @@ fn extend(model: &mut dyn LanguageModel, batch: &[Extension<'_>]) -> Result<Vec<
 /// Whose fault an error is.
 fn blame(error: ModelError, shares: &[Share], model: &dyn LanguageModel) -> Stuck {
     let is_guilty = |Share { read, .. }: &&Share| match error {
+        ModelError::Request { sequence, .. } => read.sequence == sequence,
         ModelError::UnknownToken { token, .. } => read.ids.iter().any(|id| id.0 == token),
         ModelError::ContextFull { length, .. } => model.length(read.sequence) + read.ids.len() == length,
         _ => false,

@@ -11,7 +11,7 @@ use crate::ensemble::Ensemble;
 use crate::error::{EnsembleError, RequestError, Trouble};
 use crate::member::{Member, ModelId};
 use crate::request::{AnyRequest, RequestId};
-use crate::schedule::asking::ask;
+use crate::schedule::asking::{Unanswered, ask};
 use crate::schedule::entry::{Entry, encode_all};
 use crate::schedule::event::SchedulerEvent;
 use crate::schedule::forward::{Stuck, read};
@@ -301,13 +301,7 @@ impl Scheduler {
             }
             if let Some((model, guilty, error)) = refused.into_iter().next() {
                 let requests: Vec<RequestId> = guilty.iter().flat_map(|&at| self.active[at].requests()).collect();
-                let mut source = Some(error);
-                for request in requests {
-                    let source =
-                        source.take().unwrap_or_else(|| ModelError::Backend(String::from("as another request")));
-                    let member = self.models[model].name.clone();
-                    self.fail(request, RequestError::Refused { member, source });
-                }
+                self.refuse(model, &requests, error);
             } else if let Some(&model) = again.first() {
                 // What one gives up makes room at the others too.
                 self.make_room(model)?;
@@ -352,8 +346,14 @@ impl Scheduler {
             if ready.is_empty() {
                 return Ok(());
             }
-            let asked = ask(&mut self.models, &mut self.segmentations, &mut self.active, &ready);
-            asked.map_err(|(model, source)| self.gone(model, source))?;
+            match ask(&mut self.models, &mut self.segmentations, &mut self.active, &ready) {
+                Ok(()) => {}
+                Err(Unanswered { model, at: Some(at), error }) => {
+                    self.refuse(model, &self.active[at].requests(), error);
+                    continue;
+                }
+                Err(Unanswered { model, at: None, error }) => return Err(self.gone(model, error)),
+            }
             ready.retain(|&at| self.active[at].is_ready());
             let told = self.events.len();
             let mut failed = Vec::new();
@@ -389,6 +389,16 @@ impl Scheduler {
             } else {
                 self.active.push(item);
             }
+        }
+    }
+
+    /// Requests end because `model` does not take their tokens.
+    fn refuse(&mut self, model: usize, requests: &[RequestId], error: ModelError) {
+        let mut source = Some(error);
+        for &request in requests {
+            let source = source.take().unwrap_or_else(|| ModelError::Backend(String::from("as another request")));
+            let member = self.models[model].name.clone();
+            self.fail(request, RequestError::Refused { member, source });
         }
     }
 

@@ -79,6 +79,15 @@ pub(super) fn failures(leaderboard: &Leaderboard, name: impl Fn(&str) -> String)
     leaderboard.rows.iter().flat_map(of_row).collect()
 }
 
+/// Which models computed on servers, as a sentence, if some did.
+pub(super) fn served_note(leaderboard: &Leaderboard, name: impl Fn(&str) -> String) -> Option<String> {
+    let mut served: Vec<&String> = leaderboard.rows.iter().flat_map(|row| &row.served).collect();
+    served.sort_unstable();
+    served.dedup();
+    let names: Vec<String> = served.into_iter().map(|served| name(served)).collect();
+    (!names.is_empty()).then(|| format!("Weights not known, computed on servers: {}.", names.join("; ")))
+}
+
 /// What each column was made by, as sentences.
 pub(super) fn protocols(leaderboard: &Leaderboard, name: impl Fn(&str) -> String) -> Vec<String> {
     let sentence = |column: &Column| {

@@ -16,6 +16,8 @@ pub struct SystemResults {
     pub system: String,
     /// The models that take part; one is a single model.
     pub members: Vec<String>,
+    /// Those of them that compute on servers, with what these say of themselves.
+    pub served: Vec<String>,
     /// Its tasks, in the order of the columns.
     pub tasks: Vec<TaskResults>,
     /// Its documents' scores, task by task.
@@ -63,6 +65,9 @@ pub struct Row {
     pub system: String,
     /// How many models take part.
     pub members: usize,
+    /// Those of them that compute on servers, with what these say of themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub served: Vec<String>,
     /// One score per column; none for a task that it did not do.
     pub scores: Vec<Option<Estimate>>,
     /// Documents of each column that failed, and are in no score.
@@ -284,6 +289,7 @@ impl Row {
         Self {
             system: system.system.clone(),
             members: system.members.len(),
+            served: system.served.clone(),
             average: all.filter(|all| !all.is_empty()).map(|all| Estimate::average(&all)),
             scores,
             failed: if failed.iter().all(|&failed| failed == 0) { Vec::new() } else { failed },
@@ -327,6 +333,7 @@ pub(super) mod testing {
             Row {
                 system: system.to_owned(),
                 members,
+                served: Vec::new(),
                 average: Some(Estimate::average(&scores)),
                 scores: scores.map(Some).to_vec(),
                 failed: Vec::new(),
@@ -404,6 +411,7 @@ mod tests {
         SystemResults {
             system: system.into(),
             members: members.iter().map(ToString::to_string).collect(),
+            served: Vec::new(),
             tasks: tasks.iter().map(result).collect(),
             scores: tasks.iter().map(scores).collect(),
         }

@@ -1,7 +1,9 @@
 //! A leaderboard for README files and pull requests.
 
 use super::estimate::Estimate;
-use super::format::{NOTHING, comparison, failures, latency, latency_note, percent, plus_minus, protocols, share};
+use super::format::{
+    NOTHING, comparison, failures, latency, latency_note, percent, plus_minus, protocols, served_note, share,
+};
 use super::leaderboard::{Leaderboard, Row};
 
 /// A table in GitHub's markdown: scores in percent with standard errors, the best of each column in bold; below it the
@@ -46,6 +48,10 @@ pub fn markdown(leaderboard: &Leaderboard) -> String {
     if let Some(note) = latency_note(leaderboard) {
         lines.push(String::new());
         lines.push(note.to_owned());
+    }
+    if let Some(note) = served_note(leaderboard, escape) {
+        lines.push(String::new());
+        lines.push(note);
     }
     lines.join("\n") + "\n"
 }

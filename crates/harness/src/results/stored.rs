@@ -8,6 +8,7 @@ use super::samples::{ReadError, read_samples};
 use super::task::TaskResults;
 use crate::report::SystemResults;
 use crate::stats::{DocumentScore, TaskScores};
+use gac_systems::ModelIdentity;
 
 /// A run read back from its folder.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct StoredSystem {
     pub name: String,
     /// The models that take part.
     pub members: Vec<String>,
+    /// Those of them that compute on servers, with what these say of themselves.
+    pub served: Vec<String>,
     /// Its tasks, in the order of the leaderboard's columns.
     pub tasks: Vec<StoredTask>,
 }
@@ -63,7 +66,9 @@ impl StoredRun {
             for task in &manifest.tasks {
                 tasks.push(StoredTask::read(&folder.join(&entry.folder).join(&task.folder), task)?);
             }
-            systems.push(StoredSystem { name: entry.name.clone(), members: plan.members.clone(), tasks });
+            let of_system = |model: &&ModelIdentity| plan.members.contains(&model.name);
+            let served = manifest.models.iter().filter(of_system).filter_map(ModelIdentity::served).collect();
+            systems.push(StoredSystem { name: entry.name.clone(), members: plan.members.clone(), served, tasks });
         }
         Ok(Self { folder: folder.to_path_buf(), manifest, systems })
     }
@@ -105,6 +110,7 @@ impl StoredSystem {
         SystemResults {
             system: self.name.clone(),
             members: self.members.clone(),
+            served: self.served.clone(),
             tasks: self.tasks.iter().map(|task| task.results.clone()).collect(),
             scores: self.tasks.iter().map(StoredTask::scores).collect(),
         }

@@ -18,6 +18,12 @@ pub struct StepRecord {
     pub ensembled: bool,
     /// The winner's fused probability where members voted, else its probability under the deciding member.
     pub probability: f64,
+    /// Whether another token was so close that roundings may decide.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub close: bool,
+    /// How often members were asked for more than they had listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub asks: usize,
     /// The gate's own token, where there is a gate and it is known: another was emitted where it was overruled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposed: Option<String>,
@@ -84,10 +90,17 @@ impl From<&Step> for StepRecord {
             end: step.end,
             ensembled: step.ensembled,
             probability: step.probability,
+            close: step.is_close(),
+            asks: step.asks,
             proposed: step.proposed.as_ref().map(text),
             members: step.views.iter().map(|view| view.as_ref().map(MemberStep::from)).collect(),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(asks: &usize) -> bool {
+    *asks == 0
 }
 
 /// A token as text; END as [`END`], other control symbols by their names.

@@ -4,7 +4,7 @@ use super::error::RunError;
 use super::place::TaskPlace;
 use super::resume::Prepared;
 use crate::LoadedTask;
-use crate::events::Reporter;
+use crate::events::{Event, Reporter, Warning};
 use crate::plan::Plan;
 use crate::results::{Contents, Manifest, Provenance, RunFolder, SystemEntry, check_folder};
 use gac_systems::{ModelIdentity, SystemIdentity};
@@ -20,7 +20,7 @@ pub(super) struct Job<'a> {
 
 impl<'a> Job<'a> {
     /// Opens the run's folder, with the manifest of a run that starts or goes on now.
-    pub(super) fn open_folder(&self) -> Result<(RunFolder, Manifest), RunError> {
+    pub(super) fn open_folder(&self, reporter: &mut dyn Reporter) -> Result<(RunFolder, Manifest), RunError> {
         let plan = self.plan;
         let systems: Vec<&str> = plan.systems.iter().map(|system| system.name.as_str()).collect();
         let names: Vec<&str> = self.tasks.iter().map(|task| task.name.as_str()).collect();
@@ -34,7 +34,18 @@ impl<'a> Job<'a> {
             Manifest::starting(plan, self.tasks, &self.models(), entries.collect(), folder.tasks(), self.provenance);
         // Looked at again now that nobody else can change it.
         if check_folder(&plan.output)? == Contents::Run {
-            manifest = manifest.resuming(Manifest::read(&plan.output)?);
+            let before = Manifest::read(&plan.output)?;
+            for model in &manifest.models {
+                let earlier = before.models.iter().find(|other| other.name == model.name);
+                if let (Some(Some(before)), Some(now)) = (earlier.map(|other| &other.server), &model.server)
+                    && before != now
+                {
+                    let (before, now) = (before.to_string(), now.to_string());
+                    let warning = Warning::OtherServer { model: &model.name, before, now };
+                    reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
+                }
+            }
+            manifest = manifest.resuming(before);
         }
         RunFolder::write_json(&folder.manifest(), &manifest)?;
         Ok((folder, manifest))

@@ -12,7 +12,7 @@ use crate::report::{self, Leaderboard, SystemResults};
 use crate::results::{Contents, Manifest, Provenance, RunFolder, RunStatus, check_folder};
 use crate::stats::Bootstrap;
 use crate::task::LoadedTask;
-use gac_systems::{OpenSystems, System, SystemError, SystemPlan};
+use gac_systems::{ModelIdentity, OpenSystems, System, SystemError, SystemPlan};
 
 /// What a run came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +73,7 @@ pub fn run_with(
     let mut run = Run { job, systems, reporter, opened: None };
     // A run that is gone on with is refused at once where somebody else works on it.
     if contents == Contents::Run {
-        run.opened = Some(run.job.open_folder()?);
+        run.opened = Some(run.job.open_folder(run.reporter)?);
     }
     let started_event = Event::RunStarted {
         folder: &plan.output,
@@ -146,12 +146,13 @@ impl Run<'_> {
         let prepared = if let Some(prepared) = prepared {
             prepared
         } else {
-            let (folder, _) = self.opened.insert(self.job.open_folder()?);
+            let (folder, _) = self.opened.insert(self.job.open_folder(self.reporter)?);
             self.job.prepare(folder, index, self.reporter)?
         };
         let mut results = SystemResults {
             system: plan.name.clone(),
             members: plan.members.clone(),
+            served: self.job.members[index].iter().filter_map(ModelIdentity::served).collect(),
             tasks: Vec::with_capacity(prepared.len()),
             scores: Vec::with_capacity(prepared.len()),
         };

@@ -180,6 +180,7 @@ impl System for Fake {
                 ensembled: self.members > 1,
                 probability: 0.5,
                 beyond: 0.0,
+                runner_up: 0.0,
                 asks: 0,
                 certainty: None,
                 proposed: None,

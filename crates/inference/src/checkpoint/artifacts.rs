@@ -35,21 +35,36 @@ impl ModelSource {
             let weights = Gguf::files(path)?;
             return Ok(Artifacts { configuration: Vec::new(), weights, tokenizer: Vec::new(), commit: None });
         }
-        let there = |names: &[&str]| -> Result<Vec<PathBuf>, CheckpointError> {
-            let files = names.iter().map(|name| self.find(name)).collect::<Result<Vec<_>, _>>()?;
-            Ok(files.into_iter().flatten().collect())
-        };
-        let configuration = there(&["config.json", "generation_config.json"])?;
+        let configuration = self.there(&["config.json", "generation_config.json"])?;
         let commit = match self {
             Self::Folder(_) | Self::Gguf(_) => None,
             Self::Hub(_) => configuration.first().and_then(|path| snapshot(path)),
         };
-        Ok(Artifacts {
-            configuration,
-            weights: self.weights()?,
-            tokenizer: [there(&TOKENIZER)?, self.additional_chat_templates()?].concat(),
-            commit,
-        })
+        Ok(Artifacts { configuration, weights: self.weights()?, tokenizer: self.tokenizer_files()?, commit })
+    }
+
+    /// The files that the tokenizer, the chat template and the ends of a text are read from: those of a model that
+    /// somebody else computes.
+    ///
+    /// # Errors
+    /// When one cannot be fetched.
+    pub fn text_files(&self) -> Result<Vec<PathBuf>, CheckpointError> {
+        if let Self::Gguf(path) = self {
+            return Ok(vec![path.clone()]);
+        }
+        let mut files = self.tokenizer_files()?;
+        files.extend(self.there(&["config.json", "generation_config.json"])?);
+        Ok(files)
+    }
+
+    fn tokenizer_files(&self) -> Result<Vec<PathBuf>, CheckpointError> {
+        Ok([self.there(&TOKENIZER)?, self.additional_chat_templates()?].concat())
+    }
+
+    /// Those of these files that there are.
+    fn there(&self, names: &[&str]) -> Result<Vec<PathBuf>, CheckpointError> {
+        let files = names.iter().map(|name| self.find(name)).collect::<Result<Vec<_>, _>>()?;
+        Ok(files.into_iter().flatten().collect())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::id::TokenId;
 
-/// What the sum of a list may be off by: its probabilities come from f32 logarithms.
+/// What all probabilities together are off one by at most, unless told otherwise: they come from f32 logarithms.
 const ROUNDING: f64 = 1e-6;
 
 /// Tokens whose probabilities are known: the most probable ones, and those that were asked for.
@@ -16,13 +16,19 @@ pub(super) struct Listed {
     /// The last listed probability: no token that is not known has more.
     last: f64,
     rest: f64,
+    /// What all probabilities together may be off one by.
+    rounding: f64,
 }
 
 impl Listed {
     pub(super) fn new(rows: usize, log_probs: &[(TokenId, f64)]) -> Self {
+        Self::within(rows, log_probs, ROUNDING)
+    }
+
+    pub(super) fn within(rows: usize, log_probs: &[(TokenId, f64)], rounding: f64) -> Self {
         // Of nothing, nothing is known.
         let last = log_probs.iter().map(|(_, log)| log.exp()).fold(1.0, f64::min);
-        let mut listed = Self { rows, known: Vec::new(), log_probs: Vec::new(), last, rest: 1.0 };
+        let mut listed = Self { rows, known: Vec::new(), log_probs: Vec::new(), last, rest: 1.0, rounding };
         listed.learn(log_probs);
         listed
     }
@@ -46,7 +52,7 @@ impl Listed {
 
     /// Takes a longer list, and keeps what is known beside it.
     pub(super) fn lengthen(&mut self, log_probs: &[(TokenId, f64)]) {
-        let before = std::mem::replace(self, Self::new(self.rows, log_probs));
+        let before = std::mem::replace(self, Self::within(self.rows, log_probs, self.rounding));
         self.last = self.last.min(before.last);
         self.learn(&before.log_probs);
     }
@@ -75,7 +81,7 @@ impl Listed {
         if self.is_complete() {
             return 0.0;
         }
-        (count as f64 * self.last).min(self.rest + ROUNDING)
+        (count as f64 * self.last).min(self.rest + self.rounding)
     }
 
     pub(super) fn at_least(&self, p: f64) -> &[(TokenId, f64)] {

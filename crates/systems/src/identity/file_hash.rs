@@ -29,7 +29,7 @@ impl FileHash {
     ///
     /// # Errors
     /// When it is not there.
-    pub(super) fn stamp(path: &Path) -> io::Result<Self> {
+    pub fn stamp(path: &Path) -> io::Result<Self> {
         let path = path.canonicalize()?;
         let state = FileState::of(&path.metadata()?);
         Ok(Self { bytes: state.bytes, sha256: sha256::of_bytes(format!("{} {state:?}", path.display())) })

@@ -69,6 +69,7 @@ mod tests {
             commit: None,
             dtype: None,
             settings: serde_json::Value::Null,
+            server: None,
             files: vec![file(FileRole::Weights, weights), file(FileRole::Tokenizer, "t")],
         }
     }
@@ -114,6 +115,11 @@ mod tests {
         with(&|_, members| members[1].dtype = Some(Dtype::Bf16));
         with(&|_, members| members[0].settings = json!({ "quantize": "q8_0" }));
         with(&|_, members| members.swap(0, 1));
+        let server = |version: &str| {
+            serde_json::from_value(json!({ "engine": "vllm", "version": version, "model": "m" })).unwrap()
+        };
+        with(&|_, members| members[0].server = Some(server("1")));
+        with(&|_, members| members[0].server = Some(server("2")));
         for (index, identity) in all.iter().enumerate() {
             assert!(!all[..index].contains(identity), "change {index} made no difference");
         }

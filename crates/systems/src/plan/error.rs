@@ -19,13 +19,29 @@ pub enum SpecError {
         /// The name.
         name: String,
     },
-    /// A model with no source, or with two.
-    #[error("model `{name}` needs either `path` or `hub`, and has {found}")]
+    /// A model with no source, or with several.
+    #[error("model `{name}` needs one of `path`, `hub` and `url`, and has {found}")]
     ModelSource {
         /// The model's name.
         name: String,
-        /// `neither` or `both`.
+        /// `none` or `several`.
         found: &'static str,
+    },
+    /// A key that belongs to other models.
+    #[error("`{key}` of model `{name}` goes with {with}")]
+    ModelKey {
+        /// The model's name.
+        name: String,
+        /// The key.
+        key: &'static str,
+        /// What it goes with.
+        with: &'static str,
+    },
+    /// Lists of nothing.
+    #[error("`logprobs` of model `{name}` is 0; it must be at least 1")]
+    NoLogprobs {
+        /// The model's name.
+        name: String,
     },
     /// A hub id that cannot be one.
     #[error("`{id}` of model `{name}` is not a hub id")]
@@ -155,8 +171,11 @@ impl SpecError {
         match self {
             Self::Empty => Some("name at least one: `[[systems]]` with `name` and `members` (or `--model`)".to_owned()),
             Self::ModelSource { .. } => {
-                Some("`path = \"models/mini-llama\"` for a local folder, `hub = \"org/name\"` for the hub".to_owned())
+                let ways = "`path = \"models/mini-llama\"` for a local folder, `hub = \"org/name\"` for the hub, \
+                            `url = \"http://host:8000\"` for a server";
+                Some(ways.to_owned())
             }
+            Self::ModelKey { .. } => Some("a server is told its types and devices when it is started".to_owned()),
             Self::HubId { .. } => {
                 Some("a hub id is `org/name` or `org/name@revision`; a folder is a `path`".to_owned())
             }

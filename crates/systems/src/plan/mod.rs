@@ -2,6 +2,7 @@
 
 pub(crate) mod error;
 pub(crate) mod model;
+pub(crate) mod server;
 pub(crate) mod settings;
 pub(crate) mod system;
 pub(crate) mod systems;

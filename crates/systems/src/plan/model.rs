@@ -4,10 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use gac_inference::TemplateChoice;
+use gac_inference::remote::ServerUrl;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::SpecError;
+use super::server::ServerPlan;
 use crate::files::any_path;
 use crate::spec::device::RecipeDevice;
 use crate::spec::file::{Dtype, ModelSpec, ThinkEndToken};
@@ -46,6 +48,8 @@ pub enum ModelSource {
     Path(#[serde(with = "any_path")] PathBuf),
     /// `org/name` or `org/name@revision` on the hub.
     Hub(String),
+    /// Servers.
+    Server(ServerPlan),
 }
 
 impl fmt::Display for ModelSource {
@@ -53,36 +57,70 @@ impl fmt::Display for ModelSource {
         match self {
             Self::Path(path) => path.display().fmt(formatter),
             Self::Hub(id) => id.fmt(formatter),
+            Self::Server(server) => server.fmt(formatter),
         }
     }
 }
 
 pub(super) fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<Dtype>) -> Result<ModelPlan, SpecError> {
-    let source = match (&spec.path, &spec.hub) {
-        (Some(path), None) => {
+    let source = match (&spec.path, &spec.hub, &spec.url) {
+        (None, None, Some(urls)) => ModelSource::Server(server(name, spec, urls.0.clone(), folder)?),
+        (Some(path), None, None) => {
             let path = folder.join(path);
             if !path.exists() {
                 return Err(SpecError::MissingPath { what: format!("model `{name}`"), path });
             }
             ModelSource::Path(path)
         }
-        (None, Some(id)) if id.is_empty() || id.contains(char::is_whitespace) || id.starts_with(['.', '/']) => {
+        (None, Some(id), None) if id.is_empty() || id.contains(char::is_whitespace) || id.starts_with(['.', '/']) => {
             return Err(SpecError::HubId { name: name.to_owned(), id: id.clone() });
         }
-        (None, Some(id)) => ModelSource::Hub(id.clone()),
-        (None, None) => return Err(SpecError::ModelSource { name: name.to_owned(), found: "neither" }),
-        (Some(_), Some(_)) => return Err(SpecError::ModelSource { name: name.to_owned(), found: "both" }),
+        (None, Some(id), None) => ModelSource::Hub(id.clone()),
+        (None, None, None) => return Err(SpecError::ModelSource { name: name.to_owned(), found: "none" }),
+        _ => return Err(SpecError::ModelSource { name: name.to_owned(), found: "several" }),
     };
+    if spec.url.is_none() {
+        let of_servers = [
+            ("name", spec.name.is_some()),
+            ("tokenizer", spec.tokenizer.is_some()),
+            ("api-key-env", spec.api_key_env.is_some()),
+            ("logprobs", spec.logprobs.is_some()),
+        ];
+        only(name, &of_servers, "`url`")?;
+    }
     Ok(ModelPlan {
         name: name.to_owned(),
         source,
-        dtype: dtype.or(spec.dtype),
+        dtype: dtype.or(spec.dtype).filter(|_| spec.url.is_none()),
         device: spec.device.clone(),
         chat_template: spec.chat_template.as_deref().map(|text| template(name, text, folder)).transpose()?,
         chat_template_args: spec.chat_template_args.clone(),
         add_bos: spec.add_bos,
         think_end_token: spec.think_end_token.clone(),
     })
+}
+
+/// A model on servers. How it computes is theirs to say.
+fn server(name: &str, spec: &ModelSpec, url: Vec<ServerUrl>, folder: &Path) -> Result<ServerPlan, SpecError> {
+    only(name, &[("dtype", spec.dtype.is_some()), ("device", spec.device.is_some())], "`path` and `hub`")?;
+    if spec.logprobs == Some(0) {
+        return Err(SpecError::NoLogprobs { name: name.to_owned() });
+    }
+    Ok(ServerPlan {
+        url,
+        name: spec.name.clone(),
+        tokenizer: spec.tokenizer.as_deref().map(|text| ServerPlan::tokenizer_from(folder, text)),
+        api_key_env: spec.api_key_env.clone(),
+        logprobs: spec.logprobs,
+    })
+}
+
+/// Refuses keys of which one is given, since they belong to models with other ones.
+fn only(name: &str, given: &[(&'static str, bool)], with: &'static str) -> Result<(), SpecError> {
+    match given.iter().find(|(_, given)| *given) {
+        Some((key, _)) => Err(SpecError::ModelKey { name: name.to_owned(), key, with }),
+        None => Ok(()),
+    }
 }
 
 /// A file where `text` names one, else a template's name.

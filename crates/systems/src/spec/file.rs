@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::device::RecipeDevice;
+use super::server::ServerUrls;
 use super::toml_file::{RecipeError, read_toml};
 
 /// Models and systems, as a TOML file or a command line states them. Other keys of a recipe are for others to read.
@@ -40,7 +41,7 @@ impl SystemsSpec {
     }
 }
 
-/// A model: a local folder or a hub id, one of the two.
+/// A model: a local folder, a hub id or servers, one of the three.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ModelSpec {
@@ -48,6 +49,18 @@ pub struct ModelSpec {
     pub path: Option<PathBuf>,
     /// `org/name` or `org/name@revision` on the hub.
     pub hub: Option<String>,
+    /// The address of a server that has it, or several: replicas.
+    pub url: Option<ServerUrls>,
+    /// The model's name on its servers; needed where they have several.
+    pub name: Option<String>,
+    /// Where the tokenizer of a model on servers is, a folder, a GGUF file or a hub id; by default where the server says
+    /// that it has the model from.
+    pub tokenizer: Option<String>,
+    /// The environment variable that holds the servers' key.
+    #[serde(alias = "api_key_env")]
+    pub api_key_env: Option<String>,
+    /// Most probable tokens that servers tell of each distribution, before more is asked for.
+    pub logprobs: Option<usize>,
     /// The type to compute in; as stored when absent.
     pub dtype: Option<Dtype>,
     /// Where it computes, a device or a list of them; the command line's `--device` when absent.

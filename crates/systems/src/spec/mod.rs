@@ -2,4 +2,5 @@
 
 pub(crate) mod device;
 pub(crate) mod file;
+pub(crate) mod server;
 pub(crate) mod toml_file;

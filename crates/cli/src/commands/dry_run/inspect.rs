@@ -1,5 +1,7 @@
 //! Models, tasks and vocabularies of a plan.
 
+use std::sync::Arc;
+
 use gac_ensemble::{MemberId, UnionVocabulary};
 use gac_harness::plan::Plan;
 use gac_harness::{DataSource, LoadedTask, Request, TaskRegistry};
@@ -24,7 +26,7 @@ pub(super) struct ModelInspection {
     /// What each of its devices would hold.
     pub(super) shares: Vec<ShareInspection>,
     #[serde(skip)]
-    pub(super) tokenizer: Option<Tokenizer>,
+    pub(super) tokenizer: Option<Arc<Tokenizer>>,
 }
 
 /// What one device would hold of a model.
@@ -73,10 +75,11 @@ pub(super) struct UnionInspection {
 }
 
 /// `store` is what would load the model.
-pub(super) fn model(plan: &ModelPlan, store: &ModelStore) -> ModelInspection {
+pub(super) fn model(plan: &ModelPlan, store: &mut ModelStore) -> ModelInspection {
     let source = match &plan.source {
         gac_systems::ModelSource::Path(path) => ModelSource::local(path),
         gac_systems::ModelSource::Hub(id) => ModelSource::parse(id),
+        gac_systems::ModelSource::Server(_) => return served(plan, store),
     };
     let missing = source.as_ref().map_or_else(|error| vec![error.to_string()], ModelSource::missing);
     let here = source.ok().filter(|_| missing.is_empty());
@@ -98,7 +101,29 @@ pub(super) fn model(plan: &ModelPlan, store: &ModelStore) -> ModelInspection {
         weight_bytes: shares.iter().map(|share| share.weights).sum(),
         device: options.device.to_string(),
         shares,
-        tokenizer: here.and_then(|source| Tokenizer::load(&source, None).ok()?.with_add_bos(plan.add_bos).ok()),
+        tokenizer: here
+            .and_then(|source| Tokenizer::load(&source, None).ok()?.with_add_bos(plan.add_bos).ok())
+            .map(Arc::new),
+    }
+}
+
+/// A model on servers, which are asked what they serve and what they can tell.
+fn served(plan: &ModelPlan, store: &mut ModelStore) -> ModelInspection {
+    let found = store.server(&plan.name);
+    let (missing, device, tokenizer) = match found {
+        Ok(Some((server, tokenizer))) => (Vec::new(), server.to_string(), Some(tokenizer)),
+        Ok(None) => (Vec::new(), String::new(), None),
+        Err(error) => (vec![Failure::from(error).message()], "a server".to_owned(), None),
+    };
+    let source = plan.source.to_string();
+    ModelInspection {
+        name: plan.name.clone(),
+        source,
+        missing,
+        weight_bytes: None,
+        device,
+        shares: Vec::new(),
+        tokenizer,
     }
 }
 
@@ -188,7 +213,7 @@ pub(super) fn union(system: &SystemPlan, models: &[ModelInspection]) -> Option<U
     if system.is_single() {
         return None;
     }
-    let member = |name: &String| models.iter().find(|model| model.name == *name)?.tokenizer.as_ref();
+    let member = |name: &String| models.iter().find(|model| model.name == *name)?.tokenizer.as_deref();
     let tokenizers = system.members.iter().map(member).collect::<Option<Vec<_>>>()?;
     let vocabularies: Vec<_> = tokenizers.iter().map(|tokenizer| tokenizer.vocabulary()).collect();
     let union = UnionVocabulary::new(&vocabularies);

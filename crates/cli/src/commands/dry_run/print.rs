@@ -31,7 +31,7 @@ struct Inspection {
 pub(crate) fn dry_run(plan: &Plan, compute: &Compute, documents: usize, json: bool, printer: &mut Printer) -> Outcome {
     let mut store = ModelStore::new(plan.models.clone(), compute.device.clone(), plan.batch_size)
         .with_max_memory(compute.max_memory);
-    let models: Vec<ModelInspection> = plan.models.iter().map(|model| inspect::model(model, &store)).collect();
+    let models: Vec<ModelInspection> = plan.models.iter().map(|model| inspect::model(model, &mut store)).collect();
     let (tasks, loaded) = inspect::tasks(plan, &models)?;
     let unions = plan.systems.iter().filter_map(|system| inspect::union(system, &models)).collect();
     let devices = memory::devices(&models);
@@ -60,6 +60,9 @@ fn places(model: &ModelInspection) -> String {
         Some((first, last)) if several => format!("{} (layers {first} to {last})", share.device),
         _ => share.device.to_string(),
     };
+    if model.shares.is_empty() {
+        return model.device.clone();
+    }
     model.shares.iter().map(place).collect::<Vec<_>>().join(", ")
 }
 

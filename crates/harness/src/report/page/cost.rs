@@ -151,7 +151,16 @@ mod tests {
             timing.finish(1.0, 1.0, 1);
             timing.milliseconds = milliseconds;
             let members = members.len();
-            Row { system: name.into(), members, scores: vec![], failed: vec![], average: None, timings: vec![], timing }
+            Row {
+                system: name.into(),
+                members,
+                served: vec![],
+                scores: vec![],
+                failed: vec![],
+                average: None,
+                timings: vec![],
+                timing,
+            }
         };
         let rows = all.iter().map(row).collect();
         let leaderboard = Leaderboard {

@@ -1,0 +1,55 @@
+//! A request asks for several tokens ahead, and serves what follows.
+
+use gac_inference::remote::{RemoteModel, RemoteOptions};
+use gac_inference::{Extension, LanguageModel, TokenId, Wanted};
+use gac_testserver::Engine;
+
+use crate::support::{counting, greedy, options, prompts, serve_counting};
+
+#[test]
+fn a_path_that_is_followed_takes_far_fewer_requests_than_tokens() {
+    let server = serve_counting(Engine::Vllm);
+    let mut remote = RemoteModel::connect(&options(&[&server])).unwrap();
+    let before = server.asked();
+    greedy(&mut remote, &prompts(1), 120);
+    let asked = server.asked() - before;
+    assert!(asked < 30, "{asked} requests for 120 tokens");
+}
+
+#[test]
+fn without_running_ahead_every_token_is_a_request() {
+    let server = serve_counting(Engine::Vllm);
+    let mut remote = RemoteModel::connect(&RemoteOptions { most_ahead: 1, ..options(&[&server]) }).unwrap();
+    let before = server.asked();
+    greedy(&mut remote, &prompts(2), 40);
+    assert_eq!(server.asked() - before, 2 * 40);
+}
+
+#[test]
+fn where_the_vote_goes_another_way_each_time_nothing_is_asked_ahead_for_long() {
+    let server = serve_counting(Engine::Vllm);
+    let mut remote = RemoteModel::connect(&options(&[&server])).unwrap();
+    let sequence = remote.open(&[]).unwrap();
+    let mut tokens = vec![TokenId(40)];
+    server.recorded();
+    for _ in 0..60 {
+        let told = remote.extend(&[Extension { sequence, tokens: &tokens, wanted: Wanted::Last }]).unwrap();
+        // The second most probable one, always.
+        tokens = vec![told[0][0].most_probable(2, |_| true)[1].0];
+    }
+    let asked: Vec<u64> = server.recorded().iter().filter_map(|request| request.body["max_tokens"].as_u64()).collect();
+    assert_eq!(asked.len(), 60);
+    assert!(asked[20..].iter().all(|ahead| *ahead == 1), "{asked:?}");
+}
+
+#[test]
+fn sequences_of_a_step_are_all_in_flight_over_kept_connections() {
+    let server = serve_counting(Engine::Vllm);
+    server.fail(|_, _| gac_testserver::Fault::Late(std::time::Duration::from_millis(30)));
+    let mut remote = RemoteModel::connect(&options(&[&server])).unwrap();
+    let prompts = prompts(64);
+    let texts = greedy(&mut remote, &prompts, 40);
+    assert_eq!(texts, greedy(&mut counting(), &prompts, 40));
+    assert_eq!(server.most_in_flight(), 64);
+    assert!(server.connections() <= 64 + 2, "{} connections", server.connections());
+}
