@@ -63,7 +63,8 @@ fn cache() -> PathBuf {
 fn plain(text: &str) -> String {
     let sound = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '.' };
     let name: String = text.chars().map(sound).collect();
-    name.trim_matches('.').replace("..", ".")
+    let parts: Vec<&str> = name.split('.').filter(|part| !part.is_empty()).collect();
+    parts.join(".")
 }
 
 /// A name as a part of a path in an address.
