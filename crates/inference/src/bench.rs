@@ -2,7 +2,7 @@
 
 use half::bf16;
 
-use crate::kernel::{self, Cached, LANES, Panels, Query, Rows, Scoring, Simd, TOGETHER};
+use crate::kernel::{self, Cached, DenseRows, HeadQuery, LANES, Panels, Scoring, Simd, TOGETHER};
 
 /// Weights `(N, K)` as products read them.
 pub struct ProductBench([Panels; 1]);
@@ -10,12 +10,12 @@ pub struct ProductBench([Panels; 1]);
 impl ProductBench {
     /// Weights in f32.
     pub fn of_f32(weights: &[f32], k: usize) -> Self {
-        Self([Panels::pack(Rows::F32(weights), k, Simd::detect())])
+        Self([Panels::pack(DenseRows::F32(weights), k, Simd::detect())])
     }
 
     /// Weights in bfloat16.
     pub fn of_bf16(weights: &[bf16], k: usize) -> Self {
-        Self([Panels::pack(Rows::Bf16(weights), k, Simd::detect())])
+        Self([Panels::pack(DenseRows::Bf16(weights), k, Simd::detect())])
     }
 
     /// `x` `(M, K)` by the weights, transposed: `(M, N)`.
@@ -53,8 +53,8 @@ impl AttentionBench {
     /// Four queries that see everything.
     pub fn attend(&mut self) -> &[f32] {
         let range = (0, self.blocks.len() * LANES);
-        let queries: Vec<Query<'_>> =
-            self.queries.chunks(self.head_dim).map(|values| Query { values, range }).collect();
+        let queries: Vec<HeadQuery<'_>> =
+            self.queries.chunks(self.head_dim).map(|values| HeadQuery { values, range }).collect();
         let seen = Cached {
             keys: &self.keys,
             values: &self.values,

@@ -14,10 +14,10 @@ use listed::Listed;
 /// tokens and no more: a *list*, with the mass of the others. Whoever votes on lists asks for more where they do not
 /// decide ([`LanguageModel::ask`](crate::LanguageModel::ask)).
 #[derive(Clone, Debug)]
-pub struct Distribution(Kind);
+pub struct Distribution(DistributionKind);
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum DistributionKind {
     Dense(Dense),
     Listed(Listed),
 }
@@ -25,13 +25,13 @@ enum Kind {
 impl Distribution {
     /// The softmax of `logits`, f32 `(V,)`. The normaliser is computed in f64.
     pub fn dense(logits: Vec<f32>) -> Self {
-        Self(Kind::Dense(Dense::new(logits)))
+        Self(DistributionKind::Dense(Dense::new(logits)))
     }
 
     /// A list of the most probable of `rows` tokens with their log-probabilities, in any order: no other token is more
     /// probable than the last of them. A list of all `rows` tokens is complete.
     pub fn listed(rows: usize, log_probs: &[(TokenId, f64)]) -> Self {
-        Self(Kind::Listed(Listed::new(rows, log_probs)))
+        Self(DistributionKind::Listed(Listed::new(rows, log_probs)))
     }
 
     /// As [`listed`](Self::listed), where all probabilities together may be off one by `rounding`.
@@ -42,16 +42,16 @@ impl Distribution {
     /// Number of tokens, V.
     pub fn rows(&self) -> usize {
         match &self.0 {
-            Kind::Dense(dense) => dense.logits().len(),
-            Kind::Listed(list) => list.rows(),
+            DistributionKind::Dense(dense) => dense.logits().len(),
+            DistributionKind::Listed(list) => list.rows(),
         }
     }
 
     /// The probability of `token`; 0 where it is not known.
     pub fn prob(&self, token: TokenId) -> f64 {
         match &self.0 {
-            Kind::Dense(dense) => dense.log_prob(token).exp(),
-            Kind::Listed(list) => list.log_prob(token).map_or(0.0, f64::exp),
+            DistributionKind::Dense(dense) => dense.log_prob(token).exp(),
+            DistributionKind::Listed(list) => list.log_prob(token).map_or(0.0, f64::exp),
         }
     }
 
@@ -59,32 +59,32 @@ impl Distribution {
     /// negative infinity where it is not known.
     pub fn log_prob(&self, token: TokenId) -> f64 {
         match &self.0 {
-            Kind::Dense(dense) => dense.log_prob(token),
-            Kind::Listed(list) => list.log_prob(token).unwrap_or(f64::NEG_INFINITY),
+            DistributionKind::Dense(dense) => dense.log_prob(token),
+            DistributionKind::Listed(list) => list.log_prob(token).unwrap_or(f64::NEG_INFINITY),
         }
     }
 
     /// Whether the probability of `token` is known. That of an id beyond the rows is: it is 0.
     pub fn knows(&self, token: TokenId) -> bool {
         match &self.0 {
-            Kind::Dense(_) => true,
-            Kind::Listed(list) => token.index() >= list.rows() || list.log_prob(token).is_some(),
+            DistributionKind::Dense(_) => true,
+            DistributionKind::Listed(list) => token.index() >= list.rows() || list.log_prob(token).is_some(),
         }
     }
 
     /// Whether every token's probability is known.
     pub fn is_complete(&self) -> bool {
         match &self.0 {
-            Kind::Dense(_) => true,
-            Kind::Listed(list) => list.is_complete(),
+            DistributionKind::Dense(_) => true,
+            DistributionKind::Listed(list) => list.is_complete(),
         }
     }
 
     /// Every token whose probability is known, with it.
     pub fn known(&self) -> impl Iterator<Item = (TokenId, f64)> {
         let (dense, list) = match &self.0 {
-            Kind::Dense(dense) => (Some(dense), &[][..]),
-            Kind::Listed(list) => (None, list.known()),
+            DistributionKind::Dense(dense) => (Some(dense), &[][..]),
+            DistributionKind::Listed(list) => (None, list.known()),
         };
         dense.into_iter().flat_map(Dense::probabilities).chain(list.iter().copied())
     }
@@ -92,16 +92,16 @@ impl Distribution {
     /// Number of tokens whose probability is known.
     pub fn known_count(&self) -> usize {
         match &self.0 {
-            Kind::Dense(dense) => dense.logits().len(),
-            Kind::Listed(list) => list.known().len(),
+            DistributionKind::Dense(dense) => dense.logits().len(),
+            DistributionKind::Listed(list) => list.known().len(),
         }
     }
 
     /// The mass of the tokens whose probability is not known.
     pub fn rest(&self) -> f64 {
         match &self.0 {
-            Kind::Dense(_) => 0.0,
-            Kind::Listed(list) => list.rest(),
+            DistributionKind::Dense(_) => 0.0,
+            DistributionKind::Listed(list) => list.rest(),
         }
     }
 
@@ -113,8 +113,8 @@ impl Distribution {
     /// The most that `count` tokens together can have whose probabilities are not known, roundings included.
     pub fn at_most(&self, count: usize) -> f64 {
         match &self.0 {
-            Kind::Dense(_) => 0.0,
-            Kind::Listed(list) => list.at_most(count),
+            DistributionKind::Dense(_) => 0.0,
+            DistributionKind::Listed(list) => list.at_most(count),
         }
     }
 
@@ -127,8 +127,8 @@ impl Distribution {
     /// none of them allowed: token 0 and probability 0. Not a number where the logits are not.
     pub fn top_where(&self, allowed: impl Fn(TokenId) -> bool) -> (TokenId, f64) {
         let top = match &self.0 {
-            Kind::Dense(dense) => dense.top_where(allowed).map(|id| (id, dense.log_prob(id).exp())),
-            Kind::Listed(list) => list.known().iter().copied().find(|(id, _)| allowed(*id)),
+            DistributionKind::Dense(dense) => dense.top_where(allowed).map(|id| (id, dense.log_prob(id).exp())),
+            DistributionKind::Listed(list) => list.known().iter().copied().find(|(id, _)| allowed(*id)),
         };
         top.unwrap_or((TokenId(0), 0.0))
     }
@@ -137,8 +137,10 @@ impl Distribution {
     /// their probabilities.
     pub fn most_probable(&self, k: usize, allowed: impl Fn(TokenId) -> bool) -> Vec<(TokenId, f64)> {
         match &self.0 {
-            Kind::Dense(dense) => dense.most_probable(k, allowed),
-            Kind::Listed(list) => list.known().iter().copied().filter(|(id, _)| allowed(*id)).take(k).collect(),
+            DistributionKind::Dense(dense) => dense.most_probable(k, allowed),
+            DistributionKind::Listed(list) => {
+                list.known().iter().copied().filter(|(id, _)| allowed(*id)).take(k).collect()
+            }
         }
     }
 
@@ -146,8 +148,8 @@ impl Distribution {
     /// tell apart may be among them.
     pub fn at_least(&self, p: f64) -> impl Iterator<Item = TokenId> {
         let (dense, list) = match &self.0 {
-            Kind::Dense(dense) => (Some(dense), &[][..]),
-            Kind::Listed(list) => (None, list.at_least(p)),
+            DistributionKind::Dense(dense) => (Some(dense), &[][..]),
+            DistributionKind::Listed(list) => (None, list.at_least(p)),
         };
         dense.into_iter().flat_map(move |dense| dense.at_least(p)).chain(list.iter().map(|(id, _)| *id))
     }
@@ -155,8 +157,8 @@ impl Distribution {
     /// Entropy in nats. What a list does not tell is taken to be spread evenly.
     pub fn entropy(&self) -> f64 {
         match &self.0 {
-            Kind::Dense(dense) => dense.entropy(),
-            Kind::Listed(list) => list.entropy(),
+            DistributionKind::Dense(dense) => dense.entropy(),
+            DistributionKind::Listed(list) => list.entropy(),
         }
     }
 
@@ -164,9 +166,9 @@ impl Distribution {
     /// log-probabilities.
     pub fn learn(&mut self, detail: Detail<'_>, answer: &[(TokenId, f64)]) {
         match (&mut self.0, detail) {
-            (Kind::Dense(_), _) => {}
-            (Kind::Listed(list), Detail::Tokens(_)) => list.learn(answer),
-            (Kind::Listed(list), Detail::Top(_)) => list.lengthen(answer),
+            (DistributionKind::Dense(_), _) => {}
+            (DistributionKind::Listed(list), Detail::Tokens(_)) => list.learn(answer),
+            (DistributionKind::Listed(list), Detail::Top(_)) => list.lengthen(answer),
         }
     }
 }

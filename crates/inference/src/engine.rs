@@ -7,12 +7,9 @@ use std::ops::Range;
 use candle_core::{DType, Device, Storage, Tensor};
 use rayon::prelude::*;
 
-use crate::checkpoint::config::DecoderConfig;
-use crate::checkpoint::error::CheckpointError;
-use crate::checkpoint::gguf::Gguf;
+use crate::checkpoint::opened::Checkpoint;
 use crate::checkpoint::source::ModelSource;
-use crate::checkpoint::weights::Weights;
-use crate::decoder::batch::{Part, RaggedBatch};
+use crate::decoder::batch::{BatchPart, RaggedBatch};
 use crate::decoder::blocks::{BlockKey, BlockTable};
 use crate::decoder::cache::PagedCache;
 use crate::decoder::rope::Factors;
@@ -49,8 +46,13 @@ impl Engine {
     /// When a device cannot be used or has too little memory, a file is missing or damaged, the architecture is
     /// unknown, or a tensor does not fit the configuration.
     pub fn load(source: &ModelSource, options: &EngineOptions) -> Result<Self, EngineError> {
+        Self::load_checkpoint(Checkpoint::open(source)?, options)
+    }
+
+    /// As [`load`](Self::load), of a checkpoint that is open.
+    pub(crate) fn load_checkpoint(checkpoint: Checkpoint<'_>, options: &EngineOptions) -> Result<Self, EngineError> {
         let devices = options.device.open()?;
-        let (config, weights) = open(source, &devices, options)?;
+        let (config, weights) = checkpoint.native(devices.first().cloned().unwrap_or(Device::Cpu), options)?;
         let MemoryPlan { placement, blocks } = MemoryPlan::new(&config, &weights, options)?;
         placement.check()?;
         let devices: Vec<Device> = placement.by_layer().into_iter().map(|index| devices[index].clone()).collect();
@@ -64,8 +66,13 @@ impl Engine {
     /// # Errors
     /// As [`load`](Self::load), but for the shapes of tensors and for memory.
     pub fn check(source: &ModelSource, options: &EngineOptions) -> Result<(), EngineError> {
+        Self::check_checkpoint(Checkpoint::open(source)?, options)
+    }
+
+    /// As [`check`](Self::check), of a checkpoint that is open.
+    pub(crate) fn check_checkpoint(checkpoint: Checkpoint<'_>, options: &EngineOptions) -> Result<(), EngineError> {
         options.device.open()?;
-        Self::placement(source, options)?;
+        Self::placement_of(checkpoint, options)?;
         Ok(())
     }
 
@@ -75,7 +82,12 @@ impl Engine {
     /// # Errors
     /// When a file is missing or damaged, the architecture is unknown, or there are more devices than layers.
     pub fn placement(source: &ModelSource, options: &EngineOptions) -> Result<Placement, EngineError> {
-        let (config, weights) = open(source, &[], options)?;
+        Self::placement_of(Checkpoint::open(source)?, options)
+    }
+
+    /// As [`placement`](Self::placement), of a checkpoint that is open.
+    pub(crate) fn placement_of(checkpoint: Checkpoint<'_>, options: &EngineOptions) -> Result<Placement, EngineError> {
+        let (config, weights) = checkpoint.native(Device::Cpu, options)?;
         Ok(MemoryPlan::new(&config, &weights, options)?.placement)
     }
 
@@ -108,7 +120,7 @@ impl Engine {
         if needed > free { Err(ModelError::CacheFull { needed, free }) } else { Ok(()) }
     }
 
-    fn forward(&mut self, parts: &[Part<'_>]) -> Result<Vec<Distribution>, ModelError> {
+    fn forward(&mut self, parts: &[BatchPart<'_>]) -> Result<Vec<Distribution>, ModelError> {
         let batch = RaggedBatch::new(&self.table, parts)?;
         let forward = || {
             let Some(logits) = self.transformer.forward(&batch, &self.cache).map_err(backend)? else {
@@ -310,9 +322,9 @@ impl Engine {
             }
         }
         for forward in plan_forwards(batch, wave, spared) {
-            let parts: Vec<Part<'_>> = forward
+            let parts: Vec<BatchPart<'_>> = forward
                 .iter()
-                .map(|piece| Part {
+                .map(|piece| BatchPart {
                     sequence: batch[piece.extension].sequence,
                     past: starts[&piece.extension] + piece.from,
                     tokens: &batch[piece.extension].tokens[piece.from..piece.to],
@@ -341,24 +353,6 @@ fn distributions(logits: &Tensor) -> candle_core::Result<Vec<Distribution>> {
     };
     let rows = storage.as_slice::<f32>()?[from..to].par_chunks_exact(logits.dim(1)?);
     Ok(rows.map(|row| Distribution::dense(row.to_vec())).collect())
-}
-
-/// Reads the configuration and the headers of the weights, which are read to the first device unless told otherwise.
-fn open(
-    source: &ModelSource,
-    devices: &[Device],
-    options: &EngineOptions,
-) -> Result<(DecoderConfig, Weights), CheckpointError> {
-    let EngineOptions { weight_type, quantization, .. } = *options;
-    let device = devices.first().cloned().unwrap_or(Device::Cpu);
-    if let ModelSource::Gguf(path) = source {
-        let gguf = Gguf::open(path)?;
-        let config = DecoderConfig::of_gguf(&gguf)?;
-        return Ok((config, Weights::of_gguf(gguf, device, weight_type, quantization)));
-    }
-    let config = DecoderConfig::load(&source.config()?)?;
-    let weights = Weights::open(&source.weights()?, source.to_string(), device, weight_type, quantization)?;
-    Ok((config, weights))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]

@@ -9,7 +9,7 @@ const FORWARD_LOGITS: usize = 512;
 
 /// Part of an extension that goes through one forward.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Piece {
+pub(crate) struct ForwardPiece {
     pub(crate) extension: usize,
     pub(crate) from: usize,
     pub(crate) to: usize,
@@ -17,7 +17,7 @@ pub(crate) struct Piece {
 }
 
 /// Cuts the extensions at `wave`, without their spared tokens, into forwards of bounded size, in order.
-pub(crate) fn plan_forwards(batch: &[Extension<'_>], wave: &[usize], spared: &[usize]) -> Vec<Vec<Piece>> {
+pub(crate) fn plan_forwards(batch: &[Extension<'_>], wave: &[usize], spared: &[usize]) -> Vec<Vec<ForwardPiece>> {
     let mut forwards = vec![Vec::new()];
     let (mut tokens, mut rows) = (0, 0);
     for &index in wave {
@@ -36,7 +36,7 @@ pub(crate) fn plan_forwards(batch: &[Extension<'_>], wave: &[usize], spared: &[u
             }
             let (now, later) = wanted.split_at(wanted.partition_point(|&at| at < to));
             if let Some(forward) = forwards.last_mut() {
-                forward.push(Piece { extension: index, from, to, wanted: now.to_vec() });
+                forward.push(ForwardPiece { extension: index, from, to, wanted: now.to_vec() });
             }
             tokens += to - from;
             rows += now.len();

@@ -67,7 +67,7 @@ pub use checkpoint::config::{
 };
 pub use checkpoint::error::CheckpointError;
 pub use checkpoint::facts::{ModelFacts, SpecialToken};
-pub use checkpoint::hub::{HubError, HubRepository, Place, RepositoryKind};
+pub use checkpoint::hub::{HubError, HubRepository, LookedIn, RepositoryKind};
 pub use checkpoint::source::ModelSource;
 pub use device::{DeviceError, DeviceSpec, Quantization, UnknownQuantization, UnknownWeightType, WeightType};
 pub use device_list::DeviceList;
@@ -79,7 +79,7 @@ pub use id::{SequenceId, TokenId};
 pub use language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
 pub use load::{Backend, backend_of, check_model, load_model, model_types, placement};
 pub use memory::{available_memory, free_memory, working_memory};
-pub use placement::{ModelBytes, Placement, PlacementError, Room, Share};
+pub use placement::{DeviceShare, ModelBytes, Placement, PlacementError, Room};
 pub use score::{ScoreError, TokenScores, score_many, score_tokens};
 pub use tokenizer::load::TokenizerLoadError;
 pub use tokenizer::rows::output_rows;

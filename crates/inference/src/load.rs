@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
-use crate::adapter::{self, CandleModel, Fields};
+use crate::adapter::{self, CandleFields, CandleModel};
+use crate::checkpoint::config_file::ConfigFile;
 use crate::checkpoint::error::CheckpointError;
+use crate::checkpoint::opened::Checkpoint;
 use crate::checkpoint::source::ModelSource;
 use crate::engine::Engine;
 use crate::engine_error::EngineError;
@@ -42,7 +44,10 @@ pub fn model_types() -> Vec<(&'static str, Backend)> {
 /// # Errors
 /// When its configuration cannot be read, or the architecture is unknown.
 pub fn backend_of(source: &ModelSource) -> Result<Backend, CheckpointError> {
-    Ok(if candle_fields(source)?.is_some() { Backend::Candle } else { Backend::Native })
+    match source {
+        ModelSource::Gguf(_) => Ok(Backend::Native),
+        ModelSource::Folder(_) | ModelSource::Hub(_) => backend(&ConfigFile::read(&source.config()?)?),
+    }
 }
 
 /// Loads a checkpoint with whatever runs its architecture.
@@ -51,9 +56,9 @@ pub fn backend_of(source: &ModelSource) -> Result<Backend, CheckpointError> {
 /// When the device cannot be used, a file is missing or damaged, the architecture is unknown, a tensor does not fit the
 /// configuration, or weights were to be quantised that candle-transformers runs.
 pub fn load_model(source: &ModelSource, options: &EngineOptions) -> Result<Box<dyn LanguageModel>, EngineError> {
-    Ok(match candle_fields(source)? {
-        Some(fields) => Box::new(CandleModel::load(source, fields, options)?),
-        None => Box::new(Engine::load(source, options)?),
+    Ok(match open(source)? {
+        Opened::Candle(fields) => Box::new(CandleModel::load(source, fields, options)?),
+        Opened::Native(checkpoint) => Box::new(Engine::load_checkpoint(checkpoint, options)?),
     })
 }
 
@@ -62,9 +67,9 @@ pub fn load_model(source: &ModelSource, options: &EngineOptions) -> Result<Box<d
 /// # Errors
 /// As [`load_model`], but for the shapes of tensors.
 pub fn check_model(source: &ModelSource, options: &EngineOptions) -> Result<(), EngineError> {
-    match candle_fields(source)? {
-        Some(fields) => CandleModel::check(source, fields, options),
-        None => Engine::check(source, options),
+    match open(source)? {
+        Opened::Candle(fields) => CandleModel::check(source, fields, options),
+        Opened::Native(checkpoint) => Engine::check_checkpoint(checkpoint, options),
     }
 }
 
@@ -73,29 +78,36 @@ pub fn check_model(source: &ModelSource, options: &EngineOptions) -> Result<(), 
 /// # Errors
 /// When a file is missing or damaged, the architecture is unknown, or the model cannot be split over so many devices.
 pub fn placement(source: &ModelSource, options: &EngineOptions) -> Result<Placement, EngineError> {
-    match candle_fields(source)? {
-        Some(_) => CandleModel::placement(source, options),
-        None => Engine::placement(source, options),
+    match open(source)? {
+        Opened::Candle(_) => CandleModel::placement(source, options),
+        Opened::Native(checkpoint) => Engine::placement_of(checkpoint, options),
     }
 }
 
-/// The configuration of a model that candle-transformers runs; none where the native decoder is to read it.
-fn candle_fields(source: &ModelSource) -> Result<Option<Fields>, CheckpointError> {
-    if matches!(source, ModelSource::Gguf(_)) {
-        return Ok(None);
+/// A checkpoint, by what computes its model.
+enum Opened<'s> {
+    Native(Checkpoint<'s>),
+    Candle(CandleFields),
+}
+
+/// Opens a checkpoint for whatever runs it.
+fn open(source: &ModelSource) -> Result<Opened<'_>, CheckpointError> {
+    match Checkpoint::open(source)? {
+        Checkpoint::Safetensors { config, .. } if backend(&config)? == Backend::Candle => {
+            Ok(Opened::Candle(CandleFields::of(config)?))
+        }
+        native => Ok(Opened::Native(native)),
     }
-    let path = source.config()?;
-    let fields = Fields::read(&path)?;
-    let name = fields.model_type();
-    if architectures().any(|known| known == name) {
-        return Ok(None);
-    }
-    if adapter::is_known(name) {
-        return Ok(Some(fields));
-    }
-    Err(CheckpointError::UnknownArchitecture {
+}
+
+/// What runs the architecture of a `config.json`.
+fn backend(config: &ConfigFile) -> Result<Backend, CheckpointError> {
+    let name = config.model_type().unwrap_or_default();
+    let known = model_types();
+    let found = known.iter().find(|(known, _)| *known == name).map(|(_, backend)| *backend);
+    found.ok_or_else(|| CheckpointError::UnknownArchitecture {
         name: if name.is_empty() { "(no `model_type`)".to_owned() } else { name.to_owned() },
-        path: path.display().to_string(),
-        known: model_types().into_iter().map(|(name, _)| name).collect(),
+        path: config.path().display().to_string(),
+        known: known.into_iter().map(|(name, _)| name).collect(),
     })
 }

@@ -5,7 +5,7 @@ use candle_core::DType;
 use crate::checkpoint::config::DecoderConfig;
 use crate::checkpoint::tensor_header::TensorHeader;
 use crate::checkpoint::tensor_type::TensorType;
-use crate::checkpoint::weights::Weights;
+use crate::checkpoint::weights::CheckpointTensors;
 
 use crate::device::{DeviceSpec, Quantization, WeightType};
 use crate::engine_options::EngineOptions;
@@ -26,7 +26,7 @@ impl MemoryPlan {
     /// equally, because pages of its cache are claimed as they are written, and there is nowhere else to go.
     pub(crate) fn new(
         config: &DecoderConfig,
-        weights: &Weights,
+        weights: &CheckpointTensors,
         options: &EngineOptions,
     ) -> Result<Self, PlacementError> {
         let devices = options.device.as_slice();
@@ -84,7 +84,7 @@ fn part(config: &DecoderConfig, name: &str) -> Option<ModelPart> {
 }
 
 /// Bytes of the weights once they are loaded.
-fn model_bytes(config: &DecoderConfig, weights: &Weights, options: &EngineOptions) -> ModelBytes {
+fn model_bytes(config: &DecoderConfig, weights: &CheckpointTensors, options: &EngineOptions) -> ModelBytes {
     let (weight_type, quantization) = (options.weight_type, options.quantization);
     let mut model = ModelBytes { embedding: 0, layers: vec![0; config.layers.len()], output: 0 };
     let mut has_output = false;

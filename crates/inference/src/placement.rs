@@ -30,7 +30,7 @@ pub struct Room {
 
 /// What one device holds of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Share {
+pub struct DeviceShare {
     /// The device.
     pub device: DeviceSpec,
     /// Its layers, at least one.
@@ -48,7 +48,7 @@ pub struct Share {
 /// A model over its devices: one share per device, their layers consecutive and complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
-    shares: Vec<Share>,
+    shares: Vec<DeviceShare>,
 }
 
 impl Placement {
@@ -64,12 +64,12 @@ impl Placement {
         if layers < rooms.len() || rooms.is_empty() {
             return Err(PlacementError::TooFewLayers { layers, devices: rooms.len() });
         }
-        let costs = Costs::new(model, rooms);
+        let costs = LayerCosts::new(model, rooms);
         let ends = costs.split(true).unwrap_or_else(|| costs.split(false).unwrap_or_default());
         let mut from = 0;
         let shares = rooms.iter().zip(ends).enumerate().map(|(index, (room, to))| {
             let layers = std::mem::replace(&mut from, to)..to;
-            Share {
+            DeviceShare {
                 device: room.device,
                 weights: costs.weights(index, layers.clone()),
                 cache: room.layer_cache * layers.len() as u64,
@@ -82,7 +82,7 @@ impl Placement {
     }
 
     /// What each device holds, in the order of the layers.
-    pub fn shares(&self) -> &[Share] {
+    pub fn shares(&self) -> &[DeviceShare] {
         &self.shares
     }
 
@@ -109,7 +109,7 @@ impl Placement {
     }
 }
 
-impl Share {
+impl DeviceShare {
     /// All bytes that it wants.
     pub fn needed(&self) -> u64 {
         self.weights + self.cache + self.working
@@ -117,7 +117,7 @@ impl Share {
 }
 
 /// What ranges of layers cost.
-struct Costs<'a> {
+struct LayerCosts<'a> {
     rooms: &'a [Room],
     embedding: u64,
     output: u64,
@@ -127,7 +127,7 @@ struct Costs<'a> {
     shares: Vec<f64>,
 }
 
-impl<'a> Costs<'a> {
+impl<'a> LayerCosts<'a> {
     fn new(model: &ModelBytes, rooms: &'a [Room]) -> Self {
         let mut before = vec![0];
         for bytes in &model.layers {
@@ -366,7 +366,7 @@ mod tests {
             let total: u64 = model.embedding + model.output + model.layers.iter().sum::<u64>();
             assert_eq!(placement.shares().iter().map(|share| share.weights).sum::<u64>(), total);
 
-            let costs = Costs::new(&model, &rooms);
+            let costs = LayerCosts::new(&model, &rooms);
             let fits = |ends: &Vec<usize>| {
                 let starts = [0].into_iter().chain(ends.iter().copied());
                 starts.zip(ends).enumerate().all(|(index, (from, &to))| costs.penalty(index, from..to, true).is_some())

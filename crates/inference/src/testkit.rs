@@ -66,7 +66,7 @@ impl TextEncoder for LongestMatch {
 /// Every call of `extend`: which sequence got which tokens.
 pub type CallLog = Arc<Mutex<Vec<Vec<(SequenceId, Vec<TokenId>)>>>>;
 
-type Rule = Box<dyn Fn(&[TokenId]) -> Vec<(TokenId, f64)> + Send>;
+type ScriptRule = Box<dyn Fn(&[TokenId]) -> Vec<(TokenId, f64)> + Send>;
 
 /// A model whose next-token distribution is a function of the tokens so far.
 ///
@@ -74,7 +74,7 @@ type Rule = Box<dyn Fn(&[TokenId]) -> Vec<(TokenId, f64)> + Send>;
 pub struct ScriptedModel {
     limits: Limits,
     devices: DeviceList,
-    rule: Rule,
+    rule: ScriptRule,
     sequences: HashMap<SequenceId, Vec<TokenId>>,
     next: u64,
     log: CallLog,

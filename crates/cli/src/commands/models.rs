@@ -25,7 +25,7 @@ pub(crate) enum ModelsCommand {
 
 /// A line of the list.
 #[derive(Serialize)]
-struct Architecture {
+struct ArchitectureRow {
     model_type: &'static str,
     backend: Backend,
 }
@@ -33,14 +33,14 @@ struct Architecture {
 /// Lists the architectures, one `model_type` a line, with what computes it.
 pub(crate) fn models(args: &ModelsArgs, printer: &mut Printer) -> Outcome {
     let ModelsCommand::List { json } = args.command;
-    let architectures: Vec<Architecture> =
-        model_types().into_iter().map(|(model_type, backend)| Architecture { model_type, backend }).collect();
+    let architectures: Vec<ArchitectureRow> =
+        model_types().into_iter().map(|(model_type, backend)| ArchitectureRow { model_type, backend }).collect();
     if json {
         printer.data(&format!("{}\n", serde_json::to_string_pretty(&architectures)?))?;
         return Ok(());
     }
     let widest = architectures.iter().map(|architecture| architecture.model_type.len()).max().unwrap_or(0);
-    for Architecture { model_type, backend } in &architectures {
+    for ArchitectureRow { model_type, backend } in &architectures {
         printer.data(&format!("{model_type:<widest$}  {backend}\n"))?;
     }
     Ok(())

@@ -21,7 +21,7 @@ pub(super) fn fetch(dataset: &Dataset, split: &str) -> Result<Vec<PathBuf>, Data
     let listed = repository.list(&file)?;
     let names = files::of_split(listed.iter().map(String::as_str), dataset, split);
     if names.is_empty() {
-        return Err(HubError::NotThere { file, id: repository.to_string(), place: gac_inference::Place::Hub }.into());
+        return Err(HubError::NotThere { file, id: repository.to_string(), place: gac_inference::LookedIn::Hub }.into());
     }
     Ok(names.into_iter().map(|name| repository.fetch(name)).collect::<Result<_, _>>()?)
 }

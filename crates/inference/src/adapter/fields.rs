@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::checkpoint::config_file::ConfigFile;
 use crate::checkpoint::error::CheckpointError;
-use crate::checkpoint::json::{read_object, typed};
+use crate::checkpoint::json::typed;
 use crate::checkpoint::quantised::refuse_configured;
 
 /// Longest sequence that rotary tables are made for.
@@ -17,7 +18,7 @@ const WIDEST_HEAD: usize = 1024;
 
 /// The fields of a configuration, in the style of transformers 4.
 #[derive(Debug)]
-pub(crate) struct Fields {
+pub(crate) struct CandleFields {
     json: Map<String, Value>,
     path: String,
 }
@@ -42,16 +43,16 @@ impl Sizes {
     }
 }
 
-impl Fields {
-    /// Reads a file.
+impl CandleFields {
+    /// The fields of a `config.json`.
     ///
     /// # Errors
-    /// When it cannot be read or is not a table in JSON.
-    pub(crate) fn read(path: &Path) -> Result<Self, CheckpointError> {
-        let mut json = read_object(path)?;
+    /// When its weights are quantised, or its rotary embeddings are none that candle has.
+    pub(crate) fn of(config: ConfigFile) -> Result<Self, CheckpointError> {
+        let (mut json, path) = config.into_parts();
         json.values_mut().for_each(plain);
-        refuse_configured(&json, path)?;
-        check_ropes(&json, path)?;
+        refuse_configured(&json, &path)?;
+        check_ropes(&json, &path)?;
         Ok(Self { json: in_old_style(json), path: path.display().to_string() })
     }
 
@@ -249,8 +250,8 @@ fn in_old_style(mut json: Map<String, Value>) -> Map<String, Value> {
 mod tests {
     use super::*;
 
-    fn fields(json: &Value) -> Fields {
-        Fields { json: in_old_style(json.as_object().unwrap().clone()), path: "config.json".to_owned() }
+    fn fields(json: &Value) -> CandleFields {
+        CandleFields { json: in_old_style(json.as_object().unwrap().clone()), path: "config.json".to_owned() }
     }
 
     #[test]
@@ -264,7 +265,7 @@ mod tests {
         let path = folder.path().join("config.json");
         let read = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            Fields::read(&path)?.parse::<Sizes>()
+            CandleFields::of(ConfigFile::read(&path).unwrap())?.parse::<Sizes>()
         };
         let sizes = read(r#"{"d_model": 64.0, "rope_theta": 5, "rope_parameters": {"rope_theta": 5.0}}"#).unwrap();
         assert_eq!((sizes.d_model, sizes.rope_theta), (64, 5.0));

@@ -27,6 +27,6 @@ mod model;
 mod runner;
 mod tensors;
 
-pub(crate) use families::{is_known, model_types};
-pub(crate) use fields::Fields;
+pub(crate) use families::model_types;
+pub(crate) use fields::CandleFields;
 pub(crate) use model::CandleModel;

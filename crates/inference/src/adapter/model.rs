@@ -6,12 +6,12 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 
 use super::families;
-use super::fields::Fields;
+use super::fields::CandleFields;
 use super::runner::{Blueprint, Runner};
 use super::tensors::builder;
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::source::ModelSource;
-use crate::checkpoint::weights::Weights;
+use crate::checkpoint::weights::CheckpointTensors;
 use crate::device::DeviceError;
 use crate::engine_error::EngineError;
 use crate::engine_options::EngineOptions;
@@ -29,13 +29,13 @@ pub(crate) struct CandleModel {
     devices: DeviceList,
     /// A model that no token was fed to.
     fresh: Option<Box<dyn Runner>>,
-    sequences: BTreeMap<SequenceId, Sequence>,
+    sequences: BTreeMap<SequenceId, CandleSequence>,
     next: u64,
     limits: Limits,
 }
 
 /// An open sequence.
-struct Sequence {
+struct CandleSequence {
     tokens: Vec<TokenId>,
     /// The model after `tokens`; none where they have to be fed (again) first.
     runner: Option<Box<dyn Runner>>,
@@ -46,7 +46,11 @@ impl CandleModel {
     ///
     /// # Errors
     /// As [`check`](Self::check), and for a tensor that is missing or does not fit.
-    pub(crate) fn load(source: &ModelSource, fields: Fields, options: &EngineOptions) -> Result<Self, EngineError> {
+    pub(crate) fn load(
+        source: &ModelSource,
+        fields: CandleFields,
+        options: &EngineOptions,
+    ) -> Result<Self, EngineError> {
         let (mut blueprint, weights, device) = open(source, fields, options)?;
         let names = (blueprint.rename, blueprint.adjust.take());
         let (tensors, failed) = builder(weights, names, device.clone(), blueprint.rebuilt);
@@ -82,7 +86,11 @@ impl CandleModel {
     /// # Errors
     /// When the device cannot be used, the configuration is one that candle does not run, a file is missing or damaged,
     /// or the weights were to be quantised.
-    pub(crate) fn check(source: &ModelSource, fields: Fields, options: &EngineOptions) -> Result<(), EngineError> {
+    pub(crate) fn check(
+        source: &ModelSource,
+        fields: CandleFields,
+        options: &EngineOptions,
+    ) -> Result<(), EngineError> {
         open(source, fields, options).map(|_| ())
     }
 
@@ -92,7 +100,8 @@ impl CandleModel {
     /// When a file is missing or damaged, or for several devices.
     pub(crate) fn placement(source: &ModelSource, options: &EngineOptions) -> Result<Placement, EngineError> {
         let device = one_device(options)?;
-        let weights = Weights::open(&source.weights()?, source.to_string(), Device::Cpu, WeightType::F32, None)?;
+        let weights =
+            CheckpointTensors::open(&source.weights()?, source.to_string(), Device::Cpu, WeightType::F32, None)?;
         let numbers: u64 = weights.headers().map(|header| header.numbers()).sum();
         let whole = ModelBytes { embedding: 0, layers: vec![4 * numbers], output: 0 };
         let room =
@@ -130,15 +139,15 @@ impl CandleModel {
         if needed > free { Err(ModelError::CacheFull { needed, free }) } else { Ok(()) }
     }
 
-    fn get(&self, sequence: SequenceId) -> Result<&Sequence, ModelError> {
+    fn get(&self, sequence: SequenceId) -> Result<&CandleSequence, ModelError> {
         self.sequences.get(&sequence).ok_or(ModelError::UnknownSequence(sequence))
     }
 
-    fn get_mut(&mut self, sequence: SequenceId) -> Result<&mut Sequence, ModelError> {
+    fn get_mut(&mut self, sequence: SequenceId) -> Result<&mut CandleSequence, ModelError> {
         self.sequences.get_mut(&sequence).ok_or(ModelError::UnknownSequence(sequence))
     }
 
-    fn insert(&mut self, sequence: Sequence) -> SequenceId {
+    fn insert(&mut self, sequence: CandleSequence) -> SequenceId {
         let id = SequenceId(self.next);
         self.next += 1;
         self.sequences.insert(id, sequence);
@@ -213,13 +222,13 @@ impl LanguageModel for CandleModel {
     }
 
     fn open(&mut self, _prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
-        Ok(self.insert(Sequence { tokens: Vec::new(), runner: None }))
+        Ok(self.insert(CandleSequence { tokens: Vec::new(), runner: None }))
     }
 
     fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
         let original = self.get(sequence)?;
         let runner = original.runner.as_ref().and_then(|runner| runner.fork());
-        let copy = Sequence { tokens: original.tokens.clone(), runner };
+        let copy = CandleSequence { tokens: original.tokens.clone(), runner };
         Ok(self.insert(copy))
     }
 
@@ -252,16 +261,17 @@ impl LanguageModel for CandleModel {
 /// Everything but reading weights.
 fn open(
     source: &ModelSource,
-    fields: Fields,
+    fields: CandleFields,
     options: &EngineOptions,
-) -> Result<(Blueprint, Weights, Device), EngineError> {
+) -> Result<(Blueprint, CheckpointTensors, Device), EngineError> {
     let device = one_device(options)?.open()?;
     if let Some(quantization) = options.quantization {
         let architecture = fields.model_type().to_owned();
         return Err(CheckpointError::NotQuantisable { architecture, quantization: quantization.to_string() }.into());
     }
     let blueprint = families::blueprint(fields)?;
-    let weights = Weights::open(&source.weights()?, source.to_string(), device.clone(), options.weight_type, None)?;
+    let weights =
+        CheckpointTensors::open(&source.weights()?, source.to_string(), device.clone(), options.weight_type, None)?;
     Ok((blueprint, weights, device))
 }
 

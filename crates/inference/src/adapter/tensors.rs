@@ -8,7 +8,7 @@ use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
 
 use crate::checkpoint::error::CheckpointError;
-use crate::checkpoint::weights::Weights;
+use crate::checkpoint::weights::CheckpointTensors;
 
 /// How a family's tensors are called in files, by the name that candle asks for.
 pub(super) type Rename = fn(&str) -> String;
@@ -19,19 +19,19 @@ pub(super) type Adjust = Box<dyn Fn(&str, Tensor) -> Result<Tensor> + Send + Syn
 /// Gives tensors in f32, whatever they are stored in: several models make rotary positions in the weights' type, and
 /// bf16 rounds whole numbers above 256.
 struct Tensors {
-    weights: Weights,
+    weights: CheckpointTensors,
     rename: Rename,
     adjust: Option<Adjust>,
     /// Tensors that were given out, for models that are made anew for every sequence.
     known: Option<Mutex<HashMap<String, Tensor>>>,
-    failed: Failure,
+    failed: FailedTensor,
 }
 
 /// The first tensor that could not be given, for an error that says more than candle's.
 #[derive(Clone, Default)]
-pub(super) struct Failure(Arc<Mutex<Option<CheckpointError>>>);
+pub(super) struct FailedTensor(Arc<Mutex<Option<CheckpointError>>>);
 
-impl Failure {
+impl FailedTensor {
     pub(super) fn take(&self) -> Option<CheckpointError> {
         lock(&self.0).take()
     }
@@ -39,12 +39,12 @@ impl Failure {
 
 /// A builder over `weights` on `device`, and where it reports what failed.
 pub(super) fn builder(
-    weights: Weights,
+    weights: CheckpointTensors,
     (rename, adjust): (Rename, Option<Adjust>),
     device: Device,
     remember: bool,
-) -> (VarBuilder<'static>, Failure) {
-    let failed = Failure::default();
+) -> (VarBuilder<'static>, FailedTensor) {
+    let failed = FailedTensor::default();
     let known = remember.then(Mutex::default);
     let tensors = Tensors { weights, rename, adjust, known, failed: failed.clone() };
     (VarBuilder::from_backend(Box::new(tensors), DType::F32, device), failed)

@@ -15,12 +15,12 @@ pub(crate) struct BlockRows {
     kind: BlockType,
     outputs: usize,
     inputs: usize,
-    source: Source,
+    source: RowSource,
     /// Which row of the source each one is, where that is another order.
     order: Option<Vec<u32>>,
 }
 
-enum Source {
+enum RowSource {
     /// Rows of a tensor from a certain one on.
     File {
         gguf: Arc<Gguf>,
@@ -35,7 +35,7 @@ impl BlockRows {
     pub(crate) fn of_file(gguf: &Arc<Gguf>, tensor: &str, kind: BlockType, dims: &[usize]) -> Self {
         let inputs = dims.last().copied().unwrap_or(1);
         let outputs = dims[..dims.len().saturating_sub(1)].iter().product();
-        let source = Source::File { gguf: Arc::clone(gguf), tensor: tensor.to_owned(), first: 0 };
+        let source = RowSource::File { gguf: Arc::clone(gguf), tensor: tensor.to_owned(), first: 0 };
         Self { kind, outputs, inputs, source, order: None }
     }
 
@@ -47,7 +47,7 @@ impl BlockRows {
         let (outputs, inputs) = weight.dims2()?;
         let Some(dtype) = candle_type(kind) else { candle_core::bail!("no way to quantise to {}", kind.name()) };
         let quantised = QTensor::quantize(&weight.to_dtype(DType::F32)?, dtype)?;
-        let source = Source::Memory(quantised.data()?.into_owned());
+        let source = RowSource::Memory(quantised.data()?.into_owned());
         Ok(Self { kind, outputs, inputs, source, order: None })
     }
 
@@ -58,11 +58,12 @@ impl BlockRows {
 
     /// The matrices of `outputs` rows each that a tensor of several consists of.
     pub(crate) fn each(self, outputs: usize) -> Vec<Self> {
-        let Self { kind, inputs, source: Source::File { gguf, tensor, first }, order: None, .. } = &self else {
+        let Self { kind, inputs, source: RowSource::File { gguf, tensor, first }, order: None, .. } = &self else {
             return vec![self];
         };
         let one = |at: usize| {
-            let source = Source::File { gguf: Arc::clone(gguf), tensor: tensor.clone(), first: first + at * outputs };
+            let source =
+                RowSource::File { gguf: Arc::clone(gguf), tensor: tensor.clone(), first: first + at * outputs };
             Self { kind: *kind, outputs, inputs: *inputs, source, order: None }
         };
         (0..self.outputs / outputs.max(1)).map(one).collect()
@@ -119,8 +120,10 @@ impl BlockRows {
     /// Reads the bytes of rows of the source, from `row` on.
     fn read_source(&self, row: usize, out: &mut [u8]) -> io::Result<()> {
         match &self.source {
-            Source::File { gguf, tensor, first } => gguf.read(tensor, ((first + row) * self.row_bytes()) as u64, out),
-            Source::Memory(bytes) => {
+            RowSource::File { gguf, tensor, first } => {
+                gguf.read(tensor, ((first + row) * self.row_bytes()) as u64, out)
+            }
+            RowSource::Memory(bytes) => {
                 out.copy_from_slice(&bytes[row * self.row_bytes()..][..out.len()]);
                 Ok(())
             }

@@ -7,7 +7,7 @@ use super::error::CheckpointError;
 use super::gguf::Gguf;
 use super::source::ModelSource;
 use super::special_tokens::SpecialTokens;
-use super::weights::Weights;
+use super::weights::CheckpointTensors;
 use crate::device::WeightType;
 use crate::id::TokenId;
 use crate::vocabulary::{Symbol, Tokenizer};
@@ -45,12 +45,12 @@ impl ModelFacts {
             ModelSource::Gguf(path) => {
                 let gguf = Gguf::open(path)?;
                 let context = DecoderConfig::of_gguf(&gguf).ok().map(|config| config.context);
-                (Weights::of_gguf(gguf, Device::Cpu, WeightType::Stored, None), context)
+                (CheckpointTensors::of_gguf(gguf, Device::Cpu, WeightType::Stored, None), context)
             }
             ModelSource::Folder(_) | ModelSource::Hub(_) => {
                 let (paths, name) = (source.weights()?, source.to_string());
                 let context = DecoderConfig::load(&source.config()?).ok().map(|config| config.context);
-                (Weights::open(&paths, name, Device::Cpu, WeightType::Stored, None)?, context)
+                (CheckpointTensors::open(&paths, name, Device::Cpu, WeightType::Stored, None)?, context)
             }
         };
         let mut by_type: BTreeMap<String, u64> = BTreeMap::new();

@@ -94,9 +94,9 @@ impl HubRepository {
 
     /// Asks the hub, unless `HF_HUB_OFFLINE` forbids it.
     fn ask<T>(&self, file: &str, question: impl FnOnce(&ApiRepo) -> Result<T, ApiError>) -> Result<T, HubError> {
-        let not_there = |place: Place| HubError::NotThere { file: file.to_owned(), id: self.to_string(), place };
+        let not_there = |place: LookedIn| HubError::NotThere { file: file.to_owned(), id: self.to_string(), place };
         if offline() {
-            return Err(not_there(Place::Cache(Cache::from_env().path().clone())));
+            return Err(not_there(LookedIn::Cache(Cache::from_env().path().clone())));
         }
         let failed = |source: ApiError| HubError::Failed {
             file: file.to_owned(),
@@ -108,7 +108,7 @@ impl HubRepository {
             builder = builder.with_token(Some(token));
         }
         let hub = builder.build().map_err(failed)?.repo(self.repo());
-        question(&hub).map_err(|source| if is_missing(&source) { not_there(Place::Hub) } else { failed(source) })
+        question(&hub).map_err(|source| if is_missing(&source) { not_there(LookedIn::Hub) } else { failed(source) })
     }
 }
 
@@ -138,14 +138,14 @@ fn one_line(text: &str) -> String {
 
 /// Where a file was looked for in vain.
 #[derive(Debug)]
-pub enum Place {
+pub enum LookedIn {
     /// The hub itself.
     Hub,
     /// The cache on this machine, `HF_HUB_OFFLINE` being set.
     Cache(PathBuf),
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for LookedIn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Hub => f.write_str("on the hub"),
@@ -165,7 +165,7 @@ pub enum HubError {
         /// The repository.
         id: String,
         /// Where it was looked for.
-        place: Place,
+        place: LookedIn,
     },
     /// The hub could not be asked.
     #[error("failed to fetch `{file}` of `{id}` from the hub: {reason}")]

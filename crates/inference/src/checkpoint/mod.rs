@@ -3,6 +3,7 @@
 pub(crate) mod artifacts;
 pub(crate) mod block_rows;
 pub(crate) mod config;
+pub(crate) mod config_file;
 pub(crate) mod error;
 pub(crate) mod facts;
 mod file_kind;
@@ -11,6 +12,7 @@ mod gguf_config;
 pub(crate) mod hub;
 pub(crate) mod json;
 mod multimodal;
+pub(crate) mod opened;
 mod other_weights;
 pub(crate) mod quantised;
 mod refuse;

@@ -23,7 +23,7 @@ use crate::device::{Quantization, WeightType};
 
 /// A checkpoint's tensors by name. Nothing is read before it is asked for.
 #[derive(Clone)]
-pub(crate) struct Weights {
+pub(crate) struct CheckpointTensors {
     files: Arc<Files>,
     model: String,
     /// Where tensors are read to.
@@ -57,7 +57,7 @@ pub(crate) enum LinearWeight {
     Blocks(BlockRows),
 }
 
-impl Weights {
+impl CheckpointTensors {
     /// The tensors of a GGUF file.
     pub(crate) fn of_gguf(
         gguf: Gguf,

@@ -22,7 +22,7 @@ pub(crate) struct Segment {
 
 /// Rows of the batch that go to consecutive slots of the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Run {
+pub(crate) struct SlotRun {
     pub(crate) row: usize,
     pub(crate) slot: usize,
     pub(crate) length: usize,
@@ -40,7 +40,7 @@ pub(crate) struct RaggedBatch {
     /// Which rows belong to which sequence.
     pub(crate) segments: Arc<Vec<Segment>>,
     /// Where keys and values are written.
-    pub(crate) runs: Vec<Run>,
+    pub(crate) runs: Vec<SlotRun>,
     /// Rows whose logits are wanted, ascending.
     pub(crate) wanted: Vec<u32>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct RaggedBatch {
 impl RaggedBatch {
     /// Packs `parts`: a sequence, the new tokens that the table already holds for it at `past..past + tokens`, and
     /// which of them are wanted.
-    pub(crate) fn new(table: &BlockTable, parts: &[Part<'_>]) -> Result<Self, ModelError> {
+    pub(crate) fn new(table: &BlockTable, parts: &[BatchPart<'_>]) -> Result<Self, ModelError> {
         let mut batch = Self::default();
         let mut segments = Vec::with_capacity(parts.len());
         for part in parts {
@@ -68,7 +68,7 @@ impl RaggedBatch {
 }
 
 /// One sequence's share of a batch.
-pub(crate) struct Part<'a> {
+pub(crate) struct BatchPart<'a> {
     pub(crate) sequence: SequenceId,
     pub(crate) past: usize,
     pub(crate) tokens: &'a [TokenId],
@@ -76,7 +76,7 @@ pub(crate) struct Part<'a> {
     pub(crate) wanted: Vec<usize>,
 }
 
-fn push_runs(runs: &mut Vec<Run>, start: usize, past: usize, length: usize, blocks: &[BlockId]) {
+fn push_runs(runs: &mut Vec<SlotRun>, start: usize, past: usize, length: usize, blocks: &[BlockId]) {
     let mut done = 0;
     while done < length {
         let position = past + done;
@@ -86,7 +86,7 @@ fn push_runs(runs: &mut Vec<Run>, start: usize, past: usize, length: usize, bloc
             Some(last) if last.slot + last.length == slot && last.row + last.length == start + done => {
                 last.length += step;
             }
-            _ => runs.push(Run { row: start + done, slot, length: step }),
+            _ => runs.push(SlotRun { row: start + done, slot, length: step }),
         }
         done += step;
     }
@@ -101,7 +101,7 @@ mod tests {
         let mut runs = Vec::new();
         // From the last two tokens of block 4 through block 5 into block 2.
         push_runs(&mut runs, 0, BLOCK - 2, BLOCK + 5, &[4, 5, 2]);
-        let second = Run { row: BLOCK + 2, slot: 2 * BLOCK, length: 3 };
-        assert_eq!(runs, [Run { row: 0, slot: 5 * BLOCK - 2, length: BLOCK + 2 }, second]);
+        let second = SlotRun { row: BLOCK + 2, slot: 2 * BLOCK, length: 3 };
+        assert_eq!(runs, [SlotRun { row: 0, slot: 5 * BLOCK - 2, length: BLOCK + 2 }, second]);
     }
 }

@@ -19,7 +19,7 @@ pub(crate) type BlockId = u32;
 pub(crate) type BlockKey = (u64, [TokenId; BLOCK]);
 
 #[derive(Default)]
-struct Block {
+struct CacheBlock {
     references: u32,
     /// Key under which the full block is remembered, and its serial number as a parent.
     remembered: Option<(BlockKey, u64)>,
@@ -58,7 +58,7 @@ pub(crate) struct BlockCopy {
 
 /// All blocks and all sequences.
 pub(crate) struct BlockTable {
-    blocks: Vec<Block>,
+    blocks: Vec<CacheBlock>,
     free: Vec<BlockId>,
     idle: BTreeMap<u64, BlockId>,
     remembered: HashMap<BlockKey, BlockId>,
@@ -71,7 +71,7 @@ pub(crate) struct BlockTable {
 impl BlockTable {
     pub(crate) fn new(blocks: usize) -> Self {
         Self {
-            blocks: std::iter::repeat_with(Block::default).take(blocks).collect(),
+            blocks: std::iter::repeat_with(CacheBlock::default).take(blocks).collect(),
             free: (0..blocks as BlockId).rev().collect(),
             idle: BTreeMap::new(),
             remembered: HashMap::new(),

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::batch::Run;
+use super::batch::SlotRun;
 use super::blocks::BlockCopy;
 use super::layer_device::LayerDevice;
 use crate::checkpoint::config::DecoderConfig;
@@ -67,7 +67,7 @@ impl PagedCache {
 
 impl LayerCache {
     /// Writes the batch's keys and values, `(T, kv_heads, head_dim)` each, to their slots.
-    pub(crate) fn write(&self, keys: &Tensor, values: &Tensor, runs: &[Run]) -> Result<()> {
+    pub(crate) fn write(&self, keys: &Tensor, values: &Tensor, runs: &[SlotRun]) -> Result<()> {
         for run in runs {
             self.keys.slice_set(&keys.narrow(0, run.row, run.length)?, 0, run.slot)?;
             self.values.slice_set(&values.narrow(0, run.row, run.length)?, 0, run.slot)?;

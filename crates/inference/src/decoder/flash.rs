@@ -13,12 +13,12 @@ use crate::kernel::BLOCK;
 /// share one.
 #[derive(Default)]
 pub(crate) struct Paged {
-    tables: OnceLock<Tables>,
+    tables: OnceLock<PagedTables>,
 }
 
 /// [`Lengths`] on a device.
 #[cfg_attr(not(feature = "flash-attn"), expect(dead_code, reason = "only the kernels read them"))]
-struct Tables {
+struct PagedTables {
     lengths: Lengths,
     query_ends: Tensor,
     key_ends: Tensor,
@@ -63,12 +63,12 @@ impl Paged {
         self.tables = OnceLock::new();
     }
 
-    fn tables(&self, segments: &[Segment], device: &Device) -> Result<&Tables> {
+    fn tables(&self, segments: &[Segment], device: &Device) -> Result<&PagedTables> {
         if let Some(tables) = self.tables.get() {
             return Ok(tables);
         }
         let lengths = Lengths::of(segments);
-        let tables = Tables {
+        let tables = PagedTables {
             query_ends: Tensor::new(lengths.query_ends.as_slice(), device)?,
             key_ends: Tensor::new(lengths.key_ends.as_slice(), device)?,
             blocks: Tensor::from_slice(&lengths.blocks, (segments.len(), ()), device)?,
@@ -115,7 +115,7 @@ fn left(window: Option<usize>) -> Option<usize> {
 fn call(
     attention: &Attention,
     left: Option<usize>,
-    tables: &Tables,
+    tables: &PagedTables,
     queries: &Tensor,
     [keys, values]: [&Tensor; 2],
 ) -> Result<Tensor> {
@@ -139,7 +139,7 @@ fn call(
 }
 
 #[cfg(not(feature = "flash-attn"))]
-fn call(_: &Attention, _: Option<usize>, _: &Tables, _: &Tensor, _: [&Tensor; 2]) -> Result<Tensor> {
+fn call(_: &Attention, _: Option<usize>, _: &PagedTables, _: &Tensor, _: [&Tensor; 2]) -> Result<Tensor> {
     candle_core::bail!("flash-attn was not compiled in")
 }
 

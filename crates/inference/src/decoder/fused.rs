@@ -5,11 +5,11 @@
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, InplaceOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::batch::Run;
+use super::batch::SlotRun;
 use super::rope::Angles;
 use crate::checkpoint::config::RopeStyle;
 use crate::cpu::fused;
-use crate::kernel::{self, Gate, LANES, Simd};
+use crate::kernel::{self, GateActivation, LANES, Simd};
 
 /// Elements from which on rows are spread over threads.
 const WORTH_THREADS: usize = 1 << 15;
@@ -86,7 +86,7 @@ impl CustomOp3 for LayerNormOp {
 }
 
 /// `activation(gate) * up` of `(T, 2I)` rows that hold the gate and then what it scales.
-pub(super) struct GateTimesOp(pub(super) Gate);
+pub(super) struct GateTimesOp(pub(super) GateActivation);
 
 impl CustomOp1 for GateTimesOp {
     fn name(&self) -> &'static str {
@@ -149,7 +149,7 @@ pub(super) struct StoreKeysOp<'a> {
     pub(super) offset: usize,
     /// None where the layer has no positions.
     pub(super) angles: Option<&'a Angles>,
-    pub(super) runs: &'a [Run],
+    pub(super) runs: &'a [SlotRun],
 }
 
 impl InplaceOp2 for StoreKeysOp<'_> {
@@ -175,7 +175,7 @@ impl InplaceOp2 for StoreKeysOp<'_> {
 pub(super) struct StoreValuesOp<'a> {
     /// Where in a row they begin.
     pub(super) offset: usize,
-    pub(super) runs: &'a [Run],
+    pub(super) runs: &'a [SlotRun],
 }
 
 impl InplaceOp2 for StoreValuesOp<'_> {
@@ -198,7 +198,7 @@ fn store(
     cl: &Layout,
     rows: &CpuStorage,
     rl: &Layout,
-    runs: &[Run],
+    runs: &[SlotRun],
     mut write: impl FnMut(&mut [f32], usize, usize, &[f32]),
 ) -> Result<()> {
     let (_, all) = rl.shape().dims2()?;

@@ -8,10 +8,10 @@ use rayon::prelude::*;
 use super::fused::contiguous;
 use crate::checkpoint::block_rows::BlockRows;
 use crate::checkpoint::error::CheckpointError;
-use crate::checkpoint::weights::{LinearWeight, Weights};
+use crate::checkpoint::weights::{CheckpointTensors, LinearWeight};
 use crate::cpu::fused;
 use crate::device::Quantization;
-use crate::kernel::{Panels, Rows, Simd, matmul, unpack_row};
+use crate::kernel::{DenseRows, Panels, Simd, matmul, unpack_row};
 
 /// A linear layer as a checkpoint holds it, `x W^T + b`.
 pub(crate) struct StoredLinear {
@@ -23,7 +23,7 @@ pub(crate) struct StoredLinear {
 impl StoredLinear {
     /// Reads `{name}.weight` `(output, input)` and, where there is one, `{name}.bias`.
     pub(crate) fn load(
-        weights: &Weights,
+        weights: &CheckpointTensors,
         name: &str,
         (input, output): (usize, usize),
         bias: bool,
@@ -33,7 +33,7 @@ impl StoredLinear {
 
     /// Reads several layers over the same input as one, their outputs side by side.
     pub(crate) fn load_joined(
-        weights: &Weights,
+        weights: &CheckpointTensors,
         names: &[(String, usize)],
         input: usize,
         bias: bool,
@@ -50,7 +50,10 @@ impl StoredLinear {
 
     /// One layer of several over the same input, their outputs side by side. Several parts are left only where
     /// quantised weights cannot be joined.
-    pub(crate) fn of(weights: &Weights, values: Vec<LinearWeight>) -> std::result::Result<Self, CheckpointError> {
+    pub(crate) fn of(
+        weights: &CheckpointTensors,
+        values: Vec<LinearWeight>,
+    ) -> std::result::Result<Self, CheckpointError> {
         let (mut plain, mut parts) = (Vec::new(), Vec::new());
         for value in values {
             match value {
@@ -90,7 +93,7 @@ impl StoredLinear {
 
     /// The layer as it computes on `weights`' device, quantised where that is asked for and its rows consist of whole
     /// blocks.
-    pub(crate) fn ready(self, weights: &Weights, quantization: Option<Quantization>) -> Result<Linear> {
+    pub(crate) fn ready(self, weights: &CheckpointTensors, quantization: Option<Quantization>) -> Result<Linear> {
         let mut parts: Vec<Weight> = Vec::new();
         for part in self.parts {
             let blocks = match (part, quantization) {
@@ -115,7 +118,7 @@ impl StoredLinear {
 }
 
 /// Tensors one after the other.
-fn join(weights: &Weights, tensors: &[Tensor]) -> std::result::Result<Tensor, CheckpointError> {
+fn join(weights: &CheckpointTensors, tensors: &[Tensor]) -> std::result::Result<Tensor, CheckpointError> {
     match tensors {
         [one] => Ok(one.clone()),
         _ => Tensor::cat(tensors, 0).map_err(|source| weights.unreadable(&source)),
@@ -186,15 +189,15 @@ impl Weight {
             bail!("a linear layer needs contiguous weights");
         };
         let rows = match storage {
-            CpuStorage::F32(values) => Rows::F32(&values[from..to]),
-            CpuStorage::BF16(values) => Rows::Bf16(&values[from..to]),
-            CpuStorage::F16(values) => Rows::F16(&values[from..to]),
+            CpuStorage::F32(values) => DenseRows::F32(&values[from..to]),
+            CpuStorage::BF16(values) => DenseRows::Bf16(&values[from..to]),
+            CpuStorage::F16(values) => DenseRows::F16(&values[from..to]),
             other => bail!("a linear layer cannot use weights of type {:?}", other.dtype()),
         };
         Ok(Self::Panels(vec![Panels::pack(rows, width, Simd::detect())]))
     }
 
-    fn blocks(rows: &BlockRows, weights: &Weights) -> Result<Self> {
+    fn blocks(rows: &BlockRows, weights: &CheckpointTensors) -> Result<Self> {
         if weights.device().is_cpu() {
             return Ok(Self::Panels(vec![rows.panels()?]));
         }

@@ -5,11 +5,11 @@ use candle_nn::ops::{sigmoid, silu};
 
 use super::fused::GateTimesOp;
 use super::layers::{Linear, StoredLinear};
-use crate::checkpoint::config::{Activation, DecoderConfig, Experts as Stored, ExpertsConfig, GateUp, MlpConfig};
+use crate::checkpoint::config::{Activation, DecoderConfig, ExpertNames as Stored, ExpertsConfig, GateUp, MlpConfig};
 use crate::checkpoint::error::CheckpointError;
-use crate::checkpoint::weights::{LinearWeight, Weights};
+use crate::checkpoint::weights::{CheckpointTensors, LinearWeight};
 use crate::cpu::fused;
-use crate::kernel::Gate;
+use crate::kernel::GateActivation;
 
 type Loaded<T> = std::result::Result<T, CheckpointError>;
 
@@ -22,7 +22,12 @@ pub(crate) enum Mlp {
 
 impl Mlp {
     /// Reads the MLP of the layer whose tensors begin with `prefix`.
-    pub(crate) fn load(config: &DecoderConfig, weights: &Weights, prefix: &str, mlp: &MlpConfig) -> Loaded<Self> {
+    pub(crate) fn load(
+        config: &DecoderConfig,
+        weights: &CheckpointTensors,
+        prefix: &str,
+        mlp: &MlpConfig,
+    ) -> Loaded<Self> {
         let (hidden, bias, activation) = (config.hidden, config.biases.mlp, config.activation);
         let finish =
             |linear: StoredLinear| linear.ready(weights, weights.quantization()).map_err(|e| weights.unreadable(&e));
@@ -82,8 +87,8 @@ impl GatedMlp {
     fn forward(&self, input: &Tensor) -> Result<Tensor> {
         let both = self.gate_up.forward(input)?;
         let gate = match self.activation {
-            Activation::Silu => Some(Gate::Silu),
-            Activation::GeluTanh => Some(Gate::GeluTanh),
+            Activation::Silu => Some(GateActivation::Silu),
+            Activation::GeluTanh => Some(GateActivation::GeluTanh),
             Activation::Gelu => None,
         };
         if let Some(gate) = gate.filter(|_| fused(both.device())) {
@@ -105,7 +110,12 @@ pub(crate) struct Experts {
 }
 
 impl Experts {
-    fn load(config: &DecoderConfig, weights: &Weights, prefix: &str, experts: &ExpertsConfig) -> Loaded<Self> {
+    fn load(
+        config: &DecoderConfig,
+        weights: &CheckpointTensors,
+        prefix: &str,
+        experts: &ExpertsConfig,
+    ) -> Loaded<Self> {
         let (hidden, names) = (config.hidden, &config.names);
         // Gates are never quantised.
         let whole = |linear: StoredLinear| linear.ready(weights, None).map_err(|e| weights.unreadable(&e));

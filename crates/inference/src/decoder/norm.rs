@@ -6,7 +6,7 @@ use candle_nn::ops::{layer_norm, rms_norm};
 use super::fused::{LayerNormOp, RmsNormOp};
 use crate::checkpoint::config::{NormConfig, NormKind};
 use crate::checkpoint::error::CheckpointError;
-use crate::checkpoint::weights::Weights;
+use crate::checkpoint::weights::CheckpointTensors;
 use crate::cpu::fused;
 
 /// A norm over the last dimension.
@@ -20,7 +20,7 @@ pub(crate) struct Norm {
 impl Norm {
     /// Reads `{name}.weight` `(width,)` and, where the kind has one, `{name}.bias`.
     pub(crate) fn load(
-        weights: &Weights,
+        weights: &CheckpointTensors,
         name: &str,
         width: usize,
         config: NormConfig,
@@ -60,7 +60,7 @@ pub(crate) struct HeadNorms {
 impl HeadNorms {
     /// Reads `{name}.weight` `(heads, head_dim)`, or `{name}.norms.{head}.weight` of every head.
     pub(crate) fn load(
-        weights: &Weights,
+        weights: &CheckpointTensors,
         name: &str,
         (heads, head_dim): (usize, usize),
         epsilon: f64,

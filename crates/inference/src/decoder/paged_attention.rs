@@ -9,7 +9,7 @@ use super::cache::LayerCache;
 use super::flash::Paged;
 use super::fused::contiguous;
 use crate::cpu::fused;
-use crate::kernel::{self, Cached, Query, Scoring, TOGETHER};
+use crate::kernel::{self, Cached, HeadQuery, Scoring, TOGETHER};
 
 /// Most scores that are computed at once by tensor operations, 256 MiB of them.
 const SCORES: usize = 1 << 26;
@@ -79,7 +79,7 @@ impl CustomOp3 for Attention {
                 let range = self.range(segment.past + row);
                 let start = ((segment.start + row) * heads + head * group) * width;
                 let of_row = queries[start..start + group * width].chunks_exact(width);
-                asked.extend(of_row.map(|values| Query { values, range }));
+                asked.extend(of_row.map(|values| HeadQuery { values, range }));
             }
             let mut out: Vec<&mut [f32]> = out.into_iter().flat_map(|piece| piece.chunks_exact_mut(width)).collect();
             for (asked, out) in asked.chunks(TOGETHER).zip(out.chunks_mut(TOGETHER)) {

@@ -6,7 +6,7 @@ use super::layers::{Linear, StoredLinear};
 use super::norm::{HeadNorms, Norm};
 use crate::checkpoint::config::{DecoderConfig, Projections as Stored, QueryKeyNorm};
 use crate::checkpoint::error::CheckpointError;
-use crate::checkpoint::weights::Weights;
+use crate::checkpoint::weights::CheckpointTensors;
 
 /// Queries, keys and values of all heads, side by side: `(H, (heads + 2 kv_heads) * head_dim)`.
 pub(crate) struct QueryKeyValue {
@@ -27,7 +27,7 @@ impl QueryKeyValue {
     /// Reads the projections of the layer whose tensors begin with `prefix`.
     pub(crate) fn load(
         config: &DecoderConfig,
-        weights: &Weights,
+        weights: &CheckpointTensors,
         prefix: &str,
     ) -> std::result::Result<Self, CheckpointError> {
         let DecoderConfig { hidden, heads, kv_heads, head_dim, .. } = *config;

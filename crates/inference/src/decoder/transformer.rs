@@ -17,7 +17,7 @@ use super::projections::QueryKeyValue;
 use super::rope::{Angles, RopeTable};
 use crate::checkpoint::config::{Block, DecoderConfig, LayerConfig};
 use crate::checkpoint::error::CheckpointError;
-use crate::checkpoint::weights::{LinearWeight, Weights};
+use crate::checkpoint::weights::{CheckpointTensors, LinearWeight};
 use crate::cpu::fused;
 use crate::device::Quantization;
 use crate::kernel::Simd;
@@ -62,7 +62,7 @@ impl Transformer {
     /// Reads the weights that `config` asks for, those of each layer to its own one of `devices`.
     pub(crate) fn load(
         config: DecoderConfig,
-        weights: &Weights,
+        weights: &CheckpointTensors,
         devices: &[Device],
     ) -> std::result::Result<Self, CheckpointError> {
         let names = &config.names;
@@ -240,7 +240,7 @@ impl Transformer {
 impl Layer {
     fn load(
         config: &DecoderConfig,
-        weights: &Weights,
+        weights: &CheckpointTensors,
         index: usize,
         layer: &LayerConfig,
         dtype: DType,
@@ -291,7 +291,7 @@ mod tests {
     use crate::TokenId;
     use crate::checkpoint::source::ModelSource;
     use crate::cpu::plain::plainly;
-    use crate::decoder::batch::Part;
+    use crate::decoder::batch::BatchPart;
     use crate::decoder::blocks::BlockTable;
     use crate::decoder::rope::Factors;
     use crate::device::WeightType;
@@ -302,7 +302,7 @@ mod tests {
         let source = ModelSource::Folder(folder.to_owned());
         let config = DecoderConfig::load(&source.config().unwrap()).unwrap();
         let files = source.weights().unwrap();
-        let weights = Weights::open(&files, source.to_string(), Device::Cpu, weight_type, None).unwrap();
+        let weights = CheckpointTensors::open(&files, source.to_string(), Device::Cpu, weight_type, None).unwrap();
         let layers = config.layers.len();
         let transformer = Transformer::load(config, &weights, &vec![Device::Cpu; layers]).unwrap();
         let cache = PagedCache::new(transformer.config(), 16, transformer.layer_devices()).unwrap();
@@ -314,7 +314,7 @@ mod tests {
             for (&sequence, tokens) in sequences.iter().zip(&tokens) {
                 table.reserve(sequence, tokens).unwrap();
             }
-            let part = |at: usize| Part {
+            let part = |at: usize| BatchPart {
                 sequence: sequences[at],
                 past: starts[at],
                 tokens: &tokens[at],

@@ -8,7 +8,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::attend_avx512::attend_avx512;
-use super::scoring::{Cached, Query, Scoring, weigh};
+use super::scoring::{Cached, HeadQuery, Scoring, weigh};
 use super::simd::{LANES, Simd, SimdLevel, multiply_add};
 
 /// Most queries that are computed together: their sums stay in registers.
@@ -18,7 +18,7 @@ pub(crate) const TOGETHER: usize = 4;
 /// reused.
 pub(crate) fn attend(
     simd: Simd,
-    queries: &[Query<'_>],
+    queries: &[HeadQuery<'_>],
     seen: Cached<'_>,
     scoring: Scoring,
     scratch: &mut Vec<f32>,
@@ -40,7 +40,7 @@ pub(crate) fn attend(
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn attend_avx2(
-    queries: &[Query<'_>],
+    queries: &[HeadQuery<'_>],
     seen: Cached<'_>,
     scoring: Scoring,
     scratch: &mut Vec<f32>,
@@ -52,7 +52,7 @@ fn attend_avx2(
 /// The plain version: one query after the other.
 #[inline(always)]
 fn attend_body<const FMA: bool>(
-    queries: &[Query<'_>],
+    queries: &[HeadQuery<'_>],
     seen: Cached<'_>,
     scoring: Scoring,
     scratch: &mut Vec<f32>,
@@ -114,9 +114,11 @@ mod tests {
         }
 
         fn attend(&self, simd: Simd, ranges: &[(usize, usize)], first: usize) -> Vec<Vec<f32>> {
-            let query =
-                |(index, &range)| Query { values: &self.queries[(first + index) * self.width..][..self.width], range };
-            let queries: Vec<Query<'_>> = ranges.iter().enumerate().map(query).collect();
+            let query = |(index, &range)| HeadQuery {
+                values: &self.queries[(first + index) * self.width..][..self.width],
+                range,
+            };
+            let queries: Vec<HeadQuery<'_>> = ranges.iter().enumerate().map(query).collect();
             let seen = Cached {
                 keys: &self.keys,
                 values: &self.values,

@@ -4,7 +4,7 @@ use std::arch::x86_64::{
     __m512, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
-use super::scoring::{Cached, Query, Scoring, weigh};
+use super::scoring::{Cached, HeadQuery, Scoring, weigh};
 use super::simd::LANES;
 
 /// Vectors of keys whose scores are built up together: enough sums to hide an addition's latency.
@@ -15,7 +15,7 @@ const VECTORS: usize = 4;
 /// As [`attend`](super::attend::attend); the head's width is a multiple of [`LANES`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
 pub(super) fn attend_avx512(
-    queries: &[Query<'_>],
+    queries: &[HeadQuery<'_>],
     seen: Cached<'_>,
     scoring: Scoring,
     scratch: &mut Vec<f32>,
@@ -37,7 +37,7 @@ pub(super) fn attend_avx512(
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
 fn several<const N: usize>(
-    queries: &[Query<'_>],
+    queries: &[HeadQuery<'_>],
     seen: Cached<'_>,
     scoring: Scoring,
     scratch: &mut Vec<f32>,
@@ -127,7 +127,7 @@ fn several<const N: usize>(
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
 fn products<const N: usize, const B: usize>(
-    queries: &[Query<'_>],
+    queries: &[HeadQuery<'_>],
     seen: Cached<'_>,
     first: usize,
     out: &mut [f32],

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::layout::DEPTH;
 use super::micro_kernels::{Out, PAIR, PART, Product, decode, in_rows, parts};
 use super::panels::Panels;
-use super::readers::{Source, with_source};
+use super::readers::{PanelSource, with_source};
 use super::simd::{LANES, Simd, SimdLevel};
 use super::vector::Portable;
 
@@ -85,7 +85,7 @@ impl Product<'_> {
     }
 
     /// The plain version: a panel at a time, widened to f32, against four rows of `x`.
-    fn panels_plain<W: Source>(&self, from: usize, to: usize) {
+    fn panels_plain<W: PanelSource>(&self, from: usize, to: usize) {
         let mut buffer = [[[0f32; LANES]; 1]; PART];
         for panel in from..to {
             // SAFETY (all): no features are asked for, a panel has as many blocks as `x`, and these rows and panels are
@@ -110,7 +110,7 @@ mod tests {
     use half::{bf16, f16};
 
     use super::super::blocks::BlockType;
-    use super::super::panels::{Format, Rows};
+    use super::super::panels::{DenseRows, Format};
     use super::super::unpack::unpack_row;
     use super::*;
 
@@ -155,9 +155,11 @@ mod tests {
             let short_wide: Vec<f32> = short.iter().map(|w| w.to_f32()).collect();
             let half_wide: Vec<f32> = half.iter().map(|w| w.to_f32()).collect();
             for simd in Simd::every() {
-                for (rows, wide) in
-                    [(Rows::F32(&weights), &weights), (Rows::Bf16(&short), &short_wide), (Rows::F16(&half), &half_wide)]
-                {
+                for (rows, wide) in [
+                    (DenseRows::F32(&weights), &weights),
+                    (DenseRows::Bf16(&short), &short_wide),
+                    (DenseRows::F16(&half), &half_wide),
+                ] {
                     let out = product(simd, &x, Panels::pack(rows, k, simd));
                     assert_eq!(out.len(), m * n);
                     for (out, expected) in out.iter().zip(reference(&x, wide, k)) {
@@ -185,11 +187,15 @@ mod tests {
             let (x, weights) = (values(m * k, 1), weights_of_a_model(n, k));
             let wide: Vec<f32> = weights.iter().map(|weight| weight.to_f32()).collect();
             for simd in Simd::every() {
-                let panels = Panels::pack(Rows::Bf16(&weights), k, simd);
+                let panels = Panels::pack(DenseRows::Bf16(&weights), k, simd);
                 let compact = simd.reads_bf12() && n > 64;
                 assert_eq!(panels.format == Format::Bf12, compact, "{simd:?}");
                 let out = matmul(simd, &x, std::slice::from_ref(&panels));
-                assert_eq!(out, product(simd, &x, Panels::pack(Rows::F32(&wide), k, simd)), "{simd:?} {m} {n} {k}");
+                assert_eq!(
+                    out,
+                    product(simd, &x, Panels::pack(DenseRows::F32(&wide), k, simd)),
+                    "{simd:?} {m} {n} {k}"
+                );
             }
         }
     }
@@ -199,7 +205,7 @@ mod tests {
         let (n, k) = (75, 104);
         let weights = weights_of_a_model(n, k);
         for simd in Simd::every() {
-            let panels = Panels::pack(Rows::Bf16(&weights), k, simd);
+            let panels = Panels::pack(DenseRows::Bf16(&weights), k, simd);
             let mut row = vec![f32::NAN; k];
             for at in 0..n {
                 unpack_row(&panels, at, &mut row);
@@ -215,7 +221,7 @@ mod tests {
         let x = values(m * k, 3);
         let weights = weights_of_a_model(n, k);
         for simd in Simd::every() {
-            let panels = Panels::pack(Rows::Bf16(&weights), k, simd);
+            let panels = Panels::pack(DenseRows::Bf16(&weights), k, simd);
             let all = matmul(simd, &x, std::slice::from_ref(&panels));
             let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
             assert_eq!(pool.install(|| matmul(simd, &x, std::slice::from_ref(&panels))), all);
@@ -230,7 +236,7 @@ mod tests {
     /// A matrix of every kind, and what it is called.
     fn every_kind(n: usize, k: usize) -> Vec<(&'static str, Panels)> {
         let (simd, weights) = (Simd::detect(), weights_of_a_model(n, k));
-        let mut all = vec![("bf16", Panels::pack(Rows::Bf16(&weights), k, simd))];
+        let mut all = vec![("bf16", Panels::pack(DenseRows::Bf16(&weights), k, simd))];
         for kind in BlockType::ALL.into_iter().filter(|kind| k.is_multiple_of(kind.weights())) {
             // A scale is a small number whatever of these it is.
             let bytes = |rows: Range<usize>, out: &mut [u8]| -> Result<(), std::convert::Infallible> {

@@ -1,7 +1,7 @@
 //! `x W^T` for AVX2: as for AVX-512, in shapes for half as many registers of half the width.
 
 use super::micro_kernels::{PAIR, PART, Product, ROWS, decode, in_rows, parts};
-use super::readers::{Source, with_source};
+use super::readers::{PanelSource, with_source};
 use super::simd::LANES;
 use super::vector::Avx2;
 
@@ -27,7 +27,7 @@ impl Product<'_> {
 
     /// Columns of panels `from..to`, `P` at a time, of all rows, decoded as they are used.
     #[target_feature(enable = "avx2,fma,f16c")]
-    fn few_rows_avx2<W: Source, const P: usize>(&self, from: usize, to: usize) {
+    fn few_rows_avx2<W: PanelSource, const P: usize>(&self, from: usize, to: usize) {
         for panel in (from..to).step_by(P) {
             let mut row = 0;
             // SAFETY: these rows and panels are there, and they are this task's.
@@ -37,7 +37,7 @@ impl Product<'_> {
 
     /// Columns of panels `from..to` of rows `top..bottom`.
     #[target_feature(enable = "avx2,fma,f16c")]
-    fn many_rows_avx2<W: Source>(&self, (top, bottom): (usize, usize), from: usize, to: usize) {
+    fn many_rows_avx2<W: PanelSource>(&self, (top, bottom): (usize, usize), from: usize, to: usize) {
         let mut readers: Vec<_> =
             // SAFETY: this function has the features.
             (from..to).map(|panel| unsafe { [W::reader::<Avx2>(self.weights, panel)] }).collect();

@@ -5,7 +5,7 @@
 //! first-level cache, and tiles of eight rows by two panels go over it.
 
 use super::micro_kernels::{PAIR, PART, Product, ROWS, decode, in_rows, parts};
-use super::readers::{Source, with_source};
+use super::readers::{PanelSource, with_source};
 use super::simd::LANES;
 use super::vector::Avx512;
 
@@ -33,7 +33,7 @@ impl Product<'_> {
 
     /// Columns of panels `from..to`, `P` at a time, of all rows, decoded as they are used.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    fn few_rows_avx512<W: Source, const P: usize>(&self, from: usize, to: usize) {
+    fn few_rows_avx512<W: PanelSource, const P: usize>(&self, from: usize, to: usize) {
         for panel in (from..to).step_by(P) {
             let mut row = 0;
             // From eight rows on there are sums enough in flight with one panel.
@@ -48,7 +48,7 @@ impl Product<'_> {
 
     /// Columns of panels `from..to`, `P` at a time, of rows `top..bottom`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    fn many_rows_avx512<W: Source, const P: usize>(&self, (top, bottom): (usize, usize), from: usize, to: usize) {
+    fn many_rows_avx512<W: PanelSource, const P: usize>(&self, (top, bottom): (usize, usize), from: usize, to: usize) {
         let mut readers: Vec<_> =
             // SAFETY: this function has the features.
             (from..to).map(|panel| unsafe { W::reader::<Avx512>(self.weights, panel) }).collect();

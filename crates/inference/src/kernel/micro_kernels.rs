@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::layout::DEPTH;
 use super::panels::Panels;
-use super::readers::{Reader, Source};
+use super::readers::{PanelReader, PanelSource};
 use super::simd::{LANES, Simd};
 use super::vector::Vector;
 
@@ -54,7 +54,7 @@ unsafe impl Sync for Out {}
 /// # Safety
 /// As of [`Vector`], and all of that can be read.
 #[inline(always)]
-pub(super) unsafe fn few<V: Vector, W: Reader<V>, const R: usize, const P: usize>(
+pub(super) unsafe fn few<V: Vector, W: PanelReader<V>, const R: usize, const P: usize>(
     mut weights: [W; P],
     x: *const f32,
     stride: usize,
@@ -88,7 +88,7 @@ pub(super) unsafe fn few<V: Vector, W: Reader<V>, const R: usize, const P: usize
 /// # Safety
 /// As of [`Vector`], and the panels have so many more.
 #[inline(always)]
-pub(super) unsafe fn decode<V: Vector, W: Reader<V>, const P: usize>(
+pub(super) unsafe fn decode<V: Vector, W: PanelReader<V>, const P: usize>(
     readers: &mut [W; P],
     buffer: &mut [[[f32; LANES]; P]],
 ) {
@@ -185,7 +185,7 @@ impl Product<'_> {
     /// # Safety
     /// As of [`write`](Self::write).
     #[inline(always)]
-    pub(super) unsafe fn few<V: Vector, W: Source, const R: usize, const P: usize>(
+    pub(super) unsafe fn few<V: Vector, W: PanelSource, const R: usize, const P: usize>(
         &self,
         (row, panel): (usize, usize),
     ) {

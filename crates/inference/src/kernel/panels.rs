@@ -11,13 +11,13 @@ use half::{bf16, f16};
 use rayon::prelude::*;
 
 use super::bf12;
-use super::blocks::{BlockFormat, BlockType, Codes, GROUP, Lane, MOST_WEIGHTS, with_format};
+use super::blocks::{BlockFormat, BlockType, Codes, GROUP, LaneScales, MOST_WEIGHTS, with_format};
 use super::layout::{DEPTH, LINE};
 use super::simd::{LANES, Simd};
 
 /// A matrix of weights `(N, K)` as checkpoints hold it, row by row.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Rows<'a> {
+pub(crate) enum DenseRows<'a> {
     F32(&'a [f32]),
     Bf16(&'a [bf16]),
     F16(&'a [f16]),
@@ -41,7 +41,7 @@ pub(crate) struct Panels {
     inputs: usize,
     pub(super) format: Format,
     /// All panels, one after the other.
-    lines: Vec<Line>,
+    lines: Vec<CacheLine>,
     /// Where each panel begins, in lines; and where the last one ends.
     starts: Vec<usize>,
     /// What [`Format::Bf12`] needs besides, per panel.
@@ -51,17 +51,17 @@ pub(crate) struct Panels {
 /// A cache line.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([u8; LINE]);
+struct CacheLine([u8; LINE]);
 
 impl Panels {
     /// Rearranges `rows`, whose rows are `inputs` long.
     ///
     /// bfloat16 is written in twelve bits where the processor can afford to read those, and most blocks can be.
-    pub(crate) fn pack(rows: Rows<'_>, inputs: usize, simd: Simd) -> Self {
+    pub(crate) fn pack(rows: DenseRows<'_>, inputs: usize, simd: Simd) -> Self {
         let (outputs, format, block) = match rows {
-            Rows::F32(values) => (values.len() / inputs, Format::F32, 4 * DEPTH * LANES),
-            Rows::F16(values) => (values.len() / inputs, Format::F16, 2 * DEPTH * LANES),
-            Rows::Bf16(values) => {
+            DenseRows::F32(values) => (values.len() / inputs, Format::F32, 4 * DEPTH * LANES),
+            DenseRows::F16(values) => (values.len() / inputs, Format::F16, 2 * DEPTH * LANES),
+            DenseRows::Bf16(values) => {
                 let outputs = values.len() / inputs;
                 if simd.reads_bf12()
                     && let Some(panels) = Self::pack_bf12(values, outputs, inputs)
@@ -76,9 +76,9 @@ impl Panels {
         panels.fill(|panel, out| {
             let lanes = panel * LANES..outputs.min((panel + 1) * LANES);
             match rows {
-                Rows::F32(values) => write(values, lanes, inputs, out, f32::to_le_bytes),
-                Rows::F16(values) => write(values, lanes, inputs, out, f16::to_le_bytes),
-                Rows::Bf16(values) => write(values, lanes, inputs, out, bf16::to_le_bytes),
+                DenseRows::F32(values) => write(values, lanes, inputs, out, f32::to_le_bytes),
+                DenseRows::F16(values) => write(values, lanes, inputs, out, f16::to_le_bytes),
+                DenseRows::Bf16(values) => write(values, lanes, inputs, out, bf16::to_le_bytes),
             }
         });
         panels
@@ -142,7 +142,7 @@ impl Panels {
     }
 
     fn with_room(outputs: usize, inputs: usize, format: Format, starts: Vec<usize>) -> Self {
-        let lines = vec![Line([0; LINE]); starts[starts.len() - 1]];
+        let lines = vec![CacheLine([0; LINE]); starts[starts.len() - 1]];
         Self { outputs, inputs, format, lines, starts, windows: Vec::new() }
     }
 
@@ -211,7 +211,7 @@ fn write_blocks<F: BlockFormat>(stored: &[u8], row: usize, out: &mut [u8]) {
         let codes = codes.chunks_exact_mut(F::WEIGHTS / GROUP * Codes::<F>::BYTES);
         for ((block, scales), codes) in row.chunks_exact(F::BYTES).zip(scales).zip(codes) {
             let split = &mut split[..F::WEIGHTS];
-            F::split(block, &mut Lane::new(scales, lane), split);
+            F::split(block, &mut LaneScales::new(scales, lane), split);
             for (split, codes) in split.chunks_exact(GROUP).zip(codes.chunks_exact_mut(Codes::<F>::BYTES)) {
                 Codes::<F>::write(split, lane, codes);
             }

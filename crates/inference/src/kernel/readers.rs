@@ -17,20 +17,20 @@ const AHEAD: usize = 3072;
 const SCALES_AHEAD: usize = 512;
 
 /// Weights of a block of [`DEPTH`] steps.
-pub(super) type Decoded<V> = [<V as Vector>::Floats; DEPTH];
+pub(super) type DecodedBlock<V> = [<V as Vector>::Floats; DEPTH];
 
 /// Reads a panel block by block.
-pub(super) trait Reader<V: Vector> {
+pub(super) trait PanelReader<V: Vector> {
     /// The weights of the next block, by step.
     ///
     /// # Safety
     /// As of [`Vector`], and there is one left.
-    unsafe fn next(&mut self) -> Decoded<V>;
+    unsafe fn next(&mut self) -> DecodedBlock<V>;
 }
 
 /// What makes readers of a matrix's panels.
-pub(super) trait Source {
-    type Reader<'a, V: Vector>: Reader<V>;
+pub(super) trait PanelSource {
+    type Reader<'a, V: Vector>: PanelReader<V>;
 
     /// A reader of the first blocks to come.
     ///
@@ -110,7 +110,7 @@ impl Plain for Bf16 {
 /// # Safety
 /// There is one.
 #[inline(always)]
-unsafe fn plain<P: Plain, V: Vector>(at: &mut *const u8) -> Decoded<V> {
+unsafe fn plain<P: Plain, V: Vector>(at: &mut *const u8) -> DecodedBlock<V> {
     fetch(*at, DEPTH * LANES * P::BYTES);
     // SAFETY: the caller's promise.
     unsafe {
@@ -128,15 +128,15 @@ pub(super) struct PlainReader<P> {
     values: PhantomData<P>,
 }
 
-impl<P: Plain, V: Vector> Reader<V> for PlainReader<P> {
+impl<P: Plain, V: Vector> PanelReader<V> for PlainReader<P> {
     #[inline(always)]
-    unsafe fn next(&mut self) -> Decoded<V> {
+    unsafe fn next(&mut self) -> DecodedBlock<V> {
         // SAFETY: the caller's promise.
         unsafe { plain::<P, V>(&mut self.at) }
     }
 }
 
-impl<P: Plain> Source for P {
+impl<P: Plain> PanelSource for P {
     type Reader<'a, V: Vector> = PlainReader<P>;
 
     #[inline(always)]
@@ -158,9 +158,9 @@ pub(super) struct BlockReader<F, V: Vector> {
     format: PhantomData<F>,
 }
 
-impl<F: BlockFormat, V: Vector> Reader<V> for BlockReader<F, V> {
+impl<F: BlockFormat, V: Vector> PanelReader<V> for BlockReader<F, V> {
     #[inline(always)]
-    unsafe fn next(&mut self) -> Decoded<V> {
+    unsafe fn next(&mut self) -> DecodedBlock<V> {
         // SAFETY: the caller's promise: the scales of the block are there, and the codes of these steps.
         unsafe {
             if self.steps.is_multiple_of(F::SHARE) {
@@ -188,7 +188,7 @@ impl<F: BlockFormat, V: Vector> Reader<V> for BlockReader<F, V> {
     }
 }
 
-impl<F: BlockFormat> Source for Blocks<F> {
+impl<F: BlockFormat> PanelSource for Blocks<F> {
     type Reader<'a, V: Vector> = BlockReader<F, V>;
 
     #[inline(always)]
@@ -221,9 +221,9 @@ pub(super) struct Bf12Reader<'a, V: Vector> {
     later: std::slice::Iter<'a, u32>,
 }
 
-impl<V: Vector> Reader<V> for Bf12Reader<'_, V> {
+impl<V: Vector> PanelReader<V> for Bf12Reader<'_, V> {
     #[inline(always)]
-    unsafe fn next(&mut self) -> Decoded<V> {
+    unsafe fn next(&mut self) -> DecodedBlock<V> {
         let wide = self.done == self.wide;
         self.done += 1;
         if wide {
@@ -260,7 +260,7 @@ impl<V: Vector> Reader<V> for Bf12Reader<'_, V> {
     }
 }
 
-impl Source for Bf12 {
+impl PanelSource for Bf12 {
     type Reader<'a, V: Vector> = Bf12Reader<'a, V>;
 
     #[inline(always)]
@@ -278,7 +278,7 @@ impl Source for Bf12 {
     }
 }
 
-/// Evaluates an expression in which a name is the [`Source`] of a matrix in panels.
+/// Evaluates an expression in which a name is the [`PanelSource`] of a matrix in panels.
 macro_rules! with_source {
     ($panels:expr, $source:ident => $body:expr) => {
         match $panels.format {

@@ -17,7 +17,7 @@ pub(crate) fn rms_norm(simd: Simd, x: &[f32], weight: &[f32], epsilon: f32, out:
 
 /// What scales another input of an MLP, once it went through a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gate {
+pub(crate) enum GateActivation {
     /// `x * sigmoid(x)`.
     Silu,
     /// The Gaussian error linear unit as its approximation by tanh: `x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3))`.
@@ -25,10 +25,10 @@ pub(crate) enum Gate {
 }
 
 /// `gate(x) * y`, one row into `out`.
-pub(crate) fn gate_times(simd: Simd, gate: Gate, x: &[f32], y: &[f32], out: &mut [f32]) {
+pub(crate) fn gate_times(simd: Simd, gate: GateActivation, x: &[f32], y: &[f32], out: &mut [f32]) {
     match (simd.level(), gate) {
-        (SimdLevel::Portable, Gate::Silu) => gate_times_body::<false>(|x| x, x, y, out),
-        (SimdLevel::Portable, Gate::GeluTanh) => gate_times_body::<false>(gelu_inner, x, y, out),
+        (SimdLevel::Portable, GateActivation::Silu) => gate_times_body::<false>(|x| x, x, y, out),
+        (SimdLevel::Portable, GateActivation::GeluTanh) => gate_times_body::<false>(gelu_inner, x, y, out),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: detection has seen both features.
         (SimdLevel::Avx2 | SimdLevel::Avx512, gate) => unsafe { gate_times_avx2(gate, x, y, out) },
@@ -76,10 +76,10 @@ fn rms_norm_avx2(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn gate_times_avx2(gate: Gate, x: &[f32], y: &[f32], out: &mut [f32]) {
+fn gate_times_avx2(gate: GateActivation, x: &[f32], y: &[f32], out: &mut [f32]) {
     match gate {
-        Gate::Silu => gate_times_body::<true>(|x| x, x, y, out),
-        Gate::GeluTanh => gate_times_body::<true>(gelu_inner, x, y, out),
+        GateActivation::Silu => gate_times_body::<true>(|x| x, x, y, out),
+        GateActivation::GeluTanh => gate_times_body::<true>(gelu_inner, x, y, out),
     }
 }
 
@@ -144,10 +144,10 @@ mod tests {
         for simd in Simd::every() {
             let (mut normed, mut gated, mut centred) = (vec![0.0; 75], vec![0.0; 75], vec![0.0; 75]);
             let mut by_gelu = vec![0.0; 75];
-            gate_times(simd, Gate::GeluTanh, &x, &y, &mut by_gelu);
+            gate_times(simd, GateActivation::GeluTanh, &x, &y, &mut by_gelu);
             layer_norm(simd, &x, &y, &x, 1e-5, &mut centred);
             rms_norm(simd, &x, &y, 1e-5, &mut normed);
-            gate_times(simd, Gate::Silu, &x, &y, &mut gated);
+            gate_times(simd, GateActivation::Silu, &x, &y, &mut gated);
             for i in 0..75 {
                 let (x, y) = (f64::from(x[i]), f64::from(y[i]));
                 assert!((f64::from(normed[i]) - x / (square + 1e-5).sqrt() * y).abs() < 1e-5);

@@ -12,7 +12,7 @@ const _: () = assert!(BLOCK.is_multiple_of(LANES));
 
 /// A query: one head at one position.
 #[derive(Clone, Copy)]
-pub(crate) struct Query<'a> {
+pub(crate) struct HeadQuery<'a> {
     /// Its components.
     pub(crate) values: &'a [f32],
     /// First and one past the last position that it sees.

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::layout::DEPTH;
 use super::panels::Panels;
-use super::readers::{Reader as _, Source, with_source};
+use super::readers::{PanelReader as _, PanelSource, with_source};
 use super::simd::LANES;
 use super::vector::Portable;
 
@@ -27,7 +27,7 @@ pub(crate) fn unpack(panels: &Panels) -> Vec<f32> {
     out
 }
 
-fn rows_of<W: Source>(panels: &Panels, panel: usize, rows: &mut [f32]) {
+fn rows_of<W: PanelSource>(panels: &Panels, panel: usize, rows: &mut [f32]) {
     // SAFETY: no features are asked for.
     let mut reader = unsafe { W::reader::<Portable>(panels, panel) };
     for from in (0..panels.inputs()).step_by(DEPTH) {
@@ -41,7 +41,7 @@ fn rows_of<W: Source>(panels: &Panels, panel: usize, rows: &mut [f32]) {
     }
 }
 
-fn row_of<W: Source>(panels: &Panels, panel: usize, lane: usize, out: &mut [f32]) {
+fn row_of<W: PanelSource>(panels: &Panels, panel: usize, lane: usize, out: &mut [f32]) {
     // SAFETY: no features are asked for.
     let mut reader = unsafe { W::reader::<Portable>(panels, panel) };
     for out in out.chunks_mut(DEPTH) {

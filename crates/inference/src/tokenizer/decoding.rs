@@ -8,11 +8,11 @@ use super::bytes::{alphabet_bytes, fallback_byte};
 /// How a token becomes bytes: the steps of a decoder that work on each token by itself.
 ///
 /// What a decoder does at the ends of a whole text (the space that it drops in front) is no part of a token.
-pub(crate) struct Decoding {
-    steps: Vec<Step>,
+pub(crate) struct TokenDecoding {
+    steps: Vec<DecodeStep>,
 }
 
-enum Step {
+enum DecodeStep {
     /// Something that gives another text.
     Rewrite(Box<DecoderWrapper>),
     /// Takes `content` off the beginning and the end, at most so many times.
@@ -29,7 +29,7 @@ pub(crate) struct Decoded {
     pub(crate) fallback: bool,
 }
 
-impl Decoding {
+impl TokenDecoding {
     /// Reads the `decoder`; without one, the bytes follow from how text becomes pieces: `before` are the normalizer and
     /// the pre-tokenizer. `byte_fallback` is the model's flag.
     ///
@@ -40,7 +40,7 @@ impl Decoding {
         if decoder.is_null() {
             let told = |step: &&Value| kind(step).is_some_and(|kind| ["ByteLevel", "Metaspace"].contains(&kind));
             match before.into_iter().flat_map(flat).find(told) {
-                Some(step) if kind(step) == Some("ByteLevel") => steps.push(Step::ByteLevel),
+                Some(step) if kind(step) == Some("ByteLevel") => steps.push(DecodeStep::ByteLevel),
                 Some(step) => steps.push(metaspace(step)?),
                 None => return Err("it has no decoder".to_owned()),
             }
@@ -53,23 +53,23 @@ impl Decoding {
                 "Strip" | "Fuse" if whole => {}
                 // What one character is replaced by is a matter of single tokens all the same, if they are text still.
                 "Replace" if whole && replaces_one_character(step) && !ends_in_bytes(&steps) => {
-                    steps.push(Step::Rewrite(parse(step)?));
+                    steps.push(DecodeStep::Rewrite(parse(step)?));
                 }
                 other if whole => return Err(format!("its decoder has a `{other}` after tokens were joined: {step}")),
                 "ByteLevel" => {
-                    steps.push(Step::ByteLevel);
+                    steps.push(DecodeStep::ByteLevel);
                     whole = true;
                 }
-                "ByteFallback" => steps.push(Step::ByteFallback),
+                "ByteFallback" => steps.push(DecodeStep::ByteFallback),
                 "Fuse" => whole = true,
-                "Replace" => steps.push(Step::Rewrite(parse(step)?)),
+                "Replace" => steps.push(DecodeStep::Rewrite(parse(step)?)),
                 "Strip" => steps.push(strip(step)?),
                 "Metaspace" => steps.push(metaspace(step)?),
                 other => return Err(format!("its decoder is of the kind `{other}`, whose bytes are not known")),
             }
         }
-        if byte_fallback && !steps.iter().any(|step| matches!(step, Step::ByteFallback)) {
-            steps.push(Step::ByteFallback);
+        if byte_fallback && !steps.iter().any(|step| matches!(step, DecodeStep::ByteFallback)) {
+            steps.push(DecodeStep::ByteFallback);
         }
         Ok(Self { steps })
     }
@@ -79,23 +79,23 @@ impl Decoding {
         let mut text = token.to_owned();
         for step in &self.steps {
             match step {
-                Step::Rewrite(decoder) => {
+                DecodeStep::Rewrite(decoder) => {
                     // Of one token comes one text; a decoder that fails on it leaves it.
                     let rewritten = decoder.decode_chain(vec![text.clone()]).map(|texts| texts.concat());
                     text = rewritten.unwrap_or(text);
                 }
-                Step::Strip { content, start, stop } => {
+                DecodeStep::Strip { content, start, stop } => {
                     let begin = text.chars().take(*start).take_while(|c| c == content).count() * content.len_utf8();
                     text.drain(..begin);
                     let end = text.chars().rev().take(*stop).take_while(|c| c == content).count() * content.len_utf8();
                     text.truncate(text.len() - end);
                 }
-                Step::ByteFallback => {
+                DecodeStep::ByteFallback => {
                     if let Some(byte) = fallback_byte(&text) {
                         return Decoded { bytes: vec![byte], fallback: true };
                     }
                 }
-                Step::ByteLevel => return Decoded { bytes: alphabet_bytes(&text), fallback: false },
+                DecodeStep::ByteLevel => return Decoded { bytes: alphabet_bytes(&text), fallback: false },
             }
         }
         Decoded { bytes: text.into_bytes(), fallback: false }
@@ -116,8 +116,8 @@ fn kind(step: &Value) -> Option<&str> {
     step.get("type")?.as_str()
 }
 
-fn ends_in_bytes(steps: &[Step]) -> bool {
-    steps.iter().any(|step| matches!(step, Step::ByteLevel))
+fn ends_in_bytes(steps: &[DecodeStep]) -> bool {
+    steps.iter().any(|step| matches!(step, DecodeStep::ByteLevel))
 }
 
 fn replaces_one_character(step: &Value) -> bool {
@@ -125,17 +125,17 @@ fn replaces_one_character(step: &Value) -> bool {
 }
 
 /// A space for what a `Metaspace` puts in the place of one, as in the middle of a text.
-fn metaspace(step: &Value) -> Result<Step, String> {
+fn metaspace(step: &Value) -> Result<DecodeStep, String> {
     let replacement = step.get("replacement").and_then(Value::as_str).unwrap_or("▁");
     let replace = serde_json::json!({"type": "Replace", "pattern": {"String": replacement}, "content": " "});
-    Ok(Step::Rewrite(parse(&replace)?))
+    Ok(DecodeStep::Rewrite(parse(&replace)?))
 }
 
-fn strip(step: &Value) -> Result<Step, String> {
+fn strip(step: &Value) -> Result<DecodeStep, String> {
     let most = |key: &str| step.get(key).and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok());
     let content = step.get("content").and_then(Value::as_str).and_then(|text| text.chars().next());
     match (content, most("start"), most("stop")) {
-        (Some(content), Some(start), Some(stop)) => Ok(Step::Strip { content, start, stop }),
+        (Some(content), Some(start), Some(stop)) => Ok(DecodeStep::Strip { content, start, stop }),
         _ => Err(format!("its decoder cannot be read: {step}")),
     }
 }
@@ -150,8 +150,8 @@ mod tests {
 
     use super::*;
 
-    fn decoding(decoder: &Value) -> Result<Decoding, String> {
-        Decoding::read(decoder, [&Value::Null, &Value::Null], false)
+    fn decoding(decoder: &Value) -> Result<TokenDecoding, String> {
+        TokenDecoding::read(decoder, [&Value::Null, &Value::Null], false)
     }
 
     fn bytes(decoder: &Value, token: &str) -> Vec<u8> {
@@ -179,9 +179,9 @@ mod tests {
     #[test]
     fn without_a_decoder_the_way_there_says_it() {
         let pre = json!({"type": "Sequence", "pretokenizers": [{"type": "Digits"}, {"type": "ByteLevel"}]});
-        let decoding = Decoding::read(&Value::Null, [&Value::Null, &pre], false).unwrap();
+        let decoding = TokenDecoding::read(&Value::Null, [&Value::Null, &pre], false).unwrap();
         assert_eq!(decoding.decode("Ġa").bytes, b" a");
-        assert!(Decoding::read(&Value::Null, [&Value::Null, &Value::Null], false).is_err());
+        assert!(TokenDecoding::read(&Value::Null, [&Value::Null, &Value::Null], false).is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::Tokenizer as HfTokenizer;
 
-use super::decoding::{Decoded, Decoding};
+use super::decoding::{Decoded, TokenDecoding};
 use crate::{Symbol, TextKind, TokenizerError};
 
 /// Largest id that is believed.
@@ -70,7 +70,7 @@ impl RawTokenizer {
         rows: Option<usize>,
     ) -> Result<Vec<Symbol>, TokenizerError> {
         let before = [&self.normalizer, &self.pre_tokenizer];
-        let decoding = Decoding::read(&self.decoder, before, self.model.byte_fallback)
+        let decoding = TokenDecoding::read(&self.decoder, before, self.model.byte_fallback)
             .map_err(|reason| TokenizerError::NoBytes { path: path.to_owned(), reason })?;
         let pieces = self.pieces();
         let added = self.added_tokens.iter().map(|token| (token.content.as_str(), token.id));

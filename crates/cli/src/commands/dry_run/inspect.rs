@@ -128,7 +128,7 @@ fn served(plan: &ModelPlan, store: &mut ModelStore) -> ModelInspection {
 }
 
 fn shares(placement: &Placement) -> Vec<ShareInspection> {
-    let share = |share: &gac_inference::Share| ShareInspection {
+    let share = |share: &gac_inference::DeviceShare| ShareInspection {
         device: share.device,
         layers: Some((share.layers.start, share.layers.end - 1)),
         weights: Some(share.weights),

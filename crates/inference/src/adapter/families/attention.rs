@@ -6,12 +6,12 @@ use candle_transformers::models::{
 use serde_json::json;
 
 use super::tied;
-use crate::adapter::fields::Fields;
+use crate::adapter::fields::CandleFields;
 use crate::adapter::runner::{Blueprint, Chunks};
 use crate::checkpoint::error::CheckpointError;
 
 /// Falcon with rotary positions and one key head (7B). Its masks are square.
-pub(super) fn falcon(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn falcon(fields: &mut CandleFields) -> Result<Blueprint, CheckpointError> {
     fields.only("alibi", false)?;
     fields.only("new_decoder_architecture", false)?;
     fields.only("multi_query", true)?;
@@ -44,7 +44,7 @@ pub(super) fn falcon(fields: &mut Fields) -> Result<Blueprint, CheckpointError> 
 }
 
 /// Phi 1, 1.5 and 2. Its masks are square.
-pub(super) fn phi(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn phi(fields: &mut CandleFields) -> Result<Blueprint, CheckpointError> {
     fields.absent("rope_scaling")?;
     fields.only("qk_layernorm", false)?;
     fields.only("tie_word_embeddings", false)?;
@@ -69,7 +69,7 @@ pub(super) fn phi(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
 }
 
 /// GPT-BigCode (the first `StarCoder`, `SantaCoder`): one key head, positions that were learned.
-pub(super) fn gpt_bigcode(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn gpt_bigcode(fields: &mut CandleFields) -> Result<Blueprint, CheckpointError> {
     for (usual, own) in [
         ("hidden_size", "n_embd"),
         ("num_hidden_layers", "n_layer"),
@@ -113,7 +113,7 @@ pub(super) fn gpt_bigcode(fields: &mut Fields) -> Result<Blueprint, CheckpointEr
 }
 
 /// The first `OLMo`: norms without weights, clipped projections.
-pub(super) fn olmo(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn olmo(fields: &mut CandleFields) -> Result<Blueprint, CheckpointError> {
     fields.absent("rope_scaling")?;
     let sizes = fields.sizes()?;
     fields.usual_heads(sizes)?;
@@ -133,7 +133,7 @@ pub(super) fn olmo(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
 }
 
 /// Helium: a Llama that rotates neighbouring pairs.
-pub(super) fn helium(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn helium(fields: &mut CandleFields) -> Result<Blueprint, CheckpointError> {
     fields.absent("rope_scaling")?;
     let sizes = fields.sizes()?;
     fields.count("intermediate_size", 1..=1 << 20)?;

@@ -10,13 +10,13 @@ use candle_transformers::models::{lfm2 as candle_lfm2, recurrent_gemma::Temporal
 use half::bf16;
 use serde_json::{Value, json};
 
-use crate::adapter::fields::Fields;
+use crate::adapter::fields::CandleFields;
 use crate::adapter::runner::{Blueprint, Chunks};
 use crate::adapter::tensors::Adjust;
 use crate::checkpoint::error::CheckpointError;
 
 /// Granite 4's dense models: attention in every layer, no experts.
-pub(super) fn granite(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn granite(fields: &mut CandleFields) -> Result<Blueprint, CheckpointError> {
     fields.absent("rope_scaling")?;
     fields.only("position_embedding_type", "rope")?;
     if fields.get("position_embedding_type").is_none() {
@@ -66,7 +66,7 @@ impl GraniteSequence {
 }
 
 /// LFM 2: short convolutions and attention. Candle continues a convolution's state by single tokens alone.
-pub(super) fn lfm2(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn lfm2(fields: &mut CandleFields) -> Result<Blueprint, CheckpointError> {
     fields.absent("rope_scaling")?;
     fields.only("conv_bias", false)?;
     let sizes = fields.sizes()?;
@@ -114,7 +114,7 @@ pub(super) fn lfm2(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
 }
 
 /// The width of the MLP as transformers computes it; candle's own rule fits some checkpoints alone.
-fn lfm2_inner(fields: &Fields) -> Result<usize, CheckpointError> {
+fn lfm2_inner(fields: &CandleFields) -> Result<usize, CheckpointError> {
     let field = if fields.get("block_ff_dim").is_some() { "block_ff_dim" } else { "intermediate_size" };
     let width = fields.count(field, 1..=1 << 20)?;
     if !fields.flag_or("block_auto_adjust_ff_dim", true)? {
@@ -133,7 +133,7 @@ fn lfm2_inner(fields: &Fields) -> Result<usize, CheckpointError> {
 }
 
 /// What each of `layers` layers is, one of `known`.
-fn layer_types(fields: &Fields, layers: usize, known: &[&str]) -> Result<Vec<String>, CheckpointError> {
+fn layer_types(fields: &CandleFields, layers: usize, known: &[&str]) -> Result<Vec<String>, CheckpointError> {
     const FIELD: &str = "layer_types";
     let kinds: Option<Vec<String>> = fields.get(FIELD).and_then(|kinds| serde_json::from_value(kinds.clone()).ok());
     let Some(kinds) = kinds.filter(|kinds| kinds.len() == layers) else {
@@ -149,7 +149,7 @@ fn layer_types(fields: &Fields, layers: usize, known: &[&str]) -> Result<Vec<Str
 
 /// `RecurrentGemma` (Griffin). Candle has no attention window, so a sequence ends with it; a convolution's state is
 /// continued by single tokens alone.
-pub(super) fn recurrent_gemma(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn recurrent_gemma(fields: &mut CandleFields) -> Result<Blueprint, CheckpointError> {
     fields.absent("rope_scaling")?;
     fields.only("partial_rotary_factor", 0.5)?;
     fields.only("tie_word_embeddings", true)?;

@@ -3,12 +3,12 @@
 use candle_transformers::models::deepseek2::{DeepSeekV2, DeepSeekV2Config};
 use serde_json::Value;
 
-use crate::adapter::fields::Fields;
+use crate::adapter::fields::CandleFields;
 use crate::adapter::runner::{Blueprint, Chunks};
 use crate::checkpoint::error::CheckpointError;
 
 /// `DeepSeek` V2 with plain routing (V2-Lite).
-pub(super) fn deepseek_v2(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn deepseek_v2(fields: &mut CandleFields) -> Result<Blueprint, CheckpointError> {
     // candle's group-limited routing picks groups by the scores of experts.
     fields.only("topk_method", "greedy")?;
     fields.only("scoring_func", "softmax")?;
@@ -61,7 +61,7 @@ pub(super) fn deepseek_v2(fields: &mut Fields) -> Result<Blueprint, CheckpointEr
 }
 
 /// Refuses scaled rotary frequencies other than `YaRN`'s with all its settings.
-fn scaling(fields: &Fields) -> Result<(), CheckpointError> {
+fn scaling(fields: &CandleFields) -> Result<(), CheckpointError> {
     const FIELD: &str = "rope_scaling";
     let Some(scaling) = fields.get(FIELD) else { return Ok(()) };
     if scaling.get("type").and_then(Value::as_str) != Some("yarn") {

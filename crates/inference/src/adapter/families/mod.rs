@@ -5,14 +5,14 @@ mod hybrid;
 mod mixture;
 mod recurrent;
 
-use super::fields::Fields;
+use super::fields::CandleFields;
 use super::runner::Blueprint;
 use crate::checkpoint::error::CheckpointError;
 
-type Plan = fn(&mut Fields) -> Result<Blueprint, CheckpointError>;
+type BlueprintOf = fn(&mut CandleFields) -> Result<Blueprint, CheckpointError>;
 
 /// `model_type` and how its configuration is read, in alphabetical order.
-const ALL: [(&str, Plan); 11] = [
+const ALL: [(&str, BlueprintOf); 11] = [
     ("deepseek_v2", mixture::deepseek_v2),
     ("falcon", attention::falcon),
     ("gpt_bigcode", attention::gpt_bigcode),
@@ -31,13 +31,8 @@ pub(crate) fn model_types() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|(name, _)| *name)
 }
 
-/// Whether candle-transformers runs models of this `model_type` here.
-pub(crate) fn is_known(model_type: &str) -> bool {
-    model_types().any(|known| known == model_type)
-}
-
 /// Checks a configuration.
-pub(in crate::adapter) fn blueprint(mut fields: Fields) -> Result<Blueprint, CheckpointError> {
+pub(in crate::adapter) fn blueprint(mut fields: CandleFields) -> Result<Blueprint, CheckpointError> {
     let Some(&(_, plan)) = ALL.iter().find(|(known, _)| *known == fields.model_type()) else {
         return Err(fields.problem("model_type", "names no model that candle-transformers runs here"));
     };

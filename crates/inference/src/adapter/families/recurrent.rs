@@ -6,7 +6,7 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::{mamba as candle_mamba, mamba2 as candle_mamba2};
 use serde_json::json;
 
-use crate::adapter::fields::Fields;
+use crate::adapter::fields::CandleFields;
 use crate::adapter::runner::{Blueprint, Chunks};
 use crate::checkpoint::error::CheckpointError;
 
@@ -16,7 +16,7 @@ const CONTEXT: usize = 1 << 20;
 const TOKENS: usize = 64;
 
 /// What both have built in.
-fn common(fields: &Fields) -> Result<(usize, usize, usize), CheckpointError> {
+fn common(fields: &CandleFields) -> Result<(usize, usize, usize), CheckpointError> {
     fields.only("conv_kernel", 4)?;
     fields.only("hidden_act", "silu")?;
     fields.only("use_bias", false)?;
@@ -29,7 +29,7 @@ fn common(fields: &Fields) -> Result<(usize, usize, usize), CheckpointError> {
 }
 
 /// Mamba as transformers has it (`mamba-130m-hf` and its like).
-pub(super) fn mamba(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn mamba(fields: &mut CandleFields) -> Result<Blueprint, CheckpointError> {
     let (vocabulary, hidden, layers) = common(fields)?;
     fields.only("state_size", 16)?;
     fields.only("expand", 2)?;
@@ -65,7 +65,7 @@ impl Clone for MambaSequence {
 }
 
 /// Mamba 2 with a tied output layer.
-pub(super) fn mamba2(fields: &mut Fields) -> Result<Blueprint, CheckpointError> {
+pub(super) fn mamba2(fields: &mut CandleFields) -> Result<Blueprint, CheckpointError> {
     let (vocabulary, hidden, layers) = common(fields)?;
     // Missing means false, unlike in Mamba 1.
     if !fields.flag_or("tie_word_embeddings", false)? {

@@ -4,9 +4,9 @@
 
 use super::format::BlockFormat;
 use super::legacy::halves;
-use super::scales::Lane;
+use super::scales::LaneScales;
 use super::scales::{centred, shared_centred};
-use crate::kernel::vector::{Table, Vector};
+use crate::kernel::vector::{Codebook, Vector};
 
 /// 32 weights with a scale.
 pub(in crate::kernel) struct Iq4Nl;
@@ -16,20 +16,20 @@ pub(in crate::kernel) struct Iq4Xs;
 pub(in crate::kernel) struct Mxfp4;
 
 /// ggml's `kvalues_iq4nl`.
-const NOT_LINEAR: Table = [-127., -104., -83., -65., -49., -35., -22., -10., 1., 13., 25., 38., 53., 69., 89., 113.];
+const NOT_LINEAR: Codebook = [-127., -104., -83., -65., -49., -35., -22., -10., 1., 13., 25., 38., 53., 69., 89., 113.];
 /// Twice the numbers of E2M1, as in ggml; scales are half as large.
-const E2M1: Table = [0., 1., 2., 3., 4., 6., 8., 12., -0., -1., -2., -3., -4., -6., -8., -12.];
+const E2M1: Codebook = [0., 1., 2., 3., 4., 6., 8., 12., -0., -1., -2., -3., -4., -6., -8., -12.];
 
 impl BlockFormat for Iq4Nl {
     const WEIGHTS: usize = 32;
     const BYTES: usize = 18;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2)];
     const BITS: usize = 4;
-    const TABLE: Option<&'static Table> = Some(&NOT_LINEAR);
+    const TABLE: Option<&'static Codebook> = Some(&NOT_LINEAR);
     const SHARE: usize = 32;
     const SCALES: usize = 2;
 
-    fn split(block: &[u8], scales: &mut Lane<'_>, codes: &mut [u8]) {
+    fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]) {
         scales.put(&block[..2]);
         halves(&block[2..], codes);
     }
@@ -46,11 +46,11 @@ impl BlockFormat for Iq4Xs {
     const BYTES: usize = 136;
     const NUMBERS: &'static [(usize, usize)] = &[(0, 2), (2, 2)];
     const BITS: usize = 4;
-    const TABLE: Option<&'static Table> = Some(&NOT_LINEAR);
+    const TABLE: Option<&'static Codebook> = Some(&NOT_LINEAR);
     const SHARE: usize = 32;
     const SCALES: usize = 2 + 8;
 
-    fn split(block: &[u8], scales: &mut Lane<'_>, codes: &mut [u8]) {
+    fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]) {
         let (high, low) = (u16::from_le_bytes([block[2], block[3]]), &block[4..8]);
         scales.put(&block[..2]);
         for share in 0..8 {
@@ -75,11 +75,11 @@ impl BlockFormat for Mxfp4 {
     const BYTES: usize = 17;
     const NUMBERS: &'static [(usize, usize)] = &[];
     const BITS: usize = 4;
-    const TABLE: Option<&'static Table> = Some(&E2M1);
+    const TABLE: Option<&'static Codebook> = Some(&E2M1);
     const SHARE: usize = 32;
     const SCALES: usize = 1;
 
-    fn split(block: &[u8], scales: &mut Lane<'_>, codes: &mut [u8]) {
+    fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]) {
         scales.put(&block[..1]);
         halves(&block[1..], codes);
     }

@@ -1,7 +1,7 @@
 //! How the blocks of a type are stored, and how they lie in panels.
 
-use super::scales::Lane;
-use crate::kernel::vector::{Table, Vector};
+use super::scales::LaneScales;
+use crate::kernel::vector::{Codebook, Vector};
 
 /// Most weights of a block.
 pub(in crate::kernel) const MOST_WEIGHTS: usize = 256;
@@ -17,14 +17,14 @@ pub(in crate::kernel) trait BlockFormat {
     /// Bits of a code: 2 to 6, or 8. A code of eight bits is signed.
     const BITS: usize;
     /// What codes of four bits stand for, where that is not the code itself.
-    const TABLE: Option<&'static Table> = None;
+    const TABLE: Option<&'static Codebook> = None;
     /// Weights that share a scale, a multiple of [`DEPTH`](crate::kernel::layout::DEPTH).
     const SHARE: usize;
     /// Bytes of one lane's scales of a block.
     const SCALES: usize;
 
     /// Takes a stored block apart: its scales go to a lane, the code of each of its weights to `codes`.
-    fn split(block: &[u8], scales: &mut Lane<'_>, codes: &mut [u8]);
+    fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]);
 
     /// Scale and offset of the weights that have the `share`-th of a block's scales.
     ///

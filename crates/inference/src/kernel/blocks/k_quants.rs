@@ -5,7 +5,7 @@
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
 use super::format::BlockFormat;
-use super::scales::Lane;
+use super::scales::LaneScales;
 use super::scales::{from_least, shared_centred, shared_from_least};
 use crate::kernel::simd::LANES;
 use crate::kernel::vector::Vector;
@@ -43,7 +43,7 @@ fn scales_and_offsets(bytes: &[u8], share: usize) -> (u8, u8) {
 }
 
 /// Writes what `Q4_K` and `Q5_K` begin with. Offsets are subtracted, so their negatives are written.
-fn put_scales_and_offsets(block: &[u8], scales: &mut Lane<'_>) {
+fn put_scales_and_offsets(block: &[u8], scales: &mut LaneScales<'_>) {
     scales.put(&block[..2]);
     scales.put(&block[2..4]);
     for share in 0..8 {
@@ -61,7 +61,7 @@ impl BlockFormat for Q2K {
     const SHARE: usize = 16;
     const SCALES: usize = 4 + 16;
 
-    fn split(block: &[u8], scales: &mut Lane<'_>, codes: &mut [u8]) {
+    fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]) {
         scales.put(&block[80..82]);
         scales.put(&block[82..84]);
         for share in &block[..16] {
@@ -90,7 +90,7 @@ impl BlockFormat for Q3K {
     const SHARE: usize = 16;
     const SCALES: usize = 2 + 16;
 
-    fn split(block: &[u8], scales: &mut Lane<'_>, codes: &mut [u8]) {
+    fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]) {
         let (upper, rest) = block.split_at(32);
         let (lower, packed) = rest.split_at(64);
         scales.put(&packed[12..14]);
@@ -121,7 +121,7 @@ impl BlockFormat for Q4K {
     const SHARE: usize = 32;
     const SCALES: usize = 4 + 2 * 8;
 
-    fn split(block: &[u8], scales: &mut Lane<'_>, codes: &mut [u8]) {
+    fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]) {
         put_scales_and_offsets(block, scales);
         for (bytes, codes) in block[16..].chunks_exact(32).zip(codes.chunks_exact_mut(64)) {
             super::legacy::halves(bytes, codes);
@@ -143,7 +143,7 @@ impl BlockFormat for Q5K {
     const SHARE: usize = 32;
     const SCALES: usize = 4 + 2 * 8;
 
-    fn split(block: &[u8], scales: &mut Lane<'_>, codes: &mut [u8]) {
+    fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]) {
         put_scales_and_offsets(block, scales);
         let (upper, lower) = block[16..].split_at(32);
         for (bytes, codes) in lower.chunks_exact(32).zip(codes.chunks_exact_mut(64)) {
@@ -169,7 +169,7 @@ impl BlockFormat for Q6K {
     const SHARE: usize = 16;
     const SCALES: usize = 2 + 16;
 
-    fn split(block: &[u8], scales: &mut Lane<'_>, codes: &mut [u8]) {
+    fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]) {
         let (lower, upper) = (&block[..128], &block[128..192]);
         scales.put(&block[208..]);
         for share in &block[192..208] {

@@ -3,7 +3,7 @@
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
 use super::format::BlockFormat;
-use super::scales::Lane;
+use super::scales::LaneScales;
 use super::scales::{centred, from_least};
 use crate::kernel::vector::Vector;
 
@@ -44,7 +44,7 @@ impl BlockFormat for Q4_0 {
     const SHARE: usize = WEIGHTS;
     const SCALES: usize = 2;
 
-    fn split(block: &[u8], scales: &mut Lane<'_>, codes: &mut [u8]) {
+    fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]) {
         scales.put(&block[..2]);
         halves(&block[2..], codes);
     }
@@ -64,7 +64,7 @@ impl BlockFormat for Q4_1 {
     const SHARE: usize = WEIGHTS;
     const SCALES: usize = 4;
 
-    fn split(block: &[u8], scales: &mut Lane<'_>, codes: &mut [u8]) {
+    fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]) {
         scales.put(&block[..2]);
         scales.put(&block[2..4]);
         halves(&block[4..], codes);
@@ -85,7 +85,7 @@ impl BlockFormat for Q5_0 {
     const SHARE: usize = WEIGHTS;
     const SCALES: usize = 2;
 
-    fn split(block: &[u8], scales: &mut Lane<'_>, codes: &mut [u8]) {
+    fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]) {
         scales.put(&block[..2]);
         halves(&block[6..], codes);
         fifth_bits(&block[2..6], codes);
@@ -106,7 +106,7 @@ impl BlockFormat for Q5_1 {
     const SHARE: usize = WEIGHTS;
     const SCALES: usize = 4;
 
-    fn split(block: &[u8], scales: &mut Lane<'_>, codes: &mut [u8]) {
+    fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]) {
         scales.put(&block[..2]);
         scales.put(&block[2..4]);
         halves(&block[8..], codes);
@@ -128,7 +128,7 @@ impl BlockFormat for Q8_0 {
     const SHARE: usize = WEIGHTS;
     const SCALES: usize = 2;
 
-    fn split(block: &[u8], scales: &mut Lane<'_>, codes: &mut [u8]) {
+    fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]) {
         scales.put(&block[..2]);
         codes.copy_from_slice(&block[2..]);
     }

@@ -20,4 +20,4 @@ pub(super) use codes::{Codes, GROUP};
 pub(super) use format::{BlockFormat, MOST_WEIGHTS};
 pub(crate) use kind::BlockType;
 pub(super) use kind::with_format;
-pub(super) use scales::Lane;
+pub(super) use scales::LaneScales;

@@ -9,14 +9,14 @@ use crate::kernel::vector::Vector;
 const HALVES: usize = 2 * LANES;
 
 /// One lane of the scales of a block, written field by field.
-pub(in crate::kernel) struct Lane<'a> {
+pub(in crate::kernel) struct LaneScales<'a> {
     scales: &'a mut [u8],
     number: usize,
     /// Bytes of the fields before, of all lanes.
     at: usize,
 }
 
-impl<'a> Lane<'a> {
+impl<'a> LaneScales<'a> {
     pub(in crate::kernel) fn new(scales: &'a mut [u8], lane: usize) -> Self {
         Self { scales, number: lane, at: 0 }
     }

@@ -8,7 +8,7 @@ use std::arch::x86_64::{
     _mm256_sllv_epi32, _mm256_srai_epi32, _mm256_srlv_epi32, _mm256_storeu_ps,
 };
 
-use super::{LANES, Table, Vector};
+use super::{Codebook, LANES, Vector};
 
 /// Asks for AVX2, FMA and F16C.
 #[derive(Clone, Copy)]
@@ -186,7 +186,7 @@ impl Vector for Avx2 {
 
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn look_up(table: &Table, words: [__m256i; 2]) -> [__m256; 2] {
+    unsafe fn look_up(table: &Codebook, words: [__m256i; 2]) -> [__m256; 2] {
         let mut out = [_mm256_setzero_ps(); 2];
         let [low, high] = unsafe { Self::load(table.as_ptr()) };
         for (out, words) in out.iter_mut().zip(words) {

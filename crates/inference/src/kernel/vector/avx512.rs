@@ -9,7 +9,7 @@ use std::arch::x86_64::{
     _mm512_storeu_ps,
 };
 
-use super::{LANES, Table, Vector};
+use super::{Codebook, LANES, Vector};
 
 /// Asks for AVX-512F.
 #[derive(Clone, Copy)]
@@ -20,7 +20,7 @@ fn lanes(count: usize) -> u16 {
 }
 
 /// The lowest bits of sixteen numbers from `from` on.
-const fn numbers(from: u32, bits: u32) -> Table {
+const fn numbers(from: u32, bits: u32) -> Codebook {
     let mut table = [0f32; LANES];
     let mut at = 0;
     while at < LANES {
@@ -179,7 +179,7 @@ impl Vector for Avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn look_up(table: &Table, words: __m512i) -> __m512 {
+    unsafe fn look_up(table: &Codebook, words: __m512i) -> __m512 {
         _mm512_permutexvar_ps(words, unsafe { _mm512_loadu_ps(table.as_ptr()) })
     }
 }

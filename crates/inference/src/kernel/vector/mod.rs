@@ -18,7 +18,7 @@ pub(super) use portable::Portable;
 use super::simd::LANES;
 
 /// Numbers that stand in for the sixteen values of four bits.
-pub(super) type Table = [f32; LANES];
+pub(super) type Codebook = [f32; LANES];
 
 /// Operations on [`LANES`] numbers.
 ///
@@ -66,5 +66,5 @@ pub(super) trait Vector: Copy {
     /// The lowest bits of each word, at most six, as a number.
     unsafe fn lowest<const BITS: u32>(words: Self::Words) -> Self::Floats;
     /// What the lowest four bits of each word stand for.
-    unsafe fn look_up(table: &Table, words: Self::Words) -> Self::Floats;
+    unsafe fn look_up(table: &Codebook, words: Self::Words) -> Self::Floats;
 }

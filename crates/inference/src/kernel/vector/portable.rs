@@ -4,7 +4,7 @@
 
 use half::{bf16, f16};
 
-use super::{LANES, Table, Vector};
+use super::{Codebook, LANES, Vector};
 
 /// No features are asked for.
 #[derive(Clone, Copy)]
@@ -143,7 +143,7 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
-    unsafe fn look_up(table: &Table, words: Self::Words) -> Self::Floats {
+    unsafe fn look_up(table: &Codebook, words: Self::Words) -> Self::Floats {
         words.map(|word| table[(word & 15) as usize])
     }
 }
