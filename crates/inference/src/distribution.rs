@@ -36,7 +36,7 @@ impl Distribution {
 
     /// As [`listed`](Self::listed), where all probabilities together may be off one by `rounding`.
     pub fn listed_within(rows: usize, log_probs: &[(TokenId, f64)], rounding: f64) -> Self {
-        Self(Kind::Listed(Listed::within(rows, log_probs, rounding)))
+        Self(DistributionKind::Listed(Listed::within(rows, log_probs, rounding)))
     }
 
     /// Number of tokens, V.
