@@ -14,16 +14,18 @@ use crate::decoder::blocks::{BlockKey, BlockTable};
 use crate::decoder::cache::PagedCache;
 use crate::decoder::rope::Factors;
 use crate::decoder::transformer::Transformer;
+use crate::device::DeviceSpec;
+use crate::device_list::DeviceList;
+use crate::distribution::Distribution;
 use crate::engine_error::EngineError;
 use crate::engine_options::EngineOptions;
 use crate::forwards::plan_forwards;
+use crate::id::{SequenceId, TokenId};
 use crate::kernel::BLOCK;
+use crate::language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
 use crate::memory_plan::MemoryPlan;
+use crate::placement::Placement;
 use crate::spinning::spinning;
-use crate::{
-    DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, Placement, SequenceId, TokenId,
-    Wanted,
-};
 
 /// Tokens that must be spared to make computing shared prefixes first, in forwards of their own, worth it.
 const WORTH_A_FORWARD: usize = 128;

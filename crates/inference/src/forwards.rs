@@ -1,6 +1,6 @@
 //! How extensions are cut into forwards.
 
-use crate::{Extension, Wanted};
+use crate::language_model::{Extension, Wanted};
 
 /// Most tokens in one forward: bounds the memory of activations.
 const FORWARD_TOKENS: usize = 2048;
@@ -63,7 +63,7 @@ impl Extension<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SequenceId, TokenId};
+    use crate::id::{SequenceId, TokenId};
 
     fn extension<'a>(tokens: &'a [TokenId], wanted: Wanted<'a>) -> Extension<'a> {
         Extension { sequence: SequenceId(0), tokens, wanted }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::adapter::{self, CandleFields, CandleModel};
+use crate::checkpoint::config::architectures;
 use crate::checkpoint::config_file::ConfigFile;
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::opened::Checkpoint;
@@ -10,7 +11,8 @@ use crate::checkpoint::source::ModelSource;
 use crate::engine::Engine;
 use crate::engine_error::EngineError;
 use crate::engine_options::EngineOptions;
-use crate::{LanguageModel, Placement, architectures};
+use crate::language_model::LanguageModel;
+use crate::placement::Placement;
 
 /// What computes a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::DeviceSpec;
+use crate::device::DeviceSpec;
 
 /// Bytes that could be claimed now without swapping; `None` where the system does not say.
 pub fn available_memory() -> Option<u64> {

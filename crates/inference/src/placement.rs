@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::DeviceSpec;
+use crate::device::DeviceSpec;
 
 /// Bytes of a model's weights, part by part.
 #[derive(Clone, Debug, PartialEq, Eq)]

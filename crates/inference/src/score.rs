@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use crate::{Ask, Detail, Distribution, Extension, LanguageModel, ModelError, SequenceId, TokenId, Wanted};
+use crate::ask::{Ask, Detail};
+use crate::distribution::Distribution;
+use crate::id::{SequenceId, TokenId};
+use crate::language_model::{Extension, LanguageModel, ModelError, Wanted};
 
 /// Distributions held at once: with 150,000 rows each they are 0.6 MB.
 const CHUNK: usize = 256;
@@ -209,7 +212,7 @@ pub struct ScoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Limits;
+    use crate::language_model::Limits;
     use crate::testkit::{Listing, ScriptedModel};
 
     #[test]

@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::{
-    Ask, Detail, DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId,
-    Symbol, TextEncoder, TextKind, TokenId, Tokenizer, TokenizerError, Vocabulary,
-};
+use crate::ask::{Ask, Detail};
+use crate::device::DeviceSpec;
+use crate::device_list::DeviceList;
+use crate::distribution::Distribution;
+use crate::id::{SequenceId, TokenId};
+use crate::language_model::{Extension, LanguageModel, Limits, ModelError};
+use crate::vocabulary::{Symbol, TextEncoder, TextKind, Tokenizer, TokenizerError, Vocabulary};
 
 /// A tokenizer over `pieces`: id `n` stands for `pieces[n]`, text is encoded by greedy longest match.
 ///

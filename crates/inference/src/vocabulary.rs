@@ -1,6 +1,6 @@
 //! What token ids stand for: exact bytes, control symbols, or nothing.
 
-use crate::TokenId;
+use crate::id::TokenId;
 
 /// What one token id stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,13 +13,15 @@ use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::source::ModelSource;
 use crate::checkpoint::weights::CheckpointTensors;
 use crate::device::DeviceError;
+use crate::device::{DeviceSpec, WeightType};
+use crate::device_list::DeviceList;
+use crate::distribution::Distribution;
 use crate::engine_error::EngineError;
 use crate::engine_options::EngineOptions;
+use crate::id::{SequenceId, TokenId};
+use crate::language_model::{Extension, LanguageModel, Limits, ModelError};
 use crate::memory::working_memory;
 use crate::placement::{ModelBytes, Placement, Room};
-use crate::{
-    DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId, WeightType,
-};
 
 /// A model of candle-transformers. It runs the sequences of a batch one after the other, in f32.
 pub(crate) struct CandleModel {

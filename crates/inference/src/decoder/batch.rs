@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::blocks::{BlockId, BlockTable};
 use super::rope::Factors;
+use crate::id::{SequenceId, TokenId};
 use crate::kernel::BLOCK;
-use crate::{ModelError, SequenceId, TokenId};
+use crate::language_model::ModelError;
 
 /// The new tokens of one sequence within a batch.
 #[derive(Clone, Debug)]

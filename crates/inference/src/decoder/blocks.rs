@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::rope::Factors;
+use crate::id::{SequenceId, TokenId};
 use crate::kernel::BLOCK;
-use crate::{ModelError, SequenceId, TokenId};
+use crate::language_model::ModelError;
 
 /// Index of a block in the cache.
 pub(crate) type BlockId = u32;

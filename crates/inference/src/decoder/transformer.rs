@@ -288,13 +288,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::TokenId;
     use crate::checkpoint::source::ModelSource;
     use crate::cpu::plain::plainly;
     use crate::decoder::batch::BatchPart;
     use crate::decoder::blocks::BlockTable;
     use crate::decoder::rope::Factors;
     use crate::device::WeightType;
+    use crate::id::TokenId;
     use crate::kernel::BLOCK;
 
     /// Logits of two sequences, all rows: prompts over a boundary of blocks, then some more tokens of each.

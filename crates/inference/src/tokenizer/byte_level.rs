@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::gguf_tokens::{Added, TokenKind, TokenizerParts, Tokens, problem};
 use super::pre::{self, PreTokenizer, Spelling};
-use crate::TokenizerError;
 use crate::checkpoint::gguf::Gguf;
+use crate::vocabulary::TokenizerError;
 
 pub(super) fn parts(gguf: &Gguf, tokens: &Tokens<'_>) -> Result<TokenizerParts, TokenizerError> {
     let way = pre_tokenizer(gguf)?;

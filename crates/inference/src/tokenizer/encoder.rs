@@ -2,7 +2,8 @@
 
 use tokenizers::Tokenizer as HfTokenizer;
 
-use crate::{TextEncoder, TokenId, TokenizerError, Vocabulary};
+use crate::id::TokenId;
+use crate::vocabulary::{TextEncoder, TokenizerError, Vocabulary};
 
 /// A `tokenizer.json` as an encoder.
 pub(crate) struct HfEncoder {

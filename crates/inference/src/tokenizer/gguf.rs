@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::gguf_tokens::{Added, TokenizerParts, Tokens, problem};
 use super::{byte_level, sentence_piece};
-use crate::TokenizerError;
 use crate::checkpoint::gguf::Gguf;
+use crate::vocabulary::TokenizerError;
 
 /// What a file's metadata describe.
 pub(super) struct Described {

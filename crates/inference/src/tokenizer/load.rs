@@ -14,7 +14,8 @@ use crate::checkpoint::gguf::Gguf;
 use crate::checkpoint::json::{read_json, read_text, typed};
 use crate::checkpoint::source::ModelSource;
 use crate::checkpoint::special_tokens::SpecialTokens;
-use crate::{Symbol, TokenId, Tokenizer, TokenizerError, Vocabulary};
+use crate::id::TokenId;
+use crate::vocabulary::{Symbol, Tokenizer, TokenizerError, Vocabulary};
 
 /// Control symbols that end a text or a turn in the chat formats of known model families, whatever a checkpoint's
 /// configuration lists.

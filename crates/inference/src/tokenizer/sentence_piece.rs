@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Map, json};
 
 use super::gguf_tokens::{Added, TokenKind, TokenizerParts, Tokens, problem};
-use crate::TokenizerError;
 use crate::checkpoint::gguf::Gguf;
+use crate::vocabulary::TokenizerError;
 
 /// The space of `SentencePiece`.
 const META: &str = "▁";

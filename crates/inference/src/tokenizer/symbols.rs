@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokenizers::Tokenizer as HfTokenizer;
 
 use super::decoding::{Decoded, TokenDecoding};
-use crate::{Symbol, TextKind, TokenizerError};
+use crate::vocabulary::{Symbol, TextKind, TokenizerError};
 
 /// Largest id that is believed.
 const MOST_IDS: u32 = 1 << 24;
