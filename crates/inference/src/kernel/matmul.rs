@@ -3,8 +3,6 @@
 //! Every output is the sum of a few sums, each over a part of the summed dimension, in its order. It has the same bits in
 //! a batch of one and in a batch of hundreds, on one thread and on many.
 
-#![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
-
 use std::borrow::Cow;
 
 use rayon::prelude::*;

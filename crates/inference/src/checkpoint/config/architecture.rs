@@ -26,7 +26,7 @@ pub(super) struct Architecture {
     pub(super) rope_style: RopeStyle,
     /// Base of a second rotary embedding, that of layers with a window.
     pub(super) sliding_theta: Option<f64>,
-    /// Whether RoPE of the type `yarn` is `LongRoPE`.
+    /// Whether `RoPE` of the type `yarn` is `LongRoPE`.
     pub(super) yarn_is_longrope: bool,
     pub(super) windows: Windows,
     /// Whether layers have windows only where `use_sliding_window` is true.

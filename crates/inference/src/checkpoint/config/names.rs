@@ -1,6 +1,6 @@
 //! How the architectures call their tensors.
 
-/// TensorNames of tensors. Those of a layer follow `{layers}.{index}.`; weights end in `.weight`, biases in `.bias`.
+/// Names of tensors. Those of a layer follow `{layers}.{index}.`; weights end in `.weight`, biases in `.bias`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TensorNames {
     pub(crate) embedding: &'static str,
@@ -148,7 +148,7 @@ impl TensorNames {
     pub(super) const STARCODER2: Self =
         Self { gate_up: GateUp::Separate("", "mlp.c_fc"), down: "mlp.c_proj", ..Self::LLAMA };
 
-    /// TensorNames of tensors in GGUF files of an architecture.
+    /// Names of tensors in GGUF files of an architecture.
     pub(super) fn of_gguf(architecture: &str) -> Self {
         let usual = Self::GGUF;
         match architecture {
