@@ -115,7 +115,6 @@ fn a_trace_is_explained_with_key_tokens_marked() {
     let voted = steps.iter().filter(|step| step["ensembled"] == true).count();
     assert!(voted > 0 && voted < steps.len(), "{line}");
     for step in steps {
-        assert_eq!(step["key"], step["ensembled"]);
         assert_eq!(step["certainty"].as_f64().unwrap() <= 0.7, step["ensembled"] == true, "{step}");
         assert_eq!(step["members"][1].is_null(), step["ensembled"] == false, "{step}");
         assert!(!step["members"][0]["top"].as_array().unwrap().is_empty());

@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 
 use browser::Browser;
 use fakes::{Fake, choice, echo, opener, plan};
-use gac_harness::results::{MemberStep, ResponseRecord, SampleRecord, StepRecord};
+use gac_harness::results::{ResponseRecord, SampleRecord};
 use gac_harness::{Silent, run};
 use gac_needs::needs;
 use gac_systems::GatePlan;
+use gac_systems::{MemberStep, StepRecord};
 use serde_json::Value;
 use support::gac;
 
@@ -54,7 +55,7 @@ fn run_with(folder: &Path, documents: usize) -> PathBuf {
 /// The second document's sample gets hostile texts; all of them get views of two members.
 fn hostile(mut sample: SampleRecord) -> SampleRecord {
     let view = |token: &str, other: &str| {
-        Some(MemberStep { top: vec![(token.to_owned(), 0.6), (other.to_owned(), 0.2)], share: 0.5 })
+        Some(MemberStep { top: vec![(token.to_owned(), 0.6), (other.to_owned(), 0.2)], share: 0.5, unmapped: 0.0 })
     };
     let is_ensemble = sample.ensembled > 0;
     for (index, step) in sample.trace.iter_mut().flatten().enumerate() {

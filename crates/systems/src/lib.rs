@@ -45,6 +45,7 @@ mod open;
 mod plan;
 mod spec;
 mod system;
+mod trace;
 
 pub use ensemble_system::EnsembleSystem;
 pub use files::write::{Destination, Output, is_temporary, write_atomic};
@@ -67,3 +68,4 @@ pub use spec::file::{
 pub use spec::server::ServerUrls;
 pub use spec::toml_file::{RecipeError, parse_toml, read_toml};
 pub use system::{ReadAnswer, System, SystemError};
+pub use trace::{Decider, MemberStep, StepRecord};

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use gac_systems::{Decider, MemberStep, StepRecord};
 use serde::Deserialize;
 
 use super::jsonl;
-use super::trace::{TraceMember, TraceStep};
 use crate::Outcome;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -36,7 +36,7 @@ struct Line {
     #[serde(default)]
     models: Option<Vec<String>>,
     #[serde(alias = "trace", default)]
-    steps: Option<Vec<TraceStep>>,
+    steps: Option<Vec<StepRecord>>,
 }
 
 /// Prints one traced response with what was decided how.
@@ -60,7 +60,7 @@ pub(crate) fn explain(args: &ExplainArgs, printer: &mut Printer) -> Outcome {
     Ok(())
 }
 
-fn explained(line: &Line, steps: &[TraceStep], all: bool) -> String {
+fn explained(line: &Line, steps: &[StepRecord], all: bool) -> String {
     let mut out = String::new();
     if let Some(prompt) = &line.prompt {
         let tail: String = prompt.chars().rev().take(200).collect::<Vec<_>>().into_iter().rev().collect();
@@ -87,7 +87,7 @@ fn explained(line: &Line, steps: &[TraceStep], all: bool) -> String {
 }
 
 /// The token in the flow of the text.
-fn marked(step: &TraceStep) -> String {
+fn marked(step: &StepRecord) -> String {
     let text = shown(&step.text, step.end);
     if !step.ensembled {
         // Line breaks stay; nothing else that a terminal would act on does.
@@ -104,12 +104,11 @@ fn marked(step: &TraceStep) -> String {
 }
 
 /// Whether the members chose another token than the gate.
-fn overruled(step: &TraceStep) -> bool {
-    // Of two control symbols, END has no text: nothing else does.
-    step.ensembled && step.proposed.as_ref().is_some_and(|proposed| *proposed != step.text)
+fn overruled(step: &StepRecord) -> bool {
+    step.proposed.is_some() && step.decider() == Decider::Overruled
 }
 
-fn detail(index: usize, step: &TraceStep, models: Option<&[String]>) -> String {
+fn detail(index: usize, step: &StepRecord, models: Option<&[String]>) -> String {
     let certainty = step.certainty.map_or_else(String::new, |certainty| format!(", gate's certainty {certainty:.3}"));
     let how = match (step.ensembled, overruled(step)) {
         (false, _) => "alone",
@@ -128,7 +127,7 @@ fn detail(index: usize, step: &TraceStep, models: Option<&[String]>) -> String {
     out
 }
 
-fn view(name: &str, member: &TraceMember) -> String {
+fn view(name: &str, member: &MemberStep) -> String {
     let top: Vec<String> =
         member.top.iter().map(|(text, p)| format!("{} {p:.3}", shown(text, text.is_empty()))).collect();
     let unmapped = if member.unmapped > 5e-4 { format!("  (unmapped {:.3})", member.unmapped) } else { String::new() };
@@ -156,8 +155,8 @@ fn visible(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn step(text: &str, ensembled: bool, proposed: &str) -> TraceStep {
-        TraceStep {
+    fn step(text: &str, ensembled: bool, proposed: &str) -> StepRecord {
+        StepRecord {
             text: text.into(),
             hex: None,
             end: text.is_empty(),
@@ -166,9 +165,8 @@ mod tests {
             close: false,
             asks: 0,
             certainty: Some(0.4),
-            key: Some(ensembled),
             proposed: Some(proposed.into()),
-            members: vec![Some(TraceMember { top: vec![(" 5".into(), 0.4)], share: 0.25, unmapped: 0.125 }), None],
+            members: vec![Some(MemberStep { top: vec![(" 5".into(), 0.4)], share: 0.25, unmapped: 0.125 }), None],
         }
     }
 

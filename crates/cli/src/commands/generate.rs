@@ -9,14 +9,13 @@ use gac_ensemble::{
     EnsembleError, Generation, GenerationRequest, Overlong, Prompt, PromptEncoding, Scheduler, Settings,
 };
 use gac_inference::{ChatMessage, Conversation, RefusedSystem, Role};
-use gac_systems::sha256;
+use gac_systems::{StepRecord, sha256};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::eval::check;
 use super::jsonl;
 use super::lines::LineOutput;
-use super::trace::TraceStep;
 use crate::Outcome;
 use crate::compute::Compute;
 use crate::failure::Failure;
@@ -119,7 +118,7 @@ struct Continuation<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     models: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    steps: Option<Vec<TraceStep>>,
+    steps: Option<Vec<StepRecord>>,
 }
 
 /// Continues every prompt of a file.
@@ -226,6 +225,6 @@ fn continuation<'a>(prompt: &'a str, generation: &Generation, models: Option<&'a
         ensembled: generation.ensembled,
         seconds: generation.seconds,
         models,
-        steps: models.map(|_| generation.steps.iter().map(TraceStep::from).collect()),
+        steps: models.map(|_| generation.steps.iter().map(StepRecord::from).collect()),
     }
 }

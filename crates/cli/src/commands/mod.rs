@@ -21,5 +21,4 @@ pub(crate) mod sweep;
 pub(crate) mod tasks;
 mod tasks_render;
 mod tasks_score;
-pub(crate) mod trace;
 pub(crate) mod vocab;

@@ -1,5 +1,6 @@
 //! A leaderboard as an HTML table, alone or inside a report.
 
+use gac_drawing::BASE_STYLE;
 use serde::Serialize;
 
 use super::format::{NOTHING, comparison, failures, latency, latency_note, points, protocols, served_note, share};
@@ -7,9 +8,6 @@ use super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
 use super::leaderboard::{Leaderboard, Row};
 use super::paper::BesidePaper;
 use super::templates::render;
-
-/// The style of tables, light and dark.
-pub(super) const TABLE_STYLE: &str = include_str!("assets/table.css");
 
 #[derive(Serialize)]
 struct LeaderboardPage {
@@ -22,7 +20,7 @@ struct LeaderboardPage {
 /// from the network.
 pub fn html(leaderboard: &Leaderboard, paper: Option<&BesidePaper>) -> String {
     let (table, paper) = (table(leaderboard), paper.map(BesidePaper::html));
-    render("leaderboard.html", LeaderboardPage { style: TABLE_STYLE, table, paper })
+    render("leaderboard.html", LeaderboardPage { style: BASE_STYLE, table, paper })
 }
 
 /// The table with its notes.

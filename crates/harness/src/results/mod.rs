@@ -21,7 +21,6 @@ mod sample;
 mod samples;
 mod stored;
 mod task;
-mod trace;
 mod unfinished;
 
 pub use folder::{Contents, RunFolder, check_folder};
@@ -33,7 +32,6 @@ pub use sample::{ChoiceRecord, FilterRecord, MetricRecord, ResponseRecord, Sampl
 pub use samples::{ReadError, SampleFile, SampleLog, read_samples};
 pub use stored::{RunError as StoredRunError, StoredRun, StoredSystem, StoredTask};
 pub use task::{LatencyBasis, OutcomeCounts, TaskResults, Timing};
-pub use trace::{Decider, MemberStep, StepRecord};
 pub use unfinished::unfinished_run;
 
 /// Version of every record here; a reader refuses others.

@@ -1,11 +1,10 @@
 //! The record of one sample.
 
 use gac_ensemble::{Finish, Generation, LogLikelihood, Thinking};
-use gac_systems::sha256;
+use gac_systems::{StepRecord, sha256};
 use serde::{Deserialize, Serialize};
 
 use super::number;
-use super::trace::StepRecord;
 use crate::identity::SampleIdentity;
 use crate::{FilterScore, MetricKey, Outcome, Request, Score};
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use gac_ensemble::{Generation, LogLikelihood, RequestError};
-use gac_systems::{System, SystemError};
+use gac_systems::{StepRecord, System, SystemError};
 
 use super::error::{RunError, chain};
 use super::place::TaskPlace;
@@ -13,7 +13,7 @@ use crate::events::{Event, Reporter, Warning};
 use crate::identity::SampleIdentity;
 use crate::results::{
     FolderError, OutcomeCounts, RECORD_VERSION, ResponseRecord, RunFolder, SAMPLES, SampleLog, SampleRecord,
-    StepRecord, TaskResults, Timing, prompt_hash,
+    TaskResults, Timing, prompt_hash,
 };
 use crate::stats::{DocumentScore, TaskScores};
 use crate::{Answer, Document, LoadedTask, Outcome, Request, Score};

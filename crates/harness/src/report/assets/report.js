@@ -4,35 +4,8 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const PAGE = 50;
   const OUTCOMES = { correct: "correct", wrong: "wrong", no_answer: "no answer", failed: "failed" };
-  const DECIDERS = {
-    alone: "the gate (or single model) alone",
-    agreed: "members voted, nobody overruled",
-    overruled: "the ensemble overruled",
-    voted: "members voted",
-  };
-  const byId = (id) => document.getElementById(id);
-  const make = (name, properties, ...children) => {
-    const node = document.createElement(name);
-    for (const [key, value] of Object.entries(properties || {})) {
-      if (key === "class") node.className = value;
-      else if (key === "text") node.textContent = value;
-      else if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
-      else node.setAttribute(key, value);
-    }
-    node.append(...children);
-    return node;
-  };
-
-  // Theme: the system's, or the reader's choice while the page is open.
-  const theme = byId("theme");
-  const themes = ["auto", "light", "dark"];
-  let chosen = 0;
-  theme.addEventListener("click", () => {
-    chosen = (chosen + 1) % themes.length;
-    if (themes[chosen] === "auto") document.documentElement.removeAttribute("data-theme");
-    else document.documentElement.dataset.theme = themes[chosen];
-    theme.textContent = `Theme: ${themes[chosen]}`;
-  });
+  const { byId, make, table } = drawing;
+  drawing.theme(byId("theme"));
 
   const form = byId("filters");
   if (!form) return;
@@ -122,55 +95,18 @@
     return node;
   };
 
-  const table = (headings, rows) => make("div", { class: "scroll" }, make("table", {},
-    make("thead", {}, make("tr", {}, ...headings.map((text) => make("th", { scope: "col", text })))),
-    make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((text) => make("td", { text })))))));
   const choices = (sample) => table(["choice", "log-likelihood", "greedy", "tokens"],
     sample.r.map(([sum, greedy, count], index) => [index, typeof sum === "number" ? sum.toFixed(4) : sum, greedy ? "yes" : "no", count]));
   const extraction = (sample) => table(["filter", "extracted", "metrics"],
     sample.x.map(([name, value, metrics]) => [name, json(value), metrics.map(([metric, score]) => `${metric} ${score}`).join(", ")]));
 
-  // Tokens: one stop for the tab key; arrows move inside. Hover, focus and tap fill the panel below.
-  const visible = (text) => text.replace(/\n/g, "\u23ce\n").replace(/\t/g, "\u21e5\t");
   const tokens = (sample) => {
-    const panel = make("div", { class: "token-detail", "aria-live": "polite", text: "Point at a token, or reach it with the arrow keys." });
-    const kinds = new Set(sample.k.map((step) => step.w));
-    const legend = make("div", { class: "legend" }, ...Object.keys(DECIDERS).filter((kind) => kinds.has(kind))
-      .map((kind) => make("span", { class: kind, text: DECIDERS[kind] })));
-    const line = make("div", { class: "tokens", role: "group", "aria-label": "Response, token by token" });
-    sample.k.forEach((step, index) => {
-      const text = step.end ? "\u2205" : step.t === "" ? "\u00b7" : visible(step.t);
-      const token = make("span", { class: step.end || step.t === "" ? `${step.w} control` : step.w, text, tabindex: index === 0 ? "0" : "-1" });
-      const tell = () => panel.replaceChildren(...explain(step, sample));
-      token.addEventListener("pointerenter", tell);
-      token.addEventListener("focus", tell);
-      token.addEventListener("click", () => { tell(); token.focus(); });
-      line.append(token);
-    });
-    line.addEventListener("keydown", (event) => {
-      const move = { ArrowRight: 1, ArrowLeft: -1, Home: -sample.k.length, End: sample.k.length }[event.key];
-      if (!move) return;
-      event.preventDefault();
-      const all = [...line.children];
-      const now = Math.max(0, all.indexOf(document.activeElement));
-      const next = all[Math.min(all.length - 1, Math.max(0, now + move))];
-      all.forEach((token) => token.setAttribute("tabindex", token === next ? "0" : "-1"));
-      next.focus();
-    });
-    return [make("h3", { text: `Response, token by token (ended by ${sample.f})` }), legend, line, panel];
-  };
-  const explain = (step, sample) => {
-    const name = step.end ? "end of the response" : JSON.stringify(step.t);
-    const nodes = [make("div", { text: `${name}: ${DECIDERS[step.w]}; probability ${step.p.toFixed(4)}` })];
-    if (step.g !== undefined) nodes.push(make("div", { text: `the gate proposed ${JSON.stringify(step.g)}` }));
-    const members = data.members[sample.s];
-    const rows = (step.m || []).map((view, index) => [
-      members[index] ?? `member ${index}`,
-      view === null ? "not asked" : view[0].map(([text, p]) => `${JSON.stringify(text)} ${p.toFixed(3)}`).join("  "),
-      view === null ? "" : `${(view[1] * 100).toFixed(0)}%`,
-    ]);
-    if (rows.length) nodes.push(table(["member", "its most probable tokens", "share"], rows));
-    return nodes;
+    const drawn = drawing.tokens(data.members[sample.s]);
+    for (const step of sample.k) {
+      const members = (step.m || []).map((view) => (view === null ? null : { top: view[0], share: view[1] }));
+      drawn.add({ text: step.t, decider: step.w, probability: step.p, end: step.end, proposed: step.g, members });
+    }
+    return [make("h3", { text: `Response, token by token (ended by ${sample.f})` }), ...drawn.nodes];
   };
 
   form.addEventListener("submit", (event) => event.preventDefault());

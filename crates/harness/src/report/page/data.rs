@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use gac_systems::{Decider, StepRecord};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::Outcome;
-use crate::results::{Decider, ResponseRecord, SampleRecord, StepRecord, StoredRun};
+use crate::results::{ResponseRecord, SampleRecord, StoredRun};
 
 /// Everything the script shows. Field names are short: there may be tens of thousands of samples.
 #[derive(Debug, Serialize)]

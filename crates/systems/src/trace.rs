@@ -1,4 +1,4 @@
-//! One step of a traced response.
+//! One step of a traced response, as every trace has it: in samples, in lines of `gac generate`, over HTTP.
 
 use gac_ensemble::{MemberView, Step, UnionToken};
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 /// One step of a response: a token, who decided it, and what everybody thought.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
-    /// The token's text; where its bytes are not UTF-8 by themselves, U+FFFD stands in for them.
+    /// The token's text, empty for END; where its bytes are not UTF-8 by themselves, U+FFFD stands in for them.
+    #[serde(default)]
     pub text: String,
     /// The token's bytes, hexadecimal, where they are not UTF-8 by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,6 +25,9 @@ pub struct StepRecord {
     /// How often members were asked for more than they had listed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub asks: usize,
+    /// How sure the gate was, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certainty: Option<f64>,
     /// The gate's own token, where there is a gate and it is known: another was emitted where it was overruled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposed: Option<String>,
@@ -39,10 +43,10 @@ pub struct MemberStep {
     pub top: Vec<(String, f64)>,
     /// Its part of the members' weighted probability of the token that was emitted, 0 to 1.
     pub share: f64,
+    /// Its probability that no token of the union gets.
+    #[serde(default)]
+    pub unmapped: f64,
 }
-
-/// How END is written among tokens' texts; no text of its own.
-const END: &str = "\u{2205}";
 
 /// Who decided a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -64,10 +68,8 @@ impl StepRecord {
         if !self.ensembled {
             return Decider::Alone;
         }
-        let emitted = if self.end { END } else { &self.text };
-        if let Some(proposed) = &self.proposed
-            && *proposed != emitted
-        {
+        let emitted = self.text.as_str();
+        if self.proposed.as_ref().is_some_and(|proposed| proposed != emitted) {
             return Decider::Overruled;
         }
         let mut firsts = self.members.iter().flatten().filter_map(|member| member.top.first()).peekable();
@@ -92,6 +94,7 @@ impl From<&Step> for StepRecord {
             probability: step.probability,
             close: step.is_close(),
             asks: step.asks,
+            certainty: step.certainty,
             proposed: step.proposed.as_ref().map(text),
             members: step.views.iter().map(|view| view.as_ref().map(MemberStep::from)).collect(),
         }
@@ -103,19 +106,19 @@ fn is_zero(asks: &usize) -> bool {
     *asks == 0
 }
 
-/// A token as text; END as [`END`], other control symbols by their names.
+/// A token as text; END has none, other control symbols have their names.
 fn text(token: &UnionToken) -> String {
     match token {
         UnionToken::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         UnionToken::Control(name) => name.to_string(),
-        UnionToken::End => END.to_owned(),
+        UnionToken::End => String::new(),
     }
 }
 
 impl From<&MemberView> for MemberStep {
     fn from(view: &MemberView) -> Self {
         let top = view.top.iter().map(|(token, probability)| (text(token), *probability));
-        Self { top: top.collect(), share: view.share }
+        Self { top: top.collect(), share: view.share, unmapped: view.unmapped }
     }
 }
 
@@ -124,7 +127,8 @@ mod tests {
     use super::*;
 
     fn step(proposed: Option<&str>, firsts: &[&str]) -> StepRecord {
-        let member = |first: &&str| Some(MemberStep { top: vec![((*first).to_owned(), 0.6)], share: 0.5 });
+        let member =
+            |first: &&str| Some(MemberStep { top: vec![((*first).to_owned(), 0.6)], share: 0.5, unmapped: 0.0 });
         StepRecord {
             text: "a".into(),
             ensembled: true,
