@@ -58,12 +58,14 @@ def theirs(args, task):
     return samples
 
 
-def ours(args, task):
+def ours(args, task, system=None, batch_size=1):
+    """Our samples, of `--model` or of the system that flags name."""
+    system = system or ["--model", args.model]
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "run"
-        command = [args.gac, "eval", "--model", str(args.model), "--tasks", task, "--data-dir", str(args.data_dir)]
+        command = [args.gac, "eval", *map(str, system), "--tasks", task, "--data-dir", str(args.data_dir)]
         command += ["--num-fewshot", str(args.num_fewshot), "--limit", str(limit(args, task))]
-        command += ["--output-path", str(output), "--batch-size", "1", "--quiet"]
+        command += ["--output-path", str(output), "--batch-size", str(batch_size), "--quiet"]
         if args.chat:
             command += ["--apply-chat-template", "--system-instruction", INSTRUCTION]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -18,6 +18,7 @@ use crate::commands::report::ReportArgs;
 use crate::commands::rerun::RerunArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::score::ScoreArgs;
+use crate::commands::serve::ServeArgs;
 use crate::commands::sweep::SweepArgs;
 use crate::commands::tasks::TasksArgs;
 use crate::commands::vocab::VocabArgs;
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     Generate(GenerateArgs),
     /// Log-probabilities of given tokens or texts
     Score(ScoreArgs),
+    /// Answer over HTTP for models and ensembles: OpenAI's API, and GaC's own
+    Serve(Box<ServeArgs>),
     /// Every threshold of a gate at about the price of one run, over weights and methods as a grid
     Sweep(SweepArgs),
     /// Show a trace: what was voted on, and where the ensemble overruled the gate

@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::eval(&args, &mut printer),
         Command::Generate(args) => commands::generate::generate(&args, &mut printer),
         Command::Score(args) => commands::score::score(&args, &mut printer),
+        Command::Serve(args) => commands::serve::serve(&args, cli.global.verbose > 0, &mut printer),
         Command::Sweep(args) => commands::sweep::sweep(&args, &mut printer),
         Command::Explain(args) => commands::explain::explain(&args, &mut printer),
         Command::Vocab(args) => commands::vocab::vocab(&args, &mut printer),
@@ -87,7 +88,7 @@ fn start_log(verbose: u8) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("GAC_LOG").unwrap_or_else(|_| {
         tracing_subscriber::EnvFilter::new(format!(
-            "gac={level},gac_harness={level},gac_systems={level},gac_ensemble={level},gac_inference={level}"
+            "gac={level},gac_harness={level},gac_systems={level},gac_ensemble={level},gac_inference={level},gac_serve={level}"
         ))
     });
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

@@ -66,6 +66,11 @@ impl Ensemble {
         self.members.iter().map(|member| &*member.tokenizer)
     }
 
+    /// What the members can hold, in order.
+    pub fn limits(&self) -> impl ExactSizeIterator<Item = Limits> {
+        self.members.iter().map(|member| member.limits)
+    }
+
     /// The union vocabulary.
     pub fn union(&self) -> &Arc<UnionVocabulary> {
         &self.union

@@ -6,7 +6,7 @@ use gac_inference::{ChatMessage, Conversation, Role};
 
 use crate::chat::Chat;
 use crate::ensemble::Ensemble;
-use crate::error::EnsembleError;
+use crate::error::{EnsembleError, RequestError};
 use crate::member::MemberId;
 use crate::thinking::{PromptEnd, ThinkEnd, ThinkEnds, Thought};
 use crate::vote::gating::{Certainty, Gating, Threshold};
@@ -235,6 +235,18 @@ impl Settings {
         self.chat.is_some()
     }
 
+    /// What the member at `place` reads of a chat.
+    ///
+    /// # Errors
+    /// When it uses no chat template, or that refuses the chat.
+    pub fn chat_text(&self, place: usize, conversation: &Conversation) -> Result<String, RequestError> {
+        let chat = self.chat.as_ref().ok_or(RequestError::ChatWithoutTemplates)?;
+        chat.text(place, conversation).map_err(|source| {
+            let member = self.ensemble.names().nth(place).unwrap_or_default().to_owned();
+            RequestError::Chat { member, source: Box::new(source) }
+        })
+    }
+
     /// Who takes part.
     pub fn ensemble(&self) -> &Arc<Ensemble> {
         &self.ensemble
@@ -258,7 +270,8 @@ impl Settings {
         self.method
     }
 
-    pub(crate) fn decoding(&self) -> Decoding {
+    /// How tokens are picked.
+    pub fn decoding(&self) -> Decoding {
         self.decoding
     }
 

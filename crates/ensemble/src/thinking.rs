@@ -12,6 +12,13 @@ pub struct ThinkEnd {
     pub source: ThinkSource,
 }
 
+impl ThinkEnd {
+    /// The token that opens what this one closes, where it is written the same way: `<think>` for `</think>`.
+    pub fn start(&self) -> Option<String> {
+        start_of(&self.token)
+    }
+}
+
 /// Who says that a member reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThinkSource {

@@ -22,6 +22,7 @@
 //! let settings = store.settings(gated)?;
 //! let request = GenerationRequest {
 //!     decoding: None,
+//!     log_probs: None,
 //!     prompt: "Question: How many cups are 3 cups and 4 cups?\nAnswer:".into(),
 //!     encoding: PromptEncoding::WithSpecial,
 //!     stop: vec!["\n".to_owned()],

@@ -131,7 +131,7 @@ impl ModelStore {
         let ends = members.map(|(place, (name, tokenizer))| self.think_end(name, tokenizer, templates.get(place)));
         let settings = settings.with_think_ends(ends.collect::<Result<_, OpenError>>()?)?;
         let Some(chat) = chat else { return Ok(settings) };
-        let chat = Chat::new(templates, chat.time.unwrap_or_else(UnixTime::now));
+        let chat = Chat::new(templates, chat.time);
         Ok(settings.with_chat(Arc::new(chat))?)
     }
 

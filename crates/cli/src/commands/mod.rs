@@ -17,6 +17,7 @@ pub(crate) mod report;
 pub(crate) mod rerun;
 pub(crate) mod run;
 pub(crate) mod score;
+pub(crate) mod serve;
 pub(crate) mod sweep;
 pub(crate) mod tasks;
 mod tasks_render;

@@ -68,6 +68,12 @@ impl Sampling {
         }
     }
 
+    /// The same with other draws.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
     /// What every draw depends on.
     pub fn seed(&self) -> u64 {
         self.seed

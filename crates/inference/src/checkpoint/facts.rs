@@ -70,6 +70,16 @@ impl ModelFacts {
     }
 }
 
+impl ModelSource {
+    /// The texts of `bos_token`, `eos_token`, `pad_token` and their like, by name.
+    ///
+    /// # Errors
+    /// When a file is damaged.
+    pub fn special_tokens(&self) -> Result<BTreeMap<String, String>, CheckpointError> {
+        Ok(SpecialTokens::load(self)?.named)
+    }
+}
+
 /// Tokens with their ids in the checkpoint's vocabulary.
 fn with_ids(source: &ModelSource, named: BTreeMap<String, String>) -> BTreeMap<String, SpecialToken> {
     let tokenizer = Tokenizer::load(source, None).ok();

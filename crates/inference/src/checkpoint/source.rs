@@ -60,8 +60,11 @@ impl ModelSource {
         }
     }
 
-    /// A file that a checkpoint may lack.
-    pub(crate) fn find(&self, file: &str) -> Result<Option<PathBuf>, CheckpointError> {
+    /// A file that a checkpoint may lack; one on the hub is fetched.
+    ///
+    /// # Errors
+    /// When the hub cannot be asked.
+    pub fn find(&self, file: &str) -> Result<Option<PathBuf>, CheckpointError> {
         match self {
             Self::Folder(folder) => Ok(Some(folder.join(file)).filter(|path| path.is_file())),
             Self::Gguf(_) => Ok(None),
