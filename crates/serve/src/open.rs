@@ -30,7 +30,7 @@ impl Catalog {
             if !systems.iter().any(|system| system.name == model.name) {
                 systems.push(served(&alone(model), &mut store)?);
             }
-            served_members.push(member(model, &store)?);
+            served_members.push(member(model, &mut store)?);
         }
         Ok((Self::new(systems, served_members)?, store.into_scheduler()))
     }
@@ -79,7 +79,7 @@ fn alone(model: &ModelPlan) -> SystemPlan {
     }
 }
 
-fn member(model: &ModelPlan, store: &ModelStore) -> Result<ServedMember, CheckpointError> {
+fn member(model: &ModelPlan, store: &mut ModelStore) -> Result<ServedMember, CheckpointError> {
     let source = match &model.source {
         gac_systems::ModelSource::Path(path) => Some(ModelSource::local(path)?),
         gac_systems::ModelSource::Hub(id) => Some(ModelSource::parse(id)?),
