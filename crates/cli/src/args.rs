@@ -11,6 +11,7 @@ use crate::commands::eval::EvalArgs;
 use crate::commands::explain::ExplainArgs;
 use crate::commands::export::ExportArgs;
 use crate::commands::generate::GenerateArgs;
+use crate::commands::import_config::ImportConfigArgs;
 use crate::commands::leaderboard::LeaderboardArgs;
 use crate::commands::manual::{CompletionsArgs, ManArgs};
 use crate::commands::models::ModelsArgs;
@@ -67,6 +68,8 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Answer over HTTP for models and ensembles: OpenAI's API, and GaC's own
     Serve(Box<ServeArgs>),
+    /// The configuration of the published GaC's server as a recipe
+    ImportConfig(ImportConfigArgs),
     /// Every threshold of a gate at about the price of one run, over weights and methods as a grid
     Sweep(SweepArgs),
     /// Show a trace: what was voted on, and where the ensemble overruled the gate

@@ -8,6 +8,7 @@
 mod catalog;
 mod dispatch;
 mod error;
+mod gac_api;
 mod http;
 mod input;
 mod metrics;

@@ -21,6 +21,7 @@ use subtle::ConstantTimeEq;
 use crate::catalog::Catalog;
 use crate::dispatch::Dispatcher;
 use crate::error::ApiError;
+use crate::gac_api;
 use crate::metrics::Metrics;
 use crate::openai::{chat, completions, models};
 use crate::options::ServerOptions;
@@ -84,6 +85,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/tokenize", post(tokenize))
         .route("/detokenize", post(detokenize))
         .route("/tokenizer_info", get(tokenizer_info))
+        .route("/status", get(|| async { json(&gac_api::status()) }))
+        .route("/api/generate/", post(generate))
+        .route("/api/generate", post(generate))
         .route("/gac/members/{name}/files/{file}", get(member_file))
         .fallback(|| async { ApiError::not_found("there is nothing at this address") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
@@ -124,6 +128,11 @@ async fn complete(State(app): AppState, request: Request) -> Result<Response, Ap
 async fn answer_chat(State(app): AppState, request: Request) -> Result<Response, ApiError> {
     let body = body(&app, request).await?;
     chat::respond(app, &body).await
+}
+
+async fn generate(State(app): AppState, request: Request) -> Result<Response, ApiError> {
+    let body = body(&app, request).await?;
+    Ok(json(&gac_api::generate(&app, &body).await?))
 }
 
 async fn tokenize(State(app): AppState, request: Request) -> Result<Response, ApiError> {
@@ -201,7 +210,7 @@ async fn around(State(app): AppState, request: Request, next: Next) -> Response 
 }
 
 /// What anybody may ask: whether the server is there.
-const OPEN: [&str; 2] = ["/health", "/version"];
+const OPEN: [&str; 3] = ["/health", "/status", "/version"];
 
 /// Whether a request may be answered.
 fn check(options: &ServerOptions, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), ApiError> {

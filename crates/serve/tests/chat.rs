@@ -78,3 +78,22 @@ fn messages_that_are_none_are_refused_by_their_place() {
     assert_eq!(refused(picture), (400, json!("messages[0].content")));
     server.stop();
 }
+
+#[test]
+fn scripts_for_the_published_gac_run_unchanged() {
+    let server = Fixture::new();
+    assert_eq!(server.get("/status").json(), json!({ "status": "ready" }));
+    let said = |content: &str| json!([{ "role": "user", "content": content }]);
+    let body = json!({
+        "messages_list": [said("q"), said("qab")], "max_new_tokens": 8, "apply_chat_template": true,
+    });
+    assert_eq!(server.post("/api/generate/", &body).json(), json!({ "response": ["abc\u{e9}", "c\u{e9}"] }));
+    // Without a template, the first message is the prompt; a text of `until` is no part of the response.
+    let body = json!({ "messages_list": [said("q")], "until": ["\u{e9}"] });
+    assert_eq!(server.post("/api/generate/", &body).json(), json!({ "response": ["abc"] }));
+    let body = json!({ "messages_list": [said("q"), said("qab")], "max_length": 3 });
+    assert_eq!(server.post("/api/generate/", &body).json(), json!({ "response": ["abc", "c"] }));
+    assert_eq!(server.refused("/api/generate/", &json!({ "messages_list": [[]] })), (400, json!("messages_list[0]")));
+    assert_eq!(server.post("/api/generate/", &json!({ "messages_list": [] })).json(), json!({ "response": [] }));
+    server.stop();
+}

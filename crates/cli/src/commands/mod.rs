@@ -7,6 +7,7 @@ pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod generate;
+pub(crate) mod import_config;
 pub(crate) mod jsonl;
 pub(crate) mod leaderboard;
 mod lines;

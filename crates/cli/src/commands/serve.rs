@@ -135,7 +135,7 @@ fn resolve(args: &ServeArgs) -> Result<(SystemsPlan, ModelStore), Failure> {
         Some(recipe) => SystemsSpec::load(recipe)?,
         None => {
             check(&args.system.0, true)?;
-            specs(&args.system.0)
+            specs(&args.system.0)?
         }
     };
     if args.recipe.is_none() {
