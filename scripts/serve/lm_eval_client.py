@@ -62,7 +62,10 @@ def client(kind, address, args):
     return kind(
         base_url=address + path,
         model=None,
-        tokenizer_backend=None if kind is LocalChatCompletion else "remote",
+        # Ids are read as they are. The client's remote tokenizer never begins them with begin-of-text, as `gac eval` does.
+        tokenizer_backend=None if kind is LocalChatCompletion else "huggingface",
+        tokenizer=None if kind is LocalChatCompletion else MODELS[0],
+        add_bos_token=True,
         num_concurrent=args.concurrent,
         max_length=8192,
         max_retries=1,

@@ -181,6 +181,30 @@ impl Tokenizer {
         Ok(ids)
     }
 
+    /// Whether it puts a space in front of every text, as SentencePiece does: ids of a text then stand for one space more.
+    pub fn puts_space(&self) -> bool {
+        let ids = self.encoder.encode_without_special("a");
+        ids.is_ok_and(|ids| self.vocabulary.decode(&ids).starts_with(b" "))
+    }
+
+    /// The text that is read as `ids`: what they stand for without begin-of-text, and without the space that it
+    /// [puts](Self::puts_space) there itself. Control symbols are written by their names, which are read as such.
+    pub fn text(&self, ids: &[TokenId]) -> Vec<u8> {
+        let begun = self.bos.is_some_and(|bos| ids.first() == Some(&bos));
+        let mut text = Vec::new();
+        for &id in &ids[usize::from(begun)..] {
+            match self.vocabulary.symbol(id) {
+                Symbol::Text { bytes, .. } => text.extend_from_slice(bytes),
+                Symbol::Control { name } => text.extend_from_slice(name.as_bytes()),
+                Symbol::Unused => {}
+            }
+        }
+        if text.starts_with(b" ") && self.puts_space() {
+            text.remove(0);
+        }
+        text
+    }
+
     /// What every id stands for.
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
@@ -319,6 +343,31 @@ mod tests {
         let ends = tokenizer(&[], &[0]);
         assert_eq!(ends.bos(), None);
         assert_eq!(ids(&ends, "<s>b"), [0, 98, 0]);
+    }
+
+    #[test]
+    fn the_text_of_ids_is_what_is_read_as_them() {
+        let begins = tokenizer(&[0], &[]);
+        assert!(!begins.puts_space());
+        assert_eq!(begins.text(&[0, 32, 98, 0].map(TokenId)), b" b<s>");
+        // One that writes "b" as " b".
+        struct Spaced(Letters);
+        impl TextEncoder for Spaced {
+            fn encode(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+                self.0.encode(&format!(" {text}"))
+            }
+            fn encode_without_special(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+                self.0.encode_without_special(&format!(" {text}"))
+            }
+            fn encode_inner(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+                self.0.encode_inner(text)
+            }
+        }
+        let spaced = Spaced(Letters { before: vec![0], after: Vec::new() });
+        let spaced = Tokenizer::new(begins.vocabulary().clone(), spaced);
+        for text in ["b", " b", "", "b c"] {
+            assert_eq!(spaced.text(&spaced.encode_prompt(text).unwrap()), text.as_bytes());
+        }
     }
 
     #[test]

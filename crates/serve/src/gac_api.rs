@@ -65,9 +65,10 @@ pub(crate) async fn generate(app: &App, body: &[u8]) -> Result<Value, ApiError> 
         let conversation = Conversation { refused_system: RefusedSystem::JoinUser, ..Conversation::from(messages) };
         let mut max_new_tokens = fields.max_new_tokens.unwrap_or(USUAL_LENGTH);
         if let (Some(most), Some(tokenizer)) = (fields.max_length, system.tokenizer()) {
-            let text = match chats {
-                true => settings.chat_text(0, &conversation).map_err(|error| ApiError::from(&error).of(&field))?,
-                false => first.clone(),
+            let text = if chats {
+                settings.chat_text(0, &conversation).map_err(|error| ApiError::from(&error).of(&field))?
+            } else {
+                first.clone()
             };
             let ids = tokenizer.encode_prompt(&text).map_err(|error| ApiError::field(&field, with_causes(&error)))?;
             max_new_tokens = max_new_tokens.min(most.saturating_sub(ids.len()));

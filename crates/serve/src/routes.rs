@@ -74,6 +74,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/health", get(|| async { json(&object!({ "status": "ok" })) }))
         .route("/version", get(|| async { json(&version()) }))
         .route("/metrics", get(metrics))
+        .route("/openapi.json", get(openapi))
         .route("/v1/models", get(list_models))
         .route("/models", get(list_models))
         .route("/v1/models/{*name}", get(one_model))
@@ -96,6 +97,15 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 }
 
 type AppState = State<Arc<App>>;
+
+/// What may be asked, and how. A test sees to it that every address is in it.
+const OPENAPI: &str = include_str!("openapi.json");
+
+async fn openapi() -> Response {
+    let mut response = Response::new(Body::from(OPENAPI));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
 
 fn version() -> Value {
     object!({ "version": env!("CARGO_PKG_VERSION"), "engine": "gac" })

@@ -76,25 +76,18 @@ pub(crate) fn tokenize(catalog: &Catalog, body: &[u8]) -> Result<Value, ApiError
     Ok(answer)
 }
 
-/// The text that ids of the first member stand for, control symbols by their names.
+/// The text that ids of the first member stand for, control symbols by their names, without begin-of-text.
 pub(crate) fn detokenize(catalog: &Catalog, body: &[u8]) -> Result<Value, ApiError> {
     let asked: Detokenize = input::fields(&input::object(body)?)?;
     let system = system(catalog, asked.model.as_deref())?;
     let Some(tokenizer) = system.tokenizer() else { return Err(ApiError::internal("the system has no members")) };
-    let vocabulary = tokenizer.vocabulary();
     let rows = system.rows();
     if let Some(unknown) = asked.tokens.iter().find(|id| **id as usize >= rows) {
         let message = format!("`tokens` has {unknown}, which there is not. Vocabulary size: {rows}");
         return Err(ApiError::field("tokens", message));
     }
-    let mut text = Vec::new();
-    for id in asked.tokens {
-        match vocabulary.symbol(TokenId(id)) {
-            Symbol::Text { bytes, .. } => text.extend_from_slice(bytes),
-            Symbol::Control { name } => text.extend_from_slice(name.as_bytes()),
-            Symbol::Unused => {}
-        }
-    }
+    let ids: Vec<TokenId> = asked.tokens.into_iter().map(TokenId).collect();
+    let text = tokenizer.text(&ids);
     Ok(json!({ "prompt": String::from_utf8_lossy(&text) }))
 }
 

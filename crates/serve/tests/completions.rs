@@ -299,3 +299,21 @@ fn a_remote_tokenizer_finds_what_it_asks_for() {
     assert_eq!(server.refused("/detokenize", &json!({ "tokens": [70] })), (400, json!("tokens")));
     server.stop();
 }
+
+#[test]
+fn the_description_of_the_api_names_addresses_that_are_there() {
+    let server = Fixture::new();
+    let description = server.get("/openapi.json").json();
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        let path = path.replace("{name}", "first").replace("{file}", "tokenizer.json");
+        let reply = match methods.get("get") {
+            Some(_) => server.get(&path),
+            None => server.post(&path, &json!({})),
+        };
+        let known = [200, 400].contains(&reply.status) || path.ends_with("/files/tokenizer.json");
+        assert!(known, "{path}: {} {}", reply.status, reply.text());
+    }
+    let fields = &description["components"]["schemas"]["Completion"]["properties"];
+    assert!(fields["prompt"].is_object() && fields["gac"].is_object());
+    server.stop();
+}

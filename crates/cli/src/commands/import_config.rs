@@ -151,9 +151,10 @@ impl Model {
         let mut placed = Vec::new();
         placed.extend(num_gpus.map(|gpus| format!("num_gpus {gpus}")));
         placed.extend(max_memory.iter().flatten().map(|(gpu, memory)| format!("max_memory {memory} on GPU {gpu}")));
-        let comment = match placed.is_empty() {
-            true => String::new(),
-            false => format!("# It had {}; here `device = \"cuda:0\"` says where it computes.\n", placed.join(", ")),
+        let comment = if placed.is_empty() {
+            String::new()
+        } else {
+            format!("# It had {}; here `device = \"cuda:0\"` says where it computes.\n", placed.join(", "))
         };
         Ok(format!("{comment}{} = {{ {source}{dtype} }}\n", Value::from(name.as_str())))
     }

@@ -54,9 +54,10 @@ impl Emission {
                     asks: sample.asks,
                     certainty: gated.map(|draft| draft.certainty),
                     proposed: gated.map(|draft| union.token(draft.token).clone()),
-                    views: match sample.trace {
-                        true => trace::views(union, sample.weights(), &of_members, winner.token, alone),
-                        false => Vec::new(),
+                    views: if sample.trace {
+                        trace::views(union, sample.weights(), &of_members, winner.token, alone)
+                    } else {
+                        Vec::new()
                     },
                     log_probs: log_probs.and_then(|asked| tell(sample, winner, &of_members, asked, segmentation)),
                 }

@@ -125,9 +125,7 @@ impl Sample {
         let seed = match decoding {
             Decoding::Greedy => 0,
             Decoding::Sampled(sampling) => match &asked.prompt {
-                Prompt::Tokens(ids) => {
-                    sampling.seed_of(&settings.ensemble().members()[0].tokenizer.vocabulary().decode(ids))
-                }
+                Prompt::Tokens(ids) => sampling.seed_of(&settings.ensemble().members()[0].tokenizer.text(ids)),
                 other => sampling.seed_of(other.last_words().as_bytes()),
             },
         };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use gac_inference::{ChatError, Symbol, TokenId, Tokenizer, TokenizerError};
+use gac_inference::{ChatError, TokenId, Tokenizer, TokenizerError};
 
 use crate::chat::Chat;
 use crate::ensemble::Seat;
@@ -99,16 +99,7 @@ impl<'a> Reader<'a> {
         if let Some(&unknown) = ids.iter().find(|id| id.index() >= limits.vocabulary) {
             return Err(Unreadable::UnknownToken(unknown, name.clone(), limits.vocabulary));
         }
-        let begun = tokenizer.bos().is_some_and(|bos| ids.first() == Some(&bos));
-        let mut text = Vec::new();
-        for &id in &ids[usize::from(begun)..] {
-            match tokenizer.vocabulary().symbol(id) {
-                Symbol::Text { bytes, .. } => text.extend_from_slice(bytes),
-                Symbol::Control { name } => text.extend_from_slice(name.as_bytes()),
-                Symbol::Unused => {}
-            }
-        }
-        match String::from_utf8(text) {
+        match String::from_utf8(tokenizer.text(ids)) {
             Ok(text) => Ok(text),
             // It only looks for the end of its reasoning in it.
             Err(error) if self.place == 0 => Ok(String::from_utf8_lossy(error.as_bytes()).into_owned()),

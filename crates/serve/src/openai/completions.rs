@@ -172,6 +172,9 @@ impl Completion {
         let names = self.names()?;
         if self.echo {
             let ids = &self.ids[place];
+            if names.tokenizer.vocabulary().decode(ids).starts_with(b" ") && names.tokenizer.puts_space() {
+                lists.without_first_space();
+            }
             ids[..ids.len() - scored.len()].iter().for_each(|&id| lists.unknown(id, names));
             scored.iter().for_each(|told| lists.known(told, &self.asked.ids, names));
         }
@@ -184,7 +187,10 @@ impl Completion {
             _ if !self.echo => String::new(),
             PromptInput::Text(text) => text.clone(),
             PromptInput::Tokens(ids) => {
-                String::from_utf8_lossy(&self.names()?.tokenizer.vocabulary().decode(ids)).into_owned()
+                let tokenizer = self.names()?.tokenizer;
+                let text = String::from_utf8_lossy(&tokenizer.vocabulary().decode(ids)).into_owned();
+                let own = text.starts_with(' ') && tokenizer.puts_space();
+                text[usize::from(own)..].to_owned()
             }
         })
     }

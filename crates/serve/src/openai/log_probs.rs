@@ -77,6 +77,8 @@ pub(crate) struct CompletionLogProbs {
     text_offset: Vec<Value>,
     /// Characters so far.
     offset: usize,
+    /// Those of them that stand in no text: the space that a tokenizer puts in front itself.
+    unwritten: usize,
 }
 
 impl CompletionLogProbs {
@@ -85,16 +87,21 @@ impl CompletionLogProbs {
         Self { offset, ..Self::default() }
     }
 
+    /// The first character, a space, stands in no text.
+    pub(crate) fn without_first_space(&mut self) {
+        self.unwritten = 1;
+    }
+
     /// Where the next token's text begins, in characters.
     pub(crate) fn offset(&self) -> usize {
-        self.offset
+        self.offset.saturating_sub(self.unwritten)
     }
 
     fn push(&mut self, name: String, log_prob: Value, top: Value, bytes: &[u8]) {
         self.tokens.push(name.into());
         self.token_logprobs.push(log_prob);
         self.top_logprobs.push(top);
-        self.text_offset.push(self.offset.into());
+        self.text_offset.push(self.offset().into());
         self.offset += characters(bytes);
     }
 
