@@ -20,6 +20,9 @@ use crate::{
 pub(super) const CACHE: usize = 1 << 40;
 /// A request with more new tokens than this says nothing of how long one token takes.
 const SHORT: usize = 16;
+/// How long lists are in which tokens are looked for that cannot be named: a long one is seconds of JSON, and a token that a
+/// vote hangs on is mostly among the first.
+const WIDTHS: [usize; 3] = [2_000, 20_000, usize::MAX];
 
 /// A model on a server, or on several that are replicas.
 ///
@@ -269,8 +272,8 @@ impl RemoteModel {
             .collect()
     }
 
-    /// The questions that tell `detail`.
-    fn questions(&self, tokens: &[TokenId], detail: Detail<'_>) -> Result<Vec<Question>, ModelError> {
+    /// The questions that tell `detail`; where tokens cannot be named, lists of `width` that may have them.
+    fn questions(&self, tokens: &[TokenId], detail: Detail<'_>, width: usize) -> Result<Vec<Question>, ModelError> {
         let abilities = self.protocol.abilities();
         let question = |listing| Question { tokens: tokens.to_vec(), from: tokens.len(), ahead: 1, listing };
         let named = |ids: &[TokenId]| -> Vec<Question> {
@@ -279,7 +282,7 @@ impl RemoteModel {
         Ok(match detail {
             Detail::Tokens(ids) if abilities.most_ids > 0 => named(ids),
             Detail::Tokens(_) if abilities.longest_list >= abilities.rows => {
-                vec![question(OwnedListing::Top(abilities.rows))]
+                vec![question(OwnedListing::Top(width.min(abilities.rows)))]
             }
             Detail::Top(count) if count <= abilities.longest_list => vec![question(OwnedListing::Top(count))],
             // Longer than its lists: every token by name.
@@ -293,6 +296,43 @@ impl RemoteModel {
                 )));
             }
         })
+    }
+
+    /// Asks once about those of `asks` that are `unanswered`, and adds what is answered to what is `told` of each.
+    fn ask_once(
+        &mut self,
+        asks: &[Ask<'_>],
+        unanswered: &[usize],
+        width: usize,
+        told: &mut [LogProbs],
+    ) -> Result<(), ModelError> {
+        let mut jobs = Vec::with_capacity(unanswered.len());
+        let mut of_ask = Vec::with_capacity(unanswered.len());
+        for &index in unanswered {
+            let ask = &asks[index];
+            let sequence = self.sequence(ask.sequence)?;
+            let held = sequence.tokens().len();
+            let tokens = sequence
+                .tokens()
+                .get(..ask.length)
+                .filter(|tokens| !tokens.is_empty())
+                .ok_or(ModelError::TruncateBeyondEnd { length: held, requested: ask.length })?;
+            for question in self.questions(tokens, ask.detail, width)? {
+                jobs.push(Job { sequence: ask.sequence, home: sequence.home, questions: vec![question] });
+                of_ask.push(index);
+            }
+            told[index].clear();
+        }
+        let since = Instant::now();
+        let answers = self.ask_all(&jobs);
+        self.waited += since.elapsed();
+        for ((job, index), answer) in jobs.iter().zip(of_ask).zip(answers) {
+            let (answers, _) = answer.map_err(|error| failed(job.sequence, error))?;
+            for (_, list) in answers.into_iter().filter_map(|answer| answer.path.into_iter().next()) {
+                told[index].extend(list.top.into_iter().chain(list.others));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -355,29 +395,13 @@ impl LanguageModel for RemoteModel {
     }
 
     fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
-        let mut jobs = Vec::with_capacity(asks.len());
-        let mut of_ask = Vec::with_capacity(asks.len());
-        for (index, ask) in asks.iter().enumerate() {
-            let sequence = self.sequence(ask.sequence)?;
-            let held = sequence.tokens().len();
-            let tokens = sequence
-                .tokens()
-                .get(..ask.length)
-                .filter(|tokens| !tokens.is_empty())
-                .ok_or(ModelError::TruncateBeyondEnd { length: held, requested: ask.length })?;
-            for question in self.questions(tokens, ask.detail)? {
-                jobs.push(Job { sequence: ask.sequence, home: sequence.home, questions: vec![question] });
-                of_ask.push(index);
-            }
-        }
-        let since = Instant::now();
-        let answers = self.ask_all(&jobs);
-        self.waited += since.elapsed();
         let mut told: Vec<LogProbs> = vec![Vec::new(); asks.len()];
-        for ((job, index), answer) in jobs.iter().zip(of_ask).zip(answers) {
-            let (answers, _) = answer.map_err(|error| failed(job.sequence, error))?;
-            for (_, list) in answers.into_iter().filter_map(|answer| answer.path.into_iter().next()) {
-                told[index].extend(list.top.into_iter().chain(list.others));
+        let mut unanswered: Vec<usize> = (0..asks.len()).collect();
+        for width in WIDTHS {
+            self.ask_once(asks, &unanswered, width, &mut told)?;
+            unanswered.retain(|&index| lacks(asks[index].detail, &told[index]));
+            if unanswered.is_empty() || width >= self.limits.vocabulary || self.protocol.abilities().most_ids > 0 {
+                break;
             }
         }
         Ok(asks.iter().zip(told).map(|(ask, told)| in_order(ask.detail, told)).collect())
@@ -389,6 +413,14 @@ impl Drop for RemoteModel {
         let counts = self.replicas.counts();
         tracing::info!(model = %self.identity, requests = counts.requests, failures = counts.failures,
             distributions = self.given, waited_ms = self.waited.as_millis() as u64, "done with a server");
+    }
+}
+
+/// Whether a token that was named is not among what was told.
+fn lacks(detail: Detail<'_>, told: &LogProbs) -> bool {
+    match detail {
+        Detail::Top(_) => false,
+        Detail::Tokens(ids) => ids.iter().any(|id| told.iter().all(|(other, _)| other != id)),
     }
 }
 
