@@ -14,6 +14,7 @@ use crate::commands::generate::GenerateArgs;
 use crate::commands::import_config::ImportConfigArgs;
 use crate::commands::leaderboard::LeaderboardArgs;
 use crate::commands::manual::{CompletionsArgs, ManArgs};
+use crate::commands::merge::MergeArgs;
 use crate::commands::models::ModelsArgs;
 use crate::commands::report::ReportArgs;
 use crate::commands::rerun::RerunArgs;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Do what a run's manifest says once more
     Rerun(RerunArgs),
+    /// Put the shards of a run together
+    Merge(MergeArgs),
     /// Evaluate one model, or one ensemble of several
     Eval(EvalArgs),
     /// Compare a run with another: what changed, and whether that is chance

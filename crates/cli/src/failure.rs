@@ -10,7 +10,7 @@ use gac_harness::plan::PlanError;
 use gac_harness::report::LeaderboardError;
 use gac_harness::results::{FolderError, ManifestError, ReadError, StoredRunError};
 use gac_harness::sweep::{SweepError, SweepFileError};
-use gac_harness::{DataError, RunError, TaskError};
+use gac_harness::{DataError, MergeError, RunError, TaskError};
 use gac_inference::remote::RemoteError;
 use gac_inference::{ChatError, CheckpointError, EngineError, TokenizerLoadError};
 use gac_systems::{OpenError, RecipeError};
@@ -83,7 +83,7 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
         };
     }
     ask!(RecipeError, PlanError, RunError, FolderError, TaskError, DataError, OpenError);
-    ask!(ManifestError, ReadError, StoredRunError, CompareError, LeaderboardError);
+    ask!(MergeError, ManifestError, ReadError, StoredRunError, CompareError, LeaderboardError);
     ask!(
         RemoteError,
         EngineError,

@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         Command::Man(args) => commands::manual::man(&args, Cli::command(), &mut printer),
         Command::Report(args) => commands::report::report(&args, &mut printer),
         Command::Export(args) => commands::export::export(&args, &mut printer),
+        Command::Merge(args) => commands::merge::merge(&args, &mut printer),
         Command::Rerun(args) => commands::rerun::rerun(&args, &mut printer),
         Command::Run(args) => commands::run::run(&args, &mut printer),
         Command::Eval(args) => commands::eval::eval(&args, &mut printer),

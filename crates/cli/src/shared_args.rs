@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use gac_harness::plan::Shard;
 use gac_harness::tasks::Limit;
 
 use crate::compute::Compute;
@@ -35,6 +36,9 @@ pub(crate) struct RunSettings {
     /// short]
     #[arg(long, short_alias = 'o', value_name = "DIR")]
     pub(crate) output_path: Option<PathBuf>,
+    /// Only part I of N, from 0: of every task's documents each Nth; `gac merge` puts the parts together
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
     /// Documents that may fail (be too long for a model, say): with more the exit code is 2
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) allow_failed: usize,

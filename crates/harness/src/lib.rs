@@ -46,6 +46,6 @@ pub use clock::Timestamp;
 pub use data::{DataError, DataSource};
 pub use events::{Event, Reporter, Silent, Warning};
 pub use prompt_parts::{PromptParts, ShotParts};
-pub use runner::{RunError, RunSummary, run, run_with};
+pub use runner::{MergeError, RunError, RunSummary, Shards, Tolerance, run, run_with};
 pub use task::{Aggregate, Answer, Document, FilterScore, LoadedTask, MetricKey, Outcome, Request, Score, Scorer};
 pub use tasks::{TaskError, TaskInfo, TaskOptions, TaskRegistry, load_task, task_names};

@@ -60,6 +60,16 @@ fn every_recipe_of_the_paper_is_understood_and_named_like_its_row() {
     rows.sort();
     expected.sort();
     assert_eq!(rows, expected);
+    let mut served = Vec::new();
+    for path in std::fs::read_dir(folder.join("vllm")).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let plan = resolve(&Recipe::load(&path).unwrap()).unwrap();
+            assert!(plan.models.iter().all(|model| matches!(model.source, ModelSource::Server(_))));
+            served.push(plan.systems[0].name.clone());
+        }
+    }
+    served.sort();
+    assert_eq!(served, expected);
     for path in std::fs::read_dir(folder.join("small")).unwrap().map(|entry| entry.unwrap().path()) {
         assert_eq!(resolve(&Recipe::load(&path).unwrap()).unwrap().systems.len(), 4);
     }
@@ -195,6 +205,7 @@ fn the_command_line_goes_before_the_recipe() {
         [Limit::documents(100).ok(), Limit::documents(7).ok()]
     );
     let overrides = Overrides {
+        shard: None,
         limit: Limit::documents(5).ok(),
         num_fewshot: Some(3),
         gen_kwargs: Some("max_gen_toks=7".parse().unwrap()),

@@ -12,6 +12,7 @@ pub(crate) mod jsonl;
 pub(crate) mod leaderboard;
 mod lines;
 pub(crate) mod manual;
+pub(crate) mod merge;
 pub(crate) mod models;
 mod planning;
 pub(crate) mod report;

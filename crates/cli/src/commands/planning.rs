@@ -73,6 +73,7 @@ pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
         batch_size: settings.compute.batch_size(),
         log_samples: settings.log_samples.then_some(true),
         trace: settings.trace.then_some(true),
+        shard: settings.shard,
         systems: SystemsOverrides {
             dtype: settings.compute.dtype(),
             chat_template_args: settings.chat.chat_template_args.clone().unwrap_or_default(),
@@ -84,7 +85,14 @@ pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
 pub(crate) fn load_tasks(plan: &Plan) -> Result<Vec<LoadedTask>, Failure> {
     let data = DataSource::new(plan.data_dir.clone());
     let registry = TaskRegistry::with_folders(&plan.include_path)?;
-    plan.tasks.iter().map(|task| Ok(registry.load(&task.name, &data, &options(task))?)).collect()
+    let load = |task: &TaskPlan| {
+        let mut task = registry.load(&task.name, &data, &options(task))?;
+        if let Some(shard) = plan.shard {
+            shard.divide(&mut task)?;
+        }
+        Ok(task)
+    };
+    plan.tasks.iter().map(load).collect()
 }
 
 /// What a plan asks of a task.

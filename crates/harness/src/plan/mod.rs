@@ -4,8 +4,10 @@ mod error;
 mod recipe;
 mod run;
 mod select;
+mod shard;
 
 pub use error::PlanError;
 pub use recipe::{Recipe, TaskSpec};
 pub use run::{Overrides, Plan, TaskPlan};
 pub use select::SelectedTasks;
+pub use shard::{Shard, ShardError};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::PlanError;
 use super::recipe::{Recipe, TaskSpec};
+use super::shard::Shard;
 use crate::clock::Timestamp;
 use crate::tasks::{DocumentPicks, GenerationOverrides, Limit};
 
@@ -40,6 +41,9 @@ pub struct Plan {
     /// Whether sample records carry every step of a generated response.
     #[serde(default)]
     pub trace: bool,
+    /// Which part of the documents is evaluated; all of them when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
     /// The run's folder.
     #[serde(with = "any_path")]
     pub output: PathBuf,
@@ -87,6 +91,8 @@ pub struct Overrides {
     pub log_samples: Option<bool>,
     /// Whether sample records carry every step of a generated response.
     pub trace: Option<bool>,
+    /// Which part of the documents is evaluated.
+    pub shard: Option<Shard>,
     /// What is said of all models and systems.
     pub systems: SystemsOverrides,
 }
@@ -130,7 +136,11 @@ impl Plan {
             .output
             .clone()
             .or_else(|| recipe.output.as_ref().map(|output| folder.join(output)))
-            .unwrap_or_else(|| Path::new("results").join(format!("{name}-{}", now.compact())));
+            .unwrap_or_else(|| {
+                // The shards of a run may start at the same moment.
+                let part = overrides.shard.map(|shard| format!("-shard-{}-of-{}", shard.index(), shard.count()));
+                Path::new("results").join(format!("{name}-{}{}", now.compact(), part.unwrap_or_default()))
+            });
 
         Ok(Self {
             name,
@@ -143,6 +153,7 @@ impl Plan {
             batch_size,
             log_samples: overrides.log_samples.or(recipe.log_samples).unwrap_or(false),
             trace: overrides.trace.or(recipe.trace).unwrap_or(false),
+            shard: overrides.shard,
             output,
         })
     }

@@ -60,19 +60,24 @@ impl<'a> Job<'a> {
     ) -> Result<Vec<(TaskPlace<'a>, Prepared)>, RunError> {
         let mut tasks = Vec::with_capacity(self.tasks.len());
         for (index, task) in self.tasks.iter().enumerate() {
-            let place = TaskPlace {
-                system: &self.plan.systems[system].name,
-                identity: self.identity(system),
-                chat: self.plan.systems[system].settings.chat.as_ref(),
-                folder: folder.task(system, index)?,
-                batch_size: self.plan.batch_size,
-                log_samples: self.plan.log_samples,
-                trace: self.plan.trace,
-            };
+            let place = self.place(folder, system, index)?;
             let prepared = Prepared::read(task, &place, reporter)?;
             tasks.push((place, prepared));
         }
         Ok(tasks)
+    }
+
+    /// Where the results of a task under a system go.
+    pub(super) fn place(&self, folder: &RunFolder, system: usize, task: usize) -> Result<TaskPlace<'a>, RunError> {
+        Ok(TaskPlace {
+            system: &self.plan.systems[system].name,
+            identity: self.identity(system),
+            chat: self.plan.systems[system].settings.chat.as_ref(),
+            folder: folder.task(system, task)?,
+            batch_size: self.plan.batch_size,
+            log_samples: self.plan.log_samples,
+            trace: self.plan.trace,
+        })
     }
 
     fn identity(&self, system: usize) -> SystemIdentity {

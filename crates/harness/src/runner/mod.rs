@@ -2,10 +2,12 @@
 
 mod error;
 mod job;
+mod merge;
 mod place;
 mod resume;
 mod run;
 mod task;
 
 pub use error::RunError;
+pub use merge::{MergeError, Shards, Tolerance};
 pub use run::{RunSummary, run, run_with};

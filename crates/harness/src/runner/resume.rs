@@ -99,7 +99,7 @@ fn cut(path: &Path, length: u64) -> io::Result<()> {
     file.sync_data()
 }
 
-fn lines<'a>(records: impl IntoIterator<Item = &'a SampleRecord>) -> serde_json::Result<Vec<u8>> {
+pub(super) fn lines<'a>(records: impl IntoIterator<Item = &'a SampleRecord>) -> serde_json::Result<Vec<u8>> {
     let mut text = Vec::new();
     for record in records {
         serde_json::to_writer(&mut text, record)?;

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use super::error::{RunError, chain};
 use super::job::Job;
+use super::place::TaskPlace;
+use super::resume::Prepared;
 use super::task::run_task;
 use crate::events::{Event, Reporter, Warning};
 use crate::plan::Plan;
@@ -70,7 +72,7 @@ pub fn run_with(
     let members = plan.systems.iter().map(|system| systems.identify(system).map_err(|error| open_error(system, error)));
     let members = members.collect::<Result<Vec<_>, _>>()?;
     let job = Job { plan, tasks, members, provenance };
-    let mut run = Run { job, systems, reporter, opened: None };
+    let mut run = Run { job, systems, reporter, opened: None, prepare: &Job::prepare };
     // A run that is gone on with is refused at once where somebody else works on it.
     if contents == Contents::Run {
         run.opened = Some(run.job.open_folder(run.reporter)?);
@@ -83,28 +85,38 @@ pub fn run_with(
     };
     run.tell(&started_event)?;
 
-    match run.all_systems(started) {
-        Ok(summary) => Ok(summary),
-        Err(error) => {
-            if let Some((folder, manifest)) = run.opened {
-                let failed = manifest.ended(RunStatus::Failed { error: chain(&error) });
-                // The error to report is the first one; a folder that cannot be written is likely the reason for it.
-                let _ = RunFolder::write_json(&folder.manifest(), &failed);
+    run.finish(started)
+}
+
+/// Gives the tasks of a system with what is done of them.
+pub(super) type Prepare<'a> =
+    dyn Fn(&Job<'a>, &RunFolder, usize, &mut dyn Reporter) -> Result<Vec<(TaskPlace<'a>, Prepared)>, RunError> + 'a;
+
+pub(super) struct Run<'a, 'b> {
+    pub(super) job: Job<'a>,
+    pub(super) systems: &'b mut dyn OpenSystems,
+    pub(super) reporter: &'b mut dyn Reporter,
+    /// The run's folder, once there is one, and what its manifest says.
+    pub(super) opened: Option<(RunFolder, Manifest)>,
+    pub(super) prepare: &'b Prepare<'a>,
+}
+
+impl<'a> Run<'a, '_> {
+    /// Goes through all systems, and says in the manifest how that ended.
+    pub(super) fn finish(mut self, started: Instant) -> Result<RunSummary, RunError> {
+        match self.all_systems(started) {
+            Ok(summary) => Ok(summary),
+            Err(error) => {
+                if let Some((folder, manifest)) = self.opened {
+                    let failed = manifest.ended(RunStatus::Failed { error: chain(&error) });
+                    // The error to report is the first one; a folder that cannot be written is likely the reason for it.
+                    let _ = RunFolder::write_json(&folder.manifest(), &failed);
+                }
+                Err(error)
             }
-            Err(error)
         }
     }
-}
 
-struct Run<'a> {
-    job: Job<'a>,
-    systems: &'a mut dyn OpenSystems,
-    reporter: &'a mut dyn Reporter,
-    /// The run's folder, once there is one, and what its manifest says.
-    opened: Option<(RunFolder, Manifest)>,
-}
-
-impl Run<'_> {
     fn all_systems(&mut self, started: Instant) -> Result<RunSummary, RunError> {
         let systems = self.job.plan.systems.len();
         let mut results = Vec::with_capacity(systems);
@@ -133,7 +145,7 @@ impl Run<'_> {
         let started = Instant::now();
         self.tell(&Event::SystemStarted { system: &plan.name, index })?;
         let prepared = match &self.opened {
-            Some((folder, _)) => Some(self.job.prepare(folder, index, self.reporter)?),
+            Some((folder, _)) => Some((self.prepare)(&self.job, folder, index, self.reporter)?),
             None => None,
         };
         let is_done = prepared.as_ref().is_some_and(|tasks| tasks.iter().all(|(_, task)| task.is_complete()));
@@ -147,7 +159,7 @@ impl Run<'_> {
             prepared
         } else {
             let (folder, _) = self.opened.insert(self.job.open_folder(self.reporter)?);
-            self.job.prepare(folder, index, self.reporter)?
+            (self.prepare)(&self.job, folder, index, self.reporter)?
         };
         let mut results = SystemResults {
             system: plan.name.clone(),

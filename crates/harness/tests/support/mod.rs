@@ -254,6 +254,7 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
         batch_size: 1,
         log_samples: false,
         trace: false,
+        shard: None,
         output: output.to_path_buf(),
     }
 }
