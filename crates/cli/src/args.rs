@@ -69,7 +69,7 @@ pub(crate) enum Command {
     Generate(GenerateArgs),
     /// Log-probabilities of given tokens or texts
     Score(ScoreArgs),
-    /// Answer over HTTP for models and ensembles: OpenAI's API, and GaC's own
+    /// Serve models and ensembles over HTTP
     Serve(Box<ServeArgs>),
     /// The configuration of the published GaC's server as a recipe
     ImportConfig(ImportConfigArgs),

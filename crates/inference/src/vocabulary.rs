@@ -321,6 +321,20 @@ mod tests {
         }
     }
 
+    /// Letters as ids, where "b" is written as " b".
+    struct Spaced(Letters);
+    impl TextEncoder for Spaced {
+        fn encode(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+            self.0.encode(&format!(" {text}"))
+        }
+        fn encode_without_special(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+            self.0.encode_without_special(&format!(" {text}"))
+        }
+        fn encode_inner(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
+            self.0.encode_inner(text)
+        }
+    }
+
     fn tokenizer(before: &[u32], after: &[u32]) -> Tokenizer {
         let mut symbols: Vec<Symbol> =
             (0..=255u8).map(|byte| Symbol::Text { bytes: [byte].into(), kind: TextKind::Piece }).collect();
@@ -350,19 +364,6 @@ mod tests {
         let begins = tokenizer(&[0], &[]);
         assert!(!begins.puts_space());
         assert_eq!(begins.text(&[0, 32, 98, 0].map(TokenId)), b" b<s>");
-        // One that writes "b" as " b".
-        struct Spaced(Letters);
-        impl TextEncoder for Spaced {
-            fn encode(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
-                self.0.encode(&format!(" {text}"))
-            }
-            fn encode_without_special(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
-                self.0.encode_without_special(&format!(" {text}"))
-            }
-            fn encode_inner(&self, text: &str) -> Result<Vec<TokenId>, TokenizerError> {
-                self.0.encode_inner(text)
-            }
-        }
         let spaced = Spaced(Letters { before: vec![0], after: Vec::new() });
         let spaced = Tokenizer::new(begins.vocabulary().clone(), spaced);
         for text in ["b", " b", "", "b c"] {

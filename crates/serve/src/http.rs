@@ -77,17 +77,15 @@ async fn connection(stream: TcpStream, builder: &http1::Builder, router: Option<
     // Tokens are small and are not to wait for each other.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(stream);
-    match router {
-        Some(router) => run(builder.serve_connection(io, TowerToHyperService::new(router)), stop).await,
-        None => {
-            let full = service_fn(|_: Request<Incoming>| async {
-                let mut response: Response = ApiError::too_many_connections().into_response();
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                Ok::<_, Infallible>(response)
-            });
-            run(builder.serve_connection(io, full), stop).await;
-        }
+    if let Some(router) = router {
+        return run(builder.serve_connection(io, TowerToHyperService::new(router)), stop).await;
     }
+    let full = service_fn(|_: Request<Incoming>| async {
+        let mut response: Response = ApiError::too_many_connections().into_response();
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        Ok::<_, Infallible>(response)
+    });
+    run(builder.serve_connection(io, full), stop).await;
 }
 
 async fn run<S>(connection: http1::Connection<TokioIo<TcpStream>, S>, mut stop: watch::Receiver<bool>)
@@ -101,12 +99,11 @@ where
         ended = connection.as_mut() => Some(ended),
         () = stopped => None,
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        connection.as_mut().graceful_shutdown();
+        connection.await
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke off");

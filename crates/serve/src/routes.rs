@@ -45,11 +45,6 @@ impl App {
         Self { catalog, dispatcher, metrics, options, connections, since: now(), answered }
     }
 
-    /// Seconds since 1970.
-    pub(crate) fn now(&self) -> u64 {
-        now()
-    }
-
     /// A name that no other answer of this server has.
     pub(crate) fn new_id(&self, kind: &str) -> String {
         let number = self.answered.fetch_add(1, Ordering::Relaxed);
@@ -57,7 +52,8 @@ impl App {
     }
 }
 
-fn now() -> u64 {
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

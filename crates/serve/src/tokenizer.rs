@@ -124,7 +124,7 @@ pub(crate) fn member_file(catalog: &Catalog, member: &str, file: &str) -> Result
     let path = source.find(known).ok().flatten().ok_or_else(missing)?;
     let bytes = std::fs::read(path).map_err(|_| missing())?;
     let mut response = Response::new(bytes.into());
-    let kind = if file.ends_with(".json") { "application/json" } else { "text/plain; charset=utf-8" };
+    let kind = if known.ends_with("json") { "application/json" } else { "text/plain; charset=utf-8" };
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     Ok(response)
 }

@@ -6,6 +6,7 @@ mod support;
 use serde_json::{Value, json};
 use support::Fixture;
 
+#[allow(clippy::needless_pass_by_value, reason = "values are made where they are used")]
 fn asking(model: &str, content: Value) -> Value {
     json!({ "model": model, "messages": [{ "role": "user", "content": content }], "max_tokens": 8 })
 }

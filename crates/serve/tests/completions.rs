@@ -199,7 +199,7 @@ fn a_stream_adds_up_to_the_answer() {
         assert_eq!(reasons.iter().filter(|reason| reason.is_string()).count(), 1);
         assert_eq!(*reasons[reasons.len() - 1], json!("stop"));
     }
-    let tokens: Vec<&Value> = of(0).iter().flat_map(|c| c["logprobs"]["tokens"].as_array()).flatten().collect();
+    let tokens: Vec<&Value> = of(0).iter().filter_map(|c| c["logprobs"]["tokens"].as_array()).flatten().collect();
     assert_eq!(tokens, ["ab", "c", "\u{e9}", "<eos>"]);
     let usage = &events[events.len() - 1];
     assert_eq!((&usage["choices"], &usage["usage"]["completion_tokens"]), (&json!([]), &json!(7)));

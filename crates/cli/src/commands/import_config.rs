@@ -106,23 +106,20 @@ fn recipe(text: &str, path: &Path) -> Result<String, Failure> {
     let members: Vec<Value> = config.models.iter().map(|model| Value::from(model.name.as_str())).collect();
     let together = config.models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>().join(" + ");
     let name = Value::from(together);
-    recipe.push_str(&format!("\n[[systems]]\nname = {name}\nmembers = {}\n", Value::Array(members)));
+    recipe = format!("{recipe}\n[[systems]]\nname = {name}\nmembers = {}\n", Value::Array(members));
     if config.norm_type == NormType::Score {
         let score = |model: &Model| model.score.map(Value::from).ok_or_else(|| model.name.clone());
         let scores: Result<Vec<Value>, _> = config.models.iter().map(score).collect();
         let scores =
             scores.map_err(|name| wrong(format!("NORM_TYPE_API_SERVER is score, and `{name}` has no score")))?;
-        recipe.push_str(&format!("weights = {}\n", Value::Array(scores)));
+        recipe = format!("{recipe}weights = {}\n", Value::Array(scores));
     }
     if let [gate] = primary[..] {
         let Some(threshold) = config.threshold else {
             return Err(wrong(format!("`{}` is primary, and there is no THRESHOLD_API_SERVER", gate.name)));
         };
-        recipe.push_str(&format!(
-            "gate = {}\nthreshold = {}\n",
-            Value::from(gate.name.as_str()),
-            Value::from(threshold)
-        ));
+        let (gate, threshold) = (Value::from(gate.name.as_str()), Value::from(threshold));
+        recipe = format!("{recipe}gate = {gate}\nthreshold = {threshold}\n");
     }
     Ok(recipe)
 }

@@ -131,12 +131,11 @@ fn resolve(args: &ServeArgs) -> Result<(SystemsPlan, ModelStore), Failure> {
         dtype: args.compute.dtype(),
         chat_template_args: args.chat.chat_template_args.clone().unwrap_or_default(),
     };
-    let mut spec = match &args.recipe {
-        Some(recipe) => SystemsSpec::load(recipe)?,
-        None => {
-            check(&args.system.0, true)?;
-            specs(&args.system.0)?
-        }
+    let mut spec = if let Some(recipe) = &args.recipe {
+        SystemsSpec::load(recipe)?
+    } else {
+        check(&args.system.0, true)?;
+        specs(&args.system.0)?
     };
     if args.recipe.is_none() {
         // Chats are answered where there are templates; these may be told something.

@@ -58,11 +58,11 @@ pub(crate) fn missing_of_gate(settings: &Settings, views: &Views<'_>) -> Vec<Mis
 
 /// What has to be asked before the distributions that a token is scored by are known whole.
 pub(crate) fn everything(views: &Views<'_>) -> Vec<Missing> {
-    let of_member = |(member, view): (usize, &Option<&Distribution>)| {
+    let of_member = |(member, view): (usize, Option<&Distribution>)| {
         let view = view.filter(|view| !view.is_complete())?;
         Some(Missing { member: MemberId(member), need: Need::Top(view.rows()) })
     };
-    views.iter().enumerate().filter_map(of_member).collect()
+    views.iter().copied().enumerate().filter_map(of_member).collect()
 }
 
 /// What has to be asked before a token of `choice` can be scored.

@@ -19,7 +19,7 @@ use crate::dispatch::{Job, Progress, Slots};
 use crate::error::ApiError;
 use crate::input;
 use crate::reasoning::Tags;
-use crate::routes::App;
+use crate::routes::{App, now};
 use crate::text::Utf8Pieces;
 use crate::trace;
 
@@ -193,7 +193,7 @@ impl Chat {
         Ok(json!({
             "id": self.id,
             "object": "chat.completion",
-            "created": self.app.now(),
+            "created": now(),
             "model": self.system.name,
             "choices": choices,
             "usage": count.value(),
@@ -206,7 +206,7 @@ impl Chat {
         let settings = vec![Arc::clone(&self.settings); jobs.len()];
         let choices = jobs.iter().map(|_| Streamed::default()).collect();
         let answers = self.app.dispatcher.submit(jobs, &settings, true);
-        let created = self.app.now();
+        let created = now();
         Ok(stream::respond(answers, Chunks { chat: self, choices, created, usage: Usage::default() }, slots))
     }
 }

@@ -18,7 +18,7 @@ use crate::catalog::ServedSystem;
 use crate::dispatch::{Job, Progress, Slots};
 use crate::error::{ApiError, with_causes};
 use crate::input::{self, PromptInput, PromptInputs};
-use crate::routes::App;
+use crate::routes::{App, now};
 use crate::text::Utf8Pieces;
 use crate::trace;
 
@@ -65,7 +65,7 @@ pub(crate) async fn respond(app: Arc<App>, body: &[u8]) -> Result<Response, ApiE
     let slots = completion.app.dispatcher.slots(jobs)?;
     let scored = completion.score().await?;
     if completion.shared.streams() {
-        return completion.stream(scored, slots);
+        return completion.stream(&scored, slots);
     }
     Ok(crate::routes::json(&completion.whole(scored).await?))
 }
@@ -175,8 +175,12 @@ impl Completion {
             if names.tokenizer.vocabulary().decode(ids).starts_with(b" ") && names.tokenizer.puts_space() {
                 lists.without_first_space();
             }
-            ids[..ids.len() - scored.len()].iter().for_each(|&id| lists.unknown(id, names));
-            scored.iter().for_each(|told| lists.known(told, &self.asked.ids, names));
+            for &id in &ids[..ids.len() - scored.len()] {
+                lists.unknown(id, names);
+            }
+            for told in scored {
+                lists.known(told, &self.asked.ids, names);
+            }
         }
         Ok(lists)
     }
@@ -249,7 +253,7 @@ impl Completion {
         Ok(json!({
             "id": self.id,
             "object": "text_completion",
-            "created": self.app.now(),
+            "created": now(),
             "model": self.system.name,
             "choices": choices,
             "usage": self.usage(tokens),
@@ -257,7 +261,7 @@ impl Completion {
     }
 
     /// The answer as it comes.
-    fn stream(self, scored: Vec<Vec<TokenLogProbs>>, slots: Slots) -> Result<Response, ApiError> {
+    fn stream(self, scored: &[Vec<TokenLogProbs>], slots: Slots) -> Result<Response, ApiError> {
         let jobs = self.jobs()?;
         let settings = vec![Arc::clone(&self.settings); jobs.len()];
         let mut choices = Vec::with_capacity(jobs.len());
@@ -271,7 +275,7 @@ impl Completion {
             }
         }
         let answers = self.app.dispatcher.submit(jobs, &settings, true);
-        let created = self.app.now();
+        let created = now();
         Ok(stream::respond(answers, Chunks { completion: self, choices, created, tokens: 0 }, slots))
     }
 }

@@ -172,36 +172,9 @@ impl SharedFields {
             changed = changed.with_method(method).map_err(|error| at("gac.method")(error.into()))?;
         }
         if threshold.is_some() || gate.is_some() {
-            changed = changed.with_gating(self.gating(gac, system)?).map_err(|error| at("gac.gate")(error.into()))?;
+            changed = changed.with_gating(gating(gac, system)?).map_err(|error| at("gac.gate")(error.into()))?;
         }
         Ok(Arc::new(changed))
-    }
-
-    fn gating(&self, gac: &Overrides, system: &ServedSystem) -> Result<Gating, ApiError> {
-        let mut names = system.settings.ensemble().names();
-        let (gate, certainty) = match (&gac.gate, system.gate) {
-            (Some(name), known) => {
-                let place = names.position(|member| member == name).ok_or_else(|| {
-                    let names: Vec<&str> = system.settings.ensemble().names().collect();
-                    ApiError::field(
-                        "gac.gate",
-                        format!("`gac.gate` is `{name}`, which is none of {}", names.join(", ")),
-                    )
-                })?;
-                (gac_ensemble::MemberId(place), known.map(|(_, certainty)| certainty).unwrap_or_default())
-            }
-            (None, Some(known)) => known,
-            (None, None) => {
-                let message = "`gac.threshold` is a gate's, and the system has none: name one with `gac.gate`";
-                return Err(ApiError::field("gac.threshold", message));
-            }
-        };
-        let Some(threshold) = gac.threshold else {
-            return Err(ApiError::field("gac.gate", "`gac.gate` needs a threshold: `gac.threshold`, from 0 to 1"));
-        };
-        let threshold =
-            Threshold::new(threshold).map_err(|error| ApiError::field("gac.threshold", error.to_string()))?;
-        Ok(Gating::KeyTokens { gate, certainty, threshold })
     }
 
     /// What is told of each token: `top` of the most probable ones, or what `logprob_token_ids` names.
@@ -221,6 +194,30 @@ impl SharedFields {
         }
         Ok(AskedLogProbs { top: 0, ids: ids.iter().copied().map(TokenId).collect() })
     }
+}
+
+/// Who decides alone and when, as a request says.
+fn gating(gac: &Overrides, system: &ServedSystem) -> Result<Gating, ApiError> {
+    let mut names = system.settings.ensemble().names();
+    let (gate, certainty) = match (&gac.gate, system.gate) {
+        (Some(name), known) => {
+            let place = names.position(|member| member == name).ok_or_else(|| {
+                let names: Vec<&str> = system.settings.ensemble().names().collect();
+                ApiError::field("gac.gate", format!("`gac.gate` is `{name}`, which is none of {}", names.join(", ")))
+            })?;
+            (gac_ensemble::MemberId(place), known.map(|(_, certainty)| certainty).unwrap_or_default())
+        }
+        (None, Some(known)) => known,
+        (None, None) => {
+            let message = "`gac.threshold` is a gate's, and the system has none: name one with `gac.gate`";
+            return Err(ApiError::field("gac.threshold", message));
+        }
+    };
+    let Some(threshold) = gac.threshold else {
+        return Err(ApiError::field("gac.gate", "`gac.gate` needs a threshold: `gac.threshold`, from 0 to 1"));
+    };
+    let threshold = Threshold::new(threshold).map_err(|error| ApiError::field("gac.threshold", error.to_string()))?;
+    Ok(Gating::KeyTokens { gate, certainty, threshold })
 }
 
 /// The number of most probable tokens that `field` asks for: -1 for as many as are allowed.
