@@ -257,6 +257,14 @@ impl Settings {
         &self.weights
     }
 
+    /// The gate's thresholds; none without a gate.
+    pub fn thresholds(&self) -> &[Threshold] {
+        match &self.lead {
+            Lead::Gate { thresholds, .. } => thresholds,
+            Lead::Everybody | Lead::Only | Lead::Drafter(_) => &[],
+        }
+    }
+
     /// Number of thresholds; 1 where there is no sweep.
     pub fn rules(&self) -> usize {
         self.rules

@@ -15,6 +15,7 @@ mod metrics;
 mod open;
 mod openai;
 mod options;
+mod page;
 mod reasoning;
 mod routes;
 mod server;

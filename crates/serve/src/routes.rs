@@ -25,6 +25,7 @@ use crate::gac_api;
 use crate::metrics::Metrics;
 use crate::openai::{chat, completions, models};
 use crate::options::ServerOptions;
+use crate::page::Page;
 use crate::tokenizer;
 
 /// What all requests share.
@@ -34,6 +35,7 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) options: ServerOptions,
     pub(crate) connections: Arc<AtomicUsize>,
+    page: Page,
     /// When it was started, in seconds since 1970.
     since: u64,
     answered: AtomicU64,
@@ -42,7 +44,7 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(catalog: Catalog, dispatcher: Dispatcher, metrics: Arc<Metrics>, options: ServerOptions) -> Self {
         let (connections, answered) = (Arc::default(), AtomicU64::new(0));
-        Self { catalog, dispatcher, metrics, options, connections, since: now(), answered }
+        Self { catalog, dispatcher, metrics, options, connections, page: Page::new(), since: now(), answered }
     }
 
     /// A name that no other answer of this server has.
@@ -67,6 +69,7 @@ pub(crate) fn json(value: &Value) -> Response {
 /// All addresses.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
+        .route("/", get(|State(app): AppState| async move { app.page.response() }))
         .route("/health", get(|| async { json(&object!({ "status": "ok" })) }))
         .route("/version", get(|| async { json(&version()) }))
         .route("/metrics", get(metrics))
@@ -215,8 +218,8 @@ async fn around(State(app): AppState, request: Request, next: Next) -> Response 
     response
 }
 
-/// What anybody may ask: whether the server is there.
-const OPEN: [&str; 3] = ["/health", "/status", "/version"];
+/// What anybody may ask: whether the server is there, and the page, which asks for the key itself.
+const OPEN: [&str; 4] = ["/", "/health", "/status", "/version"];
 
 /// Whether a request may be answered.
 fn check(options: &ServerOptions, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), ApiError> {

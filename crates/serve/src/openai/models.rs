@@ -13,6 +13,9 @@ pub(crate) fn list(catalog: &Catalog, since: u64) -> Value {
 /// One of them.
 pub(crate) fn card(system: &ServedSystem, since: u64) -> Value {
     let members: Vec<&str> = system.settings.ensemble().names().collect();
+    let gate = system.gate.and_then(|(gate, _)| members.get(gate.0));
+    // What a request without one is answered by.
+    let threshold = system.settings.thresholds().first().map(|threshold| threshold.get());
     json!({
         "id": system.name,
         "object": "model",
@@ -22,5 +25,6 @@ pub(crate) fn card(system: &ServedSystem, since: u64) -> Value {
         "parent": null,
         "max_model_len": system.context(),
         "members": members,
+        "gac": { "gate": gate, "threshold": threshold },
     })
 }
