@@ -49,8 +49,13 @@ impl Browser {
 
     /// Opens a file and waits until it has loaded; says how long that took.
     pub(crate) fn open(&mut self, path: &Path) -> Duration {
+        self.visit(&format!("file://{}", path.display()))
+    }
+
+    /// Opens an address and waits until it has loaded; says how long that took.
+    pub(crate) fn visit(&mut self, url: &str) -> Duration {
         let started = Instant::now();
-        self.call("Page.navigate", &json!({ "url": format!("file://{}", path.display()) }));
+        self.call("Page.navigate", &json!({ "url": url }));
         while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
             let event = self.receive();
             self.events.push(event);

@@ -97,10 +97,9 @@
     let text = "";
     let [steps, voted] = [0, 0];
     const began = performance.now();
-    let first = null;
     const count = () => {
-      const seconds = (performance.now() - (first ?? began)) / 1000;
-      const rate = steps > 1 && seconds > 0 ? `, ${((steps - 1) / seconds).toFixed(1)} tokens a second` : "";
+      const seconds = (performance.now() - began) / 1000;
+      const rate = seconds > 0 ? `, ${(steps / seconds).toFixed(1)} tokens a second` : "";
       const share = model.members.length > 1 && steps > 0 ? `, ${((100 * voted) / steps).toFixed(1)} % ensembled` : "";
       numbers.textContent = `${steps} tokens${rate}${share}`;
     };
@@ -114,7 +113,6 @@
         if (!choice) continue;
         text += chat ? (choice.delta && choice.delta.content) || "" : choice.text || "";
         for (const step of (choice.gac && choice.gac.steps) || []) {
-          first = first ?? performance.now();
           steps += 1;
           voted += step.ensembled ? 1 : 0;
           drawn.add(step);
