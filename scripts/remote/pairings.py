@@ -54,8 +54,8 @@ def compare(reference, lines):
     equal = total = texts = 0
     differences = []
     for before, after in zip(reference, lines, strict=True):
-        a = [step["hex"] for step in before["steps"]]
-        b = [step["hex"] for step in after["steps"]]
+        a = [step.get("hex", step["text"]) for step in before["steps"]]
+        b = [step.get("hex", step["text"]) for step in after["steps"]]
         same = next((at for at, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
         equal, total, texts = equal + same, total + len(a), texts + (a == b)
         if a != b and same < min(len(a), len(b)):
