@@ -9,7 +9,6 @@ use gac_harness::compare::CompareError;
 use gac_harness::plan::PlanError;
 use gac_harness::report::LeaderboardError;
 use gac_harness::results::{FolderError, ManifestError, ReadError, StoredRunError};
-use gac_harness::sweep::{SweepError, SweepFileError};
 use gac_harness::{DataError, MergeError, RunError, TaskError};
 use gac_inference::remote::RemoteError;
 use gac_inference::{ChatError, CheckpointError, EngineError, TokenizerLoadError};
@@ -83,17 +82,7 @@ fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
         };
     }
     ask!(RecipeError, PlanError, RunError, FolderError, TaskError, DataError, OpenError);
-    ask!(MergeError, ManifestError, ReadError, StoredRunError, CompareError, LeaderboardError);
-    ask!(
-        RemoteError,
-        EngineError,
-        CheckpointError,
-        TokenizerLoadError,
-        ChatError,
-        EnsembleError,
-        RequestError,
-        SweepError,
-        SweepFileError
-    );
+    ask!(MergeError, ManifestError, ReadError, StoredRunError, CompareError, LeaderboardError, RemoteError);
+    ask!(EngineError, CheckpointError, TokenizerLoadError, ChatError, EnsembleError, RequestError);
     None
 }

@@ -14,13 +14,15 @@ pub(crate) struct Progress<'a> {
     bar: ProgressBar,
     /// Samples that an earlier session had finished.
     reused: usize,
+    /// Systems that are at a task together, and that task.
+    at_work: (usize, String),
 }
 
 impl<'a> Progress<'a> {
     /// Bars where stderr is a terminal, else nothing but warnings.
     pub(crate) fn new(printer: &'a mut Printer) -> Self {
         let bar = ProgressBar::with_draw_target(None, target(printer));
-        Self { printer, bar, reused: 0 }
+        Self { printer, bar, reused: 0, at_work: (0, String::new()) }
     }
 
     fn start(&mut self, message: String, length: Option<usize>) {
@@ -59,13 +61,29 @@ impl Reporter for Progress<'_> {
         match event {
             Event::SystemStarted { system, .. } => self.start(format!("loading {system}"), None),
             Event::TaskStarted { system, task, documents, reused } => {
-                self.start(format!("{system}: {task}"), Some(*documents));
-                self.bar.set_position(*reused as u64);
+                let (systems, of_task) = &mut self.at_work;
+                if *systems > 0 && of_task.as_str() == *task {
+                    // One bar for all of them.
+                    self.bar.inc_length(*documents as u64);
+                    self.bar.set_message(format!("{task}, {} systems", *systems + 1));
+                    self.bar.inc(*reused as u64);
+                } else {
+                    (*task).clone_into(of_task);
+                    self.start(format!("{system}: {task}"), Some(*documents));
+                    self.bar.set_position(*reused as u64);
+                }
+                self.at_work.0 += 1;
                 self.bar.reset_eta();
                 self.reused += reused;
             }
             Event::SampleFinished { .. } => self.bar.inc(1),
-            Event::TaskFinished { .. } | Event::SystemFinished { .. } => self.bar.finish_and_clear(),
+            Event::TaskFinished { .. } => {
+                self.at_work.0 = self.at_work.0.saturating_sub(1);
+                if self.at_work.0 == 0 {
+                    self.bar.finish_and_clear();
+                }
+            }
+            Event::SystemFinished { .. } => self.bar.finish_and_clear(),
             Event::RunFinished { .. } => {
                 self.bar.finish_and_clear();
                 if self.reused > 0 {

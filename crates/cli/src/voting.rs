@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use gac_harness::tasks::DEFAULT_SHOT_SEED;
-use gac_systems::{GateBy, MethodName, SamplingSpec, SystemSpec, WeightBy};
+use gac_systems::{GateBy, MethodName, SamplingSpec, SystemSpec, Values, WeightBy};
 
 /// How members come to one answer.
 #[derive(Args, Debug, Default)]
@@ -123,7 +123,7 @@ pub(crate) enum GateByArg {
 impl VotingArgs {
     /// Writes what was given into a system as a recipe would have it.
     pub(crate) fn apply(&self, spec: &mut SystemSpec) {
-        spec.method = self.method.map(MethodArg::name);
+        spec.method = self.method.map(|method| Values::One(method.name()));
         spec.top_k = self.unite_top_k;
         spec.floor = self.floor;
         spec.weight_by = self.weight_by.map(|WeightByArg::PromptPerplexity| WeightBy::PromptPerplexity);

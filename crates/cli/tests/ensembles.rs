@@ -93,10 +93,13 @@ fn a_sweep_prints_a_line_per_threshold_weights_and_method() {
     assert_eq!(table.len(), 1 + 3 * 4, "{}", ran.stdout);
     assert!(table[1].contains("gac, 1:1") && table[1].contains(",gsm8k,0.0,"), "{}", table[1]);
     assert_eq!(std::fs::read_to_string(output.join("sweep.csv")).unwrap(), ran.stdout);
-    let json: Value = serde_json::from_slice(&std::fs::read(output.join("sweep.json")).unwrap()).unwrap();
-    assert_eq!(json["sweeps"].as_array().unwrap().len(), 4);
-    assert_eq!(json["sweeps"][0]["points"][2]["threshold"], 1.0);
-    assert_eq!(json["sweeps"][0]["points"][0]["ensembled"], 0);
+    // It is a run: samples of every system are on the disk, and nothing is asked twice.
+    let again = gac(&[&args[..], &["--json"]].concat());
+    assert!(again.stderr.contains("36 samples were there already"), "{}", again.stderr);
+    let json: Value = serde_json::from_str(&again.stdout).unwrap();
+    assert_eq!(json["entries"].as_array().unwrap().len(), 4);
+    assert_eq!(json["entries"][0]["points"][2]["threshold"], 1.0);
+    assert_eq!(json["entries"][0]["points"][0]["ensembled"], 0);
     let without_gate: Vec<&str> = [&args[..1], &args[3..]].concat();
     refused(&without_gate, &["gate", "hint: "]);
 }

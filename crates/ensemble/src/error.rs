@@ -22,10 +22,10 @@ pub enum EnsembleError {
     #[error(transparent)]
     Method(#[from] MethodError),
     /// Thresholds are swept, but nobody gates.
-    #[error("a sweep over thresholds needs a gate: with a vote at every step there is no threshold")]
-    SweepWithoutGate,
+    #[error("several thresholds need a gate: with a vote at every step there is no threshold")]
+    ThresholdsWithoutGate,
     /// Thresholds are swept, but there are none.
-    #[error("a sweep over no thresholds: there has to be at least one")]
+    #[error("a gate needs at least one threshold")]
     NoThresholds,
     /// The gate is none of the members.
     #[error("the gate is member {gate}, but there are only {members} members, counted from 0")]

@@ -5,7 +5,7 @@
 //!
 //! A [`Scheduler`] holds loaded models and serves requests with them: it continues texts and scores continuations. Each
 //! request travels with its [`Settings`]: which models are members of its [`Ensemble`], and how they come to one answer.
-//! [`generate`], [`sweep()`] and [`log_likelihood`] serve many requests from beginning to end. What an ensemble is made of
+//! [`generate`] and [`log_likelihood`] serve many requests from beginning to end. What an ensemble is made of
 //! can be used alone: the [`UnionVocabulary`] with each member's [`Projection`], the [`Segmentation`] of union tokens into
 //! a member's ids, and the combination of distributions ([`Fused`]).
 //!
@@ -100,7 +100,7 @@ pub use request::{
     AnyRequest, Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView, Overlong,
     Prompt, PromptEncoding, RequestId, Step, TokenScoreRequest,
 };
-pub use schedule::batch::{generate, generate_each, log_likelihood, log_likelihood_each, sweep, sweep_log_likelihood};
+pub use schedule::batch::{generate, generate_each, log_likelihood, log_likelihood_each};
 pub use schedule::event::SchedulerEvent;
 pub use schedule::limits::BatchLimits;
 pub use schedule::load::{Load, ModelLoad};

@@ -25,7 +25,7 @@ pub struct Settings {
     leads: Vec<usize>,
     /// Members asked where a vote is wanted, by place.
     supporters: Vec<usize>,
-    /// The thresholds of a sweep count as many; otherwise 1.
+    /// Several thresholds count as many; otherwise 1.
     rules: usize,
     method: Method,
     decoding: Decoding,
@@ -149,7 +149,7 @@ impl Settings {
     /// Without a gate, or without thresholds.
     pub fn with_thresholds(mut self, thresholds: &[Threshold]) -> Result<Self, EnsembleError> {
         match &mut self.lead {
-            Lead::Everybody | Lead::Drafter(_) => return Err(EnsembleError::SweepWithoutGate),
+            Lead::Everybody | Lead::Drafter(_) => return Err(EnsembleError::ThresholdsWithoutGate),
             _ if thresholds.is_empty() => return Err(EnsembleError::NoThresholds),
             Lead::Gate { thresholds: of_gate, .. } => *of_gate = thresholds.to_vec(),
             // It has nobody to ask: all thresholds are one.
@@ -265,7 +265,7 @@ impl Settings {
         }
     }
 
-    /// Number of thresholds; 1 where there is no sweep.
+    /// Number of thresholds; 1 without a gate.
     pub fn rules(&self) -> usize {
         self.rules
     }

@@ -210,7 +210,7 @@ fn settings_out_of_range_are_refused() {
     let (mut scheduler, settings) = new(Weights::uniform(2), Gating::EveryStep).unwrap();
     assert!(matches!(scheduler.ensemble(&[ModelId(2)]), Err(EnsembleError::UnknownModel { model: 2, loaded: 2 })));
     assert!(settings.clone().with_gating(common::gating(1, 0.5)).is_ok());
-    assert!(matches!(settings.with_thresholds(&[]), Err(EnsembleError::SweepWithoutGate)));
+    assert!(matches!(settings.with_thresholds(&[]), Err(EnsembleError::ThresholdsWithoutGate)));
 }
 
 #[test]

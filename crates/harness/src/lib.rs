@@ -38,7 +38,6 @@ pub mod report;
 pub mod results;
 mod runner;
 pub mod stats;
-pub mod sweep;
 mod task;
 pub mod tasks;
 

@@ -256,7 +256,7 @@ fn nothing_is_written_when_the_first_system_cannot_be_opened_or_a_check_fails() 
             if self.check && system.name == "two" { Err(failure(system)) } else { Ok(()) }
         }
 
-        fn open(&mut self, system: &SystemPlan) -> Result<Box<dyn System + '_>, SystemError> {
+        fn open(&mut self, system: &SystemPlan, _thresholds: &[f64]) -> Result<Box<dyn System + '_>, SystemError> {
             Err(failure(system))
         }
     }

@@ -9,7 +9,7 @@ use gac_ensemble::{
     Scheduler, Settings, generate_each, log_likelihood_each,
 };
 
-use crate::system::{ReadAnswer, System, SystemError};
+use crate::system::{Finished, ReadAnswer, System, SystemError};
 
 /// Which member's answer is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl<'a> FullResponse<'a> {
         &mut self,
         requests: &[GenerationRequest],
         read: &ReadAnswer<'_>,
-        finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
+        finished: &mut Finished<'_, Generation>,
     ) -> Result<(), EnsembleError> {
         // How sure a member is stands in its steps.
         let traced: Vec<_> = requests.iter().map(|r| GenerationRequest { trace: true, ..r.clone() }).collect();
@@ -67,7 +67,7 @@ impl<'a> FullResponse<'a> {
         let count = self.members.len();
         for member in &self.members {
             generate_each(self.scheduler, member, &traced, self.limits, &mut |request, response| {
-                responses[request].push(response);
+                responses[request].push(response.map(|(_, response)| response));
                 if responses[request].len() == count {
                     let of_members: Result<Vec<_>, _> = std::mem::take(&mut responses[request]).into_iter().collect();
                     let chosen = of_members.map(|of_members| {
@@ -79,7 +79,7 @@ impl<'a> FullResponse<'a> {
                         let chosen = self.choice.of(&ballots);
                         together(of_members, chosen, requests[request].trace)
                     });
-                    flow = finished(request, chosen);
+                    flow = finished(request, chosen.map(|chosen| (0, chosen)));
                 }
                 flow
             })?;
@@ -130,19 +130,16 @@ fn together(responses: Vec<Generation>, chosen: usize, trace: bool) -> Generatio
 }
 
 impl System for FullResponse<'_> {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     fn thinks(&self) -> bool {
         self.members.iter().any(|settings| settings.thinks())
     }
 
     fn generate(
         &mut self,
+        _asked: &[usize],
         requests: &[GenerationRequest],
         read: &ReadAnswer<'_>,
-        finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
+        finished: &mut Finished<'_, Generation>,
     ) -> Result<(), SystemError> {
         self.choose(requests, read, finished).map_err(|error| failed(&self.name, error))
     }
@@ -151,8 +148,9 @@ impl System for FullResponse<'_> {
     /// it is of it is that one's probability among them.
     fn log_likelihood(
         &mut self,
+        _asked: &[usize],
         requests: &[LogLikelihoodRequest],
-        finished: &mut dyn FnMut(usize, Result<LogLikelihood, RequestError>) -> ControlFlow<()>,
+        finished: &mut Finished<'_, LogLikelihood>,
     ) -> Result<(), SystemError> {
         let mut scores: Vec<Vec<LogLikelihood>> = Vec::with_capacity(self.members.len());
         // What some member could not be asked: the first one's reason.
@@ -161,7 +159,7 @@ impl System for FullResponse<'_> {
             let mut of_member = vec![nothing(); requests.len()];
             let scored = log_likelihood_each(self.scheduler, member, requests, self.limits, &mut |request, score| {
                 match score {
-                    Ok(score) => of_member[request] = score,
+                    Ok((_, score)) => of_member[request] = score,
                     Err(error) => drop(failures.entry(request).or_insert(error)),
                 }
                 ControlFlow::Continue(())
@@ -176,7 +174,7 @@ impl System for FullResponse<'_> {
             let ballots: Vec<Ballot> = scores.iter().map(|of_member| of_choices(&of_member[range.clone()])).collect();
             let chosen = &scores[self.choice.of(&ballots)];
             for (request, score) in range.clone().zip(&chosen[range]) {
-                let score = failures.remove(&request).map_or_else(|| Ok(score.clone()), Err);
+                let score = failures.remove(&request).map_or_else(|| Ok((0, score.clone())), Err);
                 if finished(request, score).is_break() {
                     return Ok(());
                 }

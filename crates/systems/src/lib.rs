@@ -68,5 +68,6 @@ pub use spec::file::{
 };
 pub use spec::server::ServerUrls;
 pub use spec::toml_file::{RecipeError, parse_toml, read_toml};
-pub use system::{ReadAnswer, System, SystemError};
+pub use spec::values::Values;
+pub use system::{Finished, ReadAnswer, StepCosts, System, SystemError};
 pub use trace::{Decider, MemberStep, StepRecord};

@@ -381,7 +381,7 @@ impl OpenSystems for ModelStore {
         members.map_err(|error| failed(system, error))
     }
 
-    fn open(&mut self, system: &SystemPlan) -> Result<Box<dyn System + '_>, SystemError> {
+    fn open(&mut self, system: &SystemPlan, thresholds: &[f64]) -> Result<Box<dyn System + '_>, SystemError> {
         // Otherwise this system would find the prompts computed that the one before had to compute.
         self.scheduler.forget_prompts();
         let choice = match system.settings.combination {
@@ -392,7 +392,10 @@ impl OpenSystems for ModelStore {
         let Some(choice) = choice else {
             let settings = self.settings(system).map_err(|error| failed(system, error))?;
             let name = system.name.clone();
-            return Ok(Box::new(EnsembleSystem::new(name, &mut self.scheduler, settings, self.limits)));
+            let thresholds: Result<Vec<Threshold>, _> = thresholds.iter().map(|&value| Threshold::new(value)).collect();
+            let thresholds = thresholds.map_err(|error| failed(system, EnsembleError::from(error).into()))?;
+            let opened = EnsembleSystem::new(name, &mut self.scheduler, settings, self.limits);
+            return Ok(Box::new(opened.with_thresholds(thresholds)));
         };
         let members = self.alone(system).map_err(|error| failed(system, error))?;
         let (name, scheduler) = (system.name.clone(), &mut self.scheduler);

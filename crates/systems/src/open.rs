@@ -4,7 +4,8 @@ use crate::identity::model::ModelIdentity;
 use crate::plan::system::SystemPlan;
 use crate::system::{System, SystemError};
 
-/// Opens the systems of a plan. A closure `FnMut(&SystemPlan) -> Result<Box<dyn System>, SystemError>` is one.
+/// Opens the systems of a plan. A closure `FnMut(&SystemPlan) -> Result<Box<dyn System>, SystemError>` is
+/// one, for systems that are opened one by one.
 pub trait OpenSystems {
     /// Finds out cheaply whether a system can be opened: that files are there and headers make sense. Asked for every
     /// system before anything is written.
@@ -23,15 +24,16 @@ pub trait OpenSystems {
         Ok(system.members.iter().map(|member| ModelIdentity::unhashed(member)).collect())
     }
 
-    /// Opens a system. The one before has been dropped; models that both use are the opener's to keep.
+    /// Opens a system; where there are `thresholds`, the systems that it is with each of them as its gate's, to be decoded
+    /// together. The one before has been dropped; models that both use are the opener's to keep.
     ///
     /// # Errors
     /// When a member cannot be loaded.
-    fn open(&mut self, system: &SystemPlan) -> Result<Box<dyn System + '_>, SystemError>;
+    fn open(&mut self, system: &SystemPlan, thresholds: &[f64]) -> Result<Box<dyn System + '_>, SystemError>;
 }
 
 impl<F: FnMut(&SystemPlan) -> Result<Box<dyn System>, SystemError>> OpenSystems for F {
-    fn open(&mut self, system: &SystemPlan) -> Result<Box<dyn System + '_>, SystemError> {
+    fn open(&mut self, system: &SystemPlan, _thresholds: &[f64]) -> Result<Box<dyn System + '_>, SystemError> {
         self(system)
     }
 }

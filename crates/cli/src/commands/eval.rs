@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use gac_harness::plan::{Recipe, TaskSpec};
 use gac_inference::remote::ServerUrl;
-use gac_systems::{ModelSpec, ServerUrls, SystemSpec, SystemsSpec, ThinkEndToken};
+use gac_systems::{ModelSpec, ServerUrls, SystemSpec, SystemsSpec, ThinkEndToken, Values};
 
 use crate::Outcome;
 use crate::commands::run::execute;
@@ -76,7 +76,7 @@ pub(crate) fn specs(args: &SystemArgs) -> Result<SystemsSpec, Failure> {
     let mut system = SystemSpec {
         name,
         members: names,
-        weights: args.weights.clone(),
+        weights: args.weights.clone().map(Values::One),
         gate,
         threshold: args.threshold,
         ..SystemSpec::default()

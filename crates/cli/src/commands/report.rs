@@ -1,11 +1,10 @@
-//! `gac report`: a run as one page, and a sweep beside it or alone.
+//! `gac report`: a run as one page.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use gac_harness::report::{self, Chart};
+use gac_harness::report::{self, Chart, Sweep};
 use gac_harness::results::StoredRun;
-use gac_harness::sweep::SweepFile;
 use gac_systems::write_atomic;
 
 use crate::Outcome;
@@ -14,11 +13,10 @@ use crate::printer::Printer;
 
 #[derive(Args, Debug)]
 pub(crate) struct ReportArgs {
-    /// The run, a folder; or the folder that `gac sweep --output-path` wrote
+    /// The run, a folder
     pub(crate) run: PathBuf,
-    /// A sweep to show beside the run: its sweep.json, or the folder with it [default: RUN/sweep.json, where there is
-    /// one]
-    #[arg(long, value_name = "SWEEP")]
+    /// Another run whose axes of thresholds are shown beside this one [default: its own, where it has any]
+    #[arg(long, value_name = "RUN")]
     pub(crate) sweep: Option<PathBuf>,
     /// The page [default: RUN/report.html]
     #[arg(short, long, value_name = "FILE.html")]
@@ -30,18 +28,14 @@ pub(crate) struct ReportArgs {
 
 /// Writes a run's report.
 pub(crate) fn report(args: &ReportArgs, printer: &mut Printer) -> Outcome {
-    let (page, charts) = match SweepFile::inside(&args.run)? {
-        Some(sweep) if args.sweep.is_none() && !StoredRun::is_in(&args.run) => {
-            (report::sweep_report(&args.run, &sweep), report::sweep_charts(&sweep))
-        }
-        beside => {
-            let run = StoredRun::read(&args.run)?;
-            let sweep = args.sweep.as_deref().map(SweepFile::read).transpose()?.or(beside);
-            let mut charts = report::charts(&run)?;
-            charts.extend(sweep.iter().flat_map(report::sweep_charts));
-            (report::report(&run, sweep.as_ref())?, charts)
-        }
+    let run = StoredRun::read(&args.run)?;
+    let sweep = match &args.sweep {
+        Some(other) => Some(Sweep::of(&StoredRun::read(other)?).ok_or_else(|| no_axis(other))?),
+        None => Sweep::of(&run),
     };
+    let mut charts = report::charts(&run)?;
+    charts.extend(sweep.iter().flat_map(report::sweep_charts));
+    let page = report::report(&run, sweep.as_ref())?;
     let output = args.output.clone().unwrap_or_else(|| args.run.join("report.html"));
     write_atomic(&output, page.as_bytes())
         .map_err(|source| Failure::cannot_write(&output, source, "name another file with `-o FILE.html`"))?;
@@ -51,6 +45,11 @@ pub(crate) fn report(args: &ReportArgs, printer: &mut Printer) -> Outcome {
         printer.note(&format!("{} charts in {}", charts.len(), folder.display()));
     }
     Ok(())
+}
+
+fn no_axis(run: &Path) -> Failure {
+    let error = anyhow::anyhow!("the run in `{}` has no axis of thresholds", run.display());
+    Failure::with_hint(error, "`gac sweep` makes one, or `thresholds = [0.1, 0.5]` of a system in a recipe")
 }
 
 fn plots(folder: &Path, charts: &[Chart]) -> Result<(), Failure> {

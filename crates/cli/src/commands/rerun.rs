@@ -11,7 +11,7 @@ use gac_systems::{ModelSource, ModelStore, OpenSystems};
 
 use crate::Outcome;
 use crate::commands::planning::load_tasks;
-use crate::commands::run::{ReadFiles, check_failed, execute_plan, read_files};
+use crate::commands::run::{ReadFiles, check_failed, execute_plan, print_leaderboard, read_files};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -52,7 +52,8 @@ pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> Outcome {
         }
         printer.warning(&text, None);
     }
-    let summary = execute_plan(&plan, (&device, None), args.json, printer)?;
+    let summary = execute_plan(&plan, (&device, None), printer)?;
+    print_leaderboard(&summary, args.json, printer)?;
     match (StoredRun::read(&args.run), StoredRun::read(&summary.folder)) {
         (Ok(before), Ok(after)) => printer.note(&agreement(&before, &after)),
         // A run that was cut short can be run again, but there is nothing whole to hold it against.

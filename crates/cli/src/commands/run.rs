@@ -47,16 +47,24 @@ pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> Outcome {
 /// Resolves a recipe, loads its tasks, runs it and prints the leaderboard.
 pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Printer) -> Outcome {
     let mut plan = plan(recipe, settings, printer)?;
+    if recipe.output.is_none() {
+        plan = or_unfinished(plan, settings, printer);
+    }
+    let compute = &settings.compute;
+    let summary = execute_plan(&plan, (&compute.device, compute.max_memory), printer)?;
+    print_leaderboard(&summary, settings.json, printer)?;
+    check_failed(&summary.leaderboard, settings.allow_failed)
+}
+
+/// The plan, or the same one that was cut short where flags name no folder.
+pub(crate) fn or_unfinished(mut plan: Plan, settings: &RunSettings, printer: &mut Printer) -> Plan {
     if settings.output_path.is_none()
-        && recipe.output.is_none()
         && let Some(unfinished) = unfinished_run(&plan)
     {
         printer.note(&format!("going on with `{}`, which was cut short", unfinished.display()));
         plan.output = unfinished;
     }
-    let compute = &settings.compute;
-    let summary = execute_plan(&plan, (&compute.device, compute.max_memory), settings.json, printer)?;
-    check_failed(&summary.leaderboard, settings.allow_failed)
+    plan
 }
 
 /// Refuses more failed documents than are allowed.
@@ -75,11 +83,10 @@ pub(crate) fn check_failed(leaderboard: &Leaderboard, allowed: usize) -> Outcome
     Err(Failure::with_hint(error, hint))
 }
 
-/// Runs a plan and prints the leaderboard.
+/// Runs a plan.
 pub(crate) fn execute_plan(
     plan: &Plan,
     (device, max_memory): (&DeviceList, Option<u64>),
-    json: bool,
     printer: &mut Printer,
 ) -> Result<RunSummary, Failure> {
     let tasks = load_tasks(plan)?;
@@ -90,11 +97,15 @@ pub(crate) fn execute_plan(
     let before = Manifest::read(&plan.output).ok();
     let before = before.as_ref().map_or(&[][..], |manifest| &manifest.plan.systems);
     models.fix_times(&mut plan.systems, before)?;
-    let summary = gac_harness::run_with(&plan, &tasks, &mut models, &mut Progress::new(printer), &provenance)?;
+    Ok(gac_harness::run_with(&plan, &tasks, &mut models, &mut Progress::new(printer), &provenance)?)
+}
+
+/// Prints what a run came to.
+pub(crate) fn print_leaderboard(summary: &RunSummary, json: bool, printer: &mut Printer) -> Outcome {
     let leaderboard = &summary.leaderboard;
     printer.data(&if json { report::json(leaderboard) } else { report::terminal(leaderboard, printer.width()) })?;
     printer.note(&format!("results: {}", summary.folder.display()));
-    Ok(summary)
+    Ok(())
 }
 
 /// The files that tasks read.

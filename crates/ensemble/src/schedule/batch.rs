@@ -10,7 +10,6 @@ use crate::schedule::event::SchedulerEvent;
 use crate::schedule::limits::BatchLimits;
 use crate::schedule::scheduler::Scheduler;
 use crate::settings::Settings;
-use crate::vote::gating::Threshold;
 
 /// Continues every request. `finished` gets each generation as it ends, with the index of its request; breaking ends the
 /// call early.
@@ -29,12 +28,15 @@ pub fn generate(
     finished: &mut dyn FnMut(usize, Generation) -> ControlFlow<()>,
 ) -> Result<(), EnsembleError> {
     let mut refused = None;
-    let mut served = |index, outcome| served(&mut refused, index, outcome, |generation| finished(index, generation));
+    let mut served =
+        |index, outcome| served(&mut refused, index, outcome, |(_, generation)| finished(index, generation));
     generate_each(scheduler, settings, requests, limits, &mut served)?;
     refused.map_or(Ok(()), Err)
 }
 
-/// [`generate`], where a request that cannot be served ends alone: `finished` gets its error, and the others go on.
+/// [`generate`], where a request that cannot be served ends alone: `finished` gets its error, and the others go on. Under
+/// several thresholds ([`Settings::with_thresholds`]) it gets an answer for each, with its index; an error stands in place
+/// of those that are still to come.
 ///
 /// # Errors
 /// When a model fails.
@@ -43,38 +45,14 @@ pub fn generate_each(
     settings: &Arc<Settings>,
     requests: &[GenerationRequest],
     limits: BatchLimits,
-    finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
+    finished: &mut dyn FnMut(usize, Result<(usize, Generation), RequestError>) -> ControlFlow<()>,
 ) -> Result<(), EnsembleError> {
     let requests: Vec<AnyRequest<'_>> = requests.iter().map(AnyRequest::from).collect();
     Batch::new(scheduler, settings, &requests).run(limits, &mut |index, event| match event {
-        SchedulerEvent::Generated { generation, .. } => finished(index, Ok(generation)),
+        SchedulerEvent::Generated { rule, generation, .. } => finished(index, Ok((rule, generation))),
         SchedulerEvent::Failed { error, .. } => finished(index, Err(error)),
         SchedulerEvent::Token { .. } | SchedulerEvent::Scored { .. } => ControlFlow::Continue(()),
     })
-}
-
-/// Continues every request under each of `thresholds` ([`Settings::with_thresholds`]): `finished` gets each generation
-/// with the indices of its request and of its threshold.
-///
-/// # Errors
-/// As [`generate`], and without a gate.
-pub fn sweep(
-    scheduler: &mut Scheduler,
-    settings: &Settings,
-    thresholds: &[Threshold],
-    requests: &[GenerationRequest],
-    limits: BatchLimits,
-    finished: &mut dyn FnMut(usize, usize, Generation) -> ControlFlow<()>,
-) -> Result<(), EnsembleError> {
-    let Some(settings) = at(settings, thresholds)? else { return Ok(()) };
-    let requests: Vec<AnyRequest<'_>> = requests.iter().map(AnyRequest::from).collect();
-    let mut refused = None;
-    Batch::new(scheduler, &settings, &requests).run(limits, &mut |index, event| match event {
-        SchedulerEvent::Generated { rule, generation, .. } => finished(index, rule, generation),
-        SchedulerEvent::Failed { error, .. } => refuse(&mut refused, index, error),
-        SchedulerEvent::Token { .. } | SchedulerEvent::Scored { .. } => ControlFlow::Continue(()),
-    })?;
-    refused.map_or(Ok(()), Err)
 }
 
 /// Scores every continuation. `finished` gets each score with the index of its request, in order; breaking ends the call
@@ -98,13 +76,14 @@ pub fn log_likelihood(
     finished: &mut dyn FnMut(usize, LogLikelihood) -> ControlFlow<()>,
 ) -> Result<(), EnsembleError> {
     let mut refused = None;
-    let mut served = |index, _, outcome| served(&mut refused, index, outcome, |score| finished(index, score));
-    score(scheduler, settings, requests, limits, &mut served)?;
+    let mut served = |index, outcome| served(&mut refused, index, outcome, |(_, score)| finished(index, score));
+    log_likelihood_each(scheduler, settings, requests, limits, &mut served)?;
     refused.map_or(Ok(()), Err)
 }
 
 /// [`log_likelihood`], where a request that cannot be served ends alone: `finished` gets its error at once, and the
-/// others go on.
+/// others go on. Under several thresholds it gets a score for each, with its index; an error stands in place of those that
+/// are still to come.
 ///
 /// # Errors
 /// When a model fails.
@@ -113,66 +92,7 @@ pub fn log_likelihood_each(
     settings: &Arc<Settings>,
     requests: &[LogLikelihoodRequest],
     limits: BatchLimits,
-    finished: &mut dyn FnMut(usize, Result<LogLikelihood, RequestError>) -> ControlFlow<()>,
-) -> Result<(), EnsembleError> {
-    score(scheduler, settings, requests, limits, &mut |index, _, outcome| finished(index, outcome))
-}
-
-/// Scores every continuation under each of `thresholds`: `finished` gets each score with the indices of its request and of
-/// its threshold, requests in order.
-///
-/// # Errors
-/// As [`log_likelihood`], and without a gate.
-pub fn sweep_log_likelihood(
-    scheduler: &mut Scheduler,
-    settings: &Settings,
-    thresholds: &[Threshold],
-    requests: &[LogLikelihoodRequest],
-    limits: BatchLimits,
-    finished: &mut dyn FnMut(usize, usize, LogLikelihood) -> ControlFlow<()>,
-) -> Result<(), EnsembleError> {
-    let Some(settings) = at(settings, thresholds)? else { return Ok(()) };
-    let mut refused = None;
-    let mut served = |index, rule, outcome| served(&mut refused, index, outcome, |score| finished(index, rule, score));
-    score(scheduler, &settings, requests, limits, &mut served)?;
-    refused.map_or(Ok(()), Err)
-}
-
-/// Passes on what was served; the first request that was not ends the call, and is told of after it.
-fn served<T>(
-    refused: &mut Option<EnsembleError>,
-    index: usize,
-    outcome: Result<T, RequestError>,
-    finished: impl FnOnce(T) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    match outcome {
-        Ok(answer) => finished(answer),
-        Err(error) => refuse(refused, index, error),
-    }
-}
-
-fn refuse(refused: &mut Option<EnsembleError>, request: usize, source: RequestError) -> ControlFlow<()> {
-    *refused = Some(EnsembleError::Request { request, source });
-    ControlFlow::Break(())
-}
-
-/// The settings at all of `thresholds`; none where there are none.
-fn at(settings: &Settings, thresholds: &[Threshold]) -> Result<Option<Arc<Settings>>, EnsembleError> {
-    match settings.clone().with_thresholds(thresholds) {
-        Ok(settings) => Ok(Some(Arc::new(settings))),
-        Err(EnsembleError::NoThresholds) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Scores every continuation under every rule of `settings`, and tells of them in order; of a request that cannot be
-/// served at once, in place of the scores that it still lacks.
-fn score(
-    scheduler: &mut Scheduler,
-    settings: &Arc<Settings>,
-    requests: &[LogLikelihoodRequest],
-    limits: BatchLimits,
-    finished: &mut dyn FnMut(usize, usize, Result<LogLikelihood, RequestError>) -> ControlFlow<()>,
+    finished: &mut dyn FnMut(usize, Result<(usize, LogLikelihood), RequestError>) -> ControlFlow<()>,
 ) -> Result<(), EnsembleError> {
     let requests: Vec<AnyRequest<'_>> = requests.iter().map(AnyRequest::from).collect();
     // Those that are done before an earlier one.
@@ -184,7 +104,7 @@ fn score(
             SchedulerEvent::Scored { rule, score, .. } => drop(early.insert((index, rule), score)),
             SchedulerEvent::Failed { error, .. } => {
                 failed.insert(index);
-                finished(index, if index == next { rule } else { 0 }, Err(error))?;
+                finished(index, Err(error))?;
             }
             SchedulerEvent::Token { .. } | SchedulerEvent::Generated { .. } => {}
         }
@@ -192,13 +112,29 @@ fn score(
             if failed.remove(&next) || rule == settings.rules() {
                 (next, rule) = (next + 1, 0);
             } else if let Some(score) = early.remove(&(next, rule)) {
-                finished(next, rule, Ok(score))?;
+                finished(next, Ok((rule, score)))?;
                 rule += 1;
             } else {
                 return ControlFlow::Continue(());
             }
         }
     })
+}
+
+/// Passes on what was served; the first request that was not ends the call, and is told of after it.
+fn served<T>(
+    refused: &mut Option<EnsembleError>,
+    index: usize,
+    outcome: Result<T, RequestError>,
+    finished: impl FnOnce(T) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    match outcome {
+        Ok(answer) => finished(answer),
+        Err(source) => {
+            *refused = Some(EnsembleError::Request { request: index, source });
+            ControlFlow::Break(())
+        }
+    }
 }
 
 /// The requests of one call.

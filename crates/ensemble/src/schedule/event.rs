@@ -12,7 +12,7 @@ pub enum SchedulerEvent {
     Token {
         /// The request.
         request: RequestId,
-        /// Which of the settings' thresholds; 0 where there is no sweep.
+        /// Which of the settings' thresholds; 0 where there is one.
         rule: usize,
         /// What is now sure to be part of the response: the bytes of all of a request's tokens are its response. What may
         /// be the beginning of a stop string is told later, with another token.
@@ -26,7 +26,7 @@ pub enum SchedulerEvent {
     Generated {
         /// The request.
         request: RequestId,
-        /// Which of the settings' thresholds; 0 where there is no sweep.
+        /// Which of the settings' thresholds; 0 where there is one.
         rule: usize,
         /// Its continuation.
         generation: Generation,
@@ -35,7 +35,7 @@ pub enum SchedulerEvent {
     Scored {
         /// The request.
         request: RequestId,
-        /// Which of the settings' thresholds; 0 where there is no sweep.
+        /// Which of the settings' thresholds; 0 where there is one.
         rule: usize,
         /// Its score.
         score: LogLikelihood,

@@ -17,6 +17,8 @@ use crate::tasks::Limit;
 /// same value from its flags, so that both ways meet the same rules.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recipe {
+    /// The run's name, where it is not that of the recipe's file.
+    pub name: Option<String>,
     /// Models, and what is evaluated, in the order of the leaderboard's rows.
     pub specs: SystemsSpec,
     /// What it is evaluated on, in the order of the leaderboard's columns.
@@ -43,6 +45,7 @@ pub struct Recipe {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Written {
+    name: Option<String>,
     #[serde(default)]
     models: BTreeMap<String, ModelSpec>,
     #[serde(default)]
@@ -92,8 +95,10 @@ impl Recipe {
     }
 
     fn of(written: Written, path: &Path) -> Self {
-        let Written { models, systems, tasks, data_dir, limit, seed, fewshot_seed, batch_size, output, .. } = written;
+        let Written { name, models, systems, tasks, data_dir, limit, seed, fewshot_seed, batch_size, output, .. } =
+            written;
         Self {
+            name,
             specs: SystemsSpec { path: Some(path.to_path_buf()), models, systems },
             tasks,
             data_dir,

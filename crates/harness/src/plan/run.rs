@@ -1,6 +1,7 @@
 //! A recipe, resolved: what will be done.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use gac_systems::{DEFAULT_BATCH_SIZE, ModelPlan, SystemPlan, SystemsOverrides, SystemsPlan, any_path};
@@ -17,7 +18,7 @@ use crate::tasks::{DocumentPicks, GenerationOverrides, Limit};
 /// What only a task's definition knows (its number of shots, where the plan has none) is decided when it is loaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The recipe's file name without its ending; `eval` without a file.
+    /// The recipe's name, or its file's without its ending; `eval` without a file.
     pub name: String,
     /// The recipe's file.
     #[serde(default, with = "any_path")]
@@ -114,12 +115,9 @@ impl Plan {
     /// As [`resolve`](Self::resolve).
     pub fn resolve_at(recipe: &Recipe, overrides: &Overrides, now: Timestamp) -> Result<Self, PlanError> {
         let folder = recipe.specs.folder();
-        let name = recipe
-            .specs
-            .path
-            .as_deref()
-            .and_then(Path::file_stem)
-            .map_or_else(|| "eval".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        let stem = recipe.specs.path.as_deref().and_then(Path::file_stem);
+        let name = recipe.name.clone().or_else(|| Some(stem?.to_string_lossy().into_owned()));
+        let name = name.unwrap_or_else(|| "eval".to_owned());
 
         let SystemsPlan { models, systems } = SystemsPlan::resolve(&recipe.specs, &overrides.systems)?;
         let tasks = tasks(recipe, overrides)?;
@@ -165,6 +163,18 @@ impl Plan {
             chat.time = None;
         }
         self
+    }
+
+    /// The systems in the order in which they are run, by their places: those of an axis together, the others one by one.
+    /// With a batch size of 1, by which latencies are measured, all are run one by one.
+    pub fn groups(&self) -> Vec<Range<usize>> {
+        let together = |a: &SystemPlan, b: &SystemPlan| self.batch_size > 1 && a.differs_in_threshold_from(b);
+        let mut start = 0;
+        let groups = self.systems.chunk_by(together).map(|group| {
+            start += group.len();
+            start - group.len()..start
+        });
+        groups.collect()
     }
 
     /// The model called `name`.

@@ -63,6 +63,9 @@ pub(super) fn latency_note(leaderboard: &Leaderboard) -> Option<&'static str> {
         LatencyBasis::Throughput => {
             "ms/token: wall time over all tokens with requests batched, a throughput and not a latency."
         }
+        LatencyBasis::Modelled => {
+            "ms/token: modelled, steps times what one of their kind costs, over a response's length in tokens."
+        }
     })
 }
 

@@ -2,7 +2,6 @@
 //! published numbers beside ours.
 
 mod csv;
-mod curves;
 mod estimate;
 mod format;
 mod group_table;
@@ -17,6 +16,7 @@ mod paper;
 mod plot;
 mod points;
 mod scores;
+mod sweep;
 mod templates;
 mod terminal;
 
@@ -32,9 +32,10 @@ pub use json::json;
 pub use latex::latex;
 pub use leaderboard::{Column, Comparison, Leaderboard, LeaderboardError, MixedProtocols, Mixing, Row, SystemResults};
 pub use markdown::markdown;
-pub use page::{Axis, Chart, Line, Point, ReportError, Series, charts, report, sweep_charts, sweep_report};
+pub use page::{Axis, Chart, Line, Point, ReportError, Series, charts, report, sweep_charts};
 pub use paper::{BesideCell, BesidePaper, BesideRow, PaperError, PaperRow, PaperTable};
 pub use plot::{PlotError, png, svg};
 pub use points::points_csv;
 pub use scores::scores;
+pub use sweep::{Sweep, SweepEntry, SweepPoint};
 pub use terminal::terminal;

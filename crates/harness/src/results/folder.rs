@@ -16,16 +16,8 @@ use super::lock::{LOCK, RunLock};
 /// The manifest's name in a run's folder.
 pub(super) const MANIFEST: &str = "manifest.json";
 /// Files that a run's folder may hold, beside its systems' folders.
-const TAKEN: [&str; 8] = [
-    MANIFEST,
-    "leaderboard.md",
-    "leaderboard.csv",
-    "leaderboard.json",
-    "leaderboard.html",
-    "report.html",
-    "sweep.json",
-    "sweep.csv",
-];
+const TAKEN: [&str; 7] =
+    [MANIFEST, "leaderboard.md", "leaderboard.csv", "leaderboard.json", "leaderboard.html", "report.html", "sweep.csv"];
 /// Longest slug, in bytes; file systems end at 255.
 const MAX_SLUG: usize = 80;
 

@@ -37,6 +37,8 @@ pub use unfinished::unfinished_run;
 /// Version of every record here; a reader refuses others.
 pub const RECORD_VERSION: u32 = 1;
 
+/// A task's aggregates in its folder.
+pub(crate) const RESULTS: &str = "results.json";
 /// The samples' file in a task's folder.
 pub(crate) const SAMPLES: &str = "samples.jsonl";
 /// Where samples go that a changed recipe does not ask for.

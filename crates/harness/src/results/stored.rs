@@ -76,7 +76,7 @@ impl StoredRun {
 
 impl StoredTask {
     fn read(folder: &Path, entry: &TaskEntry) -> Result<Self, RunError> {
-        let path = folder.join("results.json");
+        let path = folder.join(super::RESULTS);
         let text = std::fs::read(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
         let results = serde_json::from_slice(&text).map_err(|source| RunError::Results { path, source })?;
         let mut samples = read_samples(&folder.join("samples.jsonl"))?;

@@ -1,5 +1,6 @@
 //! `results.json`: a task's aggregates and timing under one system.
 
+use gac_systems::StepCosts;
 use serde::{Deserialize, Serialize};
 
 use crate::{Aggregate, MetricKey, Outcome};
@@ -69,9 +70,12 @@ pub struct Timing {
     pub latency_basis: Option<LatencyBasis>,
     /// `ensembled / tokens`; absent where nothing was generated.
     pub ensembled_share: Option<f64>,
+    /// What a step costs, where systems were decoded together and `milliseconds` is made of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_costs: Option<StepCosts>,
 }
 
-/// What a latency is made of. The two are not comparable.
+/// What a latency is made of. They are not comparable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LatencyBasis {
@@ -79,6 +83,8 @@ pub enum LatencyBasis {
     Request,
     /// Samples in flight together: the task's wall time, a throughput.
     Throughput,
+    /// Decoded together with other thresholds of its gate: its steps, each times what one of its kind costs.
+    Modelled,
 }
 
 impl LatencyBasis {
@@ -87,6 +93,7 @@ impl LatencyBasis {
         match self {
             Self::Request => "request",
             Self::Throughput => "throughput",
+            Self::Modelled => "modelled",
         }
     }
 }
@@ -130,6 +137,22 @@ impl Timing {
         self.latency_basis = Some(basis);
         self.milliseconds = seconds * 1000.0;
         self.divide();
+    }
+
+    /// Closes a task of several systems that were decoded together: a system's steps cost what `costs` say. `wall_seconds`
+    /// is its share of their time.
+    pub fn finish_together(&mut self, wall_seconds: f64, costs: Option<StepCosts>) {
+        self.wall_seconds = wall_seconds;
+        if let Some(costs) = costs.filter(|_| self.generated > 0) {
+            let alone = (self.tokens - self.ensembled) as f64 * costs.alone_ms;
+            self.milliseconds = alone + self.ensembled as f64 * costs.vote_ms;
+            self.latency_basis = Some(LatencyBasis::Modelled);
+            self.step_costs = Some(costs);
+        }
+        self.divide();
+        if self.latency_basis.is_none() {
+            self.ms_per_token = None;
+        }
     }
 
     /// The timing of several tasks together; without a latency where their bases differ.
@@ -185,6 +208,20 @@ mod tests {
     fn latency_is_the_tasks_time_over_the_same_when_batched() {
         assert_eq!(timing(8).ms_per_token, Some(150.0));
         assert_eq!(timing(8).latency_basis, Some(LatencyBasis::Throughput));
+    }
+
+    #[test]
+    fn latency_is_modelled_from_what_each_kind_of_step_costs_where_systems_were_decoded_together() {
+        let mut timing = Timing::default();
+        timing.add(20, 5, &[20, 30]);
+        timing.finish_together(1.0, Some(StepCosts { alone_ms: 10.0, vote_ms: 30.0 }));
+        // 15 steps of 10 ms and 5 of 30 ms, over 25 tokens.
+        assert_eq!((timing.ms_per_token, timing.latency_basis), (Some(12.0), Some(LatencyBasis::Modelled)));
+        assert_eq!(timing.ensembled_share, Some(0.25));
+        let mut timing = Timing::default();
+        timing.add(20, 5, &[20, 30]);
+        timing.finish_together(1.0, None);
+        assert_eq!((timing.ms_per_token, timing.latency_basis, timing.ensembled_share), (None, None, Some(0.25)));
     }
 
     #[test]

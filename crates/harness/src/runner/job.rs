@@ -1,5 +1,7 @@
 //! What a run is to do, and the folder that is made for it.
 
+use std::ops::Range;
+
 use super::error::RunError;
 use super::place::TaskPlace;
 use super::resume::Prepared;
@@ -51,6 +53,21 @@ impl<'a> Job<'a> {
         Ok((folder, manifest))
     }
 
+    /// The thresholds of a group that is decoded together; none of a system that is run by itself.
+    pub(super) fn thresholds(&self, group: Range<usize>) -> Vec<f64> {
+        let plans = &self.plan.systems[group];
+        if self.plan.batch_size == 1 || plans.iter().any(|plan| plan.axis.is_none()) {
+            return Vec::new();
+        }
+        plans.iter().filter_map(|plan| Some(plan.gate.as_ref()?.threshold)).collect()
+    }
+
+    /// How many systems a system is decoded together with, itself included; none where it is run by itself.
+    fn together(&self, system: usize) -> Option<usize> {
+        let group = self.plan.groups().into_iter().find(|group| group.contains(&system))?;
+        Some(self.thresholds(group).len()).filter(|systems| *systems > 0)
+    }
+
     /// The tasks of a system, with what earlier sessions left of them.
     pub(super) fn prepare(
         &self,
@@ -74,6 +91,7 @@ impl<'a> Job<'a> {
             identity: self.identity(system),
             chat: self.plan.systems[system].settings.chat.as_ref(),
             folder: folder.task(system, task)?,
+            together: self.together(system),
             batch_size: self.plan.batch_size,
             log_samples: self.plan.log_samples,
             trace: self.plan.trace,

@@ -16,7 +16,7 @@ use crate::events::Reporter;
 use crate::identity::SampleIdentity;
 use crate::plan::{Plan, Shard};
 use crate::results::{
-    Contents, FolderError, Manifest, Provenance, RunFolder, SAMPLES, SampleRecord, StoredRun, check_folder,
+    Contents, FolderError, Manifest, Provenance, RunFolder, SAMPLES, SampleRecord, StoredRun, StoredTask, check_folder,
 };
 use crate::task::{Document, LoadedTask};
 
@@ -126,7 +126,10 @@ impl Shards {
         let (folder, mut manifest) = job.open_folder(reporter)?;
         let own = std::mem::take(&mut manifest.sessions);
         manifest.sessions = self.runs.iter().flat_map(|run| run.manifest.sessions.clone()).chain(own).collect();
-        let prepare: &Prepare<'_> = &|job, folder, system, _| prepared(job, folder, system, &samples[system]);
+        let prepare: &Prepare<'_> = &|job, folder, system, _| {
+            let first = self.runs[0].systems.get(system).map(|system| &system.tasks[..]).unwrap_or_default();
+            prepared(job, folder, system, &samples[system], first)
+        };
         let run = Run { job, systems: &mut Nobody, reporter, opened: Some((folder, manifest)), prepare };
         Ok(run.finish(Instant::now())?)
     }
@@ -177,6 +180,7 @@ fn prepared<'a>(
     folder: &RunFolder,
     system: usize,
     samples: &[Vec<SampleRecord>],
+    first: &[StoredTask],
 ) -> Result<Vec<(TaskPlace<'a>, Prepared)>, RunError> {
     let mut tasks = Vec::with_capacity(job.tasks.len());
     for (index, (task, samples)) in job.tasks.iter().zip(samples).enumerate() {
@@ -186,7 +190,9 @@ fn prepared<'a>(
         written.map_err(|source| FolderError::Write { path, source })?;
         let identity = |document| SampleIdentity::new(&place.identity, task, document);
         let identities = task.documents.iter().map(identity).collect();
-        tasks.push((place, Prepared { identities, records: samples.iter().cloned().map(Some).collect() }));
+        // What steps cost was timed by every shard: the first one's is written down.
+        let step_costs = first.get(index).and_then(|task| task.results.timing.step_costs);
+        tasks.push((place, Prepared { identities, records: samples.iter().cloned().map(Some).collect(), step_costs }));
     }
     Ok(tasks)
 }
@@ -195,7 +201,7 @@ fn prepared<'a>(
 struct Nobody;
 
 impl OpenSystems for Nobody {
-    fn open(&mut self, system: &SystemPlan) -> Result<Box<dyn System + '_>, SystemError> {
+    fn open(&mut self, system: &SystemPlan, _thresholds: &[f64]) -> Result<Box<dyn System + '_>, SystemError> {
         Err(SystemError { system: system.name.clone(), source: "every sample of a merged run is there".into() })
     }
 }

@@ -6,6 +6,7 @@ mod merge;
 mod place;
 mod resume;
 mod run;
+mod sheet;
 mod task;
 
 pub use error::RunError;

@@ -15,6 +15,8 @@ pub(super) struct TaskPlace<'a> {
     pub(super) chat: Option<&'a ChatPlan>,
     /// The task's folder.
     pub(super) folder: PathBuf,
+    /// Systems of its axis that are decoded together, this one included; none where it is run by itself.
+    pub(super) together: Option<usize>,
     /// Samples in flight at once.
     pub(super) batch_size: usize,
     /// Whether records carry prompts.
@@ -24,12 +26,13 @@ pub(super) struct TaskPlace<'a> {
 }
 
 impl TaskPlace<'_> {
-    /// Whether a record of an earlier session is what this one would write: under this name, with prompt and steps
-    /// where they are wanted.
+    /// Whether a record of an earlier session is what this one would write: under this name, with prompt, steps and its
+    /// own time where they are wanted.
     pub(super) fn would_write(&self, record: &SampleRecord) -> bool {
         let is_generated = matches!(record.response, ResponseRecord::Generated { .. });
         record.system == self.system
             && (record.prompt.is_some() || !self.log_samples)
             && (record.trace.is_some() || !(self.trace && is_generated))
+            && (record.seconds.is_some() || !(self.batch_size == 1 && is_generated))
     }
 }

@@ -9,9 +9,9 @@ use super::error::RunError;
 use super::place::TaskPlace;
 use crate::events::{Event, Reporter, Warning};
 use crate::identity::SampleIdentity;
-use crate::results::{FolderError, SampleFile, SampleRecord};
+use crate::results::{FolderError, RESULTS, SampleFile, SampleRecord, TaskResults};
 use crate::{LoadedTask, results};
-use gac_systems::write_atomic;
+use gac_systems::{StepCosts, write_atomic};
 
 /// A task's documents, with the samples that an earlier session finished.
 pub(super) struct Prepared {
@@ -19,6 +19,8 @@ pub(super) struct Prepared {
     pub(super) identities: Vec<SampleIdentity>,
     /// One place per document.
     pub(super) records: Vec<Option<SampleRecord>>,
+    /// What steps cost, where an earlier session timed that.
+    pub(super) step_costs: Option<StepCosts>,
 }
 
 impl Prepared {
@@ -89,8 +91,15 @@ impl Prepared {
             let warning = Warning::Superseded { system, task, count, path: &set_aside };
             reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
         }
-        Ok(Self { identities, records })
+        Ok(Self { identities, records, step_costs: step_costs(&place.folder) })
     }
+}
+
+/// What the results of an earlier session say of what steps cost. They are made anew when the task ends: nothing is lost
+/// where they cannot be read.
+fn step_costs(folder: &Path) -> Option<StepCosts> {
+    let text = std::fs::read(folder.join(RESULTS)).ok()?;
+    serde_json::from_slice::<TaskResults>(&text).ok()?.timing.step_costs
 }
 
 fn cut(path: &Path, length: u64) -> io::Result<()> {

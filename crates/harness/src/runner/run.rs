@@ -1,5 +1,6 @@
 //! A whole run: every system on every task, one system open at a time.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use super::resume::Prepared;
 use super::task::run_task;
 use crate::events::{Event, Reporter, Warning};
 use crate::plan::Plan;
-use crate::report::{self, Leaderboard, SystemResults};
+use crate::report::{self, Leaderboard, Sweep, SystemResults};
 use crate::results::{Contents, Manifest, Provenance, RunFolder, RunStatus, check_folder};
 use crate::stats::Bootstrap;
 use crate::task::LoadedTask;
@@ -118,11 +119,14 @@ impl<'a> Run<'a, '_> {
     }
 
     fn all_systems(&mut self, started: Instant) -> Result<RunSummary, RunError> {
-        let systems = self.job.plan.systems.len();
-        let mut results = Vec::with_capacity(systems);
-        for index in 0..systems {
-            results.push(self.one_system(index)?);
+        let mut results = Vec::with_capacity(self.job.plan.systems.len());
+        for group in self.job.plan.groups() {
+            results.extend(self.group(group)?);
             self.write_leaderboard(&Leaderboard::new(&results)?)?;
+            if let Some(sweep) = Sweep::new(&self.job.plan.systems, &results) {
+                let (folder, _) = self.folder()?;
+                RunFolder::write_text(&folder.path().join("sweep.csv"), &sweep.csv())?;
+            }
         }
         let mut leaderboard = Leaderboard::new(&results)?;
         for (system, error) in leaderboard.compare(&results, Bootstrap::default()) {
@@ -140,43 +144,54 @@ impl<'a> Run<'a, '_> {
         Ok(RunSummary { folder: path, leaderboard })
     }
 
-    fn one_system(&mut self, index: usize) -> Result<SystemResults, RunError> {
-        let plan = &self.job.plan.systems[index];
+    /// A system, or the systems of an axis together.
+    fn group(&mut self, group: Range<usize>) -> Result<Vec<SystemResults>, RunError> {
         let started = Instant::now();
-        self.tell(&Event::SystemStarted { system: &plan.name, index })?;
+        let plans = &self.job.plan.systems[group.clone()];
+        for (index, plan) in group.clone().zip(plans) {
+            self.tell(&Event::SystemStarted { system: &plan.name, index })?;
+        }
+        let thresholds = self.job.thresholds(group.clone());
         let prepared = match &self.opened {
-            Some((folder, _)) => Some((self.prepare)(&self.job, folder, index, self.reporter)?),
+            Some((folder, _)) => Some(prepare_group(self.prepare, &self.job, folder, group.clone(), self.reporter)?),
             None => None,
         };
-        let is_done = prepared.as_ref().is_some_and(|tasks| tasks.iter().all(|(_, task)| task.is_complete()));
+        let is_done = prepared.as_ref().is_some_and(|tasks| tasks.iter().flatten().all(|(_, task)| task.is_complete()));
         let mut system = None;
-        if !is_done {
-            system = Some(self.systems.open(plan).map_err(|error| open_error(plan, error))?);
+        if let Some(first) = plans.first().filter(|_| !is_done) {
+            system = Some(self.systems.open(first, &thresholds).map_err(|error| open_error(first, error))?);
             let seconds = started.elapsed().as_secs_f64();
-            self.reporter.on(&Event::SystemOpened { system: &plan.name, seconds }).map_err(RunError::Report)?;
+            for plan in plans {
+                self.reporter.on(&Event::SystemOpened { system: &plan.name, seconds }).map_err(RunError::Report)?;
+            }
         }
         let prepared = if let Some(prepared) = prepared {
             prepared
         } else {
             let (folder, _) = self.opened.insert(self.job.open_folder(self.reporter)?);
-            (self.prepare)(&self.job, folder, index, self.reporter)?
+            prepare_group(self.prepare, &self.job, folder, group.clone(), self.reporter)?
         };
-        let mut results = SystemResults {
+        let empty = |(index, plan): (usize, &SystemPlan)| SystemResults {
             system: plan.name.clone(),
             members: plan.members.clone(),
             served: self.job.members[index].iter().filter_map(ModelIdentity::served).collect(),
             tasks: Vec::with_capacity(prepared.len()),
             scores: Vec::with_capacity(prepared.len()),
         };
-        for (task, (place, prepared)) in self.job.tasks.iter().zip(prepared) {
+        let mut results: Vec<SystemResults> = group.zip(plans).map(empty).collect();
+        for (task, places) in self.job.tasks.iter().zip(&prepared) {
             let system = system.as_mut().map(|system| &mut **system as &mut dyn System);
-            let (task_results, scores) = run_task(system, task, &place, &prepared, self.reporter)?;
-            results.tasks.push(task_results);
-            results.scores.push(scores);
+            let of_task = run_task(system, task, places, self.reporter)?;
+            for (results, (of_task, scores)) in results.iter_mut().zip(of_task) {
+                results.tasks.push(of_task);
+                results.scores.push(scores);
+            }
         }
         drop(system);
         let seconds = started.elapsed().as_secs_f64();
-        self.tell(&Event::SystemFinished { system: &plan.name, seconds })?;
+        for plan in plans {
+            self.tell(&Event::SystemFinished { system: &plan.name, seconds })?;
+        }
         Ok(results)
     }
 
@@ -195,6 +210,23 @@ impl<'a> Run<'a, '_> {
     fn tell(&mut self, event: &Event<'_>) -> Result<(), RunError> {
         self.reporter.on(event).map_err(RunError::Report)
     }
+}
+
+/// Task by task, the places of a group's systems, with what is done there.
+fn prepare_group<'a>(
+    prepare: &Prepare<'a>,
+    job: &Job<'a>,
+    folder: &RunFolder,
+    group: Range<usize>,
+    reporter: &mut dyn Reporter,
+) -> Result<Vec<Vec<(TaskPlace<'a>, Prepared)>>, RunError> {
+    let mut tasks: Vec<Vec<_>> = job.tasks.iter().map(|_| Vec::with_capacity(group.len())).collect();
+    for system in group {
+        for (of_task, prepared) in tasks.iter_mut().zip(prepare(job, folder, system, reporter)?) {
+            of_task.push(prepared);
+        }
+    }
+    Ok(tasks)
 }
 
 fn open_error(system: &SystemPlan, error: SystemError) -> RunError {

@@ -1,189 +1,214 @@
-//! One task under one system.
+//! One task under one system, or under several that are decoded together.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::time::Instant;
 
-use gac_ensemble::{Generation, LogLikelihood, RequestError};
-use gac_systems::{StepRecord, System, SystemError};
+use gac_ensemble::{Generation, GenerationRequest, LogLikelihood, RequestError};
+use gac_systems::{System, SystemError};
 
 use super::error::{RunError, chain};
 use super::place::TaskPlace;
 use super::resume::Prepared;
+use super::sheet::Sheet;
 use crate::events::{Event, Reporter, Warning};
-use crate::identity::SampleIdentity;
-use crate::results::{
-    FolderError, OutcomeCounts, RECORD_VERSION, ResponseRecord, RunFolder, SAMPLES, SampleLog, SampleRecord,
-    TaskResults, Timing, prompt_hash,
-};
-use crate::stats::{DocumentScore, TaskScores};
-use crate::{Answer, Document, LoadedTask, Outcome, Request, Score};
+use crate::results::TaskResults;
+use crate::stats::TaskScores;
+use crate::task::{Answer, Document, LoadedTask, Outcome};
 
-/// Asks `system` about every document of `task` that no earlier session finished, scoring and writing each as it is
-/// answered. Where nothing is left to ask, no system is needed.
+/// Asks `system` (of each of `places` a part) about every document of `task` that no earlier session finished, scoring and
+/// writing each as it is answered. Where nothing is left to ask, no system is needed.
 pub(super) fn run_task(
     system: Option<&mut (dyn System + '_)>,
     task: &LoadedTask,
-    place: &TaskPlace<'_>,
-    prepared: &Prepared,
+    places: &[(TaskPlace<'_>, Prepared)],
     reporter: &mut dyn Reporter,
-) -> Result<(TaskResults, TaskScores), RunError> {
-    let path = place.folder.join(SAMPLES);
-    let log = SampleLog::open(&path).map_err(|source| FolderError::Write { path, source })?;
-    let documents = task.documents.len();
-    let reused = prepared.records.iter().flatten().count();
-    let started = Event::TaskStarted { system: place.system, task: &task.name, documents, reused };
-    reporter.on(&started).map_err(RunError::Report)?;
-
-    let before = prepared.records.iter().flatten().map(|record| record.elapsed).fold(0.0, f64::max);
-    let mut sheet = Sheet {
-        task,
-        place,
-        identities: &prepared.identities,
-        log,
-        reporter,
-        before,
-        answered: 0.0,
-        started: Instant::now(),
-        scores: vec![None; documents],
-        values: vec![None; documents],
-        finished: 0,
-        outcomes: OutcomeCounts::default(),
-        truncated: 0,
-        unclosed: 0,
-        timing: Timing::default(),
-        request_seconds: 0.0,
-    };
-    for (index, record) in prepared.records.iter().enumerate() {
-        if let Some(record) = record {
-            sheet.count(index, record.score(), record);
-        }
-    }
-    if let Some(system) = system.filter(|_| reused < documents) {
-        let asked = sheet.generate(system).and_then(|()| sheet.choose(system));
+) -> Result<Vec<(TaskResults, TaskScores)>, RunError> {
+    let sheets = places.iter().map(|(place, prepared)| Sheet::open(task, place, prepared, reporter));
+    let sheets = sheets.collect::<Result<Vec<_>, _>>()?;
+    let complete = places.iter().all(|(_, prepared)| prepared.is_complete());
+    let mut asking = Asking { task, sheets, reporter };
+    if let Some(system) = system.filter(|_| !complete) {
+        let asked = asking.all(system);
         // Finished samples are kept, whatever happened.
-        let synced = sheet.sync();
+        let synced = asking.sheets.iter_mut().try_for_each(Sheet::sync);
         asked.and(synced)?;
     }
-    sheet.timing.finish(sheet.answered, sheet.request_seconds, place.batch_size);
-    sheet.close()
+    let Asking { sheets, reporter, .. } = asking;
+    sheets.into_iter().map(|sheet| sheet.close(reporter)).collect()
 }
 
-/// A task being answered.
-struct Sheet<'a> {
+/// A task being asked.
+struct Asking<'a, 'r> {
     task: &'a LoadedTask,
-    place: &'a TaskPlace<'a>,
-    /// One per document.
-    identities: &'a [SampleIdentity],
-    log: SampleLog,
-    reporter: &'a mut dyn Reporter,
-    /// Seconds that earlier sessions took.
-    before: f64,
-    /// Seconds until the last answer so far: what the task took, and the same when it is read back.
-    answered: f64,
-    started: Instant,
-    /// One place per document.
-    scores: Vec<Option<Score>>,
-    /// One place per document: its value under the primary metric, unless it failed.
-    values: Vec<Option<f64>>,
-    finished: usize,
-    outcomes: OutcomeCounts,
-    truncated: usize,
-    /// Responses whose reasoning never ended.
-    unclosed: usize,
-    timing: Timing,
-    request_seconds: f64,
+    /// One per system.
+    sheets: Vec<Sheet<'a>>,
+    reporter: &'r mut dyn Reporter,
 }
 
-/// What an answer cost.
-#[derive(Default)]
-struct Cost {
-    tokens: usize,
-    ensembled: usize,
-    member_tokens: Vec<usize>,
-    truncated: bool,
-    seconds: Option<f64>,
-    trace: Option<Vec<StepRecord>>,
-}
+/// Which systems lack which documents' answers: by the systems, so that each call asks for what is missing and no more.
+type Missing = BTreeMap<Vec<usize>, Vec<usize>>;
 
-impl Sheet<'_> {
-    /// Wall time of the task so far, in seconds, over all sessions.
-    fn elapsed(&self) -> f64 {
-        self.before + self.started.elapsed().as_secs_f64()
+impl Asking<'_, '_> {
+    fn all(&mut self, system: &mut dyn System) -> Result<(), RunError> {
+        let mut thinks = system.thinks();
+        for (asked, documents) in self.missing() {
+            self.generate(system, &asked, &documents)?;
+            self.choose(system, &asked, &documents, &mut thinks)?;
+        }
+        self.time(system)
     }
 
-    /// Documents that have no answer yet.
-    fn open_documents(&self) -> impl Iterator<Item = (usize, &Document)> {
-        self.task.documents.iter().enumerate().filter(|(index, _)| self.scores[*index].is_none())
+    fn missing(&self) -> Missing {
+        let mut missing = Missing::new();
+        for index in 0..self.task.documents.len() {
+            let lacks = |system: &usize| !self.sheets[*system].has(index);
+            let systems: Vec<usize> = (0..self.sheets.len()).filter(lacks).collect();
+            if !systems.is_empty() {
+                missing.entry(systems).or_default().push(index);
+            }
+        }
+        missing
+    }
+
+    /// A document as something to be continued, if it is.
+    fn generation(&self, index: usize) -> Option<GenerationRequest> {
+        // Places of systems that are decoded together differ in nothing that is asked.
+        self.task.documents[index].generation_request(self.sheets[0].chat(), self.sheets[0].traces())
     }
 
     /// Asks everything that is to be continued.
-    fn generate(&mut self, system: &mut dyn System) -> Result<(), RunError> {
-        let mut places = Vec::new();
-        let mut requests = Vec::new();
-        for (index, document) in self.open_documents() {
-            if let Some(request) = document.generation_request(self.place.chat, self.place.trace) {
-                places.push(index);
-                requests.push(request);
-            }
-        }
+    fn generate(&mut self, system: &mut dyn System, asked: &[usize], documents: &[usize]) -> Result<(), RunError> {
+        let open = documents.iter().filter_map(|&index| Some((index, self.generation(index)?)));
+        let (places, requests): (Vec<usize>, Vec<GenerationRequest>) = open.unzip();
         if requests.is_empty() {
             return Ok(());
         }
-        let mut outcome = Ok(());
         let task = self.task;
         let read =
             |request: usize, response: &Generation| extracted(task, &task.documents[*places.get(request)?], response);
-        let ended = system.generate(&requests, &read, &mut |request, generation| {
-            continue_if(&mut outcome, || match places.get(request) {
-                Some(&index) => match &generation {
-                    Ok(generation) => self.generated(index, generation),
-                    Err(error) => self.failed(index, error),
-                },
-                None => Err(self.protocol(format!("request {request} of {} answered", places.len()))),
+        let mut outcome = Ok(());
+        let ended = system.generate(asked, &requests, &read, &mut |request, answer| {
+            continue_if(&mut outcome, || {
+                let &index = places.get(request).ok_or_else(|| self.stray(request, places.len()))?;
+                match answer {
+                    Ok((system, generation)) => {
+                        self.sheet(asked, system)?;
+                        self.sheets[system].generated(index, &generation, self.reporter)
+                    }
+                    Err(error) => self.failed(asked, index, &error),
+                }
             })
         });
-        self.ended(outcome, ended, &places)
+        self.ended(outcome, ended, asked, &places)
     }
 
     /// Asks for the scores of everything that is to be chosen from.
-    fn choose(&mut self, system: &mut dyn System) -> Result<(), RunError> {
+    fn choose(
+        &mut self,
+        system: &mut dyn System,
+        asked: &[usize],
+        documents: &[usize],
+        thinks: &mut bool,
+    ) -> Result<(), RunError> {
         let mut places = Vec::new();
         let mut requests = Vec::new();
-        let mut pending: Vec<Vec<Option<Result<LogLikelihood, RequestError>>>> =
-            self.task.documents.iter().map(|_| Vec::new()).collect();
-        for (index, document) in self.open_documents() {
-            let of_document = document.choice_requests(self.place.chat);
-            pending[index] = of_document.iter().map(|_| None).collect();
+        // By document and system.
+        let mut pending: BTreeMap<(usize, usize), Choices> = BTreeMap::new();
+        for &index in documents {
+            let of_document = self.task.documents[index].choice_requests(self.sheets[0].chat());
+            for &system in asked.iter().filter(|_| !of_document.is_empty()) {
+                pending.insert((index, system), Choices::new(of_document.len()));
+            }
             places.extend((0..of_document.len()).map(|choice| (index, choice)));
             requests.extend(of_document);
         }
         if requests.is_empty() {
             return Ok(());
         }
-        if system.thinks() {
-            let warning = Warning::ThinkingChoices { system: self.place.system, task: &self.task.name };
-            self.reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
+        if std::mem::take(thinks) {
+            for sheet in &self.sheets {
+                let warning = Warning::ThinkingChoices { system: sheet.system(), task: &self.task.name };
+                self.reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
+            }
         }
         let mut outcome = Ok(());
-        let ended = system.log_likelihood(&requests, &mut |request, score| {
+        let ended = system.log_likelihood(asked, &requests, &mut |request, score| {
             continue_if(&mut outcome, || {
-                let Some(&(index, choice)) = places.get(request) else {
-                    return Err(self.protocol(format!("request {request} of {} answered", places.len())));
+                let &(index, choice) = places.get(request).ok_or_else(|| self.stray(request, places.len()))?;
+                let (systems, score) = match score {
+                    Ok((system, score)) => {
+                        self.sheet(asked, system)?;
+                        (std::slice::from_ref(&system).to_vec(), Ok(score))
+                    }
+                    Err(error) => (asked.to_vec(), Err(chain(&error))),
                 };
-                if pending[index][choice].replace(score).is_some() {
-                    return Err(self.protocol(format!("choice {choice} of document {index} answered twice")));
-                }
-                if pending[index].iter().all(Option::is_some) {
-                    match pending[index].iter_mut().filter_map(Option::take).collect() {
-                        Ok(scores) => self.chosen(index, scores)?,
-                        Err(error) => self.failed(index, &error)?,
+                for system in systems {
+                    let Some(choices) = pending.get_mut(&(index, system)) else { continue };
+                    if !choices.take(choice, &score) {
+                        // An error stands for what was not answered yet.
+                        if score.is_err() {
+                            continue;
+                        }
+                        let what = format!("choice {choice} of document {index} answered twice");
+                        return Err(self.sheets[system].protocol(what));
+                    }
+                    match choices.complete() {
+                        Some(Ok(scores)) => self.sheets[system].chosen(index, scores, self.reporter)?,
+                        Some(Err(error)) => self.sheets[system].failed(index, &error, self.reporter)?,
+                        None => {}
                     }
                 }
                 Ok(())
             })
         });
         let places: Vec<usize> = places.into_iter().map(|(index, _)| index).collect();
-        self.ended(outcome, ended, &places)
+        self.ended(outcome, ended, asked, &places)
+    }
+
+    /// Times what steps cost, where systems are decoded together and no earlier session has.
+    fn time(&mut self, system: &mut dyn System) -> Result<(), RunError> {
+        if self.sheets.iter().any(|sheet| !sheet.is_together() || sheet.step_costs.is_some()) {
+            return Ok(());
+        }
+        let requests: Vec<_> = (0..self.task.documents.len()).filter_map(|index| self.generation(index)).collect();
+        let costs = system.step_costs(&requests);
+        let costs = costs.map_err(|error| self.stopped(0, error))?;
+        self.sheets.iter_mut().for_each(|sheet| sheet.step_costs = costs);
+        Ok(())
+    }
+
+    /// Writes down that a document could not be asked, for every system that has not answered it. The others go on.
+    fn failed(&mut self, asked: &[usize], index: usize, error: &RequestError) -> Result<(), RunError> {
+        let error = chain(error);
+        for &system in asked {
+            if !self.sheets[system].has(index) {
+                self.sheets[system].failed(index, &error, self.reporter)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses the answer of a system that was not asked.
+    fn sheet(&self, asked: &[usize], system: usize) -> Result<(), RunError> {
+        if asked.contains(&system) {
+            return Ok(());
+        }
+        Err(self.sheets[0].protocol(format!("system {system} answered, and {asked:?} were asked")))
+    }
+
+    fn stray(&self, request: usize, requests: usize) -> RunError {
+        self.sheets[0].protocol(format!("request {request} of {requests} answered"))
+    }
+
+    fn stopped(&self, system: usize, error: SystemError) -> RunError {
+        let sheet = &self.sheets[system];
+        RunError::System {
+            system: sheet.system().to_owned(),
+            task: self.task.name.clone(),
+            finished: sheet.finished(),
+            documents: self.task.documents.len(),
+            source: error.source,
+        }
     }
 
     /// What a call to a system came to: our own error first, then the system's, then documents it left out.
@@ -191,204 +216,39 @@ impl Sheet<'_> {
         &self,
         outcome: Result<(), RunError>,
         ended: Result<(), SystemError>,
+        asked: &[usize],
         places: &[usize],
     ) -> Result<(), RunError> {
         outcome?;
-        ended.map_err(|error| RunError::System {
-            system: self.place.system.to_owned(),
-            task: self.task.name.clone(),
-            finished: self.finished,
-            documents: self.task.documents.len(),
-            source: error.source,
-        })?;
-        match places.iter().find(|index| self.scores[**index].is_none()) {
-            Some(index) => Err(self.protocol(format!("document {index} left without an answer"))),
-            None => Ok(()),
+        ended.map_err(|error| self.stopped(asked[0], error))?;
+        for sheet in asked.iter().map(|&system| &self.sheets[system]) {
+            if let Some(index) = places.iter().find(|index| !sheet.has(**index)) {
+                return Err(sheet.protocol(format!("document {index} left without an answer")));
+            }
         }
+        Ok(())
+    }
+}
+
+/// The scores of a document's choices as they come; an error where one could not be asked.
+struct Choices(Vec<Option<Result<LogLikelihood, String>>>);
+
+impl Choices {
+    fn new(choices: usize) -> Self {
+        Self(vec![None; choices])
     }
 
-    fn generated(&mut self, index: usize, generation: &Generation) -> Result<(), RunError> {
-        let cost = Cost {
-            tokens: generation.tokens,
-            ensembled: generation.ensembled,
-            member_tokens: generation.member_tokens.clone(),
-            truncated: generation.truncated,
-            seconds: Some(generation.seconds),
-            trace: self.place.trace.then(|| generation.steps.iter().map(Into::into).collect()),
-        };
-        self.answered(index, &Answer::Text(generation.answer()), generation.into(), cost)
+    /// Whether it was still to come.
+    fn take(&mut self, choice: usize, score: &Result<LogLikelihood, String>) -> bool {
+        let Some(place @ None) = self.0.get_mut(choice) else { return false };
+        *place = Some(score.clone());
+        true
     }
 
-    fn chosen(&mut self, index: usize, scores: Vec<LogLikelihood>) -> Result<(), RunError> {
-        let response = ResponseRecord::Choices(scores.iter().map(Into::into).collect());
-        let cost = Cost { truncated: scores.iter().any(|score| score.truncated), ..Cost::default() };
-        self.answered(index, &Answer::Scores(scores), response, cost)
-    }
-
-    /// Writes down that a document could not be asked. The others go on.
-    fn failed(&mut self, index: usize, error: &RequestError) -> Result<(), RunError> {
-        let score = Score { outcome: Outcome::Failed { error: chain(error) }, filters: Vec::new() };
-        self.finish(index, score, ResponseRecord::None, Cost::default())
-    }
-
-    /// Scores a document's answer.
-    fn answered(
-        &mut self,
-        index: usize,
-        answer: &Answer,
-        response: ResponseRecord,
-        cost: Cost,
-    ) -> Result<(), RunError> {
-        let score = self.task.scorer.score(&self.task.documents[index], answer);
-        self.finish(index, score, response, cost)
-    }
-
-    /// Writes a document's record, tells of it.
-    fn finish(&mut self, index: usize, score: Score, response: ResponseRecord, cost: Cost) -> Result<(), RunError> {
-        if self.scores[index].is_some() {
-            return Err(self.protocol(format!("document {index} answered twice")));
-        }
-        let record = self.record(index, &score, response, cost);
-        self.log
-            .append(&record)
-            .map_err(|source| FolderError::Write { path: self.log.path().to_path_buf(), source })?;
-        self.count(index, score, &record);
-        let event = Event::SampleFinished { finished: self.finished, record: &record };
-        self.reporter.on(&event).map_err(RunError::Report)
-    }
-
-    /// Counts a sample, whichever session finished it.
-    fn count(&mut self, index: usize, score: Score, record: &SampleRecord) {
-        if matches!(record.response, ResponseRecord::Generated { .. }) {
-            self.timing.add(record.tokens, record.ensembled, &record.member_tokens);
-            self.request_seconds += record.seconds.unwrap_or(0.0);
-        }
-        self.answered = self.answered.max(record.elapsed);
-        self.finished += 1;
-        self.outcomes.add(&score.outcome);
-        self.truncated += usize::from(record.truncated);
-        self.unclosed += usize::from(record.response.is_unclosed());
-        self.values[index] = record.primary(&self.task.primary);
-        self.scores[index] = Some(score);
-    }
-
-    fn record(&self, index: usize, score: &Score, response: ResponseRecord, cost: Cost) -> SampleRecord {
-        let document = &self.task.documents[index];
-        let (Request::Generate { prompt, .. } | Request::Choose { context: prompt, .. }) = &document.request;
-        SampleRecord {
-            version: RECORD_VERSION,
-            identity: self.identities[index].clone(),
-            system: self.place.system.to_owned(),
-            task: self.task.name.clone(),
-            task_version: self.task.version.clone(),
-            subject: document.subject.clone(),
-            doc_id: document.id,
-            doc_hash: document.hash.clone(),
-            prompt_hash: prompt_hash(&document.request),
-            prompt: self.place.log_samples.then(|| prompt.clone()),
-            outcome: score.outcome.clone(),
-            target: document.target.clone(),
-            response,
-            filters: score.filters.iter().map(Into::into).collect(),
-            tokens: cost.tokens,
-            ensembled: cost.ensembled,
-            member_tokens: cost.member_tokens,
-            truncated: cost.truncated,
-            seconds: cost.seconds,
-            elapsed: self.elapsed(),
-            trace: cost.trace,
-        }
-    }
-
-    fn sync(&mut self) -> Result<(), RunError> {
-        let path = self.log.path().to_path_buf();
-        self.log.sync().map_err(|source| FolderError::Write { path, source }.into())
-    }
-
-    /// Aggregates, writes the task's results, tells of them.
-    fn close(self) -> Result<(TaskResults, TaskScores), RunError> {
-        let task = self.task;
-        let documents = task.documents.len();
-        let scored: Vec<(&Document, &Score)> = task
-            .documents
-            .iter()
-            .zip(&self.scores)
-            .filter_map(|(document, score)| Some((document, score.as_ref()?)))
-            .filter(|(_, score)| !score.outcome.is_failed())
-            .collect();
-        if scored.is_empty() {
-            return Err(self.all_failed());
-        }
-        let aggregates = task.scorer.aggregate(&scored);
-        let primary = aggregates
-            .iter()
-            .filter(|aggregate| aggregate.key == task.primary)
-            .max_by_key(|aggregate| aggregate.name == task.name)
-            .ok_or_else(|| RunError::NoPrimary {
-                task: task.name.clone(),
-                metric: format!("{},{}", task.primary.metric, task.primary.filter),
-            })?;
-        let Self { place, reporter, .. } = self;
-        let results = TaskResults {
-            version: RECORD_VERSION,
-            system: place.system.to_owned(),
-            task: task.name.clone(),
-            task_version: task.version.clone(),
-            num_fewshot: task.num_fewshot,
-            documents,
-            primary: task.primary.clone(),
-            value: primary.value,
-            stderr: primary.stderr,
-            aggregates: aggregates.clone(),
-            outcomes: self.outcomes,
-            truncated: self.truncated,
-            timing: self.timing,
-        };
-        RunFolder::write_json(&place.folder.join("results.json"), &results)?;
-        if self.truncated > 0 {
-            let (system, task, count) = (place.system, task.name.as_str(), self.truncated);
-            let warning = Warning::Truncated { system, task, count, documents };
-            reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
-        }
-        if self.outcomes.failed > 0 {
-            let (system, task, count) = (place.system, task.name.as_str(), self.outcomes.failed);
-            let warning = Warning::Failed { system, task, count, documents };
-            reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
-        }
-        if self.unclosed > 0 {
-            let (system, task, count) = (place.system, task.name.as_str(), self.unclosed);
-            let warning = Warning::Unclosed { system, task, count, documents };
-            reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
-        }
-        reporter.on(&Event::TaskFinished { results: &results }).map_err(RunError::Report)?;
-
-        let values = task.documents.iter().zip(&self.values);
-        let scores = values.map(|(document, value)| DocumentScore {
-            subject: document.subject.clone(),
-            doc_id: document.id,
-            doc_hash: document.hash.clone(),
-            value: *value,
-        });
-        let scores = TaskScores { task: task.name.clone(), version: task.version.clone(), documents: scores.collect() };
-        Ok((results, scores))
-    }
-
-    /// There is nothing to aggregate.
-    fn all_failed(&self) -> RunError {
-        let first = self.scores.iter().flatten().find_map(|score| match &score.outcome {
-            Outcome::Failed { error } => Some(error.clone()),
-            _ => None,
-        });
-        RunError::AllFailed {
-            system: self.place.system.to_owned(),
-            task: self.task.name.clone(),
-            documents: self.task.documents.len(),
-            first: first.unwrap_or_default(),
-        }
-    }
-
-    fn protocol(&self, what: String) -> RunError {
-        RunError::Protocol { system: self.place.system.to_owned(), task: self.task.name.clone(), what }
+    /// All of them, once they are there.
+    fn complete(&mut self) -> Option<Result<Vec<LogLikelihood>, String>> {
+        let all = self.0.iter().all(Option::is_some);
+        all.then(|| std::mem::take(&mut self.0).into_iter().flatten().collect())
     }
 }
 

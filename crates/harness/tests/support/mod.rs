@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -13,7 +12,7 @@ use gac_harness::{
     Aggregate, Answer, Document, Event, FilterScore, LoadedTask, MetricKey, Outcome, PromptParts, Reporter, Request,
     Score, Scorer,
 };
-use gac_systems::{ModelPlan, ModelSource, ReadAnswer, Settings, System, SystemError, SystemPlan};
+use gac_systems::{Finished, ModelPlan, ModelSource, ReadAnswer, Settings, System, SystemError, SystemPlan};
 
 /// Right answers are the target; a text `""` is no answer.
 struct Exact;
@@ -135,7 +134,7 @@ impl Fake {
     fn answer<T>(
         &self,
         requests: usize,
-        finished: &mut dyn FnMut(usize, Result<T, RequestError>) -> ControlFlow<()>,
+        finished: &mut Finished<'_, T>,
         prompt: impl Fn(usize) -> String,
         answer: impl Fn(usize) -> T,
     ) -> Result<(), SystemError> {
@@ -149,7 +148,7 @@ impl Fake {
             let times = if self.skip == Some(index) { 0 } else { 1 + usize::from(self.twice == Some(index)) };
             for _ in 0..times {
                 let refused = self.refuses.contains(&prompt(index).as_str());
-                let answer = if refused { Err(RequestError::EmptyContinuation) } else { Ok(answer(index)) };
+                let answer = if refused { Err(RequestError::EmptyContinuation) } else { Ok((0, answer(index))) };
                 if finished(index, answer).is_break() {
                     return Ok(());
                 }
@@ -160,15 +159,12 @@ impl Fake {
 }
 
 impl System for Fake {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     fn generate(
         &mut self,
+        _asked: &[usize],
         requests: &[GenerationRequest],
         _read: &ReadAnswer<'_>,
-        finished: &mut dyn FnMut(usize, Result<Generation, RequestError>) -> ControlFlow<()>,
+        finished: &mut Finished<'_, Generation>,
     ) -> Result<(), SystemError> {
         let asked = |index: usize| requests[index].prompt.last_words().into_owned();
         self.answer(requests.len(), finished, asked, |index| {
@@ -205,8 +201,9 @@ impl System for Fake {
 
     fn log_likelihood(
         &mut self,
+        _asked: &[usize],
         requests: &[LogLikelihoodRequest],
-        finished: &mut dyn FnMut(usize, Result<LogLikelihood, RequestError>) -> ControlFlow<()>,
+        finished: &mut Finished<'_, LogLikelihood>,
     ) -> Result<(), SystemError> {
         let asked = |index: usize| requests[index].context.last_words().into_owned();
         self.answer(requests.len(), finished, asked, |index| {
@@ -241,6 +238,7 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
             .iter()
             .map(|fake| SystemPlan {
                 name: fake.name.clone(),
+                axis: None,
                 members: members(fake),
                 weights: vec![1.0 / fake.members as f64; fake.members],
                 gate: None,

@@ -27,6 +27,7 @@ impl SystemIdentity {
             _ => Map::new(),
         };
         settings.remove("name");
+        settings.remove("axis");
         settings.insert("members".to_owned(), members.iter().map(ModelIdentity::contents).collect());
         // A gate is a place among the members, whatever it is called.
         if let Some(Value::Object(gate)) = settings.get_mut("gate") {
@@ -77,6 +78,7 @@ mod tests {
     fn system() -> SystemPlan {
         SystemPlan {
             name: "both".into(),
+            axis: None,
             members: vec!["a".into(), "b".into()],
             weights: vec![0.5, 0.5],
             gate: Some(GatePlan { member: "a".into(), threshold: 0.5 }),
@@ -89,7 +91,8 @@ mod tests {
     fn names_and_places_are_no_part_of_a_systems_identity() {
         let before = SystemIdentity::new(&system(), &[model("a", "1"), model("b", "2")]);
         let mut renamed = system();
-        renamed.name = "other".into();
+        renamed.name = "other @ 0.5".into();
+        renamed.axis = Some("other".into());
         renamed.members = vec!["x".into(), "y".into()];
         renamed.gate = Some(GatePlan { member: "x".into(), threshold: 0.5 });
         assert_eq!(before, SystemIdentity::new(&renamed, &[model("x", "1"), model("y", "2")]));

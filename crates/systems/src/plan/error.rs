@@ -113,6 +113,20 @@ pub enum SpecError {
         /// Their sum.
         sum: f64,
     },
+    /// An axis with nothing on it.
+    #[error("`{axis}` of system `{system}` is an empty list")]
+    EmptyAxis {
+        /// The system.
+        system: String,
+        /// The setting.
+        axis: &'static str,
+    },
+    /// One threshold and several.
+    #[error("system `{system}` has both `threshold` and `thresholds`")]
+    TwoThresholds {
+        /// The system.
+        system: String,
+    },
     /// A threshold outside 0 to 1.
     #[error("system `{system}` has the threshold {threshold}; a threshold is a probability, from 0 to 1")]
     Threshold {
@@ -198,6 +212,10 @@ impl SpecError {
                 Some(format!("name the member that gates with `gate`; {}", list("members", members)))
             }
             Self::Threshold { .. } => Some("0 leaves every step to the gate, 1 ensembles every step".to_owned()),
+            Self::EmptyAxis { .. } => Some("give at least one value, or leave it out".to_owned()),
+            Self::TwoThresholds { .. } => {
+                Some("`thresholds` alone, with all of them, makes a system of each".to_owned())
+            }
             Self::Weight { .. } | Self::WeightSum { .. } => {
                 Some("weights are numbers from 0 up, one of them above; they are divided by their sum".to_owned())
             }

@@ -1,5 +1,6 @@
 //! Models and systems with every default decided.
 
+mod axes;
 pub(crate) mod error;
 pub(crate) mod model;
 pub(crate) mod server;

@@ -5,6 +5,7 @@ use gac_inference::UnixTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::axes::OneSystem;
 use crate::spec::file::{GateBy, MethodName, SamplingSpec, SystemSpec, WeightBy};
 
 /// How a system's members come to one answer, and how tokens are picked.
@@ -82,8 +83,9 @@ const PERPLEXITY_TEMPERATURE: f64 = 1.0;
 
 impl Settings {
     /// Decides a system's settings.
-    pub(super) fn resolve(spec: &SystemSpec) -> Result<Self, SettingError> {
-        let method = spec.method.unwrap_or_default();
+    pub(super) fn resolve(one: &OneSystem<'_>) -> Result<Self, SettingError> {
+        let spec = one.spec;
+        let method = one.method.unwrap_or_default();
         let combination = match method {
             MethodName::Gac => Combination::Tokens(Method::Gac),
             MethodName::Unite => Combination::Tokens(unite(spec)),
@@ -113,12 +115,12 @@ impl Settings {
         )?;
         belongs("floor", spec.floor.is_some(), &[MethodName::Geometric], "`geometric`")?;
         let tokens = [MethodName::Gac, MethodName::Unite, MethodName::Geometric];
-        belongs("threshold", spec.threshold.is_some(), &tokens, "`gac`, `unite` and `geometric`")?;
+        belongs("threshold", one.threshold.is_some(), &tokens, "`gac`, `unite` and `geometric`")?;
         let with_lead = [&tokens[..], &[MethodName::Safe, MethodName::SafeUnite]].concat();
         belongs("gate", spec.gate.is_some(), &with_lead, "methods that vote on tokens")?;
-        belongs("weights", spec.weights.is_some(), &with_lead, "methods that vote on tokens")?;
+        belongs("weights", one.weights.is_some(), &with_lead, "methods that vote on tokens")?;
         belongs("weight-by", spec.weight_by.is_some(), &with_lead, "methods that vote on tokens")?;
-        if spec.gate_by.is_some() && spec.threshold.is_none() {
+        if spec.gate_by.is_some() && one.threshold.is_none() {
             return Err(SettingError::GateByWithoutGate);
         }
         if spec.system_instruction.is_some() && spec.chat_template != Some(true) {
@@ -130,7 +132,7 @@ impl Settings {
         if !spec.chat_template_args.is_empty() && spec.chat_template != Some(true) {
             return Err(SettingError::ArgumentsWithoutChat);
         }
-        if spec.weight_by == Some(WeightBy::PromptPerplexity) && spec.weights.is_some() {
+        if spec.weight_by == Some(WeightBy::PromptPerplexity) && one.weights.is_some() {
             return Err(SettingError::TwoWeights);
         }
         Ok(Self {
@@ -235,10 +237,12 @@ impl SettingError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::axes;
 
     fn resolve(toml: &str) -> Result<Settings, SettingError> {
         let text = format!("name = \"s\"\nmembers = [\"a\", \"b\"]\n{toml}");
-        Settings::resolve(&toml::from_str::<SystemSpec>(&text).unwrap())
+        let spec = toml::from_str::<SystemSpec>(&text).unwrap();
+        Settings::resolve(&axes::systems(&spec).unwrap()[0])
     }
 
     #[test]

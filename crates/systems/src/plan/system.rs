@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::axes::{self, OneSystem};
 use super::error::SpecError;
 use super::settings::{Combination, Settings};
 use crate::spec::file::SystemSpec;
@@ -13,6 +14,10 @@ use crate::spec::file::SystemSpec;
 pub struct SystemPlan {
     /// Its name in results.
     pub name: String,
+    /// Its name but for the threshold, where its gate's thresholds are an axis: systems of one such name differ in
+    /// nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub axis: Option<String>,
     /// Names of the plan's models.
     pub members: Vec<String>,
     /// One weight per member, each from 0 up, adding up to one.
@@ -42,6 +47,15 @@ impl SystemPlan {
         self.members.len() == 1
     }
 
+    /// Whether it is a system of the same axis: one that differs in its gate's threshold, and in nothing else.
+    pub fn differs_in_threshold_from(&self, other: &Self) -> bool {
+        let gate = |system: &Self| system.gate.as_ref().map(|gate| gate.member.clone());
+        self.axis.is_some()
+            && self.axis == other.axis
+            && (gate(self), &self.members, &self.weights) == (gate(other), &other.members, &other.weights)
+            && (&self.drafter, &self.settings) == (&other.drafter, &other.settings)
+    }
+
     /// The gating member's place among the members.
     pub fn gate_index(&self) -> Option<usize> {
         self.place(&self.gate.as_ref()?.member)
@@ -56,9 +70,14 @@ impl SystemPlan {
         self.members.iter().position(|known| known == member)
     }
 
-    /// Checks a system against the models there are.
-    pub(crate) fn resolve(spec: &SystemSpec, known: &[String]) -> Result<Self, SpecError> {
-        let system = || spec.name.clone();
+    /// The systems of a spec, one for each value of its axes, checked against the models there are.
+    pub(super) fn resolve(spec: &SystemSpec, known: &[String]) -> Result<Vec<Self>, SpecError> {
+        axes::systems(spec)?.iter().map(|one| Self::one(one, known)).collect()
+    }
+
+    fn one(one: &OneSystem<'_>, known: &[String]) -> Result<Self, SpecError> {
+        let spec = one.spec;
+        let system = || one.name.clone();
         if spec.name.trim().is_empty() {
             return Err(SpecError::EmptyName);
         }
@@ -75,16 +94,17 @@ impl SystemPlan {
                 return Err(SpecError::DuplicateMember { system: system(), member: member.clone() });
             }
         }
-        let settings = Settings::resolve(spec).map_err(|source| SpecError::Setting { system: system(), source })?;
+        let settings = Settings::resolve(one).map_err(|source| SpecError::Setting { system: system(), source })?;
         let drafts = matches!(settings.combination, Combination::Safe(_));
         if drafts && let Some(gate) = spec.gate.as_ref().filter(|gate| !spec.members.contains(gate)) {
-            return Err(not_member(spec, gate));
+            return Err(not_member(one, gate));
         }
         Ok(Self {
             name: system(),
+            axis: one.axis.clone(),
             members: spec.members.clone(),
-            weights: weights(spec)?,
-            gate: if drafts { None } else { gate(spec)? },
+            weights: weights(one)?,
+            gate: if drafts { None } else { gate(one)? },
             drafter: spec.gate.clone().filter(|_| drafts),
             settings,
         })
@@ -92,46 +112,46 @@ impl SystemPlan {
 }
 
 /// Weights normalised to one; equal ones where none are given.
-fn weights(spec: &SystemSpec) -> Result<Vec<f64>, SpecError> {
-    let members = spec.members.len();
-    let Some(given) = &spec.weights else {
+fn weights(one: &OneSystem<'_>) -> Result<Vec<f64>, SpecError> {
+    let members = one.spec.members.len();
+    let Some(given) = one.weights else {
         return Ok(vec![1.0 / members as f64; members]);
     };
     if given.len() != members {
-        return Err(SpecError::WeightCount { system: spec.name.clone(), weights: given.len(), members });
+        return Err(SpecError::WeightCount { system: one.name.clone(), weights: given.len(), members });
     }
-    for (member, &weight) in spec.members.iter().zip(given) {
+    for (member, &weight) in one.spec.members.iter().zip(given) {
         if !weight.is_finite() || weight < 0.0 {
-            return Err(SpecError::Weight { system: spec.name.clone(), member: member.clone(), weight });
+            return Err(SpecError::Weight { system: one.name.clone(), member: member.clone(), weight });
         }
     }
     let sum: f64 = given.iter().sum();
     if sum <= 0.0 || !sum.is_finite() {
-        return Err(SpecError::WeightSum { system: spec.name.clone(), sum });
+        return Err(SpecError::WeightSum { system: one.name.clone(), sum });
     }
     Ok(given.iter().map(|weight| weight / sum).collect())
 }
 
-fn not_member(spec: &SystemSpec, gate: &str) -> SpecError {
-    SpecError::GateNotMember { system: spec.name.clone(), gate: gate.to_owned(), members: spec.members.clone() }
+fn not_member(one: &OneSystem<'_>, gate: &str) -> SpecError {
+    SpecError::GateNotMember { system: one.name.clone(), gate: gate.to_owned(), members: one.spec.members.clone() }
 }
 
 /// Gate and threshold: both or neither.
-fn gate(spec: &SystemSpec) -> Result<Option<GatePlan>, SpecError> {
-    let system = spec.name.clone();
-    if let Some(threshold) = spec.threshold
+fn gate(one: &OneSystem<'_>) -> Result<Option<GatePlan>, SpecError> {
+    let system = one.name.clone();
+    if let Some(threshold) = one.threshold
         && !(0.0..=1.0).contains(&threshold)
     {
         return Err(SpecError::Threshold { system, threshold });
     }
-    match (&spec.gate, spec.threshold) {
+    match (&one.spec.gate, one.threshold) {
         (None, None) => Ok(None),
         (None, Some(threshold)) => {
-            Err(SpecError::ThresholdWithoutGate { system, threshold, members: spec.members.clone() })
+            Err(SpecError::ThresholdWithoutGate { system, threshold, members: one.spec.members.clone() })
         }
-        (Some(gate), _) if !spec.members.contains(gate) => Err(not_member(spec, gate)),
+        (Some(gate), _) if !one.spec.members.contains(gate) => Err(not_member(one, gate)),
         (Some(gate), None) => Err(SpecError::GateWithoutThreshold { system, gate: gate.clone() }),
-        (Some(_), Some(_)) if spec.members.len() == 1 => Err(SpecError::GateAlone { system }),
+        (Some(_), Some(_)) if one.spec.members.len() == 1 => Err(SpecError::GateAlone { system }),
         (Some(gate), Some(threshold)) => Ok(Some(GatePlan { member: gate.clone(), threshold })),
     }
 }

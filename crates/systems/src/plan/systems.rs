@@ -55,11 +55,12 @@ fn systems(spec: &SystemsSpec, known: &[String]) -> Result<Vec<SystemPlan>, Spec
     let mut seen = BTreeSet::new();
     let mut systems = Vec::with_capacity(spec.systems.len());
     for system in &spec.systems {
-        let system = SystemPlan::resolve(system, known)?;
-        if !seen.insert(system.name.clone()) {
-            return Err(SpecError::Duplicate { name: system.name });
+        for system in SystemPlan::resolve(system, known)? {
+            if !seen.insert(system.name.clone()) {
+                return Err(SpecError::Duplicate { name: system.name });
+            }
+            systems.push(system);
         }
-        systems.push(system);
     }
     Ok(systems)
 }

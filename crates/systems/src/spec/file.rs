@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::device::RecipeDevice;
 use super::server::ServerUrls;
 use super::toml_file::{RecipeError, read_toml};
+use super::values::{Values, lists, names};
 
 /// Models and systems, as a TOML file or a command line states them. Other keys of a recipe are for others to read.
 ///
@@ -104,20 +105,25 @@ pub struct SystemSpec {
     pub name: String,
     /// Names of models.
     pub members: Vec<String>,
-    /// How members come to one answer; `gac` when absent.
-    pub method: Option<MethodName>,
+    /// How members come to one answer; `gac` when absent. Several make a system of each.
+    #[serde(default, deserialize_with = "names")]
+    pub method: Option<Values<MethodName>>,
     /// Tokens per member that `unite` considers.
     pub top_k: Option<usize>,
     /// The least probability of a member under `geometric`.
     pub floor: Option<f64>,
-    /// One weight per member, in any scale (so they may be scores); equal weights when absent.
-    pub weights: Option<Vec<f64>>,
+    /// One weight per member, in any scale (so they may be scores); equal weights when absent. Several lists make a system
+    /// of each.
+    #[serde(default, deserialize_with = "lists")]
+    pub weights: Option<Values<Vec<f64>>>,
     /// What weights follow from, where they are not given.
     pub weight_by: Option<WeightBy>,
     /// The gating member (under `safe`: the drafter); every step is ensembled when absent.
     pub gate: Option<String>,
     /// The gate's threshold, 0 to 1.
     pub threshold: Option<f64>,
+    /// Several thresholds: a system of each, all decoded together at about the price of one.
+    pub thresholds: Option<Vec<f64>>,
     /// What the gate's certainty is; its top probability when absent.
     pub gate_by: Option<GateBy>,
     /// How tokens are drawn; the most probable one is taken when absent.

@@ -4,3 +4,4 @@ pub(crate) mod device;
 pub(crate) mod file;
 pub(crate) mod server;
 pub(crate) mod toml_file;
+pub(crate) mod values;

@@ -8,6 +8,7 @@ use crate::frames::FrameError;
 use crate::report::Leaderboard;
 use crate::report::leaderboard::Row;
 use crate::results::StoredRun;
+use gac_systems::SystemPlan;
 
 /// The charts of a run: accuracy and share of ensembled steps against the threshold where there are several thresholds
 /// of one ensemble, cost against that share, and accuracy against latency where latencies were measured.
@@ -23,7 +24,7 @@ pub(super) fn of_leaderboard(run: &StoredRun, leaderboard: &Leaderboard) -> Vec<
     let plans = &run.manifest.plan.systems;
     let gated = Gated::all(plans, leaderboard);
     let mut charts = thresholds(&gated);
-    charts.extend(latency(leaderboard));
+    charts.extend(latency(plans, leaderboard));
     charts.extend(cost_chart(&costs(plans, leaderboard, &gated)));
     charts
 }
@@ -75,9 +76,11 @@ fn thresholds(sweeps: &[Gated<'_>]) -> Vec<Chart> {
     ]
 }
 
-fn latency(leaderboard: &Leaderboard) -> Option<Chart> {
+/// One point per system that is on no axis.
+fn latency(plans: &[SystemPlan], leaderboard: &Leaderboard) -> Option<Chart> {
     let mut series = Vec::new();
-    for (colour, row) in leaderboard.rows.iter().enumerate() {
+    let rows = plans.iter().zip(&leaderboard.rows).filter(|(plan, _)| plan.axis.is_none());
+    for (colour, (_, row)) in rows.enumerate() {
         if let (Some(ms), Some((value, error))) = (row.timing.ms_per_token, percent(row)) {
             let label = format!("{}: {value:.2} at {ms:.2} ms/token", row.system);
             series.push(Series {

@@ -139,6 +139,7 @@ mod tests {
     fn systems(all: &[Ran<'_>]) -> (Vec<SystemPlan>, Leaderboard) {
         let plan = |&(name, members, threshold, _, _): &Ran<'_>| SystemPlan {
             name: name.into(),
+            axis: None,
             members: members.iter().map(|&member| member.to_owned()).collect(),
             weights: vec![1.0 / members.len() as f64; members.len()],
             gate: threshold.map(|threshold| GatePlan { member: "a".into(), threshold }),

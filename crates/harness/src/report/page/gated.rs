@@ -22,7 +22,8 @@ impl<'a> Gated<'a> {
     pub(super) fn all(plans: &'a [SystemPlan], leaderboard: &'a Leaderboard) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for (plan, row) in plans.iter().zip(&leaderboard.rows) {
-            let Some(gate) = &plan.gate else { continue };
+            // Axes have charts of their own.
+            let Some(gate) = plan.gate.as_ref().filter(|_| plan.axis.is_none()) else { continue };
             if let Some(known) = all.iter_mut().find(|known| known.votes_as(plan) && known.gate() == Some(&gate.member))
             {
                 known.rows.push((gate.threshold, row));

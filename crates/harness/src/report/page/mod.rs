@@ -12,5 +12,5 @@ mod sweep;
 
 pub use chart::{Axis, Chart, Line, Point, Series};
 pub use charts::charts;
-pub use render::{ReportError, report, sweep_report};
+pub use render::{ReportError, report};
 pub use sweep::sweep_charts;

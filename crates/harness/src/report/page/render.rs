@@ -1,10 +1,10 @@
 //! The page itself.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::super::html::table;
 use super::super::leaderboard::Leaderboard;
+use super::super::sweep::Sweep;
 use super::super::templates::render;
 use super::chart::Chart;
 use super::charts::of_leaderboard;
@@ -17,7 +17,6 @@ use super::sweep::{sweep_charts, sweep_table};
 use crate::frames::FrameError;
 use crate::results::StoredRun;
 use crate::stats::Bootstrap;
-use crate::sweep::SweepFile;
 
 /// A page cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -30,12 +29,12 @@ pub enum ReportError {
     Frame(#[from] FrameError),
 }
 
-/// A run as one self-contained page: leaderboard, charts, a sweep where there is one, subjects, and every sample to
-/// look at.
+/// A run as one self-contained page: leaderboard, charts, the axes of its own or of another run (`sweep`), subjects, and
+/// every sample to look at.
 ///
 /// # Errors
 /// When a sample cannot be written as JSON, or a table not be worked out.
-pub fn report(run: &StoredRun, sweep: Option<&SweepFile>) -> Result<String, ReportError> {
+pub fn report(run: &StoredRun, sweep: Option<&Sweep>) -> Result<String, ReportError> {
     let results: Vec<_> = run.systems.iter().map(crate::results::StoredSystem::results).collect();
     let mut leaderboard = Leaderboard::new(&results)?;
     // What cannot be compared has no difference to show.
@@ -58,14 +57,7 @@ pub fn report(run: &StoredRun, sweep: Option<&SweepFile>) -> Result<String, Repo
     Ok(page(&run.manifest.plan.name, &facts(run), &sections, &json))
 }
 
-/// A sweep without a run as a page: its charts and every point.
-pub fn sweep_report(folder: &Path, sweep: &SweepFile) -> String {
-    let seconds: f64 = sweep.sweeps.iter().map(|entry| entry.report.seconds).sum();
-    let facts = [("sweep", folder.display().to_string()), ("decoding", format!("{seconds:.1} s"))];
-    page("Sweep", &facts, &[Section { id: "sweep", title: "Thresholds", body: swept(sweep) }], "null")
-}
-
-fn swept(sweep: &SweepFile) -> String {
+fn swept(sweep: &Sweep) -> String {
     figures(&sweep_charts(sweep)) + &sweep_table(sweep)
 }
 

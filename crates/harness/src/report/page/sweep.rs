@@ -1,18 +1,17 @@
 //! A sweep on the page: its charts, and every point as a table.
 
-use super::super::curves::{Cost, Curve, Spot, curves, spots, systems, tasks};
 use super::super::estimate::Estimate;
 use super::super::format::NOTHING;
 use super::super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
+use super::super::sweep::{Cost, Curve, Spot, Sweep, curves, spots};
 use super::chart::{Axis, Chart, Line, Point, Series};
 use super::gated::{COST_TITLE, SHARE_AXIS};
-use crate::sweep::SweepFile;
 
 /// The charts of a sweep: score and share of ensembled steps against the threshold, score against latency, and cost
 /// against share.
-pub fn sweep_charts(file: &SweepFile) -> Vec<Chart> {
-    let curves = curves(file);
-    let charts = [scores(file, &curves), shares(&curves), latency(&curves), cost(&curves)];
+pub fn sweep_charts(sweep: &Sweep) -> Vec<Chart> {
+    let curves = curves(sweep);
+    let charts = [scores(sweep, &curves), shares(&curves), latency(&curves), cost(&curves)];
     charts.into_iter().filter(|chart| chart.series.iter().any(|series| !series.points.is_empty())).collect()
 }
 
@@ -35,20 +34,20 @@ fn in_percent(score: Estimate) -> (f64, Option<f64>) {
     (score.value * 100.0, score.stderr.map(|stderr| stderr * 100.0))
 }
 
-fn scores(file: &SweepFile, curves: &[Curve]) -> Chart {
+fn scores(sweep: &Sweep, curves: &[Curve]) -> Chart {
     let series = lines(curves, |curve, spot| {
         let (y, error) = in_percent(spot.score);
         let label = format!("{}: {y:.2} at threshold {}", curve.name, spot.threshold);
         Some(Point { x: spot.threshold, y, error, label })
     });
-    let what = match tasks(file)[..] {
+    let what = match sweep.tasks()[..] {
         [task] => format!("Score on {task} in percent"),
-        _ if systems(file).len() > 1 => "Average over tasks in percent".to_owned(),
+        _ if sweep.systems().len() > 1 => "Average over tasks in percent".to_owned(),
         _ => "Scores in percent".to_owned(),
     };
     Chart {
         title: "Sweep: accuracy against threshold".into(),
-        caption: format!("{what}; bars are one standard error up and down. {}", systems_note(file)),
+        caption: format!("{what}; bars are one standard error up and down. {}", systems_note(sweep)),
         x: threshold_axis(),
         y: Axis { name: "accuracy, %".into(), includes: vec![] },
         series,
@@ -56,8 +55,8 @@ fn scores(file: &SweepFile, curves: &[Curve]) -> Chart {
 }
 
 /// `Members: a + b`, where the lines do not say.
-fn systems_note(file: &SweepFile) -> String {
-    match systems(file)[..] {
+fn systems_note(sweep: &Sweep) -> String {
+    match sweep.systems()[..] {
         [system] => format!("System: {system}."),
         _ => String::new(),
     }
@@ -99,7 +98,7 @@ fn costs(curves: &[Curve], point: impl Fn(&str, &Spot, Cost) -> Option<Point>) -
 
 const MODEL_NOTE: &str = "Modelled: steps that the gate decides alone times what one costs, and steps that are voted on \
                           times what one of those costs, timed on a task's first documents. Measured: every threshold \
-                          by the clock (`--measure-latency`). One document at a time, prompts included.";
+                          by the clock, in runs with a batch size of 1. One document at a time, prompts included.";
 
 fn latency(curves: &[Curve]) -> Chart {
     let series = costs(curves, |name, spot, cost| {
@@ -133,13 +132,13 @@ fn cost(curves: &[Curve]) -> Chart {
 }
 
 /// Every point: systems and thresholds as rows, tasks as columns.
-pub(super) fn sweep_table(file: &SweepFile) -> String {
-    let (systems, tasks) = (systems(file), tasks(file));
-    let by_task: Vec<Vec<(&str, f64, Estimate)>> = tasks.iter().map(|&task| column(file, &systems, &[task])).collect();
-    let averages = column(file, &systems, &tasks);
+pub(super) fn sweep_table(sweep: &Sweep) -> String {
+    let (systems, tasks) = (sweep.systems(), sweep.tasks());
+    let by_task: Vec<Vec<(&str, f64, Estimate)>> = tasks.iter().map(|&task| column(sweep, &systems, &[task])).collect();
+    let averages = column(sweep, &systems, &tasks);
     let mut columns = vec![HtmlHeading::from("system"), "threshold".into()];
     columns.extend(tasks.iter().map(|&task| {
-        let protocol = file.sweeps.iter().find(|entry| entry.task == *task);
+        let protocol = sweep.entries.iter().find(|entry| entry.task == *task);
         let below = protocol.map(|entry| format!("{}-shot, v{}", entry.num_fewshot, entry.task_version));
         HtmlHeading { below, ..task.into() }
     }));
@@ -150,7 +149,7 @@ pub(super) fn sweep_table(file: &SweepFile) -> String {
 
     let mut table_rows = Vec::new();
     for system in &systems {
-        for (threshold, pooled) in rows(file, system, &tasks) {
+        for (threshold, pooled) in rows(sweep, system, &tasks) {
             let mut cells = vec![HtmlCell::from(threshold.to_string())];
             cells.extend(by_task.iter().map(|column| cell(column, system, threshold)));
             if tasks.len() > 1 {
@@ -167,8 +166,8 @@ pub(super) fn sweep_table(file: &SweepFile) -> String {
     }
 
     let mut notes = vec!["Scores in percent, with standard errors. The best of each column is bold.".to_owned()];
-    notes.extend(file.sweeps.iter().filter_map(|entry| {
-        let costs = entry.report.costs?;
+    notes.extend(sweep.entries.iter().filter_map(|entry| {
+        let costs = entry.costs?;
         Some(format!(
             "{} on {}: {:.2} ms for a step that the gate decides alone, {:.2} ms for one that is voted on",
             entry.system, entry.task, costs.alone_ms, costs.vote_ms
@@ -179,10 +178,10 @@ pub(super) fn sweep_table(file: &SweepFile) -> String {
 }
 
 /// A system's thresholds, with what is pooled over all tasks where it did all.
-fn rows(file: &SweepFile, system: &str, all: &[&str]) -> Vec<(f64, Option<Spot>)> {
-    let mut pooled = spots(file, system, all);
+fn rows(sweep: &Sweep, system: &str, all: &[&str]) -> Vec<(f64, Option<Spot>)> {
+    let mut pooled = spots(sweep, system, all);
     let mut thresholds: Vec<f64> =
-        all.iter().flat_map(|task| spots(file, system, &[task])).map(|spot| spot.threshold).collect();
+        all.iter().flat_map(|task| spots(sweep, system, &[task])).map(|spot| spot.threshold).collect();
     thresholds.sort_by(f64::total_cmp);
     thresholds.dedup();
     let found = thresholds.into_iter().map(|threshold| {
@@ -193,9 +192,9 @@ fn rows(file: &SweepFile, system: &str, all: &[&str]) -> Vec<(f64, Option<Spot>)
 }
 
 /// The scores of one column, by system and threshold.
-fn column<'a>(file: &SweepFile, systems: &[&'a str], tasks: &[&str]) -> Vec<(&'a str, f64, Estimate)> {
+fn column<'a>(sweep: &Sweep, systems: &[&'a str], tasks: &[&str]) -> Vec<(&'a str, f64, Estimate)> {
     let of = |&system: &&'a str| {
-        spots(file, system, tasks).into_iter().map(move |spot| (system, spot.threshold, spot.score))
+        spots(sweep, system, tasks).into_iter().map(move |spot| (system, spot.threshold, spot.score))
     };
     systems.iter().flat_map(of).collect()
 }
@@ -212,11 +211,11 @@ fn cell(column: &[(&str, f64, Estimate)], system: &str, threshold: f64) -> HtmlC
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sweep::testing::file;
+    use crate::report::sweep::testing::sweep;
 
     #[test]
     fn a_sweep_has_four_charts_with_a_point_per_threshold_and_line() {
-        let charts = sweep_charts(&file(&["a + b, gac, 1:1", "a + b, gac, 2:1"], &["gsm8k", "nq"], &[0.0, 0.5, 1.0]));
+        let charts = sweep_charts(&sweep(&["a + b, gac, 1:1", "a + b, gac, 2:1"], &["gsm8k", "nq"], &[0.0, 0.5, 1.0]));
         let titles: Vec<&str> = charts.iter().map(|chart| chart.title.as_str()).collect();
         assert_eq!(
             titles,
@@ -241,11 +240,11 @@ mod tests {
 
     #[test]
     fn measured_latencies_are_a_line_of_their_own_in_the_same_colour() {
-        let mut file = file(&["a + b"], &["gsm8k"], &[0.0, 1.0]);
-        for point in &mut file.sweeps[0].report.points {
+        let mut sweep = sweep(&["a + b"], &["gsm8k"], &[0.0, 1.0]);
+        for point in &mut sweep.entries[0].points {
             point.measured_ms_per_token = Some(9.0);
         }
-        let charts = sweep_charts(&file);
+        let charts = sweep_charts(&sweep);
         let lines: Vec<(&str, Line, usize)> =
             charts[2].series.iter().map(|series| (series.name.as_str(), series.line, series.colour)).collect();
         assert_eq!(lines, [("measured", Line::Solid, 0), ("modelled", Line::Dashed, 0)]);
@@ -253,18 +252,18 @@ mod tests {
 
     #[test]
     fn tasks_that_generate_nothing_have_the_chart_of_scores_alone() {
-        let mut file = file(&["a + b"], &["arc_easy"], &[0.0, 1.0]);
-        file.sweeps[0].report.costs = None;
-        for point in &mut file.sweeps[0].report.points {
+        let mut sweep = sweep(&["a + b"], &["arc_easy"], &[0.0, 1.0]);
+        sweep.entries[0].costs = None;
+        for point in &mut sweep.entries[0].points {
             (point.tokens, point.ensembled, point.member_tokens, point.modelled_ms_per_token) = (0, 0, 0.0, None);
         }
-        assert_eq!(sweep_charts(&file).len(), 1);
-        assert!(sweep_table(&file).contains("<td>-</td><td>-</td><td>-</td></tr>"));
+        assert_eq!(sweep_charts(&sweep).len(), 1);
+        assert!(sweep_table(&sweep).contains("<td>-</td><td>-</td><td>-</td></tr>"));
     }
 
     #[test]
     fn the_table_has_a_row_per_point_the_best_in_bold_and_hostile_names_are_inert() {
-        let text = sweep_table(&file(&["<script>alert(1)</script>", "b"], &["gsm8k", "<img>"], &[0.0, 1.0]));
+        let text = sweep_table(&sweep(&["<script>alert(1)</script>", "b"], &["gsm8k", "<img>"], &[0.0, 1.0]));
         assert!(!text.contains("<script") && !text.contains("<img"), "{text}");
         assert!(text.contains(
             "<tr><th scope=\"row\">b</th><td>1</td><td><strong>80.00</strong><small> ± 3.00</small></td><td><strong>80.00\
@@ -276,9 +275,9 @@ mod tests {
 
     #[test]
     fn a_system_that_was_cut_short_has_its_rows_without_an_average() {
-        let mut file = file(&["a", "b"], &["gsm8k", "nq"], &[0.5]);
-        file.sweeps.pop();
-        let text = sweep_table(&file);
+        let mut sweep = sweep(&["a", "b"], &["gsm8k", "nq"], &[0.5]);
+        sweep.entries.pop();
+        let text = sweep_table(&sweep);
         assert!(text.contains("<th scope=\"row\">b</th><td>0.5</td><td><strong>70.00</strong><small> ± 3.00</small></td><td>-</td><td>-</td>"), "{text}");
     }
 }

@@ -1,83 +1,64 @@
 //! A sweep's points lined up as curves over the threshold, tasks pooled.
 
-use super::estimate::Estimate;
-use crate::sweep::{SweepFile, SweepPoint};
+use super::points::{Sweep, SweepPoint};
+use crate::report::estimate::Estimate;
 
 /// One line of a sweep's charts: a system over all tasks, or one task of the only system.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Curve {
+pub(crate) struct Curve {
     /// What tells it from the other lines.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// By threshold, ascending.
-    pub(super) spots: Vec<Spot>,
+    pub(crate) spots: Vec<Spot>,
 }
 
 /// One or several tasks at one threshold.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Spot {
+pub(crate) struct Spot {
     /// The threshold.
-    pub(super) threshold: f64,
+    pub(crate) threshold: f64,
     /// The plain average over tasks; its standard error takes the tasks as independent.
-    pub(super) score: Estimate,
+    pub(crate) score: Estimate,
     /// Steps at which the members voted, of all steps; absent where nothing was generated.
-    pub(super) share: Option<f64>,
+    pub(crate) share: Option<f64>,
     /// The cost by what each kind of step costs.
-    pub(super) modelled: Option<Cost>,
+    pub(crate) modelled: Option<Cost>,
     /// The cost by the clock.
-    pub(super) measured: Option<Cost>,
+    pub(crate) measured: Option<Cost>,
 }
 
 /// What generating costs, one document at a time, prompts included.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Cost {
+pub(crate) struct Cost {
     /// Milliseconds over the mean over members of the response's length in tokens.
-    pub(super) per_token: f64,
+    pub(crate) per_token: f64,
     /// Milliseconds per step.
-    pub(super) per_step: f64,
+    pub(crate) per_step: f64,
 }
 
 /// The curves of a sweep: one per system over all its tasks; of a single system one per task, and their average last.
 /// A system that was cut short before its last task has none.
-pub(super) fn curves(file: &SweepFile) -> Vec<Curve> {
-    let systems = systems(file);
-    let tasks = tasks(file);
+pub(crate) fn curves(sweep: &Sweep) -> Vec<Curve> {
+    let systems = sweep.systems();
+    let tasks = sweep.tasks();
     if let [system] = systems[..]
         && tasks.len() > 1
     {
         let mut curves: Vec<Curve> =
-            tasks.iter().map(|&task| Curve { name: task.to_owned(), spots: spots(file, system, &[task]) }).collect();
-        curves.push(Curve { name: "average".to_owned(), spots: spots(file, system, &tasks) });
+            tasks.iter().map(|&task| Curve { name: task.to_owned(), spots: spots(sweep, system, &[task]) }).collect();
+        curves.push(Curve { name: "average".to_owned(), spots: spots(sweep, system, &tasks) });
         return curves;
     }
     let names = short_names(&systems);
-    let whole = systems.iter().zip(names).map(|(system, name)| Curve { name, spots: spots(file, system, &tasks) });
+    let whole = systems.iter().zip(names).map(|(system, name)| Curve { name, spots: spots(sweep, system, &tasks) });
     whole.filter(|curve| !curve.spots.is_empty()).collect()
 }
 
-/// The systems of a sweep, each once, in order.
-pub(super) fn systems(file: &SweepFile) -> Vec<&str> {
-    distinct(file.sweeps.iter().map(|entry| entry.system.as_str()))
-}
-
-/// The tasks of a sweep, each once, in order.
-pub(super) fn tasks(file: &SweepFile) -> Vec<&str> {
-    distinct(file.sweeps.iter().map(|entry| entry.task.as_str()))
-}
-
-fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    names.fold(Vec::new(), |mut known, name| {
-        if !known.contains(&name) {
-            known.push(name);
-        }
-        known
-    })
-}
-
 /// A system's pooled points at the thresholds at which it has every one of `tasks`.
-pub(super) fn spots(file: &SweepFile, system: &str, tasks: &[&str]) -> Vec<Spot> {
+pub(crate) fn spots(sweep: &Sweep, system: &str, tasks: &[&str]) -> Vec<Spot> {
     let of_system = || {
-        let entries = file.sweeps.iter().filter(|entry| entry.system == system);
-        entries.filter(|entry| tasks.contains(&entry.task.as_str())).flat_map(|entry| &entry.report.points)
+        let entries = sweep.entries.iter().filter(|entry| entry.system == system);
+        entries.filter(|entry| tasks.contains(&entry.task.as_str())).flat_map(|entry| &entry.points)
     };
     let mut thresholds: Vec<f64> = of_system().map(|point| point.threshold).collect();
     thresholds.sort_by(f64::total_cmp);
@@ -124,11 +105,11 @@ impl Spot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sweep::testing::file;
+    use crate::report::sweep::testing::sweep;
 
     #[test]
     fn a_single_system_has_a_curve_per_task_and_their_average() {
-        let curves = curves(&file(&["a + b"], &["gsm8k", "nq"], &[0.0, 0.5, 1.0]));
+        let curves = curves(&sweep(&["a + b"], &["gsm8k", "nq"], &[0.0, 0.5, 1.0]));
         let names: Vec<&str> = curves.iter().map(|curve| curve.name.as_str()).collect();
         assert_eq!(names, ["gsm8k", "nq", "average"]);
         let spot = &curves[2].spots[1];
@@ -144,7 +125,7 @@ mod tests {
     #[test]
     fn a_grid_has_a_curve_per_system_named_by_what_differs() {
         let grid = ["a + b, gac, 1:1", "a + b, gac, 2:1", "a + b, unite, 1:1"];
-        let curves = curves(&file(&grid, &["gsm8k", "nq"], &[0.0, 1.0]));
+        let curves = curves(&sweep(&grid, &["gsm8k", "nq"], &[0.0, 1.0]));
         let names: Vec<&str> = curves.iter().map(|curve| curve.name.as_str()).collect();
         assert_eq!(names, ["gac, 1:1", "gac, 2:1", "unite, 1:1"]);
         assert_eq!(short_names(&["a + b, gac"]), ["a + b, gac"]);
@@ -154,20 +135,20 @@ mod tests {
 
     #[test]
     fn a_system_without_all_tasks_has_no_average() {
-        let mut file = file(&["a", "b"], &["gsm8k", "nq"], &[0.0, 1.0]);
-        file.sweeps.pop();
-        let curves = curves(&file);
+        let mut sweep = sweep(&["a", "b"], &["gsm8k", "nq"], &[0.0, 1.0]);
+        sweep.entries.pop();
+        let curves = curves(&sweep);
         assert_eq!(curves.len(), 1);
         assert_eq!(curves[0].name, "a");
     }
 
     #[test]
     fn scored_choices_have_neither_share_nor_cost() {
-        let mut file = file(&["a"], &["arc_easy"], &[0.0]);
-        let point = &mut file.sweeps[0].report.points[0];
+        let mut sweep = sweep(&["a"], &["arc_easy"], &[0.0]);
+        let point = &mut sweep.entries[0].points[0];
         (point.tokens, point.ensembled, point.member_tokens) = (0, 0, 0.0);
         (point.modelled_ms_per_token, point.ensembled_share) = (None, None);
-        let spot = &curves(&file)[0].spots[0];
+        let spot = &curves(&sweep)[0].spots[0];
         assert_eq!((spot.share, spot.modelled), (None, None));
     }
 }

@@ -4,13 +4,19 @@
 mod common;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use common::{Bench, Random, Script, gating, random_prompt, random_script, request, scoring, stopping};
 use gac_ensemble::{
     BatchLimits, Certainty, Decoding, EnsembleError, Finish, Gating, Generation, GenerationRequest, MemberId, Method,
-    Sampling, Threshold, Weighting, Weights, sweep, sweep_log_likelihood,
+    Sampling, Settings, Threshold, Weighting, Weights, generate_each, log_likelihood_each,
 };
 use gac_inference::testkit::tokenizer;
+
+/// The same under each of `thresholds`.
+fn under(settings: &Settings, thresholds: &[Threshold]) -> Arc<Settings> {
+    Arc::new(settings.clone().with_thresholds(thresholds).unwrap())
+}
 
 /// `[request][threshold]`; checks that each is given once and no sequence stays open.
 fn swept(
@@ -23,7 +29,8 @@ fn swept(
     let mut all: Vec<Vec<Option<Generation>>> = requests.iter().map(|_| vec![None; thresholds.len()]).collect();
     let limits = BatchLimits::batch(max_samples);
     let Bench { scheduler, settings, .. } = bench;
-    sweep(scheduler, settings, &thresholds, requests, limits, &mut |request, threshold, generation| {
+    generate_each(scheduler, &under(settings, &thresholds), requests, limits, &mut |request, generation| {
+        let (threshold, generation) = generation.unwrap();
         assert!(all[request][threshold].replace(generation).is_none(), "{request} at {threshold} finished twice");
         ControlFlow::Continue(())
     })
@@ -146,14 +153,13 @@ fn a_sample_forks_only_where_the_vote_overrules_the_gate() {
 }
 
 #[test]
-fn a_sweep_needs_a_gate_and_may_be_empty() {
-    let requests = [request("q", 3)];
-    let mut every = Bench::every_step(&alphabet(99));
-    let limits = BatchLimits::batch(1);
-    let error = sweep(&mut every.scheduler, &every.settings, &[], &requests, limits, &mut |_, _, _| unreachable!());
-    assert!(matches!(error, Err(EnsembleError::SweepWithoutGate)));
-    let mut gated = Bench::gated(&alphabet(99), 0.5);
-    assert!(swept(&mut gated, &requests, &[], 1)[0].is_empty());
+fn several_thresholds_need_a_gate_and_one_of_them() {
+    let half = Threshold::new(0.5).unwrap();
+    let every = Bench::every_step(&alphabet(99)).settings;
+    let without = (*every).clone().with_thresholds(&[half]);
+    assert!(matches!(without, Err(EnsembleError::ThresholdsWithoutGate)));
+    let gated = Bench::gated(&alphabet(99), 0.5).settings;
+    assert!(matches!((*gated).clone().with_thresholds(&[]), Err(EnsembleError::NoThresholds)));
 }
 
 #[test]
@@ -163,8 +169,8 @@ fn no_sequence_stays_open_when_a_member_fails_in_a_sweep_or_the_caller_has_enoug
         let mut bench = Bench::with_fuse(&alphabet(2), Weights::uniform(2), gating(0, 0.5), fuse);
         let (requests, limits) = ([request("q", 9)], BatchLimits::batch(2));
         let Bench { scheduler, settings, .. } = &mut bench;
-        let mut go_on = |_, _, _| ControlFlow::Continue(());
-        let result = sweep(scheduler, settings, &thresholds, &requests, limits, &mut go_on);
+        let mut go_on = |_, _| ControlFlow::Continue(());
+        let result = generate_each(scheduler, &under(settings, &thresholds), &requests, limits, &mut go_on);
         assert!(matches!(result, Err(EnsembleError::Model { .. })), "{result:?}");
         assert_eq!(bench.open_sequences(), 0);
     }
@@ -172,7 +178,7 @@ fn no_sequence_stays_open_when_a_member_fails_in_a_sweep_or_the_caller_has_enoug
     let (requests, limits) = (vec![request("q", 5); 3], BatchLimits::batch(9));
     let mut count = 0;
     let Bench { scheduler, settings, .. } = &mut bench;
-    let result = sweep(scheduler, settings, &thresholds, &requests, limits, &mut |_, _, _| {
+    let result = generate_each(scheduler, &under(settings, &thresholds), &requests, limits, &mut |_, _| {
         count += 1;
         ControlFlow::Break(())
     });
@@ -194,7 +200,9 @@ fn scores_at_all_thresholds_are_what_each_gives_alone_and_contexts_are_read_once
         let mut together = vec![Vec::new(); thresholds.len()];
         let Bench { scheduler, settings, logs, .. } = &mut bench(0.5);
         let (limits, mut order) = (BatchLimits::batch(4), Vec::new());
-        sweep_log_likelihood(scheduler, settings, &thresholds, &requests, limits, &mut |request, threshold, score| {
+        let settings = under(settings, &thresholds);
+        log_likelihood_each(scheduler, &settings, &requests, limits, &mut |request, score| {
+            let (threshold, score) = score.unwrap();
             order.push((request, threshold));
             together[threshold].push(score);
             ControlFlow::Continue(())

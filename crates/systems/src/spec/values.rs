@@ -1,0 +1,66 @@
+//! A setting with one value, or an axis of several.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+/// One value of a setting, or several: a system of each.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values<T> {
+    /// The value.
+    One(T),
+    /// The values of an axis, in order.
+    Each(Vec<T>),
+}
+
+/// A name, or a list of names.
+pub(super) fn names<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Values<T>>, D::Error> {
+    struct Names<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Names<T> {
+        type Value = Values<T>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a name, or a list of names")
+        }
+
+        fn visit_str<E: Error>(self, name: &str) -> Result<Values<T>, E> {
+            T::deserialize(name.into_deserializer()).map(Values::One)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<Values<T>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(names)).map(Values::Each)
+        }
+    }
+
+    deserializer.deserialize_any(Names(PhantomData)).map(Some)
+}
+
+/// A list of numbers, or a list of such lists.
+pub(super) fn lists<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Values<Vec<f64>>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a number, or a list of numbers")]
+    enum Element {
+        Number(f64),
+        List(Vec<f64>),
+    }
+
+    let elements = Vec::<Element>::deserialize(deserializer)?;
+    let (mut numbers, mut lists) = (Vec::new(), Vec::new());
+    for element in elements {
+        match element {
+            Element::Number(number) => numbers.push(number),
+            Element::List(list) => lists.push(list),
+        }
+    }
+    match (numbers.is_empty(), lists.is_empty()) {
+        (_, true) => Ok(Some(Values::One(numbers))),
+        (true, false) => Ok(Some(Values::Each(lists))),
+        (false, false) => Err(D::Error::custom("weights are numbers, one per member, or lists of them, and not both")),
+    }
+}
