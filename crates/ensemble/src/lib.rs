@@ -82,9 +82,11 @@ mod decode;
 mod devices;
 mod ensemble;
 mod error;
+mod event;
 mod lanes;
 mod member;
 mod request;
+mod resources;
 mod schedule;
 mod score;
 mod settings;
@@ -95,13 +97,13 @@ mod vote;
 pub use chat::Chat;
 pub use ensemble::Ensemble;
 pub use error::{EnsembleError, RequestError};
+pub use event::SchedulerEvent;
 pub use member::{Member, MemberId, ModelId};
 pub use request::{
     AnyRequest, Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView, Overlong,
     Prompt, PromptEncoding, RequestId, Step, TokenScoreRequest,
 };
 pub use schedule::batch::{generate, generate_each, log_likelihood, log_likelihood_each};
-pub use schedule::event::SchedulerEvent;
 pub use schedule::limits::BatchLimits;
 pub use schedule::load::{Load, ModelLoad};
 pub use schedule::scheduler::Scheduler;

@@ -22,6 +22,7 @@
 //! # Ok::<(), gac_harness::TaskError>(())
 //! ```
 
+mod asking;
 mod clock;
 pub mod compare;
 pub mod data;
@@ -35,6 +36,7 @@ pub mod plan;
 mod prompt_parts;
 pub mod python;
 pub mod report;
+pub mod rescore;
 pub mod results;
 mod runner;
 pub mod stats;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use gac_harness::report::{self, BesidePaper, Leaderboard, Mixing, PaperTable, SystemResults};
-use gac_harness::results::StoredRun;
+use gac_harness::report::{self, BesidePaper, Leaderboard, Mixing, PaperTable};
+use gac_harness::results::{StoredRun, SystemResults};
 use gac_harness::stats::Bootstrap;
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use gac_harness::tasks::{Rescored, RescoredAggregate, RescoredResponse, SavedResponse, rescore};
+use gac_harness::rescore::{Rescored, RescoredAggregate, RescoredResponse, SavedResponse, rescore};
 use gac_harness::{DataSource, TaskOptions, TaskRegistry};
 use serde::Serialize;
 

@@ -14,7 +14,7 @@ use crate::error::{RequestError, Trouble};
 use crate::lanes::lane::Lane;
 use crate::lanes::question::Question;
 use crate::member::MemberId;
-use crate::schedule::resources::Resources;
+use crate::resources::Resources;
 use crate::settings::Lead;
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vote::undecided::{Need, missing_of_lead};

@@ -10,7 +10,7 @@ use crate::decode::sample::{Sample, supporters_are_full};
 use crate::error::{RequestError, Trouble};
 use crate::lanes::lane::Lane;
 use crate::member::MemberId;
-use crate::schedule::resources::Resources;
+use crate::resources::Resources;
 use crate::vocabulary::segmentation::Segmentation;
 
 /// Most tokens that a drafter proposes before they are verified: each is a distribution to keep.

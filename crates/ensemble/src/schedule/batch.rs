@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::error::{EnsembleError, RequestError};
+use crate::event::SchedulerEvent;
 use crate::request::{AnyRequest, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, RequestId};
-use crate::schedule::event::SchedulerEvent;
 use crate::schedule::limits::BatchLimits;
 use crate::schedule::scheduler::Scheduler;
 use crate::settings::Settings;

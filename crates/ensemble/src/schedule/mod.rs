@@ -3,11 +3,9 @@
 pub(crate) mod asking;
 pub(crate) mod batch;
 pub(crate) mod entry;
-pub(crate) mod event;
 pub(crate) mod forward;
 pub(crate) mod in_flight;
 pub(crate) mod limits;
 pub(crate) mod load;
 pub(crate) mod order;
-pub(crate) mod resources;
 pub(crate) mod scheduler;

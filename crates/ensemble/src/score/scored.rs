@@ -3,7 +3,6 @@
 use gac_inference::Distribution;
 
 use super::choice::Choice;
-use super::scoring::Views;
 use crate::lanes::lane::Lane;
 use crate::member::Member;
 use crate::request::{LogLikelihood, RequestId};
@@ -25,6 +24,9 @@ pub(crate) struct Scored {
     /// `[member][token of the piece]`: which view of the lane stands before it; none where it is not asked.
     pub(crate) views: Vec<Vec<Option<usize>>>,
 }
+
+/// Members' views before a token, by place; none of those that were not asked.
+pub(crate) type Views<'v> = Vec<Option<&'v Distribution>>;
 
 /// What a continuation has come to.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use gac_inference::Distribution;
 
 use super::choice::Choice;
-use super::scored::Tally;
+use super::scored::{Tally, Views};
 use crate::decode::ballot::no_probabilities;
 use crate::error::RequestError;
 use crate::member::MemberId;
@@ -16,9 +16,6 @@ use crate::vote::sampling::Decoding;
 use crate::vote::undecided::{Missing, Need, missing_of_lead};
 use crate::vote::votes::Votes;
 use crate::vote::weights::Weights;
-
-/// Members' views before a token, by place; none of those that were not asked.
-pub(crate) type Views<'v> = Vec<Option<&'v Distribution>>;
 
 /// Members that are asked at every token. With SAFE there is nothing drafted to verify: all members count at every token.
 pub(crate) fn leads(settings: &Settings) -> Vec<usize> {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use gac_inference::{HubError, HubRepository, RepositoryKind};
 
-use super::{DataError, Dataset, files};
+use super::dataset::Dataset;
+use super::error::DataError;
+use super::files;
 
 /// The files of a split: from the cache where they are all there, else fetched into it.
 ///

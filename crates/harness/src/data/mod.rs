@@ -1,5 +1,6 @@
 //! Data sets: where their files are and what their rows are.
 
+mod dataset;
 mod error;
 mod fetch;
 mod files;
@@ -9,9 +10,10 @@ mod parquet;
 mod source;
 mod verify;
 
+pub use dataset::Dataset;
 pub use error::DataError;
 pub use fetch::{NeededFile, Needs, Standing};
 pub use manifest::{DataManifest, DatasetEntry, FileEntry, RebuiltFile, SourceEntry, SourceFile};
 pub use parquet::{Row, read as read_parquet};
-pub use source::{DataSource, Dataset};
+pub use source::DataSource;
 pub use verify::FileState;

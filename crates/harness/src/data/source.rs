@@ -2,26 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use super::{DataError, Row, files, hub, parquet, verify};
-
-/// A data set on the hub.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Dataset {
-    /// Its id, `organisation/name`.
-    pub id: String,
-    /// The configuration: the folder its files are in.
-    pub config: String,
-    /// Branch, tag or commit.
-    #[serde(default = "main_branch")]
-    pub revision: String,
-}
-
-fn main_branch() -> String {
-    "main".to_owned()
-}
+use super::dataset::Dataset;
+use super::error::DataError;
+use super::parquet::Row;
+use super::{files, hub, parquet, verify};
 
 /// Finds and reads the files of data sets.
 #[derive(Clone, Debug, Default)]
@@ -136,6 +120,7 @@ impl DataSource {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dataset::main_branch;
     use super::*;
 
     #[test]

@@ -4,8 +4,8 @@ use polars::prelude::{IntoLazy, col};
 use serde::{Deserialize, Serialize};
 
 use super::estimate::Estimate;
-use super::leaderboard::SystemResults;
 use crate::frames::{FrameError, aggregates, grid};
+use crate::results::SystemResults;
 
 /// Figures of the groups that tasks are made of, under each task's primary metric.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

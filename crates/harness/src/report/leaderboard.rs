@@ -6,23 +6,8 @@ use super::estimate::Estimate;
 use super::group_table::GroupTable;
 use crate::MetricKey;
 use crate::frames::FrameError;
-use crate::results::{RECORD_VERSION, TaskResults, Timing};
+use crate::results::{RECORD_VERSION, SystemResults, Timing};
 use crate::stats::{Bootstrap, PairedDifference, StatsError, TaskScores, paired_difference};
-
-/// A system's results on every task.
-#[derive(Clone, Debug)]
-pub struct SystemResults {
-    /// Its name.
-    pub system: String,
-    /// The models that take part; one is a single model.
-    pub members: Vec<String>,
-    /// Those of them that compute on servers, with what these say of themselves.
-    pub served: Vec<String>,
-    /// Its tasks, in the order of the columns.
-    pub tasks: Vec<TaskResults>,
-    /// Its documents' scores, task by task.
-    pub scores: Vec<TaskScores>,
-}
 
 /// Systems as rows, tasks as columns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

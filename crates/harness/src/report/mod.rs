@@ -30,7 +30,7 @@ pub use group_table::GroupTable;
 pub use html::html;
 pub use json::json;
 pub use latex::latex;
-pub use leaderboard::{Column, Comparison, Leaderboard, LeaderboardError, MixedProtocols, Mixing, Row, SystemResults};
+pub use leaderboard::{Column, Comparison, Leaderboard, LeaderboardError, MixedProtocols, Mixing, Row};
 pub use markdown::markdown;
 pub use page::{Axis, Chart, Line, Point, ReportError, Series, charts, report, sweep_charts};
 pub use paper::{BesideCell, BesidePaper, BesideRow, PaperError, PaperRow, PaperTable};

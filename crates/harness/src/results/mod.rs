@@ -20,6 +20,7 @@ mod provenance;
 mod sample;
 mod samples;
 mod stored;
+mod system;
 mod task;
 mod unfinished;
 
@@ -31,6 +32,7 @@ pub use provenance::{GitState, Machine, Provenance, Session};
 pub use sample::{ChoiceRecord, FilterRecord, MetricRecord, ResponseRecord, SampleRecord, ThinkingRecord, prompt_hash};
 pub use samples::{ReadError, SampleFile, SampleLog, read_samples};
 pub use stored::{RunError as StoredRunError, StoredRun, StoredSystem, StoredTask};
+pub use system::SystemResults;
 pub use task::{LatencyBasis, OutcomeCounts, TaskResults, Timing};
 pub use unfinished::unfinished_run;
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::manifest::{Manifest, ManifestError, RunStatus, TaskEntry};
 use super::sample::SampleRecord;
 use super::samples::{ReadError, read_samples};
+use super::system::SystemResults;
 use super::task::TaskResults;
-use crate::report::SystemResults;
 use crate::stats::{DocumentScore, TaskScores};
 use gac_systems::ModelIdentity;
 

@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::overrides::NoTemperature;
 use crate::data::DataError;
 use crate::python::PatternError;
+
+/// Settings that ask for draws and do not say how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`do_sample` is true, and the temperature 0")]
+pub struct NoTemperature;
 
 /// A task could not be loaded.
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,6 @@ mod overrides;
 mod picks;
 mod prompt;
 mod registry;
-mod rescore;
 mod rows;
 mod rules;
 mod scorer;
@@ -27,16 +26,15 @@ pub use definition::{
     FewShotDefinition, GenerationDefinition, PromptDefinition, RightChoiceDefinition, SamplerKind, SubjectsDefinition,
     TaskDefinition, TaskKind,
 };
-pub use error::TaskError;
+pub use error::{NoTemperature, TaskError};
 pub use fewshot::DEFAULT_SHOT_SEED;
 pub use harness_file::{HarnessFileDefinition, HarnessText};
 pub use limit::{Limit, LimitError};
 pub use load::TaskOptions;
 pub use outline::{GroupMembers, GroupOutline, Leaf, TaskOutline};
-pub use overrides::{GenerationOverrides, GenerationOverridesError, NoTemperature};
+pub use overrides::{GenerationOverrides, GenerationOverridesError};
 pub use picks::{DocumentPicks, DocumentPicksError};
 pub use registry::{TaskInfo, TaskRegistry, load_task, task_definition, task_names};
-pub use rescore::{RescoreError, Rescored, RescoredAggregate, RescoredResponse, SavedResponse, SavedText, rescore};
 pub use rows::TaskRows;
 pub use rules::HarnessRules;
 pub(crate) use selection::{Selection as TaskSelection, wider};

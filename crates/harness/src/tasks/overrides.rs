@@ -6,6 +6,7 @@ use gac_ensemble::{Decoding, Sampling, SamplingError};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::definition::GenerationDefinition;
+use super::error::NoTemperature;
 use crate::python::Literal;
 
 /// What of a task's generation settings is overridden; under lm-evaluation-harness's names.
@@ -65,11 +66,6 @@ impl GenerationOverridesError {
         )
     }
 }
-
-/// Settings that ask for draws and do not say how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`do_sample` is true, and the temperature 0")]
-pub struct NoTemperature;
 
 impl GenerationOverrides {
     /// With this seed, where they draw and have none.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::settings::SettingError;
+use super::setting_error::SettingError;
 
 /// A recipe names something that does not exist or asks for something that makes no sense.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::error::SpecError;
 use super::model::{ModelPlan, model};
-use super::settings::SettingError;
+use super::setting_error::SettingError;
 use super::system::SystemPlan;
 use crate::spec::file::{Dtype, SystemsSpec};
 

@@ -3,8 +3,7 @@
 use gac_systems::{StepCosts, SystemPlan};
 use serde::Serialize;
 
-use crate::report::leaderboard::SystemResults;
-use crate::results::{LatencyBasis, StoredRun, StoredSystem, TaskResults};
+use crate::results::{LatencyBasis, StoredRun, StoredSystem, SystemResults, TaskResults};
 
 /// Every axis of a run on every task.
 #[derive(Clone, Debug, PartialEq, Serialize)]

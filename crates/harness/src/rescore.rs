@@ -6,10 +6,10 @@ use gac_ensemble::LogLikelihood;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::definition::TaskDefinition;
 use crate::filters::ROBUST;
 use crate::python::strip_start;
 use crate::results::{ResponseRecord, ThinkingRecord};
+use crate::tasks::TaskDefinition;
 use crate::{Aggregate, Answer, Document, FilterScore, LoadedTask, Outcome, Request, Score};
 
 /// A saved response, as lm-evaluation-harness's goldens have it; other fields do not matter.

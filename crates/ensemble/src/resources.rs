@@ -1,7 +1,7 @@
 //! What going on takes beside the thing that goes on.
 
+use crate::event::SchedulerEvent;
 use crate::member::Member;
-use crate::schedule::event::SchedulerEvent;
 use crate::vocabulary::segmentation::Segmentation;
 
 /// What something in flight goes on with.

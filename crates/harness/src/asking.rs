@@ -1,0 +1,157 @@
+//! A document as a system is asked about it: its prompt as text, or as a chat.
+
+use gac_ensemble::{GenerationRequest, LogLikelihoodRequest, Overlong, Prompt, PromptEncoding};
+use gac_inference::{ChatMessage, Conversation, RefusedSystem, Role};
+use gac_systems::{ChatPlan, ShotLayout};
+
+use crate::prompt_parts::PromptParts;
+use crate::task::{Document, Request};
+
+impl Document {
+    /// The prompt as a system with these chat settings gets it; `None` where choices are to be scored.
+    pub fn generation_request(&self, chat: Option<&ChatPlan>, trace: bool) -> Option<GenerationRequest> {
+        let Request::Generate { prompt, stop, max_new_tokens, decoding } = &self.request else { return None };
+        Some(GenerationRequest {
+            prompt: self.prompt(prompt, chat),
+            encoding: PromptEncoding::WithSpecial,
+            stop: stop.clone(),
+            max_new_tokens: *max_new_tokens,
+            overlong: Overlong::TruncateLeft,
+            log_probs: None,
+            decoding: *decoding,
+            trace,
+        })
+    }
+
+    /// The choices as a system with these chat settings gets them, one request each; none where a text is to be
+    /// generated. In a chat they begin without the delimiter, as in lm-evaluation-harness: the template ends where
+    /// answers begin.
+    pub fn choice_requests(&self, chat: Option<&ChatPlan>) -> Vec<LogLikelihoodRequest> {
+        let Request::Choose { context, continuations } = &self.request else { return Vec::new() };
+        let context = self.prompt(context, chat);
+        let delimiter = if chat.is_some() { self.parts.target_delimiter } else { 0 };
+        let request = |continuation: &String| LogLikelihoodRequest {
+            context: context.clone(),
+            continuation: continuation[delimiter..].to_owned(),
+            encoding: PromptEncoding::WithSpecial,
+            overlong: Overlong::TruncateLeft,
+        };
+        continuations.iter().map(request).collect()
+    }
+
+    fn prompt(&self, text: &str, chat: Option<&ChatPlan>) -> Prompt {
+        let Some(chat) = chat else { return Prompt::from(text) };
+        // Not every template knows system messages, and no task may depend on that.
+        let refused_system = RefusedSystem::JoinUser;
+        Prompt::Chat(Conversation { refused_system, ..self.parts.messages(text, chat).into() })
+    }
+}
+
+impl PromptParts {
+    /// `text` as messages, as lm-evaluation-harness 0.4.13 makes them: instruction and description are the system's;
+    /// shots are turns, or stand in front of the question in one message.
+    fn messages(&self, text: &str, chat: &ChatPlan) -> Vec<ChatMessage> {
+        let system = self.joined(chat.system_instruction.as_deref().unwrap_or_default(), &text[..self.description]);
+        let mut messages = Vec::new();
+        if !system.is_empty() {
+            messages.push(ChatMessage::new(Role::System, system));
+        }
+        let asked = match chat.shots {
+            ShotLayout::OneMessage => self.description,
+            ShotLayout::Turns => {
+                for shot in &self.shots {
+                    messages.push(ChatMessage::new(Role::User, &text[shot.question.clone()]));
+                    messages.extend(shot.answer.clone().map(|answer| ChatMessage::new(Role::Assistant, &text[answer])));
+                }
+                self.question
+            }
+        };
+        messages.push(ChatMessage::new(Role::User, &text[asked..]));
+        messages
+    }
+
+    /// Both texts, with the few-shot delimiter between them unless there is white space already.
+    fn joined(&self, instruction: &str, description: &str) -> String {
+        let spaced = instruction.ends_with(char::is_whitespace) || description.starts_with(char::is_whitespace);
+        let delimiter =
+            if instruction.is_empty() || description.is_empty() || spaced { "" } else { &self.fewshot_delimiter };
+        [instruction, delimiter, description].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "Sort.\n\nQ: b a\nA: a b\n\nQ: d\n\nQ: c b\nA:";
+
+    fn parts() -> PromptParts {
+        PromptParts {
+            description: 7,
+            shots: vec![
+                ShotParts { question: 7..16, answer: Some(17..20) },
+                ShotParts { question: 22..26, answer: None },
+            ],
+            question: 28,
+            target_delimiter: 1,
+            fewshot_delimiter: "\n\n".to_owned(),
+        }
+    }
+
+    fn plan(shots: ShotLayout, system: Option<&str>) -> ChatPlan {
+        ChatPlan { system_instruction: system.map(str::to_owned), shots, ..ChatPlan::default() }
+    }
+
+    fn said(messages: &[ChatMessage]) -> Vec<(&str, &str)> {
+        messages.iter().map(|message| (message.role(), message.text().unwrap_or_default())).collect()
+    }
+
+    #[test]
+    fn shots_are_turns_without_the_delimiters_between_them() {
+        let messages = parts().messages(TEXT, &plan(ShotLayout::Turns, None));
+        let expected = [
+            ("system", "Sort.\n\n"),
+            ("user", "Q: b a\nA:"),
+            ("assistant", "a b"),
+            ("user", "Q: d"),
+            ("user", "Q: c b\nA:"),
+        ];
+        assert_eq!(said(&messages), expected);
+    }
+
+    #[test]
+    fn shots_may_stand_in_front_of_the_question() {
+        let messages = parts().messages(TEXT, &plan(ShotLayout::OneMessage, Some("Be brief.")));
+        assert_eq!(said(&messages), [("system", "Be brief.\n\nSort.\n\n"), ("user", &TEXT[7..])]);
+    }
+
+    #[test]
+    fn a_prompt_without_parts_is_one_message() {
+        let messages = PromptParts::default().messages("why?", &plan(ShotLayout::Turns, None));
+        assert_eq!(said(&messages), [("user", "why?")]);
+    }
+
+    #[test]
+    fn an_instruction_with_white_space_at_its_end_needs_no_delimiter() {
+        assert_eq!(parts().joined("Be brief.\n", "Sort."), "Be brief.\nSort.");
+        assert_eq!(parts().joined("", "Sort."), "Sort.");
+    }
+
+    #[test]
+    fn choices_of_a_chat_begin_without_the_delimiter() {
+        let document = Document {
+            id: 0,
+            subject: None,
+            hash: String::new(),
+            request: Request::Choose { context: TEXT.to_owned(), continuations: vec![" A".into(), " B".into()] },
+            parts: parts(),
+            target: 0.into(),
+        };
+        let texts = |chat: Option<&ChatPlan>| -> Vec<String> {
+            document.choice_requests(chat).into_iter().map(|request| request.continuation).collect()
+        };
+        assert_eq!(texts(None), [" A", " B"]);
+        assert_eq!(texts(Some(&plan(ShotLayout::Turns, None))), ["A", "B"]);
+        assert!(document.generation_request(None, false).is_none());
+    }
+}

@@ -1,0 +1,54 @@
+//! Settings of a system that make no sense.
+
+use gac_ensemble::{MethodError, SamplingError};
+
+/// Settings that make no sense, alone or together.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SettingError {
+    /// A method's own setting is out of range.
+    #[error(transparent)]
+    Method(#[from] MethodError),
+    /// A sampling setting is out of range.
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
+    /// A setting of another method.
+    #[error("`{setting}` means nothing to the method `{method}`")]
+    OtherMethod {
+        /// The setting.
+        setting: &'static str,
+        /// The method.
+        method: &'static str,
+        /// Who knows it.
+        hint: &'static str,
+    },
+    /// A kind of certainty, and nobody to be certain.
+    #[error("`gate-by` says how sure a gate is, and there is no gate with a threshold")]
+    GateByWithoutGate,
+    /// A system message, and no chat.
+    #[error("a system instruction is a message of a chat, and prompts are no chats")]
+    SystemWithoutChat,
+    /// Shots as turns or not, and no chat.
+    #[error("shots are turns of a chat, and prompts are no chats")]
+    TurnsWithoutChat,
+    /// Arguments of chat templates, and no chat.
+    #[error("chat templates are given arguments, and prompts are no chats")]
+    ArgumentsWithoutChat,
+    /// Weights from two places.
+    #[error("weights are given, and are to follow from the prompt as well")]
+    TwoWeights,
+}
+
+impl SettingError {
+    /// The way out, for a `hint:` line.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::OtherMethod { setting, hint, .. } => Some(format!("`{setting}` belongs to {hint}")),
+            Self::GateByWithoutGate => Some("add `gate` and `threshold`, or leave it out".to_owned()),
+            Self::SystemWithoutChat | Self::TurnsWithoutChat | Self::ArgumentsWithoutChat => {
+                Some("apply the chat templates too: `--apply-chat-template`, or `chat-template = true`".to_owned())
+            }
+            Self::TwoWeights => Some("leave out `weights` or `weight-by`".to_owned()),
+            Self::Method(_) | Self::Sampling(_) => None,
+        }
+    }
+}
