@@ -6,7 +6,7 @@ use super::estimate::Estimate;
 use super::group_table::GroupTable;
 use crate::MetricKey;
 use crate::frames::FrameError;
-use crate::results::{RECORD_VERSION, SystemResults, Timing};
+use crate::results::{RECORD_VERSION, SystemResults, TaskResults, Timing};
 use crate::stats::{Bootstrap, PairedDifference, StatsError, TaskScores, paired_difference};
 
 /// Systems as rows, tasks as columns.
