@@ -1,18 +1,9 @@
 //! Why a command could not do what it was asked.
 
-use std::error::Error;
 use std::io;
 use std::path::Path;
 
-use gac_ensemble::{EnsembleError, RequestError};
-use gac_harness::compare::CompareError;
-use gac_harness::plan::PlanError;
-use gac_harness::report::LeaderboardError;
-use gac_harness::results::{FolderError, ManifestError, ReadError, StoredRunError};
-use gac_harness::{DataError, MergeError, RunError, TaskError};
-use gac_inference::remote::RemoteError;
-use gac_inference::{ChatError, CheckpointError, EngineError, TokenizerLoadError};
-use gac_systems::{OpenError, RecipeError};
+use crate::hints::hint_of;
 
 /// An error with what a user can do about it.
 #[derive(Debug)]
@@ -70,19 +61,4 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Self { error: error.into(), hint: None }
     }
-}
-
-/// The hint of one cause. Transparent wrappers hide what they wrap from the chain, so they are asked themselves.
-fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
-    macro_rules! ask {
-        ($($kind:ty),*) => {
-            $(if let Some(error) = error.downcast_ref::<$kind>() {
-                return error.hint().map(Into::into);
-            })*
-        };
-    }
-    ask!(RecipeError, PlanError, RunError, FolderError, TaskError, DataError, OpenError);
-    ask!(MergeError, ManifestError, ReadError, StoredRunError, CompareError, LeaderboardError, RemoteError);
-    ask!(EngineError, CheckpointError, TokenizerLoadError, ChatError, EnsembleError, RequestError);
-    None
 }

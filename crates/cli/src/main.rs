@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod compute;
 mod failure;
+mod hints;
 mod lm_eval;
 mod members;
 mod printer;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gac_harness::{Event, Reporter};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::hints::Hint;
 use crate::printer::Printer;
 
 /// Shows a run's progress to a person: one bar, for the task that is being run.

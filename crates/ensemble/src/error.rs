@@ -196,32 +196,6 @@ pub enum RequestError {
     },
 }
 
-impl EnsembleError {
-    /// What a user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Request { source, .. } => source.hint(),
-            _ => None,
-        }
-    }
-}
-
-impl RequestError {
-    /// What a user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::TooLong { .. } => Some("shorten the prompt, or use a model with a longer context"),
-            Self::Chat { source, .. } => source.hint(),
-            Self::ChatWithoutTemplates => Some("apply the chat templates: `--apply-chat-template`"),
-            Self::Unspellable { .. } => Some("use a model whose tokenizer can spell every byte"),
-            Self::NoProbabilities { .. } => {
-                Some("are the weights damaged? NaN in one of them spoils every probability")
-            }
-            _ => None,
-        }
-    }
-}
-
 /// Why one of the things in flight cannot go on: by its own fault, or its member's.
 #[derive(Debug)]
 pub(crate) enum Trouble {

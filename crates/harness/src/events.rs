@@ -204,24 +204,6 @@ impl fmt::Display for Warning<'_> {
     }
 }
 
-impl Warning<'_> {
-    /// What can be done, for a `hint:` line.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Truncated { .. } => Some("fewer shots make shorter prompts: `--num-fewshot`".to_owned()),
-            Self::Failed { .. } => Some("their records say why; the same command again asks them once more".to_owned()),
-            Self::ThinkingChoices { .. } => Some(
-                "tasks that generate suit it, or switch thinking off by an argument of its chat template".to_owned(),
-            ),
-            Self::Unclosed { .. } => Some("more tokens: `--gen-kwargs max_gen_toks=N`".to_owned()),
-            Self::OtherServer { .. } => {
-                Some("what it answered so far is set aside, and asked of the present one again".to_owned())
-            }
-            Self::NotCompared { .. } | Self::Torn { .. } | Self::Superseded { .. } => None,
-        }
-    }
-}
-
 /// Listens to a run.
 pub trait Reporter {
     /// Is told of an event.

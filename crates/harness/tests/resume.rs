@@ -109,7 +109,6 @@ fn a_damaged_line_before_whole_ones_is_an_error_and_nothing_is_changed() {
     fs::write(&path, &damaged).unwrap();
     let error = run(&plan(&output, &fakes), &tasks, &mut opener(&fakes), &mut Silent).unwrap_err();
     assert_eq!(error.to_string(), format!("line 1 of `{}` is not a sample record", path.display()));
-    assert!(error.hint().unwrap().contains("changed by something else"));
     assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
 }
 
@@ -207,7 +206,6 @@ fn a_second_process_is_refused_while_the_first_works() {
     let lock = RunLock::take(&output).unwrap();
     let error = run(&plan(&output, &fakes), &tasks, &mut opener(&fakes), &mut Silent).unwrap_err();
     assert!(error.to_string().starts_with(&format!("`{}` is in use by another gac", output.display())), "{error}");
-    assert!(error.hint().unwrap().contains("nothing was changed"));
     assert_eq!(fs::read(output.join("manifest.json")).unwrap(), before);
     drop(lock);
     count(&output, &fakes, &tasks);
@@ -244,8 +242,6 @@ fn a_full_disk_is_said_so_and_finished_samples_are_whole() {
         .append(&samples(&output.join("one/gsm8k"))[0])
         .unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
-    let error = RunError::from(gac_harness::results::FolderError::Write { path: nq.clone(), source: error });
-    assert!(error.hint().unwrap().contains("finished samples are kept"));
     fs::remove_dir_all(&nq).unwrap();
     count(&output, &fakes, &tasks);
 }

@@ -495,22 +495,3 @@ impl From<RemoteError> for OpenError {
     }
 }
 
-impl OpenError {
-    /// What a user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Remote(error) => return error.hint(),
-            Self::Servers(ServerPlanError::NoKey { .. }) => Some("set it, or name another one with `api-key-env`"),
-            Self::FullResponse { .. } => Some("`vote` and `best-of` are for `gac eval` and `gac run`"),
-            Self::ThinkEndToken { .. } => Some("name the token by its text, as `think-end-token = \"</think>\"`"),
-            Self::Checkpoint(error)
-            | Self::Identity(IdentityError::Checkpoint(error))
-            | Self::Servers(ServerPlanError::Tokenizer(error)) => error.hint(),
-            Self::Engine(error) => error.hint(),
-            Self::Chat(error) => error.hint(),
-            Self::Tokenizer(error) => error.hint(),
-            Self::Identity(IdentityError::Read { .. }) | Self::UnknownModel { .. } | Self::Ensemble(_) => None,
-        };
-        hint.map(str::to_owned)
-    }
-}

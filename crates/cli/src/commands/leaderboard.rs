@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::Outcome;
 use crate::failure::Failure;
+use crate::hints::Hint;
 use crate::printer::Printer;
 
 #[derive(Args, Debug)]

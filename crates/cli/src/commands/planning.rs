@@ -63,10 +63,7 @@ pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
     Ok(Overrides {
         limit: settings.limit,
         num_fewshot: settings.num_fewshot,
-        gen_kwargs: gen_kwargs.map_err(|error| {
-            let hint = error.hint();
-            Failure::with_hint(error, hint)
-        })?,
+        gen_kwargs: gen_kwargs?,
         include_path: settings.include_path.clone(),
         output: settings.output_path.clone(),
         data_dir: settings.data_dir.clone(),

@@ -121,21 +121,3 @@ fn list(mismatches: &[Mismatch]) -> String {
     mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-impl CompareError {
-    /// The way out, for a `hint:` line.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Different(mismatches) => Some(match mismatches.first() {
-                Some(Mismatch::System { .. }) => "`--system BASE=NEW` says which systems to compare".to_owned(),
-                Some(Mismatch::Task { .. }) => "`--tasks a,b` compares these alone".to_owned(),
-                _ => "run the base again with the recipe, the data and the gac of the new run".to_owned(),
-            }),
-            Self::UnknownSystem { known, .. } => {
-                let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-                Some(format!("its systems: {}", known.join(", ")))
-            }
-            Self::Stats(error) => error.hint(),
-            Self::Frame(_) => None,
-        }
-    }
-}

@@ -86,24 +86,6 @@ pub enum DataError {
     },
 }
 
-impl DataError {
-    /// A way out, where one is known.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::NotInFolder { dataset, .. } => Some(format!(
-                "a data folder is laid out as the hub is: DIR/{dataset}/<config>/<split>-00000-of-00001.parquet"
-            )),
-            Self::Hub(_) => Some("`--data-dir DIR` reads the data from a folder laid out as the hub is".to_owned()),
-            Self::MissingShard { .. } | Self::Read { .. } => Some("fetch the file again".to_owned()),
-            Self::Damaged { .. } => {
-                Some("delete it and fetch it again (`gac data fetch`); `gac data verify` checks every file".to_owned())
-            }
-            Self::Download { .. } => Some("fetch again; files that have arrived are kept".to_owned()),
-            Self::Write { .. } | Self::MissingColumn { .. } | Self::UnsupportedColumn { .. } => None,
-        }
-    }
-}
-
 fn list(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ")
 }

@@ -33,17 +33,3 @@ pub enum PlanError {
     NoBatch,
 }
 
-impl PlanError {
-    /// The way out, for a `hint:` line.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Systems(error) => error.hint(),
-            Self::NoTasks => Some("name at least one (`gac tasks list` shows all)".to_owned()),
-            Self::NoData { .. } => Some(
-                "a path in a recipe is relative to the recipe's folder, one on the command line to the present one"
-                    .to_owned(),
-            ),
-            Self::EmptyName | Self::Duplicate { .. } | Self::NoBatch => None,
-        }
-    }
-}

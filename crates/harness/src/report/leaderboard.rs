@@ -117,18 +117,6 @@ pub enum LeaderboardError {
     Frame(#[from] FrameError),
 }
 
-impl LeaderboardError {
-    /// The way out, for a `hint:` line.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Mixed(_) => {
-                Some("their scores do not compare; `--mix-protocols` puts them in one column all the same".to_owned())
-            }
-            Self::Frame(_) => None,
-        }
-    }
-}
-
 impl Leaderboard {
     /// Lines up systems; a task is a column where some system did it. Compares nothing; [`compare`](Self::compare) does.
     ///

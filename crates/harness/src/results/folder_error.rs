@@ -37,25 +37,3 @@ pub enum FolderError {
     },
 }
 
-impl FolderError {
-    /// The way out, for a `hint:` line.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::InUse { .. } => {
-                Some("wait for it to end, or choose another `--output-path`; nothing was changed".to_owned())
-            }
-            Self::NotEmpty { .. } | Self::NotAFolder { .. } => {
-                Some("choose an `--output-path` that does not exist yet, or an empty folder".to_owned())
-            }
-            Self::Write { source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                    Some("make room and run the same command again: finished samples are kept".to_owned())
-                }
-                io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => {
-                    Some("choose an `--output-path` that can be written to".to_owned())
-                }
-                _ => None,
-            },
-        }
-    }
-}

@@ -224,16 +224,3 @@ pub enum ManifestError {
     },
 }
 
-impl ManifestError {
-    /// The way out, for a `hint:` line.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoRun { .. } => Some("a run's folder is what `gac run` prints last: `results: ...`".to_owned()),
-            Self::Version { .. } => Some("it was written by another version of gac; run it again".to_owned()),
-            Self::Damaged { .. } => {
-                Some("the file was changed by something else; run it again, into another folder".to_owned())
-            }
-            Self::Read { .. } => None,
-        }
-    }
-}

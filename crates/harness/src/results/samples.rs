@@ -179,20 +179,3 @@ pub enum ReadError {
     },
 }
 
-impl ReadError {
-    /// The way out, for a `hint:` line.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                Some("`gac run` with the same recipe and `--output-path` makes what is missing".to_owned())
-            }
-            Self::Read { .. } => None,
-            Self::Line { .. } => Some(
-                "the file was changed by something else; remove the line, and `gac run` with the same recipe and \
-                 `--output-path` asks for it again"
-                    .to_owned(),
-            ),
-            Self::Version { .. } => Some("it was written by another version of gac; use a new folder".to_owned()),
-        }
-    }
-}

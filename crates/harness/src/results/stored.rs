@@ -162,16 +162,3 @@ pub enum RunError {
     },
 }
 
-impl RunError {
-    /// The way out, for a `hint:` line.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Manifest(error) => error.hint(),
-            Self::Samples(error) => error.hint(),
-            Self::Unfinished { .. } => Some("`gac run` with the same recipe goes on with it".to_owned()),
-            Self::Read { .. } | Self::Results { .. } | Self::Incomplete { .. } => {
-                Some("`gac run` with the same recipe and `--output-path` makes what is missing".to_owned())
-            }
-        }
-    }
-}

@@ -92,20 +92,6 @@ pub enum RunError {
     Report(#[source] io::Error),
 }
 
-impl RunError {
-    /// The way out, for a `hint:` line.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Folder(error) => error.hint(),
-            Self::Manifest(error) => error.hint(),
-            Self::Samples(error) => error.hint(),
-            Self::NoTasks => Some("`gac tasks list` shows all".to_owned()),
-            Self::NoDocuments { .. } => Some("is the data folder complete, and the limit above 0?".to_owned()),
-            _ => None,
-        }
-    }
-}
-
 /// An error and its causes in one line.
 pub(super) fn chain(error: &dyn Error) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());

@@ -349,18 +349,3 @@ pub enum StatsError {
     },
 }
 
-impl StatsError {
-    /// The way out, for a `hint:` line.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::MissingTask { .. } | Self::MissingDocument { .. } => {
-                Some("compare runs with the same tasks and the same limit".to_owned())
-            }
-            Self::Version { .. } | Self::Changed { .. } => {
-                Some("the data or the task's definition changed in between; run the base again".to_owned())
-            }
-            Self::Settings { .. } => Some("at least 1 resample, and a level between 0 and 1 such as 0.95".to_owned()),
-            _ => None,
-        }
-    }
-}

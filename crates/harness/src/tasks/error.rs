@@ -203,52 +203,6 @@ pub enum TaskError {
     },
 }
 
-impl TaskError {
-    /// A way out, where one is known.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unknown { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`? {LIST}")),
-            Self::Unknown { nearest: None, .. } | Self::NoMatch { .. } => Some(LIST.to_owned()),
-            Self::NamePattern { .. } => {
-                Some("in a pattern, `*` is any text, `?` any character, `[ab]` one of these".to_owned())
-            }
-            Self::Several { names, .. } => Some(format!("name one of `{}`", names.join("`, `"))),
-            Self::PickedElsewhere { tasks, .. } => Some(format!("valid are {}", shortened(tasks))),
-            Self::TwoSettings { .. } => Some("name it once; a group has its subtasks with it".to_owned()),
-            Self::Decoding { .. } => {
-                Some("add a temperature above 0, as `temperature=0.7`, or leave `do_sample` out".to_owned())
-            }
-            Self::NoSubject { available, .. } => Some(format!("its subjects are `{}`", available.join("`, `"))),
-            Self::Data { source, .. } => source.hint(),
-            Self::HarnessFile { task, .. } => {
-                Some(format!("`gac data fetch {task}` fetches it, to `--data-dir` if given"))
-            }
-            Self::TooFewShots { .. } => Some("`--num-fewshot` asks for fewer".to_owned()),
-            Self::Parse { .. } | Self::NoName { .. } => {
-                Some("`gac tasks show gsm8k` prints a definition with all its parts".to_owned())
-            }
-            Self::NameTaken { .. } => Some("a task may say `extends = \"NAME\"` under a name of its own".to_owned()),
-            Self::Empty { .. }
-            | Self::NoDocument { .. }
-            | Self::Row { .. }
-            | Self::File { .. }
-            | Self::Definition { .. }
-            | Self::Pattern { .. } => None,
-        }
-    }
-}
-
-/// How to find a task's name.
-const LIST: &str = "`gac tasks list` shows all, `gac tasks list --subtasks` their groups and subtasks too";
-
-/// Names, of many only the first ones.
-fn shortened(names: &[String]) -> String {
-    const SHOWN: usize = 6;
-    let shown = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let more = names.len().saturating_sub(SHOWN);
-    if more == 0 { shown } else { format!("{shown} and {more} more") }
-}
-
 fn near(names: &[String]) -> String {
     if names.is_empty() { String::new() } else { format!("; near it are `{}`", names.join("`, `")) }
 }

@@ -32,7 +32,7 @@ pub use harness_file::{HarnessFileDefinition, HarnessText};
 pub use limit::{Limit, LimitError};
 pub use load::TaskOptions;
 pub use outline::{GroupMembers, GroupOutline, Leaf, TaskOutline};
-pub use overrides::{GenerationOverrides, GenerationOverridesError};
+pub use overrides::{GENERATION_SETTINGS, GenerationOverrides, GenerationOverridesError};
 pub use picks::{DocumentPicks, DocumentPicksError};
 pub use registry::{TaskInfo, TaskRegistry, load_task, task_definition, task_names};
 pub use rows::TaskRows;

@@ -45,7 +45,7 @@ pub struct GenerationOverrides {
 }
 
 /// The names of all settings.
-const SETTINGS: &str = "`until`, `max_gen_toks`, `do_sample`, `temperature`, `top_p`, `top_k`, `min_p` and `seed`";
+pub const GENERATION_SETTINGS: &str = "`until`, `max_gen_toks`, `do_sample`, `temperature`, `top_p`, `top_k`, `min_p` and `seed`";
 
 /// Generation settings could not be understood.
 #[derive(Debug, thiserror::Error)]
@@ -55,16 +55,6 @@ pub struct GenerationOverridesError {
     text: String,
     /// What is wrong.
     reason: String,
-}
-
-impl GenerationOverridesError {
-    /// What would be valid.
-    pub fn hint(&self) -> String {
-        format!(
-            "valid are {SETTINGS}, as in `temperature=0.7,do_sample=True` or \
-             `{{\"temperature\": 0.7, \"until\": [\"..\"]}}`"
-        )
-    }
 }
 
 impl GenerationOverrides {
@@ -221,7 +211,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<GenerationOverrides, String> {
-        text.parse().map_err(|error: GenerationOverridesError| format!("{error}; {}", error.hint()))
+        text.parse().map_err(|error: GenerationOverridesError| error.to_string())
     }
 
     fn until(text: &str) -> Vec<String> {

@@ -194,7 +194,7 @@ mod tests {
     fn refused(name: &str) -> String {
         let registry = TaskRegistry::built_in();
         let error = registry.named(name).unwrap_err();
-        format!("{error}; {}", error.hint().unwrap())
+        error.to_string()
     }
 
     const GROUPS: [&str; 4] = ["mmlu_humanities", "mmlu_other", "mmlu_social_sciences", "mmlu_stem"];
@@ -246,11 +246,11 @@ mod tests {
     fn what_is_unknown_gets_near_names() {
         assert_eq!(
             refused("mmlu_abstract_algbra"),
-            "unknown task `mmlu_abstract_algbra`; did you mean `mmlu_abstract_algebra`? `gac tasks list` shows all, `gac tasks list --subtasks` their groups and subtasks too"
+            "unknown task `mmlu_abstract_algbra`"
         );
         let said = refused("gsm9k_*");
         assert!(said.starts_with("no task's name fits `gsm9k_*`; near it are `gsm8k`"), "{said}");
-        assert!(refused("zzz*").contains("gac tasks list"));
+        assert_eq!(refused("zzz*"), "no task's name fits `zzz*`");
         assert!(refused("mmlu_[a").starts_with("`mmlu_[a` is no pattern"), "{}", refused("mmlu_[a"));
     }
 }

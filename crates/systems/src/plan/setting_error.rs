@@ -38,17 +38,3 @@ pub enum SettingError {
     TwoWeights,
 }
 
-impl SettingError {
-    /// The way out, for a `hint:` line.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::OtherMethod { setting, hint, .. } => Some(format!("`{setting}` belongs to {hint}")),
-            Self::GateByWithoutGate => Some("add `gate` and `threshold`, or leave it out".to_owned()),
-            Self::SystemWithoutChat | Self::TurnsWithoutChat | Self::ArgumentsWithoutChat => {
-                Some("apply the chat templates too: `--apply-chat-template`, or `chat-template = true`".to_owned())
-            }
-            Self::TwoWeights => Some("leave out `weights` or `weight-by`".to_owned()),
-            Self::Method(_) | Self::Sampling(_) => None,
-        }
-    }
-}

@@ -61,15 +61,3 @@ pub enum RecipeError {
     },
 }
 
-impl RecipeError {
-    /// The way out, for a `hint:` line.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                Some("a recipe is a TOML file; `recipes/mini.toml` is an example".to_owned())
-            }
-            Self::Parse { .. } => Some("`recipes/mini.toml` shows every part of a recipe".to_owned()),
-            Self::Read { .. } => None,
-        }
-    }
-}
