@@ -8,8 +8,8 @@ use gac_harness::plan::{Overrides, Plan, PlanError, Recipe, TaskSpec};
 use gac_harness::tasks::{DocumentPicks, Limit, TaskRegistry};
 use gac_inference::TemplateChoice;
 use gac_systems::{
-    DEFAULT_BATCH_SIZE, Dtype, GatePlan, ModelSource, ModelSpec, SettingError, SpecError, SystemSpec, SystemsOverrides, SystemsSpec,
-    ThinkEndToken,
+    DEFAULT_BATCH_SIZE, Dtype, GatePlan, ModelOrigin, ModelSpec, SettingError, SpecError, SystemSpec, SystemsOverrides,
+    SystemsSpec, ThinkEndToken,
 };
 
 /// Two hub models, so that no folder is needed, and whatever stands in the middle.
@@ -156,7 +156,7 @@ fn every_default_is_decided() {
     assert_eq!(plan.systems[1].weights, [0.75, 0.25]);
     assert_eq!(plan.systems[1].gate, Some(GatePlan { member: "qwen".into(), threshold: 1.0 }));
     assert_eq!(plan.systems[1].gate_index(), Some(1));
-    assert_eq!(plan.model("qwen").unwrap().source, ModelSource::Hub("qwen/qwen@v1".into()));
+    assert_eq!(plan.model("qwen").unwrap().source, ModelOrigin::Hub("qwen/qwen@v1".into()));
     assert!(!plan.log_samples);
     // And it survives being written into a manifest.
     let json = serde_json::to_string(&plan).unwrap();
@@ -177,7 +177,7 @@ fn paths_are_relative_to_the_recipe_and_must_be_there() {
     };
     let plan = resolve(&Recipe::parse(&text("../models/a", "../models"), &file).unwrap()).unwrap();
     let model = plan.model("a").unwrap();
-    assert_eq!(model.source, ModelSource::Path(folder.path().join("recipes/../models/a")));
+    assert_eq!(model.source, ModelOrigin::Path(folder.path().join("recipes/../models/a")));
     assert_eq!(model.dtype, Some(Dtype::Bf16));
     assert_eq!(plan.output, folder.path().join("recipes/../out"));
 

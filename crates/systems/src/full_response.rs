@@ -13,7 +13,7 @@ use crate::system::{Finished, ReadAnswer, System, SystemError};
 
 /// Which member's answer is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Choice {
+pub(crate) enum Chosen {
     /// One with the answer, as it is read, that most members give (self-consistency's
     /// majority, Wang et al. 2203.11171, over models instead of samples). No answer is no vote. Ties go to the answer
     /// of the member that comes first.
@@ -26,7 +26,7 @@ pub(crate) enum Choice {
 /// Members that answer alone, and the choice between their answers.
 pub(crate) struct FullResponse<'a> {
     name: String,
-    choice: Choice,
+    choice: Chosen,
     scheduler: &'a mut Scheduler,
     /// Those of each member, an ensemble of one.
     members: Vec<Arc<Settings>>,
@@ -44,7 +44,7 @@ struct Ballot {
 impl<'a> FullResponse<'a> {
     pub(crate) fn new(
         name: String,
-        choice: Choice,
+        choice: Chosen,
         scheduler: &'a mut Scheduler,
         members: Vec<Arc<Settings>>,
         limits: BatchLimits,
@@ -88,7 +88,7 @@ impl<'a> FullResponse<'a> {
     }
 }
 
-impl Choice {
+impl Chosen {
     /// The member whose answer is taken.
     fn of(self, ballots: &[Ballot]) -> usize {
         let value = |ballot: &Ballot| match self {
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn the_majority_decides_and_no_answer_is_no_vote() {
-        let majority = |of| Choice::Majority.of(&ballots(of));
+        let majority = |of| Chosen::Majority.of(&ballots(of));
         assert_eq!(majority(&[(Some("5"), -1.0), (Some("4"), -2.0), (Some("4"), -3.0)]), 1);
         assert_eq!(majority(&[(None, -1.0), (None, -1.0), (Some("4"), -9.0)]), 2);
         assert_eq!(majority(&[(Some("5"), -9.0), (Some("4"), -1.0)]), 0, "a tie is the first member's");
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_surest_member_decides() {
-        let surest = |of| Choice::Surest.of(&ballots(of));
+        let surest = |of| Chosen::Surest.of(&ballots(of));
         assert_eq!(surest(&[(Some("5"), -0.5), (Some("4"), -0.2), (Some("5"), -0.3)]), 1);
         assert_eq!(surest(&[(Some("5"), f64::NAN), (Some("4"), -0.2)]), 1);
         assert_eq!(surest(&[(Some("5"), -0.2), (Some("4"), -0.2)]), 0);

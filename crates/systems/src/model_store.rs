@@ -16,7 +16,7 @@ use gac_inference::{
 };
 
 use crate::ensemble_system::EnsembleSystem;
-use crate::full_response::{Choice, FullResponse};
+use crate::full_response::{Chosen, FullResponse};
 use crate::identity::file_hash::{FileHash, HashCache};
 use crate::identity::model::{IdentityError, ModelIdentity};
 use crate::identity::system::SystemIdentity;
@@ -333,7 +333,7 @@ impl ModelStore {
         // What is free on the host says nothing of a GPU.
         let on_host = device.as_slice().iter().all(|device| *device == DeviceSpec::Cpu);
         let quarter = || available_memory().filter(|_| on_host).map(|free| free / 4);
-        let here = self.models.iter().filter(|model| !matches!(model.source, model::ModelSource::Server(_)));
+        let here = self.models.iter().filter(|model| !matches!(model.source, model::ModelOrigin::Server(_)));
         let share = self.cache_bytes.or_else(quarter).map(|all| all / here.count().max(1) as u64);
         share.map_or(EngineOptions::default().cache_bytes, |share| usize::try_from(share).unwrap_or(usize::MAX))
     }
@@ -386,8 +386,8 @@ impl OpenSystems for ModelStore {
         self.scheduler.forget_prompts();
         let choice = match system.settings.combination {
             Combination::Tokens(_) | Combination::Safe(_) => None,
-            Combination::Vote => Some(Choice::Majority),
-            Combination::BestOf => Some(Choice::Surest),
+            Combination::Vote => Some(Chosen::Majority),
+            Combination::BestOf => Some(Chosen::Surest),
         };
         let Some(choice) = choice else {
             let settings = self.settings(system).map_err(|error| failed(system, error))?;
@@ -417,9 +417,9 @@ enum Place {
 
 fn place(model: &ModelPlan) -> Result<Place, CheckpointError> {
     match &model.source {
-        model::ModelSource::Path(path) => ModelSource::local(path).map(Place::Files),
-        model::ModelSource::Hub(id) => ModelSource::parse(id).map(Place::Files),
-        model::ModelSource::Server(plan) => Ok(Place::Servers(plan.clone())),
+        model::ModelOrigin::Path(path) => ModelSource::local(path).map(Place::Files),
+        model::ModelOrigin::Hub(id) => ModelSource::parse(id).map(Place::Files),
+        model::ModelOrigin::Server(plan) => Ok(Place::Servers(plan.clone())),
     }
 }
 
@@ -494,4 +494,3 @@ impl From<RemoteError> for OpenError {
         Self::Remote(Box::new(error))
     }
 }
-

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use gac_harness::compare::{self, Comparison, Gate, SystemPair};
+use gac_harness::compare::{self, Comparison, RegressionRule, SystemPair};
 use gac_harness::results::StoredRun;
 use gac_harness::stats::Bootstrap;
 use gac_systems::write_atomic;
@@ -103,7 +103,7 @@ pub(crate) fn compare(args: &CompareArgs, printer: &mut Printer) -> Result<Check
 }
 
 fn find(args: &CompareArgs) -> Result<Comparison, Failure> {
-    let gate = Gate::new(args.max_drop, args.alpha)?;
+    let gate = RegressionRule::new(args.max_drop, args.alpha)?;
     let bootstrap = Bootstrap { resamples: args.resamples, seed: args.seed, ..Bootstrap::default() };
     let pair = |text: &String| {
         let (base, new) = text.split_once('=').unwrap_or((text, text));

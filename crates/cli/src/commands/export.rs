@@ -12,7 +12,7 @@ use gac_harness::stats::Bootstrap;
 use gac_harness::tasks::TaskRows;
 use gac_harness::{DataSource, TaskRegistry};
 use gac_inference::{DeviceList, ModelFacts, ModelSource};
-use gac_systems::{ModelSource as PlanSource, ModelStore, write_atomic};
+use gac_systems::{ModelOrigin, ModelStore, write_atomic};
 
 use crate::Outcome;
 use crate::commands::planning::options;
@@ -111,9 +111,9 @@ fn sources(run: &StoredRun, printer: &mut Printer) -> LmEvalSources {
     }
     for model in &plan.models {
         let source = match &model.source {
-            PlanSource::Path(path) => ModelSource::local(path),
-            PlanSource::Hub(id) => ModelSource::parse(id),
-            PlanSource::Server(_) => {
+            ModelOrigin::Path(path) => ModelSource::local(path),
+            ModelOrigin::Hub(id) => ModelSource::parse(id),
+            ModelOrigin::Server(_) => {
                 printer
                     .warning(&format!("model `{}` is on a server: what its files say is left out", model.name), None);
                 continue;

@@ -44,12 +44,12 @@ fn parse<T: DeserializeOwned>(text: &str, path: &Path, shape: &str) -> Result<Ve
 }
 
 /// A file of lines that are all there before the first is written.
-pub(crate) struct Output {
+pub(crate) struct JsonLines {
     path: PathBuf,
     output: gac_systems::Output,
 }
 
-impl Output {
+impl JsonLines {
     /// Opens it, so that a place that cannot be written is known before the work begins.
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
         let output =

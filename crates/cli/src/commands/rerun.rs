@@ -7,7 +7,7 @@ use gac_harness::Timestamp;
 use gac_harness::plan::Plan;
 use gac_harness::results::{Manifest, SampleRecord, StoredRun};
 use gac_inference::DeviceList;
-use gac_systems::{ModelSource, ModelStore, OpenSystems};
+use gac_systems::{ModelOrigin, ModelStore, OpenSystems};
 
 use crate::Outcome;
 use crate::commands::planning::load_tasks;
@@ -79,11 +79,11 @@ pub(crate) fn plan(manifest: &Manifest, output: Option<PathBuf>) -> Plan {
     let mut plan = manifest.plan.clone();
     for model in &mut plan.models {
         match &mut model.source {
-            ModelSource::Path(path) => *path = found(path),
-            ModelSource::Server(server) => {
+            ModelOrigin::Path(path) => *path = found(path),
+            ModelOrigin::Server(server) => {
                 server.tokenizer = server.tokenizer.take().map(|text| found(Path::new(&text)).display().to_string());
             }
-            ModelSource::Hub(_) => {}
+            ModelOrigin::Hub(_) => {}
         }
     }
     plan.data_dir = plan.data_dir.as_deref().map(found);

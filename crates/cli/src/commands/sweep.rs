@@ -34,9 +34,9 @@ pub(crate) struct SweepArgs {
     )]
     pub(crate) thresholds: Vec<f64>,
 
-    /// Weights to go over, one number per model: 1:1,2:1 [default: those of `--weights`]
+    /// GridWeights to go over, one number per model: 1:1,2:1 [default: those of `--weights`]
     #[arg(long, value_delimiter = ',', value_name = "W:W,W:W")]
-    pub(crate) grid_weights: Vec<Weights>,
+    pub(crate) grid_weights: Vec<GridWeights>,
 
     /// Methods to go over: gac, unite, geometric [default: that of `--method`]
     #[arg(long, value_delimiter = ',', value_name = "METHOD,METHOD")]
@@ -98,7 +98,7 @@ fn axes(args: &SweepArgs) -> Result<Recipe, Failure> {
             system.method = Some(Values::Each(args.grid_methods.iter().map(|method| method.name()).collect()));
         }
         if !args.grid_weights.is_empty() {
-            let lists = args.grid_weights.iter().map(|Weights(weights)| weights.clone());
+            let lists = args.grid_weights.iter().map(|GridWeights(weights)| weights.clone());
             system.weights = Some(Values::Each(lists.collect()));
         }
     }
@@ -115,9 +115,9 @@ fn ascending(thresholds: &[f64]) -> Vec<f64> {
 
 /// One weight per model, as `2:1`.
 #[derive(Clone, Debug)]
-pub(crate) struct Weights(Vec<f64>);
+pub(crate) struct GridWeights(Vec<f64>);
 
-impl std::str::FromStr for Weights {
+impl std::str::FromStr for GridWeights {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn weights_of_a_grid_are_numbers_with_colons() {
-        assert_eq!("2:1".parse::<Weights>().unwrap().0, [2.0, 1.0]);
-        assert!("2,1".parse::<Weights>().is_err() && "2".parse::<Weights>().is_err());
+        assert_eq!("2:1".parse::<GridWeights>().unwrap().0, [2.0, 1.0]);
+        assert!("2,1".parse::<GridWeights>().is_err() && "2".parse::<GridWeights>().is_err());
     }
 }

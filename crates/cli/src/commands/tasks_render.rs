@@ -48,7 +48,7 @@ struct Asked<'a> {
 
 /// Writes the prompts in the order of the documents.
 pub(crate) fn render(registry: &TaskRegistry, args: &RenderArgs) -> Outcome {
-    let output = jsonl::Output::create(&args.output)?;
+    let output = jsonl::JsonLines::create(&args.output)?;
     let options = TaskOptions { num_fewshot: args.num_fewshot, limit: args.limit, ..TaskOptions::default() };
     let task = registry.load(&args.task, &DataSource::new(args.data_dir.clone()), &options)?;
     output.finish(task.documents.iter().map(line))

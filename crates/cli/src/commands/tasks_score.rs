@@ -44,7 +44,7 @@ pub(crate) fn score(registry: &TaskRegistry, args: &RescoreArgs) -> Outcome {
     let lines: Vec<(usize, SavedResponse)> = jsonl::read(&args.responses, SHAPE)?;
     let (numbers, saved): (Vec<usize>, Vec<SavedResponse>) =
         lines.into_iter().filter(|(_, line)| line.kind.as_deref() != Some("aggregate")).unzip();
-    let output = jsonl::Output::create(&args.output)?;
+    let output = jsonl::JsonLines::create(&args.output)?;
     // Shots do not matter to scores.
     let options = TaskOptions { num_fewshot: Some(0), ..TaskOptions::default() };
     let definition = registry.definition(&args.task)?;

@@ -87,7 +87,10 @@ mod tests {
         assert_eq!(of_tasks("\"zzz*\"", None), list);
         assert!(of_tasks("{ name = \"mmlu_anatomy\", limit = 3 }, \"mmlu_stem\"", None).contains("name it once"));
         let hint = of_tasks("\"mmlu_stem\"", Some(r#"{"mmlu": [3]}"#));
-        assert!(hint.starts_with("valid are `mmlu_abstract_algebra`, `mmlu_anatomy`") && hint.ends_with(" more"), "{hint}");
+        assert!(
+            hint.starts_with("valid are `mmlu_abstract_algebra`, `mmlu_anatomy`") && hint.ends_with(" more"),
+            "{hint}"
+        );
         let data = DataSource::new(Some("/nowhere".into()));
         let missing = load_task("gsm8k", &data, &TaskOptions::default()).err().unwrap();
         assert!(hint_of(&missing).unwrap().contains("DIR/openai/gsm8k"));

@@ -120,4 +120,3 @@ fn shortened(names: &[String]) -> String {
     let more = names.len().saturating_sub(SHOWN);
     if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
-

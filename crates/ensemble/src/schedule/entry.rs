@@ -3,7 +3,7 @@
 use crate::error::RequestError;
 use crate::lanes::prompt::{EncodedPrompt, parallel, prompts};
 use crate::request::{AnyRequest, GenerationRequest, LogLikelihoodRequest, TokenScoreRequest};
-use crate::score::choice::{Encoded, encode, encode_tokens, same_context};
+use crate::score::continuation::{Encoded, encode, encode_tokens, same_context};
 use crate::settings::Settings;
 use crate::vote::log_probs::AskedLogProbs;
 
@@ -15,7 +15,7 @@ pub(crate) enum Entry<'r> {
     /// A text to continue, with every member's prompt.
     Sample(&'r GenerationRequest, Vec<EncodedPrompt>),
     /// A continuation to score, and what is told of its tokens beside their scores.
-    Choice(Encoded, Option<&'r AskedLogProbs>),
+    Continuation(Encoded, Option<&'r AskedLogProbs>),
 }
 
 /// What is encoded in one go.
@@ -44,11 +44,11 @@ pub(crate) fn encode_all<'r>(requests: &[AnyRequest<'r>], settings: &Settings) -
     let encoded = parallel(&works, |work| match work {
         Work::Prompt(request) => vec![prompts(settings, request).map(|prompts| Entry::Sample(request, prompts))],
         Work::Choices(choices) => {
-            let choice = |encoded: Result<_, _>| encoded.map(|encoded| Entry::Choice(encoded, None));
+            let choice = |encoded: Result<_, _>| encoded.map(|encoded| Entry::Continuation(encoded, None));
             encode(settings, choices).into_iter().map(choice).collect()
         }
         Work::Tokens(request) => {
-            vec![encode_tokens(settings, request).map(|encoded| Entry::Choice(encoded, Some(&request.log_probs)))]
+            vec![encode_tokens(settings, request).map(|encoded| Entry::Continuation(encoded, Some(&request.log_probs)))]
         }
     });
     encoded.into_iter().flatten().collect()

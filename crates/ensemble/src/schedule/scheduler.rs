@@ -20,7 +20,7 @@ use crate::schedule::in_flight::{Cancelled, InFlight};
 use crate::schedule::limits::BatchLimits;
 use crate::schedule::load::{Load, ModelLoad};
 use crate::schedule::order::stages;
-use crate::score::choice::Choice;
+use crate::score::continuation::Continuation;
 use crate::score::group::ContextGroup;
 use crate::settings::Settings;
 use crate::vocabulary::segmentation::Segmentation;
@@ -144,9 +144,9 @@ impl Scheduler {
             Entry::Sample(asked, prompts) => {
                 Ok(InFlight::Sample(Box::new(Sample::new(request, Arc::clone(settings), prompts, asked))))
             }
-            Entry::Choice(encoded, log_probs) => {
+            Entry::Continuation(encoded, log_probs) => {
                 let segmentation = &mut self.segmentations[settings.ensemble().index];
-                let mut choice = Choice::new(settings, segmentation, encoded)?;
+                let mut choice = Continuation::new(settings, segmentation, encoded)?;
                 if let Some(InFlight::Group(before)) = self.waiting.back().or(self.active.last()) {
                     choice = choice.sharing(&before.context);
                 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gac_inference::{LanguageModel, ModelError};
 
-use super::choice::{Choice, Context};
+use super::continuation::{Context, Continuation};
 use super::scored::{Scored, Tally, Views, views_at};
 use super::scoring;
 use crate::event::SchedulerEvent;
@@ -59,7 +59,7 @@ impl ContextGroup {
     pub(crate) fn new(
         request: RequestId,
         settings: Arc<Settings>,
-        choice: Choice,
+        choice: Continuation,
         asked: Option<AskedLogProbs>,
     ) -> Self {
         let context = Arc::clone(&choice.context);

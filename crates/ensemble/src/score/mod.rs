@@ -1,6 +1,6 @@
 //! Log-likelihoods of continuations.
 
-pub(crate) mod choice;
+pub(crate) mod continuation;
 pub(crate) mod group;
 pub(crate) mod scored;
 pub(crate) mod scoring;

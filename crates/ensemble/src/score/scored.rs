@@ -2,7 +2,7 @@
 
 use gac_inference::Distribution;
 
-use super::choice::Choice;
+use super::continuation::Continuation;
 use crate::lanes::lane::Lane;
 use crate::member::Member;
 use crate::request::{LogLikelihood, RequestId};
@@ -13,7 +13,7 @@ use crate::vote::log_probs::{AskedLogProbs, TokenLogProbs};
 #[derive(Debug)]
 pub(crate) struct Scored {
     pub(crate) request: RequestId,
-    pub(crate) choice: Choice,
+    pub(crate) choice: Continuation,
     pub(crate) tally: Tally,
     /// By member: context and continuation, once it is asked about more than the first token.
     pub(crate) lanes: Vec<Option<Lane>>,
@@ -43,7 +43,7 @@ impl Scored {
     /// A continuation of which nothing is scored yet.
     pub(crate) fn new(
         request: RequestId,
-        choice: Choice,
+        choice: Continuation,
         asked: Option<AskedLogProbs>,
         rules: usize,
         members: usize,

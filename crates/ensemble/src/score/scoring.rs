@@ -2,7 +2,7 @@
 
 use gac_inference::Distribution;
 
-use super::choice::Choice;
+use super::continuation::Continuation;
 use super::scored::{Tally, Views};
 use crate::decode::ballot::no_probabilities;
 use crate::error::RequestError;
@@ -65,7 +65,7 @@ pub(crate) fn everything(views: &Views<'_>) -> Vec<Missing> {
 /// What has to be asked before a token of `choice` can be scored.
 pub(crate) fn missing(
     settings: &Settings,
-    choice: &Choice,
+    choice: &Continuation,
     token: usize,
     views: &Views<'_>,
     weights: &Weights,
@@ -108,7 +108,7 @@ pub(crate) fn missing(
 pub(crate) fn add(
     settings: &Settings,
     tally: &mut Tally,
-    choice: &Choice,
+    choice: &Continuation,
     token: usize,
     views: &Views<'_>,
     weights: &Weights,

@@ -120,4 +120,3 @@ impl fmt::Display for Mismatch {
 fn list(mismatches: &[Mismatch]) -> String {
     mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
-

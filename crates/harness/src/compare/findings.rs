@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::error::CompareError;
 use super::pairing::{self, SystemPair, TaskPairs};
 use super::subjects::{SubjectFinding, subjects};
-use super::verdict::{Gate, Verdict};
+use super::verdict::{RegressionRule, Verdict};
 use crate::results::{RECORD_VERSION, SampleRecord, StoredRun};
 use crate::stats::{Bootstrap, Discordant, TaskScores, holm, paired_difference};
 
@@ -19,7 +19,8 @@ pub struct Comparison {
     /// The new run's folder.
     pub new: String,
     /// What counts as a regression.
-    pub gate: Gate,
+    #[serde(rename = "gate")]
+    pub rule: RegressionRule,
     /// How intervals were made.
     pub bootstrap: Bootstrap,
     /// System by system.
@@ -78,7 +79,7 @@ pub struct Finding {
     pub p: f64,
     /// `p`, adjusted for the number of the system's tasks (Holm). The average is one test of its own.
     pub p_adjusted: f64,
-    /// What the gate says.
+    /// What the rule says.
     pub verdict: Verdict,
 }
 
@@ -114,7 +115,7 @@ pub fn compare(
     new: &StoredRun,
     pairs: &[SystemPair],
     tasks: &[String],
-    gate: Gate,
+    rule: RegressionRule,
     bootstrap: Bootstrap,
 ) -> Result<Comparison, CompareError> {
     let mut systems = Vec::new();
@@ -130,27 +131,27 @@ pub fn compare(
         systems.push(SystemComparison { base: base.name.clone(), new: new.name.clone(), findings, subjects, flips });
     }
     for system in &mut systems {
-        judge(system, gate);
+        judge(system, rule);
     }
     Ok(Comparison {
         version: RECORD_VERSION,
         base: base.folder.display().to_string(),
         new: new.folder.display().to_string(),
-        gate,
+        rule,
         bootstrap,
         systems,
     })
 }
 
 /// Adjusts the p-values of a system's tasks for their number and passes judgement.
-fn judge(system: &mut SystemComparison, gate: Gate) {
+fn judge(system: &mut SystemComparison, rule: RegressionRule) {
     let tasks = system.findings.iter().filter(|finding| finding.scope != Scope::Average);
     let mut adjusted = holm(&tasks.map(|finding| finding.p).collect::<Vec<_>>()).into_iter();
     for finding in &mut system.findings {
         if finding.scope != Scope::Average {
             finding.p_adjusted = adjusted.next().unwrap_or(1.0);
         }
-        finding.verdict = gate.judge(finding.difference, finding.p_adjusted);
+        finding.verdict = rule.judge(finding.difference, finding.p_adjusted);
     }
 }
 

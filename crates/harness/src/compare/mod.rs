@@ -18,4 +18,4 @@ pub use markdown::markdown;
 pub use pairing::SystemPair;
 pub use subjects::SubjectFinding;
 pub use terminal::{terminal, terminal_subjects};
-pub use verdict::{Gate, GateError, Verdict};
+pub use verdict::{RegressionRule, RegressionRuleError, Verdict};

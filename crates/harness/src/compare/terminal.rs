@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::findings::{Comparison, Direction, Finding, Flip, SystemComparison};
 use super::subjects::SubjectFinding;
-use super::verdict::{Gate, Verdict};
+use super::verdict::{RegressionRule, Verdict};
 use crate::report::{points, printable, wrap};
 
 /// Documents named per direction.
@@ -166,7 +166,7 @@ pub(super) fn note(comparison: &Comparison) -> String {
 
 /// What was decided, as a sentence.
 pub(super) fn decision(comparison: &Comparison) -> String {
-    let rule = rule(comparison.gate);
+    let rule = rule(comparison.rule);
     match comparison.regressions().count() {
         0 => format!("No regression ({rule})."),
         1 => format!("1 regression ({rule})."),
@@ -174,6 +174,6 @@ pub(super) fn decision(comparison: &Comparison) -> String {
     }
 }
 
-fn rule(gate: Gate) -> String {
+fn rule(rule: RegressionRule) -> String {
     format!("a drop of more than {} points at p <= {}", gate.max_drop_points(), gate.alpha())
 }

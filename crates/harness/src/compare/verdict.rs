@@ -4,14 +4,14 @@ use serde::Serialize;
 
 /// What counts as a regression: a drop larger than `max_drop` that chance does not explain at `alpha`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Gate {
+pub struct RegressionRule {
     /// Drop that is put up with, 0 to 1.
     max_drop: f64,
     /// Probability of calling chance a regression; at 1, every drop larger than `max_drop` is one.
     alpha: f64,
 }
 
-/// What a gate says of a difference.
+/// What a rule says of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -23,17 +23,17 @@ pub enum Verdict {
     Improvement,
 }
 
-impl Gate {
-    /// A gate for drops larger than `max_drop`, in percentage points, at `alpha`.
+impl RegressionRule {
+    /// A rule for drops larger than `max_drop`, in percentage points, at `alpha`.
     ///
     /// # Errors
     /// When the drop is not from 0 to 100 or alpha not above 0 and at most 1.
-    pub fn new(max_drop_points: f64, alpha: f64) -> Result<Self, GateError> {
+    pub fn new(max_drop_points: f64, alpha: f64) -> Result<Self, RegressionRuleError> {
         if !(0.0..=100.0).contains(&max_drop_points) {
-            return Err(GateError::MaxDrop { value: max_drop_points });
+            return Err(RegressionRuleError::MaxDrop { value: max_drop_points });
         }
         if !(alpha > 0.0 && alpha <= 1.0) {
-            return Err(GateError::Alpha { value: alpha });
+            return Err(RegressionRuleError::Alpha { value: alpha });
         }
         Ok(Self { max_drop: max_drop_points / 100.0, alpha })
     }
@@ -64,9 +64,9 @@ impl Gate {
     }
 }
 
-/// A gate that makes no sense.
+/// A rule that makes no sense.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum GateError {
+pub enum RegressionRuleError {
     /// A drop that is none.
     #[error("a drop of {value} points cannot be; it is from 0 to 100 percentage points")]
     MaxDrop {
@@ -87,20 +87,20 @@ mod tests {
 
     #[test]
     fn a_regression_is_large_enough_and_not_chance() {
-        let gate = Gate::new(1.0, 0.05).unwrap();
+        let gate = RegressionRule::new(1.0, 0.05).unwrap();
         assert_eq!(gate.judge(-0.02, 0.04), Verdict::Regression);
         assert_eq!(gate.judge(-0.02, 0.06), Verdict::NoRegression);
         assert_eq!(gate.judge(-0.01, 0.0001), Verdict::NoRegression);
         assert_eq!(gate.judge(0.02, 0.04), Verdict::Improvement);
         // With an alpha of 1 the drop alone decides.
-        assert_eq!(Gate::new(1.0, 1.0).unwrap().judge(-0.02, 1.0), Verdict::Regression);
-        assert_eq!(Gate::new(0.0, 1.0).unwrap().judge(0.0, 1.0), Verdict::NoRegression);
+        assert_eq!(RegressionRule::new(1.0, 1.0).unwrap().judge(-0.02, 1.0), Verdict::Regression);
+        assert_eq!(RegressionRule::new(0.0, 1.0).unwrap().judge(0.0, 1.0), Verdict::NoRegression);
     }
 
     #[test]
     fn gates_that_make_no_sense_are_refused() {
         for (drop, alpha) in [(-1.0, 0.05), (101.0, 0.05), (f64::NAN, 0.05), (1.0, 0.0), (1.0, 1.1), (1.0, f64::NAN)] {
-            assert!(Gate::new(drop, alpha).is_err(), "{drop} {alpha}");
+            assert!(RegressionRule::new(drop, alpha).is_err(), "{drop} {alpha}");
         }
     }
 }

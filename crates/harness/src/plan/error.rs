@@ -32,4 +32,3 @@ pub enum PlanError {
     #[error("the batch size is 0; it must be at least 1")]
     NoBatch,
 }
-

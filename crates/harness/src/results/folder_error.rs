@@ -36,4 +36,3 @@ pub enum FolderError {
         source: io::Error,
     },
 }
-

@@ -223,4 +223,3 @@ pub enum ManifestError {
         version: u32,
     },
 }
-

@@ -31,7 +31,7 @@ pub use manifest::{Manifest, ManifestError, RunStatus, Seeds, SystemEntry, TaskE
 pub use provenance::{GitState, Machine, Provenance, Session};
 pub use sample::{ChoiceRecord, FilterRecord, MetricRecord, ResponseRecord, SampleRecord, ThinkingRecord, prompt_hash};
 pub use samples::{ReadError, SampleFile, SampleLog, read_samples};
-pub use stored::{RunError as StoredRunError, StoredRun, StoredSystem, StoredTask};
+pub use stored::{StoredRun, StoredRunError, StoredSystem, StoredTask};
 pub use system::SystemResults;
 pub use task::{LatencyBasis, OutcomeCounts, TaskResults, Timing};
 pub use unfinished::unfinished_run;

@@ -178,4 +178,3 @@ pub enum ReadError {
         version: u32,
     },
 }
-

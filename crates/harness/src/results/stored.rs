@@ -55,10 +55,10 @@ impl StoredRun {
     ///
     /// # Errors
     /// When there is no run, it is not finished, or a file cannot be read.
-    pub fn read(folder: &Path) -> Result<Self, RunError> {
+    pub fn read(folder: &Path) -> Result<Self, StoredRunError> {
         let manifest = Manifest::read(folder)?;
         if manifest.status != RunStatus::Finished {
-            return Err(RunError::Unfinished { folder: folder.to_path_buf() });
+            return Err(StoredRunError::Unfinished { folder: folder.to_path_buf() });
         }
         let mut systems = Vec::with_capacity(manifest.systems.len());
         for (entry, plan) in manifest.systems.iter().zip(&manifest.plan.systems) {
@@ -75,15 +75,15 @@ impl StoredRun {
 }
 
 impl StoredTask {
-    fn read(folder: &Path, entry: &TaskEntry) -> Result<Self, RunError> {
+    fn read(folder: &Path, entry: &TaskEntry) -> Result<Self, StoredRunError> {
         let path = folder.join(super::RESULTS);
-        let text = std::fs::read(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
-        let results = serde_json::from_slice(&text).map_err(|source| RunError::Results { path, source })?;
+        let text = std::fs::read(&path).map_err(|source| StoredRunError::Read { path: path.clone(), source })?;
+        let results = serde_json::from_slice(&text).map_err(|source| StoredRunError::Results { path, source })?;
         let mut samples = read_samples(&folder.join("samples.jsonl"))?;
         samples.sort_by(|a, b| (&a.subject, a.doc_id).cmp(&(&b.subject, b.doc_id)));
         if samples.len() != entry.documents {
             let (found, expected) = (samples.len(), entry.documents);
-            return Err(RunError::Incomplete { folder: folder.to_path_buf(), found, expected });
+            return Err(StoredRunError::Incomplete { folder: folder.to_path_buf(), found, expected });
         }
         Ok(Self { entry: entry.clone(), results, samples })
     }
@@ -119,7 +119,7 @@ impl StoredSystem {
 
 /// A stored run cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub enum StoredRunError {
     /// Its manifest cannot be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -161,4 +161,3 @@ pub enum RunError {
         expected: usize,
     },
 }
-

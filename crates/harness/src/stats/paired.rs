@@ -348,4 +348,3 @@ pub enum StatsError {
         level: f64,
     },
 }
-

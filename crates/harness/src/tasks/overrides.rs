@@ -45,7 +45,8 @@ pub struct GenerationOverrides {
 }
 
 /// The names of all settings.
-pub const GENERATION_SETTINGS: &str = "`until`, `max_gen_toks`, `do_sample`, `temperature`, `top_p`, `top_k`, `min_p` and `seed`";
+pub const GENERATION_SETTINGS: &str =
+    "`until`, `max_gen_toks`, `do_sample`, `temperature`, `top_p`, `top_k`, `min_p` and `seed`";
 
 /// Generation settings could not be understood.
 #[derive(Debug, thiserror::Error)]

@@ -244,10 +244,7 @@ mod tests {
 
     #[test]
     fn what_is_unknown_gets_near_names() {
-        assert_eq!(
-            refused("mmlu_abstract_algbra"),
-            "unknown task `mmlu_abstract_algbra`"
-        );
+        assert_eq!(refused("mmlu_abstract_algbra"), "unknown task `mmlu_abstract_algbra`");
         let said = refused("gsm9k_*");
         assert!(said.starts_with("no task's name fits `gsm9k_*`; near it are `gsm8k`"), "{said}");
         assert_eq!(refused("zzz*"), "no task's name fits `zzz*`");

@@ -12,7 +12,7 @@ use gac_harness::{
     Aggregate, Answer, Document, Event, FilterScore, LoadedTask, MetricKey, Outcome, PromptParts, Reporter, Request,
     Score, Scorer,
 };
-use gac_systems::{Finished, ModelPlan, ModelSource, ReadAnswer, Settings, System, SystemError, SystemPlan};
+use gac_systems::{Finished, ModelOrigin, ModelPlan, ReadAnswer, System, SystemError, SystemPlan, SystemSettings};
 
 /// Right answers are the target; a text `""` is no answer.
 struct Exact;
@@ -226,7 +226,7 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
             .map(|m| ModelPlan {
                 think_end_token: None,
                 name: format!("m{m}"),
-                source: ModelSource::Hub(format!("o/m{m}")),
+                source: ModelOrigin::Hub(format!("o/m{m}")),
                 dtype: None,
                 device: None,
                 chat_template: None,
@@ -243,7 +243,7 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
                 weights: vec![1.0 / fake.members as f64; fake.members],
                 gate: None,
                 drafter: None,
-                settings: Settings::default(),
+                settings: SystemSettings::default(),
             })
             .collect(),
         tasks: vec![],

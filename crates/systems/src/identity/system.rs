@@ -54,7 +54,7 @@ mod tests {
     use super::*;
     use crate::identity::file_hash::FileHash;
     use crate::identity::model::{FileRole, ModelFile};
-    use crate::plan::settings::{Combination, Settings};
+    use crate::plan::settings::{Combination, SystemSettings};
     use crate::plan::system::GatePlan;
     use crate::spec::file::Dtype;
 
@@ -83,7 +83,7 @@ mod tests {
             weights: vec![0.5, 0.5],
             gate: Some(GatePlan { member: "a".into(), threshold: 0.5 }),
             drafter: None,
-            settings: Settings::default(),
+            settings: SystemSettings::default(),
         }
     }
 

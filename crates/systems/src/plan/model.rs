@@ -20,7 +20,7 @@ pub struct ModelPlan {
     /// The name that systems call it.
     pub name: String,
     /// Where it comes from.
-    pub source: ModelSource,
+    pub source: ModelOrigin,
     /// The type to compute in; as stored when absent.
     pub dtype: Option<Dtype>,
     /// Where it computes; where the run says when absent.
@@ -43,7 +43,7 @@ pub struct ModelPlan {
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ModelSource {
+pub enum ModelOrigin {
     /// A local folder (or file).
     Path(#[serde(with = "any_path")] PathBuf),
     /// `org/name` or `org/name@revision` on the hub.
@@ -52,7 +52,7 @@ pub enum ModelSource {
     Server(ServerPlan),
 }
 
-impl fmt::Display for ModelSource {
+impl fmt::Display for ModelOrigin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => path.display().fmt(formatter),
@@ -64,18 +64,18 @@ impl fmt::Display for ModelSource {
 
 pub(super) fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<Dtype>) -> Result<ModelPlan, SpecError> {
     let source = match (&spec.path, &spec.hub, &spec.url) {
-        (None, None, Some(urls)) => ModelSource::Server(server(name, spec, urls.0.clone(), folder)?),
+        (None, None, Some(urls)) => ModelOrigin::Server(server(name, spec, urls.0.clone(), folder)?),
         (Some(path), None, None) => {
             let path = folder.join(path);
             if !path.exists() {
                 return Err(SpecError::MissingPath { what: format!("model `{name}`"), path });
             }
-            ModelSource::Path(path)
+            ModelOrigin::Path(path)
         }
         (None, Some(id), None) if id.is_empty() || id.contains(char::is_whitespace) || id.starts_with(['.', '/']) => {
             return Err(SpecError::HubId { name: name.to_owned(), id: id.clone() });
         }
-        (None, Some(id), None) => ModelSource::Hub(id.clone()),
+        (None, Some(id), None) => ModelOrigin::Hub(id.clone()),
         (None, None, None) => return Err(SpecError::ModelSource { name: name.to_owned(), found: "none" }),
         _ => return Err(SpecError::ModelSource { name: name.to_owned(), found: "several" }),
     };

@@ -37,4 +37,3 @@ pub enum SettingError {
     #[error("weights are given, and are to follow from the prompt as well")]
     TwoWeights,
 }
-

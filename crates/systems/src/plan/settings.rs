@@ -12,7 +12,7 @@ use crate::spec::file::{GateBy, MethodName, SamplingSpec, SystemSpec, WeightBy};
 /// How a system's members come to one answer, and how tokens are picked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Settings {
+pub struct SystemSettings {
     /// What is combined, and how.
     pub combination: Combination,
     /// What a gate's certainty is.
@@ -82,7 +82,7 @@ impl Combination {
 /// `PackLLM`'s temperature of the softmax over negative log-perplexities, where nobody says otherwise.
 const PERPLEXITY_TEMPERATURE: f64 = 1.0;
 
-impl Settings {
+impl SystemSettings {
     /// Decides a system's settings.
     pub(super) fn resolve(one: &OneSystem<'_>) -> Result<Self, SettingError> {
         let spec = one.spec;
@@ -189,15 +189,15 @@ mod tests {
     use super::*;
     use crate::plan::axes;
 
-    fn resolve(toml: &str) -> Result<Settings, SettingError> {
+    fn resolve(toml: &str) -> Result<SystemSettings, SettingError> {
         let text = format!("name = \"s\"\nmembers = [\"a\", \"b\"]\n{toml}");
         let spec = toml::from_str::<SystemSpec>(&text).unwrap();
-        Settings::resolve(&axes::systems(&spec).unwrap()[0])
+        SystemSettings::resolve(&axes::systems(&spec).unwrap()[0])
     }
 
     #[test]
     fn methods_are_named_with_their_settings() {
-        assert_eq!(resolve("").unwrap(), Settings::default());
+        assert_eq!(resolve("").unwrap(), SystemSettings::default());
         let of = |toml: &str| resolve(toml).unwrap().combination;
         assert_eq!(of("method = \"unite\""), Combination::Tokens(Method::Unite { top_k: 10 }));
         assert_eq!(of("method = \"unite\"\ntop-k = 5"), Combination::Tokens(Method::Unite { top_k: 5 }));

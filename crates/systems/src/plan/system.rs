@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::axes::{self, OneSystem};
 use super::error::SpecError;
-use super::settings::{Combination, Settings};
+use super::settings::{Combination, SystemSettings};
 use crate::spec::file::SystemSpec;
 
 /// What is evaluated, with every setting decided.
@@ -29,7 +29,7 @@ pub struct SystemPlan {
     pub drafter: Option<String>,
     /// How members come to one answer.
     #[serde(default)]
-    pub settings: Settings,
+    pub settings: SystemSettings,
 }
 
 /// Key-token gating: members vote where the gate's top probability is at or below the threshold.
@@ -94,7 +94,8 @@ impl SystemPlan {
                 return Err(SpecError::DuplicateMember { system: system(), member: member.clone() });
             }
         }
-        let settings = Settings::resolve(one).map_err(|source| SpecError::Setting { system: system(), source })?;
+        let settings =
+            SystemSettings::resolve(one).map_err(|source| SpecError::Setting { system: system(), source })?;
         let drafts = matches!(settings.combination, Combination::Safe(_));
         if drafts && let Some(gate) = spec.gate.as_ref().filter(|gate| !spec.members.contains(gate)) {
             return Err(not_member(one, gate));

@@ -60,4 +60,3 @@ pub enum RecipeError {
         message: String,
     },
 }
-

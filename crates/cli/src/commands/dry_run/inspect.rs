@@ -77,9 +77,9 @@ pub(super) struct UnionInspection {
 /// `store` is what would load the model.
 pub(super) fn model(plan: &ModelPlan, store: &mut ModelStore) -> ModelInspection {
     let source = match &plan.source {
-        gac_systems::ModelSource::Path(path) => ModelSource::local(path),
-        gac_systems::ModelSource::Hub(id) => ModelSource::parse(id),
-        gac_systems::ModelSource::Server(_) => return served(plan, store),
+        gac_systems::ModelOrigin::Path(path) => ModelSource::local(path),
+        gac_systems::ModelOrigin::Hub(id) => ModelSource::parse(id),
+        gac_systems::ModelOrigin::Server(_) => return served(plan, store),
     };
     let missing = source.as_ref().map_or_else(|error| vec![error.to_string()], ModelSource::missing);
     let here = source.ok().filter(|_| missing.is_empty());

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::report::GroupTable;
     use crate::results::{RECORD_VERSION, Timing};
-    use gac_systems::{GatePlan, Settings};
+    use gac_systems::{GatePlan, SystemSettings};
 
     /// A system's name and members, its gate's threshold, its steps and those voted on, and its milliseconds.
     type Ran<'a> = (&'a str, &'a [&'a str], Option<f64>, (usize, usize), f64);
@@ -144,7 +144,7 @@ mod tests {
             weights: vec![1.0 / members.len() as f64; members.len()],
             gate: threshold.map(|threshold| GatePlan { member: "a".into(), threshold }),
             drafter: None,
-            settings: Settings::default(),
+            settings: SystemSettings::default(),
         };
         let row = |&(name, members, _, (steps, voted), milliseconds): &Ran<'_>| {
             let mut timing = Timing::default();

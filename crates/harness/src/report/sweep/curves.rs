@@ -1,6 +1,6 @@
 //! A sweep's points lined up as curves over the threshold, tasks pooled.
 
-use super::points::{Sweep, SweepPoint};
+use super::thresholds::{Sweep, SweepPoint};
 use crate::report::estimate::Estimate;
 
 /// One line of a sweep's charts: a system over all tasks, or one task of the only system.

@@ -1,9 +1,9 @@
 //! The systems of a run whose gate's thresholds are an axis.
 
 mod curves;
-mod points;
+mod thresholds;
 
 pub(super) use curves::{Cost, Curve, Spot, curves, spots};
 #[cfg(test)]
-pub(super) use points::testing;
-pub use points::{Sweep, SweepEntry, SweepPoint};
+pub(super) use thresholds::testing;
+pub use thresholds::{Sweep, SweepEntry, SweepPoint};

@@ -25,7 +25,7 @@ pub(crate) struct Context {
 
 /// A continuation of a context: tokens of the first member, to be scored in the union vocabulary.
 #[derive(Debug)]
-pub(crate) struct Choice {
+pub(crate) struct Continuation {
     /// Shared with the neighbours that have the same.
     pub(crate) context: Arc<Context>,
     /// The first member's ids for the continuation, at least one, and their union tokens (none for unused rows,
@@ -37,7 +37,7 @@ pub(crate) struct Choice {
     pub(crate) before: Vec<Vec<usize>>,
 }
 
-impl Choice {
+impl Continuation {
     /// The length of the pass in which lm-evaluation-harness has a model read it: all but the last token, which only is
     /// scored.
     pub(crate) fn pass(&self, member: usize) -> usize {
@@ -148,7 +148,7 @@ fn common_tail(texts: &[Cow<'_, str>]) -> usize {
     if others.iter().all(alike) { length } else { 0 }
 }
 
-impl Choice {
+impl Continuation {
     /// Works out what each member is fed for the continuation.
     ///
     /// # Errors
