@@ -175,5 +175,5 @@ pub(super) fn decision(comparison: &Comparison) -> String {
 }
 
 fn rule(rule: RegressionRule) -> String {
-    format!("a drop of more than {} points at p <= {}", gate.max_drop_points(), gate.alpha())
+    format!("a drop of more than {} points at p <= {}", rule.max_drop_points(), rule.alpha())
 }
