@@ -2,16 +2,18 @@
 
 use std::str::FromStr;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use gac_ensemble::Certainty;
 use gac_harness::tasks::DEFAULT_SHOT_SEED;
-use gac_systems::{GateBy, MethodName, SamplingSpec, SystemSpec, Values, WeightBy};
+use gac_systems::{MethodName, SamplingSpec, SystemSpec, Values, WeightBy};
 
 /// How members come to one answer.
 #[derive(Args, Debug, Default)]
 pub(crate) struct VotingArgs {
     /// How members come to one answer [default: gac]
-    #[arg(long, value_name = "METHOD")]
-    pub(crate) method: Option<MethodArg>,
+    #[arg(long, value_name = "METHOD", value_parser = method())]
+    pub(crate) method: Option<MethodName>,
     /// Tokens per model that `unite` considers [default: 10]
     #[arg(long, value_name = "K")]
     pub(crate) unite_top_k: Option<usize>,
@@ -22,8 +24,8 @@ pub(crate) struct VotingArgs {
     #[arg(long, value_name = "WHAT")]
     pub(crate) weight_by: Option<WeightByArg>,
     /// What the gate's certainty is [default: top-probability]
-    #[arg(long, value_name = "WHAT")]
-    pub(crate) gate_by: Option<GateByArg>,
+    #[arg(long, value_name = "WHAT", value_parser = certainty())]
+    pub(crate) gate_by: Option<Certainty>,
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
     /// Make every prompt a chat, written down by each model's own template
@@ -83,25 +85,6 @@ impl FromStr for Seed {
     }
 }
 
-/// Names of methods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MethodArg {
-    /// Weighted average of token probabilities
-    Gac,
-    /// Weighted average over the union of each model's most probable tokens
-    Unite,
-    /// Weighted geometric mean with a floor
-    Geometric,
-    /// `gac` where verification asks for it; the gate (or the first model) drafts
-    Safe,
-    /// `unite` where verification asks for it
-    SafeUnite,
-    /// Majority of the models' own answers
-    Vote,
-    /// The answer of the model that is surest of its own
-    BestOf,
-}
-
 /// Names of what weights follow from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum WeightByArg {
@@ -109,29 +92,26 @@ pub(crate) enum WeightByArg {
     PromptPerplexity,
 }
 
-/// Names of certainties.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum GateByArg {
-    /// The probability of its most probable token
-    TopProbability,
-    /// One minus its entropy over the largest possible one
-    Entropy,
-    /// The distance between its two most probable tokens
-    Margin,
+/// A method, by its name in recipes.
+pub(crate) fn method() -> impl TypedValueParser<Value = MethodName> {
+    let values = MethodName::ALL.map(|method| PossibleValue::new(method.name()).help(method.about()));
+    PossibleValuesParser::new(values).try_map(|name| name.parse().map_err(|()| "no method"))
+}
+
+/// A certainty, by its name in recipes.
+fn certainty() -> impl TypedValueParser<Value = Certainty> {
+    let values = Certainty::ALL.map(|certainty| PossibleValue::new(certainty.name()).help(certainty.about()));
+    PossibleValuesParser::new(values).try_map(|name| name.parse().map_err(|()| "no certainty"))
 }
 
 impl VotingArgs {
     /// Writes what was given into a system as a recipe would have it.
     pub(crate) fn apply(&self, spec: &mut SystemSpec) {
-        spec.method = self.method.map(|method| Values::One(method.name()));
+        spec.method = self.method.map(Values::One);
         spec.top_k = self.unite_top_k;
         spec.floor = self.floor;
         spec.weight_by = self.weight_by.map(|WeightByArg::PromptPerplexity| WeightBy::PromptPerplexity);
-        spec.gate_by = self.gate_by.map(|by| match by {
-            GateByArg::TopProbability => GateBy::TopProbability,
-            GateByArg::Entropy => GateBy::Entropy,
-            GateByArg::Margin => GateBy::Margin,
-        });
+        spec.gate_by = self.gate_by;
         spec.chat_template = self.apply_chat_template.then_some(true);
         spec.system_instruction.clone_from(&self.system_instruction);
         spec.fewshot_as_multiturn = self.fewshot_as_multiturn;
@@ -140,21 +120,6 @@ impl VotingArgs {
         // A seed alone draws nothing.
         let draws = sampling != SamplingSpec::default();
         spec.sampling = draws.then_some(SamplingSpec { seed: seed.map(|seed| seed.tokens), ..sampling });
-    }
-}
-
-impl MethodArg {
-    /// The recipe's name for it.
-    pub(crate) fn name(self) -> MethodName {
-        match self {
-            Self::Gac => MethodName::Gac,
-            Self::Unite => MethodName::Unite,
-            Self::Geometric => MethodName::Geometric,
-            Self::Safe => MethodName::Safe,
-            Self::SafeUnite => MethodName::SafeUnite,
-            Self::Vote => MethodName::Vote,
-            Self::BestOf => MethodName::BestOf,
-        }
     }
 }
 

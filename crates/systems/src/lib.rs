@@ -60,13 +60,12 @@ pub use plan::error::SpecError;
 pub use plan::model::{ModelOrigin, ModelPlan};
 pub use plan::server::{ServerPlan, ServerPlanError};
 pub use plan::setting_error::SettingError;
-pub use plan::settings::{ChatPlan, Combination, ShotLayout, SystemSettings};
+pub use plan::settings::{ChatPlan, ShotLayout, SystemSettings};
 pub use plan::system::{GatePlan, SystemPlan};
 pub use plan::systems::{SystemsOverrides, SystemsPlan};
 pub use spec::device::RecipeDevice;
-pub use spec::file::{
-    Dtype, GateBy, MethodName, ModelSpec, SamplingSpec, SystemSpec, SystemsSpec, ThinkEndToken, WeightBy,
-};
+pub use spec::file::{Dtype, ModelSpec, SamplingSpec, SystemSpec, SystemsSpec, ThinkEndToken, WeightBy};
+pub use spec::method::{Combination, MethodName};
 pub use spec::server::ServerUrls;
 pub use spec::toml_file::{RecipeError, parse_toml, read_toml};
 pub use spec::values::Values;

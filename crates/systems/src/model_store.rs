@@ -23,9 +23,9 @@ use crate::identity::system::SystemIdentity;
 use crate::open::OpenSystems;
 use crate::plan::model::{self, ModelPlan};
 use crate::plan::server::{ServerPlan, ServerPlanError};
-use crate::plan::settings::Combination;
 use crate::plan::system::SystemPlan;
 use crate::spec::file::{Dtype, ThinkEndToken};
+use crate::spec::method::Combination;
 use crate::system::{System, SystemError};
 
 /// Samples in flight at once, where nobody says otherwise.

@@ -71,7 +71,7 @@ pub(crate) fn specs(args: &SystemArgs) -> Result<SystemsSpec, Failure> {
         name = format!("{name} @ {threshold}");
     }
     if let Some(method) = args.voting.method {
-        name = format!("{name}, {}", method.name().name());
+        name = format!("{name}, {}", method.name());
     }
     let mut system = SystemSpec {
         name,

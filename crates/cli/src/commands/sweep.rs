@@ -4,7 +4,7 @@ use clap::Args;
 use gac_harness::plan::{Plan, PlanError, Recipe};
 use gac_harness::report::Sweep;
 use gac_harness::results::StoredRun;
-use gac_systems::{SpecError, Values};
+use gac_systems::{MethodName, SpecError, Values};
 
 use crate::Outcome;
 use crate::commands::eval::{check, recipe};
@@ -13,7 +13,7 @@ use crate::commands::run::{check_failed, execute_plan, or_unfinished};
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shared_args::{RunSettings, SystemArgs};
-use crate::voting::MethodArg;
+use crate::voting::method;
 
 #[derive(Args, Debug)]
 pub(crate) struct SweepArgs {
@@ -39,8 +39,8 @@ pub(crate) struct SweepArgs {
     pub(crate) grid_weights: Vec<GridWeights>,
 
     /// Methods to go over: gac, unite, geometric [default: that of `--method`]
-    #[arg(long, value_delimiter = ',', value_name = "METHOD,METHOD")]
-    pub(crate) grid_methods: Vec<MethodArg>,
+    #[arg(long, value_delimiter = ',', value_name = "METHOD,METHOD", value_parser = method())]
+    pub(crate) grid_methods: Vec<MethodName>,
 
     /// Run every threshold by itself, one document at a time, for its latency: as `--batch-size 1`
     #[arg(long)]
@@ -95,7 +95,7 @@ fn axes(args: &SweepArgs) -> Result<Recipe, Failure> {
             system.weights = Some(Values::Each(vec![weights.clone()]));
         }
         if !args.grid_methods.is_empty() {
-            system.method = Some(Values::Each(args.grid_methods.iter().map(|method| method.name()).collect()));
+            system.method = Some(Values::Each(args.grid_methods.clone()));
         }
         if !args.grid_weights.is_empty() {
             let lists = args.grid_weights.iter().map(|GridWeights(weights)| weights.clone());

@@ -111,7 +111,7 @@ impl Hint for SpecError {
 impl Hint for SettingError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::OtherMethod { setting, hint, .. } => Some(format!("`{setting}` belongs to {hint}")),
+            Self::OtherMethod { setting, owners, .. } => Some(format!("`{setting}` belongs to {owners}")),
             Self::GateByWithoutGate => Some("add `gate` and `threshold`, or leave it out".to_owned()),
             Self::SystemWithoutChat | Self::TurnsWithoutChat | Self::ArgumentsWithoutChat => {
                 Some("apply the chat templates too: `--apply-chat-template`, or `chat-template = true`".to_owned())

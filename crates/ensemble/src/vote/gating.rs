@@ -54,7 +54,27 @@ pub enum Certainty {
     Margin,
 }
 
+impl std::str::FromStr for Certainty {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|certainty| certainty.name() == name).ok_or(())
+    }
+}
+
 impl Certainty {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::TopProbability, Self::Entropy, Self::Margin];
+
+    /// What it is, in a line.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::TopProbability => "The probability of its most probable token",
+            Self::Entropy => "One minus its entropy over the largest possible one",
+            Self::Margin => "The distance between its two most probable tokens",
+        }
+    }
+
     /// The name in recipes and on the command line.
     pub fn name(self) -> &'static str {
         match self {

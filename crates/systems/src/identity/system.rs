@@ -54,9 +54,10 @@ mod tests {
     use super::*;
     use crate::identity::file_hash::FileHash;
     use crate::identity::model::{FileRole, ModelFile};
-    use crate::plan::settings::{Combination, SystemSettings};
+    use crate::plan::settings::SystemSettings;
     use crate::plan::system::GatePlan;
     use crate::spec::file::Dtype;
+    use crate::spec::method::Combination;
 
     fn model(name: &str, weights: &str) -> ModelIdentity {
         let file = |role, sha256: &str| ModelFile {

@@ -1,7 +1,8 @@
 //! Axes: a setting with several values makes a system of each.
 
 use super::error::SpecError;
-use crate::spec::file::{MethodName, SystemSpec};
+use crate::spec::file::SystemSpec;
+use crate::spec::method::MethodName;
 use crate::spec::values::Values;
 
 /// One system of a spec: what it says, with one value of each of its axes.

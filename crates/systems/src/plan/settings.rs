@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::axes::OneSystem;
 use super::setting_error::SettingError;
-use crate::spec::file::{GateBy, MethodName, SamplingSpec, SystemSpec, WeightBy};
+use crate::spec::file::{SamplingSpec, SystemSpec, WeightBy};
+use crate::spec::method::Combination;
 
 /// How a system's members come to one answer, and how tokens are picked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -52,33 +53,6 @@ pub enum ShotLayout {
     OneMessage,
 }
 
-/// What is combined: tokens, or whole responses.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Combination {
-    /// Members vote on tokens.
-    Tokens(Method),
-    /// Members vote on the tokens that verification picks out (SAFE).
-    Safe(Method),
-    /// Each member answers alone; the answer that most members give is taken.
-    Vote,
-    /// Each member answers alone; the answer of the member that is surest of its own is taken.
-    BestOf,
-}
-
-impl Default for Combination {
-    fn default() -> Self {
-        Self::Tokens(Method::Gac)
-    }
-}
-
-impl Combination {
-    /// Whether members answer alone.
-    pub fn is_full_response(self) -> bool {
-        matches!(self, Self::Vote | Self::BestOf)
-    }
-}
-
 /// `PackLLM`'s temperature of the softmax over negative log-perplexities, where nobody says otherwise.
 const PERPLEXITY_TEMPERATURE: f64 = 1.0;
 
@@ -87,40 +61,31 @@ impl SystemSettings {
     pub(super) fn resolve(one: &OneSystem<'_>) -> Result<Self, SettingError> {
         let spec = one.spec;
         let method = one.method.unwrap_or_default();
-        let combination = match method {
-            MethodName::Gac => Combination::Tokens(Method::Gac),
-            MethodName::Unite => Combination::Tokens(unite(spec)),
-            MethodName::Geometric => Combination::Tokens(match spec.floor {
-                Some(floor) => Method::Geometric { floor },
-                None => Method::GEOMETRIC,
-            }),
-            MethodName::Safe => Combination::Safe(Method::Gac),
-            MethodName::SafeUnite => Combination::Safe(unite(spec)),
-            MethodName::Vote => Combination::Vote,
-            MethodName::BestOf => Combination::BestOf,
-        };
+        let combination = method.combination(spec.top_k, spec.floor);
         if let Combination::Tokens(method) | Combination::Safe(method) = combination {
             method.validate()?;
         }
-        let belongs = |setting: &'static str, given: bool, to: &[MethodName], hint: &'static str| {
-            if given && !to.contains(&method) {
-                return Err(SettingError::OtherMethod { setting, method: method.name(), hint });
+        let belongs = |setting: &'static str, given: bool, owned: bool, owners: &'static str| {
+            if given && !owned {
+                return Err(SettingError::OtherMethod { setting, method: method.name(), owners });
             }
             Ok(())
         };
-        belongs(
-            "top-k",
-            spec.top_k.is_some(),
-            &[MethodName::Unite, MethodName::SafeUnite],
-            "`unite` and `safe-unite`",
-        )?;
-        belongs("floor", spec.floor.is_some(), &[MethodName::Geometric], "`geometric`")?;
-        let tokens = [MethodName::Gac, MethodName::Unite, MethodName::Geometric];
-        belongs("threshold", one.threshold.is_some(), &tokens, "`gac`, `unite` and `geometric`")?;
-        let with_lead = [&tokens[..], &[MethodName::Safe, MethodName::SafeUnite]].concat();
-        belongs("gate", spec.gate.is_some(), &with_lead, "methods that vote on tokens")?;
-        belongs("weights", one.weights.is_some(), &with_lead, "methods that vote on tokens")?;
-        belongs("weight-by", spec.weight_by.is_some(), &with_lead, "methods that vote on tokens")?;
+        let (votes, drafts) =
+            (matches!(combination, Combination::Tokens(_)), matches!(combination, Combination::Safe(_)));
+        let inner = match combination {
+            Combination::Tokens(method) | Combination::Safe(method) => Some(method),
+            Combination::Vote | Combination::BestOf => None,
+        };
+        let unites = matches!(inner, Some(Method::Unite { .. }));
+        belongs("top-k", spec.top_k.is_some(), unites, "`unite` and `safe-unite`")?;
+        belongs("floor", spec.floor.is_some(), matches!(inner, Some(Method::Geometric { .. })), "`geometric`")?;
+        belongs("threshold", one.threshold.is_some(), votes, "`gac`, `unite` and `geometric`")?;
+        for (setting, given) in
+            [("gate", spec.gate.is_some()), ("weights", one.weights.is_some()), ("weight-by", spec.weight_by.is_some())]
+        {
+            belongs(setting, given, votes || drafts, "methods that vote on tokens")?;
+        }
         if spec.gate_by.is_some() && one.threshold.is_none() {
             return Err(SettingError::GateByWithoutGate);
         }
@@ -138,11 +103,7 @@ impl SystemSettings {
         }
         Ok(Self {
             combination,
-            certainty: match spec.gate_by.unwrap_or_default() {
-                GateBy::TopProbability => Certainty::TopProbability,
-                GateBy::Entropy => Certainty::Entropy,
-                GateBy::Margin => Certainty::Margin,
-            },
+            certainty: spec.gate_by.unwrap_or_default(),
             weighting: match spec.weight_by {
                 Some(WeightBy::PromptPerplexity) => Weighting::PromptPerplexity { temperature: PERPLEXITY_TEMPERATURE },
                 None => Weighting::Given,
@@ -159,10 +120,6 @@ impl SystemSettings {
             }),
         })
     }
-}
-
-fn unite(spec: &SystemSpec) -> Method {
-    spec.top_k.map_or(Method::UNITE, |top_k| Method::Unite { top_k })
 }
 
 /// A temperature of 0 is greedy decoding, as everywhere.

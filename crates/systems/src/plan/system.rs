@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::axes::{self, OneSystem};
 use super::error::SpecError;
-use super::settings::{Combination, SystemSettings};
+use super::settings::SystemSettings;
 use crate::spec::file::SystemSpec;
+use crate::spec::method::Combination;
 
 /// What is evaluated, with every setting decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use gac_ensemble::Certainty;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::device::RecipeDevice;
+use super::method::MethodName;
 use super::server::ServerUrls;
 use super::toml_file::{RecipeError, read_toml};
 use super::values::{Values, lists, names};
@@ -125,7 +127,7 @@ pub struct SystemSpec {
     /// Several thresholds: a system of each, all decoded together at about the price of one.
     pub thresholds: Option<Vec<f64>>,
     /// What the gate's certainty is; its top probability when absent.
-    pub gate_by: Option<GateBy>,
+    pub gate_by: Option<Certainty>,
     /// How tokens are drawn; the most probable one is taken when absent.
     pub sampling: Option<SamplingSpec>,
     /// Whether prompts are chats, written down by each member's own template.
@@ -140,61 +142,12 @@ pub struct SystemSpec {
     pub fewshot_as_multiturn: Option<bool>,
 }
 
-/// How members come to one answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MethodName {
-    /// Weighted average of token probabilities.
-    #[default]
-    Gac,
-    /// Weighted average over the union of each member's most probable tokens.
-    Unite,
-    /// Weighted geometric mean with a floor.
-    Geometric,
-    /// `gac`, where verification asks for it.
-    Safe,
-    /// `unite`, where verification asks for it.
-    SafeUnite,
-    /// Majority of the members' own answers.
-    Vote,
-    /// The answer of the member that is surest of its own.
-    BestOf,
-}
-
-impl MethodName {
-    /// The name in recipes and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gac => "gac",
-            Self::Unite => "unite",
-            Self::Geometric => "geometric",
-            Self::Safe => "safe",
-            Self::SafeUnite => "safe-unite",
-            Self::Vote => "vote",
-            Self::BestOf => "best-of",
-        }
-    }
-}
-
 /// What weights follow from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightBy {
     /// Each member's perplexity on the prompt.
     PromptPerplexity,
-}
-
-/// What a gate's certainty is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GateBy {
-    /// The probability of its most probable token.
-    #[default]
-    TopProbability,
-    /// One minus its entropy over the largest possible one.
-    Entropy,
-    /// The distance between its two most probable tokens.
-    Margin,
 }
 
 /// How tokens are drawn.

@@ -2,6 +2,7 @@
 
 pub(crate) mod device;
 pub(crate) mod file;
+pub(crate) mod method;
 pub(crate) mod server;
 pub(crate) mod toml_file;
 pub(crate) mod values;
