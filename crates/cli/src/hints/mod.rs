@@ -15,7 +15,7 @@ use gac_harness::tasks::GenerationOverridesError;
 use gac_harness::{DataError, RunError, TaskError};
 use gac_inference::remote::RemoteError;
 use gac_inference::{ChatError, CheckpointError, EngineError, TokenizerLoadError};
-use gac_systems::{OpenError, RecipeError};
+use gac_systems::{OpenError, RecipeError, SpecError};
 
 /// Something that a user can do something about.
 pub(crate) trait Hint {
@@ -32,7 +32,17 @@ pub(crate) fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
             })*
         };
     }
-    ask!(RecipeError, PlanError, RunError, FolderError, TaskError, GenerationOverridesError, DataError, OpenError);
+    ask!(
+        RecipeError,
+        PlanError,
+        SpecError,
+        RunError,
+        FolderError,
+        TaskError,
+        GenerationOverridesError,
+        DataError,
+        OpenError
+    );
     ask!(ManifestError, ReadError, StoredRunError, CompareError, LeaderboardError, RemoteError);
     ask!(EngineError, CheckpointError, TokenizerLoadError, ChatError, EnsembleError, RequestError);
     None

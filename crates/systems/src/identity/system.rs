@@ -26,8 +26,9 @@ impl SystemIdentity {
             Value::Object(settings) => settings,
             _ => Map::new(),
         };
+        // The order of what stays is part of the hash.
+        settings.shift_remove("axis");
         settings.remove("name");
-        settings.remove("axis");
         settings.insert("members".to_owned(), members.iter().map(ModelIdentity::contents).collect());
         // A gate is a place among the members, whatever it is called.
         if let Some(Value::Object(gate)) = settings.get_mut("gate") {
