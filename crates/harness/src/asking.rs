@@ -82,6 +82,7 @@ impl PromptParts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prompt_parts::ShotParts;
 
     const TEXT: &str = "Sort.\n\nQ: b a\nA: a b\n\nQ: d\n\nQ: c b\nA:";
 

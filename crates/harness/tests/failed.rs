@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use gac_harness::compare::{Gate, compare};
+use gac_harness::compare::{RegressionRule, compare};
 use gac_harness::report::{self, Leaderboard};
 use gac_harness::results::{Manifest, ResponseRecord, RunStatus, SampleRecord, StoredRun, TaskResults, read_samples};
 use gac_harness::stats::Bootstrap;
@@ -109,7 +109,7 @@ fn runs_are_compared_on_what_both_were_asked_and_the_rest_is_named() {
     };
     let base = stored("base", Fake::new("one", 1, 0));
     let new = stored("new", Fake { refuses: vec!["3", "4"], ..Fake::new("one", 1, 0) });
-    let found = compare(&base, &new, &[], &[], Gate::new(1.0, 0.05).unwrap(), Bootstrap::default()).unwrap();
+    let found = compare(&base, &new, &[], &[], RegressionRule::new(1.0, 0.05).unwrap(), Bootstrap::default()).unwrap();
     let finding = &found.systems[0].findings[0];
     assert_eq!((finding.documents, finding.failed, finding.base, finding.new), (8, 2, 1.0, 1.0));
     assert!(found.systems[0].flips.is_empty());

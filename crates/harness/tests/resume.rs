@@ -10,7 +10,7 @@ use std::path::Path;
 use gac_harness::results::{
     Manifest, ResponseRecord, RunLock, RunStatus, SampleRecord, TaskResults, read_samples, unfinished_run,
 };
-use gac_harness::{LoadedTask, RunError, Silent, run};
+use gac_harness::{LoadedTask, Silent, run};
 use gac_systems::SystemPlan;
 use support::{Fake, Listener, choice, echo, opener, plan};
 

@@ -24,11 +24,10 @@ says_itself!(RemoteError, EngineError, CheckpointError, TokenizerLoadError, Chat
 
 impl Hint for EnsembleError {
     fn hint(&self) -> Option<String> {
-        let hint = match self {
+        match self {
             Self::Request { source, .. } => source.hint(),
             _ => None,
-        };
-        hint.map(str::to_owned)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::group_table::GroupTable;
 use crate::MetricKey;
 use crate::frames::FrameError;
 use crate::results::{RECORD_VERSION, SystemResults, TaskResults, Timing};
-use crate::stats::{Bootstrap, PairedDifference, StatsError, TaskScores, paired_difference};
+use crate::stats::{Bootstrap, PairedDifference, StatsError, paired_difference};
 
 /// Systems as rows, tasks as columns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -357,6 +357,7 @@ mod tests {
     use super::*;
     use crate::results::OutcomeCounts;
     use crate::stats::DocumentScore;
+    use crate::stats::TaskScores;
 
     fn results(system: &str, members: &[&str], tasks: &[(&str, usize, f64)]) -> SystemResults {
         let result = |&(task, num_fewshot, value): &(&str, usize, f64)| TaskResults {

@@ -1,13 +1,13 @@
 //! How a system's members come to one answer, resolved.
 
-use gac_ensemble::{Certainty, Decoding, Method, MethodError, Sampling, SamplingError, Weighting};
+use gac_ensemble::{Certainty, Decoding, Method, Sampling, SamplingError, Weighting};
 use gac_inference::UnixTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::axes::OneSystem;
 use super::setting_error::SettingError;
-use crate::spec::file::{SamplingSpec, SystemSpec, WeightBy};
+use crate::spec::file::{SamplingSpec, WeightBy};
 use crate::spec::method::Combination;
 
 /// How a system's members come to one answer, and how tokens are picked.
@@ -145,6 +145,7 @@ fn sampled(spec: &SamplingSpec) -> Result<Decoding, SamplingError> {
 mod tests {
     use super::*;
     use crate::plan::axes;
+    use crate::spec::file::SystemSpec;
 
     fn resolve(toml: &str) -> Result<SystemSettings, SettingError> {
         let text = format!("name = \"s\"\nmembers = [\"a\", \"b\"]\n{toml}");
