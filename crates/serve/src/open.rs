@@ -51,10 +51,12 @@ pub enum OpenCatalogError {
 }
 
 fn served(system: &SystemPlan, store: &mut ModelStore) -> Result<ServedSystem, OpenError> {
-    let as_texts =
-        SystemPlan { settings: gac_systems::Settings { chat: None, ..system.settings.clone() }, ..system.clone() };
+    let as_texts = SystemPlan {
+        settings: gac_systems::SystemSettings { chat: None, ..system.settings.clone() },
+        ..system.clone()
+    };
     let as_chats = SystemPlan {
-        settings: gac_systems::Settings {
+        settings: gac_systems::SystemSettings {
             chat: Some(system.settings.chat.clone().unwrap_or_default()),
             ..system.settings.clone()
         },
@@ -71,20 +73,21 @@ fn served(system: &SystemPlan, store: &mut ModelStore) -> Result<ServedSystem, O
 fn alone(model: &ModelPlan) -> SystemPlan {
     SystemPlan {
         name: model.name.clone(),
+        axis: None,
         members: vec![model.name.clone()],
         weights: vec![1.0],
         gate: None,
         drafter: None,
-        settings: gac_systems::Settings { combination: Combination::default(), ..Default::default() },
+        settings: gac_systems::SystemSettings { combination: Combination::default(), ..Default::default() },
     }
 }
 
 fn member(model: &ModelPlan, store: &mut ModelStore) -> Result<ServedMember, CheckpointError> {
     let source = match &model.source {
-        gac_systems::ModelSource::Path(path) => Some(ModelSource::local(path)?),
-        gac_systems::ModelSource::Hub(id) => Some(ModelSource::parse(id)?),
+        gac_systems::ModelOrigin::Path(path) => Some(ModelSource::local(path)?),
+        gac_systems::ModelOrigin::Hub(id) => Some(ModelSource::parse(id)?),
         // Whoever wants its files asks the servers that it is on.
-        gac_systems::ModelSource::Server(_) => None,
+        gac_systems::ModelOrigin::Server(_) => None,
     };
     let mut system = alone(model);
     system.settings.chat = Some(gac_systems::ChatPlan::default());

@@ -138,7 +138,7 @@ impl Asking<'_, '_> {
                 let (systems, score) = match score {
                     Ok((system, score)) => {
                         self.sheet(asked, system)?;
-                        (std::slice::from_ref(&system).to_vec(), Ok(score))
+                        (vec![system], Ok(score))
                     }
                     Err(error) => (asked.to_vec(), Err(chain(&error))),
                 };
