@@ -63,7 +63,7 @@ fn every_recipe_of_the_paper_is_understood_and_named_like_its_row() {
     for path in std::fs::read_dir(folder.join("vllm")).unwrap().map(|entry| entry.unwrap().path()) {
         if path.extension().is_some_and(|extension| extension == "toml") {
             let plan = resolve(&Recipe::load(&path).unwrap()).unwrap();
-            assert!(plan.models.iter().all(|model| matches!(model.source, ModelSource::Server(_))));
+            assert!(plan.models.iter().all(|model| matches!(model.source, ModelOrigin::Server(_))));
             served.push(plan.systems[0].name.clone());
         }
     }

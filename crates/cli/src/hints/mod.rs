@@ -12,7 +12,7 @@ use gac_harness::plan::PlanError;
 use gac_harness::report::LeaderboardError;
 use gac_harness::results::{FolderError, ManifestError, ReadError, StoredRunError};
 use gac_harness::tasks::GenerationOverridesError;
-use gac_harness::{DataError, RunError, TaskError};
+use gac_harness::{DataError, MergeError, RunError, TaskError};
 use gac_inference::remote::RemoteError;
 use gac_inference::{ChatError, CheckpointError, EngineError, TokenizerLoadError};
 use gac_systems::{OpenError, RecipeError, SpecError};
@@ -43,7 +43,7 @@ pub(crate) fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
         DataError,
         OpenError
     );
-    ask!(ManifestError, ReadError, StoredRunError, CompareError, LeaderboardError, RemoteError);
+    ask!(MergeError, ManifestError, ReadError, StoredRunError, CompareError, LeaderboardError, RemoteError);
     ask!(EngineError, CheckpointError, TokenizerLoadError, ChatError, EnsembleError, RequestError);
     None
 }

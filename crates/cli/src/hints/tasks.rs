@@ -2,7 +2,7 @@
 
 use gac_harness::plan::PlanError;
 use gac_harness::tasks::{GENERATION_SETTINGS, GenerationOverridesError};
-use gac_harness::{DataError, RunError, TaskError, Warning};
+use gac_harness::{DataError, MergeError, RunError, TaskError, Warning};
 
 use super::Hint;
 
@@ -30,6 +30,21 @@ impl Hint for RunError {
             Self::NoDocuments { .. } => Some("is the data folder complete, and the limit above 0?".to_owned()),
             _ => None,
         }
+    }
+}
+
+impl Hint for MergeError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Nothing | Self::NoShard { .. } => "`gac run RECIPE --shard I/N` makes a shard",
+            Self::Count { .. } => "merge the shards of one division",
+            Self::Twice { .. } | Self::Overlap { .. } => "`--allow overlaps` takes the first",
+            Self::Missing { .. } | Self::Gap { .. } => "`--allow gaps` merges what is there",
+            Self::Settings { .. } => "`--allow settings` merges them all the same",
+            Self::NotEmpty { .. } => "name another folder with `--output-path`",
+            Self::Run(error) => return error.hint(),
+        };
+        Some(hint.to_owned())
     }
 }
 

@@ -315,19 +315,3 @@ pub enum MergeError {
     #[error(transparent)]
     Run(#[from] RunError),
 }
-
-impl MergeError {
-    /// The way out, for a `hint:` line.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Nothing | Self::NoShard { .. } => "`gac run RECIPE --shard I/N` makes a shard",
-            Self::Count { .. } => "merge the shards of one division",
-            Self::Twice { .. } | Self::Overlap { .. } => "`--allow overlaps` takes the first",
-            Self::Missing { .. } | Self::Gap { .. } => "`--allow gaps` merges what is there",
-            Self::Settings { .. } => "`--allow settings` merges them all the same",
-            Self::NotEmpty { .. } => "name another folder with `--output-path`",
-            Self::Run(error) => return error.hint(),
-        };
-        Some(hint.to_owned())
-    }
-}
