@@ -41,7 +41,7 @@ pub fn terminal_subjects(comparison: &Comparison) -> String {
             lines.push(String::new());
         }
     }
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    if lines.is_empty() { String::new() } else { lines.join("\n") + "\n" }
 }
 
 /// The subjects of each task, those that lost most first.

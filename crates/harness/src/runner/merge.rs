@@ -1,5 +1,6 @@
 //! The shards of a run, put together.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -141,13 +142,15 @@ impl Shards {
             let Some(stored) = run.systems.get(system).and_then(|system| system.tasks.get(task)) else { continue };
             for sample in &stored.samples {
                 let key = (sample.subject.clone(), sample.doc_id, sample.doc_hash.clone());
-                if samples.contains_key(&key) {
-                    if !self.tolerance.overlaps {
+                match samples.entry(key) {
+                    Entry::Vacant(place) => {
+                        place.insert(sample.clone());
+                    }
+                    Entry::Occupied(_) if self.tolerance.overlaps => {}
+                    Entry::Occupied(_) => {
                         let (task, doc_id) = (stored.entry.name.clone(), sample.doc_id);
                         return Err(MergeError::Overlap { task, doc_id, folder: run.folder.clone() });
                     }
-                } else {
-                    samples.insert(key, sample.clone());
                 }
             }
         }
