@@ -12,10 +12,10 @@ use gac_inference::{ChatMessage, Conversation, RefusedSystem};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::app::App;
 use crate::dispatch::{Job, Progress};
 use crate::error::{ApiError, with_causes};
 use crate::input::{self, Texts};
-use crate::routes::App;
 
 /// New tokens of a request that does not say how many it wants.
 const USUAL_LENGTH: usize = 50;

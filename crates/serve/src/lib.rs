@@ -5,6 +5,7 @@
 //! (`dispatch`): requests come to it through a channel, and what becomes of each goes back through a channel of its own, so
 //! nobody who reads slowly or goes away holds up the others.
 
+mod app;
 mod catalog;
 mod dispatch;
 mod error;

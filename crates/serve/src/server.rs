@@ -8,12 +8,13 @@ use std::thread::JoinHandle;
 use gac_ensemble::Scheduler;
 use tokio::sync::watch;
 
+use crate::app::App;
 use crate::catalog::Catalog;
 use crate::dispatch::Dispatcher;
 use crate::http;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
-use crate::routes::{App, router};
+use crate::routes::router;
 
 /// Threads that read requests and write answers. What is computed is computed elsewhere.
 const THREADS: usize = 2;

@@ -34,7 +34,7 @@ pub(crate) struct SweepArgs {
     )]
     pub(crate) thresholds: Vec<f64>,
 
-    /// GridWeights to go over, one number per model: 1:1,2:1 [default: those of `--weights`]
+    /// Weights to go over, one number per model: 1:1,2:1 [default: those of `--weights`]
     #[arg(long, value_delimiter = ',', value_name = "W:W,W:W")]
     pub(crate) grid_weights: Vec<GridWeights>,
 

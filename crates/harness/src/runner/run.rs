@@ -102,7 +102,7 @@ pub(super) struct Run<'a, 'b> {
     pub(super) prepare: &'b Prepare<'a>,
 }
 
-impl<'a> Run<'a, '_> {
+impl Run<'_, '_> {
     /// Goes through all systems, and says in the manifest how that ended.
     pub(super) fn finish(mut self, started: Instant) -> Result<RunSummary, RunError> {
         match self.all_systems(started) {

@@ -14,12 +14,12 @@ use super::completions::finish_reason;
 use super::log_probs::{TokenNames, chat_log_probs};
 use super::request::{SharedFields, list_length};
 use super::stream::{self, Events};
+use crate::app::{App, now};
 use crate::catalog::ServedSystem;
 use crate::dispatch::{Job, Progress, Slots};
 use crate::error::ApiError;
 use crate::input;
 use crate::reasoning::Tags;
-use crate::routes::{App, now};
 use crate::text::Utf8Pieces;
 use crate::trace;
 
@@ -57,7 +57,7 @@ pub(crate) async fn respond(app: Arc<App>, body: &[u8]) -> Result<Response, ApiE
     if chat.shared.streams() {
         return chat.stream(slots);
     }
-    Ok(crate::routes::json(&chat.whole().await?))
+    Ok(crate::app::json(&chat.whole().await?))
 }
 
 /// A message as templates read it: what is said in parts is one text.

@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 use super::log_probs::{CompletionLogProbs, TokenNames, prompt_log_probs};
 use super::request::{SharedFields, list_length};
 use super::stream::{self, Events};
+use crate::app::{App, now};
 use crate::catalog::ServedSystem;
 use crate::dispatch::{Job, Progress, Slots};
 use crate::error::{ApiError, with_causes};
 use crate::input::{self, PromptInput, PromptInputs};
-use crate::routes::{App, now};
 use crate::text::Utf8Pieces;
 use crate::trace;
 
@@ -67,7 +67,7 @@ pub(crate) async fn respond(app: Arc<App>, body: &[u8]) -> Result<Response, ApiE
     if completion.shared.streams() {
         return completion.stream(&scored, slots);
     }
-    Ok(crate::routes::json(&completion.whole(scored).await?))
+    Ok(crate::app::json(&completion.whole(scored).await?))
 }
 
 impl Completion {

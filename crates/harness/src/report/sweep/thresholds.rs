@@ -124,7 +124,9 @@ impl SweepEntry {
         let mut points: Vec<SweepPoint> =
             results.iter().map(|(threshold, results)| SweepPoint::new(axis, *threshold, results)).collect();
         let costs = first.timing.step_costs.or_else(|| costs_of_ends(&results));
-        points.iter_mut().for_each(|point| point.model(costs));
+        for point in &mut points {
+            point.model(costs);
+        }
         Some(Self {
             system: axis.to_owned(),
             task: first.task.clone(),
