@@ -60,7 +60,7 @@ mod tests {
     fn reasoning_is_told_without_its_tags() {
         let closed = |answer| Some(Thinking::Closed { answer });
         assert_eq!(parts("4", None), (None, "4"));
-        assert_eq!(parts("<think>\nhm\n</think>\n\n4", closed(22)), (Some("\nhm\n"), "4"));
+        assert_eq!(parts("<think>\nhm\n</think>\n\n4", closed(21)), (Some("\nhm\n"), "4"));
         assert_eq!(parts("hm</think>4", closed(10)), (Some("hm"), "4"));
         assert_eq!(parts("\n<think>hm", Some(Thinking::Unclosed)), (Some("hm"), ""));
         // The end is a control symbol, which stands for no text.
