@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gac_inference::{EngineOptions, ModelSource, Tokenizer, load_model, output_rows};
-use gac_testserver::{Engine, Fault, Limits, TestServer};
+use gac_testserver::{Fault, ServerSetup, TestEngine, TestServer};
 use serde_json::Value;
 use support::{file, gac, gac_with, lines, root};
 
@@ -18,16 +18,16 @@ fn model(name: &str) -> PathBuf {
 }
 
 /// A server of one of the miniature models, under the name of its folder.
-fn serve_at(port: u16, engine: Engine, name: &str, change: impl FnOnce(&mut Limits)) -> TestServer {
+fn serve_at(port: u16, engine: TestEngine, name: &str, change: impl FnOnce(&mut ServerSetup)) -> TestServer {
     let source = ModelSource::Folder(model(name));
     let rows = output_rows(&source).unwrap();
-    let mut limits = Limits { name: model(name).to_str().unwrap().to_owned(), ..Limits::default() };
+    let mut limits = ServerSetup { name: model(name).to_str().unwrap().to_owned(), ..ServerSetup::default() };
     change(&mut limits);
     let served = load_model(&source, &EngineOptions::default()).unwrap();
     TestServer::at(port, engine, served, Tokenizer::load(&source, rows).unwrap(), limits)
 }
 
-fn serve(engine: Engine, name: &str) -> TestServer {
+fn serve(engine: TestEngine, name: &str) -> TestServer {
     serve_at(0, engine, name, |_| {})
 }
 
@@ -63,12 +63,12 @@ fn an_ensemble_says_the_same_wherever_its_members_are() {
     let (llama, qwen) = (model("mini-llama"), model("mini-qwen"));
     let (llama, qwen) = (llama.to_str().unwrap(), qwen.to_str().unwrap());
     let expected = generated(llama, qwen);
-    for engine in [Engine::Vllm, Engine::Sglang, Engine::LlamaCpp] {
+    for engine in [TestEngine::Vllm, TestEngine::Sglang, TestEngine::LlamaCpp] {
         let servers = [serve(engine, "mini-llama"), serve(engine, "mini-qwen")];
         assert_eq!(generated(&servers[0].url(), qwen), expected, "{engine:?} and local");
         assert_eq!(generated(&servers[0].url(), &servers[1].url()), expected, "{engine:?} twice");
     }
-    let replicas = [serve(Engine::Vllm, "mini-qwen"), serve(Engine::Vllm, "mini-qwen")];
+    let replicas = [serve(TestEngine::Vllm, "mini-qwen"), serve(TestEngine::Vllm, "mini-qwen")];
     let both = format!("{},{}", replicas[0].url(), replicas[1].url());
     assert_eq!(generated(llama, &both), expected);
     assert!(replicas.iter().all(|server| server.asked() > 0));
@@ -87,7 +87,7 @@ fn scores_are_those_of_the_local_model() {
         lines(&output).iter().map(|line| line["sum"].as_f64().unwrap()).collect()
     };
     let expected = scores(model("mini-llama").to_str().unwrap());
-    for engine in [Engine::Vllm, Engine::Sglang, Engine::LlamaCpp] {
+    for engine in [TestEngine::Vllm, TestEngine::Sglang, TestEngine::LlamaCpp] {
         for (found, expected) in scores(&serve(engine, "mini-llama").url()).iter().zip(&expected) {
             assert!((found - expected).abs() < 1e-4, "{engine:?}: {found} and {expected}");
         }
@@ -186,8 +186,8 @@ fn a_run_with_a_member_on_a_failing_server_ends_as_one_with_local_members() {
     let scratch = tempfile::tempdir().unwrap();
     let expected = local(scratch.path());
     assert!(!expected.is_empty());
-    let locked = |limits: &mut Limits| limits.key = Some("Bearer sesame-123".into());
-    let server = serve_at(0, Engine::Vllm, "mini-llama", locked);
+    let locked = |limits: &mut ServerSetup| limits.key = Some("Bearer sesame-123".into());
+    let server = serve_at(0, TestEngine::Vllm, "mini-llama", locked);
     server.fail(|number, _| match number % 23 {
         5 => Fault::Cut,
         9 => Fault::Status(503, Some("0")),
@@ -240,7 +240,7 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
 fn a_run_whose_server_goes_for_good_stops_and_goes_on_later() {
     let scratch = tempfile::tempdir().unwrap();
     let expected = local(scratch.path());
-    let server = serve(Engine::Vllm, "mini-llama");
+    let server = serve(TestEngine::Vllm, "mini-llama");
     let port = port(&server);
     // It lets nobody in from some moment on.
     server.fail(|number, _| if number < 60 { Fault::None } else { Fault::Status(401, None) });
@@ -254,7 +254,7 @@ fn a_run_whose_server_goes_for_good_stops_and_goes_on_later() {
     assert!(manifest["status"]["failed"]["error"].is_string(), "{}", manifest["status"]);
 
     drop(server);
-    let server = serve_at(port, Engine::Vllm, "mini-llama", |_| {});
+    let server = serve_at(port, TestEngine::Vllm, "mini-llama", |_| {});
     let before = server.asked();
     let ran = gac(&arguments);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
@@ -263,7 +263,7 @@ fn a_run_whose_server_goes_for_good_stops_and_goes_on_later() {
 
     // Another version has not given these answers.
     drop(server);
-    let _server = serve_at(port, Engine::Vllm, "mini-llama", |limits| limits.version = "1.3.0".into());
+    let _server = serve_at(port, TestEngine::Vllm, "mini-llama", |limits| limits.version = "1.3.0".into());
     let ran = gac(&arguments);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("vLLM 1.2.3 when this run was started, and is"), "{}", ran.stderr);
@@ -272,7 +272,7 @@ fn a_run_whose_server_goes_for_good_stops_and_goes_on_later() {
 
 #[test]
 fn what_a_server_lacks_is_said_before_anything_runs() {
-    let server = serve_at(0, Engine::OldVllm, "mini-llama", |limits| limits.max_logprobs = 5);
+    let server = serve_at(0, TestEngine::OldVllm, "mini-llama", |limits| limits.max_logprobs = 5);
     let scratch = tempfile::tempdir().unwrap();
     let output = scratch.path().join("out");
     let to = output.to_str().unwrap();

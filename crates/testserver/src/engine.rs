@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// How a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
+pub enum TestEngine {
     /// As vLLM.
     Vllm,
     /// As an older vLLM, which cannot be asked about named tokens.
@@ -27,7 +27,7 @@ pub enum Engine {
 
 /// How a server was set up.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct ServerSetup {
     /// The model's name.
     pub name: String,
     /// Other models that it has.
@@ -46,7 +46,7 @@ pub struct Limits {
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
-impl Default for Limits {
+impl Default for ServerSetup {
     fn default() -> Self {
         Self {
             name: "served".into(),
@@ -62,11 +62,11 @@ impl Default for Limits {
 }
 
 pub(crate) struct Served {
-    engine: Engine,
+    engine: TestEngine,
     model: Mutex<Box<dyn LanguageModel>>,
     tokenizer: Tokenizer,
     rows: usize,
-    limits: Limits,
+    limits: ServerSetup,
 }
 
 /// An error's body.
@@ -74,14 +74,19 @@ pub(crate) fn error(status: u16, message: &str) -> Vec<u8> {
     json!({ "error": { "message": message, "code": status } }).to_string().into_bytes()
 }
 
-type Answer = Result<Value, (u16, String)>;
+type AnswerOrRefusal = Result<Value, (u16, String)>;
 
 fn refused<T>(message: impl Into<String>) -> Result<T, (u16, String)> {
     Err((400, message.into()))
 }
 
 impl Served {
-    pub(crate) fn new(engine: Engine, model: Box<dyn LanguageModel>, tokenizer: Tokenizer, limits: Limits) -> Self {
+    pub(crate) fn new(
+        engine: TestEngine,
+        model: Box<dyn LanguageModel>,
+        tokenizer: Tokenizer,
+        limits: ServerSetup,
+    ) -> Self {
         let rows = model.limits().vocabulary;
         Self { engine, model: Mutex::new(model), tokenizer, rows, limits }
     }
@@ -92,16 +97,16 @@ impl Served {
 
     fn path(&self) -> &'static str {
         match self.engine {
-            Engine::Vllm | Engine::OldVllm | Engine::Gac => "/v1/completions",
-            Engine::Sglang | Engine::OldSglang => "/generate",
-            Engine::LlamaCpp => "/completion",
+            TestEngine::Vllm | TestEngine::OldVllm | TestEngine::Gac => "/v1/completions",
+            TestEngine::Sglang | TestEngine::OldSglang => "/generate",
+            TestEngine::LlamaCpp => "/completion",
         }
     }
 
     pub(crate) fn answer(&self, method: &str, path: &str, body: &Value, short: bool) -> (u16, Vec<u8>) {
         if let Some(file) = path.strip_prefix(&format!("/gac/members/{}/files/", self.limits.name)) {
             return match self.limits.files.get(file) {
-                Some(bytes) if self.engine == Engine::Gac => (200, bytes.clone()),
+                Some(bytes) if self.engine == TestEngine::Gac => (200, bytes.clone()),
                 _ => (404, error(404, "Not Found")),
             };
         }
@@ -110,9 +115,9 @@ impl Served {
             ("GET", _) => self.information(path),
             ("POST", "/tokenize") => self.tokenize(body),
             ("POST", _) if self.is_for_tokens(path) => match self.engine {
-                Engine::Vllm | Engine::OldVllm | Engine::Gac => self.vllm(body, short),
-                Engine::Sglang | Engine::OldSglang => self.sglang(body),
-                Engine::LlamaCpp => self.llama_cpp(body),
+                TestEngine::Vllm | TestEngine::OldVllm | TestEngine::Gac => self.vllm(body, short),
+                TestEngine::Sglang | TestEngine::OldSglang => self.sglang(body),
+                TestEngine::LlamaCpp => self.llama_cpp(body),
             },
             _ => Err((404, "Not Found".into())),
         };
@@ -124,13 +129,13 @@ impl Served {
 
     fn models(&self) -> Value {
         let owner = match self.engine {
-            Engine::Vllm | Engine::OldVllm => "vllm",
-            Engine::Sglang | Engine::OldSglang => "sglang",
-            Engine::LlamaCpp => "llamacpp",
-            Engine::Gac => "gac",
+            TestEngine::Vllm | TestEngine::OldVllm => "vllm",
+            TestEngine::Sglang | TestEngine::OldSglang => "sglang",
+            TestEngine::LlamaCpp => "llamacpp",
+            TestEngine::Gac => "gac",
         };
         let card = |name: &String| match self.engine {
-            Engine::LlamaCpp => json!({ "id": name, "owned_by": owner, "meta": {
+            TestEngine::LlamaCpp => json!({ "id": name, "owned_by": owner, "meta": {
                 "n_vocab": self.rows, "n_params": 1_000_000, "ftype": "F32"
             }}),
             _ => {
@@ -141,16 +146,16 @@ impl Served {
         json!({ "object": "list", "data": names.map(card).collect::<Vec<_>>() })
     }
 
-    fn information(&self, path: &str) -> Answer {
+    fn information(&self, path: &str) -> AnswerOrRefusal {
         let version = &self.limits.version;
         match (self.engine, path) {
-            (Engine::Vllm | Engine::OldVllm, "/version") => Ok(json!({ "version": version })),
-            (Engine::Gac, "/version") => Ok(json!({ "version": version, "engine": "gac" })),
-            (Engine::Sglang, "/server_info") | (Engine::OldSglang, "/get_server_info") => Ok(json!({
+            (TestEngine::Vllm | TestEngine::OldVllm, "/version") => Ok(json!({ "version": version })),
+            (TestEngine::Gac, "/version") => Ok(json!({ "version": version, "engine": "gac" })),
+            (TestEngine::Sglang, "/server_info") | (TestEngine::OldSglang, "/get_server_info") => Ok(json!({
                 "version": version, "model_path": self.limits.name, "dtype": "bfloat16", "revision": null,
                 "context_length": null, "tp_size": 8
             })),
-            (Engine::LlamaCpp, "/props") => Ok(json!({
+            (TestEngine::LlamaCpp, "/props") => Ok(json!({
                 "build_info": version, "model_path": self.limits.name, "total_slots": 4,
                 "default_generation_settings": { "n_ctx": self.limits.context, "params": { "temperature": 0.8 } }
             })),
@@ -159,8 +164,8 @@ impl Served {
     }
 
     /// Control symbols in a text are themselves.
-    fn tokenize(&self, body: &Value) -> Answer {
-        let key = if self.engine == Engine::LlamaCpp { "content" } else { "prompt" };
+    fn tokenize(&self, body: &Value) -> AnswerOrRefusal {
+        let key = if self.engine == TestEngine::LlamaCpp { "content" } else { "prompt" };
         let text = body[key].as_str().ok_or((400, format!("no `{key}`")))?;
         let control = self.tokenizer.vocabulary().iter().find(|(_, symbol)| match symbol {
             Symbol::Control { name } => &**name == text,
@@ -211,14 +216,14 @@ impl Served {
         Ok(ids.into_iter().map(|id| TokenId(id as u32)).collect())
     }
 
-    fn vllm(&self, body: &Value, short: bool) -> Answer {
+    fn vllm(&self, body: &Value, short: bool) -> AnswerOrRefusal {
         if body["model"] != self.limits.name.as_str() {
             return Err((404, format!("The model `{}` does not exist.", body["model"])));
         }
         let count = body["logprobs"].as_i64().ok_or((400, "no `logprobs`".to_owned()))?;
         let ids: Option<Vec<u64>> = body["logprob_token_ids"]
             .as_array()
-            .filter(|_| self.engine != Engine::OldVllm)
+            .filter(|_| self.engine != TestEngine::OldVllm)
             .map(|ids| ids.iter().filter_map(Value::as_u64).collect());
         if let Some(id) = ids.iter().flatten().find(|id| **id >= self.rows as u64) {
             return refused(format!(
@@ -284,7 +289,7 @@ impl Served {
         if self.limits.logits { log + 30.0 } else { log }
     }
 
-    fn llama_cpp(&self, body: &Value) -> Answer {
+    fn llama_cpp(&self, body: &Value) -> AnswerOrRefusal {
         let steps = body["n_predict"].as_u64().unwrap_or(1) as usize;
         let prompt = self.prompt(&body["prompt"], 1)?;
         let count = body["n_probs"].as_u64().unwrap_or(0) as usize;
@@ -303,7 +308,7 @@ impl Served {
         Ok(json!({ "completion_probabilities": steps.collect::<Vec<_>>() }))
     }
 
-    fn sglang(&self, body: &Value) -> Answer {
+    fn sglang(&self, body: &Value) -> AnswerOrRefusal {
         let steps = body["sampling_params"]["max_new_tokens"].as_u64().unwrap_or(16) as usize;
         let prompt = self.prompt(&body["input_ids"], steps)?;
         let count = body["top_logprobs_num"].as_u64().unwrap_or(0) as usize;
@@ -337,7 +342,7 @@ impl Served {
                 (start + 1..prompt.len()).map(|at| (prompt[at], &all[at - 1])).collect();
             let chosen = inside.iter().map(|(id, distribution)| entry(distribution, *id));
             meta["input_token_logprobs"] = std::iter::once(json!([null, prompt[start], null])).chain(chosen).collect();
-            if self.engine == Engine::OldSglang {
+            if self.engine == TestEngine::OldSglang {
                 let lists = inside.iter().map(|(_, distribution)| top(distribution));
                 meta["input_top_logprobs"] = std::iter::once(Value::Null).chain(lists).collect();
             } else {

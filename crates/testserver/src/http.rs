@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 /// A request.
-pub(crate) struct Request {
+pub(crate) struct TestRequest {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
@@ -12,7 +12,7 @@ pub(crate) struct Request {
 }
 
 /// The next request of a connection; none when it was closed.
-pub(crate) fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Request>> {
+pub(crate) fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<TestRequest>> {
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -32,7 +32,7 @@ pub(crate) fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Reque
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
-    Ok(Some(Request { method, path, authorization, body }))
+    Ok(Some(TestRequest { method, path, authorization, body }))
 }
 
 /// Writes an answer; with `part`, only so many bytes of its body.

@@ -8,5 +8,5 @@ mod engine;
 mod http;
 mod server;
 
-pub use engine::{Engine, Limits};
+pub use engine::{ServerSetup, TestEngine};
 pub use server::{Fault, Recorded, TestServer};

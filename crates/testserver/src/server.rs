@@ -10,7 +10,7 @@ use std::time::Duration;
 use gac_inference::{LanguageModel, Tokenizer};
 use serde_json::Value;
 
-use crate::engine::{Engine, Limits, Served, error};
+use crate::engine::{Served, ServerSetup, TestEngine, error};
 use crate::http;
 
 /// What becomes of a request.
@@ -68,17 +68,28 @@ pub struct TestServer {
 
 impl TestServer {
     /// Serves `model` as `engine` would.
-    pub fn start(engine: Engine, model: Box<dyn LanguageModel>, tokenizer: Tokenizer) -> Self {
-        Self::with_limits(engine, model, tokenizer, Limits::default())
+    pub fn start(engine: TestEngine, model: Box<dyn LanguageModel>, tokenizer: Tokenizer) -> Self {
+        Self::with_limits(engine, model, tokenizer, ServerSetup::default())
     }
 
     /// Serves `model` as an `engine` would that was set up with `limits`.
-    pub fn with_limits(engine: Engine, model: Box<dyn LanguageModel>, tokenizer: Tokenizer, limits: Limits) -> Self {
+    pub fn with_limits(
+        engine: TestEngine,
+        model: Box<dyn LanguageModel>,
+        tokenizer: Tokenizer,
+        limits: ServerSetup,
+    ) -> Self {
         Self::at(0, engine, model, tokenizer, limits)
     }
 
     /// The same at a port; 0 is any.
-    pub fn at(port: u16, engine: Engine, model: Box<dyn LanguageModel>, tokenizer: Tokenizer, limits: Limits) -> Self {
+    pub fn at(
+        port: u16,
+        engine: TestEngine,
+        model: Box<dyn LanguageModel>,
+        tokenizer: Tokenizer,
+        limits: ServerSetup,
+    ) -> Self {
         let key = limits.key.clone();
         let shared = Arc::new(Shared {
             served: Served::new(engine, model, tokenizer, limits),
@@ -218,7 +229,7 @@ fn connection(shared: &Shared, mut stream: TcpStream) -> std::io::Result<()> {
 fn answer(
     shared: &Shared,
     stream: &mut TcpStream,
-    request: &http::Request,
+    request: &http::TestRequest,
     body: &Value,
     fault: &Fault,
 ) -> std::io::Result<bool> {

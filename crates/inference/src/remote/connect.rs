@@ -6,16 +6,17 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::address::ServerUrl;
-use super::detect::{Found, identify};
+use super::detect::{FoundServer, identify};
 use super::error::RemoteError;
 use super::files::member_files;
-use super::http::{Failure, Http};
+use super::http::{Http, HttpFailure};
 use super::model::{CACHE, RemoteModel};
 use super::options::RemoteOptions;
 use super::pace::Pace;
 use super::probe::{abilities, speak};
 use super::protocol::ServerEngine;
 use super::replicas::Replicas;
+use super::requester::Requester;
 use super::tokenizer_check::check_tokenizer;
 use crate::{Limits, ModelSource, Tokenizer, TokenizerLoadError, output_rows};
 
@@ -102,19 +103,21 @@ impl RemoteModel {
         let protocol = speak(found, least);
         let identity = found.identity.clone();
         let answers = |server: &ServerUrl| up.iter().any(|(other, _)| other == server);
+        let count = servers.len();
         let servers: Vec<(ServerUrl, bool)> =
             servers.into_iter().map(|server| (server.clone(), answers(&server))).collect();
         Ok(Self {
-            in_flight: options.in_flight.saturating_mul(servers.len()),
-            replicas: Replicas::new(http, servers, options.patience, Box::new(check)),
-            protocol,
+            requester: Requester::new(
+                Replicas::new(http, servers, options.patience, Box::new(check)),
+                protocol,
+                options.in_flight.saturating_mul(count),
+            ),
             identity,
             tokenizer: Arc::new(tokenizer),
             tokenizer_source: source,
             limits: Limits { vocabulary: least.rows, context, cache: CACHE },
             list: options.list.clamp(1, least.longest_list),
             pace: Pace::new(options.most_ahead),
-            waited: Duration::ZERO,
             given: 0,
             sequences: std::collections::HashMap::new(),
             next: 0,
@@ -139,12 +142,12 @@ fn answering(
     http: &Http,
     servers: &[ServerUrl],
     options: &RemoteOptions,
-) -> Result<Vec<(ServerUrl, Found)>, RemoteError> {
+) -> Result<Vec<(ServerUrl, FoundServer)>, RemoteError> {
     let since = Instant::now();
     let mut up = Vec::new();
     let mut error = RemoteError::NoServers;
     for server in servers {
-        while let Err(Failure::Busy { .. }) = http.get(server, "/v1/models") {
+        while let Err(HttpFailure::Busy { .. }) = http.get(server, "/v1/models") {
             if since.elapsed() > options.patience {
                 break;
             }
@@ -171,7 +174,7 @@ fn not_a_replica(server: &ServerUrl, first: &ServerUrl, reason: String) -> Remot
 fn tokenizer_source(
     http: &Http,
     server: &ServerUrl,
-    found: &Found,
+    found: &FoundServer,
     options: &RemoteOptions,
 ) -> Result<ModelSource, RemoteError> {
     if let Some(source) = &options.tokenizer {

@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::address::ServerUrl;
 use super::error::RemoteError;
-use super::http::{Failure, Http};
+use super::http::{Http, HttpFailure};
 use super::identity::ServerIdentity;
 use super::protocol::ServerEngine;
 
 /// What a server says of itself, nothing tried yet.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct FoundServer {
     pub(super) identity: ServerIdentity,
     /// Tokens that a prompt can have, so that one more fits behind it.
     pub(super) context: Option<usize>,
@@ -84,11 +84,13 @@ struct SglangInfo {
 }
 
 /// Asks a server what it is.
-pub(super) fn identify(http: &Http, server: &ServerUrl, name: Option<&str>) -> Result<Found, RemoteError> {
-    let asked = Asked { http, server };
+pub(super) fn identify(http: &Http, server: &ServerUrl, name: Option<&str>) -> Result<FoundServer, RemoteError> {
+    let asked = AskedServer { http, server };
     let list: ModelList = match asked.get("/v1/models") {
         Ok(list) => list,
-        Err(Failure::Refused { status: 404 | 405, .. } | Failure::Corrupt(_)) => return Err(asked.unknown("nothing")),
+        Err(HttpFailure::Refused { status: 404 | 405, .. } | HttpFailure::Corrupt(_)) => {
+            return Err(asked.unknown("nothing"));
+        }
         Err(failure) => return Err(asked.unreachable(&failure)),
     };
     let card = choose(list.data, name, server)?;
@@ -127,18 +129,18 @@ fn choose(mut cards: Vec<ModelCard>, name: Option<&str>, server: &ServerUrl) -> 
 }
 
 /// A server that is asked.
-struct Asked<'a> {
+struct AskedServer<'a> {
     http: &'a Http,
     server: &'a ServerUrl,
 }
 
-impl Asked<'_> {
-    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+impl AskedServer<'_> {
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HttpFailure> {
         let body = self.http.get(self.server, path)?;
-        serde_json::from_slice(&body).map_err(|error| Failure::Corrupt(format!("`{path}`: {error}")))
+        serde_json::from_slice(&body).map_err(|error| HttpFailure::Corrupt(format!("`{path}`: {error}")))
     }
 
-    fn unreachable(&self, failure: &Failure) -> RemoteError {
+    fn unreachable(&self, failure: &HttpFailure) -> RemoteError {
         RemoteError::Unreachable { server: self.server.to_string(), reason: failure.to_string() }
     }
 
@@ -158,11 +160,11 @@ impl Asked<'_> {
         Some(if version.engine.as_deref() == Some("gac") { ServerEngine::Gac } else { ServerEngine::Vllm })
     }
 
-    fn vllm(&self, card: ModelCard) -> Result<Found, RemoteError> {
+    fn vllm(&self, card: ModelCard) -> Result<FoundServer, RemoteError> {
         let Version { version, engine } = self.get("/version").map_err(|failure| self.unreachable(&failure))?;
         let is_gac = engine.as_deref() == Some("gac") || card.owned_by == "gac";
         let root = card.root.filter(|root| *root != card.id);
-        Ok(Found {
+        Ok(FoundServer {
             context: card.max_model_len.map(|tokens| tokens.saturating_sub(1)),
             rows: None,
             tokenizer: Some(root.clone().unwrap_or_else(|| card.id.clone())),
@@ -178,7 +180,7 @@ impl Asked<'_> {
         })
     }
 
-    fn sglang(&self, card: ModelCard) -> Found {
+    fn sglang(&self, card: ModelCard) -> FoundServer {
         // The newer name first.
         let info: SglangInfo =
             self.get("/server_info").or_else(|_| self.get("/get_server_info")).unwrap_or_else(|failure| {
@@ -186,7 +188,7 @@ impl Asked<'_> {
                 SglangInfo::default()
             });
         let context = card.max_model_len.or(info.context_length);
-        Found {
+        FoundServer {
             context: context.map(|tokens| tokens.saturating_sub(1)),
             rows: None,
             tokenizer: info.tokenizer_path.or_else(|| info.model_path.clone()).or_else(|| Some(card.id.clone())),
@@ -202,10 +204,10 @@ impl Asked<'_> {
         }
     }
 
-    fn llama_cpp(&self, card: ModelCard) -> Result<Found, RemoteError> {
+    fn llama_cpp(&self, card: ModelCard) -> Result<FoundServer, RemoteError> {
         let props: LlamaProps = self.get("/props").map_err(|failure| self.unreachable(&failure))?;
         let meta = card.meta.unwrap_or(LlamaMeta { n_vocab: None, n_params: None, ftype: None });
-        Ok(Found {
+        Ok(FoundServer {
             context: Some(props.default_generation_settings.n_ctx.saturating_sub(1)),
             rows: meta.n_vocab,
             tokenizer: Some(props.model_path.clone().unwrap_or_else(|| card.id.clone())),

@@ -6,7 +6,7 @@ use std::{env, fs, io};
 
 use super::address::ServerUrl;
 use super::error::RemoteError;
-use super::http::{Failure, Http};
+use super::http::{Http, HttpFailure};
 use super::protocol::ServerEngine;
 use crate::ModelSource;
 
@@ -30,7 +30,7 @@ pub(super) fn member_files(http: &Http, server: &ServerUrl, member: &str) -> Res
         match http.get(server, &path) {
             Ok(bytes) => write(&folder, file, &bytes)
                 .map_err(|error| probe(format!("failed to write `{}`: {error}", folder.join(file).display())))?,
-            Err(Failure::Refused { status: 404, .. }) if !required => {
+            Err(HttpFailure::Refused { status: 404, .. }) if !required => {
                 let _ = fs::remove_file(folder.join(file));
             }
             Err(failure) => return Err(probe(format!("`{path}`: {failure}"))),

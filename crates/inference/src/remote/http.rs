@@ -25,7 +25,7 @@ pub(super) struct Http {
 
 /// Why a request has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(super) enum HttpFailure {
     /// There was no connection, it was cut, or the answer did not come in time.
     Broken(String),
     /// The server has no time for it (429, 503): it says after how long to come again, or does not.
@@ -59,7 +59,7 @@ impl Http {
     }
 
     /// What a server says at `path`.
-    pub(super) fn get(&self, server: &ServerUrl, path: &str) -> Result<Vec<u8>, Failure> {
+    pub(super) fn get(&self, server: &ServerUrl, path: &str) -> Result<Vec<u8>, HttpFailure> {
         let mut request = self.agent.get(server.join(path));
         if let Some(secret) = server.authorization() {
             request = request.header("authorization", secret.reveal());
@@ -68,7 +68,7 @@ impl Http {
     }
 
     /// What a server answers at `path` to `body`, which is JSON.
-    pub(super) fn post(&self, server: &ServerUrl, path: &str, body: &[u8]) -> Result<Vec<u8>, Failure> {
+    pub(super) fn post(&self, server: &ServerUrl, path: &str, body: &[u8]) -> Result<Vec<u8>, HttpFailure> {
         let mut request = self.agent.post(server.join(path)).header("content-type", "application/json");
         if let Some(secret) = server.authorization() {
             request = request.header("authorization", secret.reveal());
@@ -77,20 +77,20 @@ impl Http {
     }
 }
 
-fn read(response: Result<ureq::http::Response<Body>, ureq::Error>, server: &ServerUrl) -> Result<Vec<u8>, Failure> {
-    let mut response = response.map_err(|error| Failure::Broken(error.to_string()))?;
+fn read(response: Result<ureq::http::Response<Body>, ureq::Error>, server: &ServerUrl) -> Result<Vec<u8>, HttpFailure> {
+    let mut response = response.map_err(|error| HttpFailure::Broken(error.to_string()))?;
     let status = response.status();
     let after = retry_after(response.headers());
     let body = response.body_mut().with_config().limit(MOST_BYTES).read_to_vec();
     if status.is_success() {
-        return body.map_err(|error| Failure::Broken(error.to_string()));
+        return body.map_err(|error| HttpFailure::Broken(error.to_string()));
     }
     let message = message(&body.unwrap_or_default(), server.authorization());
     let code = status.as_u16();
     Err(match status {
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Failure::Busy { status: code, after },
-        _ if status.is_server_error() => Failure::Server { status: code, message },
-        _ => Failure::Refused { status: code, message },
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => HttpFailure::Busy { status: code, after },
+        _ if status.is_server_error() => HttpFailure::Server { status: code, message },
+        _ => HttpFailure::Refused { status: code, message },
     })
 }
 
@@ -126,7 +126,7 @@ fn message(body: &[u8], secret: Option<&Secret>) -> String {
     text
 }
 
-impl std::fmt::Display for Failure {
+impl std::fmt::Display for HttpFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Broken(reason) => write!(f, "no answer: {reason}"),

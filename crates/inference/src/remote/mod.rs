@@ -6,6 +6,7 @@
 
 mod address;
 mod connect;
+mod details;
 mod detect;
 mod error;
 mod files;
@@ -17,6 +18,7 @@ mod pace;
 mod probe;
 mod protocol;
 mod replicas;
+mod requester;
 mod sequence;
 mod tokenizer_check;
 

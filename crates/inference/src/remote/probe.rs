@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::address::ServerUrl;
-use super::detect::Found;
+use super::detect::FoundServer;
 use super::error::RemoteError;
-use super::http::{Failure, Http};
+use super::http::{Http, HttpFailure};
 use super::protocol::llama_cpp::LlamaCpp;
 use super::protocol::sglang::Sglang;
 use super::protocol::vllm::Vllm;
-use super::protocol::{Abilities, Listing, Protocol, Query, ServerEngine};
+use super::protocol::{Abilities, Protocol, ServerEngine, TokenQuery, WantedList};
 use crate::TokenId;
 
 /// More than any server lists, and larger than any token id.
@@ -21,7 +21,7 @@ const MOST_IDS: usize = 128;
 pub(super) fn abilities(
     http: &Http,
     server: &ServerUrl,
-    found: &Found,
+    found: &FoundServer,
     rows: Option<usize>,
     list: usize,
 ) -> Result<Abilities, RemoteError> {
@@ -54,7 +54,7 @@ pub(super) fn abilities(
 }
 
 /// How a server is spoken to.
-pub(super) fn speak(found: &Found, abilities: Abilities) -> Box<dyn Protocol> {
+pub(super) fn speak(found: &FoundServer, abilities: Abilities) -> Box<dyn Protocol> {
     match found.identity.engine {
         ServerEngine::Vllm | ServerEngine::Gac => Box::new(Vllm { model: found.identity.model.clone(), abilities }),
         ServerEngine::Sglang => Box::new(Sglang { abilities }),
@@ -90,7 +90,7 @@ impl Probe<'_> {
         let path = "/v1/completions";
         match self.http.post(self.server, path, body.to_string().as_bytes()) {
             Ok(_) => Ok(None),
-            Err(Failure::Refused { status: 400 | 422, message }) => Ok(number_after(&message, before)),
+            Err(HttpFailure::Refused { status: 400 | 422, message }) => Ok(number_after(&message, before)),
             Err(failure) => Err(self.failed(&failure)),
         }
     }
@@ -98,11 +98,11 @@ impl Probe<'_> {
     /// A list as later requests want it.
     fn try_list(&self, protocol: &dyn Protocol, list: usize) -> Result<(), RemoteError> {
         let count = list.min(protocol.abilities().longest_list);
-        let query = Query { tokens: &[TokenId(0)], from: 1, ahead: 1, listing: Listing::Top(count) };
+        let query = TokenQuery { tokens: vec![TokenId(0)], from: 1, ahead: 1, listing: WantedList::Top(count) };
         self.ask(protocol, &query)
     }
 
-    fn ask(&self, protocol: &dyn Protocol, query: &Query<'_>) -> Result<(), RemoteError> {
+    fn ask(&self, protocol: &dyn Protocol, query: &TokenQuery) -> Result<(), RemoteError> {
         let body = self.http.post(self.server, protocol.path(), &protocol.body(query));
         let body = body.map_err(|failure| self.failed(&failure))?;
         protocol.answer(query, &body).map(|_| ()).map_err(|reason| match self.engine {
@@ -115,8 +115,8 @@ impl Probe<'_> {
 
     /// Whether it tells the distributions within a prompt.
     fn tells_within(&self, protocol: &dyn Protocol) -> bool {
-        let tokens = [TokenId(0); 3];
-        let query = Query { tokens: &tokens, from: 1, ahead: 1, listing: Listing::Top(1) };
+        let tokens = vec![TokenId(0); 3];
+        let query = TokenQuery { tokens, from: 1, ahead: 1, listing: WantedList::Top(1) };
         let told = self.ask(protocol, &query);
         if let Err(error) = &told {
             tracing::warn!(server = %self.server, %error, "it is asked token by token about continuations");

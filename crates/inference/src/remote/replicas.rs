@@ -15,7 +15,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::address::ServerUrl;
-use super::http::{Failure, Http};
+use super::http::{Http, HttpFailure};
 
 /// Failures after which a request is held to be their reason, while servers are there.
 const ATTEMPTS: u32 = 4;
@@ -31,13 +31,13 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(2);
 pub(super) struct ReplicaId(pub(super) usize);
 
 /// Whether a server that was down is back, and still serves what it served.
-pub(super) type Check = Box<dyn Fn(&Http, &ServerUrl) -> Result<(), String> + Send + Sync>;
+pub(super) type ReplicaCheck = Box<dyn Fn(&Http, &ServerUrl) -> Result<(), String> + Send + Sync>;
 
 /// Servers of one model.
 pub(super) struct Replicas {
     http: Http,
     all: Vec<Replica>,
-    check: Check,
+    check: ReplicaCheck,
     /// How long is waited for servers that are all down or busy.
     patience: Duration,
     waits: AtomicU64,
@@ -76,7 +76,7 @@ pub(super) struct Counts {
 
 impl Replicas {
     /// `servers`, each with whether it answered just now.
-    pub(super) fn new(http: Http, servers: Vec<(ServerUrl, bool)>, patience: Duration, check: Check) -> Self {
+    pub(super) fn new(http: Http, servers: Vec<(ServerUrl, bool)>, patience: Duration, check: ReplicaCheck) -> Self {
         let now = Instant::now();
         let replica = |(server, up)| Replica {
             server,
@@ -132,15 +132,15 @@ impl Replicas {
             self.failures.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(server = %replica.server, %failure, "a request failed");
             match &failure {
-                Failure::Broken(_) if !fresh_connection => {
+                HttpFailure::Broken(_) if !fresh_connection => {
                     fresh_connection = true;
                     continue;
                 }
-                Failure::Broken(_) => {
+                HttpFailure::Broken(_) => {
                     replica.fails(&failure);
                     failed += 1;
                 }
-                Failure::Busy { after, .. } => {
+                HttpFailure::Busy { after, .. } => {
                     let (since, times) = busy.map_or((Instant::now(), 0), |(since, times)| (since, times + 1));
                     busy = Some((since, times));
                     let wait = after.map_or_else(|| backoff(times), |after| after.min(LONGEST_RETRY_AFTER));
@@ -151,14 +151,14 @@ impl Replicas {
                     self.wait(wait);
                     continue;
                 }
-                Failure::Server { .. } | Failure::Corrupt(_) => {
+                HttpFailure::Server { .. } | HttpFailure::Corrupt(_) => {
                     failed += 1;
                     avoided = Some(id);
                 }
-                Failure::Refused { status: 401 | 403, .. } => {
+                HttpFailure::Refused { status: 401 | 403, .. } => {
                     return Err(SendError::Gone(format!("{}: {failure}", replica.server)));
                 }
-                Failure::Refused { .. } => {
+                HttpFailure::Refused { .. } => {
                     return Err(SendError::Request(format!("{}: {failure}", replica.server)));
                 }
             }
@@ -166,7 +166,7 @@ impl Replicas {
             if failed >= ATTEMPTS && self.somebody_answers() {
                 return Err(SendError::Request(format!("{}: {failure}, {failed} times", replica.server)));
             }
-            if !matches!(failure, Failure::Broken(_)) {
+            if !matches!(failure, HttpFailure::Broken(_)) {
                 self.wait(backoff(failed - 1));
             }
         }
@@ -178,12 +178,12 @@ impl Replicas {
         path: &str,
         body: &[u8],
         read: impl Fn(&[u8]) -> Result<T, String>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, HttpFailure> {
         replica.in_flight.fetch_add(1, Ordering::Relaxed);
         let answer = self.http.post(&replica.server, path, body);
         replica.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.requests.fetch_add(1, Ordering::Relaxed);
-        read(&answer?).map_err(Failure::Corrupt)
+        read(&answer?).map_err(HttpFailure::Corrupt)
     }
 
     /// Who is to be asked: `home` where it is up, else the least busy one; where all are down, the first that comes back.
@@ -257,7 +257,7 @@ impl Replica {
     }
 
     /// It counts as down from now on.
-    fn fails(&self, failure: &Failure) {
+    fn fails(&self, failure: &HttpFailure) {
         let mut health = self.health();
         if matches!(*health, Health::Up) {
             tracing::warn!(server = %self.server, %failure, "left, and tried again later");

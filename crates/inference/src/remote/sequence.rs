@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 
-use super::protocol::{Answer, Told};
+use super::protocol::{ServerAnswer, ToldLogProbs};
 use super::replicas::ReplicaId;
 use crate::TokenId;
 
 /// A sequence: a list of tokens here, a prefix in some server's cache there.
 #[derive(Clone, Debug)]
-pub(super) struct Sequence {
+pub(super) struct RemoteSequence {
     tokens: Vec<TokenId>,
     /// The replica that has its prefix.
     pub(super) home: ReplicaId,
     /// The most probable tokens behind the first `start` of `tokens`, each with the distribution that it was taken from.
-    path: Vec<(TokenId, Arc<Told>)>,
+    path: Vec<(TokenId, Arc<ToldLogProbs>)>,
     start: usize,
     /// How many tokens of the path `tokens` follows.
     followed: usize,
 }
 
-impl Sequence {
+impl RemoteSequence {
     pub(super) fn new(home: ReplicaId) -> Self {
         Self { tokens: Vec::new(), home, path: Vec::new(), start: 0, followed: 0 }
     }
@@ -63,7 +63,7 @@ impl Sequence {
     }
 
     /// The distribution after the first `length` tokens, where it is known.
-    pub(super) fn told(&self, length: usize) -> Option<&Arc<Told>> {
+    pub(super) fn told(&self, length: usize) -> Option<&Arc<ToldLogProbs>> {
         let at = length.checked_sub(self.start)?;
         if at > self.followed {
             return None;
@@ -83,7 +83,7 @@ impl Sequence {
     }
 
     /// Takes the path of an answer to [`tokens_ahead`](Self::tokens_ahead).
-    pub(super) fn go_on(&mut self, answer: Answer, home: ReplicaId) {
+    pub(super) fn go_on(&mut self, answer: ServerAnswer, home: ReplicaId) {
         self.home = home;
         if self.known_ahead() == 0 {
             self.forget_path();
@@ -121,18 +121,19 @@ mod tests {
     }
 
     /// A step whose list names its own token.
-    fn answer(tokens: &[u32]) -> Answer {
-        let step = |&token: &u32| (TokenId(token), Told { top: vec![(TokenId(token), -0.5)], others: Vec::new() });
-        Answer { within: Vec::new(), path: tokens.iter().map(step).collect() }
+    fn answer(tokens: &[u32]) -> ServerAnswer {
+        let step =
+            |&token: &u32| (TokenId(token), ToldLogProbs { top: vec![(TokenId(token), -0.5)], others: Vec::new() });
+        ServerAnswer { within: Vec::new(), path: tokens.iter().map(step).collect() }
     }
 
-    fn next(sequence: &Sequence, length: usize) -> Option<u32> {
+    fn next(sequence: &RemoteSequence, length: usize) -> Option<u32> {
         sequence.told(length).map(|told| told.top[0].0.0)
     }
 
     #[test]
     fn a_path_tells_as_long_as_it_is_followed() {
-        let mut sequence = Sequence::new(ReplicaId(0));
+        let mut sequence = RemoteSequence::new(ReplicaId(0));
         assert_eq!(sequence.append(&ids(&[1, 2])), None);
         sequence.go_on(answer(&[3, 4, 5]), ReplicaId(1));
         assert_eq!((next(&sequence, 2), next(&sequence, 3), sequence.known_ahead()), (Some(3), None, 3));
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_path_that_ends_tells_nothing_of_what_comes_behind() {
-        let mut sequence = Sequence::new(ReplicaId(0));
+        let mut sequence = RemoteSequence::new(ReplicaId(0));
         sequence.append(&ids(&[1]));
         sequence.go_on(answer(&[2, 3]), ReplicaId(0));
         assert_eq!(sequence.append(&ids(&[2, 3])), Some(true));
@@ -161,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_was_truncated_may_come_again() {
-        let mut sequence = Sequence::new(ReplicaId(0));
+        let mut sequence = RemoteSequence::new(ReplicaId(0));
         sequence.append(&ids(&[1]));
         sequence.go_on(answer(&[2, 3, 4]), ReplicaId(0));
         sequence.append(&ids(&[2, 9]));

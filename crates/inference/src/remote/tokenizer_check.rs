@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::address::ServerUrl;
-use super::detect::Found;
+use super::detect::FoundServer;
 use super::error::RemoteError;
-use super::http::{Failure, Http};
+use super::http::{Http, HttpFailure};
 use super::protocol::ServerEngine;
 use crate::{ModelSource, Symbol, TokenId, Tokenizer};
 
@@ -33,7 +33,7 @@ struct Tokenized {
 pub(super) fn check_tokenizer(
     http: &Http,
     server: &ServerUrl,
-    found: &Found,
+    found: &FoundServer,
     source: &ModelSource,
     tokenizer: &Tokenizer,
 ) -> Result<(), RemoteError> {
@@ -53,7 +53,7 @@ pub(super) fn check_tokenizer(
         };
         let theirs = match tokenize(http, server, found, &text) {
             Ok(ids) => ids,
-            Err(Failure::Refused { status: 404 | 405, .. }) => {
+            Err(HttpFailure::Refused { status: 404 | 405, .. }) => {
                 tracing::warn!(%server, "it has no `/tokenize`, so that its tokenizer cannot be checked");
                 return Ok(());
             }
@@ -75,7 +75,7 @@ pub(super) fn check_tokenizer(
 }
 
 /// The server's ids of `text`, without special tokens around it.
-fn tokenize(http: &Http, server: &ServerUrl, found: &Found, text: &str) -> Result<Vec<u32>, Failure> {
+fn tokenize(http: &Http, server: &ServerUrl, found: &FoundServer, text: &str) -> Result<Vec<u32>, HttpFailure> {
     let body = match found.identity.engine {
         ServerEngine::LlamaCpp => json!({ "content": text, "add_special": false, "parse_special": true }),
         ServerEngine::Vllm | ServerEngine::Gac | ServerEngine::Sglang => {
@@ -84,6 +84,6 @@ fn tokenize(http: &Http, server: &ServerUrl, found: &Found, text: &str) -> Resul
     };
     let answer = http.post(server, "/tokenize", body.to_string().as_bytes())?;
     let Tokenized { tokens } =
-        serde_json::from_slice(&answer).map_err(|error| Failure::Corrupt(format!("`/tokenize`: {error}")))?;
+        serde_json::from_slice(&answer).map_err(|error| HttpFailure::Corrupt(format!("`/tokenize`: {error}")))?;
     Ok(tokens)
 }

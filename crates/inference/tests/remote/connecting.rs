@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gac_inference::remote::{RemoteError, RemoteModel, RemoteOptions, Secret, ServerEngine};
 use gac_inference::{LanguageModel, ModelSource};
-use gac_testserver::{Engine, Limits};
+use gac_testserver::{ServerSetup, TestEngine};
 
 use crate::support::{ENGINES, counting, folder, greedy, options, prompts, rows, serve_counting, serve_with};
 
@@ -36,7 +36,7 @@ fn engine_version_and_model_are_found_out() {
 
 #[test]
 fn a_server_of_several_models_has_to_be_told_which() {
-    let server = serve_with(Engine::Vllm, Limits { others: vec!["other".into()], ..Limits::default() });
+    let server = serve_with(TestEngine::Vllm, ServerSetup { others: vec!["other".into()], ..ServerSetup::default() });
     let error = refusal(&options(&[&server]));
     assert!(error.to_string().ends_with("serves `served`, `other`: which one?"), "{error}");
     let named = |name: &str| RemoteOptions { name: Some(name.into()), ..options(&[&server]) };
@@ -46,7 +46,7 @@ fn a_server_of_several_models_has_to_be_told_which() {
 
 #[test]
 fn a_tokenizer_that_is_not_the_servers_is_an_error_with_both_lists() {
-    let server = serve_counting(Engine::Vllm);
+    let server = serve_counting(TestEngine::Vllm);
     let other = ModelSource::Folder(folder().with_file_name("mini-qwen"));
     let error = refusal(&RemoteOptions { tokenizer: Some(other), ..options(&[&server]) });
     match &error {
@@ -62,25 +62,25 @@ fn a_tokenizer_that_is_not_the_servers_is_an_error_with_both_lists() {
 
 #[test]
 fn what_a_server_lacks_is_said_with_the_flag_that_helps() {
-    let short = Limits { max_logprobs: 5, ..Limits::default() };
-    let error = refusal(&options(&[&serve_with(Engine::OldVllm, short.clone())]));
+    let short = ServerSetup { max_logprobs: 5, ..ServerSetup::default() };
+    let error = refusal(&options(&[&serve_with(TestEngine::OldVllm, short.clone())]));
     assert!(error.to_string().contains("lists 5 tokens at most"), "{error}");
     assert_eq!(error.hint().unwrap(), "start the server with `--max-logprobs -1`");
     // A newer one can be asked about the others.
-    let server = serve_with(Engine::Vllm, short);
+    let server = serve_with(TestEngine::Vllm, short);
     let mut remote = RemoteModel::connect(&options(&[&server])).unwrap();
     assert_eq!(greedy(&mut remote, &prompts(2), 8), greedy(&mut counting(), &prompts(2), 8));
 
-    let logits = Limits { logits: true, ..Limits::default() };
-    let error = refusal(&options(&[&serve_with(Engine::Vllm, logits)]));
+    let logits = ServerSetup { logits: true, ..ServerSetup::default() };
+    let error = refusal(&options(&[&serve_with(TestEngine::Vllm, logits)]));
     assert!(error.to_string().contains("does not tell log-probabilities"), "{error}");
     assert_eq!(error.hint().unwrap(), "start the server with `--logprobs-mode raw_logprobs`");
 }
 
 #[test]
 fn a_key_is_sent_with_every_request_and_shown_nowhere() {
-    let locked = Limits { key: Some("Bearer sesame".into()), ..Limits::default() };
-    let server = serve_with(Engine::Vllm, locked);
+    let locked = ServerSetup { key: Some("Bearer sesame".into()), ..ServerSetup::default() };
+    let server = serve_with(TestEngine::Vllm, locked);
     let error = refusal(&options(&[&server]));
     assert!(error.to_string().contains("HTTP 401"), "{error}");
     let keyed = RemoteOptions { api_key: Some(Secret::new("sesame")), ..options(&[&server]) };
@@ -97,7 +97,7 @@ fn a_key_is_sent_with_every_request_and_shown_nowhere() {
 
 #[test]
 fn what_is_no_server_of_a_known_engine_is_refused() {
-    let mut server = serve_counting(Engine::Vllm);
+    let mut server = serve_counting(TestEngine::Vllm);
     server.stop();
     let error = refusal(&options(&[&server]));
     assert!(matches!(error, RemoteError::Unreachable { .. }), "{error}");
@@ -107,10 +107,10 @@ fn what_is_no_server_of_a_known_engine_is_refused() {
 #[test]
 fn replicas_serve_the_same() {
     let servers = [
-        serve_counting(Engine::Vllm),
-        serve_with(Engine::Vllm, Limits { name: "other".into(), ..Limits::default() }),
-        serve_counting(Engine::Sglang),
-        serve_with(Engine::Vllm, Limits { version: "1.2.4".into(), ..Limits::default() }),
+        serve_counting(TestEngine::Vllm),
+        serve_with(TestEngine::Vllm, ServerSetup { name: "other".into(), ..ServerSetup::default() }),
+        serve_counting(TestEngine::Sglang),
+        serve_with(TestEngine::Vllm, ServerSetup { version: "1.2.4".into(), ..ServerSetup::default() }),
     ];
     for (other, reason) in [(1, "its model is other"), (2, "its engine is SGLang")] {
         let error = refusal(&options(&[&servers[0], &servers[other]]));
@@ -125,7 +125,7 @@ fn gac_serve_hands_over_its_members_tokenizer() {
     let files = ["tokenizer.json", "tokenizer_config.json", "config.json", "generation_config.json"];
     let files: BTreeMap<String, Vec<u8>> =
         files.into_iter().map(|file| (file.to_owned(), std::fs::read(folder().join(file)).unwrap())).collect();
-    let server = serve_with(Engine::Gac, Limits { files, ..Limits::default() });
+    let server = serve_with(TestEngine::Gac, ServerSetup { files, ..ServerSetup::default() });
     let alone = RemoteOptions { tokenizer: None, ..options(&[&server]) };
     let remote = RemoteModel::connect(&alone).unwrap();
     let ModelSource::Folder(fetched) = remote.tokenizer_source() else { panic!("no folder") };

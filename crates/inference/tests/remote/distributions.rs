@@ -2,7 +2,7 @@
 
 use gac_inference::remote::{RemoteModel, RemoteOptions};
 use gac_inference::{Ask, Detail, Extension, LanguageModel, SequenceId, TokenId, Wanted, score_tokens};
-use gac_testserver::Engine;
+use gac_testserver::TestEngine;
 
 use crate::support::{
     ENGINES, assert_same, connect, counting, greedy, ids, mini, options, prompts, rows, serve, serve_counting, start,
@@ -71,7 +71,7 @@ fn distributions_within_an_extension_know_the_token_that_follows() {
             assert_eq!(told.len(), full.len());
             for (at, (told, full)) in wanted.indices(tokens.len() - first).into_iter().zip(told.iter().zip(&full)) {
                 assert_same(told, full);
-                if engine != Engine::LlamaCpp
+                if engine != TestEngine::LlamaCpp
                     && let Some(next) = tokens.get(first + at + 1)
                 {
                     assert!(told.knows(*next), "{engine:?}, {wanted:?}: {at}");
@@ -79,7 +79,7 @@ fn distributions_within_an_extension_know_the_token_that_follows() {
             }
             let least = usize::from(wanted != Wanted::Nothing);
             // llama.cpp is asked token by token.
-            assert_eq!(asked, if engine == Engine::LlamaCpp { full.len() } else { least }, "{engine:?}");
+            assert_eq!(asked, if engine == TestEngine::LlamaCpp { full.len() } else { least }, "{engine:?}");
         }
     }
 }
@@ -96,7 +96,7 @@ fn a_texts_score_is_that_of_the_model_in_one_request_but_for_its_last_token() {
         let scores = score_tokens(&mut remote, &tokens).unwrap();
         assert!((scores.sum - expected.sum).abs() < 1e-4, "{engine:?}: {} and {}", scores.sum, expected.sum);
         assert_eq!(scores.greedy, expected.greedy);
-        if engine != Engine::LlamaCpp {
+        if engine != TestEngine::LlamaCpp {
             assert!(server.asked() - before <= 2, "{engine:?}: {}", server.asked() - before);
         }
     }
@@ -128,7 +128,7 @@ impl Random {
 #[test]
 fn whatever_is_done_to_sequences_distributions_stay_those_of_their_tokens() {
     let mut random = Random(11);
-    let server = serve_counting(Engine::Vllm);
+    let server = serve_counting(TestEngine::Vllm);
     let (mut remote, mut local) = (connect(&server), counting());
     let mut open: Vec<(SequenceId, SequenceId)> = Vec::new();
     let mut most_probable = std::collections::HashMap::new();

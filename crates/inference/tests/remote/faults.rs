@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use gac_inference::remote::{RemoteModel, RemoteOptions};
 use gac_inference::{Extension, LanguageModel, ModelError, TokenId, Wanted};
-use gac_testserver::{Engine, Fault};
+use gac_testserver::{Fault, TestEngine};
 
 use crate::support::{connect, counting, greedy, options, prompts, serve_counting, start};
 
@@ -12,7 +12,7 @@ const STEPS: usize = 24;
 
 /// Eight texts with every `nth` request failing; whether they are as expected.
 fn disturbed(nth: usize, fault: &Fault) {
-    for engine in [Engine::Vllm, Engine::Sglang, Engine::LlamaCpp] {
+    for engine in [TestEngine::Vllm, TestEngine::Sglang, TestEngine::LlamaCpp] {
         let server = serve_counting(engine);
         let mut remote = RemoteModel::connect(&RemoteOptions {
             most_ahead: 3,
@@ -40,7 +40,7 @@ fn answers_that_were_changed_on_the_way_are_asked_for_again() {
 
 #[test]
 fn lists_that_are_too_short_are_asked_for_again() {
-    let server = serve_counting(Engine::Vllm);
+    let server = serve_counting(TestEngine::Vllm);
     let mut remote = connect(&server);
     server.fail(|number, _| if number % 4 == 1 { Fault::ShortLists } else { Fault::None });
     assert_eq!(greedy(&mut remote, &prompts(8), STEPS), greedy(&mut counting(), &prompts(8), STEPS));
@@ -48,7 +48,7 @@ fn lists_that_are_too_short_are_asked_for_again() {
 
 #[test]
 fn a_server_that_is_busy_is_asked_again_after_the_time_that_it_says() {
-    let server = serve_counting(Engine::Vllm);
+    let server = serve_counting(TestEngine::Vllm);
     let mut remote = connect(&server);
     let first = server.asked();
     server.fail(move |number, _| if number == first { Fault::Status(503, Some("1")) } else { Fault::None });
@@ -70,7 +70,7 @@ fn a_server_that_stalls_is_not_waited_for_longer_than_the_timeout() {
 
 #[test]
 fn a_replica_that_dies_is_left_and_taken_back() {
-    let (mut a, b) = (serve_counting(Engine::Vllm), serve_counting(Engine::Vllm));
+    let (mut a, b) = (serve_counting(TestEngine::Vllm), serve_counting(TestEngine::Vllm));
     let both = RemoteOptions { most_ahead: 1, ..options(&[&a, &b]) };
     let mut remote = RemoteModel::connect(&both).unwrap();
     let expected = greedy(&mut counting(), &prompts(10), 8);
@@ -103,7 +103,7 @@ fn a_replica_that_dies_is_left_and_taken_back() {
 
 #[test]
 fn with_no_server_at_all_the_model_fails_and_goes_on_when_one_is_back() {
-    let mut server = serve_counting(Engine::Vllm);
+    let mut server = serve_counting(TestEngine::Vllm);
     let mut remote =
         RemoteModel::connect(&RemoteOptions { patience: Duration::from_millis(600), ..options(&[&server]) }).unwrap();
     let (sequence, first) = start(&mut remote, &prompts(1)[0]);
@@ -125,16 +125,21 @@ fn with_no_server_at_all_the_model_fails_and_goes_on_when_one_is_back() {
 
 #[test]
 fn a_server_that_was_replaced_by_another_models_is_not_taken_back() {
-    let mut server = serve_counting(Engine::Vllm);
+    let mut server = serve_counting(TestEngine::Vllm);
     let mut remote =
         RemoteModel::connect(&RemoteOptions { patience: Duration::from_millis(900), ..options(&[&server]) }).unwrap();
     let url = server.url();
     server.stop();
     drop(server);
     let port: u16 = url.rsplit(':').next().unwrap().parse().unwrap();
-    let other = gac_testserver::Limits { name: "other".into(), ..gac_testserver::Limits::default() };
-    let _other =
-        gac_testserver::TestServer::at(port, Engine::Vllm, Box::new(counting()), crate::support::tokenizer(), other);
+    let other = gac_testserver::ServerSetup { name: "other".into(), ..gac_testserver::ServerSetup::default() };
+    let _other = gac_testserver::TestServer::at(
+        port,
+        TestEngine::Vllm,
+        Box::new(counting()),
+        crate::support::tokenizer(),
+        other,
+    );
     let sequence = remote.open(&[]).unwrap();
     let batch = [Extension { sequence, tokens: &[TokenId(40)], wanted: Wanted::Last }];
     // A model that is not there is a refusal of the request, and after that the server is looked at anew.
@@ -144,7 +149,7 @@ fn a_server_that_was_replaced_by_another_models_is_not_taken_back() {
 #[test]
 fn a_request_that_always_fails_is_an_error_of_its_sequence_alone() {
     for (fault, quick) in [(Fault::Status(400, None), true), (Fault::Status(500, None), false), (Fault::Cut, false)] {
-        let server = serve_counting(Engine::Vllm);
+        let server = serve_counting(TestEngine::Vllm);
         let mut remote = connect(&server);
         let bad = 99_u64;
         server.fail(move |_, body| {

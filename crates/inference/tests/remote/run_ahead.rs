@@ -2,13 +2,13 @@
 
 use gac_inference::remote::{RemoteModel, RemoteOptions};
 use gac_inference::{Extension, LanguageModel, TokenId, Wanted};
-use gac_testserver::Engine;
+use gac_testserver::TestEngine;
 
 use crate::support::{counting, greedy, options, prompts, serve_counting};
 
 #[test]
 fn a_path_that_is_followed_takes_far_fewer_requests_than_tokens() {
-    let server = serve_counting(Engine::Vllm);
+    let server = serve_counting(TestEngine::Vllm);
     let mut remote = RemoteModel::connect(&options(&[&server])).unwrap();
     let before = server.asked();
     greedy(&mut remote, &prompts(1), 120);
@@ -18,7 +18,7 @@ fn a_path_that_is_followed_takes_far_fewer_requests_than_tokens() {
 
 #[test]
 fn without_running_ahead_every_token_is_a_request() {
-    let server = serve_counting(Engine::Vllm);
+    let server = serve_counting(TestEngine::Vllm);
     let mut remote = RemoteModel::connect(&RemoteOptions { most_ahead: 1, ..options(&[&server]) }).unwrap();
     let before = server.asked();
     greedy(&mut remote, &prompts(2), 40);
@@ -27,7 +27,7 @@ fn without_running_ahead_every_token_is_a_request() {
 
 #[test]
 fn where_the_vote_goes_another_way_each_time_nothing_is_asked_ahead_for_long() {
-    let server = serve_counting(Engine::Vllm);
+    let server = serve_counting(TestEngine::Vllm);
     let mut remote = RemoteModel::connect(&options(&[&server])).unwrap();
     let sequence = remote.open(&[]).unwrap();
     let mut tokens = vec![TokenId(40)];
@@ -44,7 +44,7 @@ fn where_the_vote_goes_another_way_each_time_nothing_is_asked_ahead_for_long() {
 
 #[test]
 fn sequences_of_a_step_are_all_in_flight_over_kept_connections() {
-    let server = serve_counting(Engine::Vllm);
+    let server = serve_counting(TestEngine::Vllm);
     server.fail(|_, _| gac_testserver::Fault::Late(std::time::Duration::from_millis(30)));
     let mut remote = RemoteModel::connect(&options(&[&server])).unwrap();
     let prompts = prompts(64);

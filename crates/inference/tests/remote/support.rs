@@ -9,10 +9,16 @@ use gac_inference::{
     Distribution, EngineOptions, Extension, LanguageModel, ModelSource, SequenceId, TokenId, Tokenizer, Wanted,
     load_model,
 };
-use gac_testserver::{Engine, Limits, TestServer};
+use gac_testserver::{ServerSetup, TestEngine, TestServer};
 
-pub(crate) const ENGINES: [Engine; 6] =
-    [Engine::Vllm, Engine::OldVllm, Engine::Sglang, Engine::OldSglang, Engine::LlamaCpp, Engine::Gac];
+pub(crate) const ENGINES: [TestEngine; 6] = [
+    TestEngine::Vllm,
+    TestEngine::OldVllm,
+    TestEngine::Sglang,
+    TestEngine::OldSglang,
+    TestEngine::LlamaCpp,
+    TestEngine::Gac,
+];
 
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mini-llama")
@@ -48,16 +54,16 @@ pub(crate) fn counting() -> ScriptedModel {
     })
 }
 
-pub(crate) fn serve(engine: Engine, model: Box<dyn LanguageModel>) -> TestServer {
+pub(crate) fn serve(engine: TestEngine, model: Box<dyn LanguageModel>) -> TestServer {
     TestServer::start(engine, model, tokenizer())
 }
 
 /// A server of the model that counts.
-pub(crate) fn serve_counting(engine: Engine) -> TestServer {
+pub(crate) fn serve_counting(engine: TestEngine) -> TestServer {
     serve(engine, Box::new(counting()))
 }
 
-pub(crate) fn serve_with(engine: Engine, limits: Limits) -> TestServer {
+pub(crate) fn serve_with(engine: TestEngine, limits: ServerSetup) -> TestServer {
     TestServer::with_limits(engine, Box::new(counting()), tokenizer(), limits)
 }
 

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Abilities, Answer, Listing, LogProbs, Protocol, Query, Told, sound_path};
+use super::{Abilities, LogProbs, Protocol, ServerAnswer, TokenQuery, ToldLogProbs, WantedList, sound_path};
 use crate::TokenId;
 
 /// Logarithms of probabilities that an f32 cannot hold are below this.
@@ -19,7 +19,7 @@ pub(in crate::remote) struct LlamaCpp {
 }
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct LlamaCppRequest<'a> {
     prompt: &'a [TokenId],
     n_predict: usize,
     n_probs: usize,
@@ -31,18 +31,18 @@ struct Request<'a> {
 }
 
 #[derive(Deserialize)]
-struct Response {
-    completion_probabilities: Vec<Step>,
+struct LlamaCppResponse {
+    completion_probabilities: Vec<LlamaCppStep>,
 }
 
 #[derive(Deserialize)]
-struct Step {
+struct LlamaCppStep {
     id: u32,
-    top_logprobs: Vec<Entry>,
+    top_logprobs: Vec<LlamaCppEntry>,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct LlamaCppEntry {
     id: u32,
     logprob: f64,
 }
@@ -52,9 +52,9 @@ impl Protocol for LlamaCpp {
         "/completion"
     }
 
-    fn body(&self, query: &Query<'_>) -> Vec<u8> {
-        let request = Request {
-            prompt: query.tokens,
+    fn body(&self, query: &TokenQuery) -> Vec<u8> {
+        let request = LlamaCppRequest {
+            prompt: &query.tokens,
             n_predict: query.ahead,
             n_probs: self.count(query),
             cache_prompt: true,
@@ -66,13 +66,14 @@ impl Protocol for LlamaCpp {
         serde_json::to_vec(&request).unwrap_or_default()
     }
 
-    fn answer(&self, query: &Query<'_>, body: &[u8]) -> Result<Answer, String> {
-        let Response { completion_probabilities } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        let steps = completion_probabilities.into_iter().map(|Step { id, top_logprobs }| {
+    fn answer(&self, query: &TokenQuery, body: &[u8]) -> Result<ServerAnswer, String> {
+        let LlamaCppResponse { completion_probabilities } =
+            serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let steps = completion_probabilities.into_iter().map(|LlamaCppStep { id, top_logprobs }| {
             let told: LogProbs = top_logprobs.iter().map(|entry| (TokenId(entry.id), entry.log_prob())).collect();
-            (TokenId(id), Told::of_top(told, self.count(query), &self.abilities))
+            (TokenId(id), ToldLogProbs::of_top(told, self.count(query), &self.abilities))
         });
-        Ok(Answer { within: Vec::new(), path: sound_path(steps)? })
+        Ok(ServerAnswer { within: Vec::new(), path: sound_path(steps)? })
     }
 
     fn abilities(&self) -> Abilities {
@@ -82,15 +83,15 @@ impl Protocol for LlamaCpp {
 
 impl LlamaCpp {
     /// A list of everything has the tokens that are named.
-    fn count(&self, query: &Query<'_>) -> usize {
-        match query.listing {
-            Listing::Top(count) => count.min(self.abilities.rows),
-            Listing::Ids(_) => self.abilities.rows,
+    fn count(&self, query: &TokenQuery) -> usize {
+        match &query.listing {
+            WantedList::Top(count) => self.abilities.rows.min(*count),
+            WantedList::Ids(_) => self.abilities.rows,
         }
     }
 }
 
-impl Entry {
+impl LlamaCppEntry {
     fn log_prob(&self) -> f64 {
         if self.logprob < LEAST { f64::NEG_INFINITY } else { self.logprob }
     }

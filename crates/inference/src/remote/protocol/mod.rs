@@ -40,40 +40,40 @@ impl std::fmt::Display for ServerEngine {
 pub(super) type LogProbs = Vec<(TokenId, f64)>;
 
 /// What is asked about one list of tokens, in one request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Query<'a> {
+#[derive(Clone, Debug)]
+pub(super) struct TokenQuery {
     /// The tokens, `(T,)`, at least one.
-    pub(super) tokens: &'a [TokenId],
+    pub(super) tokens: Vec<TokenId>,
     /// From how many of `tokens` on the distributions that follow them are wanted: T where only the last one is.
     pub(super) from: usize,
     /// Most probable tokens to go on by, at least one: the distribution after all of `tokens` comes with the first.
     pub(super) ahead: usize,
     /// What is told of each distribution after all of `tokens`.
-    pub(super) listing: Listing<'a>,
+    pub(super) listing: WantedList,
 }
 
 /// What is told of a distribution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Listing<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum WantedList {
     /// So many of the most probable tokens.
     Top(usize),
     /// These tokens.
-    Ids(&'a [TokenId]),
+    Ids(Vec<TokenId>),
 }
 
 /// What a server answers.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Answer {
+pub(super) struct ServerAnswer {
     /// The distributions after `from`, `from + 1`, ... tokens, without the one after all of them.
-    pub(super) within: Vec<Told>,
+    pub(super) within: Vec<ToldLogProbs>,
     /// The most probable tokens one after the other, each with the distribution that it was taken from: at least one,
     /// fewer than were asked for where the text ends.
-    pub(super) path: Vec<(TokenId, Told)>,
+    pub(super) path: Vec<(TokenId, ToldLogProbs)>,
 }
 
 /// What is told of one distribution.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Told {
+pub(super) struct ToldLogProbs {
     /// The most probable tokens: no other token has more than the last of them.
     pub(super) top: LogProbs,
     /// Other tokens.
@@ -86,10 +86,10 @@ pub(super) trait Protocol: Send + Sync {
     fn path(&self) -> &'static str;
 
     /// The request's body.
-    fn body(&self, query: &Query<'_>) -> Vec<u8>;
+    fn body(&self, query: &TokenQuery) -> Vec<u8>;
 
     /// What the answer says; why it makes no sense where it does not.
-    fn answer(&self, query: &Query<'_>, body: &[u8]) -> Result<Answer, String>;
+    fn answer(&self, query: &TokenQuery, body: &[u8]) -> Result<ServerAnswer, String>;
 
     /// What can be asked.
     fn abilities(&self) -> Abilities;
@@ -137,7 +137,7 @@ impl Abilities {
 /// Log-probabilities are not above 0 by more than f32 rounds them.
 const ABOVE_ZERO: f64 = 1e-3;
 
-impl Told {
+impl ToldLogProbs {
     /// Splits what was told of a distribution, in any order, into its `count` most probable tokens and others.
     ///
     /// Fewer than `count` are an error where the vocabulary has more: some servers leave tokens out where requests of
@@ -178,8 +178,8 @@ impl Told {
 
 /// The steps of a path up to the first that makes no sense; that of the first step is an error.
 pub(super) fn sound_path(
-    steps: impl Iterator<Item = (TokenId, Result<Told, String>)>,
-) -> Result<Vec<(TokenId, Told)>, String> {
+    steps: impl Iterator<Item = (TokenId, Result<ToldLogProbs, String>)>,
+) -> Result<Vec<(TokenId, ToldLogProbs)>, String> {
     let mut path = Vec::new();
     for (token, told) in steps {
         match told {

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::{Abilities, Answer, Listing, LogProbs, Protocol, Query, Told, sound_path};
+use super::{Abilities, LogProbs, Protocol, ServerAnswer, TokenQuery, ToldLogProbs, WantedList, sound_path};
 use crate::TokenId;
 
 /// What is listed of distributions within the tokens.
@@ -22,9 +22,9 @@ pub(in crate::remote) struct Sglang {
 
 #[derive(Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "SGLang's own switches")]
-struct Request<'a> {
+struct SglangRequest<'a> {
     input_ids: &'a [TokenId],
-    sampling_params: Sampling,
+    sampling_params: SglangSampling,
     return_logprob: bool,
     logprob_start_len: i64,
     top_logprobs_num: usize,
@@ -36,7 +36,7 @@ struct Request<'a> {
 }
 
 #[derive(Serialize)]
-struct Sampling {
+struct SglangSampling {
     max_new_tokens: usize,
     temperature: f32,
     top_p: f32,
@@ -48,21 +48,21 @@ struct Sampling {
 }
 
 #[derive(Deserialize)]
-struct Response {
+struct SglangResponse {
     meta_info: Meta,
 }
 
 #[derive(Deserialize)]
 struct Meta {
-    output_token_logprobs: Vec<Entry>,
+    output_token_logprobs: Vec<SglangEntry>,
     #[serde(default)]
-    output_top_logprobs: Option<Vec<Option<Vec<Entry>>>>,
+    output_top_logprobs: Option<Vec<Option<Vec<SglangEntry>>>>,
     #[serde(default)]
-    output_token_ids_logprobs: Option<Vec<Option<Vec<Entry>>>>,
+    output_token_ids_logprobs: Option<Vec<Option<Vec<SglangEntry>>>>,
     #[serde(default)]
-    input_token_logprobs: Option<Vec<Entry>>,
+    input_token_logprobs: Option<Vec<SglangEntry>>,
     #[serde(default)]
-    input_top_logprobs: Option<Vec<Option<Vec<Entry>>>>,
+    input_top_logprobs: Option<Vec<Option<Vec<SglangEntry>>>>,
     #[serde(default)]
     input_top_logprobs_shape: Option<[usize; 2]>,
     #[serde(default)]
@@ -77,16 +77,16 @@ struct Meta {
 
 /// A log-probability, an id and its text. Minus infinity has no number in JSON; the first token of a prompt has none.
 #[derive(Deserialize)]
-struct Entry(Option<f64>, u32, IgnoredAny);
+struct SglangEntry(Option<f64>, u32, IgnoredAny);
 
-impl Entry {
+impl SglangEntry {
     fn pair(&self) -> (TokenId, f64) {
         (TokenId(self.1), self.0.unwrap_or(f64::NEG_INFINITY))
     }
 }
 
-fn pairs(entries: &[Entry]) -> LogProbs {
-    entries.iter().map(Entry::pair).collect()
+fn pairs(entries: &[SglangEntry]) -> LogProbs {
+    entries.iter().map(SglangEntry::pair).collect()
 }
 
 impl Protocol for Sglang {
@@ -94,15 +94,15 @@ impl Protocol for Sglang {
         "/generate"
     }
 
-    fn body(&self, query: &Query<'_>) -> Vec<u8> {
+    fn body(&self, query: &TokenQuery) -> Vec<u8> {
         let within = query.from < query.tokens.len();
-        let (count, ids) = match query.listing {
-            Listing::Top(count) => (count, None),
-            Listing::Ids(ids) => (0, Some(ids)),
+        let (count, ids) = match &query.listing {
+            WantedList::Top(count) => (*count, None),
+            WantedList::Ids(ids) => (0, Some(&ids[..])),
         };
-        let request = Request {
-            input_ids: query.tokens,
-            sampling_params: Sampling {
+        let request = SglangRequest {
+            input_ids: &query.tokens,
+            sampling_params: SglangSampling {
                 max_new_tokens: query.ahead,
                 temperature: 0.0,
                 top_p: 1.0,
@@ -125,25 +125,25 @@ impl Protocol for Sglang {
         serde_json::to_vec(&request).unwrap_or_default()
     }
 
-    fn answer(&self, query: &Query<'_>, body: &[u8]) -> Result<Answer, String> {
-        let Response { meta_info: meta } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    fn answer(&self, query: &TokenQuery, body: &[u8]) -> Result<ServerAnswer, String> {
+        let SglangResponse { meta_info: meta } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let inside = query.tokens.len() - query.from;
-        let lists = match query.listing {
-            Listing::Top(_) => meta.output_top_logprobs.as_ref().ok_or("no `output_top_logprobs`")?,
-            Listing::Ids(_) => meta.output_token_ids_logprobs.as_ref().ok_or("no `output_token_ids_logprobs`")?,
+        let lists = match &query.listing {
+            WantedList::Top(_) => meta.output_top_logprobs.as_ref().ok_or("no `output_top_logprobs`")?,
+            WantedList::Ids(_) => meta.output_token_ids_logprobs.as_ref().ok_or("no `output_token_ids_logprobs`")?,
         };
         let steps = meta.output_token_logprobs.iter().zip(lists).map(|(chosen, list)| {
             let told = list.as_deref().map(pairs).unwrap_or_default();
-            let told = match query.listing {
-                Listing::Top(count) if inside > 0 => Told::of_top(told, count.min(WITHIN), &self.abilities),
-                Listing::Top(count) => Told::of_top(told, count, &self.abilities),
-                Listing::Ids(ids) => Told::of_ids(told, ids, &self.abilities),
+            let told = match &query.listing {
+                WantedList::Top(count) if inside > 0 => ToldLogProbs::of_top(told, WITHIN.min(*count), &self.abilities),
+                WantedList::Top(count) => ToldLogProbs::of_top(told, *count, &self.abilities),
+                WantedList::Ids(ids) => ToldLogProbs::of_ids(told, ids, &self.abilities),
             };
             (TokenId(chosen.1), told)
         });
         let path = sound_path(steps)?;
         let within = if inside > 0 { self.within(query, &meta, inside)? } else { Vec::new() };
-        Ok(Answer { within, path })
+        Ok(ServerAnswer { within, path })
     }
 
     fn abilities(&self) -> Abilities {
@@ -153,13 +153,13 @@ impl Protocol for Sglang {
 
 impl Sglang {
     /// The last `inside` distributions of the prompt, each with the token that follows.
-    fn within(&self, query: &Query<'_>, meta: &Meta, inside: usize) -> Result<Vec<Told>, String> {
+    fn within(&self, query: &TokenQuery, meta: &Meta, inside: usize) -> Result<Vec<ToldLogProbs>, String> {
         let last = |count: usize| count.checked_sub(inside).ok_or_else(|| format!("{count} lists, not {inside}"));
         let chosen = meta.input_token_logprobs.as_ref().ok_or("no `input_token_logprobs`")?;
         let chosen = &chosen[last(chosen.len())?..];
         let lists = meta.input_lists()?;
         let lists = &lists[last(lists.len())?..];
-        let Listing::Top(count) = query.listing else { return Err(String::from("ids within a prompt")) };
+        let WantedList::Top(count) = query.listing else { return Err(String::from("ids within a prompt")) };
         let next = &query.tokens[query.from..];
         let told = chosen.iter().zip(lists).zip(next).map(|((chosen, list), next)| {
             let (token, log) = chosen.pair();
@@ -170,7 +170,7 @@ impl Sglang {
             if !told.iter().any(|(id, _)| *id == token) {
                 told.push((token, log));
             }
-            Told::of_top(told, count.min(WITHIN), &self.abilities)
+            ToldLogProbs::of_top(told, WITHIN.min(count), &self.abilities)
         });
         told.collect()
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::{Abilities, Answer, Listing, LogProbs, Protocol, Query, Told, sound_path};
+use super::{Abilities, LogProbs, Protocol, ServerAnswer, TokenQuery, ToldLogProbs, WantedList, sound_path};
 use crate::TokenId;
 
 /// What stands for minus infinity.
@@ -23,7 +23,7 @@ pub(in crate::remote) struct Vllm {
 }
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct VllmRequest<'a> {
     model: &'a str,
     prompt: &'a [TokenId],
     max_tokens: usize,
@@ -49,16 +49,16 @@ impl Protocol for Vllm {
         "/v1/completions"
     }
 
-    fn body(&self, query: &Query<'_>) -> Vec<u8> {
-        let (logprobs, ids) = match query.listing {
-            Listing::Top(count) if count >= self.abilities.rows => (-1, None),
-            Listing::Top(count) => (count as i64, None),
-            Listing::Ids(ids) => (ids.len() as i64, Some(ids)),
+    fn body(&self, query: &TokenQuery) -> Vec<u8> {
+        let (logprobs, ids) = match &query.listing {
+            WantedList::Top(count) if *count >= self.abilities.rows => (-1, None),
+            WantedList::Top(count) => (*count as i64, None),
+            WantedList::Ids(ids) => (ids.len() as i64, Some(&ids[..])),
         };
         let within = query.from < query.tokens.len();
-        let request = Request {
+        let request = VllmRequest {
             model: &self.model,
-            prompt: query.tokens,
+            prompt: &query.tokens,
             max_tokens: query.ahead,
             logprobs,
             logprob_token_ids: ids,
@@ -76,13 +76,13 @@ impl Protocol for Vllm {
         serde_json::to_vec(&request).unwrap_or_default()
     }
 
-    fn answer(&self, query: &Query<'_>, body: &[u8]) -> Result<Answer, String> {
-        let Response { choices: [choice] } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    fn answer(&self, query: &TokenQuery, body: &[u8]) -> Result<ServerAnswer, String> {
+        let VllmResponse { choices: [choice] } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let LogProbsOfSteps { tokens, top_logprobs } = choice.logprobs.ok_or("no `logprobs`")?;
         let steps = tokens.into_iter().zip(top_logprobs).map(|(Token(token), WithIds(told))| {
-            let told = match query.listing {
-                Listing::Top(count) => Told::of_top(told, count, &self.abilities),
-                Listing::Ids(ids) => Told::of_ids(told, ids, &self.abilities),
+            let told = match &query.listing {
+                WantedList::Top(count) => ToldLogProbs::of_top(told, *count, &self.abilities),
+                WantedList::Ids(ids) => ToldLogProbs::of_ids(told, ids, &self.abilities),
             };
             (token, told)
         });
@@ -94,15 +94,15 @@ impl Protocol for Vllm {
                 return Err(format!("{} `prompt_logprobs` of {} tokens", lists.len(), query.tokens.len()));
             }
             let count = WITHIN.min(self.abilities.longest_list);
-            for (list, &next) in lists.into_iter().zip(query.tokens).skip(query.from) {
+            for (list, &next) in lists.into_iter().zip(&query.tokens).skip(query.from) {
                 let RankedIds(told) = list.ok_or("no list within `prompt_logprobs`")?;
                 if !told.iter().any(|(id, _)| *id == next) {
                     return Err(format!("`prompt_logprobs` without token {}, which follows", next.0));
                 }
-                within.push(Told::of_top(told, count, &self.abilities)?);
+                within.push(ToldLogProbs::of_top(told, count, &self.abilities)?);
             }
         }
-        Ok(Answer { within, path })
+        Ok(ServerAnswer { within, path })
     }
 
     fn abilities(&self) -> Abilities {
@@ -111,7 +111,7 @@ impl Protocol for Vllm {
 }
 
 #[derive(Deserialize)]
-struct Response {
+struct VllmResponse {
     choices: [Choice; 1],
 }
 

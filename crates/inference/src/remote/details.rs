@@ -1,0 +1,54 @@
+//! What is asked of a server so that it tells more about a distribution.
+
+use super::protocol::{Abilities, LogProbs, TokenQuery, WantedList};
+use crate::{Detail, TokenId};
+
+/// How long lists are in which tokens are looked for that cannot be named: a long one is seconds of JSON, and a token that a
+/// vote hangs on is mostly among the first.
+pub(super) const WIDTHS: [usize; 3] = [2_000, 20_000, usize::MAX];
+
+/// The queries that tell `detail` of the distribution after `tokens`; where tokens cannot be named, lists of `width` that
+/// may have them. None where the server cannot tell.
+pub(super) fn queries(
+    abilities: &Abilities,
+    tokens: &[TokenId],
+    detail: Detail<'_>,
+    width: usize,
+) -> Option<Vec<TokenQuery>> {
+    let query = |listing| TokenQuery { tokens: tokens.to_vec(), from: tokens.len(), ahead: 1, listing };
+    let named = |ids: &[TokenId]| -> Vec<TokenQuery> {
+        ids.chunks(abilities.most_ids.max(1)).map(|ids| query(WantedList::Ids(ids.to_vec()))).collect()
+    };
+    match detail {
+        Detail::Tokens(ids) if abilities.most_ids > 0 => Some(named(ids)),
+        Detail::Tokens(_) if abilities.longest_list >= abilities.rows => {
+            Some(vec![query(WantedList::Top(width.min(abilities.rows)))])
+        }
+        Detail::Top(count) if count <= abilities.longest_list => Some(vec![query(WantedList::Top(count))]),
+        // Longer than its lists: every token by name.
+        Detail::Top(_) if abilities.most_ids > 0 => {
+            Some(named(&(0..abilities.rows as u32).map(TokenId).collect::<Vec<_>>()))
+        }
+        Detail::Tokens(_) | Detail::Top(_) => None,
+    }
+}
+
+/// Whether a token that was named is not among what was told.
+pub(super) fn lacks(detail: Detail<'_>, told: &LogProbs) -> bool {
+    match detail {
+        Detail::Top(_) => false,
+        Detail::Tokens(ids) => ids.iter().any(|id| told.iter().all(|(other, _)| other != id)),
+    }
+}
+
+/// What was wanted of what was told.
+pub(super) fn in_order(detail: Detail<'_>, mut told: LogProbs) -> LogProbs {
+    match detail {
+        Detail::Top(_) => told,
+        Detail::Tokens(ids) => {
+            told.sort_unstable_by_key(|(id, _)| *id);
+            let of = |id: &TokenId| told.binary_search_by_key(id, |(id, _)| *id).ok().map(|at| told[at]);
+            ids.iter().filter_map(of).collect()
+        }
+    }
+}
