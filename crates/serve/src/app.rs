@@ -13,7 +13,7 @@ use crate::catalog::Catalog;
 use crate::dispatch::Dispatcher;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
-use crate::page::Page;
+use crate::page::ServedPage;
 
 /// What all requests share.
 pub(crate) struct App {
@@ -22,7 +22,7 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) options: ServerOptions,
     pub(crate) connections: Arc<AtomicUsize>,
-    pub(crate) page: Page,
+    pub(crate) page: ServedPage,
     /// When it was started, in seconds since 1970.
     pub(crate) since: u64,
     answered: AtomicU64,
@@ -31,7 +31,7 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(catalog: Catalog, dispatcher: Dispatcher, metrics: Arc<Metrics>, options: ServerOptions) -> Self {
         let (connections, answered) = (Arc::default(), AtomicU64::new(0));
-        Self { catalog, dispatcher, metrics, options, connections, page: Page::new(), since: now(), answered }
+        Self { catalog, dispatcher, metrics, options, connections, page: ServedPage::new(), since: now(), answered }
     }
 
     /// A name that no other answer of this server has.

@@ -22,14 +22,14 @@ const UNREAD: usize = 4096;
 
 /// One text to continue or to score.
 #[derive(Clone, Debug)]
-pub(crate) enum Job {
+pub(crate) enum TextJob {
     Generate(GenerationRequest),
     Score(TokenScoreRequest),
 }
 
 /// What becomes of a job.
 #[derive(Debug)]
-pub(crate) enum Progress {
+pub(crate) enum JobProgress {
     /// A token was emitted, where these were asked for.
     Token { bytes: Vec<u8>, thinking: Option<Thinking>, step: Option<Step> },
     /// It is continued.
@@ -43,15 +43,15 @@ pub(crate) enum Progress {
 /// A job on its way to the scheduler.
 struct Submission {
     ticket: u64,
-    job: Job,
+    job: TextJob,
     settings: Arc<Settings>,
     /// Whether each token is wanted.
     streams: bool,
     index: usize,
-    replies: mpsc::Sender<(usize, Progress)>,
+    replies: mpsc::Sender<(usize, JobProgress)>,
 }
 
-enum Command {
+enum SchedulerCommand {
     Submit(Box<Submission>),
     Cancel(u64),
 }
@@ -59,7 +59,7 @@ enum Command {
 /// The way to the scheduler.
 #[derive(Clone)]
 pub(crate) struct Dispatcher {
-    commands: commands::Sender<Command>,
+    commands: commands::Sender<SchedulerCommand>,
     tickets: Arc<AtomicU64>,
     taken: Arc<AtomicUsize>,
     max_queue: usize,
@@ -80,8 +80,8 @@ impl Drop for Slots {
 
 /// Some jobs' answers. Dropped, it cancels what has not ended.
 pub(crate) struct Answers {
-    replies: mpsc::Receiver<(usize, Progress)>,
-    commands: commands::Sender<Command>,
+    replies: mpsc::Receiver<(usize, JobProgress)>,
+    commands: commands::Sender<SchedulerCommand>,
     /// By index: its ticket, until it has ended.
     open: Vec<Option<u64>>,
 }
@@ -123,7 +123,7 @@ impl Dispatcher {
     }
 
     /// Hands jobs over; each answer comes with its job's index.
-    pub(crate) fn submit(&self, jobs: Vec<Job>, settings: &[Arc<Settings>], streams: bool) -> Answers {
+    pub(crate) fn submit(&self, jobs: Vec<TextJob>, settings: &[Arc<Settings>], streams: bool) -> Answers {
         let capacity = if streams { UNREAD } else { jobs.len() };
         let (replies, receiver) = mpsc::channel(capacity.max(1));
         let mut open = Vec::with_capacity(jobs.len());
@@ -132,7 +132,7 @@ impl Dispatcher {
             let (settings, replies) = (Arc::clone(settings), replies.clone());
             let submission = Submission { ticket, job, settings, streams, index, replies };
             // A thread that has gone drops it, and with it the way back: that is seen there.
-            let _ = self.commands.send(Command::Submit(Box::new(submission)));
+            let _ = self.commands.send(SchedulerCommand::Submit(Box::new(submission)));
             open.push(Some(ticket));
         }
         Answers { replies: receiver, commands: self.commands.clone(), open }
@@ -141,12 +141,12 @@ impl Dispatcher {
 
 impl Answers {
     /// What happens next, with the job's index; nothing when all have ended.
-    pub(crate) async fn next(&mut self) -> Option<(usize, Progress)> {
+    pub(crate) async fn next(&mut self) -> Option<(usize, JobProgress)> {
         if self.open.iter().all(Option::is_none) {
             return None;
         }
         if let Some((index, progress)) = self.replies.recv().await {
-            if !matches!(progress, Progress::Token { .. }) {
+            if !matches!(progress, JobProgress::Token { .. }) {
                 self.open[index] = None;
             }
             return Some((index, progress));
@@ -154,19 +154,19 @@ impl Answers {
         // Given up there: it cannot be told why any more.
         let index = self.open.iter().position(Option::is_some)?;
         self.open[index] = None;
-        Some((index, Progress::Failed(ApiError::internal("the answer was given up before its end"))))
+        Some((index, JobProgress::Failed(ApiError::internal("the answer was given up before its end"))))
     }
 
     /// What all jobs came to, in order.
     ///
     /// # Errors
     /// Of the first that cannot be served.
-    pub(crate) async fn all(mut self) -> Result<Vec<Progress>, ApiError> {
-        let mut ended: Vec<Option<Progress>> = self.open.iter().map(|_| None).collect();
+    pub(crate) async fn all(mut self) -> Result<Vec<JobProgress>, ApiError> {
+        let mut ended: Vec<Option<JobProgress>> = self.open.iter().map(|_| None).collect();
         while let Some((index, progress)) = self.next().await {
             match progress {
-                Progress::Token { .. } => {}
-                Progress::Failed(error) => return Err(error),
+                JobProgress::Token { .. } => {}
+                JobProgress::Failed(error) => return Err(error),
                 other => ended[index] = Some(other),
             }
         }
@@ -177,7 +177,7 @@ impl Answers {
 impl Drop for Answers {
     fn drop(&mut self) {
         for ticket in self.open.iter().flatten() {
-            let _ = self.commands.send(Command::Cancel(*ticket));
+            let _ = self.commands.send(SchedulerCommand::Cancel(*ticket));
         }
     }
 }
@@ -188,7 +188,7 @@ struct Running {
     settings: Arc<Settings>,
     streams: bool,
     index: usize,
-    replies: mpsc::Sender<(usize, Progress)>,
+    replies: mpsc::Sender<(usize, JobProgress)>,
     submitted: Instant,
     last_token: Option<Instant>,
 }
@@ -205,7 +205,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, commands: &commands::Receiver<Command>) {
+    fn run(mut self, commands: &commands::Receiver<SchedulerCommand>) {
         loop {
             if self.scheduler.is_idle() {
                 self.metrics.observe_load(self.scheduler.load());
@@ -219,10 +219,10 @@ impl Worker {
         }
     }
 
-    fn obey(&mut self, command: Command) {
+    fn obey(&mut self, command: SchedulerCommand) {
         match command {
-            Command::Submit(submission) => self.submit(*submission),
-            Command::Cancel(ticket) => {
+            SchedulerCommand::Submit(submission) => self.submit(*submission),
+            SchedulerCommand::Cancel(ticket) => {
                 if self.cancel(ticket) {
                     self.metrics.cancelled();
                 }
@@ -237,12 +237,13 @@ impl Worker {
         }
         let scheduler = &mut self.scheduler;
         let submitted = catch_unwind(AssertUnwindSafe(|| match &job {
-            Job::Generate(request) => scheduler.submit(request, &settings),
-            Job::Score(request) => scheduler.submit(request, &settings),
+            TextJob::Generate(request) => scheduler.submit(request, &settings),
+            TextJob::Score(request) => scheduler.submit(request, &settings),
         }));
         let Ok(request) = submitted else {
             tracing::error!("a request made the scheduler panic; it is dropped");
-            let _ = replies.try_send((index, Progress::Failed(ApiError::internal("the request made the server fail"))));
+            let _ =
+                replies.try_send((index, JobProgress::Failed(ApiError::internal("the request made the server fail"))));
             return;
         };
         self.requests.insert(request, ticket);
@@ -297,7 +298,7 @@ impl Worker {
 
     fn fail(&mut self, ticket: u64, error: ApiError) {
         if let Some(running) = self.running.get(&ticket) {
-            let _ = running.replies.try_send((running.index, Progress::Failed(error)));
+            let _ = running.replies.try_send((running.index, JobProgress::Failed(error)));
         }
         self.cancel(ticket);
         self.metrics.failed();
@@ -314,22 +315,22 @@ impl Worker {
                     if !running.streams {
                         continue;
                     }
-                    Progress::Token { bytes, thinking, step }
+                    JobProgress::Token { bytes, thinking, step }
                 }
                 SchedulerEvent::Generated { generation, .. } => {
                     self.metrics.generated(&generation);
-                    Progress::Generated(generation)
+                    JobProgress::Generated(generation)
                 }
                 SchedulerEvent::Scored { log_probs, .. } => {
                     self.metrics.scored(log_probs.len());
-                    Progress::Scored(log_probs)
+                    JobProgress::Scored(log_probs)
                 }
                 SchedulerEvent::Failed { error, .. } => {
                     self.metrics.failed();
-                    Progress::Failed(ApiError::from(&error))
+                    JobProgress::Failed(ApiError::from(&error))
                 }
             };
-            let ended = !matches!(progress, Progress::Token { .. });
+            let ended = !matches!(progress, JobProgress::Token { .. });
             let told = running.replies.try_send((running.index, progress)).is_ok();
             if ended {
                 self.requests.remove(&running.request);

@@ -13,22 +13,22 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::dispatch::{Job, Progress};
+use crate::dispatch::{JobProgress, TextJob};
 use crate::error::{ApiError, with_causes};
-use crate::input::{self, Texts};
+use crate::input::{self, OneOrMoreTexts};
 
 /// New tokens of a request that does not say how many it wants.
 const USUAL_LENGTH: usize = 50;
 
 #[derive(Deserialize)]
-struct Fields {
+struct GenerateFields {
     messages_list: Vec<Vec<ChatMessage>>,
     /// Most tokens of a prompt and its response together, by the first member.
     max_length: Option<usize>,
     max_new_tokens: Option<usize>,
     apply_chat_template: Option<bool>,
     #[serde(default)]
-    until: Texts,
+    until: OneOrMoreTexts,
     /// Which system; the first where none is named.
     model: Option<String>,
 }
@@ -40,7 +40,7 @@ pub(crate) fn status() -> Value {
 
 /// `POST /api/generate/`: one response for each conversation.
 pub(crate) async fn generate(app: &App, body: &[u8]) -> Result<Value, ApiError> {
-    let fields: Fields = input::fields(&input::object(body)?)?;
+    let fields: GenerateFields = input::fields(&input::object(body)?)?;
     let name = fields.model.as_deref();
     let system = app.catalog.system(name).ok_or_else(|| {
         let names = app.catalog.systems().iter().map(|system| system.name.as_str());
@@ -73,7 +73,7 @@ pub(crate) async fn generate(app: &App, body: &[u8]) -> Result<Value, ApiError> 
             let ids = tokenizer.encode_prompt(&text).map_err(|error| ApiError::field(&field, with_causes(&error)))?;
             max_new_tokens = max_new_tokens.min(most.saturating_sub(ids.len()));
         }
-        jobs.push(Job::Generate(GenerationRequest {
+        jobs.push(TextJob::Generate(GenerationRequest {
             prompt: if chats { Prompt::Chat(conversation) } else { Prompt::Text(first) },
             encoding: PromptEncoding::WithSpecial,
             stop: until.clone(),
@@ -87,8 +87,8 @@ pub(crate) async fn generate(app: &App, body: &[u8]) -> Result<Value, ApiError> 
     let _slots = app.dispatcher.slots(jobs.len())?;
     let settings = vec![Arc::clone(settings); jobs.len()];
     let ended = app.dispatcher.submit(jobs, &settings, false).all().await?;
-    let text = |progress: &Progress| match progress {
-        Progress::Generated(generation) => Some(generation.text()),
+    let text = |progress: &JobProgress| match progress {
+        JobProgress::Generated(generation) => Some(generation.text()),
         _ => None,
     };
     Ok(json!({ "response": ended.iter().filter_map(text).collect::<Vec<_>>() }))

@@ -74,14 +74,14 @@ impl<'de> Deserialize<'de> for PromptInputs {
 /// One text or several.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "it has to be a text or a list of texts")]
-pub(crate) enum Texts {
+pub(crate) enum OneOrMoreTexts {
     #[default]
     None,
     One(String),
     Many(Vec<String>),
 }
 
-impl Texts {
+impl OneOrMoreTexts {
     /// Those that say anything.
     pub(crate) fn into_vec(self) -> Vec<String> {
         let texts = match self {

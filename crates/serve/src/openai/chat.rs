@@ -10,13 +10,12 @@ use gac_inference::{ChatMessage, Conversation, RefusedSystem};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::completions::finish_reason;
 use super::log_probs::{TokenNames, chat_log_probs};
 use super::request::{SharedFields, list_length};
-use super::stream::{self, Events};
-use crate::app::{App, now};
+use super::stream::{self, ChoicePieces, Envelope, finish_reason};
+use crate::app::App;
 use crate::catalog::ServedSystem;
-use crate::dispatch::{Job, Progress, Slots};
+use crate::dispatch::{JobProgress, Slots, TextJob};
 use crate::error::ApiError;
 use crate::input;
 use crate::reasoning::Tags;
@@ -24,7 +23,7 @@ use crate::text::Utf8Pieces;
 use crate::trace;
 
 #[derive(Deserialize)]
-struct Fields {
+struct ChatFields {
     messages: Vec<Map<String, Value>>,
     max_tokens: Option<usize>,
     max_completion_tokens: Option<usize>,
@@ -36,9 +35,8 @@ struct Fields {
 }
 
 /// A chat, checked.
-struct Chat {
+struct ChatCompletion {
     app: Arc<App>,
-    id: String,
     system: ServedSystem,
     settings: Arc<Settings>,
     shared: SharedFields,
@@ -52,7 +50,7 @@ struct Chat {
 
 /// Answers a chat.
 pub(crate) async fn respond(app: Arc<App>, body: &[u8]) -> Result<Response, ApiError> {
-    let chat = Chat::read(app, body)?;
+    let chat = ChatCompletion::read(app, body)?;
     let slots = chat.app.dispatcher.slots(chat.count)?;
     if chat.shared.streams() {
         return chat.stream(slots);
@@ -83,12 +81,12 @@ fn message(at: usize, mut fields: Map<String, Value>) -> Result<ChatMessage, Api
         .map_err(|error| ApiError::field(field("role"), format!("`{}`: {error}", field("role"))))
 }
 
-impl Chat {
+impl ChatCompletion {
     fn read(app: Arc<App>, body: &[u8]) -> Result<Self, ApiError> {
         let body = input::object(body)?;
         input::refuse(&body)?;
         let shared: SharedFields = input::fields(&body)?;
-        let fields: Fields = input::fields(&body)?;
+        let fields: ChatFields = input::fields(&body)?;
         let system = shared.system(&app.catalog)?.clone();
         let settings = system
             .chat
@@ -121,7 +119,6 @@ impl Chat {
         let top = list_length("top_logprobs", top, app.options.max_log_probs, &system)?;
         let asked = wanted.then(|| shared.asked(top, &system)).transpose()?;
         Ok(Self {
-            id: app.new_id("chatcmpl"),
             app,
             tags: Tags::of(&settings),
             system,
@@ -135,14 +132,18 @@ impl Chat {
         })
     }
 
+    fn envelope(&self) -> Envelope {
+        Envelope::new(self.app.new_id("chatcmpl"), &self.system.name, self.shared.includes_usage())
+    }
+
     fn names(&self) -> Result<TokenNames<'_>, ApiError> {
         let tokenizer = self.system.tokenizer().ok_or_else(|| ApiError::internal("the system has no members"))?;
         Ok(TokenNames { tokenizer, as_ids: self.shared.tokens_as_ids() })
     }
 
-    fn jobs(&self) -> Result<Vec<Job>, ApiError> {
+    fn jobs(&self) -> Result<Vec<TextJob>, ApiError> {
         let job = |number| {
-            Ok(Job::Generate(GenerationRequest {
+            Ok(TextJob::Generate(GenerationRequest {
                 prompt: Prompt::Chat(self.conversation.clone()),
                 encoding: PromptEncoding::WithSpecial,
                 stop: self.shared.stop.clone().into_vec(),
@@ -168,9 +169,9 @@ impl Chat {
         let settings = vec![Arc::clone(&self.settings); jobs.len()];
         let ended = self.app.dispatcher.submit(jobs, &settings, false).all().await?;
         let mut choices = Vec::with_capacity(ended.len());
-        let mut count = Usage::default();
+        let mut count = TokenCount::default();
         for progress in ended {
-            let Progress::Generated(generation) = progress else { continue };
+            let JobProgress::Generated(generation) = progress else { continue };
             count.add(&generation);
             let parts = self.tags.parts(&generation.bytes, generation.thinking);
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -178,47 +179,41 @@ impl Chat {
             if let Some(reasoning) = parts.reasoning {
                 said["reasoning_content"] = text(&generation.bytes[reasoning]).into();
             }
-            let mut choice = json!({
+            choices.push(json!({
                 "index": choices.len(),
                 "message": said,
                 "logprobs": self.log_probs(&generation.steps)?,
                 "finish_reason": finish_reason(Some(generation.finish)),
-                "gac": { "tokens": generation.tokens, "ensembled": generation.ensembled },
-            });
-            if self.shared.traces() {
-                choice["gac"]["steps"] = generation.steps.iter().map(trace::step).collect();
-            }
-            choices.push(choice);
+                "gac": stream::beside(&generation, self.shared.traces()),
+            }));
         }
-        Ok(json!({
-            "id": self.id,
-            "object": "chat.completion",
-            "created": now(),
-            "model": self.system.name,
-            "choices": choices,
-            "usage": count.value(),
-        }))
+        Ok(self.envelope().whole("chat.completion", choices, count.value()))
     }
 
     /// The answer as it comes.
     fn stream(self, slots: Slots) -> Result<Response, ApiError> {
         let jobs = self.jobs()?;
         let settings = vec![Arc::clone(&self.settings); jobs.len()];
-        let choices = jobs.iter().map(|_| Streamed::default()).collect();
+        let choices = jobs.iter().map(|_| StreamedMessage::default()).collect();
         let answers = self.app.dispatcher.submit(jobs, &settings, true);
-        let created = now();
-        Ok(stream::respond(answers, Chunks { chat: self, choices, created, usage: Usage::default() }, slots))
+        let envelope = self.envelope();
+        Ok(stream::respond(
+            answers,
+            envelope,
+            StreamedChat { chat: self, choices, count: TokenCount::default() },
+            slots,
+        ))
     }
 }
 
 /// What an answer cost.
 #[derive(Default)]
-struct Usage {
+struct TokenCount {
     prompt: usize,
     tokens: usize,
 }
 
-impl Usage {
+impl TokenCount {
     /// All answers are to one prompt.
     fn add(&mut self, generation: &Generation) {
         // By the first member that has read it.
@@ -227,14 +222,13 @@ impl Usage {
     }
 
     fn value(&self) -> Value {
-        let Self { prompt, tokens } = self;
-        json!({ "prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens })
+        stream::usage(self.prompt, self.tokens)
     }
 }
 
 /// A choice that is streamed.
 #[derive(Default)]
-struct Streamed {
+struct StreamedMessage {
     /// All of it so far.
     bytes: Vec<u8>,
     reasoning: Utf8Pieces,
@@ -243,7 +237,7 @@ struct Streamed {
     answer: Utf8Pieces,
 }
 
-impl Streamed {
+impl StreamedMessage {
     /// What is to be told now, of the reasoning and of the answer.
     fn go_on(&mut self, bytes: &[u8], thinking: Option<Thinking>, tags: &Tags) -> (String, String) {
         self.bytes.extend_from_slice(bytes);
@@ -263,85 +257,54 @@ impl Streamed {
     }
 }
 
-/// The events of a chat.
-struct Chunks {
-    chat: Chat,
-    choices: Vec<Streamed>,
-    created: u64,
-    usage: Usage,
+/// A chat that is streamed.
+struct StreamedChat {
+    chat: ChatCompletion,
+    choices: Vec<StreamedMessage>,
+    count: TokenCount,
 }
 
-impl Chunks {
-    fn chunk(&self, choices: &Value, usage: Option<Value>) -> Value {
-        let Self { chat, created, .. } = self;
-        let mut chunk = json!({
-            "id": chat.id,
-            "object": "chat.completion.chunk",
-            "created": created,
-            "model": chat.system.name,
-            "choices": choices,
-        });
-        if chat.shared.includes_usage() {
-            chunk["usage"] = usage.into();
-        }
-        chunk
-    }
-}
+impl ChoicePieces for StreamedChat {
+    const OBJECT: &'static str = "chat.completion.chunk";
 
-impl Events for Chunks {
     fn first(&mut self) -> Vec<Value> {
         let delta = json!({ "role": "assistant", "content": "" });
         let choice = |index| json!({ "index": index, "delta": delta, "logprobs": null, "finish_reason": null });
-        (0..self.choices.len()).map(|index| self.chunk(&json!([choice(index)]), None)).collect()
+        (0..self.choices.len()).map(choice).collect()
     }
 
-    fn on(&mut self, index: usize, progress: Progress) -> Vec<Value> {
-        let choice = match progress {
-            Progress::Token { bytes, thinking, step } => {
-                let (reasoning, answer) = self.choices[index].go_on(&bytes, thinking, &self.chat.tags);
-                let mut delta = Map::new();
-                if !reasoning.is_empty() {
-                    delta.insert("reasoning_content".to_owned(), reasoning.into());
-                }
-                if !answer.is_empty() {
-                    delta.insert("content".to_owned(), answer.into());
-                }
-                let steps = step.as_slice();
-                let lists = self.chat.log_probs(steps).ok().flatten();
-                let traced = self.chat.shared.traces() && !steps.is_empty();
-                if delta.is_empty() && lists.is_none() && !traced {
-                    return Vec::new();
-                }
-                let mut choice = json!({ "index": index, "delta": delta, "logprobs": lists, "finish_reason": null });
-                if traced {
-                    choice["gac"] = json!({ "steps": steps.iter().map(trace::step).collect::<Vec<_>>() });
-                }
-                choice
-            }
-            Progress::Generated(generation) => {
-                self.usage.add(&generation);
-                let mut delta = Map::new();
-                let rest = self.choices[index].answer.finish();
-                if !rest.is_empty() {
-                    delta.insert("content".to_owned(), rest.into());
-                }
-                json!({
-                    "index": index,
-                    "delta": delta,
-                    "logprobs": null,
-                    "finish_reason": finish_reason(Some(generation.finish)),
-                    "gac": { "tokens": generation.tokens, "ensembled": generation.ensembled },
-                })
-            }
-            Progress::Scored(_) | Progress::Failed(_) => return Vec::new(),
-        };
-        vec![self.chunk(&json!([choice]), None)]
-    }
-
-    fn last(&mut self) -> Vec<Value> {
-        if !self.chat.shared.includes_usage() {
-            return Vec::new();
+    fn token(&mut self, index: usize, bytes: &[u8], thinking: Option<Thinking>, step: Option<&Step>) -> Option<Value> {
+        let (reasoning, answer) = self.choices[index].go_on(bytes, thinking, &self.chat.tags);
+        let mut delta = Map::new();
+        if !reasoning.is_empty() {
+            delta.insert("reasoning_content".to_owned(), reasoning.into());
         }
-        vec![self.chunk(&json!([]), Some(self.usage.value()))]
+        if !answer.is_empty() {
+            delta.insert("content".to_owned(), answer.into());
+        }
+        let lists = step.and_then(|step| self.chat.log_probs(std::slice::from_ref(step)).ok().flatten());
+        let traced = step.filter(|_| self.chat.shared.traces());
+        if delta.is_empty() && lists.is_none() && traced.is_none() {
+            return None;
+        }
+        let mut choice = json!({ "index": index, "delta": delta, "logprobs": lists });
+        if let Some(step) = traced {
+            choice["gac"] = json!({ "steps": [trace::step(step)] });
+        }
+        Some(choice)
+    }
+
+    fn end(&mut self, index: usize, generation: &Generation) -> Value {
+        self.count.add(generation);
+        let mut delta = Map::new();
+        let rest = self.choices[index].answer.finish();
+        if !rest.is_empty() {
+            delta.insert("content".to_owned(), rest.into());
+        }
+        json!({ "index": index, "delta": delta, "logprobs": null })
+    }
+
+    fn usage(&self) -> Value {
+        self.count.value()
     }
 }

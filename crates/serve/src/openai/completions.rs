@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use gac_ensemble::{
-    AskedLogProbs, Finish, GenerationRequest, Overlong, Prompt, PromptEncoding, Settings, Step, TokenLogProbs,
-    TokenScoreRequest,
+    AskedLogProbs, Generation, GenerationRequest, Overlong, Prompt, PromptEncoding, Settings, Step, Thinking,
+    TokenLogProbs, TokenScoreRequest,
 };
 use gac_inference::TokenId;
 use serde::Deserialize;
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 use super::log_probs::{CompletionLogProbs, TokenNames, prompt_log_probs};
 use super::request::{SharedFields, list_length};
-use super::stream::{self, Events};
-use crate::app::{App, now};
+use super::stream::{self, ChoicePieces, Envelope, finish_reason};
+use crate::app::App;
 use crate::catalog::ServedSystem;
-use crate::dispatch::{Job, Progress, Slots};
+use crate::dispatch::{JobProgress, Slots, TextJob};
 use crate::error::{ApiError, with_causes};
 use crate::input::{self, PromptInput, PromptInputs};
 use crate::text::Utf8Pieces;
@@ -26,7 +26,7 @@ use crate::trace;
 const USUAL_LENGTH: usize = 16;
 
 #[derive(Deserialize)]
-struct Fields {
+struct CompletionFields {
     prompt: PromptInputs,
     echo: Option<bool>,
     logprobs: Option<i64>,
@@ -38,7 +38,6 @@ struct Fields {
 /// A completion, checked.
 struct Completion {
     app: Arc<App>,
-    id: String,
     system: ServedSystem,
     settings: Arc<Settings>,
     shared: SharedFields,
@@ -75,7 +74,8 @@ impl Completion {
         let body = input::object(body)?;
         input::refuse(&body)?;
         let shared: SharedFields = input::fields(&body)?;
-        let Fields { prompt, echo, logprobs, max_tokens, prompt_logprobs, add_special_tokens } = input::fields(&body)?;
+        let CompletionFields { prompt, echo, logprobs, max_tokens, prompt_logprobs, add_special_tokens } =
+            input::fields(&body)?;
         let system = shared.system(&app.catalog)?.clone();
         let settings = shared.settings(&system, &system.settings)?;
         let count = shared.count()?;
@@ -93,7 +93,6 @@ impl Completion {
         let PromptInputs(prompts) = prompt;
         let ids = prompts.iter().map(|prompt| first_ids(&system, prompt, encoding)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            id: app.new_id("cmpl"),
             app,
             system,
             settings,
@@ -131,12 +130,12 @@ impl Completion {
         for (place, ids) in self.ids.iter().enumerate().filter(|(_, ids)| self.context(ids) < ids.len()) {
             let (tokens, context) = (ids.clone(), self.context(ids));
             places.push(place);
-            jobs.push(Job::Score(TokenScoreRequest { tokens, context, log_probs: log_probs.clone() }));
+            jobs.push(TextJob::Score(TokenScoreRequest { tokens, context, log_probs: log_probs.clone() }));
         }
         let settings = vec![Arc::clone(&self.settings); jobs.len()];
         let told = self.app.dispatcher.submit(jobs, &settings, false).all().await?;
         for (place, progress) in places.into_iter().zip(told) {
-            if let Progress::Scored(log_probs) = progress {
+            if let JobProgress::Scored(log_probs) = progress {
                 scored[place] = log_probs;
             }
         }
@@ -144,11 +143,11 @@ impl Completion {
     }
 
     /// What is to be continued: every prompt `n` times.
-    fn jobs(&self) -> Result<Vec<Job>, ApiError> {
+    fn jobs(&self) -> Result<Vec<TextJob>, ApiError> {
         let mut jobs = Vec::with_capacity(self.prompts.len() * self.count);
         for prompt in &self.prompts {
             for number in 0..self.count {
-                jobs.push(Job::Generate(GenerationRequest {
+                jobs.push(TextJob::Generate(GenerationRequest {
                     prompt: match prompt {
                         PromptInput::Text(text) => Prompt::Text(text.clone()),
                         PromptInput::Tokens(ids) => Prompt::Tokens(ids.clone()),
@@ -201,7 +200,11 @@ impl Completion {
 
     fn usage(&self, tokens: usize) -> Value {
         let prompt: usize = self.ids.iter().map(Vec::len).sum();
-        json!({ "prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens })
+        stream::usage(prompt, tokens)
+    }
+
+    fn envelope(&self) -> Envelope {
+        Envelope::new(self.app.new_id("cmpl"), &self.system.name, self.shared.includes_usage())
     }
 
     /// The answer as one object.
@@ -214,7 +217,7 @@ impl Completion {
             self.app.dispatcher.submit(jobs, &settings, false).all().await?
         };
         let mut generations = ended.into_iter().filter_map(|progress| match progress {
-            Progress::Generated(generation) => Some(generation),
+            JobProgress::Generated(generation) => Some(generation),
             _ => None,
         });
         let mut choices = Vec::with_capacity(self.prompts.len() * self.count);
@@ -241,23 +244,13 @@ impl Completion {
                 if let Some(generation) = &generation {
                     text.push_str(&generation.text());
                     tokens += generation.tokens;
-                    choice["gac"] = json!({ "tokens": generation.tokens, "ensembled": generation.ensembled });
-                    if self.shared.traces() {
-                        choice["gac"]["steps"] = generation.steps.iter().map(trace::step).collect();
-                    }
+                    choice["gac"] = stream::beside(generation, self.shared.traces());
                 }
                 choice["text"] = text.into();
                 choices.push(choice);
             }
         }
-        Ok(json!({
-            "id": self.id,
-            "object": "text_completion",
-            "created": now(),
-            "model": self.system.name,
-            "choices": choices,
-            "usage": self.usage(tokens),
-        }))
+        Ok(self.envelope().whole(StreamedCompletion::OBJECT, choices, self.usage(tokens)))
     }
 
     /// The answer as it comes.
@@ -271,12 +264,16 @@ impl Completion {
             let offset = lists.offset();
             let lists = self.top.filter(|_| self.echo).map(|_| lists.into_value());
             for _ in 0..self.count {
-                choices.push(Streamed { echoed: (text.clone(), lists.clone()), offset, text: Utf8Pieces::default() });
+                choices.push(StreamedText {
+                    echoed: (text.clone(), lists.clone()),
+                    offset,
+                    text: Utf8Pieces::default(),
+                });
             }
         }
         let answers = self.app.dispatcher.submit(jobs, &settings, true);
-        let created = now();
-        Ok(stream::respond(answers, Chunks { completion: self, choices, created, tokens: 0 }, slots))
+        let envelope = self.envelope();
+        Ok(stream::respond(answers, envelope, StreamedCompletion { completion: self, choices, tokens: 0 }, slots))
     }
 }
 
@@ -291,16 +288,8 @@ fn first_ids(system: &ServedSystem, prompt: &PromptInput, encoding: PromptEncodi
     encoded.map_err(|error| ApiError::field("prompt", with_causes(&error)))
 }
 
-/// Why a text ends, in `OpenAI`'s words; where none was to be made, its length.
-pub(crate) fn finish_reason(finish: Option<Finish>) -> &'static str {
-    match finish {
-        Some(Finish::End | Finish::Stop) => "stop",
-        Some(Finish::Length | Finish::Context) | None => "length",
-    }
-}
-
 /// A choice that is streamed.
-struct Streamed {
+struct StreamedText {
     /// What comes before all else.
     echoed: (String, Option<Value>),
     /// Where the next token's text begins, in characters.
@@ -308,90 +297,57 @@ struct Streamed {
     text: Utf8Pieces,
 }
 
-/// The events of a completion.
-struct Chunks {
+/// A completion that is streamed.
+struct StreamedCompletion {
     completion: Completion,
-    choices: Vec<Streamed>,
-    created: u64,
+    choices: Vec<StreamedText>,
+    /// Emitted so far.
     tokens: usize,
 }
 
-impl Chunks {
-    fn chunk(&self, choices: &Value, usage: Option<Value>) -> Value {
-        let Self { completion, created, .. } = self;
-        let mut chunk = json!({
-            "id": completion.id,
-            "object": "text_completion",
-            "created": created,
-            "model": completion.system.name,
-            "choices": choices,
-        });
-        if completion.shared.includes_usage() {
-            chunk["usage"] = usage.into();
-        }
-        chunk
-    }
-
-    fn of_step(&mut self, index: usize, step: &Step) -> (Value, Option<Value>) {
+impl StreamedCompletion {
+    fn log_probs(&mut self, index: usize, step: &Step) -> Option<Value> {
         let Self { completion, choices, .. } = self;
-        let lists = step.log_probs.as_ref().and_then(|told| {
-            let mut lists = CompletionLogProbs::from_offset(choices[index].offset);
-            lists.known(told, &completion.asked.ids, completion.names().ok()?);
-            choices[index].offset = lists.offset();
-            Some(lists.into_value())
-        });
-        let traced = completion.shared.traces().then(|| json!({ "steps": [trace::step(step)] }));
-        (lists.into(), traced)
+        let told = step.log_probs.as_ref()?;
+        let mut lists = CompletionLogProbs::from_offset(choices[index].offset);
+        lists.known(told, &completion.asked.ids, completion.names().ok()?);
+        choices[index].offset = lists.offset();
+        Some(lists.into_value())
     }
 }
 
-impl Events for Chunks {
+impl ChoicePieces for StreamedCompletion {
+    const OBJECT: &'static str = "text_completion";
+
     fn first(&mut self) -> Vec<Value> {
-        let echoed: Vec<Value> = (0..)
-            .zip(&mut self.choices)
-            .filter(|_| self.completion.echo)
-            .map(|(index, choice): (usize, _)| {
-                let (text, lists) = std::mem::take(&mut choice.echoed);
-                json!({ "index": index, "text": text, "logprobs": lists, "finish_reason": null })
-            })
-            .collect();
-        echoed.into_iter().map(|choice| self.chunk(&json!([choice]), None)).collect()
-    }
-
-    fn on(&mut self, index: usize, progress: Progress) -> Vec<Value> {
-        let choice = match progress {
-            Progress::Token { bytes, step, .. } => {
-                let text = self.choices[index].text.push(&bytes);
-                let (lists, traced) = step.map_or((Value::Null, None), |step| self.of_step(index, &step));
-                if text.is_empty() && lists.is_null() && traced.is_none() {
-                    return Vec::new();
-                }
-                let mut choice = json!({ "index": index, "text": text, "logprobs": lists, "finish_reason": null });
-                if let Some(traced) = traced {
-                    choice["gac"] = traced;
-                }
-                choice
-            }
-            Progress::Generated(generation) => {
-                self.tokens += generation.tokens;
-                let text = self.choices[index].text.finish();
-                json!({
-                    "index": index,
-                    "text": text,
-                    "logprobs": null,
-                    "finish_reason": finish_reason(Some(generation.finish)),
-                    "gac": { "tokens": generation.tokens, "ensembled": generation.ensembled },
-                })
-            }
-            Progress::Scored(_) | Progress::Failed(_) => return Vec::new(),
+        let echoed = (0..).zip(&mut self.choices).filter(|_| self.completion.echo);
+        let piece = |(index, choice): (usize, &mut StreamedText)| {
+            let (text, lists) = std::mem::take(&mut choice.echoed);
+            json!({ "index": index, "text": text, "logprobs": lists, "finish_reason": null })
         };
-        vec![self.chunk(&json!([choice]), None)]
+        echoed.map(piece).collect()
     }
 
-    fn last(&mut self) -> Vec<Value> {
-        if !self.completion.shared.includes_usage() {
-            return Vec::new();
+    fn token(&mut self, index: usize, bytes: &[u8], _: Option<Thinking>, step: Option<&Step>) -> Option<Value> {
+        let text = self.choices[index].text.push(bytes);
+        let lists = step.and_then(|step| self.log_probs(index, step));
+        let traced = step.filter(|_| self.completion.shared.traces());
+        if text.is_empty() && lists.is_none() && traced.is_none() {
+            return None;
         }
-        vec![self.chunk(&json!([]), Some(self.completion.usage(self.tokens)))]
+        let mut choice = json!({ "index": index, "text": text, "logprobs": lists });
+        if let Some(step) = traced {
+            choice["gac"] = json!({ "steps": [trace::step(step)] });
+        }
+        Some(choice)
+    }
+
+    fn end(&mut self, index: usize, generation: &Generation) -> Value {
+        self.tokens += generation.tokens;
+        json!({ "index": index, "text": self.choices[index].text.finish(), "logprobs": null })
+    }
+
+    fn usage(&self) -> Value {
+        self.completion.usage(self.tokens)
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::catalog::{Catalog, ServedSystem};
 use crate::error::ApiError;
-use crate::input::Texts;
+use crate::input::OneOrMoreTexts;
 
 /// Fields that completions and chats share.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -24,13 +24,13 @@ pub(crate) struct SharedFields {
     n: Option<usize>,
     best_of: Option<usize>,
     #[serde(default)]
-    pub(crate) stop: Texts,
+    pub(crate) stop: OneOrMoreTexts,
     #[serde(default)]
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
     return_tokens_as_token_ids: Option<bool>,
     pub(crate) logprob_token_ids: Option<Vec<u32>>,
-    gac: Option<Overrides>,
+    gac: Option<GacField>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -41,7 +41,7 @@ struct StreamOptions {
 /// The object `gac`: what a request says over its system's settings, and what it wants to be told.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Overrides {
+pub(crate) struct GacField {
     threshold: Option<f64>,
     method: Option<MethodField>,
     weights: Option<Vec<f64>>,
@@ -153,7 +153,7 @@ impl SharedFields {
     /// `settings` with what the request says over them.
     pub(crate) fn settings(&self, system: &ServedSystem, settings: &Arc<Settings>) -> Result<Arc<Settings>, ApiError> {
         let Some(gac) = &self.gac else { return Ok(Arc::clone(settings)) };
-        let Overrides { threshold, method, weights, gate, .. } = gac;
+        let GacField { threshold, method, weights, gate, .. } = gac;
         if threshold.is_none() && method.is_none() && weights.is_none() && gate.is_none() {
             return Ok(Arc::clone(settings));
         }
@@ -197,7 +197,7 @@ impl SharedFields {
 }
 
 /// Who decides alone and when, as a request says.
-fn gating(gac: &Overrides, system: &ServedSystem) -> Result<Gating, ApiError> {
+fn gating(gac: &GacField, system: &ServedSystem) -> Result<Gating, ApiError> {
     let mut names = system.settings.ensemble().names();
     let (gate, certainty) = match (&gac.gate, system.gate) {
         (Some(name), known) => {

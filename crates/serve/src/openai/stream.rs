@@ -1,4 +1,4 @@
-//! Server-sent events.
+//! What completions and chats write alike: an answer's object, and the same in pieces as server-sent events.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -8,25 +8,116 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
+use gac_ensemble::{Finish, Generation, Step, Thinking};
 use hyper::body::Frame;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::dispatch::{Answers, Progress};
+use crate::app::now;
+use crate::dispatch::{Answers, JobProgress};
+use crate::trace;
 
 /// Events on their way to a client that has not taken them.
 const AHEAD: usize = 16;
 /// After so long without an event, a comment shows that the connection lives.
 const QUIET: Duration = Duration::from_secs(15);
 
-/// Whoever writes the events of an answer.
-pub(crate) trait Events: Send + 'static {
-    /// What is sent before anything has happened.
+/// What stands around choices: in an answer, and in every piece of one.
+#[derive(Clone, Debug)]
+pub(crate) struct Envelope {
+    id: String,
+    created: u64,
+    model: String,
+    /// Whether the last piece of a stream tells what it cost.
+    includes_usage: bool,
+}
+
+impl Envelope {
+    /// Around an answer that is made now.
+    pub(crate) fn new(id: String, model: &str, includes_usage: bool) -> Self {
+        Self { id, created: now(), model: model.to_owned(), includes_usage }
+    }
+
+    fn around(&self, object: &str, choices: &Value) -> Value {
+        let Self { id, created, model, .. } = self;
+        json!({ "id": id, "object": object, "created": created, "model": model, "choices": choices })
+    }
+
+    /// An answer as one object.
+    pub(crate) fn whole(&self, object: &str, choices: Vec<Value>, usage: Value) -> Value {
+        let mut answer = self.around(object, &choices.into());
+        answer["usage"] = usage;
+        answer
+    }
+
+    /// A piece of an answer. Where the last one tells what it cost, all others say that they do not.
+    fn piece(&self, object: &str, choices: &Value, usage: Option<Value>) -> Value {
+        let mut piece = self.around(object, choices);
+        if self.includes_usage {
+            piece["usage"] = usage.into();
+        }
+        piece
+    }
+}
+
+/// What an answer cost, in tokens.
+pub(crate) fn usage(prompt: usize, completion: usize) -> Value {
+    json!({ "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion })
+}
+
+/// Why a text ends, in `OpenAI`'s words; where none was to be made, its length.
+pub(crate) fn finish_reason(finish: Option<Finish>) -> &'static str {
+    match finish {
+        Some(Finish::End | Finish::Stop) => "stop",
+        Some(Finish::Length | Finish::Context) | None => "length",
+    }
+}
+
+/// What of a continuation is told beside `OpenAI`'s fields; its steps where it is `traced`.
+pub(crate) fn beside(generation: &Generation, traced: bool) -> Value {
+    let mut beside = json!({ "tokens": generation.tokens, "ensembled": generation.ensembled });
+    if traced {
+        beside["steps"] = generation.steps.iter().map(trace::step).collect();
+    }
+    beside
+}
+
+/// Writes the pieces of an answer's choices.
+pub(crate) trait ChoicePieces: Send + 'static {
+    /// What `object` is called in each piece.
+    const OBJECT: &'static str;
+    /// The choices that are sent before anything has happened.
     fn first(&mut self) -> Vec<Value>;
-    /// What is sent where job `index` goes on.
-    fn on(&mut self, index: usize, progress: Progress) -> Vec<Value>;
-    /// What is sent when all has ended.
-    fn last(&mut self) -> Vec<Value>;
+    /// Choice `index` where a token was emitted; nothing where that is to be told with a later one.
+    fn token(&mut self, index: usize, bytes: &[u8], thinking: Option<Thinking>, step: Option<&Step>) -> Option<Value>;
+    /// Choice `index` at its end, without why.
+    fn end(&mut self, index: usize, generation: &Generation) -> Value;
+    /// What all of it cost.
+    fn usage(&self) -> Value;
+}
+
+/// The piece that says what has become of job `index`.
+fn piece_of<P: ChoicePieces>(
+    envelope: &Envelope,
+    choices: &mut P,
+    index: usize,
+    progress: JobProgress,
+) -> Option<Value> {
+    let choice = match progress {
+        JobProgress::Token { bytes, thinking, step } => {
+            let mut choice = choices.token(index, &bytes, thinking, step.as_ref())?;
+            choice["finish_reason"] = Value::Null;
+            choice
+        }
+        JobProgress::Generated(generation) => {
+            let mut choice = choices.end(index, &generation);
+            choice["finish_reason"] = finish_reason(Some(generation.finish)).into();
+            choice["gac"] = beside(&generation, false);
+            choice
+        }
+        JobProgress::Scored(_) | JobProgress::Failed(_) => return None,
+    };
+    Some(envelope.piece(P::OBJECT, &json!([choice]), None))
 }
 
 /// The body: what was sent and not taken yet.
@@ -44,16 +135,22 @@ impl hyper::body::Body for Sent {
     }
 }
 
-/// Streams `answers` as `events` writes them, `[DONE]` at the end. `held` is kept for as long. When the client goes away,
-/// the answers are dropped at once.
-pub(crate) fn respond(mut answers: Answers, mut events: impl Events, held: impl Send + 'static) -> Response {
+/// Streams `answers` as `choices` writes them, each piece in `envelope`, `[DONE]` at the end. `held` is kept for as long.
+/// When the client goes away, the answers are dropped at once.
+pub(crate) fn respond<P: ChoicePieces>(
+    mut answers: Answers,
+    envelope: Envelope,
+    mut choices: P,
+    held: impl Send + 'static,
+) -> Response {
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
         let _held = held;
-        let mut batch = events.first();
+        let first = choices.first().into_iter();
+        let mut batch: Vec<Value> = first.map(|choice| envelope.piece(P::OBJECT, &json!([choice]), None)).collect();
         loop {
-            for event in batch {
-                if sender.send(written(&event)).await.is_err() {
+            for piece in batch {
+                if sender.send(written(&piece)).await.is_err() {
                     return;
                 }
             }
@@ -62,16 +159,15 @@ pub(crate) fn respond(mut answers: Answers, mut events: impl Events, held: impl 
                 () = sender.closed() => return,
             };
             batch = match next {
-                Ok(Some((_, Progress::Failed(error)))) => {
+                Ok(Some((_, JobProgress::Failed(error)))) => {
                     let _ = sender.send(written(&error.body())).await;
                     break;
                 }
-                Ok(Some((index, progress))) => events.on(index, progress),
+                Ok(Some((index, progress))) => piece_of(&envelope, &mut choices, index, progress).into_iter().collect(),
                 Ok(None) => {
-                    for event in events.last() {
-                        if sender.send(written(&event)).await.is_err() {
-                            return;
-                        }
+                    if envelope.includes_usage {
+                        let usage = envelope.piece(P::OBJECT, &json!([]), Some(choices.usage()));
+                        let _ = sender.send(written(&usage)).await;
                     }
                     break;
                 }
@@ -92,6 +188,6 @@ pub(crate) fn respond(mut answers: Answers, mut events: impl Events, held: impl 
     response
 }
 
-fn written(event: &Value) -> Bytes {
-    format!("data: {event}\n\n").into()
+fn written(piece: &Value) -> Bytes {
+    format!("data: {piece}\n\n").into()
 }

@@ -16,12 +16,12 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// The page, made once.
 #[derive(Clone, Debug)]
-pub(crate) struct Page {
+pub(crate) struct ServedPage {
     html: String,
     policy: HeaderValue,
 }
 
-impl Page {
+impl ServedPage {
     /// Puts the page together. Its content security policy allows its one script, which is named by its hash, its own
     /// style, and requests to this server: no text of a model can run, and nothing comes from elsewhere.
     pub(crate) fn new() -> Self {
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn the_page_is_one_file_that_asks_this_server_alone() {
-        let page = Page::new();
+        let page = ServedPage::new();
         assert!(!page.html.contains("{{") && !page.html.contains("://"), "{}", page.html);
         assert!(page.policy.to_str().is_ok_and(|policy| policy.contains("connect-src 'self'")));
     }
