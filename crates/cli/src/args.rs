@@ -10,12 +10,14 @@ use crate::commands::data::DataArgs;
 use crate::commands::eval::EvalArgs;
 use crate::commands::explain::ExplainArgs;
 use crate::commands::export::ExportArgs;
+use crate::commands::gate::GateArgs;
 use crate::commands::generate::GenerateArgs;
 use crate::commands::import_config::ImportConfigArgs;
 use crate::commands::leaderboard::LeaderboardArgs;
 use crate::commands::manual::{CompletionsArgs, ManArgs};
 use crate::commands::merge::MergeArgs;
 use crate::commands::models::ModelsArgs;
+use crate::commands::plan::PlanArgs;
 use crate::commands::report::ReportArgs;
 use crate::commands::rerun::RerunArgs;
 use crate::commands::run::RunArgs;
@@ -59,6 +61,10 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Compare a run with another: what changed, and whether that is chance
     Compare(CompareArgs),
+    /// Judge a run by a policy: GO, NO-GO, or INCONCLUSIVE where the documents cannot tell
+    Gate(GateArgs),
+    /// How many documents it takes to tell a drop
+    Plan(PlanArgs),
     /// Runs as one table: terminal, markdown, CSV, JSON, LaTeX or HTML
     Leaderboard(LeaderboardArgs),
     /// A run as one self-contained HTML page: tables, charts, every sample

@@ -28,6 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const FINE: u8 = 0;
 const SAID_NO: u8 = 1;
 const COULD_NOT: u8 = 2;
+const CANNOT_TELL: u8 = 3;
 
 fn main() -> ExitCode {
     let arguments = lm_eval::joined(args::with_dashes(std::env::args_os()));
@@ -45,9 +46,14 @@ fn main() -> ExitCode {
     let mut printer = Printer::new(cli.global.quiet);
     let outcome = match cli.command {
         Command::Compare(args) => match commands::compare::compare(&args, &mut printer) {
-            Ok(Check::SaidNo) => return ExitCode::from(SAID_NO),
-            other => other.map(|_| ()),
+            Ok(check) => return ExitCode::from(check.code()),
+            Err(failure) => Err(failure),
         },
+        Command::Gate(args) => match commands::gate::gate(&args, &mut printer) {
+            Ok(check) => return ExitCode::from(check.code()),
+            Err(failure) => Err(failure),
+        },
+        Command::Plan(args) => commands::plan::plan(&args, &mut printer),
         Command::Leaderboard(args) => commands::leaderboard::leaderboard(&args, &mut printer),
         Command::Completions(args) => commands::manual::completions(&args, Cli::command(), &mut printer),
         Command::Man(args) => commands::manual::man(&args, Cli::command(), &mut printer),
@@ -67,8 +73,8 @@ fn main() -> ExitCode {
         Command::Models(args) => commands::models::models(&args, &mut printer),
         Command::Tasks(args) => commands::tasks::tasks(&args, &mut printer),
         Command::Data(args) => match commands::data::data(&args, &mut printer) {
-            Ok(Check::SaidNo) => return ExitCode::from(SAID_NO),
-            other => other.map(|_| ()),
+            Ok(check) => return ExitCode::from(check.code()),
+            Err(failure) => Err(failure),
         },
     };
     match outcome {
@@ -113,4 +119,17 @@ enum Check {
     Fine,
     /// The check says no.
     SaidNo,
+    /// What there is to check by does not suffice.
+    CannotTell,
+}
+
+impl Check {
+    /// The exit code.
+    fn code(self) -> u8 {
+        match self {
+            Self::Fine => FINE,
+            Self::SaidNo => SAID_NO,
+            Self::CannotTell => CANNOT_TELL,
+        }
+    }
 }

@@ -33,6 +33,7 @@ pub mod frames;
 pub mod identity;
 pub mod metrics;
 pub mod plan;
+pub mod policy;
 mod prompt_parts;
 pub mod python;
 pub mod report;

@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use gac_harness::compare::{self, Comparison, RegressionRule, SystemPair};
+use gac_harness::policy::{self, Policy, Review};
 use gac_harness::results::StoredRun;
 use gac_harness::stats::Bootstrap;
 use gac_systems::write_atomic;
+use serde::Serialize;
+
+use super::gate::answer;
 
 use crate::Check;
 use crate::failure::Failure;
@@ -34,8 +38,11 @@ pub(crate) struct CompareArgs {
     #[arg(long)]
     pub(crate) by_subject: bool,
     /// Exit with 1 where there is a regression
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, conflicts_with = "policy")]
     pub(crate) fail_on: Option<FailOn>,
+    /// Judge the new run by this policy as well, and exit as `gac gate` does
+    #[arg(long, value_name = "POLICY.toml", conflicts_with_all = ["max_drop", "alpha", "tasks"])]
+    pub(crate) policy: Option<PathBuf>,
     /// Percentage points that a score may drop without being a regression
     #[arg(long, value_name = "POINTS", default_value_t = 0.0, allow_negative_numbers = true)]
     pub(crate) max_drop: f64,
@@ -77,8 +84,8 @@ pub(crate) enum CompareFormat {
 
 /// Compares two runs. In GitHub Actions the step's summary gets the comparison as well.
 pub(crate) fn compare(args: &CompareArgs, printer: &mut Printer) -> Result<Check, Failure> {
-    let comparison = match find(args) {
-        Ok(comparison) => comparison,
+    let found = match find(args) {
+        Ok(found) => found,
         Err(failure) => {
             let reason = failure.message();
             write_junit(args, &compare::junit_error(&reason))?;
@@ -86,32 +93,55 @@ pub(crate) fn compare(args: &CompareArgs, printer: &mut Printer) -> Result<Check
             return Err(failure);
         }
     };
+    let Found { comparison, review } = &found;
     let text = match if args.json { CompareFormat::Json } else { args.format } {
-        CompareFormat::Terminal if args.by_subject => {
-            compare::terminal_subjects(&comparison) + &compare::terminal(&comparison, printer.width())
+        CompareFormat::Terminal => {
+            let subjects = if args.by_subject { compare::terminal_subjects(comparison) } else { String::new() };
+            let review = review.as_ref().map(|review| format!("\n{}", policy::terminal(review, printer.width())));
+            subjects + &compare::terminal(comparison, printer.width()) + &review.unwrap_or_default()
         }
-        CompareFormat::Terminal => compare::terminal(&comparison, printer.width()),
-        CompareFormat::Markdown => compare::markdown(&comparison),
-        CompareFormat::Json => compare::json(&comparison),
-        CompareFormat::Junit => compare::junit(&comparison),
+        CompareFormat::Markdown => found.markdown(),
+        CompareFormat::Json if review.is_some() => serde_json::to_string_pretty(&found)? + "\n",
+        CompareFormat::Json => compare::json(comparison),
+        CompareFormat::Junit => found.junit(),
     };
     printer.data(&text)?;
-    write_junit(args, &compare::junit(&comparison))?;
-    append_summary(&compare::markdown(&comparison))?;
+    write_junit(args, &found.junit())?;
+    append_summary(&found.markdown())?;
+    if let Some(review) = review {
+        return Ok(answer(review));
+    }
     let is_worse = comparison.regressions().next().is_some();
     Ok(if is_worse && args.fail_on == Some(FailOn::Regression) { Check::SaidNo } else { Check::Fine })
 }
 
-fn find(args: &CompareArgs) -> Result<Comparison, Failure> {
-    let gate = RegressionRule::new(args.max_drop, args.alpha)?;
+/// What was found out about two runs.
+#[derive(Serialize)]
+struct Found {
+    comparison: Comparison,
+    review: Option<Review>,
+}
+
+impl Found {
+    fn markdown(&self) -> String {
+        let review = self.review.as_ref().map(|review| policy::markdown(review) + "\n");
+        review.unwrap_or_default() + &compare::markdown(&self.comparison)
+    }
+
+    /// Where there is a policy, its limits are the cases.
+    fn junit(&self) -> String {
+        self.review.as_ref().map_or_else(|| compare::junit(&self.comparison), policy::junit)
+    }
+}
+
+fn find(args: &CompareArgs) -> Result<Found, Failure> {
+    let rule = RegressionRule::new(args.max_drop, args.alpha)?;
     let bootstrap = Bootstrap { resamples: args.resamples, seed: args.seed, ..Bootstrap::default() };
-    let pair = |text: &String| {
-        let (base, new) = text.split_once('=').unwrap_or((text, text));
-        SystemPair { base: base.to_owned(), new: new.to_owned() }
-    };
-    let pairs: Vec<SystemPair> = args.system.iter().map(pair).collect();
+    let policy = args.policy.as_deref().map(Policy::load).transpose()?;
+    let pairs: Vec<SystemPair> = args.system.iter().map(|text| SystemPair::parse(text)).collect();
     let (base, new) = (StoredRun::read(&args.base)?, StoredRun::read(&args.new)?);
-    Ok(compare::compare(&base, &new, &pairs, &args.tasks, gate, bootstrap)?)
+    let review = policy.map(|policy| policy::review(&base, &new, &pairs, &policy)).transpose()?;
+    Ok(Found { comparison: compare::compare(&base, &new, &pairs, &args.tasks, rule, bootstrap)?, review })
 }
 
 fn write_junit(args: &CompareArgs, xml: &str) -> Result<(), Failure> {
@@ -119,7 +149,7 @@ fn write_junit(args: &CompareArgs, xml: &str) -> Result<(), Failure> {
     Ok(write_atomic(path, xml.as_bytes()).with_context(|| format!("failed to write `{}`", path.display()))?)
 }
 
-fn append_summary(markdown: &str) -> Result<(), Failure> {
+pub(super) fn append_summary(markdown: &str) -> Result<(), Failure> {
     let Some(path) = std::env::var_os(STEP_SUMMARY).filter(|path| !path.is_empty()) else { return Ok(()) };
     let path = Path::new(&path);
     let appended = OpenOptions::new().create(true).append(true).open(path);

@@ -9,6 +9,7 @@ use std::error::Error;
 use gac_ensemble::{EnsembleError, RequestError};
 use gac_harness::compare::CompareError;
 use gac_harness::plan::PlanError;
+use gac_harness::policy::{PolicyError, ReviewError};
 use gac_harness::report::LeaderboardError;
 use gac_harness::results::{FolderError, ManifestError, ReadError, StoredRunError};
 use gac_harness::tasks::GenerationOverridesError;
@@ -43,6 +44,7 @@ pub(crate) fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
         DataError,
         OpenError
     );
+    ask!(PolicyError, ReviewError);
     ask!(MergeError, ManifestError, ReadError, StoredRunError, CompareError, LeaderboardError, RemoteError);
     ask!(EngineError, CheckpointError, TokenizerLoadError, ChatError, EnsembleError, RequestError);
     None

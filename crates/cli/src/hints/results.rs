@@ -3,6 +3,7 @@
 use std::io;
 
 use gac_harness::compare::{CompareError, Mismatch};
+use gac_harness::policy::{PolicyError, PolicyProblem, ReviewError};
 use gac_harness::report::LeaderboardError;
 use gac_harness::results::{FolderError, ManifestError, ReadError, StoredRunError};
 use gac_harness::stats::StatsError;
@@ -49,6 +50,32 @@ impl Hint for CompareError {
             }
             Self::Stats(error) => error.hint(),
             Self::Frame(_) => None,
+        }
+    }
+}
+
+impl Hint for PolicyError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { .. } | Self::Parse { .. } | Self::Value { problem: PolicyProblem::Empty, .. } => {
+                Some("`recipes/policy.toml` shows every part of a policy".to_owned())
+            }
+            Self::Value { problem: PolicyProblem::NoLimit { .. }, .. } => {
+                Some("such as `max-drop = 1`; `recipes/policy.toml` shows all of them".to_owned())
+            }
+            Self::Value { .. } => None,
+        }
+    }
+}
+
+impl Hint for ReviewError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Compare(error) => error.hint(),
+            Self::UnknownTask { known, .. } => {
+                let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+                Some(format!("its tasks: {}", known.join(", ")))
+            }
         }
     }
 }

@@ -15,16 +15,24 @@ pub struct SystemPair {
     pub new: String,
 }
 
+impl SystemPair {
+    /// The pair that `BASE=NEW` names, or a name that both runs have.
+    pub fn parse(text: &str) -> Self {
+        let (base, new) = text.split_once('=').unwrap_or((text, text));
+        Self { base: base.to_owned(), new: new.to_owned() }
+    }
+}
+
 /// A task's samples, document by document.
-pub(super) struct TaskPairs<'a> {
-    pub(super) base: &'a StoredTask,
-    pub(super) new: &'a StoredTask,
+pub(crate) struct TaskPairs<'a> {
+    pub(crate) base: &'a StoredTask,
+    pub(crate) new: &'a StoredTask,
     /// Base and new, in the order of subjects and documents.
-    pub(super) samples: Vec<(&'a SampleRecord, &'a SampleRecord)>,
+    pub(crate) samples: Vec<(&'a SampleRecord, &'a SampleRecord)>,
 }
 
 /// The systems to compare: the given pairs, or all of the same name; where each run has one system, these two.
-pub(super) fn systems<'a>(
+pub(crate) fn systems<'a>(
     base: &'a StoredRun,
     new: &'a StoredRun,
     pairs: &[SystemPair],
@@ -63,7 +71,7 @@ fn find<'a>(run: &'a StoredRun, name: &str, side: Side) -> Result<&'a StoredSyst
 }
 
 /// Pairs the samples of the tasks that are asked for (of all, where none are), or says everything that differs.
-pub(super) fn tasks<'a>(
+pub(crate) fn tasks<'a>(
     base: &'a StoredSystem,
     new: &'a StoredSystem,
     only: &[String],

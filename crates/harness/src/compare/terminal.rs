@@ -70,7 +70,7 @@ pub(super) fn subject_row(finding: &SubjectFinding) -> [String; 10] {
 }
 
 /// Rows under a heading: names and the last column to the left, numbers to the right.
-fn aligned<const N: usize>(heading: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Vec<String> {
+pub(crate) fn aligned<const N: usize>(heading: [&str; N], rows: impl Iterator<Item = [String; N]>) -> Vec<String> {
     let rows: Vec<[String; N]> = [heading.map(str::to_owned)].into_iter().chain(rows).collect();
     let widths: Vec<usize> =
         (0..N).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
@@ -104,7 +104,7 @@ fn row(finding: &Finding) -> [String; 11] {
 }
 
 /// Three digits after the point, and no p-value of zero.
-pub(super) fn p_value(p: f64) -> String {
+pub(crate) fn p_value(p: f64) -> String {
     if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }
 }
 

@@ -1,0 +1,81 @@
+//! `gac gate`: whether a run may stand in for another, by a policy.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use gac_harness::compare::{self, SystemPair};
+use gac_harness::policy::{self, Policy, Review, Ruling};
+use gac_harness::results::StoredRun;
+use gac_systems::write_atomic;
+
+use super::compare::{CompareFormat, append_summary};
+use crate::Check;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Exit codes: 0 GO, 1 NO-GO, 2 the runs could not be compared, 3 INCONCLUSIVE")]
+pub(crate) struct GateArgs {
+    /// What is asked for, a TOML file; `docs/gate.md` says how
+    pub(crate) policy: PathBuf,
+    /// The run to compare against, a folder
+    pub(crate) base: PathBuf,
+    /// The run that is judged, a folder
+    pub(crate) new: PathBuf,
+    /// Systems to judge [default: all, by name]
+    #[arg(long, value_name = "NAME or BASE=NEW")]
+    pub(crate) system: Vec<String>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = CompareFormat::Terminal, conflicts_with = "json")]
+    pub(crate) format: CompareFormat,
+    /// As JSON: `--format json`
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write JUnit's XML to this file as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+}
+
+/// Judges a run. In GitHub Actions the step's summary gets the answer as well.
+pub(crate) fn gate(args: &GateArgs, printer: &mut Printer) -> Result<Check, Failure> {
+    let write_junit = |xml: String| -> Result<(), Failure> {
+        let Some(path) = &args.junit else { return Ok(()) };
+        Ok(write_atomic(path, xml.as_bytes()).with_context(|| format!("failed to write `{}`", path.display()))?)
+    };
+    let review = match find(args) {
+        Ok(review) => review,
+        Err(failure) => {
+            let reason = failure.message();
+            write_junit(compare::junit_error(&reason))?;
+            append_summary(&format!("### Could not compare\n\n{reason}\n"))?;
+            return Err(failure);
+        }
+    };
+    let text = match if args.json { CompareFormat::Json } else { args.format } {
+        CompareFormat::Terminal => policy::terminal(&review, printer.width()),
+        CompareFormat::Markdown => policy::markdown(&review),
+        CompareFormat::Json => policy::json(&review),
+        CompareFormat::Junit => policy::junit(&review),
+    };
+    printer.data(&text)?;
+    write_junit(policy::junit(&review))?;
+    append_summary(&policy::markdown(&review))?;
+    Ok(answer(&review))
+}
+
+/// The answer as a check.
+pub(super) fn answer(review: &Review) -> Check {
+    match review.ruling {
+        Ruling::Go => Check::Fine,
+        Ruling::NoGo => Check::SaidNo,
+        Ruling::Inconclusive => Check::CannotTell,
+    }
+}
+
+fn find(args: &GateArgs) -> Result<Review, Failure> {
+    let policy = Policy::load(&args.policy)?;
+    let pairs: Vec<SystemPair> = args.system.iter().map(|text| SystemPair::parse(text)).collect();
+    let (base, new) = (StoredRun::read(&args.base)?, StoredRun::read(&args.new)?);
+    Ok(policy::review(&base, &new, &pairs, &policy)?)
+}
