@@ -21,15 +21,3 @@ pub enum EngineError {
     #[error(transparent)]
     Model(#[from] ModelError),
 }
-
-impl EngineError {
-    /// What a user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Checkpoint(error) => error.hint(),
-            Self::Device(_) => Some("`--device cpu` runs everywhere"),
-            Self::Placement(error) => Some(error.hint()),
-            Self::Model(_) => None,
-        }
-    }
-}

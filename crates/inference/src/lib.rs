@@ -67,7 +67,9 @@ pub use checkpoint::config::{
 };
 pub use checkpoint::error::CheckpointError;
 pub use checkpoint::facts::{ModelFacts, SpecialToken};
+pub use checkpoint::file_kind::FileKind;
 pub use checkpoint::hub::{HubError, HubRepository, LookedIn, RepositoryKind};
+pub use checkpoint::other_weights::OtherWeights;
 pub use checkpoint::source::ModelSource;
 pub use device::{DeviceError, DeviceSpec, Quantization, UnknownQuantization, UnknownWeightType, WeightType};
 pub use device_list::DeviceList;

@@ -215,18 +215,6 @@ pub enum PlacementError {
     },
 }
 
-impl PlacementError {
-    /// What a user can do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::TooFewLayers { .. } => "name fewer devices",
-            Self::DoesNotFit { .. } => {
-                "name more devices, as in `--device cuda:0,cuda:1`, lower `--max-memory`, or try `--quantize q8_0`"
-            }
-        }
-    }
-}
-
 fn gigabytes(bytes: u64) -> String {
     format!("{:.2} GB", bytes as f64 / 1e9)
 }
@@ -300,7 +288,6 @@ mod tests {
         // With a device of unknown size beside it there is room.
         let both = Placement::new(&model, &rooms).unwrap();
         assert_eq!((both.check(), ranges(&both)), (Ok(()), vec![0..3, 3..4]));
-        assert!(error.hint().contains("--device cuda:0,cuda:1"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a user can do about an error: the one place where an error of a library meets flags.
 
+mod models;
 mod results;
 mod systems;
 mod tasks;
@@ -59,6 +60,8 @@ mod tests {
     use gac_harness::stats::{Side, StatsError};
     use gac_harness::tasks::{DocumentPicks, TaskRegistry};
     use gac_harness::{DataSource, TaskOptions, load_task};
+    use gac_inference::remote::ServerEngine;
+    use gac_inference::{Engine, EngineOptions, ModelSource, PlacementError};
 
     use super::*;
 
@@ -117,5 +120,30 @@ mod tests {
         assert!(hint_of(&used).unwrap().contains("nothing was changed"));
         let missing = StatsError::MissingDocument { task: "gsm8k".into(), document: "2".into(), missing_in: Side::New };
         assert!(hint_of(&CompareError::Stats(missing)).unwrap().contains("same limit"));
+    }
+
+    #[test]
+    fn a_model_that_cannot_be_loaded_has_a_way_out() {
+        let devices = PlacementError::TooFewLayers { layers: 2, devices: 3 };
+        assert_eq!(hint_of(&EngineError::from(devices)).unwrap(), "name fewer devices");
+        let of = |config: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("config.json"), config).unwrap();
+            let source = ModelSource::Folder(folder.path().to_owned());
+            hint_of(&Engine::check(&source, &EngineOptions::default()).unwrap_err()).unwrap()
+        };
+        assert!(of("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n").contains("git lfs pull"));
+        assert!(of("{\"model_type\": \"llama\"").contains("damaged"));
+    }
+
+    #[test]
+    fn a_server_that_lacks_something_is_said_with_its_own_flag() {
+        let error = RemoteError::Lacks {
+            server: "http://a:8000".to_owned(),
+            engine: ServerEngine::Vllm,
+            what: "lists no tokens".to_owned(),
+            flag: Some("--max-logprobs -1"),
+        };
+        assert_eq!(hint_of(&error).unwrap(), "start the server with `--max-logprobs -1`");
     }
 }

@@ -1,26 +1,11 @@
-//! Models, systems and requests.
+//! Systems and requests.
 
 use std::io;
 
 use gac_ensemble::{EnsembleError, RequestError};
-use gac_inference::remote::RemoteError;
-use gac_inference::{ChatError, CheckpointError, EngineError, TokenizerLoadError};
 use gac_systems::{IdentityError, OpenError, RecipeError, ServerPlanError, SettingError, SpecError};
 
 use super::Hint;
-
-/// Errors of `gac-inference` say themselves what to do.
-macro_rules! says_itself {
-    ($($kind:ty),*) => {
-        $(impl Hint for $kind {
-            fn hint(&self) -> Option<String> {
-                <$kind>::hint(self).map(Into::into)
-            }
-        })*
-    };
-}
-
-says_itself!(RemoteError, EngineError, CheckpointError, TokenizerLoadError, ChatError);
 
 impl Hint for EnsembleError {
     fn hint(&self) -> Option<String> {
@@ -34,8 +19,8 @@ impl Hint for EnsembleError {
 impl Hint for RequestError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Chat { source, .. } => return source.hint(),
             Self::TooLong { .. } => Some("shorten the prompt, or use a model with a longer context"),
-            Self::Chat { source, .. } => source.hint(),
             Self::ChatWithoutTemplates => Some("apply the chat templates: `--apply-chat-template`"),
             Self::Unspellable { .. } => Some("use a model whose tokenizer can spell every byte"),
             Self::NoProbabilities { .. } => {
@@ -130,10 +115,10 @@ impl Hint for OpenError {
             Self::ThinkEndToken { .. } => Some("name the token by its text, as `think-end-token = \"</think>\"`"),
             Self::Checkpoint(error)
             | Self::Identity(IdentityError::Checkpoint(error))
-            | Self::Servers(ServerPlanError::Tokenizer(error)) => error.hint(),
-            Self::Engine(error) => error.hint(),
-            Self::Chat(error) => error.hint(),
-            Self::Tokenizer(error) => error.hint(),
+            | Self::Servers(ServerPlanError::Tokenizer(error)) => return error.hint(),
+            Self::Engine(error) => return error.hint(),
+            Self::Chat(error) => return error.hint(),
+            Self::Tokenizer(error) => return error.hint(),
             Self::Identity(IdentityError::Read { .. }) | Self::UnknownModel { .. } | Self::Ensemble(_) => None,
         };
         hint.map(str::to_owned)

@@ -278,7 +278,7 @@ mod tests {
         ] {
             let error = read(text).unwrap_err();
             assert!(error.to_string().contains(said), "{error}");
-            assert!(!error.hint().unwrap_or_default().contains("damaged"), "{error}");
+            assert!(!matches!(error, CheckpointError::Unreadable { .. }), "{error}");
         }
     }
 

@@ -55,19 +55,3 @@ pub enum ChatError {
         reason: String,
     },
 }
-
-impl ChatError {
-    /// What a user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Checkpoint(error) => error.hint(),
-            Self::NoTemplate { .. } => Some(
-                "only models tuned for chat have one: `--chat-template FILE` gives it one, prompts that are no chats need none",
-            ),
-            Self::NoDefault { .. } | Self::UnknownTemplate { .. } => {
-                Some("`--chat-template NAME` picks one of them, `--chat-template FILE` another")
-            }
-            _ => None,
-        }
-    }
-}

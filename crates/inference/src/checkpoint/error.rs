@@ -1,4 +1,4 @@
-//! What is wrong with a checkpoint, and what a user can do about it.
+//! What is wrong with a checkpoint.
 
 use std::path::Path;
 
@@ -193,47 +193,5 @@ impl CheckpointError {
     /// The system did not give `path`.
     pub(super) fn read(path: &Path, source: &std::io::Error) -> Self {
         Self::Read { path: path.display().to_string(), reason: source.to_string() }
-    }
-
-    /// What a user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::NoSuchFolder { .. } | Self::NotAFolder { .. } => {
-                "a model is a local folder with config.json, tokenizer.json and safetensors, or a hub id"
-            }
-            Self::MissingFile { .. } | Self::NoWeights { .. } => {
-                "is the download complete? a model folder holds config.json, tokenizer.json and model.safetensors"
-            }
-            Self::Unreadable { .. } => "the file may be truncated or damaged; download it again",
-            Self::MissingShards { .. } => "the download is not complete; fetch the missing files",
-            Self::OtherWeights { kind, .. } => kind.hint(),
-            Self::WrongKind { found, .. } => found.hint(),
-            Self::Quantised { .. } => {
-                "take the model's unquantised weights, or a GGUF file of it; `--quantize q8_0` or `q4_k` makes them smaller"
-            }
-            Self::Read { .. } => "is the file there, and may it be read?",
-            Self::Field { .. } => "is the file one that transformers wrote, of the same model?",
-            Self::Part { .. } => {
-                "is the download complete? all parts, `NAME-00001-of-0000N.gguf` and so on, belong in one folder"
-            }
-            Self::GgufVersion { .. } => "take a file of version 3, as llama.cpp's converters write it",
-            Self::GgufType { .. } => "take a file of the same model in another type, such as Q4_K_M or Q8_0",
-            Self::Hub(HubError::Failed { .. }) => {
-                "check the network and HF_TOKEN, or give a local folder; HF_HUB_OFFLINE=1 uses the cache alone"
-            }
-            Self::Hub(HubError::NotThere { .. }) => {
-                "check the id, the revision and HF_TOKEN (a private or gated repository looks as if it were not there)"
-            }
-            Self::UnknownArchitecture { .. } => {
-                "`model_type` in config.json names the architecture; `gac models list` shows those that run"
-            }
-            Self::NotQuantisable { .. } => {
-                "leave the quantisation out, or take a model that `gac models list` calls native"
-            }
-            Self::MissingTensor { .. } | Self::TensorShape { .. } | Self::Config { .. } => {
-                "do config.json and the weights belong together?"
-            }
-            Self::TensorType { .. } => "take the weights in f32, f16 or bf16, or a GGUF file of the model",
-        })
     }
 }

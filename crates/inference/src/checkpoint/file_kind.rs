@@ -50,25 +50,6 @@ impl std::fmt::Display for FileKind {
     }
 }
 
-impl FileKind {
-    /// What a user can do about it.
-    pub(super) fn hint(self) -> &'static str {
-        match self {
-            Self::LfsPointer => "`git lfs pull` in the model's folder fetches the files themselves",
-            Self::WebPage | Self::Message => {
-                "download the file again, from its `resolve` address; a gated model needs HF_TOKEN"
-            }
-            Self::Empty => "download the file again",
-            Self::Pickle => {
-                "convert it: transformers' `AutoModelForCausalLM.from_pretrained(A).save_pretrained(B)` writes safetensors"
-            }
-            Self::Gguf => "give the GGUF file itself as the model, with a name that ends in .gguf",
-            Self::Ggml => "take the model as a GGUF file of version 3, as llama.cpp's converters write it",
-            Self::Safetensors => "a model of safetensors is a folder with config.json and tokenizer.json beside them",
-        }
-    }
-}
-
 /// What a file with this beginning is, where that is not what was expected.
 pub(super) fn unexpected(head: &[u8], expected: Expected) -> Option<FileKind> {
     let text = head.trim_ascii_start();

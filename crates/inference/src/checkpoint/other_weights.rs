@@ -34,19 +34,6 @@ impl OtherWeights {
             _ => return None,
         })
     }
-
-    /// What a user can do about it.
-    pub(super) fn hint(self) -> &'static str {
-        match self {
-            Self::Gguf => "give the GGUF file itself as the model",
-            Self::ShardWithoutIndex => "`model.safetensors.index.json` says what is in which file; download it as well",
-            Self::Adapter => "merge it into its base model first: peft's `merge_and_unload()`, then `save_pretrained`",
-            Self::Consolidated => "take the files of the model that transformers reads (`model*.safetensors`)",
-            Self::Pickle | Self::Framework => {
-                "convert it: transformers' `AutoModelForCausalLM.from_pretrained(A).save_pretrained(B)` writes safetensors"
-            }
-        }
-    }
 }
 
 impl std::fmt::Display for OtherWeights {

@@ -128,7 +128,7 @@ mod tests {
             let (_folder, source) = model(&[(INDEX, index)]);
             let error = source.weights().unwrap_err();
             assert!(error.to_string().contains(said), "{error}");
-            assert!(!error.hint().unwrap_or_default().contains("damaged"));
+            assert!(!matches!(error, CheckpointError::Unreadable { .. }));
         }
     }
 

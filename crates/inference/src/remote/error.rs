@@ -98,30 +98,6 @@ pub enum RemoteError {
     },
 }
 
-impl RemoteError {
-    /// What a user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NoServers => String::from("`llama = { url = [\"http://host:8000\"] }`"),
-            Self::Unreachable { .. } => String::from(
-                "is it up, and is the address right? behind a proxy the address is that of the API without `/v1`",
-            ),
-            Self::UnknownEngine { .. } => String::from("gac needs an engine that lists tokens with their ids"),
-            Self::WhichModel { .. } => String::from("a recipe says which one: `{ url = ..., name = \"...\" }`"),
-            Self::NotAReplica { .. } => String::from("replicas serve the same model by the same engine"),
-            Self::Lacks { flag: Some(flag), .. } => format!("start the server with `{flag}`"),
-            Self::OtherTokenizer { .. } => String::from(
-                "name the folder or hub id that the server's model has its tokenizer from: `tokenizer = \"org/name\"`",
-            ),
-            Self::Tokenizer { source, .. } => {
-                let how = "name a local folder or a hub id with `tokenizer = \"...\"`";
-                source.hint().map_or_else(|| how.to_owned(), |hint| format!("{how}; {hint}"))
-            }
-            Self::Lacks { flag: None, .. } | Self::Probe { .. } => return None,
-        })
-    }
-}
-
 /// A short list of ids.
 fn list(ids: &[u32]) -> String {
     const MOST: usize = 24;

@@ -166,27 +166,3 @@ pub enum TokenizerLoadError {
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
 }
-
-impl TokenizerLoadError {
-    /// What a user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Checkpoint(error) => error.hint(),
-            Self::Tokenizer(TokenizerError::BeyondModel { .. }) => {
-                Some("do tokenizer.json and config.json belong together?")
-            }
-            Self::Tokenizer(TokenizerError::Metadata { .. }) => {
-                Some("convert the model again with llama.cpp's converter, or give its folder with tokenizer.json")
-            }
-            Self::Tokenizer(TokenizerError::NoBeginOfText) => {
-                Some("leave `add-bos` out, or name `bos_token` in tokenizer_config.json")
-            }
-            Self::Tokenizer(TokenizerError::OtherId { .. }) => {
-                Some("every token has to be in the file once, with the id that the model was trained with")
-            }
-            Self::Tokenizer(_) => {
-                Some("gac reads tokenizer.json files with a byte-level or SentencePiece-style vocabulary")
-            }
-        }
-    }
-}

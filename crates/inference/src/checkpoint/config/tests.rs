@@ -173,7 +173,7 @@ fn wrong_fields_are_named_with_their_file_their_value_and_what_would_be_valid() 
     ] {
         let error = parse(&format!(r#""model_type": "llama", {extra}"#)).unwrap_err();
         assert!(error.to_string().contains(said) && error.to_string().contains("config.json`"), "{extra}: {error}");
-        assert!(!error.hint().unwrap_or_default().contains("damaged"), "{extra}");
+        assert!(!matches!(error, CheckpointError::Unreadable { .. }), "{extra}");
     }
     let error = parse(r#""model_type": "qwen2", "layer_types": ["full_attention"]"#).unwrap_err().to_string();
     assert!(error.contains("`layer_types`") && error.contains("`num_hidden_layers` is 2"), "{error}");
@@ -185,7 +185,7 @@ fn wrong_fields_are_named_with_their_file_their_value_and_what_would_be_valid() 
 fn only_a_file_that_is_no_json_is_called_damaged() {
     for text in ["{\"model_type\": \"llama\"", "[1, 2]", "{\"a\": 01}"] {
         let error = read(text).unwrap_err();
-        assert!(error.hint().unwrap().contains("damaged"), "{error}");
+        assert!(matches!(error, CheckpointError::Unreadable { .. }), "{error}");
     }
     let error = read("").unwrap_err();
     assert!(error.to_string().ends_with("config.json` is empty"), "{error}");
