@@ -1,8 +1,9 @@
 //! Flags about how models are run.
 
-use clap::{Args, ValueEnum};
-use gac_inference::DeviceList;
-use gac_systems::Dtype;
+use clap::Args;
+use gac_inference::{DeviceList, Dtype, Named};
+
+use crate::named::named_of;
 
 /// How models are run.
 #[derive(Args, Debug)]
@@ -11,11 +12,11 @@ pub(crate) struct Compute {
     #[arg(long, short_alias = 'b', value_name = "N", value_parser = batch_size)]
     batch_size: Option<BatchSize>,
     /// Type that weights are rounded to [default: as stored; the CPU computes in f32]
-    #[arg(long)]
-    dtype: Option<DtypeArg>,
+    #[arg(long, value_parser = named_of(dtypes(false)))]
+    dtype: Option<Dtype>,
     /// Quantise the weights of linear layers
-    #[arg(long, value_name = "TYPE", conflicts_with = "dtype")]
-    quantize: Option<QuantizeArg>,
+    #[arg(long, value_name = "TYPE", conflicts_with = "dtype", value_parser = named_of(dtypes(true)))]
+    quantize: Option<Dtype>,
     /// Most memory for the keys and values of all models, such as `4GiB` [default: a quarter of what is free; on
     /// other devices than the CPU 2 GiB per model]
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
@@ -36,16 +37,13 @@ impl Compute {
 
     /// The type that weights are rounded or quantised to.
     pub(crate) fn dtype(&self) -> Option<Dtype> {
-        let quantised = self.quantize.map(|quantize| match quantize {
-            QuantizeArg::Q8_0 => Dtype::Q8_0,
-            QuantizeArg::Q4K => Dtype::Q4K,
-        });
-        quantised.or(self.dtype.map(|dtype| match dtype {
-            DtypeArg::F32 => Dtype::F32,
-            DtypeArg::Bf16 => Dtype::Bf16,
-            DtypeArg::F16 => Dtype::F16,
-        }))
+        self.quantize.or(self.dtype)
     }
+}
+
+/// The types that `--quantize` takes, or `--dtype`.
+fn dtypes(quantised: bool) -> Vec<Dtype> {
+    Dtype::all().into_iter().filter(|dtype| dtype.is_quantised() == quantised).collect()
 }
 
 /// `--batch-size`.
@@ -85,26 +83,6 @@ fn bytes(text: &str) -> Result<u64, String> {
         Ok(number) if number > 0.0 => Ok((number * factor) as u64),
         _ => Err("must be a positive number of bytes, such as `4GiB`".to_owned()),
     }
-}
-
-/// Names of quantisations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum QuantizeArg {
-    #[value(name = "q8_0", alias = "q8-0")]
-    Q8_0,
-    #[value(name = "q4_k", alias = "q4-k")]
-    Q4K,
-}
-
-/// Names of weight types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DtypeArg {
-    #[value(alias = "float32")]
-    F32,
-    #[value(alias = "bfloat16")]
-    Bf16,
-    #[value(alias = "float16")]
-    F16,
 }
 
 #[cfg(test)]

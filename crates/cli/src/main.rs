@@ -7,6 +7,7 @@ mod failure;
 mod hints;
 mod lm_eval;
 mod members;
+mod named;
 mod printer;
 mod progress;
 mod shared_args;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use gac_ensemble::{BatchLimits, Scheduler, Settings};
 use gac_inference::remote::RemoteModel;
-use gac_inference::{EngineOptions, Quantization, UnixTime, WeightType};
-use gac_systems::{DEFAULT_BATCH_SIZE, Dtype, ModelStore, SystemIdentity, SystemPlan, SystemsOverrides, SystemsPlan};
+use gac_inference::{EngineOptions, UnixTime};
+use gac_systems::{DEFAULT_BATCH_SIZE, ModelStore, SystemIdentity, SystemPlan, SystemsOverrides, SystemsPlan};
 
 use crate::commands::eval::specs;
 use crate::compute::Compute;
@@ -81,15 +81,7 @@ pub(crate) fn batch_limits(compute: &Compute) -> BatchLimits {
 /// How an engine is set up by flags.
 pub(crate) fn engine_options(compute: &Compute) -> EngineOptions {
     let default = EngineOptions::default();
-    let (weight_type, quantization) = match compute.dtype() {
-        None => (WeightType::Stored, None),
-        Some(Dtype::F32) => (WeightType::F32, None),
-        Some(Dtype::Bf16) => (WeightType::BF16, None),
-        Some(Dtype::F16) => (WeightType::F16, None),
-        Some(Dtype::Q8_0) => (WeightType::Stored, Some(Quantization::Q8_0)),
-        Some(Dtype::Q4K) => (WeightType::Stored, Some(Quantization::Q4K)),
-    };
     let cache_bytes =
         compute.max_memory.map_or(default.cache_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    EngineOptions { device: compute.device.clone(), weight_type, quantization, cache_bytes }
+    EngineOptions { device: compute.device.clone(), dtype: compute.dtype(), cache_bytes }
 }

@@ -2,18 +2,19 @@
 
 use std::str::FromStr;
 
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args, ValueEnum};
-use gac_ensemble::Certainty;
+use clap::Args;
+use gac_ensemble::{Certainty, Weighting};
 use gac_harness::tasks::DEFAULT_SHOT_SEED;
-use gac_systems::{MethodName, SamplingSpec, SystemSpec, Values, WeightBy};
+use gac_systems::{Combination, SamplingSpec, SystemSpec, Values};
+
+use crate::named::named;
 
 /// How members come to one answer.
 #[derive(Args, Debug, Default)]
 pub(crate) struct VotingArgs {
     /// How members come to one answer [default: gac]
-    #[arg(long, value_name = "METHOD", value_parser = method())]
-    pub(crate) method: Option<MethodName>,
+    #[arg(long, value_name = "METHOD", value_parser = named::<Combination>())]
+    pub(crate) method: Option<Combination>,
     /// Tokens per model that `unite` considers [default: 10]
     #[arg(long, value_name = "K")]
     pub(crate) unite_top_k: Option<usize>,
@@ -21,10 +22,10 @@ pub(crate) struct VotingArgs {
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub(crate) floor: Option<f64>,
     /// What weights follow from, where `--weights` does not give them
-    #[arg(long, value_name = "WHAT")]
-    pub(crate) weight_by: Option<WeightByArg>,
+    #[arg(long, value_name = "WHAT", value_parser = named::<Weighting>())]
+    pub(crate) weight_by: Option<Weighting>,
     /// What the gate's certainty is [default: top-probability]
-    #[arg(long, value_name = "WHAT", value_parser = certainty())]
+    #[arg(long, value_name = "WHAT", value_parser = named::<Certainty>())]
     pub(crate) gate_by: Option<Certainty>,
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
@@ -85,32 +86,13 @@ impl FromStr for Seed {
     }
 }
 
-/// Names of what weights follow from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum WeightByArg {
-    /// Each model's perplexity on the prompt
-    PromptPerplexity,
-}
-
-/// A method, by its name in recipes.
-pub(crate) fn method() -> impl TypedValueParser<Value = MethodName> {
-    let values = MethodName::ALL.map(|method| PossibleValue::new(method.name()).help(method.about()));
-    PossibleValuesParser::new(values).try_map(|name| name.parse().map_err(|()| "no method"))
-}
-
-/// A certainty, by its name in recipes.
-fn certainty() -> impl TypedValueParser<Value = Certainty> {
-    let values = Certainty::ALL.map(|certainty| PossibleValue::new(certainty.name()).help(certainty.about()));
-    PossibleValuesParser::new(values).try_map(|name| name.parse().map_err(|()| "no certainty"))
-}
-
 impl VotingArgs {
     /// Writes what was given into a system as a recipe would have it.
     pub(crate) fn apply(&self, spec: &mut SystemSpec) {
         spec.method = self.method.map(Values::One);
         spec.top_k = self.unite_top_k;
         spec.floor = self.floor;
-        spec.weight_by = self.weight_by.map(|WeightByArg::PromptPerplexity| WeightBy::PromptPerplexity);
+        spec.weight_by = self.weight_by;
         spec.gate_by = self.gate_by;
         spec.chat_template = self.apply_chat_template.then_some(true);
         spec.system_instruction.clone_from(&self.system_instruction);

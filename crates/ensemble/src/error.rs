@@ -3,7 +3,7 @@
 use gac_inference::{ChatError, ModelError, TokenizerError};
 
 use crate::vote::gating::ThresholdError;
-use crate::vote::method::MethodError;
+use crate::vote::methods::token_method::MethodError;
 use crate::vote::weights::WeightsError;
 
 /// An ensemble or its settings could not be made, or nothing goes on.

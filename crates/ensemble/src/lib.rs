@@ -116,6 +116,7 @@ pub use vote::combine::Fused;
 pub use vote::gating::{Certainty, Gating, Threshold, ThresholdError};
 pub use vote::log_probs::{AskedLogProbs, TokenLogProb, TokenLogProbs};
 pub use vote::member_view::{own_log_prob, top};
-pub use vote::method::{Method, MethodError};
+pub use vote::method::Method;
+pub use vote::methods::token_method::{MethodError, MethodSettings};
 pub use vote::sampling::{Decoding, Sampling, SamplingError};
 pub use vote::weights::{Weighting, Weights, WeightsError};

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use gac_harness::Timestamp;
 use gac_harness::plan::{Overrides, Plan, PlanError, Recipe, TaskSpec};
 use gac_harness::tasks::{DocumentPicks, Limit, TaskRegistry};
+use gac_inference::Dtype;
 use gac_inference::TemplateChoice;
 use gac_systems::{
-    DEFAULT_BATCH_SIZE, Dtype, GatePlan, ModelOrigin, ModelSpec, SettingError, SpecError, SystemSpec, SystemsOverrides,
+    DEFAULT_BATCH_SIZE, GatePlan, ModelOrigin, ModelSpec, SettingError, SpecError, SystemSpec, SystemsOverrides,
     SystemsSpec, ThinkEndToken,
 };
 

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use gac_inference::{Engine, EngineOptions, Extension, LanguageModel, ModelSource, TokenId, Wanted, WeightType};
+use gac_inference::{Dtype, Engine, EngineOptions, Extension, LanguageModel, ModelSource, Named, TokenId, Wanted};
 
 /// As the program has it.
 #[global_allocator]
@@ -17,12 +17,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let model = arguments.next().ok_or("which model folder?")?;
     let weights = arguments.next().unwrap_or_else(|| "stored".to_owned());
-    let quantization = weights.parse().ok();
-    let weight_type = if quantization.is_some() { WeightType::Stored } else { weights.parse()? };
+    let dtype = match weights.as_str() {
+        "stored" => None,
+        name => Some(Dtype::of_name(name).ok_or_else(|| format!("no dtype: {name}"))?),
+    };
     let seconds = Duration::from_secs_f64(arguments.next().as_deref().unwrap_or("3").parse()?);
     let only = arguments.next();
     let wanted = |measure: &str| only.as_deref().is_none_or(|only| only == measure);
-    let options = EngineOptions { weight_type, quantization, ..EngineOptions::default() };
+    let options = EngineOptions { dtype, ..EngineOptions::default() };
     let mut engine = Engine::load(&ModelSource::parse(&model)?, &options)?;
     let vocabulary = engine.limits().vocabulary as u32;
 

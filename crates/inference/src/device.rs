@@ -1,10 +1,8 @@
-//! Where a model computes, and in which type.
+//! Where a model computes.
 
 use std::str::FromStr;
 
-use candle_core::{DType, Device};
-
-use crate::kernel::BlockType;
+use candle_core::Device;
 
 /// A device as users name it: `cpu`, `cuda:0`, `metal`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -111,115 +109,6 @@ pub enum DeviceError {
         /// The backend's words.
         reason: String,
     },
-}
-
-/// The type that weights are rounded to when they are loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum WeightType {
-    /// As the checkpoint stores them.
-    #[default]
-    Stored,
-    /// 32-bit floats.
-    F32,
-    /// bfloat16.
-    BF16,
-    /// IEEE half precision.
-    F16,
-}
-
-impl WeightType {
-    /// The type of a weight stored as `stored`.
-    pub fn resolve(self, stored: DType) -> DType {
-        match self {
-            Self::Stored => stored,
-            Self::F32 => DType::F32,
-            Self::BF16 => DType::BF16,
-            Self::F16 => DType::F16,
-        }
-    }
-}
-
-impl FromStr for WeightType {
-    type Err = UnknownWeightType;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "stored" | "auto" => Ok(Self::Stored),
-            "f32" | "float32" => Ok(Self::F32),
-            "bf16" | "bfloat16" => Ok(Self::BF16),
-            "f16" | "float16" => Ok(Self::F16),
-            _ => Err(UnknownWeightType { name: text.to_owned() }),
-        }
-    }
-}
-
-impl std::fmt::Display for WeightType {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Stored => "stored",
-            Self::F32 => "f32",
-            Self::BF16 => "bf16",
-            Self::F16 => "f16",
-        })
-    }
-}
-
-/// How the weights of linear layers are quantised when they are loaded, to candle's k-quants.
-///
-/// The embedding, norms and biases stay as they are. A layer whose rows do not consist of whole blocks of 256 takes
-/// `Q8_0`, one without whole blocks of 32 stays as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quantization {
-    /// 8 bits and a scale per 32 weights.
-    Q8_0,
-    /// About 4.5 bits per weight; the output layer in `Q8_0`.
-    Q4K,
-}
-
-impl Quantization {
-    /// The type for rows of `width` weights.
-    pub(crate) fn block_type(self, width: usize) -> Option<BlockType> {
-        match self {
-            Self::Q4K if width.is_multiple_of(256) => Some(BlockType::Q4K),
-            Self::Q4K | Self::Q8_0 if width.is_multiple_of(32) => Some(BlockType::Q8_0),
-            Self::Q4K | Self::Q8_0 => None,
-        }
-    }
-}
-
-impl FromStr for Quantization {
-    type Err = UnknownQuantization;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.to_ascii_lowercase().as_str() {
-            "q8_0" | "q8-0" => Ok(Self::Q8_0),
-            "q4_k" | "q4-k" => Ok(Self::Q4K),
-            _ => Err(UnknownQuantization { name: text.to_owned() }),
-        }
-    }
-}
-
-impl std::fmt::Display for Quantization {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Q8_0 => "q8_0",
-            Self::Q4K => "q4_k",
-        })
-    }
-}
-
-/// Not a quantisation.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown quantization `{name}`; valid are `q8_0` and `q4_k`")]
-pub struct UnknownQuantization {
-    name: String,
-}
-
-/// Not a weight type.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown dtype `{name}`; valid are `stored`, `f32`, `bf16` and `f16`")]
-pub struct UnknownWeightType {
-    name: String,
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use crate::checkpoint::tensor_header::TensorHeader;
 use crate::checkpoint::tensor_type::TensorType;
 use crate::checkpoint::weights::CheckpointTensors;
 
-use crate::device::{DeviceSpec, Quantization, WeightType};
+use crate::device::DeviceSpec;
+use crate::dtype::{Quantization, WeightType};
 use crate::engine_options::EngineOptions;
 use crate::kernel::BLOCK;
 use crate::memory::{free_memory, working_memory};
@@ -35,7 +36,7 @@ impl MemoryPlan {
         // The CPU computes in f32, every other device in the weights' type.
         let compute = |device: DeviceSpec| match device {
             DeviceSpec::Cpu => DType::F32,
-            DeviceSpec::Cuda(_) | DeviceSpec::Metal(_) => options.weight_type.resolve(stored),
+            DeviceSpec::Cuda(_) | DeviceSpec::Metal(_) => WeightType::of(options.dtype).resolve(stored),
         };
         let layer_block =
             |device: DeviceSpec| 2 * BLOCK * config.kv_heads * config.head_dim * compute(device).size_in_bytes();
@@ -85,7 +86,7 @@ fn part(config: &DecoderConfig, name: &str) -> Option<ModelPart> {
 
 /// Bytes of the weights once they are loaded.
 fn model_bytes(config: &DecoderConfig, weights: &CheckpointTensors, options: &EngineOptions) -> ModelBytes {
-    let (weight_type, quantization) = (options.weight_type, options.quantization);
+    let (weight_type, quantization) = (WeightType::of(options.dtype), Quantization::of(options.dtype));
     let mut model = ModelBytes { embedding: 0, layers: vec![0; config.layers.len()], output: 0 };
     let mut has_output = false;
     for header in weights.headers() {

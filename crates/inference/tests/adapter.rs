@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use gac_inference::{
-    Backend, CheckpointError, Distribution, EngineError, EngineOptions, Extension, LanguageModel, ModelError,
-    ModelSource, Quantization, SequenceId, TokenId, Wanted, check_model, load_model, model_types,
+    Backend, CheckpointError, Distribution, Dtype, EngineError, EngineOptions, Extension, LanguageModel, ModelError,
+    ModelSource, SequenceId, TokenId, Wanted, check_model, load_model, model_types,
 };
 
 mod reference;
@@ -192,7 +192,7 @@ fn a_full_cache_takes_sequences_again_when_others_are_closed() {
 #[test]
 fn quantising_a_model_of_candle_is_refused_before_and_at_loading() {
     let folder = source(&fixtures()[0]);
-    let options = EngineOptions { quantization: Some(Quantization::Q8_0), ..EngineOptions::default() };
+    let options = EngineOptions { dtype: Some(Dtype::Q8_0), ..EngineOptions::default() };
     for error in [check_model(&folder, &options).unwrap_err(), load_model(&folder, &options).err().unwrap()] {
         assert!(error.to_string().contains("`deepseek_v2`") && error.to_string().contains("q8_0"), "{error}");
         assert!(matches!(error, EngineError::Checkpoint(CheckpointError::NotQuantisable { .. })));

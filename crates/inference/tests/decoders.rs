@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use gac_inference::{
-    Distribution, Engine, EngineOptions, Extension, LanguageModel, ModelSource, Quantization, TokenId, Wanted,
+    Distribution, Dtype, Engine, EngineOptions, Extension, LanguageModel, ModelSource, Named, TokenId, Wanted,
 };
 
 mod reference;
@@ -163,8 +163,8 @@ fn prompts_of_one_batch_share_the_computation_of_their_common_beginning() {
 fn quantised_weights_stay_close_to_the_stored_ones() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mini-llama");
     let tokens: Vec<TokenId> = (5..60).map(|id| TokenId(id * 7 % 800)).collect();
-    let score = |quantization: Option<Quantization>| {
-        let options = EngineOptions { quantization, ..EngineOptions::default() };
+    let score = |dtype: Option<Dtype>| {
+        let options = EngineOptions { dtype, ..EngineOptions::default() };
         let mut engine = Engine::load(&ModelSource::Folder(folder.clone()), &options).unwrap();
         let sequence = engine.open(&[]).unwrap();
         let views = engine.extend(&[Extension { sequence, tokens: &tokens, wanted: Wanted::All }]).unwrap().remove(0);
@@ -172,9 +172,9 @@ fn quantised_weights_stay_close_to_the_stored_ones() {
     };
     let stored = score(None);
     let scale = stored.iter().map(|value| value.abs()).sum::<f64>() / stored.len() as f64;
-    for (quantization, most) in [(Quantization::Q8_0, 0.03), (Quantization::Q4K, 0.03)] {
-        let quantised = score(Some(quantization));
+    for (dtype, most) in [(Dtype::Q8_0, 0.03), (Dtype::Q4K, 0.03)] {
+        let quantised = score(Some(dtype));
         let difference = stored.iter().zip(&quantised).map(|(a, b)| (a - b).abs()).sum::<f64>() / stored.len() as f64;
-        assert!(difference > 0.0 && difference < most * scale, "{quantization}: {difference} of {scale}");
+        assert!(difference > 0.0 && difference < most * scale, "{}: {difference} of {scale}", dtype.name());
     }
 }

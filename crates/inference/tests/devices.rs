@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use gac_inference::{
-    DeviceList, DeviceSpec, Distribution, Engine, EngineError, EngineOptions, Extension, LanguageModel, ModelSource,
-    PlacementError, Quantization, SequenceId, TokenId, Wanted,
+    DeviceList, DeviceSpec, Distribution, Dtype, Engine, EngineError, EngineOptions, Extension, LanguageModel,
+    ModelSource, PlacementError, SequenceId, TokenId, Wanted,
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -100,7 +100,7 @@ fn a_model_split_over_devices_gives_the_bits_that_it_gives_on_one() {
 #[test]
 fn a_quantised_model_is_split_with_the_same_bits_too() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mini-qwen");
-    let quantised = |count| EngineOptions { quantization: Some(Quantization::Q8_0), ..options(count) };
+    let quantised = |count| EngineOptions { dtype: Some(Dtype::Q8_0), ..options(count) };
     assert!(talk(load(&folder, &quantised(1))) == talk(load(&folder, &quantised(2))));
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Device, Tensor};
 use gac_inference::{
-    Engine, EngineOptions, Extension, LanguageModel, ModelSource, Quantization, TokenId, Wanted, check_model,
+    Dtype, Engine, EngineOptions, Extension, LanguageModel, ModelSource, Named, TokenId, Wanted, check_model,
 };
 use gac_needs::{folder, needs};
 
@@ -37,8 +37,8 @@ fn load(path: &Path) -> Result<Engine, String> {
     load_with(path, None)
 }
 
-fn load_with(path: &Path, quantization: Option<Quantization>) -> Result<Engine, String> {
-    let options = EngineOptions { quantization, cache_bytes: 1 << 24, ..EngineOptions::default() };
+fn load_with(path: &Path, dtype: Option<Dtype>) -> Result<Engine, String> {
+    let options = EngineOptions { dtype, cache_bytes: 1 << 24, ..EngineOptions::default() };
     Engine::load(&ModelSource::Gguf(path.to_owned()), &options).map_err(|error| error.to_string())
 }
 
@@ -131,9 +131,7 @@ fn weights_that_are_quantised_when_they_are_loaded_give_the_bits_of_a_file_of_su
     // Untied: the output layer is quantised to Q8_0, the embedding is not.
     let file = dequantised(&llama(false, |_| raw::Q6_K));
     file.write(&plain);
-    for (quantization, dtype, kind) in
-        [(Quantization::Q8_0, GgmlDType::Q8_0, raw::Q8_0), (Quantization::Q4K, GgmlDType::Q4K, raw::Q4_K)]
-    {
+    for (loaded, dtype, kind) in [(Dtype::Q8_0, GgmlDType::Q8_0, raw::Q8_0), (Dtype::Q4K, GgmlDType::Q4K, raw::Q4_K)] {
         let mut quantised = file.clone();
         for tensor in quantised.tensors.iter_mut().filter(|tensor| tensor.dims.len() == 2) {
             let (dtype, kind) = match tensor.name.as_str() {
@@ -149,8 +147,8 @@ fn weights_that_are_quantised_when_they_are_loaded_give_the_bits_of_a_file_of_su
         quantised.write(&path);
         let tokens = tokens(20);
         let expected = bits(&mut load(&path).unwrap(), &tokens, 20);
-        let found = bits(&mut load_with(&plain, Some(quantization)).unwrap(), &tokens, 20);
-        assert!(found == expected, "{quantization}");
+        let found = bits(&mut load_with(&plain, Some(loaded)).unwrap(), &tokens, 20);
+        assert!(found == expected, "{}", loaded.name());
     }
 }
 

@@ -11,8 +11,8 @@ use gac_ensemble::{
 use gac_inference::remote::{RemoteError, RemoteModel, RemoteOptions, ServerIdentity};
 use gac_inference::{
     ChatError, ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineError, EngineOptions, LanguageModel,
-    ModelSource, Placement, Quantization, Symbol, TokenId, Tokenizer, TokenizerLoadError, UnixTime, WeightType,
-    available_memory, check_model, load_model, placement,
+    ModelSource, Placement, Symbol, TokenId, Tokenizer, TokenizerLoadError, UnixTime, available_memory, check_model,
+    load_model, placement,
 };
 
 use crate::ensemble_system::EnsembleSystem;
@@ -24,7 +24,7 @@ use crate::open::OpenSystems;
 use crate::plan::model::{self, ModelPlan};
 use crate::plan::server::{ServerPlan, ServerPlanError};
 use crate::plan::system::SystemPlan;
-use crate::spec::file::{Dtype, ThinkEndToken};
+use crate::spec::file::ThinkEndToken;
 use crate::spec::method::Combination;
 use crate::system::{System, SystemError};
 
@@ -320,12 +320,7 @@ impl ModelStore {
     pub fn options(&self, model: &ModelPlan) -> EngineOptions {
         // Where the recipe says, else where the run does.
         let device = model.device.as_ref().map_or(&self.device, |device| &device.0).clone();
-        EngineOptions {
-            cache_bytes: self.cache_share(&device),
-            device,
-            weight_type: weight_type(model),
-            quantization: quantization(model),
-        }
+        EngineOptions { cache_bytes: self.cache_share(&device), device, dtype: model.dtype }
     }
 
     /// Bytes of keys and values of one model.
@@ -420,23 +415,6 @@ fn place(model: &ModelPlan) -> Result<Place, CheckpointError> {
         model::ModelOrigin::Path(path) => ModelSource::local(path).map(Place::Files),
         model::ModelOrigin::Hub(id) => ModelSource::parse(id).map(Place::Files),
         model::ModelOrigin::Server(plan) => Ok(Place::Servers(plan.clone())),
-    }
-}
-
-fn weight_type(model: &ModelPlan) -> WeightType {
-    match model.dtype {
-        None | Some(Dtype::Q8_0 | Dtype::Q4K) => WeightType::Stored,
-        Some(Dtype::F32) => WeightType::F32,
-        Some(Dtype::Bf16) => WeightType::BF16,
-        Some(Dtype::F16) => WeightType::F16,
-    }
-}
-
-fn quantization(model: &ModelPlan) -> Option<Quantization> {
-    match model.dtype {
-        Some(Dtype::Q8_0) => Some(Quantization::Q8_0),
-        Some(Dtype::Q4K) => Some(Quantization::Q4K),
-        None | Some(Dtype::F32 | Dtype::Bf16 | Dtype::F16) => None,
     }
 }
 

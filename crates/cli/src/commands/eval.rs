@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gac_harness::plan::{Recipe, TaskSpec};
+use gac_inference::Named;
 use gac_inference::remote::ServerUrl;
 use gac_systems::{ModelSpec, ServerUrls, SystemSpec, SystemsSpec, ThinkEndToken, Values};
 

@@ -46,7 +46,7 @@ struct Model {
     #[serde(default)]
     priority: Priority,
     #[serde(default)]
-    quantization: Quantization,
+    quantization: PublishedQuantization,
     max_memory: Option<BTreeMap<u32, String>>,
     num_gpus: Option<f64>,
 }
@@ -60,7 +60,7 @@ enum Priority {
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
-enum Quantization {
+enum PublishedQuantization {
     #[default]
     #[serde(rename = "none")]
     None,
@@ -141,9 +141,9 @@ impl Model {
             format!("hub = {}", Value::from(weight.as_str()))
         };
         let dtype = match quantization {
-            Quantization::None => "",
-            Quantization::Eight => ", dtype = \"q8_0\"",
-            Quantization::Four => ", dtype = \"q4_k\"",
+            PublishedQuantization::None => "",
+            PublishedQuantization::Eight => ", dtype = \"q8_0\"",
+            PublishedQuantization::Four => ", dtype = \"q4_k\"",
         };
         let mut placed = Vec::new();
         placed.extend(num_gpus.map(|gpus| format!("num_gpus {gpus}")));
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(system.weights, [0.75, 0.25]);
         let gate = system.gate.as_ref().unwrap();
         assert_eq!((&*gate.member, gate.threshold.to_bits()), ("a", 0.5_f64.to_bits()));
-        assert_eq!(plan.models[0].dtype, Some(gac_systems::Dtype::Q8_0));
+        assert_eq!(plan.models[0].dtype, Some(gac_inference::Dtype::Q8_0));
         assert_eq!(plan.models[0].source.to_string(), "org/a");
     }
 

@@ -4,16 +4,16 @@ use clap::Args;
 use gac_harness::plan::{Plan, PlanError, Recipe};
 use gac_harness::report::Sweep;
 use gac_harness::results::StoredRun;
-use gac_systems::{MethodName, SpecError, Values};
+use gac_systems::{Combination, SpecError, Values};
 
 use crate::Outcome;
 use crate::commands::eval::{check, recipe};
 use crate::commands::planning::{overrides, select_tasks};
 use crate::commands::run::{check_failed, execute_plan, or_unfinished};
 use crate::failure::Failure;
+use crate::named::named;
 use crate::printer::Printer;
 use crate::shared_args::{RunSettings, SystemArgs};
-use crate::voting::method;
 
 #[derive(Args, Debug)]
 pub(crate) struct SweepArgs {
@@ -39,8 +39,8 @@ pub(crate) struct SweepArgs {
     pub(crate) grid_weights: Vec<GridWeights>,
 
     /// Methods to go over: gac, unite, geometric [default: that of `--method`]
-    #[arg(long, value_delimiter = ',', value_name = "METHOD,METHOD", value_parser = method())]
-    pub(crate) grid_methods: Vec<MethodName>,
+    #[arg(long, value_delimiter = ',', value_name = "METHOD,METHOD", value_parser = named::<Combination>())]
+    pub(crate) grid_methods: Vec<Combination>,
 
     /// Run every threshold by itself, one document at a time, for its latency: as `--batch-size 1`
     #[arg(long)]

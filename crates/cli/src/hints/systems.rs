@@ -95,7 +95,9 @@ impl Hint for SpecError {
 impl Hint for SettingError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::OtherMethod { setting, owners, .. } => Some(format!("`{setting}` belongs to {owners}")),
+            Self::OtherMethod { setting, owners, .. } => {
+                Some(format!("`{setting}` belongs to `{}`", owners.join("`, `")))
+            }
             Self::GateByWithoutGate => Some("add `gate` and `threshold`, or leave it out".to_owned()),
             Self::SystemWithoutChat | Self::TurnsWithoutChat | Self::ArgumentsWithoutChat => {
                 Some("apply the chat templates too: `--apply-chat-template`, or `chat-template = true`".to_owned())

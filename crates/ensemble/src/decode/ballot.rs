@@ -54,7 +54,7 @@ pub(crate) fn vote(
     let all = all_views(sample, views).unwrap_or_default();
     let votes = votes(sample, &all);
     let verified = draft.filter(|_| matches!(settings.lead(), Lead::Drafter(_)));
-    let combined = votes.combine(settings.method(), None, segmentation);
+    let combined = settings.method().combine(votes, None, segmentation);
     if let Some(draft) = verified {
         let agrees = |&(member, view): &(usize, &&Distribution)| {
             let member = MemberId(member);

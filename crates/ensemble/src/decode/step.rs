@@ -17,7 +17,7 @@ use crate::member::MemberId;
 use crate::resources::Resources;
 use crate::settings::Lead;
 use crate::vocabulary::segmentation::Segmentation;
-use crate::vote::undecided::{Need, missing_of_lead};
+use crate::vote::undecided::{OwnedDetail, missing_of_lead};
 
 /// What has to be asked before a sample that is ready can go on: nothing where members give full distributions.
 pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Question> {
@@ -34,8 +34,8 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
             let of_lane = |(member, lane): (usize, &Lane)| {
                 let unknown = (0..lane.given().len()).filter_map(|index| {
                     let id = weighing.following(member, lane, index);
-                    let need = Need::Tokens(vec![id]);
-                    (!lane.given()[index].knows(id)).then_some(Question { slot: 0, member, index, need })
+                    let detail = OwnedDetail::Tokens(vec![id]);
+                    (!lane.given()[index].knows(id)).then_some(Question { slot: 0, member, index, detail })
                 });
                 unknown.collect::<Vec<_>>()
             };
@@ -45,7 +45,7 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
             let views = vec![Some(0); sample.lanes.len()];
             let Some(all) = all_views(sample, &views) else { return Vec::new() };
             let votes = votes(sample, &all);
-            let missing = votes.missing(settings.method(), sample.decoding, None, segmentation);
+            let missing = settings.method().missing(votes, sample.decoding, None, segmentation);
             Question::of(missing, 0, &views)
         }
         (Phase::Leading, lead) => {
@@ -53,12 +53,12 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
             let index = sample.drafts.len();
             let Some(view) = sample.view(member.0, index) else { return Vec::new() };
             let union = settings.ensemble().union();
-            let need = match lead {
+            let detail = match lead {
                 // It is weighed in votes that are only taken when its sequence has gone on.
-                Lead::Drafter(_) => (!view.is_complete()).then(|| Need::Top(view.rows())),
+                Lead::Drafter(_) => (!view.is_complete()).then(|| OwnedDetail::Top(view.rows())),
                 _ => missing_of_lead(union, member, view, lead.certainty(), sample.decoding),
             };
-            need.map(|need| Question { slot: 0, member: member.0, index, need }).into_iter().collect()
+            detail.map(|detail| Question { slot: 0, member: member.0, index, detail }).into_iter().collect()
         }
         (Phase::Supporting, lead) => {
             let asked = sample.drafts.iter().filter(|draft| draft.asks());
@@ -67,8 +67,8 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
                 let votes = votes(sample, &all);
                 let (method, decoding) = (settings.method(), sample.decoding);
                 let missing = match lead {
-                    Lead::Drafter(_) => votes.missing_to_verify(method, decoding, draft.token, segmentation),
-                    _ => votes.missing(method, decoding, None, segmentation),
+                    Lead::Drafter(_) => method.missing_to_verify(votes, decoding, draft.token, segmentation),
+                    _ => method.missing(votes, decoding, None, segmentation),
                 };
                 Question::of(missing, 0, &draft.views)
             };
@@ -82,8 +82,8 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
 fn everything(sample: &Sample) -> Vec<Question> {
     let of_lane = |(member, lane): (usize, &Lane)| {
         let unknown = |(index, view): (usize, &Distribution)| {
-            let need = Need::Top(view.rows());
-            (!view.is_complete()).then_some(Question { slot: 0, member, index, need })
+            let detail = OwnedDetail::Top(view.rows());
+            (!view.is_complete()).then_some(Question { slot: 0, member, index, detail })
         };
         lane.given().iter().enumerate().filter_map(unknown).collect::<Vec<_>>()
     };

@@ -20,7 +20,7 @@ struct Asked {
 
 impl Asked {
     fn ask(&self) -> Ask<'_> {
-        Ask { sequence: self.sequence, length: self.length, detail: self.question.need.detail() }
+        Ask { sequence: self.sequence, length: self.length, detail: self.question.detail.detail() }
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn ask(
                     let Some(lane) = in_flight[*at].lane(question.member, question.slot) else { continue };
                     let view = lane.given_mut(question.index);
                     let before = view.known_count();
-                    view.learn(question.need.detail(), &answer);
+                    view.learn(question.detail.detail(), &answer);
                     told += view.known_count() - before;
                     in_flight[*at].count_ask();
                 }

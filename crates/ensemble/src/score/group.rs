@@ -17,7 +17,7 @@ use crate::resources::Resources;
 use crate::settings::Settings;
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vote::log_probs::AskedLogProbs;
-use crate::vote::undecided::Need;
+use crate::vote::undecided::OwnedDetail;
 use crate::vote::weights::{Weighting, Weights};
 
 /// Continuations of one context.
@@ -274,7 +274,7 @@ impl ContextGroup {
                     for (index, view) in lane.given().iter().enumerate() {
                         let id = weighing.following(member, lane, index);
                         if !view.knows(id) {
-                            questions.push(Question { slot: 0, member, index, need: Need::Tokens(vec![id]) });
+                            questions.push(Question { slot: 0, member, index, detail: OwnedDetail::Tokens(vec![id]) });
                         }
                     }
                 }

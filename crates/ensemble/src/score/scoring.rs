@@ -13,7 +13,7 @@ use crate::vote::gating::Certainty;
 use crate::vote::log_probs::{AnyToken, AskedLogProbs, Decider};
 use crate::vote::member_view::{own_log_prob, top};
 use crate::vote::sampling::Decoding;
-use crate::vote::undecided::{Missing, Need, missing_of_lead};
+use crate::vote::undecided::{MissingDetail, OwnedDetail, missing_of_lead};
 use crate::vote::votes::Votes;
 use crate::vote::weights::Weights;
 
@@ -46,18 +46,18 @@ pub(crate) fn votes(settings: &Settings, views: &Views<'_>) -> Vec<bool> {
 }
 
 /// What has to be asked before it is known whether members vote on a token: nothing where a lead decides it.
-pub(crate) fn missing_of_gate(settings: &Settings, views: &Views<'_>) -> Vec<Missing> {
+pub(crate) fn missing_of_gate(settings: &Settings, views: &Views<'_>) -> Vec<MissingDetail> {
     let Lead::Gate { gate, certainty, .. } = settings.lead() else { return Vec::new() };
     let union = settings.ensemble().union();
-    let need = views[gate.0].and_then(|view| missing_of_lead(union, *gate, view, *certainty, Decoding::Greedy));
-    need.map(|need| Missing { member: *gate, need }).into_iter().collect()
+    let detail = views[gate.0].and_then(|view| missing_of_lead(union, *gate, view, *certainty, Decoding::Greedy));
+    detail.map(|detail| MissingDetail { member: *gate, detail }).into_iter().collect()
 }
 
 /// What has to be asked before the distributions that a token is scored by are known whole.
-pub(crate) fn everything(views: &Views<'_>) -> Vec<Missing> {
+pub(crate) fn everything(views: &Views<'_>) -> Vec<MissingDetail> {
     let of_member = |(member, view): (usize, Option<&Distribution>)| {
         let view = view.filter(|view| !view.is_complete())?;
-        Some(Missing { member: MemberId(member), need: Need::Top(view.rows()) })
+        Some(MissingDetail { member: MemberId(member), detail: OwnedDetail::Top(view.rows()) })
     };
     views.iter().copied().enumerate().filter_map(of_member).collect()
 }
@@ -70,7 +70,7 @@ pub(crate) fn missing(
     views: &Views<'_>,
     weights: &Weights,
     segmentation: &mut Segmentation,
-) -> Vec<Missing> {
+) -> Vec<MissingDetail> {
     if views.iter().flatten().all(|view| view.is_complete()) {
         return Vec::new();
     }
@@ -86,9 +86,9 @@ pub(crate) fn missing(
             (_, Some(key)) => union.projection(lead).ids(key).to_vec(),
         };
         let unknown: Vec<_> = ids.into_iter().filter(|&id| !view.knows(id)).collect();
-        let need = (!unknown.is_empty()).then_some(Need::Tokens(unknown));
+        let detail = (!unknown.is_empty()).then_some(OwnedDetail::Tokens(unknown));
         let first = || missing_of_lead(union, lead, view, Certainty::TopProbability, Decoding::Greedy);
-        missing.extend(need.or_else(first).map(|need| Missing { member: lead, need }));
+        missing.extend(detail.or_else(first).map(|detail| MissingDetail { member: lead, detail }));
     }
     let all: Option<Vec<&Distribution>> = views.iter().copied().collect();
     if missing.is_empty()
@@ -96,7 +96,7 @@ pub(crate) fn missing(
         && *settings.lead() != Lead::Only
     {
         let votes = Votes { union, weights, members: &all };
-        missing = votes.missing(settings.method(), Decoding::Greedy, Some(key), segmentation);
+        missing = settings.method().missing(votes, Decoding::Greedy, Some(key), segmentation);
     }
     missing
 }
@@ -135,9 +135,9 @@ pub(crate) fn add(
     let voted = |segmentation: &mut Segmentation| {
         let key = key.ok_or_else(unused)?;
         let votes = Votes { union, weights, members: &all };
-        let winner = votes.combine(settings.method(), None, segmentation).winner();
+        let winner = settings.method().combine(votes, None, segmentation).winner();
         let (winner, _) = winner.ok_or_else(|| no_probabilities(settings, &all))?;
-        Ok((votes.log_prob(settings.method(), key, segmentation), winner == key))
+        Ok((settings.method().log_prob(votes, key, segmentation), winner == key))
     };
     let tell = |asked: &AskedLogProbs, votes: bool, segmentation: &mut Segmentation| {
         let decider = match settings.lead().member() {

@@ -1,6 +1,6 @@
 //! Where the members vote, and where one of them decides alone.
 
-use gac_inference::Distribution;
+use gac_inference::{Distribution, Named};
 use serde::{Deserialize, Serialize};
 
 use super::member_view::{most_probable, top};
@@ -54,20 +54,14 @@ pub enum Certainty {
     Margin,
 }
 
-impl std::str::FromStr for Certainty {
-    type Err = ();
+impl Named for Certainty {
+    const WHAT: &'static str = "certainty";
 
-    fn from_str(name: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|certainty| certainty.name() == name).ok_or(())
+    fn all() -> Vec<Self> {
+        vec![Self::TopProbability, Self::Entropy, Self::Margin]
     }
-}
 
-impl Certainty {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::TopProbability, Self::Entropy, Self::Margin];
-
-    /// What it is, in a line.
-    pub fn about(self) -> &'static str {
+    fn about(self) -> &'static str {
         match self {
             Self::TopProbability => "The probability of its most probable token",
             Self::Entropy => "One minus its entropy over the largest possible one",
@@ -75,15 +69,16 @@ impl Certainty {
         }
     }
 
-    /// The name in recipes and on the command line.
-    pub fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Self::TopProbability => "top-probability",
             Self::Entropy => "entropy",
             Self::Margin => "margin",
         }
     }
+}
 
+impl Certainty {
     /// How sure `member` is with `distribution` over its V rows.
     pub fn of(self, union: &UnionVocabulary, member: MemberId, distribution: &Distribution) -> f64 {
         let certain = match self {

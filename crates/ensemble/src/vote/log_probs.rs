@@ -3,9 +3,10 @@
 use gac_inference::{Distribution, TokenId};
 
 use super::combine::Fused;
+use super::combined::Combined;
 use super::member_view::{most_probable, own_log_prob, own_prob};
 use super::method::Method;
-use super::votes::{Combined, Votes};
+use super::votes::Votes;
 use crate::member::MemberId;
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vocabulary::union::{UnionId, UnionToken, UnionVocabulary};
@@ -109,7 +110,7 @@ impl Decider<'_> {
         match self {
             Self::Only(_) => f64::NEG_INFINITY,
             Self::Alone(member, distribution) => own_log_prob(union, *member, distribution, key),
-            Self::Voters(votes, method) => votes.log_prob(*method, key, segmentation),
+            Self::Voters(votes, method) => method.log_prob(*votes, key, segmentation),
         }
     }
 
@@ -137,7 +138,7 @@ impl Decider<'_> {
                 largest_first(entries, taken, count).into_iter().map(|(key, _)| (key, log_prob(key))).collect()
             }
             Self::Voters(votes, method) => {
-                let combined = votes.combine(*method, None, segmentation);
+                let combined = method.combine(*votes, None, segmentation);
                 let taken = combined.winner();
                 let entries = match (taken, count) {
                     (Some(taken), 1) => vec![taken],

@@ -17,18 +17,14 @@
 
 use gac_inference::{Detail, Distribution, TokenId};
 
-use super::combine::largest;
 use super::gating::Certainty;
-use super::member_view::{most_probable, top};
-use super::method::Method;
+use super::member_view::most_probable;
 use super::sampling::Decoding;
-use super::votes::{SHARPENED, Votes};
+use super::votes::Votes;
 use crate::member::MemberId;
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vocabulary::union::{UnionId, UnionVocabulary};
 
-/// More than sums of a few probabilities can be off by, relatively.
-const MARGIN: f64 = 1e-9;
 /// Most tokens of one member that are asked for one by one; where more contend, its list is made longer.
 const MOST_TOKENS: usize = 128;
 /// A list is made longer by this factor.
@@ -38,19 +34,19 @@ const SHORTEST: usize = 16;
 
 /// More that has to be known of one member's distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Missing {
+pub(crate) struct MissingDetail {
     pub(crate) member: MemberId,
-    pub(crate) need: Need,
+    pub(crate) detail: OwnedDetail,
 }
 
-/// What has to be known: [`Detail`], owned.
+/// A [`Detail`] that is owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum OwnedDetail {
     Tokens(Vec<TokenId>),
     Top(usize),
 }
 
-impl Need {
+impl OwnedDetail {
     pub(crate) fn detail(&self) -> Detail<'_> {
         match self {
             Self::Tokens(ids) => Detail::Tokens(ids),
@@ -59,7 +55,7 @@ impl Need {
     }
 
     /// A longer list than that of `distribution`.
-    fn longer(distribution: &Distribution) -> Self {
+    pub(crate) fn longer(distribution: &Distribution) -> Self {
         Self::Top((LONGER * distribution.known_count()).max(SHORTEST).min(distribution.rows()))
     }
 
@@ -75,186 +71,74 @@ pub(crate) fn missing_of_lead(
     distribution: &Distribution,
     certainty: Certainty,
     decoding: Decoding,
-) -> Option<Need> {
+) -> Option<OwnedDetail> {
     if distribution.is_complete() {
         return None;
     }
     match (certainty, decoding) {
-        (Certainty::Entropy, _) | (_, Decoding::Sampled(_)) => Some(Need::everything(distribution)),
+        (Certainty::Entropy, _) | (_, Decoding::Sampled(_)) => Some(OwnedDetail::everything(distribution)),
         (Certainty::TopProbability, _) => longer_for(union, member, distribution, 1),
         (Certainty::Margin, _) => longer_for(union, member, distribution, 2),
     }
 }
 
 /// A longer list where a member's `k` most probable tokens may not all be in the one that is there.
-fn longer_for(union: &UnionVocabulary, member: MemberId, distribution: &Distribution, k: usize) -> Option<Need> {
+fn longer_for(union: &UnionVocabulary, member: MemberId, distribution: &Distribution, k: usize) -> Option<OwnedDetail> {
     let known = most_probable(union, member, distribution, k);
     // An unlisted one as probable as the last would come before it where its id is lower.
     let holds = known.len() == k && known.last().is_none_or(|(_, p)| p.is_nan() || *p > distribution.ceiling());
-    (!holds && !distribution.is_complete()).then(|| Need::longer(distribution))
+    (!holds && !distribution.is_complete()).then(|| OwnedDetail::longer(distribution))
 }
 
 impl Votes<'_> {
-    /// What is to be asked before [`combine`](Votes::combine) gives what full distributions would: the winner, or with
-    /// sampling, what is drawn from. Nothing where that is decided. `also` is a token whose own probability is wanted.
-    ///
-    /// To be called again when that was answered, until nothing is missing.
-    pub(crate) fn missing(
-        &self,
-        method: Method,
-        decoding: Decoding,
-        also: Option<UnionId>,
-        segmentation: &mut Segmentation,
-    ) -> Vec<Missing> {
-        if self.members.iter().all(|distribution| distribution.is_complete()) {
-            return Vec::new();
-        }
-        match (method, decoding) {
-            (Method::Gac, Decoding::Greedy) => {
-                let mut missing = self.missing_of_average();
-                if missing.is_empty()
-                    && let Some(also) = also
-                {
-                    missing = self.missing_tokens(&[also]);
-                }
-                missing
-            }
-            (Method::Gac, Decoding::Sampled(_)) => self.everything(),
-            (Method::Unite { top_k }, _) => self.missing_of_candidates(top_k, also, segmentation),
-            (Method::Geometric { floor }, _) => self.missing_of_geometric(floor),
-        }
-    }
-
-    /// What is to be asked before `draft` can be verified, and voted on where it is refused.
-    pub(crate) fn missing_to_verify(
-        &self,
-        method: Method,
-        decoding: Decoding,
-        draft: UnionId,
-        segmentation: &mut Segmentation,
-    ) -> Vec<Missing> {
-        if self.members.iter().all(|distribution| distribution.is_complete()) {
-            return Vec::new();
-        }
-        let mut missing = self.missing(method, decoding, Some(draft), segmentation);
-        if missing.is_empty() {
-            missing = self.missing_of_candidates(SHARPENED, None, segmentation);
-        }
-        missing
-    }
-
     /// The members with a vote of which not everything is known: `(member, weight, distribution)`.
-    fn open(&self) -> impl Iterator<Item = (MemberId, f64, &Distribution)> {
+    pub(crate) fn open(&self) -> impl Iterator<Item = (MemberId, f64, &Distribution)> {
         self.parts().filter(|(_, weight, distribution)| *weight > 0.0 && !distribution.is_complete())
     }
 
-    fn everything(&self) -> Vec<Missing> {
-        self.open().map(|(member, _, d)| Missing { member, need: Need::everything(d) }).collect()
+    pub(crate) fn everything(&self) -> Vec<MissingDetail> {
+        self.open().map(|(member, _, d)| MissingDetail { member, detail: OwnedDetail::everything(d) }).collect()
     }
 
     /// The ids of `tokens` whose probabilities are not known.
-    fn missing_tokens(&self, tokens: &[UnionId]) -> Vec<Missing> {
+    pub(crate) fn missing_tokens(&self, tokens: &[UnionId]) -> Vec<MissingDetail> {
         self.missing_ids(|member, distribution| {
             let ids = tokens.iter().flat_map(|&token| self.union.projection(member).ids(token));
             ids.copied().filter(|&id| !distribution.knows(id)).collect()
         })
     }
 
-    fn missing_ids(&self, mut ids: impl FnMut(MemberId, &Distribution) -> Vec<TokenId>) -> Vec<Missing> {
+    pub(crate) fn missing_ids(
+        &self,
+        mut ids: impl FnMut(MemberId, &Distribution) -> Vec<TokenId>,
+    ) -> Vec<MissingDetail> {
         let mut missing = Vec::new();
         for (member, _, distribution) in self.open() {
             let mut ids = ids(member, distribution);
             ids.sort_unstable();
             ids.dedup();
-            let need = match ids.len() {
+            let detail = match ids.len() {
                 0 => continue,
-                1..=MOST_TOKENS => Need::Tokens(ids),
-                _ => Need::longer(distribution),
+                1..=MOST_TOKENS => OwnedDetail::Tokens(ids),
+                _ => OwnedDetail::longer(distribution),
             };
-            missing.push(Missing { member, need });
+            missing.push(MissingDetail { member, detail });
         }
         missing
     }
 
-    /// What a token can have beyond what is known of it, of one member.
-    fn beyond(&self, member: MemberId, distribution: &Distribution, token: UnionId) -> f64 {
-        let ids = self.union.projection(member).ids(token);
-        distribution.at_most(ids.iter().filter(|id| !distribution.knows(**id)).count())
-    }
-
-    /// See the module: a token's least is the known part of its q, its most is that and what is beyond.
-    ///
-    /// Only tokens whose least is not below the best one's by more than a token that nobody lists can have are looked at,
-    /// and such a token has an id with at least its share of that.
-    fn missing_of_average(&self) -> Vec<Missing> {
-        // Of members without a vote, nothing matters.
-        let shares: Vec<(MemberId, f64, &Distribution)> = self
-            .open()
-            .map(|(member, weight, d)| (member, weight * d.at_most(self.union.projection(member).most_ids()), d))
-            .collect();
-        let unlisted = shares.iter().map(|(_, share, _)| share).sum::<f64>() * (1.0 + MARGIN);
-        let mut best = 0.0_f64;
-        for (member, _, distribution) in self.parts() {
-            let (id, p) = top(self.union, member, distribution);
-            if p.is_nan() {
-                return Vec::new();
-            }
-            let token = self.union.projection(member).key(id);
-            best = best.max(token.map_or(0.0, |token| self.known_part(token)));
-        }
-        if best <= unlisted {
-            let most = shares.iter().map(|(_, share, _)| *share).fold(0.0, f64::max);
-            let wide = shares.into_iter().filter(|(_, share, _)| 2.0 * share >= most);
-            return wide.map(|(member, _, d)| Missing { member, need: Need::longer(d) }).collect();
-        }
-        let ids: usize = self.parts().map(|(member, _, _)| self.union.projection(member).most_ids()).sum();
-        let floor = (1.0 - MARGIN) * (best - unlisted) / ids as f64;
-        let mut listed: Vec<UnionId> = Vec::new();
-        for (member, weight, distribution) in self.parts().filter(|(_, weight, _)| *weight > 0.0) {
-            let projection = self.union.projection(member);
-            listed.extend(distribution.at_least(floor / weight).filter_map(|id| projection.key(id)));
-        }
-        listed.sort_unstable();
-        listed.dedup();
-        let Some((winner, least)) = largest(listed.iter().map(|&token| (token, self.known_part(token)))) else {
-            return Vec::new();
-        };
-        let contends = |token: &UnionId| {
-            let beyond: f64 = self.open().map(|(member, weight, d)| weight * self.beyond(member, d, *token)).sum();
-            beyond > 0.0 && (self.known_part(*token) + beyond) * (1.0 + MARGIN) >= least
-        };
-        let mut contenders: Vec<UnionId> =
-            listed.into_iter().filter(|token| *token != winner && contends(token)).collect();
-        if contenders.is_empty() {
-            return Vec::new();
-        }
-        contenders.push(winner);
-        self.missing_tokens(&contenders)
-    }
-
-    /// The known part of q(u), added up as q(u) is.
-    fn known_part(&self, token: UnionId) -> f64 {
-        let mut q = 0.0;
-        for (member, weight, distribution) in self.parts() {
-            for &id in self.union.projection(member).ids(token) {
-                q += weight * distribution.prob(id);
-            }
-        }
-        q
-    }
-
     /// What `UniTE` needs, and SAFE's sharpening: every member's `top_k`, and what each gives to all candidates.
-    fn missing_of_candidates(
+    pub(crate) fn missing_of_candidates(
         &self,
         top_k: usize,
         also: Option<UnionId>,
         segmentation: &mut Segmentation,
-    ) -> Vec<Missing> {
+    ) -> Vec<MissingDetail> {
         let short = self.parts().filter_map(|(member, _, distribution)| {
-            let need = longer_for(self.union, member, distribution, top_k)?;
-            Some(Missing { member, need })
+            let detail = longer_for(self.union, member, distribution, top_k)?;
+            Some(MissingDetail { member, detail })
         });
-        let short: Vec<Missing> = short.collect();
+        let short: Vec<MissingDetail> = short.collect();
         if !short.is_empty() {
             return short;
         }
@@ -269,20 +153,6 @@ impl Votes<'_> {
             }
             missing
         })
-    }
-
-    fn missing_of_geometric(&self, floor: f64) -> Vec<Missing> {
-        let above = self.parts().filter_map(|(member, _, distribution)| {
-            // A token all of whose ids are below this is at the floor.
-            let cut = floor / self.union.projection(member).most_ids().max(1) as f64;
-            let down_to_it = distribution.is_complete() || distribution.ceiling() < 0.99 * cut;
-            (!down_to_it).then(|| Missing { member, need: Need::longer(distribution) })
-        });
-        let above: Vec<Missing> = above.collect();
-        if !above.is_empty() {
-            return above;
-        }
-        self.missing_tokens(&self.above(floor))
     }
 }
 

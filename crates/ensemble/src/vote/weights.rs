@@ -1,5 +1,6 @@
 //! How much each member's vote counts.
 
+use gac_inference::Named;
 use serde::{Deserialize, Serialize};
 
 /// The members' weights: finite, not negative, summing to one.
@@ -64,12 +65,38 @@ pub enum Weighting {
 }
 
 impl Weighting {
+    /// By the prompt's perplexity, with a temperature of 1.
+    pub const PROMPT_PERPLEXITY: Self = Self::PromptPerplexity { temperature: 1.0 };
+
     pub(crate) fn validate(self) -> Result<(), WeightsError> {
         match self {
             Self::PromptPerplexity { temperature } if !(temperature > 0.0 && temperature.is_finite()) => {
                 Err(WeightsError::Temperature { value: temperature })
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// What weights follow from, where they are not given.
+impl Named for Weighting {
+    const WHAT: &'static str = "weighting";
+
+    fn all() -> Vec<Self> {
+        vec![Self::PROMPT_PERPLEXITY]
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::PromptPerplexity { .. } => "prompt-perplexity",
+        }
+    }
+
+    fn about(self) -> &'static str {
+        match self {
+            Self::Given => "The same for every request",
+            Self::PromptPerplexity { .. } => "Each model's perplexity on the prompt",
         }
     }
 }

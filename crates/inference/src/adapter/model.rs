@@ -13,14 +13,16 @@ use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::source::ModelSource;
 use crate::checkpoint::weights::CheckpointTensors;
 use crate::device::DeviceError;
-use crate::device::{DeviceSpec, WeightType};
+use crate::device::DeviceSpec;
 use crate::device_list::DeviceList;
 use crate::distribution::Distribution;
+use crate::dtype::WeightType;
 use crate::engine_error::EngineError;
 use crate::engine_options::EngineOptions;
 use crate::id::{SequenceId, TokenId};
 use crate::language_model::{Extension, LanguageModel, Limits, ModelError};
 use crate::memory::working_memory;
+use crate::named::Named;
 use crate::placement::{ModelBytes, Placement, Room};
 
 /// A model of candle-transformers. It runs the sequences of a batch one after the other, in f32.
@@ -267,13 +269,18 @@ fn open(
     options: &EngineOptions,
 ) -> Result<(Blueprint, CheckpointTensors, Device), EngineError> {
     let device = one_device(options)?.open()?;
-    if let Some(quantization) = options.quantization {
+    if let Some(dtype) = options.dtype.filter(|dtype| dtype.is_quantised()) {
         let architecture = fields.model_type().to_owned();
-        return Err(CheckpointError::NotQuantisable { architecture, quantization: quantization.to_string() }.into());
+        return Err(CheckpointError::NotQuantisable { architecture, quantization: dtype.name().to_owned() }.into());
     }
     let blueprint = families::blueprint(fields)?;
-    let weights =
-        CheckpointTensors::open(&source.weights()?, source.to_string(), device.clone(), options.weight_type, None)?;
+    let weights = CheckpointTensors::open(
+        &source.weights()?,
+        source.to_string(),
+        device.clone(),
+        WeightType::of(options.dtype),
+        None,
+    )?;
     Ok((blueprint, weights, device))
 }
 

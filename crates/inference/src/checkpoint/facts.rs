@@ -8,7 +8,7 @@ use super::gguf::Gguf;
 use super::source::ModelSource;
 use super::special_tokens::SpecialTokens;
 use super::weights::CheckpointTensors;
-use crate::device::WeightType;
+use crate::dtype::WeightType;
 use crate::id::TokenId;
 use crate::vocabulary::{Symbol, Tokenizer};
 use candle_core::Device;

@@ -8,6 +8,7 @@ use super::error::CheckpointError;
 use super::gguf::Gguf;
 use super::source::ModelSource;
 use super::weights::CheckpointTensors;
+use crate::dtype::{Quantization, WeightType};
 use crate::engine_options::EngineOptions;
 
 /// A checkpoint whose configuration was read.
@@ -40,7 +41,7 @@ impl<'s> Checkpoint<'s> {
         device: Device,
         options: &EngineOptions,
     ) -> Result<(DecoderConfig, CheckpointTensors), CheckpointError> {
-        let EngineOptions { weight_type, quantization, .. } = *options;
+        let (weight_type, quantization) = (WeightType::of(options.dtype), Quantization::of(options.dtype));
         match self {
             Self::Gguf(gguf) => {
                 let config = DecoderConfig::of_gguf(&gguf)?;

@@ -19,7 +19,7 @@ use super::refuse::refuse_others;
 use super::tensor_header::TensorHeader;
 use super::tensor_type::TensorType;
 use crate::cpu::fused;
-use crate::device::{Quantization, WeightType};
+use crate::dtype::{Quantization, WeightType};
 
 /// A checkpoint's tensors by name. Nothing is read before it is asked for.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use crate::checkpoint::block_rows::BlockRows;
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::{CheckpointTensors, LinearWeight};
 use crate::cpu::fused;
-use crate::device::Quantization;
+use crate::dtype::Quantization;
 use crate::kernel::{DenseRows, Panels, Simd, matmul, unpack_row};
 
 /// A linear layer as a checkpoint holds it, `x W^T + b`.

@@ -19,7 +19,7 @@ use crate::checkpoint::config::{Block, DecoderConfig, LayerConfig};
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::{CheckpointTensors, LinearWeight};
 use crate::cpu::fused;
-use crate::device::Quantization;
+use crate::dtype::Quantization;
 use crate::kernel::Simd;
 
 /// A decoder-only transformer. Each layer is on a device of its own choosing: the embedding is where the first one is,
@@ -293,7 +293,7 @@ mod tests {
     use crate::decoder::batch::BatchPart;
     use crate::decoder::blocks::BlockTable;
     use crate::decoder::rope::Factors;
-    use crate::device::WeightType;
+    use crate::dtype::WeightType;
     use crate::id::TokenId;
     use crate::kernel::BLOCK;
 

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use gac_ensemble::{AskedLogProbs, Decoding, Gating, Method, Sampling, SamplingError, Settings, Threshold, Weights};
-use gac_inference::TokenId;
+use gac_inference::{TokenId, deserialize_named_option};
 use serde::Deserialize;
 
 use crate::catalog::{Catalog, ServedSystem};
@@ -43,20 +43,13 @@ struct StreamOptions {
 #[serde(deny_unknown_fields)]
 pub(crate) struct GacField {
     threshold: Option<f64>,
-    method: Option<MethodField>,
+    #[serde(default, deserialize_with = "deserialize_named_option")]
+    method: Option<Method>,
     weights: Option<Vec<f64>>,
     gate: Option<String>,
     trace: Option<bool>,
     /// With `echo`: how many tokens of the prompt are a context, of which nothing is told.
     context_tokens: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum MethodField {
-    Gac,
-    Unite,
-    Geometric,
 }
 
 /// Most tokens that can be named in `logprob_token_ids`, as in vLLM.
@@ -163,12 +156,7 @@ impl SharedFields {
             let weights = Weights::given(weights).map_err(|error| ApiError::field("gac.weights", error.to_string()))?;
             changed = changed.with_weights(weights).map_err(|error| at("gac.weights")(error.into()))?;
         }
-        if let Some(method) = method {
-            let method = match method {
-                MethodField::Gac => Method::Gac,
-                MethodField::Unite => Method::UNITE,
-                MethodField::Geometric => Method::GEOMETRIC,
-            };
+        if let Some(method) = *method {
             changed = changed.with_method(method).map_err(|error| at("gac.method")(error.into()))?;
         }
         if threshold.is_some() || gate.is_some() {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::file_hash::FileHash;
 use crate::files::sha256;
 use crate::plan::model::ModelPlan;
-use crate::spec::file::Dtype;
+use gac_inference::Dtype;
 
 /// A model as it was used: which files, with which contents, computed in which type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -57,8 +57,8 @@ mod tests {
     use crate::identity::model::{FileRole, ModelFile};
     use crate::plan::settings::SystemSettings;
     use crate::plan::system::GatePlan;
-    use crate::spec::file::Dtype;
     use crate::spec::method::Combination;
+    use gac_inference::Dtype;
 
     fn model(name: &str, weights: &str) -> ModelIdentity {
         let file = |role, sha256: &str| ModelFile {

@@ -2,8 +2,9 @@
 
 use super::error::SpecError;
 use crate::spec::file::SystemSpec;
-use crate::spec::method::MethodName;
+use crate::spec::method::Combination;
 use crate::spec::values::Values;
+use gac_inference::Named;
 
 /// One system of a spec: what it says, with one value of each of its axes.
 pub(super) struct OneSystem<'a> {
@@ -11,7 +12,7 @@ pub(super) struct OneSystem<'a> {
     pub(super) name: String,
     /// The name but for the threshold, where thresholds are an axis.
     pub(super) axis: Option<String>,
-    pub(super) method: Option<MethodName>,
+    pub(super) method: Option<Combination>,
     pub(super) weights: Option<&'a [f64]>,
     pub(super) threshold: Option<f64>,
     /// Everything else.
@@ -26,7 +27,7 @@ pub(super) fn systems(spec: &SystemSpec) -> Result<Vec<OneSystem<'_>>, SpecError
     }
     let empty = |axis| SpecError::EmptyAxis { system: system(), axis };
     // Each value with what it adds to the name.
-    let methods: Vec<(Option<MethodName>, String)> = match &spec.method {
+    let methods: Vec<(Option<Combination>, String)> = match &spec.method {
         None => vec![(None, String::new())],
         Some(Values::One(method)) => vec![(Some(*method), String::new())],
         Some(Values::Each(methods)) if methods.is_empty() => return Err(empty("method")),
@@ -72,6 +73,8 @@ fn ratio(weights: &[f64]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use gac_ensemble::Method;
+
     use super::*;
 
     fn spec(toml: &str) -> SystemSpec {
@@ -107,7 +110,7 @@ mod tests {
         let spec = spec(toml);
         let last = systems(&spec).unwrap().pop().unwrap();
         assert_eq!(last.axis.as_deref(), Some("s, unite, 2:1"));
-        assert_eq!((last.method, last.weights), (Some(MethodName::Unite), Some(&[2.0, 1.0][..])));
+        assert_eq!((last.method, last.weights), (Some(Combination::Tokens(Method::UNITE)), Some(&[2.0, 1.0][..])));
         assert_eq!(last.threshold, Some(1.0));
         assert_eq!(names("method = [\"vote\", \"best-of\"]"), ["s, vote", "s, best-of"]);
     }
@@ -126,8 +129,8 @@ mod tests {
             let text = format!("name = \"s\"\nmembers = [\"a\"]\n{toml}");
             toml::from_str::<SystemSpec>(&text).unwrap_err().to_string()
         };
-        assert!(error("method = \"gca\"").contains("unknown variant `gca`"));
-        assert!(error("method = [\"gac\", \"gca\"]").contains("unknown variant `gca`"));
+        assert!(error("method = \"gca\"").contains("unknown method `gca`"));
+        assert!(error("method = [\"gac\", \"gca\"]").contains("unknown method `gca`"));
         assert!(error("weights = [1, [2, 1]]").contains("and not both"));
         assert!(error("weights = [\"x\"]").contains("a number, or a list of numbers"));
     }

@@ -10,9 +10,11 @@ use serde_json::{Map, Value};
 
 use super::error::SpecError;
 use super::server::ServerPlan;
+use gac_inference::Dtype;
+
 use crate::files::any_path;
 use crate::spec::device::RecipeDevice;
-use crate::spec::file::{Dtype, ModelSpec, ThinkEndToken};
+use crate::spec::file::{ModelSpec, ThinkEndToken};
 
 /// A model of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

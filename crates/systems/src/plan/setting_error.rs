@@ -19,7 +19,7 @@ pub enum SettingError {
         /// The method.
         method: &'static str,
         /// Who knows it.
-        owners: &'static str,
+        owners: Vec<&'static str>,
     },
     /// A kind of certainty, and nobody to be certain.
     #[error("`gate-by` says how sure a gate is, and there is no gate with a threshold")]

@@ -1,13 +1,13 @@
 //! How a system's members come to one answer, resolved.
 
-use gac_ensemble::{Certainty, Decoding, Method, Sampling, SamplingError, Weighting};
-use gac_inference::UnixTime;
+use gac_ensemble::{Certainty, Decoding, MethodSettings, Sampling, SamplingError, Weighting};
+use gac_inference::{Named, UnixTime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::axes::OneSystem;
 use super::setting_error::SettingError;
-use crate::spec::file::{SamplingSpec, WeightBy};
+use crate::spec::file::SamplingSpec;
 use crate::spec::method::Combination;
 
 /// How a system's members come to one answer, and how tokens are picked.
@@ -53,38 +53,37 @@ pub enum ShotLayout {
     OneMessage,
 }
 
-/// `PackLLM`'s temperature of the softmax over negative log-perplexities, where nobody says otherwise.
-const PERPLEXITY_TEMPERATURE: f64 = 1.0;
-
 impl SystemSettings {
     /// Decides a system's settings.
     pub(super) fn resolve(one: &OneSystem<'_>) -> Result<Self, SettingError> {
         let spec = one.spec;
-        let method = one.method.unwrap_or_default();
-        let combination = method.combination(spec.top_k, spec.floor);
-        if let Combination::Tokens(method) | Combination::Safe(method) = combination {
-            method.validate()?;
+        let told = MethodSettings { top_k: spec.top_k, floor: spec.floor };
+        let combination = one.method.unwrap_or_default();
+        let refuse = |setting, owns: fn(Combination, &str) -> bool| {
+            let owners =
+                Combination::all().into_iter().filter(|other| owns(*other, setting)).map(Named::name).collect();
+            SettingError::OtherMethod { setting, method: combination.name(), owners }
+        };
+        let owns_setting: fn(Combination, &str) -> bool =
+            |combination, key| combination.method().is_some_and(|method| method.settings().contains(&key));
+        if let Some(other) = told.told().find(|key| !owns_setting(combination, key)) {
+            return Err(refuse(other, owns_setting));
         }
-        let belongs = |setting: &'static str, given: bool, owned: bool, owners: &'static str| {
-            if given && !owned {
-                return Err(SettingError::OtherMethod { setting, method: method.name(), owners });
-            }
-            Ok(())
-        };
-        let (votes, drafts) =
-            (matches!(combination, Combination::Tokens(_)), matches!(combination, Combination::Safe(_)));
-        let inner = match combination {
-            Combination::Tokens(method) | Combination::Safe(method) => Some(method),
-            Combination::Vote | Combination::BestOf => None,
-        };
-        let unites = matches!(inner, Some(Method::Unite { .. }));
-        belongs("top-k", spec.top_k.is_some(), unites, "`unite` and `safe-unite`")?;
-        belongs("floor", spec.floor.is_some(), matches!(inner, Some(Method::Geometric { .. })), "`geometric`")?;
-        belongs("threshold", one.threshold.is_some(), votes, "`gac`, `unite` and `geometric`")?;
+        let gates: fn(Combination, &str) -> bool = |combination, _| matches!(combination, Combination::Tokens(_));
+        if one.threshold.is_some() && !gates(combination, "threshold") {
+            return Err(refuse("threshold", gates));
+        }
+        let votes: fn(Combination, &str) -> bool = |combination, _| combination.method().is_some();
         for (setting, given) in
             [("gate", spec.gate.is_some()), ("weights", one.weights.is_some()), ("weight-by", spec.weight_by.is_some())]
         {
-            belongs(setting, given, votes || drafts, "methods that vote on tokens")?;
+            if given && !votes(combination, setting) {
+                return Err(refuse(setting, votes));
+            }
+        }
+        let combination = combination.with(told);
+        if let Some(method) = combination.method() {
+            method.validate()?;
         }
         if spec.gate_by.is_some() && one.threshold.is_none() {
             return Err(SettingError::GateByWithoutGate);
@@ -98,16 +97,13 @@ impl SystemSettings {
         if !spec.chat_template_args.is_empty() && spec.chat_template != Some(true) {
             return Err(SettingError::ArgumentsWithoutChat);
         }
-        if spec.weight_by == Some(WeightBy::PromptPerplexity) && one.weights.is_some() {
+        if spec.weight_by.is_some() && one.weights.is_some() {
             return Err(SettingError::TwoWeights);
         }
         Ok(Self {
             combination,
             certainty: spec.gate_by.unwrap_or_default(),
-            weighting: match spec.weight_by {
-                Some(WeightBy::PromptPerplexity) => Weighting::PromptPerplexity { temperature: PERPLEXITY_TEMPERATURE },
-                None => Weighting::Given,
-            },
+            weighting: spec.weight_by.unwrap_or_default(),
             decoding: spec.sampling.as_ref().map_or(Ok(Decoding::Greedy), sampled)?,
             chat: spec.chat_template.unwrap_or(false).then(|| ChatPlan {
                 system_instruction: spec.system_instruction.clone(),
@@ -143,6 +139,8 @@ fn sampled(spec: &SamplingSpec) -> Result<Decoding, SamplingError> {
 
 #[cfg(test)]
 mod tests {
+    use gac_ensemble::Method;
+
     use super::*;
     use crate::plan::axes;
     use crate::spec::file::SystemSpec;

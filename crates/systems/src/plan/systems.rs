@@ -8,7 +8,9 @@ use super::error::SpecError;
 use super::model::{ModelPlan, model};
 use super::setting_error::SettingError;
 use super::system::SystemPlan;
-use crate::spec::file::{Dtype, SystemsSpec};
+use gac_inference::Dtype;
+
+use crate::spec::file::SystemsSpec;
 
 /// What a command line says over all models and systems of a recipe.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gac_ensemble::Certainty;
+use gac_ensemble::{Certainty, Weighting};
+use gac_inference::{Dtype, deserialize_named_option};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::device::RecipeDevice;
-use super::method::MethodName;
+use super::method::Combination;
 use super::server::ServerUrls;
 use super::toml_file::{RecipeError, read_toml};
 use super::values::{Values, lists, names};
@@ -109,7 +110,7 @@ pub struct SystemSpec {
     pub members: Vec<String>,
     /// How members come to one answer; `gac` when absent. Several make a system of each.
     #[serde(default, deserialize_with = "names")]
-    pub method: Option<Values<MethodName>>,
+    pub method: Option<Values<Combination>>,
     /// Tokens per member that `unite` considers.
     pub top_k: Option<usize>,
     /// The least probability of a member under `geometric`.
@@ -119,7 +120,8 @@ pub struct SystemSpec {
     #[serde(default, deserialize_with = "lists")]
     pub weights: Option<Values<Vec<f64>>>,
     /// What weights follow from, where they are not given.
-    pub weight_by: Option<WeightBy>,
+    #[serde(default, deserialize_with = "deserialize_named_option")]
+    pub weight_by: Option<Weighting>,
     /// The gating member (under `safe`: the drafter); every step is ensembled when absent.
     pub gate: Option<String>,
     /// The gate's threshold, 0 to 1.
@@ -127,6 +129,7 @@ pub struct SystemSpec {
     /// Several thresholds: a system of each, all decoded together at about the price of one.
     pub thresholds: Option<Vec<f64>>,
     /// What the gate's certainty is; its top probability when absent.
+    #[serde(default, deserialize_with = "deserialize_named_option")]
     pub gate_by: Option<Certainty>,
     /// How tokens are drawn; the most probable one is taken when absent.
     pub sampling: Option<SamplingSpec>,
@@ -140,14 +143,6 @@ pub struct SystemSpec {
     /// Whether the shots of a chat are turns, rather than all in one message; they are when absent.
     #[serde(alias = "fewshot_as_multiturn")]
     pub fewshot_as_multiturn: Option<bool>,
-}
-
-/// What weights follow from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WeightBy {
-    /// Each member's perplexity on the prompt.
-    PromptPerplexity,
 }
 
 /// How tokens are drawn.
@@ -167,25 +162,4 @@ pub struct SamplingSpec {
     pub min_p: Option<f64>,
     /// What every sample's draws depend on; 0 when absent.
     pub seed: Option<u64>,
-}
-
-/// The type a model computes in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dtype {
-    /// 32-bit floating point.
-    #[serde(alias = "float32")]
-    F32,
-    /// 16-bit brain floating point.
-    #[serde(alias = "bfloat16")]
-    Bf16,
-    /// IEEE half precision.
-    #[serde(alias = "float16")]
-    F16,
-    /// Linear layers quantised to 8 bits and a scale per 32 weights.
-    #[serde(rename = "q8_0")]
-    Q8_0,
-    /// Linear layers quantised to about 4.5 bits per weight.
-    #[serde(rename = "q4_k")]
-    Q4K,
 }

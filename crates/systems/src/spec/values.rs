@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use gac_inference::{Named, deserialize_named};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -17,12 +18,10 @@ pub enum Values<T> {
 }
 
 /// A name, or a list of names.
-pub(super) fn names<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Values<T>>, D::Error> {
+pub(super) fn names<'de, T: Named, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Values<T>>, D::Error> {
     struct Names<T>(PhantomData<T>);
 
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Names<T> {
+    impl<'de, T: Named> Visitor<'de> for Names<T> {
         type Value = Values<T>;
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,11 +29,16 @@ pub(super) fn names<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         }
 
         fn visit_str<E: Error>(self, name: &str) -> Result<Values<T>, E> {
-            T::deserialize(name.into_deserializer()).map(Values::One)
+            deserialize_named(name.into_deserializer()).map(Values::One)
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<Values<T>, A::Error> {
-            Vec::deserialize(SeqAccessDeserializer::new(names)).map(Values::Each)
+            #[derive(Deserialize)]
+            #[serde(transparent, bound = "T: Named")]
+            struct Name<T>(#[serde(deserialize_with = "deserialize_named")] T);
+
+            let names = Vec::<Name<T>>::deserialize(SeqAccessDeserializer::new(names))?;
+            Ok(Values::Each(names.into_iter().map(|Name(value)| value).collect()))
         }
     }
 

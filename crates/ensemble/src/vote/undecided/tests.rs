@@ -6,6 +6,8 @@ use gac_inference::testkit::{Listing, ScriptedModel, tokenizer};
 use gac_inference::{Ask, Extension, LanguageModel, SequenceId, Tokenizer, Wanted};
 
 use super::*;
+use crate::vote::member_view::top;
+use crate::vote::method::Method;
 use crate::vote::sampling::Sampling;
 use crate::vote::weights::Weights;
 
@@ -82,17 +84,17 @@ struct Asked {
 }
 
 impl Asked {
-    fn answer(&mut self, members: &mut [Member], missing: Vec<Missing>) {
-        for Missing { member, need } in missing {
+    fn answer(&mut self, members: &mut [Member], missing: Vec<MissingDetail>) {
+        for MissingDetail { member, detail } in missing {
             let Member { model, sequence, view } = &mut members[member.0];
             let before = view.known_count();
-            let detail = need.detail();
-            let answer = model.ask(&[Ask { sequence: *sequence, length: 1, detail }]).unwrap();
-            view.learn(detail, &answer[0]);
-            assert!(view.known_count() > before, "{need:?} was known");
-            match need {
-                Need::Tokens(_) => self.tokens += 1,
-                Need::Top(_) => self.lists += 1,
+            let asked = detail.detail();
+            let answer = model.ask(&[Ask { sequence: *sequence, length: 1, detail: asked }]).unwrap();
+            view.learn(asked, &answer[0]);
+            assert!(view.known_count() > before, "{detail:?} was known");
+            match detail {
+                OwnedDetail::Tokens(_) => self.tokens += 1,
+                OwnedDetail::Top(_) => self.lists += 1,
             }
         }
     }
@@ -103,7 +105,7 @@ impl Asked {
 fn vote(
     rounds: usize,
     listed: impl Fn(&mut Random, usize) -> usize,
-    missing: impl Fn(Votes<'_>, &mut Segmentation) -> Vec<Missing>,
+    missing: impl Fn(Votes<'_>, &mut Segmentation) -> Vec<MissingDetail>,
     same: impl Fn(Votes<'_>, Votes<'_>, &mut Segmentation),
 ) -> Asked {
     let mut random = Random(5);
@@ -149,9 +151,9 @@ fn any(random: &mut Random, rows: usize) -> usize {
 
 #[test]
 fn the_winner_of_lists_is_that_of_full_distributions() {
-    let missing = |votes: Votes<'_>, s: &mut Segmentation| votes.missing(Method::Gac, Decoding::Greedy, None, s);
+    let missing = |votes: Votes<'_>, s: &mut Segmentation| Method::Gac.missing(votes, Decoding::Greedy, None, s);
     let same = |lists: Votes<'_>, full: Votes<'_>, s: &mut Segmentation| {
-        let [lists, full] = [lists, full].map(|votes| votes.combine(Method::Gac, None, s));
+        let [lists, full] = [lists, full].map(|votes| Method::Gac.combine(votes, None, s));
         let ((winner, least), (expected, q)) = (lists.winner().unwrap(), full.winner().unwrap());
         assert_eq!(winner, expected);
         let beyond = lists.beyond(winner);
@@ -171,11 +173,11 @@ fn the_winner_of_lists_is_that_of_full_distributions() {
 fn a_tokens_own_probability_is_exact_where_it_is_wanted() {
     let missing = |votes: Votes<'_>, s: &mut Segmentation| {
         let last = UnionId(votes.union.len() as u32 - 1);
-        votes.missing(Method::Gac, Decoding::Greedy, Some(last), s)
+        Method::Gac.missing(votes, Decoding::Greedy, Some(last), s)
     };
     vote(2000, any, missing, |lists, full, s| {
         let last = UnionId(lists.union.len() as u32 - 1);
-        let [a, b] = [lists, full].map(|votes| votes.log_prob(Method::Gac, last, s));
+        let [a, b] = [lists, full].map(|votes| Method::Gac.log_prob(votes, last, s));
         assert_eq!(a.to_bits(), b.to_bits());
     });
 }
@@ -190,9 +192,9 @@ fn other_methods_on_lists_give_the_same_bits_as_on_full_distributions() {
         (Method::Geometric { floor: 0.3 }, sampled),
         (Method::Gac, sampled),
     ] {
-        let missing = |votes: Votes<'_>, s: &mut Segmentation| votes.missing(method, decoding, None, s);
+        let missing = |votes: Votes<'_>, s: &mut Segmentation| method.missing(votes, decoding, None, s);
         let asked = vote(2000, any, missing, |lists, full, s| {
-            let [a, b] = [lists, full].map(|votes| votes.combine(method, None, s));
+            let [a, b] = [lists, full].map(|votes| method.combine(votes, None, s));
             assert_eq!(a.winner(), b.winner(), "{method:?}");
             assert_eq!(a.entries(), b.entries(), "{method:?}");
         });
@@ -204,10 +206,10 @@ fn other_methods_on_lists_give_the_same_bits_as_on_full_distributions() {
 fn a_draft_is_verified_by_lists_as_by_full_distributions() {
     let draft = |votes: &Votes<'_>| UnionId((votes.union.len() / 2) as u32);
     let missing = |votes: Votes<'_>, s: &mut Segmentation| {
-        votes.missing_to_verify(Method::Gac, Decoding::Greedy, draft(&votes), s)
+        Method::Gac.missing_to_verify(votes, Decoding::Greedy, draft(&votes), s)
     };
     vote(2000, any, missing, |lists, full, s| {
-        let [a, b] = [lists, full].map(|votes| votes.combine(Method::Gac, None, s));
+        let [a, b] = [lists, full].map(|votes| Method::Gac.combine(votes, None, s));
         assert_eq!(a.prob(draft(&lists)).to_bits(), b.prob(draft(&full)).to_bits());
         assert_eq!(a.winner().unwrap().0, b.winner().unwrap().0);
         assert_eq!(lists.sharpen(s), full.sharpen(s));
@@ -222,8 +224,8 @@ fn a_draft_is_verified_by_lists_as_by_full_distributions() {
 fn a_leads_token_and_certainty_on_lists_are_those_of_full_distributions() {
     for certainty in [Certainty::TopProbability, Certainty::Margin, Certainty::Entropy] {
         let missing = |votes: Votes<'_>, _: &mut Segmentation| {
-            let need = missing_of_lead(votes.union, MemberId(0), votes.members[0], certainty, Decoding::Greedy);
-            need.map(|need| Missing { member: MemberId(0), need }).into_iter().collect()
+            let detail = missing_of_lead(votes.union, MemberId(0), votes.members[0], certainty, Decoding::Greedy);
+            detail.map(|detail| MissingDetail { member: MemberId(0), detail }).into_iter().collect()
         };
         let asked = vote(2000, any, missing, |lists, full, _| {
             let [a, b] = [lists, full].map(|votes| (votes.union, MemberId(0), votes.members[0]));
