@@ -8,6 +8,7 @@ mod hints;
 mod lm_eval;
 mod members;
 mod named;
+mod outcome;
 mod printer;
 mod progress;
 mod shared_args;
@@ -25,11 +26,7 @@ use printer::Printer;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Exit codes.
-const FINE: u8 = 0;
-const SAID_NO: u8 = 1;
 const COULD_NOT: u8 = 2;
-const CANNOT_TELL: u8 = 3;
 
 fn main() -> ExitCode {
     let arguments = lm_eval::joined(args::with_dashes(std::env::args_os()));
@@ -79,8 +76,8 @@ fn main() -> ExitCode {
         },
     };
     match outcome {
-        Ok(()) => ExitCode::from(FINE),
-        Err(failure) if failure.is_broken_pipe() => ExitCode::from(FINE),
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             printer.failure(&failure);
             ExitCode::from(COULD_NOT)
@@ -108,29 +105,4 @@ fn start_log(verbose: u8) {
         .without_time()
         .with_ansi(colours)
         .init();
-}
-
-/// What a command comes to.
-type Outcome = Result<(), Failure>;
-
-/// What a command that checks something comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Check {
-    /// There is nothing to object to.
-    Fine,
-    /// The check says no.
-    SaidNo,
-    /// What there is to check by does not suffice.
-    CannotTell,
-}
-
-impl Check {
-    /// The exit code.
-    fn code(self) -> u8 {
-        match self {
-            Self::Fine => FINE,
-            Self::SaidNo => SAID_NO,
-            Self::CannotTell => CANNOT_TELL,
-        }
-    }
 }

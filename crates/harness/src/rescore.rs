@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use crate::filters::ROBUST;
 use crate::python::strip_start;
 use crate::results::{ResponseRecord, ThinkingRecord};
+use crate::task::{Aggregate, Answer, Document, FilterScore, LoadedTask, Outcome, Request, Score};
 use crate::tasks::TaskDefinition;
-use crate::{Aggregate, Answer, Document, FilterScore, LoadedTask, Outcome, Request, Score};
 
 /// A saved response, as lm-evaluation-harness's goldens have it; other fields do not matter.
 #[derive(Clone, Debug, Deserialize)]

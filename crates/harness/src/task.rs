@@ -3,7 +3,7 @@
 use gac_ensemble::{Decoding, LogLikelihood};
 use serde::{Deserialize, Serialize};
 
-use crate::PromptParts;
+use crate::prompt_parts::PromptParts;
 
 /// A task with its documents loaded and its prompts built.
 pub struct LoadedTask {

@@ -183,8 +183,8 @@ impl ModelStore {
         let members = system.members.iter().map(|name| {
             let model = self.model(name)?.clone();
             match place(&model)? {
-                Place::Files(source) => Ok(ModelIdentity::of(&model, &source, &mut FileHash::stamp)?),
-                Place::Servers(plan) => {
+                ModelPlace::Files(source) => Ok(ModelIdentity::of(&model, &source, &mut FileHash::stamp)?),
+                ModelPlace::Servers(plan) => {
                     let remote = self.connect(name, &plan)?;
                     Ok(ModelIdentity::of_server(&model, &remote.identity, &remote.files, &mut FileHash::stamp)?)
                 }
@@ -240,12 +240,12 @@ impl ModelStore {
             return Ok(loaded);
         }
         let (loaded, tokenizer): (Box<dyn LanguageModel>, _) = match place(self.model(name)?)? {
-            Place::Servers(plan) => {
+            ModelPlace::Servers(plan) => {
                 let model = self.take(name, &plan)?;
                 let tokenizer = Arc::clone(model.tokenizer());
                 (Box::new(model), tokenizer)
             }
-            Place::Files(source) => {
+            ModelPlace::Files(source) => {
                 let loaded = load_model(&source, &self.options(self.model(name)?))?;
                 let tokenizer = Tokenizer::load(&source, Some(loaded.limits().vocabulary))?
                     .with_add_bos(self.model(name)?.add_bos)
@@ -279,7 +279,7 @@ impl ModelStore {
     /// # Errors
     /// When no server answers, or it lacks what is needed.
     pub fn take_served(&mut self, name: &str) -> Result<Option<RemoteModel>, OpenError> {
-        let Place::Servers(plan) = place(self.model(name)?)? else { return Ok(None) };
+        let ModelPlace::Servers(plan) = place(self.model(name)?)? else { return Ok(None) };
         self.take(name, &plan).map(Some)
     }
 
@@ -293,7 +293,7 @@ impl ModelStore {
     /// # Errors
     /// When no server answers, or it lacks what is needed.
     pub fn server(&mut self, name: &str) -> Result<Option<(ServerIdentity, Arc<Tokenizer>)>, OpenError> {
-        let Place::Servers(plan) = place(self.model(name)?)? else { return Ok(None) };
+        let ModelPlace::Servers(plan) = place(self.model(name)?)? else { return Ok(None) };
         let remote = self.connect(name, &plan)?;
         Ok(Some((remote.identity.clone(), Arc::clone(&remote.tokenizer))))
     }
@@ -301,8 +301,8 @@ impl ModelStore {
     /// Where a model's files are; of one on servers, those of its tokenizer.
     fn files(&mut self, name: &str) -> Result<ModelSource, OpenError> {
         match place(self.model(name)?)? {
-            Place::Files(source) => Ok(source),
-            Place::Servers(plan) => Ok(self.connect(name, &plan)?.files.clone()),
+            ModelPlace::Files(source) => Ok(source),
+            ModelPlace::Servers(plan) => Ok(self.connect(name, &plan)?.files.clone()),
         }
     }
 
@@ -346,8 +346,8 @@ impl OpenSystems for ModelStore {
         let checked = system.members.iter().try_for_each(|name| {
             let model = self.model(name)?;
             match place(model)? {
-                Place::Files(source) => Ok(check_model(&source, &self.options(model))?),
-                Place::Servers(plan) => self.connect(name, &plan).map(|_| ()),
+                ModelPlace::Files(source) => Ok(check_model(&source, &self.options(model))?),
+                ModelPlace::Servers(plan) => self.connect(name, &plan).map(|_| ()),
             }
         });
         checked.map_err(|error: OpenError| failed(system, error))
@@ -362,8 +362,8 @@ impl OpenSystems for ModelStore {
             }
             let model = self.model(name)?.clone();
             let identity = match place(&model)? {
-                Place::Files(source) => ModelIdentity::of(&model, &source, &mut hash)?,
-                Place::Servers(plan) => {
+                ModelPlace::Files(source) => ModelIdentity::of(&model, &source, &mut hash)?,
+                ModelPlace::Servers(plan) => {
                     let remote = self.connect(name, &plan)?;
                     ModelIdentity::of_server(&model, &remote.identity, &remote.files, &mut hash)?
                 }
@@ -403,18 +403,18 @@ fn failed(system: &SystemPlan, error: OpenError) -> SystemError {
 }
 
 /// Where a model is.
-enum Place {
+enum ModelPlace {
     /// Its files are here, or on the hub.
     Files(ModelSource),
     /// Somebody else has it.
     Servers(ServerPlan),
 }
 
-fn place(model: &ModelPlan) -> Result<Place, CheckpointError> {
+fn place(model: &ModelPlan) -> Result<ModelPlace, CheckpointError> {
     match &model.source {
-        model::ModelOrigin::Path(path) => ModelSource::local(path).map(Place::Files),
-        model::ModelOrigin::Hub(id) => ModelSource::parse(id).map(Place::Files),
-        model::ModelOrigin::Server(plan) => Ok(Place::Servers(plan.clone())),
+        model::ModelOrigin::Path(path) => ModelSource::local(path).map(ModelPlace::Files),
+        model::ModelOrigin::Hub(id) => ModelSource::parse(id).map(ModelPlace::Files),
+        model::ModelOrigin::Server(plan) => Ok(ModelPlace::Servers(plan.clone())),
     }
 }
 

@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use super::gate::answer;
 
-use crate::Check;
 use crate::failure::Failure;
+use crate::outcome::Check;
 use crate::printer::Printer;
 
 /// Where GitHub Actions wants a step's summary.

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use gac_harness::data::{FileState, NeededFile, Standing};
 use gac_harness::{DataSource, TaskRegistry};
 
-use crate::Check;
 use crate::failure::Failure;
+use crate::outcome::Check;
 use crate::printer::Printer;
 use crate::progress::counter;
 

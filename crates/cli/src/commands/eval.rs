@@ -9,10 +9,10 @@ use gac_inference::Named;
 use gac_inference::remote::ServerUrl;
 use gac_systems::{ModelSpec, ServerUrls, SystemSpec, SystemsSpec, ThinkEndToken, Values};
 
-use crate::Outcome;
 use crate::commands::run::execute;
 use crate::failure::Failure;
 use crate::lm_eval;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 use crate::shared_args::{RunSettings, SystemArgs};
 
@@ -28,7 +28,7 @@ pub(crate) struct EvalArgs {
 }
 
 /// Evaluates one model, or one ensemble of several.
-pub(crate) fn eval(args: &EvalArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn eval(args: &EvalArgs, printer: &mut Printer) -> CommandOutcome {
     check(&args.system, args.system.voting.apply_chat_template)?;
     execute(&recipe(&args.system, &args.tasks)?, &args.settings, printer)
 }
@@ -88,7 +88,7 @@ pub(crate) fn specs(args: &SystemArgs) -> Result<SystemsSpec, Failure> {
 
 /// Refuses what flags cannot mean: kinds of models in place of models, chat templates that nobody would use, and settings
 /// of models that are not as many as these.
-pub(crate) fn check(args: &SystemArgs, chats: bool) -> Outcome {
+pub(crate) fn check(args: &SystemArgs, chats: bool) -> CommandOutcome {
     lm_eval::check_models(&args.model)?;
     if !args.chat_template.is_empty() && !chats {
         let error = anyhow::anyhow!("`--chat-template` is for chats, and prompts are none");

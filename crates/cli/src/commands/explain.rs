@@ -7,8 +7,8 @@ use gac_systems::{Decider, MemberStep, StepRecord};
 use serde::Deserialize;
 
 use super::jsonl;
-use crate::Outcome;
 use crate::failure::Failure;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 
 #[derive(Args, Debug)]
@@ -30,7 +30,7 @@ const SHAPE: &str = "written by `gac generate --trace`, or a sample record of a 
 
 /// A traced response: a line of `gac generate --trace`, or a sample record of a run.
 #[derive(Deserialize)]
-struct Line {
+struct TracedLine {
     #[serde(default)]
     prompt: Option<String>,
     #[serde(default)]
@@ -40,8 +40,8 @@ struct Line {
 }
 
 /// Prints one traced response with what was decided how.
-pub(crate) fn explain(args: &ExplainArgs, printer: &mut Printer) -> Outcome {
-    let mut lines: Vec<(usize, Line)> = jsonl::read(&args.trace, SHAPE)?;
+pub(crate) fn explain(args: &ExplainArgs, printer: &mut Printer) -> CommandOutcome {
+    let mut lines: Vec<(usize, TracedLine)> = jsonl::read(&args.trace, SHAPE)?;
     let count = lines.len();
     if args.line == 0 || args.line > count {
         return Err(Failure::with_hint(
@@ -60,7 +60,7 @@ pub(crate) fn explain(args: &ExplainArgs, printer: &mut Printer) -> Outcome {
     Ok(())
 }
 
-fn explained(line: &Line, steps: &[StepRecord], all: bool) -> String {
+fn explained(line: &TracedLine, steps: &[StepRecord], all: bool) -> String {
     let mut out = String::new();
     if let Some(prompt) = &line.prompt {
         let tail: String = prompt.chars().rev().take(200).collect::<Vec<_>>().into_iter().rev().collect();
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn key_tokens_are_marked_and_so_is_what_the_gate_would_have_said() {
         let steps = [step("It", false, "It"), step(" is", true, " is"), step(" 4", true, " 5"), step("", false, "")];
-        let line = Line { prompt: Some("2+2\n".into()), models: Some(vec!["a".into(), "b".into()]), steps: None };
+        let line = TracedLine { prompt: Some("2+2\n".into()), models: Some(vec!["a".into(), "b".into()]), steps: None };
         let text = explained(&line, &steps, false);
         assert!(text.starts_with("prompt: 2+2\\n\n\nIt[_is][_5>_4]|\n"), "{text}");
         assert!(text.contains("4 tokens, 2 voted on, the gate overruled at 1\n"), "{text}");

@@ -14,10 +14,10 @@ use gac_harness::{DataSource, TaskRegistry};
 use gac_inference::{DeviceList, ModelFacts, ModelSource};
 use gac_systems::{ModelOrigin, ModelStore, write_atomic};
 
-use crate::Outcome;
 use crate::commands::planning::options;
 use crate::commands::rerun;
 use crate::failure::Failure;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 
 #[derive(Args, Debug)]
@@ -45,7 +45,7 @@ pub(crate) enum ExportFormat {
 }
 
 /// Writes a run in another format.
-pub(crate) fn export(args: &ExportArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn export(args: &ExportArgs, printer: &mut Printer) -> CommandOutcome {
     let run = StoredRun::read(&args.run)?;
     match args.format {
         ExportFormat::LmEval => {

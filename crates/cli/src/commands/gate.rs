@@ -10,8 +10,8 @@ use gac_harness::results::StoredRun;
 use gac_systems::write_atomic;
 
 use super::compare::{CompareFormat, append_summary};
-use crate::Check;
 use crate::failure::Failure;
+use crate::outcome::Check;
 use crate::printer::Printer;
 
 #[derive(Args, Debug)]

@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 use super::eval::check;
 use super::jsonl;
 use super::lines::LineOutput;
-use crate::Outcome;
 use crate::compute::Compute;
 use crate::failure::Failure;
 use crate::members::{self, FlagSystem};
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 use crate::progress::counter;
 use crate::shared_args::{ChatArgs, SystemArgs};
@@ -55,23 +55,23 @@ const SHAPE: &str =
 
 /// A line to continue.
 #[derive(Deserialize)]
-#[serde(try_from = "Line")]
-struct Asked(Prompt);
+#[serde(try_from = "PromptFields")]
+struct PromptLine(Prompt);
 
 /// A line as it is written.
 #[derive(Deserialize)]
-struct Line {
+struct PromptFields {
     prompt: Option<String>,
     messages: Option<Vec<ChatMessage>>,
     tools: Option<Vec<Value>>,
     documents: Option<Vec<Value>>,
 }
 
-impl TryFrom<Line> for Asked {
+impl TryFrom<PromptFields> for PromptLine {
     type Error = &'static str;
 
-    fn try_from(line: Line) -> Result<Self, Self::Error> {
-        let Line { prompt, messages, tools, documents } = line;
+    fn try_from(line: PromptFields) -> Result<Self, Self::Error> {
+        let PromptFields { prompt, messages, tools, documents } = line;
         match (prompt, messages) {
             (Some(_), None) if tools.is_some() || documents.is_some() => {
                 Err("tools and documents belong to `messages`")
@@ -90,7 +90,7 @@ impl TryFrom<Line> for Asked {
     }
 }
 
-impl Asked {
+impl PromptLine {
     /// As a chat where one is asked for, with a system's message in front.
     fn prompt(&self, chats: bool, system: Option<&str>) -> Prompt {
         let chat = match &self.0 {
@@ -109,7 +109,7 @@ impl Asked {
 }
 
 #[derive(Serialize)]
-struct Continuation<'a> {
+struct GeneratedLine<'a> {
     prompt: &'a str,
     text: String,
     tokens: usize,
@@ -122,11 +122,11 @@ struct Continuation<'a> {
 }
 
 /// Continues every prompt of a file.
-pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> CommandOutcome {
     if args.max_new_tokens == 0 {
         return Err(Failure::with_hint(anyhow::anyhow!("`--max-new-tokens` is 0"), "it must be at least 1"));
     }
-    let prompts: Vec<(usize, Asked)> = jsonl::read(&args.prompts, SHAPE)?;
+    let prompts: Vec<(usize, PromptLine)> = jsonl::read(&args.prompts, SHAPE)?;
     let chats = prompts.iter().any(|(_, asked)| matches!(asked.0, Prompt::Chat(_)));
     let chats = chats || args.system.voting.apply_chat_template;
     check(&args.system, chats)?;
@@ -148,11 +148,11 @@ pub(crate) fn generate(args: &GenerateArgs, printer: &mut Printer) -> Outcome {
 fn continue_all(
     (scheduler, settings): (&mut Scheduler, &Arc<Settings>),
     args: &GenerateArgs,
-    prompts: &[(usize, Asked)],
+    prompts: &[(usize, PromptLine)],
     missing: &[usize],
     output: &mut LineOutput,
     printer: &Printer,
-) -> Outcome {
+) -> CommandOutcome {
     let voting = &args.system.voting;
     let models = args.trace.then(|| settings.ensemble().names().map(str::to_owned).collect::<Vec<_>>());
     let requests: Vec<GenerationRequest> = missing
@@ -185,7 +185,7 @@ fn continue_all(
 }
 
 /// Stands for everything that the lines of the output follow from.
-fn request(args: &GenerateArgs, system: &mut FlagSystem, prompts: &[(usize, Asked)]) -> Result<String, Failure> {
+fn request(args: &GenerateArgs, system: &mut FlagSystem, prompts: &[(usize, PromptLine)]) -> Result<String, Failure> {
     let prompts = prompts.iter().map(|(_, asked)| match &asked.0 {
         Prompt::Text(text) => json!(text),
         Prompt::Tokens(ids) => json!(ids),
@@ -207,7 +207,7 @@ fn request(args: &GenerateArgs, system: &mut FlagSystem, prompts: &[(usize, Aske
 }
 
 /// Says which line of the file a refused prompt stands on.
-fn at_line(error: EnsembleError, prompts: &[(usize, Asked)], missing: &[usize], args: &GenerateArgs) -> Failure {
+fn at_line(error: EnsembleError, prompts: &[(usize, PromptLine)], missing: &[usize], args: &GenerateArgs) -> Failure {
     match error {
         EnsembleError::Request { request, source } if request < missing.len() => {
             let place = format!("line {} of `{}`", prompts[missing[request]].0, args.prompts.display());
@@ -217,8 +217,8 @@ fn at_line(error: EnsembleError, prompts: &[(usize, Asked)], missing: &[usize], 
     }
 }
 
-fn continuation<'a>(prompt: &'a str, generation: &Generation, models: Option<&'a [String]>) -> Continuation<'a> {
-    Continuation {
+fn continuation<'a>(prompt: &'a str, generation: &Generation, models: Option<&'a [String]>) -> GeneratedLine<'a> {
+    GeneratedLine {
         prompt,
         text: generation.text(),
         tokens: generation.tokens,

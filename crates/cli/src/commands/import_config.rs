@@ -7,8 +7,8 @@ use clap::Args;
 use serde::Deserialize;
 use toml::Value;
 
-use crate::Outcome;
 use crate::failure::Failure;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 
 #[derive(Args, Debug)]
@@ -71,7 +71,7 @@ enum PublishedQuantization {
 }
 
 /// Prints the recipe.
-pub(crate) fn import_config(args: &ImportConfigArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn import_config(args: &ImportConfigArgs, printer: &mut Printer) -> CommandOutcome {
     let path = &args.config;
     let text = std::fs::read_to_string(path)
         .map_err(|error| anyhow::Error::from(error).context(format!("failed to read `{}`", path.display())))?;

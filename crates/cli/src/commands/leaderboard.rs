@@ -9,9 +9,9 @@ use gac_harness::results::{StoredRun, SystemResults};
 use gac_harness::stats::Bootstrap;
 use serde::Serialize;
 
-use crate::Outcome;
 use crate::failure::Failure;
 use crate::hints::Hint;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 
 #[derive(Args, Debug)]
@@ -45,7 +45,7 @@ pub(crate) enum TableFormat {
 }
 
 /// Prints the leaderboard of one run, or of several together.
-pub(crate) fn leaderboard(args: &LeaderboardArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn leaderboard(args: &LeaderboardArgs, printer: &mut Printer) -> CommandOutcome {
     let systems = read(&args.runs)?;
     let mixing = if args.mix_protocols { Mixing::Allowed } else { Mixing::Refused };
     let mut leaderboard = Leaderboard::merge(&systems, mixing)?;

@@ -101,15 +101,15 @@ impl LineOutput {
         let began = file.request.began;
         let mut output = Self { began, ..new(Sink::File(file)) };
         match found {
-            Found::Nothing => {}
-            Found::Other => {
+            LinesBegin::Nothing => {}
+            LinesBegin::Other => {
                 let text = format!(
                     "`{}` was cut short with another model, other settings or another input; it begins anew",
                     path.display()
                 );
                 printer.warning(&text, None);
             }
-            Found::Same { written, early } => {
+            LinesBegin::Same { written, early } => {
                 let found = written + early.len();
                 printer.note(&format!("going on with `{}`: {found} of {lines} lines are there", path.display()));
                 (output.next, output.early) = (written, early);
@@ -188,7 +188,7 @@ impl LineOutput {
 }
 
 /// What is there before the first line.
-enum Found {
+enum LinesBegin {
     /// Nothing that was cut short.
     Nothing,
     /// Something else that was.
@@ -205,22 +205,22 @@ impl Resumable {
     }
 
     /// Looks for what a process that was killed has left. Takes the journal's lock, and cuts torn lines off.
-    fn found(&mut self, answers: &dyn Fn(usize, &Value) -> bool) -> Result<Found, Failure> {
+    fn found(&mut self, answers: &dyn Fn(usize, &Value) -> bool) -> Result<LinesBegin, Failure> {
         let path = self.journal_path();
         let cannot_write = |source| Failure::cannot_write(&path, source, ELSEWHERE);
         let mut journal = match Appended::open(&path) {
             Ok(journal) => journal,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LinesBegin::Nothing),
             Err(error) => return Err(cannot_write(error)),
         };
         if !journal.lock() {
             return Err(Failure::with_hint(in_use(&self.target), ELSEWHERE));
         }
         let text = fs::read(&path).map_err(cannot_write)?;
-        let Some((written, early)) = self.parse(&text, &mut journal, answers) else { return Ok(Found::Other) };
+        let Some((written, early)) = self.parse(&text, &mut journal, answers) else { return Ok(LinesBegin::Other) };
         journal.cut().map_err(cannot_write)?;
         self.journal = Some(journal);
-        Ok(Found::Same { written, early })
+        Ok(LinesBegin::Same { written, early })
     }
 
     /// Reads a journal and the output that belongs to it; nothing where they are of something else.

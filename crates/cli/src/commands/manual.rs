@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::Outcome;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 
 #[derive(Args, Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct ManArgs {
 }
 
 /// Prints a shell's completions of a command line.
-pub(crate) fn completions(args: &CompletionsArgs, mut line: Command, printer: &mut Printer) -> Outcome {
+pub(crate) fn completions(args: &CompletionsArgs, mut line: Command, printer: &mut Printer) -> CommandOutcome {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut line, "gac", &mut script);
     printer.data(&String::from_utf8_lossy(&script))?;
@@ -32,7 +32,7 @@ pub(crate) fn completions(args: &CompletionsArgs, mut line: Command, printer: &m
 }
 
 /// Prints the manual page of a command line, or writes all of them.
-pub(crate) fn man(args: &ManArgs, line: Command, printer: &mut Printer) -> Outcome {
+pub(crate) fn man(args: &ManArgs, line: Command, printer: &mut Printer) -> CommandOutcome {
     if let Some(folder) = &args.output {
         std::fs::create_dir_all(folder)
             .and_then(|()| clap_mangen::generate_to(line, folder))

@@ -8,11 +8,11 @@ use gac_harness::results::{GitState, Provenance, StoredRun};
 use gac_harness::{Shards, Timestamp, Tolerance, report};
 use gac_inference::remote::without_passwords;
 
-use crate::Outcome;
 use crate::commands::planning::load_tasks;
 use crate::commands::rerun;
 use crate::commands::run::check_failed;
 use crate::failure::Failure;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 use crate::progress::Progress;
 
@@ -43,7 +43,7 @@ pub(crate) enum Allowed {
 }
 
 /// Writes the run that shards make, and prints its leaderboard. No model is asked.
-pub(crate) fn merge(args: &MergeArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn merge(args: &MergeArgs, printer: &mut Printer) -> CommandOutcome {
     let runs = args.shards.iter().map(|folder| StoredRun::read(folder)).collect::<Result<Vec<_>, _>>()?;
     let allows = |what| args.allow.contains(&what);
     let tolerance = Tolerance {

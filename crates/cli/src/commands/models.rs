@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use gac_inference::{Backend, model_types};
 use serde::Serialize;
 
-use crate::Outcome;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 
 #[derive(Args, Debug)]
@@ -31,7 +31,7 @@ struct ArchitectureRow {
 }
 
 /// Lists the architectures, one `model_type` a line, with what computes it.
-pub(crate) fn models(args: &ModelsArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn models(args: &ModelsArgs, printer: &mut Printer) -> CommandOutcome {
     let ModelsCommand::List { json } = args.command;
     let architectures: Vec<ArchitectureRow> =
         model_types().into_iter().map(|(model_type, backend)| ArchitectureRow { model_type, backend }).collect();

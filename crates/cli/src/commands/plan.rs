@@ -8,8 +8,8 @@ use gac_harness::policy;
 use gac_harness::results::StoredRun;
 use gac_harness::stats::{Demand, Spread, documents_needed};
 
-use crate::Outcome;
 use crate::failure::Failure;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 
 /// Shares of documents whose verdict changes, where nothing is known of them: from another build to another model.
@@ -44,7 +44,7 @@ pub(crate) struct PlanArgs {
 }
 
 /// Prints how many documents it takes.
-pub(crate) fn plan(args: &PlanArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn plan(args: &PlanArgs, printer: &mut Printer) -> CommandOutcome {
     within(
         "--max-drop",
         args.max_drop,

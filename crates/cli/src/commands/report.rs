@@ -7,8 +7,8 @@ use gac_harness::report::{self, Chart, Sweep};
 use gac_harness::results::StoredRun;
 use gac_systems::write_atomic;
 
-use crate::Outcome;
 use crate::failure::Failure;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 
 #[derive(Args, Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct ReportArgs {
 }
 
 /// Writes a run's report.
-pub(crate) fn report(args: &ReportArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn report(args: &ReportArgs, printer: &mut Printer) -> CommandOutcome {
     let run = StoredRun::read(&args.run)?;
     let sweep = match &args.sweep {
         Some(other) => Some(Sweep::of(&StoredRun::read(other)?).ok_or_else(|| no_axis(other))?),
@@ -60,7 +60,7 @@ fn plots(folder: &Path, charts: &[Chart]) -> Result<(), Failure> {
         let files = [
             ("svg", report::svg(chart)?.into_bytes()),
             ("png", report::png(chart)?),
-            ("csv", report::points_csv(chart).into_bytes()),
+            ("csv", report::chart_csv(chart).into_bytes()),
         ];
         for (ending, bytes) in files {
             let path = folder.join(format!("{name}.{ending}"));

@@ -9,10 +9,10 @@ use gac_harness::results::{Manifest, SampleRecord, StoredRun};
 use gac_inference::DeviceList;
 use gac_systems::{ModelOrigin, ModelStore, OpenSystems};
 
-use crate::Outcome;
 use crate::commands::planning::load_tasks;
 use crate::commands::run::{ReadFiles, check_failed, execute_plan, print_leaderboard, read_files};
 use crate::failure::Failure;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 
 #[derive(Args, Debug)]
@@ -37,7 +37,7 @@ pub(crate) struct RerunArgs {
 }
 
 /// Does what a run's manifest says again, and tells how many samples came out the same.
-pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> CommandOutcome {
     let manifest = Manifest::read(&args.run)?;
     let device = match &args.device {
         Some(device) => device.clone(),

@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use gac_harness::identity::{DataFiles, TaskFile, data_files, task_files};
 use gac_harness::plan::{Plan, Recipe};
-use gac_harness::report::{Leaderboard, Row};
+use gac_harness::report::{Leaderboard, SystemRow};
 use gac_harness::results::{GitState, Manifest, Provenance, unfinished_run};
 use gac_harness::{DataSource, LoadedTask, RunSummary, TaskRegistry, report};
 use gac_inference::DeviceList;
 use gac_inference::remote::without_passwords;
 use gac_systems::{HashCache, ModelStore};
 
-use crate::Outcome;
 use crate::commands::dry_run::dry_run;
 use crate::commands::planning::{load_tasks, plan};
 use crate::failure::Failure;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::shared_args::RunSettings;
@@ -35,7 +35,7 @@ pub(crate) struct RunArgs {
 }
 
 /// Runs a recipe file.
-pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> CommandOutcome {
     let recipe = Recipe::load(&args.recipe)?;
     if args.dry_run {
         let plan = plan(&recipe, &args.settings, printer)?;
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> Outcome {
 }
 
 /// Resolves a recipe, loads its tasks, runs it and prints the leaderboard.
-pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Printer) -> Outcome {
+pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Printer) -> CommandOutcome {
     let mut plan = plan(recipe, settings, printer)?;
     if recipe.output.is_none() {
         plan = or_unfinished(plan, settings, printer);
@@ -68,8 +68,8 @@ pub(crate) fn or_unfinished(mut plan: Plan, settings: &RunSettings, printer: &mu
 }
 
 /// Refuses more failed documents than are allowed.
-pub(crate) fn check_failed(leaderboard: &Leaderboard, allowed: usize) -> Outcome {
-    let failed: usize = leaderboard.rows.iter().map(Row::all_failed).sum();
+pub(crate) fn check_failed(leaderboard: &Leaderboard, allowed: usize) -> CommandOutcome {
+    let failed: usize = leaderboard.rows.iter().map(SystemRow::all_failed).sum();
     if failed <= allowed {
         return Ok(());
     }
@@ -101,7 +101,7 @@ pub(crate) fn execute_plan(
 }
 
 /// Prints what a run came to.
-pub(crate) fn print_leaderboard(summary: &RunSummary, json: bool, printer: &mut Printer) -> Outcome {
+pub(crate) fn print_leaderboard(summary: &RunSummary, json: bool, printer: &mut Printer) -> CommandOutcome {
     let leaderboard = &summary.leaderboard;
     printer.data(&if json { report::json(leaderboard) } else { report::terminal(leaderboard, printer.width()) })?;
     printer.note(&format!("results: {}", summary.folder.display()));

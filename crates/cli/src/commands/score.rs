@@ -20,10 +20,10 @@ use serde_json::{Map, Value, json};
 
 use super::jsonl;
 use super::lines::LineOutput;
-use crate::Outcome;
 use crate::compute::Compute;
 use crate::failure::Failure;
 use crate::members::{FlagSystem, batch_limits, engine_options};
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 use crate::progress::counter;
 
@@ -57,14 +57,14 @@ enum Query {
 }
 
 /// A line as it was read.
-struct Line {
+struct ScoreLine {
     number: usize,
     fields: Map<String, Value>,
     query: Query,
 }
 
 #[derive(Serialize)]
-struct Scored<'a> {
+struct ScoredLine<'a> {
     #[serde(flatten)]
     fields: &'a Map<String, Value>,
     logprobs: Vec<f64>,
@@ -73,7 +73,7 @@ struct Scored<'a> {
 }
 
 /// Scores every line of a file.
-pub(crate) fn score(args: &ScoreArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn score(args: &ScoreArgs, printer: &mut Printer) -> CommandOutcome {
     let lines = read(&args.input)?;
     let mut system = FlagSystem::of_model(&args.model, args.add_bos, &args.compute)?;
     let answers = |request: usize, found: &Value| {
@@ -93,11 +93,11 @@ pub(crate) fn score(args: &ScoreArgs, printer: &mut Printer) -> Outcome {
 fn score_all(
     args: &ScoreArgs,
     system: &mut FlagSystem,
-    lines: &[Line],
+    lines: &[ScoreLine],
     missing: &[usize],
     output: &mut LineOutput,
     printer: &Printer,
-) -> Outcome {
+) -> CommandOutcome {
     let (mut model, tokenizer): (Box<dyn LanguageModel>, _) = if let Some(served) = system.served()? {
         let tokenizer = Arc::clone(served.tokenizer());
         (Box::new(served), Some(tokenizer))
@@ -120,7 +120,7 @@ fn score_all(
             let unusable = RequestError::NoProbabilities { member: without_passwords(&args.model) };
             return Err(anyhow::Error::from(unusable).context(place(line.number, &args.input)).into());
         }
-        output.add(at, &Scored { fields: &line.fields, logprobs, sum, greedy })?;
+        output.add(at, &ScoredLine { fields: &line.fields, logprobs, sum, greedy })?;
         bar.inc(1);
         Ok(())
     };
@@ -135,7 +135,7 @@ fn score_all(
 }
 
 /// Stands for everything that the lines of the output follow from.
-fn request(args: &ScoreArgs, system: &mut FlagSystem, lines: &[Line]) -> Result<String, Failure> {
+fn request(args: &ScoreArgs, system: &mut FlagSystem, lines: &[ScoreLine]) -> Result<String, Failure> {
     let request = json!({
         "score": env!("CARGO_PKG_VERSION"),
         "build": option_env!("GAC_BUILD_COMMIT"),
@@ -146,7 +146,7 @@ fn request(args: &ScoreArgs, system: &mut FlagSystem, lines: &[Line]) -> Result<
     Ok(sha256::of_bytes(request.to_string()))
 }
 
-fn read(path: &Path) -> Result<Vec<Line>, Failure> {
+fn read(path: &Path) -> Result<Vec<ScoreLine>, Failure> {
     let lines: Vec<(usize, Map<String, Value>)> = jsonl::read(path, SHAPE)?;
     lines
         .into_iter()
@@ -154,7 +154,7 @@ fn read(path: &Path) -> Result<Vec<Line>, Failure> {
             Ok(query) => {
                 // What was scored before can be scored again.
                 fields.retain(|name, _| !matches!(name.as_str(), "logprobs" | "sum" | "greedy"));
-                Ok(Line { number, fields, query })
+                Ok(ScoreLine { number, fields, query })
             }
             Err(_) => Err(Failure::with_hint(
                 anyhow::anyhow!("{} asks for nothing that is known", place(number, path)),
@@ -168,11 +168,11 @@ fn read(path: &Path) -> Result<Vec<Line>, Failure> {
 fn score_sequences(
     model: &mut dyn LanguageModel,
     tokenizer: Option<&Tokenizer>,
-    (lines, sequences): (&[Line], &[usize]),
+    (lines, sequences): (&[ScoreLine], &[usize]),
     most: usize,
     args: &ScoreArgs,
-    write: &mut dyn FnMut(usize, TokenScores) -> Outcome,
-) -> Outcome {
+    write: &mut dyn FnMut(usize, TokenScores) -> CommandOutcome,
+) -> CommandOutcome {
     let at = |line: usize| place(lines[line].number, &args.input);
     let encode = |&line: &usize| {
         let ids = match (&lines[line].query, tokenizer) {
@@ -197,10 +197,10 @@ fn score_sequences(
 /// Scores the lines at `pairs`, context and continuation, many at a time, with lm-evaluation-harness's split into ids.
 fn score_pairs(
     member: Member,
-    (lines, pairs): (&[Line], &[usize]),
+    (lines, pairs): (&[ScoreLine], &[usize]),
     args: &ScoreArgs,
-    write: &mut dyn FnMut(usize, TokenScores) -> Outcome,
-) -> Outcome {
+    write: &mut dyn FnMut(usize, TokenScores) -> CommandOutcome,
+) -> CommandOutcome {
     let request = |&line: &usize| match &lines[line].query {
         Query::Pair { context, continuation } => Some(LogLikelihoodRequest {
             context: Prompt::from(context.as_str()),

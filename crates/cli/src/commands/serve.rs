@@ -9,9 +9,9 @@ use gac_serve::{Catalog, Server, ServerOptions};
 use gac_systems::{DEFAULT_BATCH_SIZE, ModelStore, SystemsOverrides, SystemsPlan, SystemsSpec};
 
 use super::eval::{check, specs};
-use crate::Outcome;
 use crate::compute::Compute;
 use crate::failure::Failure;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 use crate::shared_args::{ChatArgs, SystemArgs};
 
@@ -87,7 +87,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 /// Serves until it is told to stop.
-pub(crate) fn serve(args: &ServeArgs, verbose: bool, printer: &mut Printer) -> Outcome {
+pub(crate) fn serve(args: &ServeArgs, verbose: bool, printer: &mut Printer) -> CommandOutcome {
     let api_key = args.api_key_env.as_deref().map(key).transpose()?;
     let (plan, store) = resolve(args)?;
     let (catalog, scheduler) = Catalog::open(&plan, store)?;

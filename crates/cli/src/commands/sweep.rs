@@ -6,12 +6,12 @@ use gac_harness::report::Sweep;
 use gac_harness::results::StoredRun;
 use gac_systems::{Combination, SpecError, Values};
 
-use crate::Outcome;
 use crate::commands::eval::{check, recipe};
 use crate::commands::planning::{overrides, select_tasks};
 use crate::commands::run::{check_failed, execute_plan, or_unfinished};
 use crate::failure::Failure;
 use crate::named::named;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 use crate::shared_args::{RunSettings, SystemArgs};
 
@@ -51,7 +51,7 @@ pub(crate) struct SweepArgs {
 }
 
 /// Runs every threshold, weight and method on every task: a recipe with axes.
-pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> CommandOutcome {
     check(&args.system, args.system.voting.apply_chat_template)?;
     let mut overrides = overrides(&args.settings)?;
     if args.measure_latency {

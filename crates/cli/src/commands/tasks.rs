@@ -9,8 +9,8 @@ use gac_harness::{TaskInfo, TaskRegistry};
 use super::tasks_render::RenderArgs;
 use super::tasks_score::RescoreArgs;
 use super::{tasks_render, tasks_score};
-use crate::Outcome;
 use crate::failure::Failure;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 
 #[derive(Args, Debug)]
@@ -45,7 +45,7 @@ pub(crate) enum TasksCommand {
 }
 
 /// Lists, shows, renders or scores tasks.
-pub(crate) fn tasks(args: &TasksArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn tasks(args: &TasksArgs, printer: &mut Printer) -> CommandOutcome {
     let registry = TaskRegistry::with_folders(&args.include_path)?;
     match &args.command {
         TasksCommand::List { subtasks, json } => list(&registry, *subtasks, *json, printer),
@@ -55,7 +55,7 @@ pub(crate) fn tasks(args: &TasksArgs, printer: &mut Printer) -> Outcome {
     }
 }
 
-fn list(registry: &TaskRegistry, subtasks: bool, json: bool, printer: &mut Printer) -> Outcome {
+fn list(registry: &TaskRegistry, subtasks: bool, json: bool, printer: &mut Printer) -> CommandOutcome {
     let tasks = registry.list();
     let parts = |name: &str| if subtasks { registry.parts(name) } else { Ok(Vec::new()) };
     if json {
@@ -86,7 +86,7 @@ fn list(registry: &TaskRegistry, subtasks: bool, json: bool, printer: &mut Print
 }
 
 /// A definition as it is after everything it extends: a file with this text defines the same task.
-fn show(registry: &TaskRegistry, task: &str, printer: &mut Printer) -> Outcome {
+fn show(registry: &TaskRegistry, task: &str, printer: &mut Printer) -> CommandOutcome {
     let text = registry.definition(task)?.to_toml()?;
     printer.data(&text)?;
     Ok(())

@@ -8,7 +8,7 @@ use gac_harness::{DataSource, Document, Request, TaskOptions, TaskRegistry};
 use serde::Serialize;
 
 use super::jsonl;
-use crate::Outcome;
+use crate::outcome::CommandOutcome;
 
 #[derive(Args, Debug)]
 pub(crate) struct RenderArgs {
@@ -31,36 +31,37 @@ pub(crate) struct RenderArgs {
 
 /// A document's prompt.
 #[derive(Serialize)]
-struct Line<'a> {
+struct RenderedLine<'a> {
     doc_id: usize,
     subject: Option<&'a str>,
-    requests: Vec<Asked<'a>>,
+    requests: Vec<RenderedRequest<'a>>,
     /// Where generation ends; empty for log-likelihoods.
     until: &'a [String],
 }
 
 #[derive(Serialize)]
-struct Asked<'a> {
+struct RenderedRequest<'a> {
     context: &'a str,
     /// `null` where a system is to continue the context.
     continuation: Option<&'a str>,
 }
 
 /// Writes the prompts in the order of the documents.
-pub(crate) fn render(registry: &TaskRegistry, args: &RenderArgs) -> Outcome {
+pub(crate) fn render(registry: &TaskRegistry, args: &RenderArgs) -> CommandOutcome {
     let output = jsonl::JsonLines::create(&args.output)?;
     let options = TaskOptions { num_fewshot: args.num_fewshot, limit: args.limit, ..TaskOptions::default() };
     let task = registry.load(&args.task, &DataSource::new(args.data_dir.clone()), &options)?;
     output.finish(task.documents.iter().map(line))
 }
 
-fn line(document: &Document) -> Line<'_> {
-    let (requests, until): (Vec<Asked<'_>>, &[String]) = match &document.request {
-        Request::Generate { prompt, stop, .. } => (vec![Asked { context: prompt, continuation: None }], stop),
+fn line(document: &Document) -> RenderedLine<'_> {
+    let (requests, until): (Vec<RenderedRequest<'_>>, &[String]) = match &document.request {
+        Request::Generate { prompt, stop, .. } => (vec![RenderedRequest { context: prompt, continuation: None }], stop),
         Request::Choose { context, continuations } => {
-            let asked = continuations.iter().map(|continuation| Asked { context, continuation: Some(continuation) });
+            let asked =
+                continuations.iter().map(|continuation| RenderedRequest { context, continuation: Some(continuation) });
             (asked.collect(), &[])
         }
     };
-    Line { doc_id: document.id, subject: document.subject.as_deref(), requests, until }
+    RenderedLine { doc_id: document.id, subject: document.subject.as_deref(), requests, until }
 }

@@ -8,8 +8,8 @@ use gac_harness::{DataSource, TaskOptions, TaskRegistry};
 use serde::Serialize;
 
 use super::jsonl;
-use crate::Outcome;
 use crate::failure::Failure;
+use crate::outcome::CommandOutcome;
 
 #[derive(Args, Debug)]
 pub(crate) struct RescoreArgs {
@@ -34,13 +34,13 @@ const SHAPE: &str =
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Line {
+enum ResponseLine {
     Response(RescoredResponse),
     Aggregate(RescoredAggregate),
 }
 
 /// Scores every saved response; lines of type `aggregate` are passed over.
-pub(crate) fn score(registry: &TaskRegistry, args: &RescoreArgs) -> Outcome {
+pub(crate) fn score(registry: &TaskRegistry, args: &RescoreArgs) -> CommandOutcome {
     let lines: Vec<(usize, SavedResponse)> = jsonl::read(&args.responses, SHAPE)?;
     let (numbers, saved): (Vec<usize>, Vec<SavedResponse>) =
         lines.into_iter().filter(|(_, line)| line.kind.as_deref() != Some("aggregate")).unzip();
@@ -58,6 +58,6 @@ pub(crate) fn score(registry: &TaskRegistry, args: &RescoreArgs) -> Outcome {
                 format!("each line is a JSON object {SHAPE}"),
             )
         })?;
-    let lines = responses.into_iter().map(Line::Response);
-    output.finish(lines.chain(aggregates.into_iter().map(Line::Aggregate)))
+    let lines = responses.into_iter().map(ResponseLine::Response);
+    output.finish(lines.chain(aggregates.into_iter().map(ResponseLine::Aggregate)))
 }

@@ -6,8 +6,8 @@ use clap::Args;
 use gac_ensemble::VocabularyReport;
 use gac_inference::{ModelSource, Tokenizer, output_rows};
 
-use crate::Outcome;
 use crate::failure::Failure;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 
 #[derive(Args, Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct VocabArgs {
 }
 
 /// Reports on the vocabularies of some models. Their weights are not needed.
-pub(crate) fn vocab(args: &VocabArgs, printer: &mut Printer) -> Outcome {
+pub(crate) fn vocab(args: &VocabArgs, printer: &mut Printer) -> CommandOutcome {
     let load = |model: &String| -> Result<(String, Arc<Tokenizer>), Failure> {
         let source = ModelSource::parse(model)?;
         let tokenizer = Tokenizer::load(&source, output_rows(&source)?)?;

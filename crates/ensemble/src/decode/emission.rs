@@ -6,7 +6,7 @@ use gac_inference::Distribution;
 
 use crate::decode::ballot::{Winner, votes};
 use crate::decode::draft::Draft;
-use crate::decode::sample::{Phase, Sample};
+use crate::decode::sample::{Sample, SamplePhase};
 use crate::decode::trace;
 use crate::error::RequestError;
 use crate::event::SchedulerEvent;
@@ -14,7 +14,7 @@ use crate::request::{Finish, Step};
 use crate::resources::Resources;
 use crate::settings::Lead;
 use crate::vocabulary::segmentation::Segmentation;
-use crate::vote::log_probs::{AnyToken, AskedLogProbs, Decider, TokenLogProbs};
+use crate::vote::log_probs::{AnyToken, AskedLogProbs, DecidedBy, TokenLogProbs};
 
 /// What a sample's branches, all leaving the same tokens, are about to emit; nothing where a context is full.
 pub(crate) struct Emission {
@@ -69,7 +69,7 @@ impl Emission {
 
     pub(crate) fn emit(self, sample: &mut Sample, resources: &mut Resources<'_>) -> Result<(), RequestError> {
         let Some(winner) = self.winner else {
-            sample.phase = Phase::Finished(Finish::Context);
+            sample.phase = SamplePhase::Finished(Finish::Context);
             return Ok(());
         };
         let settings = Arc::clone(&sample.settings);
@@ -109,9 +109,9 @@ fn tell(
     let union = settings.ensemble().union();
     let all: Vec<&Distribution> = views.iter().copied().flatten().collect();
     let decider = match winner.alone {
-        Some((member, _)) if *settings.lead() == Lead::Only => Decider::Only(views[member.0]?),
-        Some((member, _)) => Decider::Alone(member, views[member.0]?),
-        None => Decider::Voters(votes(sample, &all), settings.method()),
+        Some((member, _)) if *settings.lead() == Lead::Only => DecidedBy::Only(views[member.0]?),
+        Some((member, _)) => DecidedBy::Alone(member, views[member.0]?),
+        None => DecidedBy::Voters(votes(sample, &all), settings.method()),
     };
     let id = winner.alone.filter(|(member, _)| member.0 == 0).map(|(_, id)| id);
     Some(decider.tell(union, asked, AnyToken { id, key: Some(winner.token) }, segmentation))

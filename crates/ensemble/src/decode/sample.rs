@@ -23,7 +23,7 @@ use crate::vote::weights::{Weighting, Weights};
 
 /// Where a sample is on its way.
 #[derive(Debug)]
-pub(crate) enum Phase {
+pub(crate) enum SamplePhase {
     /// Its members' weights follow from its prompt, which they read.
     Weighing(Weighing),
     /// The leads are asked for the next token.
@@ -73,7 +73,7 @@ impl Branch {
 pub(crate) struct Sample {
     pub(crate) request: RequestId,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) phase: Phase,
+    pub(crate) phase: SamplePhase,
     /// By member: its prompt, then what was emitted, in its own ids.
     pub(crate) lanes: Vec<Lane>,
     told: Vec<Told>,
@@ -132,7 +132,7 @@ impl Sample {
         let ends: Vec<PromptEnd> = prompts.iter().map(|prompt| prompt.end).collect();
         Self {
             request,
-            phase: Phase::Leading,
+            phase: SamplePhase::Leading,
             thought: settings.thinking().start(&ends),
             told: prompts.iter().map(told).collect(),
             lanes: prompts.into_iter().map(|prompt| Lane::new(prompt.ids)).collect(),
@@ -160,13 +160,13 @@ impl Sample {
     pub(crate) fn admit(&mut self) {
         self.admitted.get_or_insert_with(Instant::now);
         if self.is_full() {
-            self.phase = Phase::Finished(Finish::Length);
+            self.phase = SamplePhase::Finished(Finish::Length);
             return;
         }
         match (&self.phase, &self.weights, self.settings.weighting()) {
-            (Phase::Weighing(_), ..) => {}
+            (SamplePhase::Weighing(_), ..) => {}
             (_, None, Weighting::PromptPerplexity { temperature }) => {
-                self.phase = Phase::Weighing(Weighing::new(temperature, self.lanes.len()));
+                self.phase = SamplePhase::Weighing(Weighing::new(temperature, self.lanes.len()));
             }
             _ => self.lead(),
         }
@@ -180,7 +180,7 @@ impl Sample {
 
     /// Asks the leads for the next token.
     pub(crate) fn lead(&mut self) {
-        self.phase = Phase::Leading;
+        self.phase = SamplePhase::Leading;
         for &lead in self.settings.leads() {
             self.told[lead].consulted = true;
             self.lanes[lead].want_last();
@@ -195,7 +195,7 @@ impl Sample {
         let members = self.settings.ensemble().members();
         let full = |&member: &usize| self.lanes[member].length() > members[member].limits.context;
         if self.settings.leads().iter().any(full) {
-            self.phase = Phase::Finished(Finish::Context);
+            self.phase = SamplePhase::Finished(Finish::Context);
         } else {
             self.lead();
         }
@@ -219,36 +219,36 @@ impl Sample {
 
     /// Whether it is done.
     pub(crate) fn is_finished(&self) -> bool {
-        matches!(self.phase, Phase::Finished(_))
+        matches!(self.phase, SamplePhase::Finished(_))
     }
 
     /// Whether everything is read that it asked for, and it waits for a decision.
     pub(crate) fn is_ready(&self) -> bool {
         let read = |members: &[usize]| members.iter().all(|&member| !self.lanes[member].is_reading());
         match self.phase {
-            Phase::Weighing(ref weighing) => weighing.is_ready(&self.lanes),
-            Phase::Leading => read(self.settings.leads()),
-            Phase::Supporting => read(self.settings.supporters()),
-            Phase::Finished(_) => false,
+            SamplePhase::Weighing(ref weighing) => weighing.is_ready(&self.lanes),
+            SamplePhase::Leading => read(self.settings.leads()),
+            SamplePhase::Supporting => read(self.settings.supporters()),
+            SamplePhase::Finished(_) => false,
         }
     }
 
     /// Whether supporters may be asked in this step, once the leads have read.
     pub(crate) fn may_consult(&self) -> bool {
-        matches!(self.phase, Phase::Leading)
+        matches!(self.phase, SamplePhase::Leading)
     }
 
     /// Distributions of its prompt that it was promised and has not used yet.
     pub(crate) fn promised(&self) -> usize {
         match self.phase {
-            Phase::Weighing(_) => self.lanes.iter().map(Lane::outstanding).max().unwrap_or(0),
+            SamplePhase::Weighing(_) => self.lanes.iter().map(Lane::outstanding).max().unwrap_or(0),
             _ => 0,
         }
     }
 
     /// Asks for at most `room` distributions of its prompt, where it is to be weighed by it.
     pub(crate) fn plan(&mut self, room: usize) {
-        if let Phase::Weighing(weighing) = &self.phase
+        if let SamplePhase::Weighing(weighing) = &self.phase
             && !self.lanes.iter().any(Lane::is_reading)
         {
             weighing.plan(&mut self.lanes, room);
@@ -296,7 +296,7 @@ impl Sample {
         Ok(Self {
             request: self.request,
             settings: Arc::clone(&self.settings),
-            phase: Phase::Leading,
+            phase: SamplePhase::Leading,
             lanes,
             told: self.told.clone(),
             branches: branches(leaving),
@@ -344,12 +344,12 @@ impl Sample {
             self.thought = thinking.after(self.thought, &self.bytes, before, token);
         }
         if *token == UnionToken::End {
-            self.phase = Phase::Finished(Finish::End);
+            self.phase = SamplePhase::Finished(Finish::End);
         } else if let Some(at) = self.stop() {
             self.bytes.truncate(at);
-            self.phase = Phase::Finished(Finish::Stop);
+            self.phase = SamplePhase::Finished(Finish::Stop);
         } else if self.is_full() {
-            self.phase = Phase::Finished(Finish::Length);
+            self.phase = SamplePhase::Finished(Finish::Length);
         }
     }
 
@@ -370,7 +370,7 @@ impl Sample {
     /// back until it is known whether it is one.
     pub(crate) fn stream(&mut self) -> Vec<u8> {
         let held = match (&self.phase, self.thought) {
-            (Phase::Finished(_), _) => 0,
+            (SamplePhase::Finished(_), _) => 0,
             // What ends its reasoning is told in one piece.
             (_, Thought::Open) => self.settings.thinking().begun_end(&self.bytes),
             // If it does not reason, stop strings count from its beginning.
@@ -398,7 +398,7 @@ impl Sample {
     pub(crate) fn give_way(&mut self, models: &mut [Member]) {
         self.drafts.clear();
         self.lanes.iter_mut().for_each(Lane::forget_proposed);
-        if !matches!(self.phase, Phase::Weighing(_)) {
+        if !matches!(self.phase, SamplePhase::Weighing(_)) {
             self.lanes.iter_mut().for_each(|lane| lane.want(Vec::new()));
         }
         self.close(models);
@@ -406,7 +406,7 @@ impl Sample {
 
     /// Tells what became of it.
     pub(crate) fn tell(mut self, events: &mut Vec<SchedulerEvent>) {
-        let Phase::Finished(finish) = self.phase else { return };
+        let SamplePhase::Finished(finish) = self.phase else { return };
         let request = self.request;
         let bytes = self.stream();
         if !bytes.is_empty() {

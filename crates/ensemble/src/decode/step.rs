@@ -8,7 +8,7 @@ use crate::decode::ballot::{Winner, all_views, vote, votes};
 use crate::decode::draft::Draft;
 use crate::decode::emission::Emission;
 use crate::decode::propose::propose;
-use crate::decode::sample::{Phase, Sample};
+use crate::decode::sample::{Sample, SamplePhase};
 use crate::decode::verify::{ask_to_verify, draft_on, verify};
 use crate::error::{RequestError, Trouble};
 use crate::lanes::lane::Lane;
@@ -25,12 +25,12 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
         return Vec::new();
     }
     let settings = &*sample.settings;
-    if sample.log_probs.is_some() && matches!(sample.phase, Phase::Leading | Phase::Supporting) {
+    if sample.log_probs.is_some() && matches!(sample.phase, SamplePhase::Leading | SamplePhase::Supporting) {
         // They are told of whole distributions.
         return everything(sample);
     }
     match (&sample.phase, settings.lead()) {
-        (Phase::Weighing(weighing), _) => {
+        (SamplePhase::Weighing(weighing), _) => {
             let of_lane = |(member, lane): (usize, &Lane)| {
                 let unknown = (0..lane.given().len()).filter_map(|index| {
                     let id = weighing.following(member, lane, index);
@@ -41,14 +41,14 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
             };
             sample.lanes.iter().enumerate().flat_map(of_lane).collect()
         }
-        (Phase::Leading, Lead::Everybody) => {
+        (SamplePhase::Leading, Lead::Everybody) => {
             let views = vec![Some(0); sample.lanes.len()];
             let Some(all) = all_views(sample, &views) else { return Vec::new() };
             let votes = votes(sample, &all);
             let missing = settings.method().missing(votes, sample.decoding, None, segmentation);
             Question::of(missing, 0, &views)
         }
-        (Phase::Leading, lead) => {
+        (SamplePhase::Leading, lead) => {
             let Some(member) = lead.member() else { return Vec::new() };
             let index = sample.drafts.len();
             let Some(view) = sample.view(member.0, index) else { return Vec::new() };
@@ -60,7 +60,7 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
             };
             detail.map(|detail| Question { slot: 0, member: member.0, index, detail }).into_iter().collect()
         }
-        (Phase::Supporting, lead) => {
+        (SamplePhase::Supporting, lead) => {
             let asked = sample.drafts.iter().filter(|draft| draft.asks());
             let of_draft = |draft: &Draft| {
                 let Some(all) = all_views(sample, &draft.views) else { return Vec::new() };
@@ -74,7 +74,7 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
             };
             asked.flat_map(of_draft).collect()
         }
-        (Phase::Finished(_), _) => Vec::new(),
+        (SamplePhase::Finished(_), _) => Vec::new(),
     }
 }
 
@@ -94,18 +94,18 @@ fn everything(sample: &Sample) -> Vec<Question> {
 /// part, the other part is given.
 pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Result<Option<Sample>, Trouble> {
     match &mut sample.phase {
-        Phase::Finished(_) => Ok(None),
-        Phase::Weighing(weighing) => {
+        SamplePhase::Finished(_) => Ok(None),
+        SamplePhase::Weighing(weighing) => {
             if let Some(weights) = weighing.add(&mut sample.lanes) {
                 sample.weighed(weights);
             }
             Ok(None)
         }
-        Phase::Supporting => match sample.settings.lead() {
+        SamplePhase::Supporting => match sample.settings.lead() {
             Lead::Drafter(_) => verify(sample, resources).map(|()| None),
             _ => decide(sample, resources),
         },
-        Phase::Leading => match *sample.settings.lead() {
+        SamplePhase::Leading => match *sample.settings.lead() {
             Lead::Everybody => {
                 let views = vec![Some(0); sample.lanes.len()];
                 let winner = vote(sample, None, &views, resources.segmentation)?;
@@ -130,7 +130,7 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
                         let length = sample.lanes[supporter].length();
                         sample.consult(supporter, vec![length]);
                     }
-                    sample.phase = Phase::Supporting;
+                    sample.phase = SamplePhase::Supporting;
                 }
                 sample.drafts = vec![draft];
                 if asks { Ok(None) } else { decide(sample, resources) }
@@ -140,7 +140,7 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
                     return Ok(None);
                 }
                 if ask_to_verify(sample, resources.segmentation) {
-                    sample.phase = Phase::Supporting;
+                    sample.phase = SamplePhase::Supporting;
                     return Ok(None);
                 }
                 verify(sample, resources).map(|()| None)

@@ -26,7 +26,7 @@ pub(crate) struct EncodedPrompt {
 /// When some member cannot encode or hold it, so that nothing is begun that cannot be finished.
 pub(crate) fn prompts(settings: &Settings, request: &GenerationRequest) -> Result<Vec<EncodedPrompt>, RequestError> {
     let read = |(place, member)| {
-        let reader = Reader::new(settings, place);
+        let reader = PromptReader::new(settings, place);
         let text = reader.text(&request.prompt).map_err(|error| error.of(member))?;
         let ids = match &request.prompt {
             Prompt::Tokens(ids) if place == 0 => ids.clone(),
@@ -40,7 +40,7 @@ pub(crate) fn prompts(settings: &Settings, request: &GenerationRequest) -> Resul
 
 /// One member, reading prompts.
 #[derive(Clone, Copy)]
-pub(crate) struct Reader<'a> {
+pub(crate) struct PromptReader<'a> {
     pub(crate) place: usize,
     pub(crate) tokenizer: &'a Tokenizer,
     pub(crate) chat: Option<&'a Chat>,
@@ -73,7 +73,7 @@ impl Unreadable {
     }
 }
 
-impl<'a> Reader<'a> {
+impl<'a> PromptReader<'a> {
     /// The member at `place`.
     pub(crate) fn new(settings: &'a Settings, place: usize) -> Self {
         let members = settings.ensemble().members();

@@ -11,7 +11,7 @@ use crate::vote::log_probs::AskedLogProbs;
 const TOGETHER: usize = 16;
 
 /// A request as ids.
-pub(crate) enum Entry<'r> {
+pub(crate) enum EncodedRequest<'r> {
     /// A text to continue, with every member's prompt.
     Sample(&'r GenerationRequest, Vec<EncodedPrompt>),
     /// A continuation to score, and what is told of its tokens beside their scores.
@@ -27,7 +27,10 @@ enum Work<'r> {
 }
 
 /// Encodes all `requests`, in order.
-pub(crate) fn encode_all<'r>(requests: &[AnyRequest<'r>], settings: &Settings) -> Vec<Result<Entry<'r>, RequestError>> {
+pub(crate) fn encode_all<'r>(
+    requests: &[AnyRequest<'r>],
+    settings: &Settings,
+) -> Vec<Result<EncodedRequest<'r>, RequestError>> {
     let mut works: Vec<Work<'r>> = Vec::with_capacity(requests.len());
     for request in requests {
         match (*request, works.last_mut()) {
@@ -42,13 +45,18 @@ pub(crate) fn encode_all<'r>(requests: &[AnyRequest<'r>], settings: &Settings) -
         }
     }
     let encoded = parallel(&works, |work| match work {
-        Work::Prompt(request) => vec![prompts(settings, request).map(|prompts| Entry::Sample(request, prompts))],
+        Work::Prompt(request) => {
+            vec![prompts(settings, request).map(|prompts| EncodedRequest::Sample(request, prompts))]
+        }
         Work::Choices(choices) => {
-            let choice = |encoded: Result<_, _>| encoded.map(|encoded| Entry::Continuation(encoded, None));
+            let choice = |encoded: Result<_, _>| encoded.map(|encoded| EncodedRequest::Continuation(encoded, None));
             encode(settings, choices).into_iter().map(choice).collect()
         }
         Work::Tokens(request) => {
-            vec![encode_tokens(settings, request).map(|encoded| Entry::Continuation(encoded, Some(&request.log_probs)))]
+            vec![
+                encode_tokens(settings, request)
+                    .map(|encoded| EncodedRequest::Continuation(encoded, Some(&request.log_probs))),
+            ]
         }
     });
     encoded.into_iter().flatten().collect()

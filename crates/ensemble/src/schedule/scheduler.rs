@@ -14,7 +14,7 @@ use crate::member::{Member, ModelId};
 use crate::request::{AnyRequest, RequestId};
 use crate::resources::Resources;
 use crate::schedule::asking::{Unanswered, ask};
-use crate::schedule::entry::{Entry, encode_all};
+use crate::schedule::entry::{EncodedRequest, encode_all};
 use crate::schedule::forward::{Stuck, read};
 use crate::schedule::in_flight::{Cancelled, InFlight};
 use crate::schedule::limits::BatchLimits;
@@ -138,13 +138,13 @@ impl Scheduler {
         &mut self,
         request: RequestId,
         settings: &Arc<Settings>,
-        encoded: Result<Entry<'_>, RequestError>,
+        encoded: Result<EncodedRequest<'_>, RequestError>,
     ) -> Result<InFlight, RequestError> {
         match encoded? {
-            Entry::Sample(asked, prompts) => {
+            EncodedRequest::Sample(asked, prompts) => {
                 Ok(InFlight::Sample(Box::new(Sample::new(request, Arc::clone(settings), prompts, asked))))
             }
-            Entry::Continuation(encoded, log_probs) => {
+            EncodedRequest::Continuation(encoded, log_probs) => {
                 let segmentation = &mut self.segmentations[settings.ensemble().index];
                 let mut choice = Continuation::new(settings, segmentation, encoded)?;
                 if let Some(InFlight::Group(before)) = self.waiting.back().or(self.active.last()) {

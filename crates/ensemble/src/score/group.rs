@@ -25,7 +25,7 @@ use crate::vote::weights::{Weighting, Weights};
 pub(crate) struct ContextGroup {
     pub(crate) settings: Arc<Settings>,
     pub(crate) context: Arc<Context>,
-    phase: Phase,
+    phase: GroupPhase,
     /// By member: the context. What it says after it is kept for all continuations.
     contexts: Vec<Lane>,
     scored: Vec<Scored>,
@@ -39,7 +39,7 @@ pub(crate) struct ContextGroup {
 
 /// Where a group is on its way.
 #[derive(Debug)]
-enum Phase {
+enum GroupPhase {
     /// The members' weights follow from the context, which they read.
     Weighing(Weighing),
     /// The leads read the context.
@@ -64,7 +64,7 @@ impl ContextGroup {
     ) -> Self {
         let context = Arc::clone(&choice.context);
         let mut group = Self {
-            phase: Phase::Context,
+            phase: GroupPhase::Context,
             contexts: (0..)
                 .zip(&context.ids)
                 .map(|(member, ids)| Lane::new(ids.clone()).in_pass(choice.pass(member)))
@@ -100,16 +100,16 @@ impl ContextGroup {
     /// Lets it in.
     pub(crate) fn admit(&mut self) {
         match (&self.phase, &self.weights, self.settings.weighting()) {
-            (Phase::Context, None, Weighting::PromptPerplexity { temperature }) => {
-                self.phase = Phase::Weighing(Weighing::new(temperature, self.contexts.len()));
+            (GroupPhase::Context, None, Weighting::PromptPerplexity { temperature }) => {
+                self.phase = GroupPhase::Weighing(Weighing::new(temperature, self.contexts.len()));
             }
-            (Phase::Context, ..) => self.read_context(),
+            (GroupPhase::Context, ..) => self.read_context(),
             _ => {}
         }
     }
 
     fn read_context(&mut self) {
-        self.phase = Phase::Context;
+        self.phase = GroupPhase::Context;
         for lead in scoring::leads(&self.settings) {
             self.contexts[lead].want_last();
         }
@@ -140,7 +140,7 @@ impl ContextGroup {
     /// Distributions that it has been promised and that are not used yet.
     pub(crate) fn promised(&self) -> usize {
         match self.phase {
-            Phase::Weighing(_) => self.contexts.iter().map(Lane::outstanding).max().unwrap_or(0),
+            GroupPhase::Weighing(_) => self.contexts.iter().map(Lane::outstanding).max().unwrap_or(0),
             _ => self.scored.iter().map(|scored| scored.piece).sum(),
         }
     }
@@ -148,10 +148,10 @@ impl ContextGroup {
     /// Asks for more where it has nothing to read, for at most `room` distributions of each member.
     pub(crate) fn plan(&mut self, mut room: usize) {
         match &self.phase {
-            Phase::Weighing(weighing) if !self.contexts.iter().any(Lane::is_reading) => {
+            GroupPhase::Weighing(weighing) if !self.contexts.iter().any(Lane::is_reading) => {
                 weighing.plan(&mut self.contexts, room);
             }
-            Phase::Ready if !self.is_asked_first() => {
+            GroupPhase::Ready if !self.is_asked_first() => {
                 let leads = scoring::leads(&self.settings);
                 for scored in self.scored.iter_mut().take(self.width) {
                     scored.piece = (scored.choice.tokens.len() - scored.next).min(room);
@@ -162,7 +162,7 @@ impl ContextGroup {
                     }
                 }
                 if self.scored.iter().any(|scored| scored.piece > 0) {
-                    self.phase = Phase::Pieces;
+                    self.phase = GroupPhase::Pieces;
                 }
             }
             _ => {}
@@ -177,12 +177,12 @@ impl ContextGroup {
             lanes.into_iter().all(|lane| !lane.is_reading())
         };
         match self.phase {
-            Phase::Weighing(ref weighing) => weighing.is_ready(&self.contexts),
-            Phase::Context => contexts(&scoring::leads(&self.settings)),
-            Phase::ContextSupporters => contexts(scoring::supporters(&self.settings)),
-            Phase::Ready => self.is_asked_first() && !self.contexts.iter().any(Lane::is_reading),
-            Phase::Pieces => pieces(&scoring::leads(&self.settings)),
-            Phase::PieceSupporters => pieces(scoring::supporters(&self.settings)),
+            GroupPhase::Weighing(ref weighing) => weighing.is_ready(&self.contexts),
+            GroupPhase::Context => contexts(&scoring::leads(&self.settings)),
+            GroupPhase::ContextSupporters => contexts(scoring::supporters(&self.settings)),
+            GroupPhase::Ready => self.is_asked_first() && !self.contexts.iter().any(Lane::is_reading),
+            GroupPhase::Pieces => pieces(&scoring::leads(&self.settings)),
+            GroupPhase::PieceSupporters => pieces(scoring::supporters(&self.settings)),
         }
     }
 
@@ -193,7 +193,7 @@ impl ContextGroup {
 
     /// Whether supporters may be asked in this step, once the leads have read.
     pub(crate) fn may_consult(&self) -> bool {
-        matches!(self.phase, Phase::Context | Phase::Pieces)
+        matches!(self.phase, GroupPhase::Context | GroupPhase::Pieces)
     }
 
     /// Whether continuations go on from forks of their context.
@@ -268,7 +268,7 @@ impl ContextGroup {
     pub(crate) fn missing(&self, segmentation: &mut Segmentation) -> Vec<Question> {
         let at_context = vec![Some(0); self.contexts.len()];
         match &self.phase {
-            Phase::Weighing(weighing) => {
+            GroupPhase::Weighing(weighing) => {
                 let mut questions = Vec::new();
                 for (member, lane) in self.contexts.iter().enumerate() {
                     for (index, view) in lane.given().iter().enumerate() {
@@ -280,12 +280,12 @@ impl ContextGroup {
                 }
                 questions
             }
-            Phase::Context => {
+            GroupPhase::Context => {
                 Question::of(scoring::missing_of_gate(&self.settings, &self.context_views()), 0, &at_context)
             }
             // Asked when it is scored.
-            Phase::ContextSupporters => Vec::new(),
-            Phase::Ready => {
+            GroupPhase::ContextSupporters => Vec::new(),
+            GroupPhase::Ready => {
                 let views = self.context_views();
                 let first = self.scored.iter().filter(|scored| scored.next == 0);
                 let of = |scored: &Scored| match scored.tally.asked {
@@ -294,8 +294,8 @@ impl ContextGroup {
                 };
                 first.flat_map(of).flat_map(|missing| Question::of(vec![missing], 0, &at_context)).collect()
             }
-            Phase::Pieces | Phase::PieceSupporters => {
-                let gate = matches!(self.phase, Phase::Pieces) && !scoring::supporters(&self.settings).is_empty();
+            GroupPhase::Pieces | GroupPhase::PieceSupporters => {
+                let gate = matches!(self.phase, GroupPhase::Pieces) && !scoring::supporters(&self.settings).is_empty();
                 let mut questions = Vec::new();
                 for (at, scored) in self.scored.iter().enumerate() {
                     for place in 0..scored.piece {
@@ -324,25 +324,25 @@ impl ContextGroup {
     pub(crate) fn advance(&mut self, resources: &mut Resources<'_>) {
         let supporters = scoring::supporters(&self.settings).to_vec();
         match &mut self.phase {
-            Phase::Weighing(weighing) => {
+            GroupPhase::Weighing(weighing) => {
                 if let Some(weights) = weighing.add(&mut self.contexts) {
                     self.weights = Some(weights);
                     self.read_context();
                 }
             }
-            Phase::Context => {
+            GroupPhase::Context => {
                 let wanted = scoring::votes(&self.settings, &self.context_views());
                 if wanted.contains(&true) && !supporters.is_empty() {
                     for &supporter in &supporters {
                         self.contexts[supporter].want_last();
                     }
-                    self.phase = Phase::ContextSupporters;
+                    self.phase = GroupPhase::ContextSupporters;
                 } else {
-                    self.phase = Phase::Ready;
+                    self.phase = GroupPhase::Ready;
                 }
             }
-            Phase::ContextSupporters => self.phase = Phase::Ready,
-            Phase::Ready => {
+            GroupPhase::ContextSupporters => self.phase = GroupPhase::Ready,
+            GroupPhase::Ready => {
                 let weights = self.weights().clone();
                 let Self { contexts, scored, settings, .. } = self;
                 let views: Views<'_> = contexts.iter().map(|lane| lane.given().first()).collect();
@@ -357,14 +357,14 @@ impl ContextGroup {
                 }
                 self.leave(resources);
             }
-            Phase::Pieces => {
+            GroupPhase::Pieces => {
                 if self.ask_supporters(&supporters) {
-                    self.phase = Phase::PieceSupporters;
+                    self.phase = GroupPhase::PieceSupporters;
                 } else {
                     self.score_pieces(resources);
                 }
             }
-            Phase::PieceSupporters => self.score_pieces(resources),
+            GroupPhase::PieceSupporters => self.score_pieces(resources),
         }
     }
 
@@ -410,7 +410,7 @@ impl ContextGroup {
                 }
             }
         }
-        self.phase = Phase::Ready;
+        self.phase = GroupPhase::Ready;
         self.leave(resources);
     }
 
@@ -457,8 +457,8 @@ impl ContextGroup {
     /// Makes room for others. What is scored stays scored.
     pub(crate) fn give_way(&mut self, models: &mut [Member]) {
         self.close(models);
-        if let Phase::Pieces | Phase::PieceSupporters = self.phase {
-            self.phase = Phase::Ready;
+        if let GroupPhase::Pieces | GroupPhase::PieceSupporters = self.phase {
+            self.phase = GroupPhase::Ready;
         }
         for scored in &mut self.scored {
             scored.piece = 0;

@@ -10,7 +10,7 @@ use crate::member::MemberId;
 use crate::settings::{Lead, Settings};
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vote::gating::Certainty;
-use crate::vote::log_probs::{AnyToken, AskedLogProbs, Decider};
+use crate::vote::log_probs::{AnyToken, AskedLogProbs, DecidedBy};
 use crate::vote::member_view::{own_log_prob, top};
 use crate::vote::sampling::Decoding;
 use crate::vote::undecided::{MissingDetail, OwnedDetail, missing_of_lead};
@@ -141,9 +141,9 @@ pub(crate) fn add(
     };
     let tell = |asked: &AskedLogProbs, votes: bool, segmentation: &mut Segmentation| {
         let decider = match settings.lead().member() {
-            Some(lead) if !votes && *settings.lead() != Lead::Only => Decider::Alone(lead, views[lead.0]?),
-            _ if votes => Decider::Voters(Votes { union, weights, members: &all }, settings.method()),
-            _ => Decider::Only(all.first()?),
+            Some(lead) if !votes && *settings.lead() != Lead::Only => DecidedBy::Alone(lead, views[lead.0]?),
+            _ if votes => DecidedBy::Voters(Votes { union, weights, members: &all }, settings.method()),
+            _ => DecidedBy::Only(all.first()?),
         };
         Some(decider.tell(union, asked, AnyToken { id: Some(id), key }, segmentation))
     };

@@ -46,7 +46,7 @@ pub struct TokenLogProbs {
 
 /// Who decides on a token.
 #[derive(Clone, Copy)]
-pub(crate) enum Decider<'a> {
+pub(crate) enum DecidedBy<'a> {
     /// A single model, by its own ids.
     Only(&'a Distribution),
     /// One of several members, alone.
@@ -62,7 +62,7 @@ pub(crate) struct AnyToken {
     pub(crate) key: Option<UnionId>,
 }
 
-impl Decider<'_> {
+impl DecidedBy<'_> {
     /// What is `asked` of the distribution, and of `token`.
     pub(crate) fn tell(
         &self,
@@ -237,7 +237,7 @@ mod tests {
         let votes = Votes { union: &union, weights: &weights, members: &members };
         let z = AnyToken { id: None, key: union.find(b"z") };
         let asked = AskedLogProbs { top: 3, ids: vec![TokenId(2), TokenId(9)] };
-        let told = Decider::Voters(votes, Method::Gac).tell(&union, &asked, z, &mut segmentation);
+        let told = DecidedBy::Voters(votes, Method::Gac).tell(&union, &asked, z, &mut segmentation);
         let expected = [("y", 0.35_f64), ("z", 0.3), ("x", 0.25)];
         for ((text, log_prob), (expected, q)) in texts(&told).iter().zip(expected) {
             assert_eq!(text, expected);
@@ -258,7 +258,7 @@ mod tests {
         let (members, weights) = ([&p, &p], Weights::uniform(2));
         let votes = Votes { union: &union, weights: &weights, members: &members };
         let asked = AskedLogProbs { top: 1, ids: Vec::new() };
-        for decider in [Decider::Only(&p), Decider::Alone(MemberId(0), &p), Decider::Voters(votes, Method::Gac)] {
+        for decider in [DecidedBy::Only(&p), DecidedBy::Alone(MemberId(0), &p), DecidedBy::Voters(votes, Method::Gac)] {
             let [first, second] = [0, 1].map(|id| {
                 let token = AnyToken { id: Some(TokenId(id)), key: Some(UnionId(id)) };
                 decider.tell(&union, &asked, token, &mut segmentation)
@@ -278,10 +278,10 @@ mod tests {
         let p = dense(&[0.3, 0.25, 0.2, 0.1, 0.15]);
         let x = AnyToken { id: Some(TokenId(0)), key: Some(UnionId(0)) };
         let asked = AskedLogProbs { top: 9, ids: Vec::new() };
-        let only = Decider::Only(&p).tell(&union, &asked, x, &mut segmentation);
+        let only = DecidedBy::Only(&p).tell(&union, &asked, x, &mut segmentation);
         assert_eq!(only.top.len(), 5);
         assert_eq!((only.top[3].id, &only.top[3].token), (Some(TokenId(4)), &None));
-        let gate = Decider::Alone(MemberId(0), &p).tell(&union, &asked, x, &mut segmentation);
+        let gate = DecidedBy::Alone(MemberId(0), &p).tell(&union, &asked, x, &mut segmentation);
         // It takes x, its most probable id, though its two ends come to more.
         assert_eq!(texts(&gate).iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>(), ["x", "END", "y"]);
         assert_eq!(gate.token.log_prob.to_bits(), gate.top[0].log_prob.to_bits());

@@ -99,7 +99,7 @@ pub(crate) fn tasks<'a>(
     if mismatches.is_empty() { Ok(pairs) } else { Err(CompareError::Different(mismatches)) }
 }
 
-type Key<'a> = (Option<&'a str>, usize);
+type PairKey<'a> = (Option<&'a str>, usize);
 
 fn pair<'a>(base: &'a StoredTask, new: &'a StoredTask, mismatches: &mut Vec<Mismatch>) -> TaskPairs<'a> {
     let task = || base.entry.name.clone();
@@ -114,7 +114,7 @@ fn pair<'a>(base: &'a StoredTask, new: &'a StoredTask, mismatches: &mut Vec<Mism
         }
     }
 
-    let by_key = |task: &'a StoredTask| -> BTreeMap<Key<'a>, &'a SampleRecord> {
+    let by_key = |task: &'a StoredTask| -> BTreeMap<PairKey<'a>, &'a SampleRecord> {
         task.samples.iter().map(|sample| ((sample.subject.as_deref(), sample.doc_id), sample)).collect()
     };
     let (in_base, in_new) = (by_key(base), by_key(new));

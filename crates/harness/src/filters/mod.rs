@@ -10,5 +10,5 @@ mod step;
 
 pub use pipeline::{FilterDefinition, FilterPipeline};
 pub(crate) use robust::ROBUST;
-pub use robust::{Found, Robust, RobustKind};
+pub use robust::{FoundAnswer, Robust, RobustKind};
 pub use step::FilterStep;

@@ -34,7 +34,7 @@ pub struct Robust {
 
 /// What was found in a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundAnswer {
     /// The answer, in a form of its own: a plain number, a capital letter, or a text as it stands. `None` when there
     /// is no answer.
     pub answer: Option<String>,
@@ -56,7 +56,7 @@ impl Robust {
 
     /// Extracts the answer of a response and compares it with the references. `choices` are the texts of the
     /// document's choices, where it has any.
-    pub fn apply(self, response: &str, references: &[&str], choices: &[String]) -> Found {
+    pub fn apply(self, response: &str, references: &[&str], choices: &[String]) -> FoundAnswer {
         let (answer, is_right) = match self.kind_for(references) {
             RobustKind::Number => {
                 let answer = last_number(response);
@@ -77,7 +77,7 @@ impl Robust {
                 (answer, is_right)
             }
         };
-        Found { answer, is_right }
+        FoundAnswer { answer, is_right }
     }
 
     fn kind_for(self, references: &[&str]) -> RobustKind {
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     fn apply(kind: RobustKind, response: &str, references: &[&str]) -> (Option<String>, bool) {
-        let Found { answer, is_right } = Robust::new(kind).apply(response, references, &[]);
+        let FoundAnswer { answer, is_right } = Robust::new(kind).apply(response, references, &[]);
         (answer, is_right)
     }
 

@@ -3,8 +3,8 @@
 use polars::prelude::{Column, DataFrame};
 
 use super::FrameError;
-use crate::Aggregate;
 use crate::results::TaskResults;
+use crate::task::Aggregate;
 
 /// Every figure of the systems' tasks under their primary metrics, a row each: of the task as a whole, of its groups and
 /// of its subjects. `systems` are their names with their tasks' results.

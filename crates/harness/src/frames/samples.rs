@@ -3,8 +3,8 @@
 use polars::prelude::{Column, DataFrame};
 
 use super::FrameError;
-use crate::Outcome;
 use crate::results::{ResponseRecord, SampleRecord, StoredRun, StoredSystem, StoredTask};
+use crate::task::Outcome;
 
 /// Every sample of a run, a row each.
 ///

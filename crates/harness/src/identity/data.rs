@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gac_systems::{FileHash, HashCache, IdentityError};
 use serde::{Deserialize, Serialize};
 
-use crate::DataSource;
+use crate::data::DataSource;
 use crate::data::{DataError, Dataset};
 
 /// A split that was read.

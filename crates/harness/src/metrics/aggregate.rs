@@ -11,7 +11,7 @@ pub enum PoolingRule {
 
 /// A mean over documents.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Estimate {
+pub struct DocumentMean {
     /// The mean.
     pub value: f64,
     /// Its standard error: sample standard deviation over the square root of the number of documents. `None` for a
@@ -21,7 +21,7 @@ pub struct Estimate {
     pub documents: usize,
 }
 
-impl Estimate {
+impl DocumentMean {
     /// The mean of `values`; `None` of nothing.
     pub fn mean(values: &[f64]) -> Option<Self> {
         if values.is_empty() {
@@ -37,7 +37,7 @@ impl Estimate {
     }
 }
 
-impl Estimate {
+impl DocumentMean {
     /// The mean of the means of the first, the first two, the first three values, and so on; `None` of nothing. It has
     /// no standard error.
     pub fn running_mean(values: &[f64]) -> Option<Self> {
@@ -58,7 +58,7 @@ impl Estimate {
 /// no figure of no parts.
 ///
 /// Source: lm-evaluation-harness 0.4.13, `aggregate_subtask_metrics` and `pooled_sample_stderr`.
-pub fn pooled(parts: &[Estimate]) -> Option<Estimate> {
+pub fn pooled(parts: &[DocumentMean]) -> Option<DocumentMean> {
     let documents: usize = parts.iter().map(|part| part.documents).sum();
     if documents == 0 {
         return None;
@@ -73,7 +73,7 @@ pub fn pooled(parts: &[Estimate]) -> Option<Estimate> {
         })
         .sum();
     let stderr = weighted.map(|sum| (sum / (total - parts.len() as f64) / total).sqrt());
-    Some(Estimate { value, stderr, documents })
+    Some(DocumentMean { value, stderr, documents })
 }
 
 #[cfg(test)]
@@ -82,25 +82,25 @@ mod tests {
 
     #[test]
     fn the_standard_error_is_the_samples() {
-        let estimate = Estimate::mean(&[1.0, 0.0, 1.0, 1.0]).unwrap();
+        let estimate = DocumentMean::mean(&[1.0, 0.0, 1.0, 1.0]).unwrap();
         assert!((estimate.value - 0.75).abs() < 1e-15);
         assert!((estimate.stderr.unwrap() - 0.25).abs() < 1e-15);
-        assert_eq!(Estimate::mean(&[1.0]).unwrap().stderr, None);
-        assert_eq!(Estimate::mean(&[]), None);
+        assert_eq!(DocumentMean::mean(&[1.0]).unwrap().stderr, None);
+        assert_eq!(DocumentMean::mean(&[]), None);
     }
 
     #[test]
     fn a_running_mean_weighs_the_first_documents_most() {
         // 1, 1/2, 1/3
-        let estimate = Estimate::running_mean(&[1.0, 0.0, 0.0]).unwrap();
+        let estimate = DocumentMean::running_mean(&[1.0, 0.0, 0.0]).unwrap();
         assert!((estimate.value - (1.0 + 0.5 + 1.0 / 3.0) / 3.0).abs() < 1e-15);
         assert_eq!((estimate.stderr, estimate.documents), (None, 3));
-        assert_eq!(Estimate::running_mean(&[]), None);
+        assert_eq!(DocumentMean::running_mean(&[]), None);
     }
 
     #[test]
     fn a_group_weighs_its_parts_by_size() {
-        let parts = [Estimate::mean(&[1.0, 1.0, 0.0]).unwrap(), Estimate::mean(&[0.0, 1.0]).unwrap()];
+        let parts = [DocumentMean::mean(&[1.0, 1.0, 0.0]).unwrap(), DocumentMean::mean(&[0.0, 1.0]).unwrap()];
         let group = pooled(&parts).unwrap();
         assert!((group.value - 0.6).abs() < 1e-15);
         // Sums of squares 2/3 and 1/2 over 5 - 2, then over 5.
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_group_with_a_part_of_one_document_has_no_standard_error() {
-        let parts = [Estimate::mean(&[1.0, 0.0]).unwrap(), Estimate::mean(&[1.0]).unwrap()];
+        let parts = [DocumentMean::mean(&[1.0, 0.0]).unwrap(), DocumentMean::mean(&[1.0]).unwrap()];
         assert_eq!(pooled(&parts).unwrap().stderr, None);
     }
 }

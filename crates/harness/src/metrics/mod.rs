@@ -6,7 +6,7 @@ mod definition;
 mod exact_match;
 mod normalised;
 
-pub use aggregate::{Estimate, PoolingRule, pooled};
+pub use aggregate::{DocumentMean, PoolingRule, pooled};
 pub use choice::{ChoiceScores, argmax};
 pub use definition::MetricDefinition;
 pub(crate) use definition::RUNNING_MEAN;

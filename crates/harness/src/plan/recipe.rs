@@ -44,7 +44,7 @@ pub struct Recipe {
 /// Every key that a recipe may have.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Written {
+struct RecipeKeys {
     name: Option<String>,
     #[serde(default)]
     models: BTreeMap<String, ModelSpec>,
@@ -94,9 +94,10 @@ impl Recipe {
         Ok(Self::of(parse_toml(text, path)?, path))
     }
 
-    fn of(written: Written, path: &Path) -> Self {
-        let Written { name, models, systems, tasks, data_dir, limit, seed, fewshot_seed, batch_size, output, .. } =
-            written;
+    fn of(written: RecipeKeys, path: &Path) -> Self {
+        let RecipeKeys {
+            name, models, systems, tasks, data_dir, limit, seed, fewshot_seed, batch_size, output, ..
+        } = written;
         Self {
             name,
             specs: SystemsSpec { path: Some(path.to_path_buf()), models, systems },

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::LoadedTask;
+use crate::task::LoadedTask;
 
 /// One of `count` parts of a run: of every task the documents whose place, counted from 0, leaves `index` when divided by
 /// `count`. Written as `INDEX/COUNT`.

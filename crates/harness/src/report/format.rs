@@ -1,7 +1,7 @@
 //! Numbers and cells as all tables show them.
 
 use super::estimate::Estimate;
-use super::leaderboard::{Column, Comparison, Leaderboard, Row};
+use super::leaderboard::{AgainstBest, Column, Leaderboard, SystemRow};
 use crate::results::LatencyBasis;
 
 /// Where there is nothing to say.
@@ -18,12 +18,12 @@ pub(super) fn plus_minus(score: Estimate) -> String {
 }
 
 /// `12.34`, or nothing to say.
-pub(super) fn latency(row: &Row) -> String {
+pub(super) fn latency(row: &SystemRow) -> String {
     row.timing.ms_per_token.map_or_else(|| NOTHING.to_owned(), |ms| format!("{ms:.2}"))
 }
 
 /// `43.2%` of steps at which members voted; a single model has no votes.
-pub(super) fn share(row: &Row) -> String {
+pub(super) fn share(row: &SystemRow) -> String {
     match row.timing.ensembled_share {
         Some(share) if row.members > 1 => format!("{:.1}%", share * 100.0),
         _ => NOTHING.to_owned(),
@@ -36,8 +36,8 @@ pub(crate) fn points(difference: f64) -> String {
 }
 
 /// The paired difference as a sentence.
-pub(super) fn comparison(comparison: &Comparison, name: impl Fn(&str) -> String) -> String {
-    let Comparison { system, baseline, is_member, paired } = comparison;
+pub(super) fn comparison(comparison: &AgainstBest, name: impl Fn(&str) -> String) -> String {
+    let AgainstBest { system, baseline, is_member, paired } = comparison;
     format!(
         "{} against {}, {}: {} points ({:.0}% CI {} to {}; paired over {} documents)",
         name(system),
@@ -71,7 +71,7 @@ pub(super) fn latency_note(leaderboard: &Leaderboard) -> Option<&'static str> {
 
 /// What failed, and is in no score, as sentences.
 pub(super) fn failures(leaderboard: &Leaderboard, name: impl Fn(&str) -> String) -> Vec<String> {
-    let of_row = |row: &Row| -> Vec<String> {
+    let of_row = |row: &SystemRow| -> Vec<String> {
         let failed = row.failed.iter().zip(&leaderboard.columns).filter(|(count, _)| **count > 0);
         let sentence = |(count, column): (&usize, &Column)| {
             let (system, task, all) = (name(&row.system), name(&column.task), column.documents);

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::format::{NOTHING, comparison, failures, latency, latency_note, points, protocols, served_note, share};
 use super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
-use super::leaderboard::{Leaderboard, Row};
+use super::leaderboard::{Leaderboard, SystemRow};
 use super::paper::BesidePaper;
 use super::templates::render;
 
@@ -42,13 +42,14 @@ pub(super) fn table(leaderboard: &Leaderboard) -> String {
     HtmlTable { label: "Leaderboard".to_owned(), summary: None, columns, rows: rows.collect(), notes }.render()
 }
 
-fn cells(leaderboard: &Leaderboard, row: &Row) -> Vec<HtmlCell> {
-    let score = |score, column: &dyn Fn(&Row) -> Option<_>| {
+fn cells(leaderboard: &Leaderboard, row: &SystemRow) -> Vec<HtmlCell> {
+    let score = |score, column: &dyn Fn(&SystemRow) -> Option<_>| {
         HtmlCell::score(score, score.is_some_and(|score| leaderboard.is_best(score, column)))
     };
     let scores = row.scores.iter().enumerate();
-    let mut cells: Vec<HtmlCell> = scores.map(|(index, &value)| score(value, &|row: &Row| row.scores[index])).collect();
-    cells.push(score(row.average, &|row: &Row| row.average));
+    let mut cells: Vec<HtmlCell> =
+        scores.map(|(index, &value)| score(value, &|row: &SystemRow| row.scores[index])).collect();
+    cells.push(score(row.average, &|row: &SystemRow| row.average));
     let difference = leaderboard.comparison(&row.system).map(|found| points(found.paired.difference));
     cells.extend([difference.unwrap_or_else(|| NOTHING.to_owned()), latency(row), share(row)].map(HtmlCell::from));
     cells

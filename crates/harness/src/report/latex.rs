@@ -2,7 +2,7 @@
 
 use super::estimate::Estimate;
 use super::format::{NOTHING, failures, latency, latency_note, percent, points, protocols, served_note, share};
-use super::leaderboard::{Leaderboard, Row};
+use super::leaderboard::{Leaderboard, SystemRow};
 
 /// A LaTeX table with the rules of the `booktabs` package: the best of each column in bold, standard errors as
 /// subscripts, the difference to the best member.
@@ -30,7 +30,7 @@ pub fn latex(leaderboard: &Leaderboard) -> String {
         was_single = row.members == 1;
         let scores = row.scores.iter().enumerate();
         let cells = scores.map(|(index, &score)| cell(leaderboard, score, |row| row.scores[index]));
-        let average = cell(leaderboard, row.average, |row: &Row| row.average);
+        let average = cell(leaderboard, row.average, |row: &SystemRow| row.average);
         let difference =
             leaderboard.comparison(&row.system).map(|found| format!("${}$", points(found.paired.difference)));
         let rest =
@@ -49,7 +49,7 @@ pub fn latex(leaderboard: &Leaderboard) -> String {
     lines.join("\n") + "\n"
 }
 
-fn cell(leaderboard: &Leaderboard, score: Option<Estimate>, column: impl Fn(&Row) -> Option<Estimate>) -> String {
+fn cell(leaderboard: &Leaderboard, score: Option<Estimate>, column: impl Fn(&SystemRow) -> Option<Estimate>) -> String {
     let Some(score) = score else { return dash(NOTHING) };
     let value = percent(score);
     let value = if leaderboard.is_best(score, column) { format!("\\textbf{{{value}}}") } else { value };

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::estimate::Estimate;
 use super::group_table::GroupTable;
-use crate::MetricKey;
 use crate::frames::FrameError;
 use crate::results::{RECORD_VERSION, SystemResults, TaskResults, Timing};
 use crate::stats::{Bootstrap, PairedDifference, StatsError, paired_difference};
+use crate::task::MetricKey;
 
 /// Systems as rows, tasks as columns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,12 +17,12 @@ pub struct Leaderboard {
     /// The tasks.
     pub columns: Vec<Column>,
     /// The systems.
-    pub rows: Vec<Row>,
+    pub rows: Vec<SystemRow>,
     /// The groups of the tasks, for which lm-evaluation-harness reports figures too.
     #[serde(default, skip_serializing_if = "GroupTable::is_empty")]
     pub groups: GroupTable,
     /// Every ensemble's average against that of the best single model.
-    pub comparisons: Vec<Comparison>,
+    pub comparisons: Vec<AgainstBest>,
 }
 
 /// A task.
@@ -45,7 +45,7 @@ pub struct Column {
 
 /// A system.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub struct SystemRow {
     /// Its name.
     pub system: String,
     /// How many models take part.
@@ -68,7 +68,7 @@ pub struct Row {
 
 /// An ensemble's average against that of the best single model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
+pub struct AgainstBest {
     /// The ensemble.
     pub system: String,
     /// The single model with the highest average: of its members, where one of them has a row; else of all.
@@ -133,7 +133,7 @@ impl Leaderboard {
                 None => columns.push(column),
             }
         }
-        let rows = systems.iter().map(|system| Row::new(system, &columns)).collect();
+        let rows = systems.iter().map(|system| SystemRow::new(system, &columns)).collect();
         let groups = GroupTable::new(systems)?;
         Ok(Self { version: RECORD_VERSION, columns, rows, groups, comparisons: Vec::new() })
     }
@@ -176,7 +176,7 @@ impl Leaderboard {
             let Some(best) = member.or_else(|| self.best(systems, |_| true)) else { continue };
             let best = &systems[best];
             match paired_difference(&best.scores, &system.scores, bootstrap) {
-                Ok(paired) => self.comparisons.push(Comparison {
+                Ok(paired) => self.comparisons.push(AgainstBest {
                     system: system.system.clone(),
                     baseline: best.system.clone(),
                     is_member: member.is_some(),
@@ -189,8 +189,8 @@ impl Leaderboard {
     }
 
     /// The single model with the highest average; the first of equals.
-    pub fn best_single(&self) -> Option<&Row> {
-        let mut best: Option<&Row> = None;
+    pub fn best_single(&self) -> Option<&SystemRow> {
+        let mut best: Option<&SystemRow> = None;
         for row in self.rows.iter().filter(|row| row.members == 1 && row.average.is_some()) {
             if best.is_none_or(|best| row.average_value() > best.average_value()) {
                 best = Some(row);
@@ -219,13 +219,13 @@ impl Leaderboard {
 
     /// Whether `score` is the highest of its column, or as high as it, as far as two decimals of a percentage show. A
     /// leaderboard of one row has no best.
-    pub(super) fn is_best(&self, score: Estimate, column: impl Fn(&Row) -> Option<Estimate>) -> bool {
+    pub(super) fn is_best(&self, score: Estimate, column: impl Fn(&SystemRow) -> Option<Estimate>) -> bool {
         let shown = |score: Estimate| (score.value * 10_000.0).round();
         self.rows.len() > 1 && self.rows.iter().filter_map(column).all(|other| shown(other) <= shown(score))
     }
 
     /// The comparison of a system, if there is one.
-    pub(super) fn comparison(&self, system: &str) -> Option<&Comparison> {
+    pub(super) fn comparison(&self, system: &str) -> Option<&AgainstBest> {
         self.comparisons.iter().find(|comparison| comparison.system == system)
     }
 }
@@ -248,7 +248,7 @@ impl Column {
     }
 }
 
-impl Row {
+impl SystemRow {
     fn new(system: &SystemResults, columns: &[Column]) -> Self {
         let of = |column: &Column| system.tasks.iter().find(|task| task.task == column.task);
         let scores: Vec<Option<Estimate>> = columns
@@ -303,7 +303,7 @@ pub(super) mod testing {
             generated.finish(ms + 1.0, ms, 1);
             let mut scored = Timing::default();
             scored.finish(1.0, 0.0, 1);
-            Row {
+            SystemRow {
                 system: system.to_owned(),
                 members,
                 served: Vec::new(),
@@ -327,7 +327,7 @@ pub(super) mod testing {
                 row("GaC every step", 2, [(0.625, Some(0.0121)), (0.6025, Some(0.009))], 23.5, 432),
             ],
             groups: GroupTable::default(),
-            comparisons: vec![Comparison {
+            comparisons: vec![AgainstBest {
                 system: "GaC every step".to_owned(),
                 baseline: "mini-llama".to_owned(),
                 is_member: false,

@@ -4,7 +4,7 @@ use super::estimate::Estimate;
 use super::format::{
     NOTHING, comparison, failures, latency, latency_note, percent, plus_minus, protocols, served_note, share,
 };
-use super::leaderboard::{Leaderboard, Row};
+use super::leaderboard::{Leaderboard, SystemRow};
 
 /// A table in GitHub's markdown: scores in percent with standard errors, the best of each column in bold; below it the
 /// differences to the best single model, and what the latency is.
@@ -22,7 +22,7 @@ pub fn markdown(leaderboard: &Leaderboard) -> String {
     for row in &leaderboard.rows {
         let scores = row.scores.iter().enumerate();
         let cells = scores.map(|(index, &score)| cell(leaderboard, score, |row| row.scores[index]));
-        let average = cell(leaderboard, row.average, |row: &Row| row.average);
+        let average = cell(leaderboard, row.average, |row: &SystemRow| row.average);
         lines.push(line([escape(&row.system)].into_iter().chain(cells).chain([average, latency(row), share(row)])));
     }
     let groups = &leaderboard.groups;
@@ -56,7 +56,7 @@ pub fn markdown(leaderboard: &Leaderboard) -> String {
     lines.join("\n") + "\n"
 }
 
-fn cell(leaderboard: &Leaderboard, score: Option<Estimate>, column: impl Fn(&Row) -> Option<Estimate>) -> String {
+fn cell(leaderboard: &Leaderboard, score: Option<Estimate>, column: impl Fn(&SystemRow) -> Option<Estimate>) -> String {
     let Some(score) = score else { return NOTHING.to_owned() };
     let value = percent(score);
     let value = if leaderboard.is_best(score, column) { format!("**{value}**") } else { value };

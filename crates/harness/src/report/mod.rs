@@ -1,6 +1,7 @@
 //! Leaderboards: systems as rows, tasks as columns; as markdown, CSV, JSON, LaTeX, HTML and a table for terminals; and
 //! published numbers beside ours.
 
+mod chart_csv;
 mod csv;
 mod estimate;
 mod format;
@@ -14,7 +15,6 @@ mod markdown;
 mod page;
 mod paper;
 mod plot;
-mod points;
 mod scores;
 mod sweep;
 mod templates;
@@ -24,18 +24,18 @@ pub(crate) use format::points;
 pub(crate) use markdown::escape as escape_markdown;
 pub(crate) use terminal::{printable, wrap};
 
+pub use chart_csv::chart_csv;
 pub use csv::csv;
 pub use estimate::Estimate;
 pub use group_table::GroupTable;
 pub use html::html;
 pub use json::json;
 pub use latex::latex;
-pub use leaderboard::{Column, Comparison, Leaderboard, LeaderboardError, MixedProtocols, Mixing, Row};
+pub use leaderboard::{AgainstBest, Column, Leaderboard, LeaderboardError, MixedProtocols, Mixing, SystemRow};
 pub use markdown::markdown;
 pub use page::{Axis, Chart, Line, Point, ReportError, Series, charts, report, sweep_charts};
 pub use paper::{BesideCell, BesidePaper, BesideRow, PaperError, PaperRow, PaperTable};
 pub use plot::{PlotError, png, svg};
-pub use points::points_csv;
 pub use scores::scores;
 pub use sweep::{Sweep, SweepEntry, SweepPoint};
 pub use terminal::terminal;

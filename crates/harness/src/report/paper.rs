@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::format::NOTHING;
 use super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
 use super::latex::escape as escape_latex;
-use super::leaderboard::{Leaderboard, Row};
+use super::leaderboard::{Leaderboard, SystemRow};
 use super::markdown::escape as escape_markdown;
 use super::terminal::{Grid, printable, wrap};
 use crate::results::LatencyBasis;
@@ -127,7 +127,7 @@ impl PaperTable {
                 cells: self.columns.iter().zip(&published.values).map(cell).collect(),
             }
         };
-        let is_published = |row: &&Row| self.rows.iter().any(|published| same(&row.system, &published.system));
+        let is_published = |row: &&SystemRow| self.rows.iter().any(|published| same(&row.system, &published.system));
         BesidePaper {
             columns: self.columns.clone(),
             rows: self.rows.iter().map(row).collect(),
@@ -141,7 +141,7 @@ impl PaperTable {
     }
 
     /// Our number for a published column.
-    fn value(&self, leaderboard: &Leaderboard, row: &Row, column: &str) -> Option<f64> {
+    fn value(&self, leaderboard: &Leaderboard, row: &SystemRow, column: &str) -> Option<f64> {
         match column {
             // Only an average over the same benchmarks is the same average.
             AVERAGE => row.average.filter(|_| self.has_benchmarks_of(leaderboard)).map(|average| average.value * 100.0),

@@ -3,20 +3,20 @@
 use polars::prelude::{Column as Values, DataFrame};
 
 use super::estimate::Estimate;
-use super::leaderboard::{Column, Comparison, Leaderboard, Row};
+use super::leaderboard::{AgainstBest, Column, Leaderboard, SystemRow};
 use crate::frames::FrameError;
 use crate::results::Timing;
 
 /// A line of the frame: a system on a task, or on all of them.
-struct Line<'a> {
-    row: &'a Row,
+struct ScoreRow<'a> {
+    row: &'a SystemRow,
     /// None for the average.
     column: Option<&'a Column>,
     documents: usize,
     failed: usize,
     score: Estimate,
     timing: Timing,
-    compared: Option<&'a Comparison>,
+    compared: Option<&'a AgainstBest>,
 }
 
 /// A leaderboard as a tidy frame: one line per system and task, then one with the task `average`.
@@ -30,14 +30,14 @@ struct Line<'a> {
 /// # Errors
 /// When polars fails.
 pub fn scores(leaderboard: &Leaderboard) -> Result<DataFrame, FrameError> {
-    let lines: Vec<Line<'_>> = leaderboard.rows.iter().flat_map(|row| lines(leaderboard, row)).collect();
-    let texts = |name: &str, of: &dyn Fn(&Line<'_>) -> Option<String>| {
+    let lines: Vec<ScoreRow<'_>> = leaderboard.rows.iter().flat_map(|row| lines(leaderboard, row)).collect();
+    let texts = |name: &str, of: &dyn Fn(&ScoreRow<'_>) -> Option<String>| {
         Values::new(name.into(), lines.iter().map(of).collect::<Vec<_>>())
     };
-    let wholes = |name: &str, of: &dyn Fn(&Line<'_>) -> Option<usize>| {
+    let wholes = |name: &str, of: &dyn Fn(&ScoreRow<'_>) -> Option<usize>| {
         Values::new(name.into(), lines.iter().map(|line| of(line).map(|whole| whole as i64)).collect::<Vec<_>>())
     };
-    let reals = |name: &str, of: &dyn Fn(&Line<'_>) -> Option<f64>| {
+    let reals = |name: &str, of: &dyn Fn(&ScoreRow<'_>) -> Option<f64>| {
         Values::new(name.into(), lines.iter().map(of).collect::<Vec<_>>())
     };
     Ok(DataFrame::new(
@@ -66,9 +66,9 @@ pub fn scores(leaderboard: &Leaderboard) -> Result<DataFrame, FrameError> {
 }
 
 /// What there is of a system: its tasks, then the average.
-fn lines<'a>(leaderboard: &'a Leaderboard, row: &'a Row) -> Vec<Line<'a>> {
+fn lines<'a>(leaderboard: &'a Leaderboard, row: &'a SystemRow) -> Vec<ScoreRow<'a>> {
     let columns = leaderboard.columns.iter().enumerate().filter_map(|(place, column)| {
-        Some(Line {
+        Some(ScoreRow {
             row,
             column: Some(column),
             documents: column.documents,
@@ -78,7 +78,7 @@ fn lines<'a>(leaderboard: &'a Leaderboard, row: &'a Row) -> Vec<Line<'a>> {
             compared: None,
         })
     });
-    let average = row.average.map(|score| Line {
+    let average = row.average.map(|score| ScoreRow {
         row,
         column: None,
         documents: leaderboard.documents(None),

@@ -4,7 +4,7 @@ use super::estimate::Estimate;
 use super::format::{
     NOTHING, comparison, failures, latency, latency_note, percent, plus_minus, protocols, served_note, share,
 };
-use super::leaderboard::{Leaderboard, Row};
+use super::leaderboard::{Leaderboard, SystemRow};
 
 /// Spaces between columns.
 const GAP: usize = 2;
@@ -137,8 +137,8 @@ impl Grid {
 }
 
 /// Scores, average, latency and share of one system.
-fn fields(leaderboard: &Leaderboard, row: &Row, errors: bool) -> Vec<String> {
-    let cell = |score: Option<Estimate>, column: &dyn Fn(&Row) -> Option<Estimate>| {
+fn fields(leaderboard: &Leaderboard, row: &SystemRow, errors: bool) -> Vec<String> {
+    let cell = |score: Option<Estimate>, column: &dyn Fn(&SystemRow) -> Option<Estimate>| {
         let Some(score) = score else { return NOTHING.to_owned() };
         let mark = if leaderboard.is_best(score, column) { "*" } else { "" };
         let error = if errors { plus_minus(score) } else { String::new() };

@@ -11,8 +11,8 @@ use crate::clock::Timestamp;
 use crate::identity::{DataFiles, TaskFile};
 use crate::plan::Plan;
 use crate::stats::Bootstrap;
+use crate::task::{LoadedTask, MetricKey};
 use crate::tasks::DEFAULT_SHOT_SEED;
-use crate::{LoadedTask, MetricKey};
 
 /// What was run, on what, when: enough to run it again. Written when a run starts or is resumed, and when it ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

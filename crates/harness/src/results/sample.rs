@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::number;
 use crate::identity::SampleIdentity;
-use crate::{FilterScore, MetricKey, Outcome, Request, Score};
+use crate::task::{FilterScore, MetricKey, Outcome, Request, Score};
 
 /// One document's prompt, answer and score under one system: a line of `samples.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use gac_systems::StepCosts;
 use serde::{Deserialize, Serialize};
 
-use crate::{Aggregate, MetricKey, Outcome};
+use crate::task::{Aggregate, MetricKey, Outcome};
 
 /// A finished task under one system.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use super::error::RunError;
-use super::place::TaskPlace;
 use super::resume::Prepared;
-use crate::LoadedTask;
+use super::task_folder::TaskFolder;
 use crate::events::{Event, Reporter, Warning};
 use crate::plan::Plan;
 use crate::results::{Contents, Manifest, Provenance, RunFolder, SystemEntry, check_folder};
+use crate::task::LoadedTask;
 use gac_systems::{ModelIdentity, SystemIdentity};
 
 /// What a run is to do, with everything found out about it before it starts.
@@ -74,7 +74,7 @@ impl<'a> Job<'a> {
         folder: &RunFolder,
         system: usize,
         reporter: &mut dyn Reporter,
-    ) -> Result<Vec<(TaskPlace<'a>, Prepared)>, RunError> {
+    ) -> Result<Vec<(TaskFolder<'a>, Prepared)>, RunError> {
         let mut tasks = Vec::with_capacity(self.tasks.len());
         for (index, task) in self.tasks.iter().enumerate() {
             let place = self.place(folder, system, index)?;
@@ -85,8 +85,8 @@ impl<'a> Job<'a> {
     }
 
     /// Where the results of a task under a system go.
-    pub(super) fn place(&self, folder: &RunFolder, system: usize, task: usize) -> Result<TaskPlace<'a>, RunError> {
-        Ok(TaskPlace {
+    pub(super) fn place(&self, folder: &RunFolder, system: usize, task: usize) -> Result<TaskFolder<'a>, RunError> {
+        Ok(TaskFolder {
             system: &self.plan.systems[system].name,
             identity: self.identity(system),
             chat: self.plan.systems[system].settings.chat.as_ref(),

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::error::RunError;
 use super::job::Job;
-use super::place::TaskPlace;
 use super::resume::{Prepared, lines};
 use super::run::{Prepare, Run, RunSummary};
+use super::task_folder::TaskFolder;
 use crate::events::Reporter;
 use crate::identity::SampleIdentity;
 use crate::plan::{Plan, Shard};
@@ -136,8 +136,8 @@ impl Shards {
     }
 
     /// The samples of a system on a task by their documents, by places in the run.
-    fn samples(&self, system: usize, task: usize) -> Result<HashMap<Key, SampleRecord>, MergeError> {
-        let mut samples: HashMap<Key, SampleRecord> = HashMap::new();
+    fn samples(&self, system: usize, task: usize) -> Result<HashMap<DocumentKey, SampleRecord>, MergeError> {
+        let mut samples: HashMap<DocumentKey, SampleRecord> = HashMap::new();
         for run in &self.runs {
             let Some(stored) = run.systems.get(system).and_then(|system| system.tasks.get(task)) else { continue };
             for sample in &stored.samples {
@@ -158,7 +158,11 @@ impl Shards {
     }
 
     /// Leaves `task` the documents that every system has a sample of: all, unless gaps are tolerated.
-    fn keep_sampled(&self, task: &mut LoadedTask, systems: &[HashMap<Key, SampleRecord>]) -> Result<(), MergeError> {
+    fn keep_sampled(
+        &self,
+        task: &mut LoadedTask,
+        systems: &[HashMap<DocumentKey, SampleRecord>],
+    ) -> Result<(), MergeError> {
         let is_sampled = |document: &Document| systems.iter().all(|samples| samples.contains_key(&key(document)));
         let missing = task.documents.iter().filter(|document| !is_sampled(document)).count();
         if missing > 0 && !self.tolerance.gaps {
@@ -171,9 +175,9 @@ impl Shards {
 }
 
 /// What tells a document from others of its task.
-type Key = (Option<String>, usize, String);
+type DocumentKey = (Option<String>, usize, String);
 
-fn key(document: &Document) -> Key {
+fn key(document: &Document) -> DocumentKey {
     (document.subject.clone(), document.id, document.hash.clone())
 }
 
@@ -184,7 +188,7 @@ fn prepared<'a>(
     system: usize,
     samples: &[Vec<SampleRecord>],
     first: &[StoredTask],
-) -> Result<Vec<(TaskPlace<'a>, Prepared)>, RunError> {
+) -> Result<Vec<(TaskFolder<'a>, Prepared)>, RunError> {
     let mut tasks = Vec::with_capacity(job.tasks.len());
     for (index, (task, samples)) in job.tasks.iter().zip(samples).enumerate() {
         let place = job.place(folder, system, index)?;

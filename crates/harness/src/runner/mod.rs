@@ -3,11 +3,11 @@
 mod error;
 mod job;
 mod merge;
-mod place;
 mod resume;
 mod run;
 mod sheet;
 mod task;
+mod task_folder;
 
 pub use error::RunError;
 pub use merge::{MergeError, Shards, Tolerance};

@@ -6,11 +6,12 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::error::RunError;
-use super::place::TaskPlace;
+use super::task_folder::TaskFolder;
 use crate::events::{Event, Reporter, Warning};
 use crate::identity::SampleIdentity;
+use crate::results;
 use crate::results::{FolderError, RESULTS, SampleFile, SampleRecord, TaskResults};
-use crate::{LoadedTask, results};
+use crate::task::LoadedTask;
 use gac_systems::{StepCosts, write_atomic};
 
 /// A task's documents, with the samples that an earlier session finished.
@@ -35,7 +36,7 @@ impl Prepared {
     /// come back from there when they are asked for again. Both are told of.
     pub(super) fn read(
         task: &LoadedTask,
-        place: &TaskPlace<'_>,
+        place: &TaskFolder<'_>,
         reporter: &mut dyn Reporter,
     ) -> Result<Self, RunError> {
         let identities: Vec<SampleIdentity> =

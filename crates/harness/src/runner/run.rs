@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use super::error::{RunError, chain};
 use super::job::Job;
-use super::place::TaskPlace;
 use super::resume::Prepared;
 use super::task::run_task;
+use super::task_folder::TaskFolder;
 use crate::events::{Event, Reporter, Warning};
 use crate::plan::Plan;
 use crate::report::{self, Leaderboard, Sweep};
@@ -91,7 +91,7 @@ pub fn run_with(
 
 /// Gives the tasks of a system with what is done of them.
 pub(super) type Prepare<'a> =
-    dyn Fn(&Job<'a>, &RunFolder, usize, &mut dyn Reporter) -> Result<Vec<(TaskPlace<'a>, Prepared)>, RunError> + 'a;
+    dyn Fn(&Job<'a>, &RunFolder, usize, &mut dyn Reporter) -> Result<Vec<(TaskFolder<'a>, Prepared)>, RunError> + 'a;
 
 pub(super) struct Run<'a, 'b> {
     pub(super) job: Job<'a>,
@@ -219,7 +219,7 @@ fn prepare_group<'a>(
     folder: &RunFolder,
     group: Range<usize>,
     reporter: &mut dyn Reporter,
-) -> Result<Vec<Vec<(TaskPlace<'a>, Prepared)>>, RunError> {
+) -> Result<Vec<Vec<(TaskFolder<'a>, Prepared)>>, RunError> {
     let mut tasks: Vec<Vec<_>> = job.tasks.iter().map(|_| Vec::with_capacity(group.len())).collect();
     for system in group {
         for (of_task, prepared) in tasks.iter_mut().zip(prepare(job, folder, system, reporter)?) {

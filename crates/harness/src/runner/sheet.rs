@@ -6,8 +6,8 @@ use gac_ensemble::{Generation, LogLikelihood};
 use gac_systems::{ChatPlan, StepCosts, StepRecord};
 
 use super::error::RunError;
-use super::place::TaskPlace;
 use super::resume::Prepared;
+use super::task_folder::TaskFolder;
 use crate::events::{Event, Reporter, Warning};
 use crate::results::{
     FolderError, OutcomeCounts, RECORD_VERSION, RESULTS, ResponseRecord, RunFolder, SAMPLES, SampleLog, SampleRecord,
@@ -19,7 +19,7 @@ use crate::task::{Answer, Document, LoadedTask, Outcome, Request, Score};
 /// A task being answered by a system.
 pub(super) struct Sheet<'a> {
     task: &'a LoadedTask,
-    place: &'a TaskPlace<'a>,
+    place: &'a TaskFolder<'a>,
     /// What earlier sessions left.
     prepared: &'a Prepared,
     log: SampleLog,
@@ -45,7 +45,7 @@ pub(super) struct Sheet<'a> {
 
 /// What an answer cost.
 #[derive(Default)]
-struct Cost {
+struct AnswerCost {
     tokens: usize,
     ensembled: usize,
     member_tokens: Vec<usize>,
@@ -58,7 +58,7 @@ impl<'a> Sheet<'a> {
     /// A task with what earlier sessions answered.
     pub(super) fn open(
         task: &'a LoadedTask,
-        place: &'a TaskPlace<'a>,
+        place: &'a TaskFolder<'a>,
         prepared: &'a Prepared,
         reporter: &mut dyn Reporter,
     ) -> Result<Self, RunError> {
@@ -136,7 +136,7 @@ impl<'a> Sheet<'a> {
         generation: &Generation,
         reporter: &mut dyn Reporter,
     ) -> Result<(), RunError> {
-        let cost = Cost {
+        let cost = AnswerCost {
             tokens: generation.tokens,
             ensembled: generation.ensembled,
             member_tokens: generation.member_tokens.clone(),
@@ -156,14 +156,14 @@ impl<'a> Sheet<'a> {
         reporter: &mut dyn Reporter,
     ) -> Result<(), RunError> {
         let response = ResponseRecord::Choices(scores.iter().map(Into::into).collect());
-        let cost = Cost { truncated: scores.iter().any(|score| score.truncated), ..Cost::default() };
+        let cost = AnswerCost { truncated: scores.iter().any(|score| score.truncated), ..AnswerCost::default() };
         self.answered(index, &Answer::Scores(scores), response, cost, reporter)
     }
 
     /// Writes down that a document could not be asked. The others go on.
     pub(super) fn failed(&mut self, index: usize, error: &str, reporter: &mut dyn Reporter) -> Result<(), RunError> {
         let score = Score { outcome: Outcome::Failed { error: error.to_owned() }, filters: Vec::new() };
-        self.finish(index, score, ResponseRecord::None, Cost::default(), reporter)
+        self.finish(index, score, ResponseRecord::None, AnswerCost::default(), reporter)
     }
 
     /// Scores a document's answer.
@@ -172,7 +172,7 @@ impl<'a> Sheet<'a> {
         index: usize,
         answer: &Answer,
         response: ResponseRecord,
-        cost: Cost,
+        cost: AnswerCost,
         reporter: &mut dyn Reporter,
     ) -> Result<(), RunError> {
         let score = self.task.scorer.score(&self.task.documents[index], answer);
@@ -185,7 +185,7 @@ impl<'a> Sheet<'a> {
         index: usize,
         score: Score,
         response: ResponseRecord,
-        cost: Cost,
+        cost: AnswerCost,
         reporter: &mut dyn Reporter,
     ) -> Result<(), RunError> {
         if self.scores[index].is_some() {
@@ -215,7 +215,7 @@ impl<'a> Sheet<'a> {
         self.scores[index] = Some(score);
     }
 
-    fn record(&self, index: usize, score: &Score, response: ResponseRecord, cost: Cost) -> SampleRecord {
+    fn record(&self, index: usize, score: &Score, response: ResponseRecord, cost: AnswerCost) -> SampleRecord {
         let document = &self.task.documents[index];
         let (Request::Generate { prompt, .. } | Request::Choose { context: prompt, .. }) = &document.request;
         SampleRecord {

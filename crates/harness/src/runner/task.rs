@@ -7,9 +7,9 @@ use gac_ensemble::{Generation, GenerationRequest, LogLikelihood, RequestError};
 use gac_systems::{System, SystemError};
 
 use super::error::{RunError, chain};
-use super::place::TaskPlace;
 use super::resume::Prepared;
 use super::sheet::Sheet;
+use super::task_folder::TaskFolder;
 use crate::events::{Event, Reporter, Warning};
 use crate::results::TaskResults;
 use crate::stats::TaskScores;
@@ -20,25 +20,25 @@ use crate::task::{Answer, Document, LoadedTask, Outcome};
 pub(super) fn run_task(
     system: Option<&mut (dyn System + '_)>,
     task: &LoadedTask,
-    places: &[(TaskPlace<'_>, Prepared)],
+    places: &[(TaskFolder<'_>, Prepared)],
     reporter: &mut dyn Reporter,
 ) -> Result<Vec<(TaskResults, TaskScores)>, RunError> {
     let sheets = places.iter().map(|(place, prepared)| Sheet::open(task, place, prepared, reporter));
     let sheets = sheets.collect::<Result<Vec<_>, _>>()?;
     let complete = places.iter().all(|(_, prepared)| prepared.is_complete());
-    let mut asking = Asking { task, sheets, reporter };
+    let mut asking = TaskInFlight { task, sheets, reporter };
     if let Some(system) = system.filter(|_| !complete) {
         let asked = asking.all(system);
         // Finished samples are kept, whatever happened.
         let synced = asking.sheets.iter_mut().try_for_each(Sheet::sync);
         asked.and(synced)?;
     }
-    let Asking { sheets, reporter, .. } = asking;
+    let TaskInFlight { sheets, reporter, .. } = asking;
     sheets.into_iter().map(|sheet| sheet.close(reporter)).collect()
 }
 
 /// A task being asked.
-struct Asking<'a, 'r> {
+struct TaskInFlight<'a, 'r> {
     task: &'a LoadedTask,
     /// One per system.
     sheets: Vec<Sheet<'a>>,
@@ -46,9 +46,9 @@ struct Asking<'a, 'r> {
 }
 
 /// Which systems lack which documents' answers: by the systems, so that each call asks for what is missing and no more.
-type Missing = BTreeMap<Vec<usize>, Vec<usize>>;
+type MissingAnswers = BTreeMap<Vec<usize>, Vec<usize>>;
 
-impl Asking<'_, '_> {
+impl TaskInFlight<'_, '_> {
     fn all(&mut self, system: &mut dyn System) -> Result<(), RunError> {
         let mut thinks = system.thinks();
         for (asked, documents) in self.missing() {
@@ -58,8 +58,8 @@ impl Asking<'_, '_> {
         self.time(system)
     }
 
-    fn missing(&self) -> Missing {
-        let mut missing = Missing::new();
+    fn missing(&self) -> MissingAnswers {
+        let mut missing = MissingAnswers::new();
         for index in 0..self.task.documents.len() {
             let lacks = |system: &usize| !self.sheets[*system].has(index);
             let systems: Vec<usize> = (0..self.sheets.len()).filter(lacks).collect();

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::harness_file::HarnessFileDefinition;
 use super::rules::HarnessRules;
-use crate::MetricKey;
 use crate::data::Dataset;
 use crate::filters::{FilterDefinition, RobustKind};
 use crate::metrics::MetricDefinition;
+use crate::task::MetricKey;
 
 /// A task's definition: which rows, which prompt, which shots, which score.
 #[derive(Clone, Debug, Serialize, Deserialize)]

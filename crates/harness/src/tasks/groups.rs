@@ -7,20 +7,20 @@ use super::definition::{SubjectsDefinition, TaskDefinition};
 use super::error::TaskError;
 use super::selection::{Part, Selection};
 use super::template::{Template, context};
-use crate::metrics::{Estimate, PoolingRule, RUNNING_MEAN, pooled};
-use crate::{Aggregate, Document, MetricKey, Score};
+use crate::metrics::{DocumentMean, PoolingRule, RUNNING_MEAN, pooled};
+use crate::task::{Aggregate, Document, MetricKey, Score};
 
 /// How a task's documents are put together.
 pub(super) struct Groups {
     task: String,
-    names: Option<Names>,
+    names: Option<NameTemplates>,
     /// Whether lm-evaluation-harness reports figures of its groups.
     is_reported: bool,
     pooling: PoolingRule,
 }
 
 /// Templates of names.
-struct Names {
+struct NameTemplates {
     subtask: Template,
     group: Option<Template>,
 }
@@ -28,16 +28,17 @@ struct Names {
 /// A subject with its estimates, one per key; `None` where no document has the metric.
 struct Subject<'a> {
     name: &'a str,
-    estimates: Vec<Option<Estimate>>,
+    estimates: Vec<Option<DocumentMean>>,
 }
 
 impl Groups {
     pub(super) fn new(selection: &Selection<'_>) -> Result<Self, TaskError> {
         let Selection { name, definition, part } = selection;
-        let names = definition.subjects.as_ref().map(|subjects| Names::new(definition, subjects)).transpose()?;
+        let names =
+            definition.subjects.as_ref().map(|subjects| NameTemplates::new(definition, subjects)).transpose()?;
         let names = match part {
             Part::Whole => names,
-            Part::Group(_) => names.map(|names| Names { group: None, ..names }),
+            Part::Group(_) => names.map(|names| NameTemplates { group: None, ..names }),
             Part::Subtask(_) => None,
         };
         let is_reported = definition.subjects.as_ref().is_some_and(|subjects| subjects.harness_reports_groups);
@@ -57,7 +58,7 @@ impl Groups {
         };
 
         let mut aggregates: Vec<Aggregate> = Vec::new();
-        let mut push = |name: &str, is_group: bool, estimate: &dyn Fn(usize) -> Option<Estimate>| {
+        let mut push = |name: &str, is_group: bool, estimate: &dyn Fn(usize) -> Option<DocumentMean>| {
             let found = keys.iter().enumerate().filter_map(|(index, key)| aggregate(name, key, estimate(index)));
             aggregates.extend(found.map(|found| Aggregate { is_group, ..found }));
         };
@@ -71,7 +72,12 @@ impl Groups {
         aggregates
     }
 
-    fn whole(&self, subjects: &[Subject<'_>], groups: &[(&str, Vec<&Subject<'_>>)], key: usize) -> Option<Estimate> {
+    fn whole(
+        &self,
+        subjects: &[Subject<'_>],
+        groups: &[(&str, Vec<&Subject<'_>>)],
+        key: usize,
+    ) -> Option<DocumentMean> {
         if self.pooling == PoolingRule::AllAtOnce || groups.is_empty() {
             return pool(&subjects.iter().collect::<Vec<_>>(), key);
         }
@@ -81,7 +87,7 @@ impl Groups {
     }
 }
 
-impl Names {
+impl NameTemplates {
     fn new(definition: &TaskDefinition, subjects: &SubjectsDefinition) -> Result<Self, TaskError> {
         let template = |source: &String| {
             Template::new(source)
@@ -122,7 +128,7 @@ fn members<'s, 'a>(subjects: &'s [Subject<'a>], category: Option<&str>) -> Vec<&
     subjects.iter().filter(|subject| categories::of_subject(subject.name) == category).collect()
 }
 
-fn pool(members: &[&Subject<'_>], key: usize) -> Option<Estimate> {
+fn pool(members: &[&Subject<'_>], key: usize) -> Option<DocumentMean> {
     pooled(&members.iter().filter_map(|subject| subject.estimates[key]).collect::<Vec<_>>())
 }
 
@@ -132,7 +138,7 @@ fn render(template: &Template, name: &str, value: &str) -> String {
 }
 
 /// A metric over the documents that have it; failed ones have none.
-fn mean(scored: &[(&Document, &Score)], key: &MetricKey) -> Option<Estimate> {
+fn mean(scored: &[(&Document, &Score)], key: &MetricKey) -> Option<DocumentMean> {
     let values: Vec<f64> = scored
         .iter()
         .filter_map(|(_, score)| {
@@ -140,11 +146,11 @@ fn mean(scored: &[(&Document, &Score)], key: &MetricKey) -> Option<Estimate> {
             filter.metrics.iter().find(|(name, _)| *name == key.metric).map(|(_, value)| *value)
         })
         .collect();
-    if key.metric == RUNNING_MEAN { Estimate::running_mean(&values) } else { Estimate::mean(&values) }
+    if key.metric == RUNNING_MEAN { DocumentMean::running_mean(&values) } else { DocumentMean::mean(&values) }
 }
 
-fn aggregate(name: &str, key: &MetricKey, estimate: Option<Estimate>) -> Option<Aggregate> {
-    let Estimate { value, stderr, documents } = estimate?;
+fn aggregate(name: &str, key: &MetricKey, estimate: Option<DocumentMean>) -> Option<Aggregate> {
+    let DocumentMean { value, stderr, documents } = estimate?;
     Some(Aggregate { name: name.to_owned(), key: key.clone(), value, stderr, documents, is_group: false })
 }
 
@@ -152,7 +158,8 @@ fn aggregate(name: &str, key: &MetricKey, estimate: Option<Estimate>) -> Option<
 mod tests {
     use super::super::TaskRegistry;
     use super::*;
-    use crate::{FilterScore, Outcome, PromptParts, Request};
+    use crate::prompt_parts::PromptParts;
+    use crate::task::{FilterScore, Outcome, Request};
 
     fn scored(subject: &str, id: usize, value: f64) -> (Document, Score) {
         let request = Request::Choose { context: String::new(), continuations: Vec::new() };

@@ -44,7 +44,7 @@ pub(super) struct HarnessTexts {
 
 /// The parts of a task file that are of use here; it has many more.
 #[derive(Deserialize)]
-struct TaskFile {
+struct RawTaskFile {
     description: Option<String>,
     doc_to_text: Option<String>,
     fewshot_config: Option<FewShotConfig>,
@@ -64,7 +64,7 @@ impl HarnessTexts {
             source,
         };
         let text = fs::read_to_string(path).map_err(|source| failed(source.into()))?;
-        let file: TaskFile = serde_norway::from_str(&text).map_err(|source| failed(source.into()))?;
+        let file: RawTaskFile = serde_norway::from_str(&text).map_err(|source| failed(source.into()))?;
         let mut texts = Self::default();
         for part in take {
             let key = match part {

@@ -17,7 +17,7 @@ use super::scorer::{Reference, References, TaskScorer};
 use super::sections::{Columns, Section, sections};
 use super::selection::Selection;
 use crate::data::{DataSource, Row};
-use crate::{Document, LoadedTask, Request};
+use crate::task::{Document, LoadedTask, Request};
 
 /// What may be asked of a task when it is loaded.
 #[derive(Clone, Debug, Default)]
@@ -57,7 +57,7 @@ pub(super) fn load(
     for section in sections(selection, data, drawn, Columns::OfTask)? {
         let builder = PromptBuilder::new(definition, &section.texts)?;
         let subject = section.subject.clone();
-        let part = Part {
+        let part = UnbuiltSection {
             definition,
             data,
             generation: generation.as_ref(),
@@ -118,7 +118,7 @@ fn shots(definition: &TaskDefinition, asked: Option<usize>) -> (usize, usize) {
 }
 
 /// A section whose prompts are being built.
-struct Part<'a> {
+struct UnbuiltSection<'a> {
     definition: &'a TaskDefinition,
     data: &'a DataSource,
     generation: Option<&'a GenerationDefinition>,
@@ -129,7 +129,7 @@ struct Part<'a> {
     fewshot_seed: u64,
 }
 
-impl Part<'_> {
+impl UnbuiltSection<'_> {
     /// The rows that are evaluated.
     fn documents(&self, options: &TaskOptions) -> Result<Vec<usize>, TaskError> {
         let documents = self.section.rows.rows.len();

@@ -11,7 +11,7 @@ use super::harness_file::HarnessTexts;
 use super::rules::HarnessRules;
 use super::template::{Template, ValueTemplate, context};
 use crate::data::Row;
-use crate::{PromptParts, ShotParts};
+use crate::prompt_parts::{PromptParts, ShotParts};
 
 /// A task's templates, compiled.
 pub(super) struct PromptBuilder {

@@ -18,7 +18,7 @@ use super::rows::TaskRows;
 use super::sections::needs;
 use super::selection::{Selection, is_pattern, matching, named, names, parts};
 use crate::data::{DataSource, Dataset, Needs};
-use crate::{LoadedTask, MetricKey};
+use crate::task::{LoadedTask, MetricKey};
 
 /// The definitions that ship: a protocol's in a folder of its name, the release's directly under `tasks/`.
 static DEFINITIONS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/tasks");

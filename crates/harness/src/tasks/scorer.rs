@@ -10,7 +10,7 @@ use super::selection::Selection;
 use crate::filters::{FilterPipeline, Found, ROBUST, Robust};
 use crate::metrics::{ChoiceScores, ExactMatch, MetricDefinition, normalised_match};
 use crate::python::PatternError;
-use crate::{Aggregate, Answer, Document, FilterScore, MetricKey, Outcome, Score, Scorer};
+use crate::task::{Aggregate, Answer, Document, FilterScore, MetricKey, Outcome, Score, Scorer};
 
 /// The filter name of multiple choice.
 pub(super) const NONE: &str = "none";

@@ -49,7 +49,7 @@ pub(super) fn sections(
     columns: Columns,
 ) -> Result<Vec<Section>, TaskError> {
     let Selection { definition, part, .. } = selection;
-    let reader = Reader { definition, data, columns };
+    let reader = SectionReader { definition, data, columns };
     let pool_split = definition.fewshot.split.as_deref().filter(|_| shots > 0);
     match &definition.subjects {
         None => {
@@ -132,13 +132,13 @@ fn of_subject(
         .map_err(|error| TaskError::Definition { task: definition.name.clone(), reason: format!("`{what}`: {error}") })
 }
 
-struct Reader<'a> {
+struct SectionReader<'a> {
     definition: &'a TaskDefinition,
     data: &'a DataSource,
     columns: Columns,
 }
 
-impl Reader<'_> {
+impl SectionReader<'_> {
     fn rows(&self, dataset: &Dataset, split: &str) -> Result<SplitRows, TaskError> {
         let rows = match self.columns {
             Columns::OfTask => self.data.rows(dataset, split, &self.definition.columns),

@@ -17,16 +17,16 @@ pub(super) const DEFAULT: &str = "default";
 pub(super) const TOOL_USE: &str = "tool_use";
 
 /// Templates by their names, in order.
-pub(super) type Named = Vec<(String, String)>;
+pub(super) type NamedTemplate = Vec<(String, String)>;
 
 /// All templates of a checkpoint, from the first of these places that has any: the files `chat_template.jinja`
 /// (called `default`) and `additional_chat_templates/NAME.jinja`; `chat_template` in `tokenizer_config.json`, one text
 /// or several by name; `chat_template.json`, as older processors have it. A GGUF file has them in its metadata.
-pub(super) fn templates(source: &ModelSource) -> Result<Named, ChatError> {
+pub(super) fn templates(source: &ModelSource) -> Result<NamedTemplate, ChatError> {
     if let ModelSource::Gguf(path) = source {
         return Ok(of_gguf(&Gguf::open(path)?));
     }
-    let mut files = Named::new();
+    let mut files = NamedTemplate::new();
     if let Some(path) = source.find("chat_template.jinja")? {
         files.push((DEFAULT.to_owned(), read(&path)?));
     }
@@ -46,10 +46,10 @@ pub(super) fn templates(source: &ModelSource) -> Result<Named, ChatError> {
             }
         }
     }
-    Ok(Named::new())
+    Ok(NamedTemplate::new())
 }
 
-fn of_gguf(gguf: &Gguf) -> Named {
+fn of_gguf(gguf: &Gguf) -> NamedTemplate {
     const KEY: &str = "tokenizer.chat_template";
     // Converters list the names; those of old wrote none.
     let names = gguf.texts("tokenizer.chat_templates").unwrap_or_else(|| vec![TOOL_USE, "rag"]);
@@ -66,14 +66,14 @@ pub(super) fn read(path: &Path) -> Result<String, ChatError> {
 }
 
 /// `chat_template` of a JSON file: a text, a list of names and texts, or texts by their names.
-fn in_json(config: &Json, path: &Path) -> Result<Named, CheckpointError> {
+fn in_json(config: &Json, path: &Path) -> Result<NamedTemplate, CheckpointError> {
     const FIELD: &str = "chat_template";
     let text = |name: &str, value: &Json| match value {
         Json::String(text) => Ok((name.to_owned(), text.clone())),
         other => Err(problem(path, &format!("{FIELD}.{name}"), "is no text", other)),
     };
     match config.get(FIELD) {
-        None | Some(Json::Null) => Ok(Named::new()),
+        None | Some(Json::Null) => Ok(NamedTemplate::new()),
         Some(Json::String(text)) => Ok(vec![(DEFAULT.to_owned(), text.clone())]),
         Some(Json::Object(named)) => named.iter().map(|(name, value)| text(name, value)).collect(),
         Some(Json::Array(named)) => named
@@ -92,7 +92,7 @@ fn in_json(config: &Json, path: &Path) -> Result<Named, CheckpointError> {
 mod tests {
     use super::*;
 
-    fn found(files: &[(&str, &str)]) -> Result<Named, ChatError> {
+    fn found(files: &[(&str, &str)]) -> Result<NamedTemplate, ChatError> {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             let path = folder.path().join(name);
@@ -102,7 +102,7 @@ mod tests {
         templates(&ModelSource::Folder(folder.path().to_owned()))
     }
 
-    fn named(pairs: &[(&str, &str)]) -> Named {
+    fn named(pairs: &[(&str, &str)]) -> NamedTemplate {
         pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
     }
 

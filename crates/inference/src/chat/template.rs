@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use super::error::ChatError;
 use super::jinja::{environment, is_raised, strftime, string_constants, translated};
 use super::message::{ChatMessage, Conversation, RefusedSystem, Role};
-use super::named::{DEFAULT, Named, TOOL_USE, read, templates};
+use super::named::{DEFAULT, NamedTemplate, TOOL_USE, read, templates};
 use super::time::UnixTime;
 use crate::checkpoint::source::ModelSource;
 use crate::checkpoint::special_tokens::SpecialTokens;
@@ -166,7 +166,7 @@ impl ChatTemplate {
 }
 
 /// The template called `name`.
-fn pick(named: Named, name: &str, model: impl Fn() -> String) -> Result<String, ChatError> {
+fn pick(named: NamedTemplate, name: &str, model: impl Fn() -> String) -> Result<String, ChatError> {
     let known: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
     if known.is_empty() {
         return Err(ChatError::NoTemplate { model: model() });
@@ -176,7 +176,7 @@ fn pick(named: Named, name: &str, model: impl Fn() -> String) -> Result<String, 
 }
 
 /// The templates that are used where none is asked for.
-fn usual(named: Named, model: impl Fn() -> String) -> Result<Named, ChatError> {
+fn usual(named: NamedTemplate, model: impl Fn() -> String) -> Result<NamedTemplate, ChatError> {
     if named.is_empty() {
         return Err(ChatError::NoTemplate { model: model() });
     }

@@ -18,7 +18,11 @@ use super::protocol::ServerEngine;
 use super::replicas::Replicas;
 use super::requester::Requester;
 use super::tokenizer_check::check_tokenizer;
-use crate::{Limits, ModelSource, Tokenizer, TokenizerLoadError, output_rows};
+use crate::checkpoint::source::ModelSource;
+use crate::language_model::Limits;
+use crate::tokenizer::load::TokenizerLoadError;
+use crate::tokenizer::rows::output_rows;
+use crate::vocabulary::Tokenizer;
 
 /// Between two questions to a server that is still loading its model.
 const LOADING: Duration = Duration::from_secs(1);

@@ -1,7 +1,8 @@
 //! What is asked of a server so that it tells more about a distribution.
 
 use super::protocol::{Abilities, LogProbs, TokenQuery, WantedList};
-use crate::{Detail, TokenId};
+use crate::ask::Detail;
+use crate::id::TokenId;
 
 /// How long lists are in which tokens are looked for that cannot be named: a long one is seconds of JSON, and a token that a
 /// vote hangs on is mostly among the first.

@@ -1,7 +1,7 @@
 //! Why a server cannot be used.
 
 use super::protocol::ServerEngine;
-use crate::TokenizerLoadError;
+use crate::tokenizer::load::TokenizerLoadError;
 
 /// A server that cannot be used as a model. No message holds a key or a password.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use super::address::ServerUrl;
 use super::error::RemoteError;
 use super::http::{Http, HttpFailure};
 use super::protocol::ServerEngine;
-use crate::ModelSource;
+use crate::checkpoint::source::ModelSource;
 
 /// What a tokenizer and a chat template are read from, and whether every member has it.
 const FILES: [(&str, bool); 7] = [

@@ -11,10 +11,13 @@ use super::protocol::{LogProbs, TokenQuery, ToldLogProbs, WantedList};
 use super::replicas::ReplicaId;
 use super::requester::{Requester, SequenceQueries};
 use super::sequence::RemoteSequence;
-use crate::{
-    Ask, Detail, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, ModelSource, SequenceId,
-    TokenId, Tokenizer,
-};
+use crate::ask::{Ask, Detail};
+use crate::checkpoint::source::ModelSource;
+use crate::device::DeviceSpec;
+use crate::distribution::Distribution;
+use crate::id::{SequenceId, TokenId};
+use crate::language_model::{Extension, LanguageModel, Limits, ModelError};
+use crate::vocabulary::Tokenizer;
 
 /// Tokens that all sequences together may hold: they take no memory here, and a server makes room by itself.
 pub(super) const CACHE: usize = 1 << 40;

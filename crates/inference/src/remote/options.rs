@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::address::{Secret, ServerUrl};
-use crate::ModelSource;
+use crate::checkpoint::source::ModelSource;
 
 /// Where a remote model is, and how it is asked.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use super::protocol::llama_cpp::LlamaCpp;
 use super::protocol::sglang::Sglang;
 use super::protocol::vllm::Vllm;
 use super::protocol::{Abilities, Protocol, ServerEngine, TokenQuery, WantedList};
-use crate::TokenId;
+use crate::id::TokenId;
 
 /// More than any server lists, and larger than any token id.
 const TOO_MANY: u32 = i32::MAX as u32;

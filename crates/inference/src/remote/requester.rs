@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::protocol::{Abilities, Protocol, ServerAnswer, TokenQuery};
 use super::replicas::{Counts, ReplicaId, Replicas, SendError};
-use crate::{ModelError, SequenceId};
+use crate::id::SequenceId;
+use crate::language_model::ModelError;
 
 /// Queries about one sequence, one after the other: each finds what the one before left in the server's cache.
 pub(super) struct SequenceQueries {

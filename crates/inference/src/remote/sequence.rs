@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::protocol::{ServerAnswer, ToldLogProbs};
 use super::replicas::ReplicaId;
-use crate::TokenId;
+use crate::id::TokenId;
 
 /// A sequence: a list of tokens here, a prefix in some server's cache there.
 #[derive(Clone, Debug)]

@@ -8,7 +8,9 @@ use super::detect::FoundServer;
 use super::error::RemoteError;
 use super::http::{Http, HttpFailure};
 use super::protocol::ServerEngine;
-use crate::{ModelSource, Symbol, TokenId, Tokenizer};
+use crate::checkpoint::source::ModelSource;
+use crate::id::TokenId;
+use crate::vocabulary::{Symbol, Tokenizer};
 
 /// Spaces, digits, marks, scripts, emoji and code: where tokenizers differ.
 const PROBES: [&str; 8] = [

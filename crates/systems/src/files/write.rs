@@ -82,10 +82,10 @@ fn descriptor(path: &Path) -> Option<u32> {
 
 /// Something that is written once, whole.
 #[derive(Debug)]
-pub struct Output(Place);
+pub struct Output(WritePlace);
 
 #[derive(Debug)]
-enum Place {
+enum WritePlace {
     Stdout,
     Stream(File),
     /// A temporary file beside the file, renamed over it.
@@ -101,8 +101,8 @@ impl Output {
     /// When it cannot.
     pub fn open(path: &Path) -> io::Result<Self> {
         let target = match Destination::of(path)? {
-            Destination::Stdout => return Ok(Self(Place::Stdout)),
-            Destination::Stream(stream) => return Ok(Self(Place::Stream(stream))),
+            Destination::Stdout => return Ok(Self(WritePlace::Stdout)),
+            Destination::Stream(stream) => return Ok(Self(WritePlace::Stream(stream))),
             Destination::File(target) => target,
         };
         // A file that may not be written is not replaced either.
@@ -116,9 +116,9 @@ impl Output {
                 if let Some(old) = old {
                     temporary.take_after(&old.metadata()?)?;
                 }
-                Place::Beside(temporary)
+                WritePlace::Beside(temporary)
             }
-            (Err(_), Some(old)) => Place::Within(old),
+            (Err(_), Some(old)) => WritePlace::Within(old),
             (Err(error), None) => return Err(error),
         }))
     }
@@ -129,14 +129,14 @@ impl Output {
     /// When it cannot be written; a file's old content is intact then.
     pub fn write(self, content: &[u8]) -> io::Result<()> {
         match self.0 {
-            Place::Stdout => {
+            WritePlace::Stdout => {
                 let mut out = io::stdout().lock();
                 out.write_all(content)?;
                 out.flush()
             }
-            Place::Stream(mut stream) => stream.write_all(content),
-            Place::Within(file) => replace(file, content),
-            Place::Beside(mut temporary) => {
+            WritePlace::Stream(mut stream) => stream.write_all(content),
+            WritePlace::Within(file) => replace(file, content),
+            WritePlace::Beside(mut temporary) => {
                 temporary.file.write_all(content)?;
                 temporary.file.sync_all()?;
                 temporary.put_in_place(content)

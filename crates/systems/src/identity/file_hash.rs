@@ -31,7 +31,7 @@ impl FileHash {
     /// When it is not there.
     pub fn stamp(path: &Path) -> io::Result<Self> {
         let path = path.canonicalize()?;
-        let state = FileState::of(&path.metadata()?);
+        let state = FileStamp::of(&path.metadata()?);
         Ok(Self { bytes: state.bytes, sha256: sha256::of_bytes(format!("{} {state:?}", path.display())) })
     }
 }
@@ -43,19 +43,19 @@ impl FileHash {
 pub struct HashCache {
     /// Where it is kept; nowhere when the user has no cache folder.
     path: Option<PathBuf>,
-    entries: BTreeMap<PathBuf, Entry>,
+    entries: BTreeMap<PathBuf, HashEntry>,
     changed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry {
-    state: FileState,
+struct HashEntry {
+    state: FileStamp,
     sha256: String,
 }
 
 /// What changes when a file does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct FileState {
+struct FileStamp {
     bytes: u64,
     /// Nanoseconds since 1970.
     modified: u128,
@@ -90,7 +90,7 @@ impl HashCache {
     /// When it cannot be read.
     pub fn hash(&mut self, path: &Path) -> io::Result<FileHash> {
         let path = path.canonicalize()?;
-        let state = FileState::of(&path.metadata()?);
+        let state = FileStamp::of(&path.metadata()?);
         if let Some(entry) = self.entries.get(&path).filter(|entry| entry.state == state) {
             return Ok(FileHash { bytes: state.bytes, sha256: entry.sha256.clone() });
         }
@@ -98,7 +98,7 @@ impl HashCache {
         let (bytes, sha256) = sha256::of_file(&path)?;
         // JSON has no names that are no text.
         if state.is_settled() && path.to_str().is_some() {
-            self.entries.insert(path, Entry { state, sha256: sha256.clone() });
+            self.entries.insert(path, HashEntry { state, sha256: sha256.clone() });
             self.changed = true;
         }
         Ok(FileHash { bytes, sha256 })
@@ -118,7 +118,7 @@ impl HashCache {
     }
 }
 
-impl FileState {
+impl FileStamp {
     fn of(metadata: &Metadata) -> Self {
         let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let (changed, inode) = change(metadata);
@@ -174,10 +174,10 @@ mod tests {
         let path = folder.path().join("a").canonicalize().unwrap_or_else(|_| folder.path().join("a"));
         fs::write(&path, "abc").unwrap();
         let path = path.canonicalize().unwrap();
-        let state = FileState::of(&path.metadata().unwrap());
+        let state = FileStamp::of(&path.metadata().unwrap());
         let mut cache = HashCache::at(folder.path());
         // A remembered hash that is wrong shows that the file was not read.
-        cache.entries.insert(path.clone(), Entry { state, sha256: "remembered".into() });
+        cache.entries.insert(path.clone(), HashEntry { state, sha256: "remembered".into() });
         cache.changed = true;
         cache.save();
         assert_eq!(HashCache::at(folder.path()).hash(&path).unwrap().sha256, "remembered");

@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::inspect::{self, ModelInspection, ShareInspection, TaskInspection, UnionInspection};
 use super::memory::{self, DeviceMemory};
 use super::probe::{self, TimeEstimate};
-use crate::Outcome;
 use crate::compute::Compute;
+use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 
 /// Everything that is known of a run before it starts.
@@ -28,7 +28,13 @@ struct Inspection {
 }
 
 /// Prints what `plan` would do. Fetches no model; runs `probe` documents per task for the estimate of time.
-pub(crate) fn dry_run(plan: &Plan, compute: &Compute, documents: usize, json: bool, printer: &mut Printer) -> Outcome {
+pub(crate) fn dry_run(
+    plan: &Plan,
+    compute: &Compute,
+    documents: usize,
+    json: bool,
+    printer: &mut Printer,
+) -> CommandOutcome {
     let mut store = ModelStore::new(plan.models.clone(), compute.device.clone(), plan.batch_size)
         .with_max_memory(compute.max_memory);
     let models: Vec<ModelInspection> = plan.models.iter().map(|model| inspect::model(model, &mut store)).collect();

@@ -31,7 +31,7 @@ pub fn lm_eval(run: &StoredRun, sources: &LmEvalSources) -> serde_json::Result<V
     let mut files = Vec::new();
     for (system, entry) in run.systems.iter().zip(&run.manifest.systems) {
         let folder = &entry.folder;
-        let asking = samples::Asking::new(run, system, sources);
+        let asking = samples::AskedSystem::new(run, system, sources);
         let mut lines: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for task in &system.tasks {
             let source = sources.tasks.get(&task.entry.name).unwrap_or(&none);

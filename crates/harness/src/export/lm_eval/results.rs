@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::sources::{LmEvalSources, LmEvalTask, by_leaf};
 use super::task_config::{self, version};
+use crate::clock::Timestamp;
 use crate::filters::ROBUST;
 use crate::results::{StoredRun, StoredSystem, StoredTask};
+use crate::task::Aggregate;
 use crate::tasks::{GroupMembers, TaskOutline};
-use crate::{Aggregate, Timestamp};
 use gac_ensemble::Decoding;
 use gac_inference::{ChatTemplate, ModelFacts, SpecialToken};
 

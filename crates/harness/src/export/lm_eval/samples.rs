@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::sources::{LmEvalSources, LmEvalTask};
 use super::task_config::generation_kwargs;
-use crate::Document;
 use crate::python::repr;
 use crate::results::{ResponseRecord, SampleRecord, StoredRun, StoredSystem, StoredTask, prompt_hash};
+use crate::task::Document;
 
 /// How a system of a run was asked.
-pub(super) struct Asking<'a> {
+pub(super) struct AskedSystem<'a> {
     run: &'a StoredRun,
     /// How prompts became chats.
     chat: Option<&'a ChatPlan>,
@@ -22,7 +22,7 @@ pub(super) struct Asking<'a> {
     template: Option<&'a ChatTemplate>,
 }
 
-impl<'a> Asking<'a> {
+impl<'a> AskedSystem<'a> {
     pub(super) fn new(run: &'a StoredRun, system: &StoredSystem, sources: &'a LmEvalSources) -> Self {
         let plan = run.manifest.plan.systems.iter().find(|plan| plan.name == system.name);
         let templates = sources.templates.get(&system.name).map_or(&[][..], Vec::as_slice);
@@ -53,7 +53,7 @@ impl<'a> Asking<'a> {
 
 /// A subtask's lines: those of the first filter, document by document, then those of the next one.
 pub(super) fn lines(
-    asking: &Asking<'_>,
+    asking: &AskedSystem<'_>,
     task: &StoredTask,
     source: &LmEvalTask,
     samples: &[&SampleRecord],
@@ -65,13 +65,13 @@ pub(super) fn lines(
     let loaded = source.loaded.iter().flat_map(|loaded| &loaded.documents);
     let documents: HashMap<(Option<&str>, usize), &Document> =
         loaded.map(|document| ((document.subject.as_deref(), document.id), document)).collect();
-    let parts: Vec<Line<'_>> = samples
+    let parts: Vec<SampleHead<'_>> = samples
         .iter()
         .map(|sample| {
             let document = documents.get(&(sample.subject.as_deref(), sample.doc_id));
             // Asked otherwise now: the data or the settings are not what they were.
             let document = document.filter(|document| prompt_hash(&document.request) == sample.prompt_hash);
-            Line::new(sample, document.and_then(|document| asking.asked(document)), kwargs.as_ref(), source)
+            SampleHead::new(sample, document.and_then(|document| asking.asked(document)), kwargs.as_ref(), source)
         })
         .collect();
     let filters = parts.iter().map(|line| line.sample.filters.len()).max().unwrap_or(0);
@@ -79,13 +79,13 @@ pub(super) fn lines(
 }
 
 /// What the lines of a sample have in common.
-struct Line<'a> {
+struct SampleHead<'a> {
     sample: &'a SampleRecord,
     responses: Vec<Value>,
     common: Map<String, Value>,
 }
 
-impl<'a> Line<'a> {
+impl<'a> SampleHead<'a> {
     fn new(
         sample: &'a SampleRecord,
         asked: Option<(String, Vec<String>)>,

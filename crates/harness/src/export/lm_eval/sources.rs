@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use gac_inference::{ChatTemplate, ModelFacts};
 
-use crate::LoadedTask;
 use crate::results::{SampleRecord, StoredTask};
+use crate::task::LoadedTask;
 use crate::tasks::{Leaf, TaskOutline, TaskRows};
 
 /// What a run's folder does not hold of its tasks and models, as far as it is on this machine.

@@ -6,7 +6,7 @@ use super::cost::{cost_chart, costs};
 use super::gated::{Gated, SHARE_AXIS};
 use crate::frames::FrameError;
 use crate::report::Leaderboard;
-use crate::report::leaderboard::Row;
+use crate::report::leaderboard::SystemRow;
 use crate::results::StoredRun;
 use gac_systems::SystemPlan;
 
@@ -29,7 +29,7 @@ pub(super) fn of_leaderboard(run: &StoredRun, leaderboard: &Leaderboard) -> Vec<
     charts
 }
 
-fn percent(row: &Row) -> Option<(f64, Option<f64>)> {
+fn percent(row: &SystemRow) -> Option<(f64, Option<f64>)> {
     row.average.map(|average| (average.value * 100.0, average.stderr.map(|stderr| stderr * 100.0)))
 }
 
@@ -38,7 +38,7 @@ fn thresholds(sweeps: &[Gated<'_>]) -> Vec<Chart> {
     if sweeps.is_empty() {
         return Vec::new();
     }
-    let series = |point: &dyn Fn(f64, &Row) -> Option<Point>| -> Vec<Series> {
+    let series = |point: &dyn Fn(f64, &SystemRow) -> Option<Point>| -> Vec<Series> {
         let all = sweeps.iter().enumerate().map(|(colour, gated)| Series {
             name: gated.name.clone(),
             colour,

@@ -5,7 +5,7 @@ use super::super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
 use super::chart::{Axis, Chart, Line, Point, Series};
 use super::gated::{COST_TITLE, Gated, SHARE_AXIS};
 use crate::report::Leaderboard;
-use crate::report::leaderboard::Row;
+use crate::report::leaderboard::SystemRow;
 use crate::results::LatencyBasis;
 use gac_systems::SystemPlan;
 
@@ -16,11 +16,11 @@ pub(super) struct Costs {
     /// What all of its times are.
     basis: LatencyBasis,
     /// By share, ascending: the gate alone and the ensemble that votes on every step included, where they were run.
-    steps: Vec<Step>,
+    steps: Vec<StepCost>,
 }
 
 /// What a step of one system costs.
-struct Step {
+struct StepCost {
     system: String,
     /// Of its steps, how many were voted on, 0 to 1.
     share: f64,
@@ -38,7 +38,7 @@ pub(super) fn costs(plans: &[SystemPlan], leaderboard: &Leaderboard, gated: &[Ga
     let mut all = Vec::new();
     for group in gated {
         let Some(basis) = group.rows.iter().find_map(|(_, row)| row.timing.latency_basis) else { continue };
-        let per_step = |row: &Row| {
+        let per_step = |row: &SystemRow| {
             let timing = row.timing;
             (timing.latency_basis == Some(basis) && timing.tokens > 0)
                 .then(|| timing.milliseconds / timing.tokens as f64)
@@ -54,12 +54,12 @@ pub(super) fn costs(plans: &[SystemPlan], leaderboard: &Leaderboard, gated: &[Ga
             plan.gate.is_none() && (group.votes_as(plan) || gate.is_some_and(|gate| plan.members[..] == [gate.clone()]))
         };
         let ends = systems().filter(|(plan, _)| is_end(plan)).map(|(_, row)| row);
-        let step = |row: &Row| {
+        let step = |row: &SystemRow| {
             let share = if row.members > 1 { row.timing.ensembled_share? } else { 0.0 };
             let predicted = model.map(|(gate, others)| gate + share * others);
-            Some(Step { system: row.system.clone(), share, measured: per_step(row)?, predicted })
+            Some(StepCost { system: row.system.clone(), share, measured: per_step(row)?, predicted })
         };
-        let mut steps: Vec<Step> = group.rows.iter().map(|(_, row)| *row).chain(ends).filter_map(step).collect();
+        let mut steps: Vec<StepCost> = group.rows.iter().map(|(_, row)| *row).chain(ends).filter_map(step).collect();
         steps.sort_by(|a, b| a.share.total_cmp(&b.share));
         if steps.len() > 1 {
             all.push(Costs { name: group.name.clone(), basis, steps });
@@ -72,8 +72,8 @@ pub(super) fn costs(plans: &[SystemPlan], leaderboard: &Leaderboard, gated: &[Ga
 pub(super) fn cost_chart(all: &[Costs]) -> Option<Chart> {
     let mut series = Vec::new();
     for (colour, costs) in all.iter().enumerate() {
-        let mut line = |kind: &str, line: Line, cost: &dyn Fn(&Step) -> Option<f64>| {
-            let point = |step: &Step| {
+        let mut line = |kind: &str, line: Line, cost: &dyn Fn(&StepCost) -> Option<f64>| {
+            let point = |step: &StepCost| {
                 let (x, y) = (step.share * 100.0, cost(step)?);
                 let label = format!("{}, {kind}: {y:.2} ms/step at {x:.1}% of steps", step.system);
                 Some(Point { x, y, error: None, label })
@@ -110,7 +110,7 @@ fn note(all: &[Costs]) -> String {
 
 /// The same numbers as a table.
 pub(super) fn cost_table(all: &[Costs]) -> String {
-    let row = |step: &Step| {
+    let row = |step: &StepCost| {
         let predicted = step.predicted.map_or_else(|| NOTHING.to_owned(), |cost| format!("{cost:.3}"));
         let cells = [format!("{:.1}%", step.share * 100.0), format!("{:.3}", step.measured), predicted];
         HtmlRow { name: step.system.clone(), cells: cells.map(HtmlCell::from).to_vec() }
@@ -152,7 +152,7 @@ mod tests {
             timing.finish(1.0, 1.0, 1);
             timing.milliseconds = milliseconds;
             let members = members.len();
-            Row {
+            SystemRow {
                 system: name.into(),
                 members,
                 served: vec![],

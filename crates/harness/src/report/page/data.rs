@@ -6,8 +6,8 @@ use gac_systems::{Decider, StepRecord};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::Outcome;
 use crate::results::{ResponseRecord, SampleRecord, StoredRun};
+use crate::task::Outcome;
 
 /// Everything the script shows. Field names are short: there may be tens of thousands of samples.
 #[derive(Debug, Serialize)]

@@ -1,7 +1,7 @@
 //! Ensembles at several thresholds, which charts are drawn of.
 
 use crate::report::Leaderboard;
-use crate::report::leaderboard::Row;
+use crate::report::leaderboard::SystemRow;
 use gac_systems::SystemPlan;
 
 /// The horizontal (or vertical) axis of shares.
@@ -14,7 +14,7 @@ pub(super) struct Gated<'a> {
     pub(super) name: String,
     pub(super) plan: &'a SystemPlan,
     /// By threshold, ascending.
-    pub(super) rows: Vec<(f64, &'a Row)>,
+    pub(super) rows: Vec<(f64, &'a SystemRow)>,
 }
 
 impl<'a> Gated<'a> {

@@ -11,7 +11,7 @@ use super::charts::of_leaderboard;
 use super::cost::{cost_table, costs};
 use super::data::PageData;
 use super::gated::Gated;
-use super::skeleton::{Section, page};
+use super::skeleton::{PageSection, page};
 use super::subjects::subjects;
 use super::sweep::{sweep_charts, sweep_table};
 use crate::frames::FrameError;
@@ -44,15 +44,15 @@ pub fn report(run: &StoredRun, sweep: Option<&Sweep>) -> Result<String, ReportEr
     let plans = &run.manifest.plan.systems;
     let costs = costs(plans, &leaderboard, &Gated::all(plans, &leaderboard));
     let sections = [
-        Section { id: "leaderboard", title: "Leaderboard", body: table(&leaderboard) },
-        Section {
+        PageSection { id: "leaderboard", title: "Leaderboard", body: table(&leaderboard) },
+        PageSection {
             id: "charts",
             title: "Charts",
             body: figures(&of_leaderboard(run, &leaderboard)) + &cost_table(&costs),
         },
-        Section { id: "sweep", title: "Sweep", body: sweep.map_or_else(String::new, swept) },
-        Section { id: "subjects", title: "Subjects", body: subjects(run)? },
-        Section { id: "explorer", title: "Samples", body: explorer(data.samples()) },
+        PageSection { id: "sweep", title: "Sweep", body: sweep.map_or_else(String::new, swept) },
+        PageSection { id: "subjects", title: "Subjects", body: subjects(run)? },
+        PageSection { id: "explorer", title: "Samples", body: explorer(data.samples()) },
     ];
     Ok(page(&run.manifest.plan.name, &facts(run), &sections, &json))
 }

@@ -13,7 +13,7 @@ const SCRIPT: &str = include_str!("../assets/report.js");
 
 /// A part of a page that its head links to.
 #[derive(Serialize)]
-pub(super) struct Section {
+pub(super) struct PageSection {
     /// Its place in the page's address.
     pub(super) id: &'static str,
     /// Its name.
@@ -28,7 +28,7 @@ struct Page<'a> {
     script_hash: String,
     style: String,
     facts: &'a [(&'a str, String)],
-    sections: Vec<&'a Section>,
+    sections: Vec<&'a PageSection>,
     json: &'a str,
     script: &'a str,
 }
@@ -37,7 +37,7 @@ struct Page<'a> {
 ///
 /// A content security policy forbids everything but the page's own style and its one script, which is named by its
 /// hash: no request leaves the page, and no text from a model or a data set can run.
-pub(super) fn page(name: &str, facts: &[(&str, String)], sections: &[Section], json: &str) -> String {
+pub(super) fn page(name: &str, facts: &[(&str, String)], sections: &[PageSection], json: &str) -> String {
     let script = [DRAWING, SCRIPT].concat();
     let page = Page {
         name,

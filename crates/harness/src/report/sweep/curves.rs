@@ -22,14 +22,14 @@ pub(crate) struct Spot {
     /// Steps at which the members voted, of all steps; absent where nothing was generated.
     pub(crate) share: Option<f64>,
     /// The cost by what each kind of step costs.
-    pub(crate) modelled: Option<Cost>,
+    pub(crate) modelled: Option<GenerationCost>,
     /// The cost by the clock.
-    pub(crate) measured: Option<Cost>,
+    pub(crate) measured: Option<GenerationCost>,
 }
 
 /// What generating costs, one document at a time, prompts included.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Cost {
+pub(crate) struct GenerationCost {
     /// Milliseconds over the mean over members of the response's length in tokens.
     pub(crate) per_token: f64,
     /// Milliseconds per step.
@@ -90,7 +90,7 @@ impl Spot {
         let cost = |per_token: &dyn Fn(&SweepPoint) -> Option<f64>| {
             let times = generated.iter().map(|point| Some(per_token(point)? * point.member_tokens));
             let milliseconds = times.sum::<Option<f64>>()?;
-            (tokens > 0.0).then(|| Cost { per_token: milliseconds / tokens, per_step: milliseconds / steps })
+            (tokens > 0.0).then(|| GenerationCost { per_token: milliseconds / tokens, per_step: milliseconds / steps })
         };
         Self {
             threshold,
@@ -118,7 +118,7 @@ mod tests {
         assert!((spot.score.stderr.unwrap() - 0.021_213_203).abs() < 1e-8);
         assert_eq!(spot.share, Some(0.5));
         // Per task 10 steps of 10 ms and 10 of 30 ms over 20 steps and 25 tokens.
-        assert_eq!(spot.modelled, Some(Cost { per_token: 16.0, per_step: 20.0 }));
+        assert_eq!(spot.modelled, Some(GenerationCost { per_token: 16.0, per_step: 20.0 }));
         assert_eq!(spot.measured, None);
     }
 

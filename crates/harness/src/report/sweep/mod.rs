@@ -3,7 +3,7 @@
 mod curves;
 mod thresholds;
 
-pub(super) use curves::{Cost, Curve, Spot, curves, spots};
+pub(super) use curves::{Curve, GenerationCost, Spot, curves, spots};
 #[cfg(test)]
 pub(super) use thresholds::testing;
 pub use thresholds::{Sweep, SweepEntry, SweepPoint};

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Abilities, LogProbs, Protocol, ServerAnswer, TokenQuery, ToldLogProbs, WantedList, sound_path};
-use crate::TokenId;
+use crate::id::TokenId;
 
 /// Logarithms of probabilities that an f32 cannot hold are below this.
 const LEAST: f64 = -1e6;

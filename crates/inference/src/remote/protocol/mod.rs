@@ -6,7 +6,7 @@ pub(super) mod vllm;
 
 use serde::{Deserialize, Serialize};
 
-use crate::TokenId;
+use crate::id::TokenId;
 
 /// The program that serves a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

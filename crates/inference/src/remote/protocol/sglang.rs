@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::{Abilities, LogProbs, Protocol, ServerAnswer, TokenQuery, ToldLogProbs, WantedList, sound_path};
-use crate::TokenId;
+use crate::id::TokenId;
 
 /// What is listed of distributions within the tokens.
 const WITHIN: usize = 20;

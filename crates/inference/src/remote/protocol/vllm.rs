@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::{Abilities, LogProbs, Protocol, ServerAnswer, TokenQuery, ToldLogProbs, WantedList, sound_path};
-use crate::TokenId;
+use crate::id::TokenId;
 
 /// What stands for minus infinity.
 const LEAST: f64 = -9999.0;

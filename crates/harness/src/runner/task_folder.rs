@@ -6,7 +6,7 @@ use crate::results::{ResponseRecord, SampleRecord};
 use gac_systems::{ChatPlan, SystemIdentity};
 
 /// Where a task's results go, and how they are made.
-pub(super) struct TaskPlace<'a> {
+pub(super) struct TaskFolder<'a> {
     /// The system's name in results.
     pub(super) system: &'a str,
     /// What the system is.
@@ -25,7 +25,7 @@ pub(super) struct TaskPlace<'a> {
     pub(super) trace: bool,
 }
 
-impl TaskPlace<'_> {
+impl TaskFolder<'_> {
     /// Whether a record of an earlier session is what this one would write: under this name, with prompt, steps and its
     /// own time where they are wanted.
     pub(super) fn would_write(&self, record: &SampleRecord) -> bool {

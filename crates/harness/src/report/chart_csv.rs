@@ -7,7 +7,7 @@ use super::page::Chart;
 ///
 /// # Panics
 /// Never: writing to memory cannot fail, and every line has the same number of fields.
-pub fn points_csv(chart: &Chart) -> String {
+pub fn chart_csv(chart: &Chart) -> String {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     let mut write = |fields: [&str; 5]| writer.write_record(fields).expect("memory takes every line");
     write(["series", &chart.x.name, &chart.y.name, "error", "label"]);
@@ -34,7 +34,7 @@ mod tests {
         let series = vec![Series { name: "a, b".into(), colour: 0, line: Line::Solid, points }];
         let chart = Chart { title: String::new(), caption: String::new(), x: axis("t"), y: axis("score, %"), series };
         assert_eq!(
-            points_csv(&chart),
+            chart_csv(&chart),
             "series,t,\"score, %\",error,label\n\"a, b\",0.5,60,1.5,at 0.5\n\"a, b\",1,60,,at 1\n"
         );
     }
