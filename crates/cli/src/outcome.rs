@@ -1,5 +1,7 @@
 //! What commands come to.
 
+use gac_harness::policy::Ruling;
+
 use crate::failure::Failure;
 
 /// Exit codes.
@@ -28,6 +30,16 @@ impl Check {
             Self::Fine => FINE,
             Self::SaidNo => SAID_NO,
             Self::CannotTell => CANNOT_TELL,
+        }
+    }
+}
+
+impl From<Ruling> for Check {
+    fn from(ruling: Ruling) -> Self {
+        match ruling {
+            Ruling::Go => Self::Fine,
+            Ruling::NoGo => Self::SaidNo,
+            Ruling::Inconclusive => Self::CannotTell,
         }
     }
 }

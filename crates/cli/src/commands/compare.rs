@@ -13,8 +13,6 @@ use gac_harness::stats::Bootstrap;
 use gac_systems::write_atomic;
 use serde::Serialize;
 
-use super::gate::answer;
-
 use crate::failure::Failure;
 use crate::outcome::Check;
 use crate::printer::Printer;
@@ -109,7 +107,7 @@ pub(crate) fn compare(args: &CompareArgs, printer: &mut Printer) -> Result<Check
     write_junit(args, &found.junit())?;
     append_summary(&found.markdown())?;
     if let Some(review) = review {
-        return Ok(answer(review));
+        return Ok(review.ruling.into());
     }
     let is_worse = comparison.regressions().next().is_some();
     Ok(if is_worse && args.fail_on == Some(FailOn::Regression) { Check::SaidNo } else { Check::Fine })

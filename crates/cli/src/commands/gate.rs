@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use gac_harness::compare::{self, SystemPair};
-use gac_harness::policy::{self, Policy, Review, Ruling};
+use gac_harness::policy::{self, Policy, Review};
 use gac_harness::results::StoredRun;
 use gac_systems::write_atomic;
 
@@ -61,16 +61,7 @@ pub(crate) fn gate(args: &GateArgs, printer: &mut Printer) -> Result<Check, Fail
     printer.data(&text)?;
     write_junit(policy::junit(&review))?;
     append_summary(&policy::markdown(&review))?;
-    Ok(answer(&review))
-}
-
-/// The answer as a check.
-pub(super) fn answer(review: &Review) -> Check {
-    match review.ruling {
-        Ruling::Go => Check::Fine,
-        Ruling::NoGo => Check::SaidNo,
-        Ruling::Inconclusive => Check::CannotTell,
-    }
+    Ok(review.ruling.into())
 }
 
 fn find(args: &GateArgs) -> Result<Review, Failure> {
