@@ -19,7 +19,6 @@ use std::process::ExitCode;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
-use failure::Failure;
 use printer::Printer;
 
 /// The system's allocator gives the buffers of a forward pass back to the kernel, and gets them page by page again.

@@ -7,7 +7,7 @@ use gac_inference::TokenId;
 
 use crate::ensemble::Seat;
 use crate::error::RequestError;
-use crate::lanes::prompt::{Reader, keep_last, prefix};
+use crate::lanes::prompt::{PromptReader, keep_last, prefix};
 use crate::member::MemberId;
 use crate::request::{LogLikelihood, LogLikelihoodRequest, Overlong, Prompt, PromptEncoding, TokenScoreRequest};
 use crate::settings::Settings;
@@ -79,14 +79,14 @@ impl ReadContext {
     fn new(settings: &Settings, request: &LogLikelihoodRequest) -> Result<Self, RequestError> {
         let members = settings.ensemble().members();
         let read = |(place, member): (usize, &Seat)| {
-            let text = Reader::new(settings, place).text(&request.context);
+            let text = PromptReader::new(settings, place).text(&request.context);
             text.map_err(|error| error.of(member))
         };
         let texts = members.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
         // The white space that goes to the continuation.
         let moved = common_tail(&texts);
         let encoded = |(place, text): (usize, &Cow<'_, str>)| {
-            let ids = Reader::new(settings, place).encode(kept(text, moved), request.encoding);
+            let ids = PromptReader::new(settings, place).encode(kept(text, moved), request.encoding);
             ids.map_err(|error| error.of(&members[place]))
         };
         let ids = texts.iter().enumerate().map(encoded).collect::<Result<Vec<_>, _>>()?;
@@ -95,7 +95,7 @@ impl ReadContext {
 
     fn followed_by(&self, settings: &Settings, request: &LogLikelihoodRequest) -> Result<Encoded, RequestError> {
         let whole = format!("{}{}", self.text, request.continuation);
-        let whole = Reader::new(settings, 0).encode(&whole, request.encoding);
+        let whole = PromptReader::new(settings, 0).encode(&whole, request.encoding);
         let whole = whole.map_err(|error| error.of(&settings.ensemble().members()[0]))?;
         Ok(Encoded { context: self.ids.clone(), whole, overlong: request.overlong })
     }
@@ -112,11 +112,11 @@ pub(crate) fn encode_tokens(settings: &Settings, request: &TokenScoreRequest) ->
     }
     let members = settings.ensemble().members();
     // All ids are looked at, whoever reads them.
-    Reader::new(settings, 0).text(&Prompt::Tokens(tokens.clone())).map_err(|error| error.of(&members[0]))?;
+    PromptReader::new(settings, 0).text(&Prompt::Tokens(tokens.clone())).map_err(|error| error.of(&members[0]))?;
     let before = Prompt::Tokens(tokens[..*context].to_vec());
     let mut read = vec![tokens[..*context].to_vec()];
     for (place, member) in members.iter().enumerate().skip(1) {
-        let reader = Reader::new(settings, place);
+        let reader = PromptReader::new(settings, place);
         let text = reader.text(&before).map_err(|error| error.of(member))?;
         read.push(reader.encode(&text, PromptEncoding::WithSpecial).map_err(|error| error.of(member))?);
     }

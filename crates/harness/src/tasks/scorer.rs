@@ -7,7 +7,7 @@ use super::error::TaskError;
 use super::groups::Groups;
 use super::prompt::Target;
 use super::selection::Selection;
-use crate::filters::{FilterPipeline, Found, ROBUST, Robust};
+use crate::filters::{FilterPipeline, FoundAnswer, ROBUST, Robust};
 use crate::metrics::{ChoiceScores, ExactMatch, MetricDefinition, normalised_match};
 use crate::python::PatternError;
 use crate::task::{Aggregate, Answer, Document, FilterScore, MetricKey, Outcome, Score, Scorer};
@@ -95,7 +95,7 @@ impl TaskScorer {
             .collect();
         // Beside the others: neither the outcome nor any other metric depends on it.
         filters.extend(self.robust.map(|robust| {
-            let Found { answer, is_right } = robust.apply(response, &targets, &reference.choices);
+            let FoundAnswer { answer, is_right } = robust.apply(response, &targets, &reference.choices);
             let metrics = vec![(ROBUST_METRIC.to_owned(), f64::from(is_right))];
             FilterScore { filter: ROBUST.to_owned(), extracted: answer.into(), metrics }
         }));

@@ -3,7 +3,7 @@
 use super::super::estimate::Estimate;
 use super::super::format::NOTHING;
 use super::super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
-use super::super::sweep::{Cost, Curve, Spot, Sweep, curves, spots};
+use super::super::sweep::{Curve, GenerationCost, Spot, Sweep, curves, spots};
 use super::chart::{Axis, Chart, Line, Point, Series};
 use super::gated::{COST_TITLE, SHARE_AXIS};
 
@@ -79,11 +79,11 @@ fn shares(curves: &[Curve]) -> Chart {
 
 /// For every curve a dashed line through modelled costs and, where they were measured, a solid one through measured
 /// ones.
-fn costs(curves: &[Curve], point: impl Fn(&str, &Spot, Cost) -> Option<Point>) -> Vec<Series> {
+fn costs(curves: &[Curve], point: impl Fn(&str, &Spot, GenerationCost) -> Option<Point>) -> Vec<Series> {
     let mut series = Vec::new();
     for (colour, curve) in curves.iter().enumerate() {
         let is_only = curves.len() == 1;
-        let mut line = |kind: &str, line: Line, cost: &dyn Fn(&Spot) -> Option<Cost>| {
+        let mut line = |kind: &str, line: Line, cost: &dyn Fn(&Spot) -> Option<GenerationCost>| {
             let name = if is_only { kind.to_owned() } else { format!("{}, {kind}", curve.name) };
             let points: Vec<Point> = curve.spots.iter().filter_map(|spot| point(&name, spot, cost(spot)?)).collect();
             if !points.is_empty() {
@@ -157,7 +157,7 @@ pub(super) fn sweep_table(sweep: &Sweep) -> String {
             }
             let number = |value: Option<String>| HtmlCell::from(value.unwrap_or_else(|| NOTHING.to_owned()));
             let spot = pooled.as_ref();
-            let latency = |cost: Option<Cost>| number(cost.map(|cost| format!("{:.2}", cost.per_token)));
+            let latency = |cost: Option<GenerationCost>| number(cost.map(|cost| format!("{:.2}", cost.per_token)));
             cells.push(number(spot.and_then(|spot| spot.share).map(|share| format!("{:.1}%", share * 100.0))));
             cells.push(latency(spot.and_then(|spot| spot.modelled)));
             cells.push(latency(spot.and_then(|spot| spot.measured)));
