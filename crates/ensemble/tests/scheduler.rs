@@ -338,6 +338,27 @@ fn while_a_stream_runs_no_step_reads_more_than_a_chunk_and_the_stream_goes_on() 
 }
 
 #[test]
+fn a_short_prompt_does_not_wait_for_a_long_one_to_be_read() {
+    let (members, logs, _) = watched(&[xs().with(|limits| limits.context = 20_000)], usize::MAX);
+    let mut scheduler = Scheduler::new(members);
+    let alone = Arc::new(settings(&mut scheduler, &[0], Gating::EveryStep));
+    let limits = BatchLimits { max_samples: 8, chunk: 64 };
+    scheduler.submit(&request("q", 400), &alone);
+    scheduler.step(limits).unwrap();
+    let long = scheduler.submit(&request(&"q".repeat(4000), 1), &alone);
+    scheduler.step(limits).unwrap();
+    let short = scheduler.submit(&request(&"q".repeat(60), 1), &alone);
+    let mut told = Told::default();
+    for _ in 0..3 {
+        told.add(scheduler.step(limits).unwrap());
+        assert!(scheduler.texts_read() <= 64, "{}", scheduler.texts_read());
+    }
+    assert!(told.generations.contains_key(&(short, 0)) && !told.generations.contains_key(&(long, 0)));
+    // Half of what is read is still the long one's.
+    assert_eq!(sizes(&logs[0])[2], [1, 32, 32]);
+}
+
+#[test]
 fn with_nobody_waiting_for_a_token_prompts_are_read_in_large_forwards() {
     let (members, logs, _) = watched(&[xs().with(|limits| limits.context = 20_000)], usize::MAX);
     let mut scheduler = Scheduler::new(members);

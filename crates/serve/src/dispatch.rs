@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::error::{ApiError, with_causes};
 use crate::metrics::Metrics;
+use crate::pace::Pace;
 
 /// Pieces of an answer that wait for a client to read them. Who is so far behind is given up.
 const UNREAD: usize = 4096;
@@ -95,7 +96,8 @@ impl Dispatcher {
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, receiver) = commands::channel();
         let limits = BatchLimits::streams(max_samples);
-        let worker = Worker { scheduler, limits, metrics, running: HashMap::new(), requests: HashMap::new() };
+        let (running, requests) = (HashMap::new(), HashMap::new());
+        let worker = Worker { scheduler, limits, pace: Pace::default(), metrics, running, requests };
         let thread = std::thread::Builder::new().name("scheduler".into()).spawn(move || worker.run(&receiver))?;
         let (tickets, taken) = (Arc::default(), Arc::default());
         Ok((Self { commands: sender, tickets, taken, max_queue }, thread))
@@ -108,7 +110,8 @@ impl Dispatcher {
     pub(crate) fn slots(&self, count: usize) -> Result<Slots, ApiError> {
         if count > self.max_queue {
             let most = self.max_queue;
-            return Err(ApiError::invalid(format!("it asks for {count} texts at once; this server takes {most}")));
+            let message = format!("`n` times the prompts are {count} texts at once; this server takes {most}");
+            return Err(ApiError::field("n", message));
         }
         let room = |taken: usize| (taken + count <= self.max_queue).then_some(taken + count);
         match self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room) {
@@ -197,6 +200,7 @@ struct Running {
 struct Worker {
     scheduler: Scheduler,
     limits: BatchLimits,
+    pace: Pace,
     metrics: Arc<Metrics>,
     /// By ticket.
     running: HashMap<u64, Running>,
@@ -263,9 +267,14 @@ impl Worker {
     }
 
     fn step(&mut self) {
-        let Self { scheduler, limits, .. } = self;
-        match catch_unwind(AssertUnwindSafe(|| scheduler.step(*limits))) {
-            Ok(Ok(events)) => self.tell(events),
+        let began = Instant::now();
+        let limits = BatchLimits { chunk: self.pace.next(), ..self.limits };
+        let scheduler = &mut self.scheduler;
+        match catch_unwind(AssertUnwindSafe(|| scheduler.step(limits))) {
+            Ok(Ok(events)) => {
+                self.pace.observe(began.elapsed(), self.scheduler.texts_read());
+                self.tell(events);
+            }
             Ok(Err(error)) => {
                 let events = self.scheduler.drain();
                 self.tell(events);

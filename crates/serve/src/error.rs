@@ -88,9 +88,10 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", message)
     }
 
-    /// The same, by the field `param`.
+    /// The same, by the field `param`, where it is the request's fault and no field is named yet.
     pub(crate) fn of(self, param: &str) -> Self {
-        Self { param: self.param.or_else(|| Some(param.to_owned())), ..self }
+        let named = self.status == StatusCode::BAD_REQUEST;
+        Self { param: self.param.or_else(|| named.then(|| param.to_owned())), ..self }
     }
 
     /// The error's object.

@@ -25,14 +25,36 @@ pub(crate) fn object(body: &[u8]) -> Result<Value, ApiError> {
 /// With the field that is not as it should be.
 pub(crate) fn fields<T: DeserializeOwned>(body: &Value) -> Result<T, ApiError> {
     serde_path_to_error::deserialize(body).map_err(|error| {
-        let path = error.path().to_string();
-        let message = error.into_inner().to_string();
-        // A field that is missing belongs to the object around it.
-        match path.as_str() {
-            "." => ApiError::invalid(message),
-            _ => ApiError::field(path.clone(), format!("`{path}`: {message}")),
+        let path = Some(error.path().to_string()).filter(|path| path != ".");
+        let message = in_plain_words(&error.into_inner().to_string());
+        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+        match (path, missing) {
+            (None, None) => ApiError::invalid(message),
+            (Some(path), None) => ApiError::field(path.clone(), format!("`{path}`: {message}")),
+            // It is told with the object around it.
+            (None, Some(name)) => ApiError::field(name, format!("`{name}` is missing")),
+            (Some(path), Some(name)) => {
+                ApiError::field(format!("{path}.{name}"), format!("`{path}.{name}` is missing"))
+            }
         }
     })
+}
+
+/// What is expected, in words of JSON and not of Rust.
+fn in_plain_words(message: &str) -> String {
+    const WORDS: [(&str, &str); 7] = [
+        ("usize", "a whole number from 0 up"),
+        ("u32", "a whole number from 0 up"),
+        ("i64", "a whole number"),
+        ("f64", "a number"),
+        ("a sequence", "a list"),
+        ("a map", "an object"),
+        ("a boolean", "true or false"),
+    ];
+    let Some((found, expected)) = message.rsplit_once(", expected ") else { return message.to_owned() };
+    let words = WORDS.iter().find(|(rust, _)| *rust == expected).map(|(_, words)| *words);
+    let words = words.unwrap_or(if expected.starts_with("struct ") { "an object" } else { expected });
+    format!("{found}, expected {words}")
 }
 
 /// What a completion continues: one text or several, as texts or as ids of the first member.
@@ -111,6 +133,10 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+fn has_no_bias(value: &Value) -> bool {
+    value.as_object().is_some_and(|biases| biases.values().all(is_zero))
+}
+
 fn is_zero(value: &Value) -> bool {
     value.as_f64() == Some(0.0)
 }
@@ -138,7 +164,7 @@ const REFUSED: [Refused; 33] = [
     refused("repetition_penalty", is_one, "there are no penalties: leave it out, or 1"),
     refused("length_penalty", is_one, "there is no beam search: leave it out, or 1"),
     refused("use_beam_search", is_empty, "there is no beam search"),
-    refused("logit_bias", is_empty, "members have different tokens, which one bias could not name"),
+    refused("logit_bias", has_no_bias, "members have different tokens, which one bias could not name"),
     refused("response_format", is_text_format, "only `{\"type\": \"text\"}` is there"),
     refused("tools", is_empty, "calls of tools are not read from what models say"),
     refused("functions", is_empty, "calls of functions are not read from what models say"),
@@ -210,9 +236,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_is_told_by_its_place_and_in_words_of_json() {
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "only its errors are looked at")]
+        struct Outer {
+            count: Option<usize>,
+            of: Option<Inner>,
+            needed: u32,
+        }
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "only its errors are looked at")]
+        struct Inner {
+            needed: f64,
+        }
+        for (body, param, message) in [
+            (json!({}), "needed", "`needed` is missing"),
+            (json!({"of": {}}), "of.needed", "`of.needed` is missing"),
+            (json!({"of": "x"}), "of", "`of`: invalid type: string \"x\", expected an object"),
+            (json!({"of": {"needed": "x"}}), "of.needed", "`of.needed`: invalid type: string \"x\", expected a number"),
+            (json!({"count": -1}), "count", "`count`: invalid value: integer `-1`, expected a whole number from 0 up"),
+        ] {
+            let error = fields::<Outer>(&body).unwrap_err().body();
+            assert_eq!((&error["error"]["param"], &error["error"]["message"]), (&json!(param), &json!(message)));
+        }
+    }
+
+    #[test]
     fn what_asks_for_nothing_is_no_reason_to_refuse() {
         let fine = json!({
-            "presence_penalty": 0.0, "frequency_penalty": 0, "logit_bias": {}, "tools": null, "seed": 1,
+            "presence_penalty": 0.0, "frequency_penalty": 0, "logit_bias": {"7": 0}, "tools": null, "seed": 1,
             "response_format": {"type": "text"}, "unheard_of": {"of": 1}, "skip_special_tokens": true,
         });
         assert_eq!(refuse(&fine), Ok(()));

@@ -16,6 +16,7 @@ mod metrics;
 mod open;
 mod openai;
 mod options;
+mod pace;
 mod page;
 mod reasoning;
 mod routes;

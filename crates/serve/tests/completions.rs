@@ -317,3 +317,13 @@ fn the_description_of_the_api_names_addresses_that_are_there() {
     assert!(fields["prompt"].is_object() && fields["gac"].is_object());
     server.stop();
 }
+
+#[test]
+fn a_stream_that_fails_at_once_is_an_error_with_a_status_and_a_field() {
+    let server = Fixture::new();
+    for prompt in [json!("q".repeat(100)), json!([99])] {
+        let body = json!({ "model": "both", "prompt": prompt, "stream": true });
+        assert_eq!(server.refused("/v1/completions", &body), (400, json!("prompt")), "{prompt}");
+    }
+    server.stop();
+}

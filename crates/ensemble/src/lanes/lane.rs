@@ -33,7 +33,7 @@ pub(crate) struct Read {
     /// Indices of the ids after which a distribution is wanted, ascending.
     pub(crate) wanted: Vec<usize>,
     /// Whether the lane is then at its goal.
-    last: bool,
+    pub(crate) last: bool,
 }
 
 impl Lane {

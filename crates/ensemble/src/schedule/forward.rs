@@ -49,13 +49,13 @@ impl Share {
 /// One forward of each model of a `wave`, all at the same time, over everything that is in flight; by model, in order.
 ///
 /// What comes first in flight reads first, and texts read at most `chunk` tokens together: what does not fit waits for
-/// the next step. A token that was just emitted never waits.
+/// the next step. A token that was just emitted never waits. Gives how many tokens of texts each read.
 pub(crate) fn read(
     models: &mut [Member],
     in_flight: &mut [InFlight],
     wave: &[usize],
     chunk: usize,
-) -> Vec<Result<(), Stuck>> {
+) -> Vec<Result<usize, Stuck>> {
     let mut shares: Vec<Result<Vec<Share>, Stuck>> = Vec::with_capacity(wave.len());
     for &model in wave {
         shares.push(share_out(model, &mut *models[model].model, in_flight, chunk));
@@ -71,18 +71,25 @@ pub(crate) fn read(
             let given = match results.next() {
                 Some(Ok(given)) => given,
                 Some(Err(error)) => return Err(blame(error, &shares, &*models[model].model)),
-                None => return Ok(()),
+                None => return Ok(0),
             };
+            let mut texts = 0;
             for (Share { at, member, slot, read }, distributions) in shares.into_iter().zip(given) {
+                if read.ids.len() > A_TOKEN || !read.last {
+                    texts += read.ids.len();
+                }
                 if let Some(lane) = in_flight[at].lane(member, slot) {
                     lane.was_read(&read, distributions);
                 }
             }
-            Ok(())
+            Ok(texts)
         }));
     }
     outcomes
 }
+
+/// A text that is so many times as long as another leaves room for that one, which is not to wait for it.
+const MUCH_LONGER: usize = 4;
 
 /// What `model` is to read now.
 fn share_out(
@@ -91,12 +98,11 @@ fn share_out(
     in_flight: &mut [InFlight],
     chunk: usize,
 ) -> Result<Vec<Share>, Stuck> {
+    let shortest = shortest_text(model, computes, in_flight)?;
     let mut left = chunk;
     let mut shares = Vec::new();
     for (at, item) in in_flight.iter_mut().enumerate() {
-        let members = item.settings().ensemble().models().enumerate();
-        let members: Vec<usize> = members.filter(|(_, of)| of.0 == model).map(|(member, _)| member).collect();
-        for member in members {
+        for member in item.members_at(model).collect::<Vec<_>>() {
             for (slot, lane) in item.lanes(member, computes)? {
                 if left == 0 && lane.sequence().is_none() && lane.length() > A_TOKEN {
                     // It is opened when there is room: until then others may compute what it begins with.
@@ -104,7 +110,8 @@ fn share_out(
                 }
                 lane.open(computes)?;
                 let owed = lane.owed(computes);
-                let most = if owed <= A_TOKEN { owed } else { left };
+                let kept = if owed / MUCH_LONGER > shortest { shortest.min(chunk / 2) } else { 0 };
+                let most = if owed <= A_TOKEN { owed } else { left.saturating_sub(kept) };
                 if most == 0 {
                     continue;
                 }
@@ -117,6 +124,23 @@ fn share_out(
         }
     }
     Ok(shares)
+}
+
+/// What is left to read of the shortest text that `model` has to read.
+fn shortest_text(
+    model: usize,
+    computes: &mut dyn LanguageModel,
+    in_flight: &mut [InFlight],
+) -> Result<usize, ModelError> {
+    let mut shortest = usize::MAX;
+    for item in in_flight {
+        for member in item.members_at(model).collect::<Vec<_>>() {
+            let lanes = item.lanes(member, computes)?;
+            let owed = lanes.iter().map(|(_, lane)| lane.owed(computes)).filter(|&owed| owed > A_TOKEN);
+            shortest = owed.min().map_or(shortest, |owed| shortest.min(owed));
+        }
+    }
+    Ok(shortest)
 }
 
 fn extend(model: &mut dyn LanguageModel, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {

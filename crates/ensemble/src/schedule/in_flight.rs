@@ -97,7 +97,7 @@ impl InFlight {
     }
 
     /// The places of the members that are `model`.
-    fn members_at(&self, model: usize) -> impl Iterator<Item = usize> {
+    pub(crate) fn members_at(&self, model: usize) -> impl Iterator<Item = usize> {
         let models = self.settings().ensemble().models().enumerate();
         models.filter(move |(_, of)| of.0 == model).map(|(member, _)| member)
     }

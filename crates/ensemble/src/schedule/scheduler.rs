@@ -52,6 +52,8 @@ pub struct Scheduler {
     submitted: u64,
     /// Whether something had to make room and nothing has left since: nobody enters.
     crowded: bool,
+    /// Tokens of texts that some model read in the last step.
+    texts_read: usize,
 }
 
 impl Scheduler {
@@ -202,6 +204,11 @@ impl Scheduler {
         }
     }
 
+    /// Tokens of texts that the model which read most of them read in the last step, beside what was just emitted.
+    pub fn texts_read(&self) -> usize {
+        self.texts_read
+    }
+
     /// What has happened since it was last told, without doing anything.
     pub fn drain(&mut self) -> Vec<SchedulerEvent> {
         std::mem::take(&mut self.events)
@@ -213,6 +220,7 @@ impl Scheduler {
     /// # Errors
     /// When a model fails. What had happened is told by [`drain`](Self::drain), and what was in flight still is.
     pub fn step(&mut self, limits: BatchLimits) -> Result<Vec<SchedulerEvent>, EnsembleError> {
+        self.texts_read = 0;
         self.admit(limits.max_samples.max(1));
         self.plan();
         self.advance()?;
@@ -290,7 +298,7 @@ impl Scheduler {
             let mut refused = Vec::new();
             for (model, outcome) in wave.into_iter().zip(outcomes) {
                 match outcome {
-                    Ok(()) => {}
+                    Ok(texts) => self.texts_read = self.texts_read.max(texts),
                     Err(Stuck::Full) => again.push(model),
                     Err(Stuck::Refused { guilty, error }) => {
                         again.push(model);

@@ -53,7 +53,7 @@ pub(crate) async fn respond(app: Arc<App>, body: &[u8]) -> Result<Response, ApiE
     let chat = ChatCompletion::read(app, body)?;
     let slots = chat.app.dispatcher.slots(chat.count)?;
     if chat.shared.streams() {
-        return chat.stream(slots);
+        return chat.stream(slots).await;
     }
     Ok(crate::app::json(&chat.whole().await?))
 }
@@ -167,7 +167,8 @@ impl ChatCompletion {
     async fn whole(&self) -> Result<Value, ApiError> {
         let jobs = self.jobs()?;
         let settings = vec![Arc::clone(&self.settings); jobs.len()];
-        let ended = self.app.dispatcher.submit(jobs, &settings, false).all().await?;
+        let ended = self.app.dispatcher.submit(jobs, &settings, false).all().await;
+        let ended = ended.map_err(|error| error.of("messages"))?;
         let mut choices = Vec::with_capacity(ended.len());
         let mut count = TokenCount::default();
         for progress in ended {
@@ -191,18 +192,14 @@ impl ChatCompletion {
     }
 
     /// The answer as it comes.
-    fn stream(self, slots: Slots) -> Result<Response, ApiError> {
+    async fn stream(self, slots: Slots) -> Result<Response, ApiError> {
         let jobs = self.jobs()?;
         let settings = vec![Arc::clone(&self.settings); jobs.len()];
         let choices = jobs.iter().map(|_| StreamedMessage::default()).collect();
         let answers = self.app.dispatcher.submit(jobs, &settings, true);
         let envelope = self.envelope();
-        Ok(stream::respond(
-            answers,
-            envelope,
-            StreamedChat { chat: self, choices, count: TokenCount::default() },
-            slots,
-        ))
+        let choices = StreamedChat { chat: self, choices, count: TokenCount::default() };
+        stream::respond(answers, envelope, choices, slots).await.map_err(|error| error.of("messages"))
     }
 }
 

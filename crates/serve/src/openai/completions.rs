@@ -11,6 +11,7 @@ use gac_inference::TokenId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::context::likely_context;
 use super::log_probs::{CompletionLogProbs, TokenNames, prompt_log_probs};
 use super::request::{SharedFields, list_length};
 use super::stream::{self, ChoicePieces, Envelope, finish_reason};
@@ -64,7 +65,7 @@ pub(crate) async fn respond(app: Arc<App>, body: &[u8]) -> Result<Response, ApiE
     let slots = completion.app.dispatcher.slots(jobs)?;
     let scored = completion.score().await?;
     if completion.shared.streams() {
-        return completion.stream(&scored, slots);
+        return completion.stream(&scored, slots).await;
     }
     Ok(crate::app::json(&completion.whole(scored).await?))
 }
@@ -114,9 +115,20 @@ impl Completion {
         Ok(TokenNames { tokenizer, as_ids: self.shared.tokens_as_ids() })
     }
 
-    /// How many tokens at the beginning of a prompt nothing is told of: the context of the others.
-    fn context(&self, ids: &[TokenId]) -> usize {
-        self.shared.context_tokens().unwrap_or(1).clamp(1, ids.len().max(1))
+    /// Where each scored part of a prompt begins: behind so many tokens, which the others read in their own.
+    ///
+    /// Without a word about it, what is probably a continuation is scored behind all that is before it, and that behind its
+    /// first token.
+    fn contexts(&self, ids: &[TokenId]) -> Result<Vec<usize>, ApiError> {
+        let contexts = match self.shared.context_tokens() {
+            Some(context) => vec![context.max(1)],
+            None if self.system.settings.ensemble().names().len() == 1 => vec![1],
+            None => match likely_context(self.names()?.tokenizer, ids) {
+                1 => vec![1],
+                context => vec![1, context],
+            },
+        };
+        Ok(contexts.into_iter().filter(|context| *context < ids.len()).collect())
     }
 
     /// What is told of each prompt's tokens behind their context; nothing where that is not wanted.
@@ -127,16 +139,20 @@ impl Completion {
         let log_probs = AskedLogProbs { top, ids: if self.echo { self.asked.ids.clone() } else { Vec::new() } };
         let mut places = Vec::new();
         let mut jobs = Vec::new();
-        for (place, ids) in self.ids.iter().enumerate().filter(|(_, ids)| self.context(ids) < ids.len()) {
-            let (tokens, context) = (ids.clone(), self.context(ids));
-            places.push(place);
-            jobs.push(TextJob::Score(TokenScoreRequest { tokens, context, log_probs: log_probs.clone() }));
+        for (place, ids) in self.ids.iter().enumerate() {
+            let contexts = self.contexts(ids)?;
+            let ends = contexts.iter().copied().skip(1).chain([ids.len()]);
+            for (&context, end) in contexts.iter().zip(ends) {
+                let tokens = ids[..end].to_vec();
+                places.push(place);
+                jobs.push(TextJob::Score(TokenScoreRequest { tokens, context, log_probs: log_probs.clone() }));
+            }
         }
         let settings = vec![Arc::clone(&self.settings); jobs.len()];
-        let told = self.app.dispatcher.submit(jobs, &settings, false).all().await?;
-        for (place, progress) in places.into_iter().zip(told) {
+        let told = self.app.dispatcher.submit(jobs, &settings, false).all().await;
+        for (place, progress) in places.into_iter().zip(told.map_err(|error| error.of("prompt"))?) {
             if let JobProgress::Scored(log_probs) = progress {
-                scored[place] = log_probs;
+                scored[place].extend(log_probs);
             }
         }
         Ok(scored)
@@ -214,7 +230,8 @@ impl Completion {
         } else {
             let jobs = self.jobs()?;
             let settings = vec![Arc::clone(&self.settings); jobs.len()];
-            self.app.dispatcher.submit(jobs, &settings, false).all().await?
+            let ended = self.app.dispatcher.submit(jobs, &settings, false).all().await;
+            ended.map_err(|error| error.of("prompt"))?
         };
         let mut generations = ended.into_iter().filter_map(|progress| match progress {
             JobProgress::Generated(generation) => Some(generation),
@@ -254,7 +271,7 @@ impl Completion {
     }
 
     /// The answer as it comes.
-    fn stream(self, scored: &[Vec<TokenLogProbs>], slots: Slots) -> Result<Response, ApiError> {
+    async fn stream(self, scored: &[Vec<TokenLogProbs>], slots: Slots) -> Result<Response, ApiError> {
         let jobs = self.jobs()?;
         let settings = vec![Arc::clone(&self.settings); jobs.len()];
         let mut choices = Vec::with_capacity(jobs.len());
@@ -273,7 +290,8 @@ impl Completion {
         }
         let answers = self.app.dispatcher.submit(jobs, &settings, true);
         let envelope = self.envelope();
-        Ok(stream::respond(answers, envelope, StreamedCompletion { completion: self, choices, tokens: 0 }, slots))
+        let choices = StreamedCompletion { completion: self, choices, tokens: 0 };
+        stream::respond(answers, envelope, choices, slots).await.map_err(|error| error.of("prompt"))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod chat;
 pub(crate) mod completions;
+mod context;
 pub(crate) mod log_probs;
 pub(crate) mod models;
 pub(crate) mod request;

@@ -11,16 +11,20 @@ use axum::response::Response;
 use gac_ensemble::{Finish, Generation, Step, Thinking};
 use hyper::body::Frame;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::SendError};
+use tokio::time::error::Elapsed;
 
 use crate::app::now;
 use crate::dispatch::{Answers, JobProgress};
+use crate::error::ApiError;
 use crate::trace;
 
 /// Events on their way to a client that has not taken them.
 const AHEAD: usize = 16;
 /// After so long without an event, a comment shows that the connection lives.
 const QUIET: Duration = Duration::from_secs(15);
+/// What fails within so long is no stream, but an answer that says why.
+const AT_ONCE: Duration = Duration::from_millis(200);
 
 /// What stands around choices: in an answer, and in every piece of one.
 #[derive(Clone, Debug)]
@@ -137,55 +141,72 @@ impl hyper::body::Body for Sent {
 
 /// Streams `answers` as `choices` writes them, each piece in `envelope`, `[DONE]` at the end. `held` is kept for as long.
 /// When the client goes away, the answers are dropped at once.
-pub(crate) fn respond<P: ChoicePieces>(
+///
+/// # Errors
+/// What fails at once: it has a status of its own. What fails later is told in the stream.
+pub(crate) async fn respond<P: ChoicePieces>(
     mut answers: Answers,
     envelope: Envelope,
-    mut choices: P,
+    choices: P,
     held: impl Send + 'static,
-) -> Response {
+) -> Result<Response, ApiError> {
+    let first = tokio::time::timeout(AT_ONCE, answers.next()).await;
+    if let Ok(Some((_, JobProgress::Failed(error)))) = first {
+        return Err(error);
+    }
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
         let _held = held;
-        let first = choices.first().into_iter();
-        let mut batch: Vec<Value> = first.map(|choice| envelope.piece(P::OBJECT, &json!([choice]), None)).collect();
-        loop {
-            for piece in batch {
-                if sender.send(written(&piece)).await.is_err() {
-                    return;
-                }
-            }
-            let next = tokio::select! {
-                next = tokio::time::timeout(QUIET, answers.next()) => next,
-                () = sender.closed() => return,
-            };
-            batch = match next {
-                Ok(Some((_, JobProgress::Failed(error)))) => {
-                    let _ = sender.send(written(&error.body())).await;
-                    break;
-                }
-                Ok(Some((index, progress))) => piece_of(&envelope, &mut choices, index, progress).into_iter().collect(),
-                Ok(None) => {
-                    if envelope.includes_usage {
-                        let usage = envelope.piece(P::OBJECT, &json!([]), Some(choices.usage()));
-                        let _ = sender.send(written(&usage)).await;
-                    }
-                    break;
-                }
-                Err(_) => {
-                    if sender.send(Bytes::from_static(b": waiting\n\n")).await.is_err() {
-                        return;
-                    }
-                    Vec::new()
-                }
-            };
-        }
-        let _ = sender.send(Bytes::from_static(b"data: [DONE]\n\n")).await;
+        // Nobody is left to be told that nobody reads it.
+        let _ = tell(&sender, first, answers, &envelope, choices).await;
     });
     let mut response = Response::new(Body::new(Sent(receiver)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    Ok(response)
+}
+
+/// What happens next, in time or not.
+type Next = Result<Option<(usize, JobProgress)>, Elapsed>;
+
+/// Sends all that happens, beginning with what is known already, for as long as somebody reads it.
+async fn tell<P: ChoicePieces>(
+    sender: &mpsc::Sender<Bytes>,
+    mut next: Next,
+    mut answers: Answers,
+    envelope: &Envelope,
+    mut choices: P,
+) -> Result<(), SendError<Bytes>> {
+    for choice in choices.first() {
+        sender.send(written(&envelope.piece(P::OBJECT, &json!([choice]), None))).await?;
+    }
+    loop {
+        match next {
+            Ok(Some((_, JobProgress::Failed(error)))) => {
+                sender.send(written(&error.body())).await?;
+                break;
+            }
+            Ok(Some((index, progress))) => {
+                if let Some(piece) = piece_of(envelope, &mut choices, index, progress) {
+                    sender.send(written(&piece)).await?;
+                }
+            }
+            Ok(None) => {
+                if envelope.includes_usage {
+                    let usage = envelope.piece(P::OBJECT, &json!([]), Some(choices.usage()));
+                    sender.send(written(&usage)).await?;
+                }
+                break;
+            }
+            Err(_) => sender.send(Bytes::from_static(b": waiting\n\n")).await?,
+        }
+        next = tokio::select! {
+            next = tokio::time::timeout(QUIET, answers.next()) => next,
+            () = sender.closed() => return Ok(()),
+        };
+    }
+    sender.send(Bytes::from_static(b"data: [DONE]\n\n")).await
 }
 
 fn written(piece: &Value) -> Bytes {

@@ -1,0 +1,90 @@
+//! How much of prompts is read in a step, so that no stream stands still.
+
+use std::time::Duration;
+
+/// How long a step may take beside one in which no prompt is read. A stream is to wait for no longer than three of its
+/// steps; what is left is for what is done between steps.
+const STRETCH: f64 = 2.0;
+/// Tokens that are read before anything is known.
+const AT_FIRST: usize = 16;
+/// Most tokens that are read in a step.
+const MOST: usize = 512;
+/// Every so many-th step reads one token, to see how long a step takes without a prompt.
+const LOOK: u32 = 8;
+/// How much the last step counts in a mean.
+const NEW: f64 = 0.25;
+
+/// How long steps take, and what prompts add to that.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    /// Seconds of a step in which no prompt is read.
+    plain: Option<f64>,
+    /// Seconds that each token of a prompt adds.
+    token: Option<f64>,
+    steps: u32,
+    chunk: usize,
+}
+
+fn mean(before: Option<f64>, new: f64) -> Option<f64> {
+    Some(before.map_or(new, |before| before + NEW * (new - before)))
+}
+
+impl Pace {
+    /// Most tokens of prompts that are to be read in the next step while streams run.
+    pub(crate) fn next(&mut self) -> usize {
+        self.steps = self.steps.wrapping_add(1);
+        self.chunk = match (self.plain, self.token) {
+            _ if self.steps.is_multiple_of(LOOK) => 1,
+            (Some(plain), Some(token)) => (((STRETCH - 1.0) * plain / token) as usize).clamp(1, MOST),
+            _ => AT_FIRST,
+        };
+        self.chunk
+    }
+
+    /// The step took so long, in which so many tokens of prompts were read.
+    pub(crate) fn observe(&mut self, took: Duration, read: usize) {
+        let took = took.as_secs_f64();
+        match (read, self.plain) {
+            (0 | 1, _) => self.plain = mean(self.plain, took),
+            // Where nobody streams, more is read at once, and each token costs less.
+            (2.., Some(plain)) if read <= self.chunk => {
+                self.token = mean(self.token, ((took - plain) / read as f64).max(1e-7));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_reads_takes_no_longer_than_two_that_do_not() {
+        let (plain, token) = (0.03, 0.001);
+        let mut pace = Pace::default();
+        let mut read = Vec::new();
+        for _ in 0..80 {
+            let chunk = pace.next();
+            read.push(chunk);
+            pace.observe(Duration::from_secs_f64(plain + token * chunk as f64), chunk);
+        }
+        assert!(read[40..].iter().all(|&chunk| chunk == 1 || (25..=31).contains(&chunk)), "{read:?}");
+        // More streams: a step takes longer by itself, and may read more.
+        for _ in 0..80 {
+            let chunk = pace.next();
+            read.push(chunk);
+            pace.observe(Duration::from_secs_f64(2.0 * plain + token * chunk as f64), chunk);
+        }
+        assert!(read[140..].iter().all(|&chunk| chunk == 1 || (50..=62).contains(&chunk)), "{read:?}");
+    }
+
+    #[test]
+    fn what_is_read_while_nobody_streams_says_nothing_about_a_token() {
+        let mut pace = Pace::default();
+        pace.observe(Duration::from_millis(10), 0);
+        pace.next();
+        pace.observe(Duration::from_secs(1), 2048);
+        assert_eq!((pace.token, pace.next()), (None, AT_FIRST));
+    }
+}
