@@ -19,6 +19,9 @@ pub(crate) struct RunSettings {
     /// for these alone
     #[arg(long, short_alias = 'E', value_name = "JSON|FILE", conflicts_with = "limit")]
     pub(crate) samples: Option<String>,
+    /// Times that each document is asked, with a seed of its own each time, where tokens are drawn [default: once]
+    #[arg(long, value_name = "K")]
+    pub(crate) repeats: Option<usize>,
     /// Shots in front of every prompt [default: the task's own number]
     #[arg(long, short_alias = 'f', value_name = "K")]
     pub(crate) num_fewshot: Option<usize>,

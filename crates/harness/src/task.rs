@@ -21,6 +21,23 @@ pub struct LoadedTask {
     pub scorer: Box<dyn Scorer>,
 }
 
+impl LoadedTask {
+    /// Has everything that is to be continued asked `times` times. Scores of choices are the same every time: they are asked
+    /// for once.
+    pub fn repeat(&mut self, times: usize) {
+        let of = |document: Document| {
+            let is_open = matches!(document.request, Request::Generate { .. });
+            (0..if is_open { times } else { 1 }).map(move |repeat| Document { repeat, ..document.clone() })
+        };
+        self.documents = std::mem::take(&mut self.documents).into_iter().flat_map(of).collect();
+    }
+
+    /// How many times each document is asked, at most.
+    pub fn repeats(&self) -> usize {
+        self.documents.iter().map(|document| document.repeat + 1).max().unwrap_or(1)
+    }
+}
+
 /// One document of a task with its prompt.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -28,6 +45,8 @@ pub struct Document {
     pub id: usize,
     /// MMLU's subject.
     pub subject: Option<String>,
+    /// Which of several times that it is asked, from 0.
+    pub repeat: usize,
     /// SHA-256 of the document's fields, hexadecimal.
     pub hash: String,
     /// What a system is asked.

@@ -194,13 +194,19 @@ fn paths_are_relative_to_the_recipe_and_must_be_there() {
 fn the_command_line_goes_before_the_recipe() {
     let mut recipe = recipe("[[systems]]\nname = \"a\"\nmembers = [\"llama\"]\n");
     recipe.limit = Limit::documents(100).ok();
-    recipe.tasks.push(TaskSpec { name: "piqa".into(), num_fewshot: Some(1), limit: Limit::documents(7).ok() });
+    recipe.tasks.push(TaskSpec {
+        name: "piqa".into(),
+        num_fewshot: Some(1),
+        limit: Limit::documents(7).ok(),
+        repeats: Some(4),
+    });
     let plan = resolve(&recipe).unwrap();
     assert_eq!(
         plan.tasks.iter().map(|task| task.limit).collect::<Vec<_>>(),
         [Limit::documents(100).ok(), Limit::documents(7).ok()]
     );
     let overrides = Overrides {
+        repeats: None,
         shard: None,
         limit: Limit::documents(5).ok(),
         num_fewshot: Some(3),

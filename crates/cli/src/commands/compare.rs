@@ -1,24 +1,18 @@
 //! `gac compare`: a run against another, and whether that is a regression.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use gac_harness::compare::{self, Comparison, RegressionRule, SystemPair};
 use gac_harness::policy::{self, Policy, Review};
 use gac_harness::results::StoredRun;
 use gac_harness::stats::Bootstrap;
-use gac_systems::write_atomic;
 use serde::Serialize;
 
+use super::shown::{CompareFormat, append_summary, write_junit};
 use crate::failure::Failure;
 use crate::outcome::Check;
 use crate::printer::Printer;
-
-/// Where GitHub Actions wants a step's summary.
-const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
 
 #[derive(Args, Debug)]
 pub(crate) struct CompareArgs {
@@ -71,22 +65,13 @@ pub(crate) enum FailOn {
     Regression,
 }
 
-/// How a comparison is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CompareFormat {
-    Terminal,
-    Markdown,
-    Json,
-    Junit,
-}
-
 /// Compares two runs. In GitHub Actions the step's summary gets the comparison as well.
 pub(crate) fn compare(args: &CompareArgs, printer: &mut Printer) -> Result<Check, Failure> {
     let found = match find(args) {
         Ok(found) => found,
         Err(failure) => {
             let reason = failure.message();
-            write_junit(args, &compare::junit_error(&reason))?;
+            write_junit(args.junit.as_deref(), &compare::junit_error(&reason))?;
             append_summary(&format!("### Could not compare\n\n{reason}\n"))?;
             return Err(failure);
         }
@@ -104,7 +89,7 @@ pub(crate) fn compare(args: &CompareArgs, printer: &mut Printer) -> Result<Check
         CompareFormat::Junit => found.junit(),
     };
     printer.data(&text)?;
-    write_junit(args, &found.junit())?;
+    write_junit(args.junit.as_deref(), &found.junit())?;
     append_summary(&found.markdown())?;
     if let Some(review) = review {
         return Ok(review.ruling.into());
@@ -140,17 +125,4 @@ fn find(args: &CompareArgs) -> Result<Found, Failure> {
     let (base, new) = (StoredRun::read(&args.base)?, StoredRun::read(&args.new)?);
     let review = policy.map(|policy| policy::review(&base, &new, &pairs, &policy)).transpose()?;
     Ok(Found { comparison: compare::compare(&base, &new, &pairs, &args.tasks, rule, bootstrap)?, review })
-}
-
-fn write_junit(args: &CompareArgs, xml: &str) -> Result<(), Failure> {
-    let Some(path) = &args.junit else { return Ok(()) };
-    Ok(write_atomic(path, xml.as_bytes()).with_context(|| format!("failed to write `{}`", path.display()))?)
-}
-
-pub(super) fn append_summary(markdown: &str) -> Result<(), Failure> {
-    let Some(path) = std::env::var_os(STEP_SUMMARY).filter(|path| !path.is_empty()) else { return Ok(()) };
-    let path = Path::new(&path);
-    let appended = OpenOptions::new().create(true).append(true).open(path);
-    let appended = appended.and_then(|mut file| file.write_all(format!("{markdown}\n").as_bytes()));
-    Ok(appended.with_context(|| format!("failed to write `{}` ({STEP_SUMMARY})", path.display()))?)
 }

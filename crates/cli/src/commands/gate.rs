@@ -2,14 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use gac_harness::compare::{self, SystemPair};
 use gac_harness::policy::{self, Policy, Review};
 use gac_harness::results::StoredRun;
-use gac_systems::write_atomic;
 
-use super::compare::{CompareFormat, append_summary};
+use super::shown::{CompareFormat, append_summary, write_junit};
 use crate::failure::Failure;
 use crate::outcome::Check;
 use crate::printer::Printer;
@@ -39,15 +37,11 @@ pub(crate) struct GateArgs {
 
 /// Judges a run. In GitHub Actions the step's summary gets the answer as well.
 pub(crate) fn gate(args: &GateArgs, printer: &mut Printer) -> Result<Check, Failure> {
-    let write_junit = |xml: String| -> Result<(), Failure> {
-        let Some(path) = &args.junit else { return Ok(()) };
-        Ok(write_atomic(path, xml.as_bytes()).with_context(|| format!("failed to write `{}`", path.display()))?)
-    };
     let review = match find(args) {
         Ok(review) => review,
         Err(failure) => {
             let reason = failure.message();
-            write_junit(compare::junit_error(&reason))?;
+            write_junit(args.junit.as_deref(), &compare::junit_error(&reason))?;
             append_summary(&format!("### Could not compare\n\n{reason}\n"))?;
             return Err(failure);
         }
@@ -59,7 +53,7 @@ pub(crate) fn gate(args: &GateArgs, printer: &mut Printer) -> Result<Check, Fail
         CompareFormat::Junit => policy::junit(&review),
     };
     printer.data(&text)?;
-    write_junit(policy::junit(&review))?;
+    write_junit(args.junit.as_deref(), &policy::junit(&review))?;
     append_summary(&policy::markdown(&review))?;
     Ok(review.ruling.into())
 }

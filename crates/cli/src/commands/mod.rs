@@ -22,6 +22,7 @@ pub(crate) mod rerun;
 pub(crate) mod run;
 pub(crate) mod score;
 pub(crate) mod serve;
+mod shown;
 pub(crate) mod sweep;
 pub(crate) mod tasks;
 mod tasks_render;

@@ -62,6 +62,7 @@ pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
     let gen_kwargs = settings.gen_kwargs.as_deref().map(str::parse::<GenerationOverrides>).transpose();
     Ok(Overrides {
         limit: settings.limit,
+        repeats: settings.repeats,
         num_fewshot: settings.num_fewshot,
         gen_kwargs: gen_kwargs?,
         include_path: settings.include_path.clone(),
@@ -82,11 +83,12 @@ pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
 pub(crate) fn load_tasks(plan: &Plan) -> Result<Vec<LoadedTask>, Failure> {
     let data = DataSource::new(plan.data_dir.clone());
     let registry = TaskRegistry::with_folders(&plan.include_path)?;
-    let load = |task: &TaskPlan| {
-        let mut task = registry.load(&task.name, &data, &options(task))?;
+    let load = |of_task: &TaskPlan| {
+        let mut task = registry.load(&of_task.name, &data, &options(of_task))?;
         if let Some(shard) = plan.shard {
             shard.divide(&mut task)?;
         }
+        task.repeat(of_task.repeats);
         Ok(task)
     };
     plan.tasks.iter().map(load).collect()

@@ -15,7 +15,7 @@ impl Hint for PlanError {
                 "a path in a recipe is relative to the recipe's folder, one on the command line to the present one"
                     .to_owned(),
             ),
-            Self::EmptyName | Self::Duplicate { .. } | Self::NoBatch => None,
+            Self::EmptyName | Self::Duplicate { .. } | Self::NoBatch | Self::NoRepeats => None,
         }
     }
 }
@@ -27,6 +27,11 @@ impl Hint for RunError {
             Self::Manifest(error) => error.hint(),
             Self::Samples(error) => error.hint(),
             Self::NoTasks => Some("`gac tasks list` shows all".to_owned()),
+            Self::NothingDrawn { .. } => Some(
+                "repeats need drawn tokens: `sampling = { temperature = 0.7 }` of the system in a recipe, or `--gen-kwargs \
+                 do_sample=True,temperature=0.7`"
+                    .to_owned(),
+            ),
             Self::NoDocuments { .. } => Some("is the data folder complete, and the limit above 0?".to_owned()),
             _ => None,
         }

@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::error::CompareError;
-use super::pairing::{self, SystemPair, TaskPairs};
+use super::pairing::{self, DocumentPair, SystemPair, TaskPairs};
 use super::subjects::{SubjectFinding, subjects};
 use super::verdict::{RegressionRule, Verdict};
-use crate::results::{RECORD_VERSION, SampleRecord, StoredRun};
-use crate::stats::{Bootstrap, Discordant, TaskScores, holm, paired_difference};
+use crate::results::{RECORD_VERSION, StoredRun};
+use crate::stats::{Bootstrap, Discordant, PairedScores, TaskScores, holm, paired_difference};
 
 /// Two runs, compared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -74,7 +74,7 @@ pub struct Finding {
     pub high: f64,
     /// Documents on which the new run is above and below.
     pub discordant: Discordant,
-    /// Two-sided: McNemar's exact test for a task; for the average, how much of the bootstrap lies on the other side
+    /// Two-sided: McNemar's exact test for a task, for metrics between right and wrong a permutation test; for the average, how much of the bootstrap lies on the other side
     /// of zero, twice.
     pub p: f64,
     /// `p`, adjusted for the number of the system's tasks (Holm). The average is one test of its own.
@@ -156,17 +156,16 @@ fn judge(system: &mut SystemComparison, rule: RegressionRule) {
 }
 
 fn on_task(pairs: &TaskPairs<'_>, bootstrap: Bootstrap) -> Result<Finding, CompareError> {
-    let (base, new) = (pairs.base.scores(), pairs.new.scores());
-    let paired = paired_difference(&[base], &[new], bootstrap)?;
+    let paired = paired_difference(&[pairs.base.scores()], &[pairs.new.scores()], bootstrap)?;
     // The documents that the difference is over.
-    let metric = &pairs.base.entry.primary;
-    let values = pairs.samples.iter().filter_map(|(base, new)| Some((base.primary(metric)?, new.primary(metric)?)));
-    let values: Vec<(f64, f64)> = values.collect();
-    let count = values.len() as f64;
-    let base_mean = values.iter().map(|(base, _)| base).sum::<f64>() / count;
-    let new_mean = values.iter().map(|(_, new)| new).sum::<f64>() / count;
-    let discordant = Discordant::count(values.iter().map(|(base, new)| new - base));
-    let p = discordant.p_value();
+    let (base, new): (Vec<f64>, Vec<f64>) =
+        pairs.documents().iter().filter_map(|document| Some((document.base?, document.new?))).unzip();
+    let count = base.len() as f64;
+    let base_mean = base.iter().sum::<f64>() / count;
+    let new_mean = new.iter().sum::<f64>() / count;
+    let discordant = Discordant::count(base.iter().zip(&new).map(|(base, new)| new - base));
+    let scores = PairedScores { base, new, groups: None };
+    let p = if scores.is_binary() { discordant.p_value() } else { scores.permutation_p_value() };
     Ok(Finding {
         scope: Scope::Task(pairs.base.entry.name.clone()),
         documents: paired.documents,
@@ -206,24 +205,18 @@ fn on_average(tasks: &[TaskPairs<'_>], findings: &[Finding], bootstrap: Bootstra
     })
 }
 
-/// By how much a document's value went up; not at all where it failed in one of the runs.
-fn change(pairs: &TaskPairs<'_>, base: &SampleRecord, new: &SampleRecord) -> f64 {
-    let metric = &pairs.base.entry.primary;
-    let difference = |base| Some(new.primary(metric)? - base);
-    base.primary(metric).and_then(difference).unwrap_or(0.0)
-}
-
-fn flips<'a>(pairs: &'a TaskPairs<'_>) -> impl Iterator<Item = Flip> + 'a {
-    pairs.samples.iter().filter_map(|(base, new)| {
-        let change = change(pairs, base, new);
+fn flips(pairs: &TaskPairs<'_>) -> Vec<Flip> {
+    let flip = |document: &DocumentPair<'_>| {
+        let change = document.new? - document.base?;
         let direction = if change < 0.0 { Direction::Lost } else { Direction::Gained };
         (change != 0.0).then(|| Flip {
             task: pairs.base.entry.name.clone(),
-            subject: base.subject.clone(),
-            doc_id: base.doc_id,
+            subject: document.sample.subject.clone(),
+            doc_id: document.sample.doc_id,
             direction,
         })
-    })
+    };
+    pairs.documents().iter().filter_map(flip).collect()
 }
 
 impl Comparison {

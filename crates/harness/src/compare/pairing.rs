@@ -99,7 +99,32 @@ pub(crate) fn tasks<'a>(
     if mismatches.is_empty() { Ok(pairs) } else { Err(CompareError::Different(mismatches)) }
 }
 
-type PairKey<'a> = (Option<&'a str>, usize);
+/// A document under both systems.
+pub(crate) struct DocumentPair<'a> {
+    /// The base's sample, the first of several.
+    pub(crate) sample: &'a SampleRecord,
+    /// The base's value under the primary metric, a mean over the times that it was asked; none where it failed.
+    pub(crate) base: Option<f64>,
+    /// The new system's.
+    pub(crate) new: Option<f64>,
+}
+
+impl<'a> TaskPairs<'a> {
+    /// The documents, in order. Several times that one was asked are no several documents.
+    pub(crate) fn documents(&self) -> Vec<DocumentPair<'a>> {
+        let metric = &self.base.entry.primary;
+        let key = |sample: &'a SampleRecord| (&sample.subject, sample.doc_id);
+        let mean = |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+        let documents = self.samples.chunk_by(|a, b| key(a.0) == key(b.0)).map(|repeats| DocumentPair {
+            sample: repeats[0].0,
+            base: mean(repeats.iter().filter_map(|(base, _)| base.primary(metric)).collect()),
+            new: mean(repeats.iter().filter_map(|(_, new)| new.primary(metric)).collect()),
+        });
+        documents.collect()
+    }
+}
+
+type PairKey<'a> = (Option<&'a str>, usize, usize);
 
 fn pair<'a>(base: &'a StoredTask, new: &'a StoredTask, mismatches: &mut Vec<Mismatch>) -> TaskPairs<'a> {
     let task = || base.entry.name.clone();
@@ -115,7 +140,7 @@ fn pair<'a>(base: &'a StoredTask, new: &'a StoredTask, mismatches: &mut Vec<Mism
     }
 
     let by_key = |task: &'a StoredTask| -> BTreeMap<PairKey<'a>, &'a SampleRecord> {
-        task.samples.iter().map(|sample| ((sample.subject.as_deref(), sample.doc_id), sample)).collect()
+        task.samples.iter().map(|sample| ((sample.subject.as_deref(), sample.doc_id, sample.repeat), sample)).collect()
     };
     let (in_base, in_new) = (by_key(base), by_key(new));
     for (here, there, missing_in) in [(&in_base, &in_new, Side::New), (&in_new, &in_base, Side::Base)] {

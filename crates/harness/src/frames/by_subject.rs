@@ -19,7 +19,9 @@ pub fn by_subject(base: &StoredSystem, new: &StoredSystem) -> Result<DataFrame, 
     let key = ["task", "subject", "doc_id"].map(col);
     let side = |system: &StoredSystem, name: &str| -> Result<LazyFrame, FrameError> {
         let columns = key.iter().cloned().chain([col("value").alias(name)]).collect::<Vec<_>>();
-        Ok(of_system(system)?.lazy().select(columns).filter(col("subject").is_not_null()))
+        let samples = of_system(system)?.lazy().select(columns).filter(col("subject").is_not_null());
+        // Several times that a document was asked are one document.
+        Ok(samples.group_by(key.clone()).agg([col(name).mean()]))
     };
     let pairs = side(base, "base")?.join(side(new, "new")?, &key, &key, JoinArgs::new(JoinType::Inner));
     let both = || col("base").is_not_null().and(col("new").is_not_null());

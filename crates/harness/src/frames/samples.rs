@@ -8,7 +8,7 @@ use crate::task::Outcome;
 
 /// Every sample of a run, a row each.
 ///
-/// Columns: `system`, `task`, `version`, `num_fewshot`, `subject`, `doc_id`, `outcome` (`correct`, `wrong`, `no_answer`,
+/// Columns: `system`, `task`, `version`, `num_fewshot`, `subject`, `doc_id`, `repeat`, `outcome` (`correct`, `wrong`, `no_answer`,
 /// `failed`), `value` (of the task's primary metric, 0 to 1; null where the document failed), `response` (a text, or JSON
 /// of the choices' scores), `scored` (the text without reasoning in front of it), `finish`, `target` and `extracted` (JSON;
 /// under the primary filter), `tokens`, `ensembled`, `seconds`, `truncated`, `prompt` (where the run logged it),
@@ -49,6 +49,7 @@ fn frame<'a>(tasks: impl Iterator<Item = &'a StoredTask>) -> Result<DataFrame, F
             wholes("num_fewshot", &|task, _| task.entry.num_fewshot),
             texts("subject", &|_, sample| sample.subject.clone()),
             wholes("doc_id", &|_, sample| sample.doc_id),
+            wholes("repeat", &|_, sample| sample.repeat),
             texts("outcome", &|_, sample| Some(outcome(&sample.outcome).to_owned())),
             reals("value", &|task, sample| sample.primary(&task.entry.primary)),
             texts("response", &|_, sample| response(&sample.response)),

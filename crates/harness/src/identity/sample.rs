@@ -23,7 +23,7 @@ impl SampleIdentity {
             }
             Request::Choose { context, continuations } => json!({ "context": context, "continuations": continuations }),
         };
-        let identity = json!({
+        let mut identity = json!({
             "system": system,
             "task": task.name,
             "version": task.version,
@@ -34,6 +34,10 @@ impl SampleIdentity {
             "target": document.target,
             "request": request,
         });
+        // The first time is what a run without repeats asks.
+        if document.repeat > 0 {
+            identity["repeat"] = document.repeat.into();
+        }
         Self(sha256::of_bytes(identity.to_string()))
     }
 }

@@ -5,6 +5,7 @@ mod choice;
 mod definition;
 mod exact_match;
 mod normalised;
+mod repeats;
 
 pub use aggregate::{DocumentMean, PoolingRule, pooled};
 pub use choice::{ChoiceScores, argmax};
@@ -12,3 +13,4 @@ pub use definition::MetricDefinition;
 pub(crate) use definition::RUNNING_MEAN;
 pub use exact_match::ExactMatch;
 pub use normalised::{normalise_answer, normalised_match};
+pub use repeats::{Try, over_repeats, pass_at};

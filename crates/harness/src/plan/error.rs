@@ -31,4 +31,7 @@ pub enum PlanError {
     /// Nothing may be in flight.
     #[error("the batch size is 0; it must be at least 1")]
     NoBatch,
+    /// Documents that are asked no times.
+    #[error("repeats are 0; documents are asked at least once")]
+    NoRepeats,
 }

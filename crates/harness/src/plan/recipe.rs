@@ -27,6 +27,8 @@ pub struct Recipe {
     pub data_dir: Option<PathBuf>,
     /// Documents per task (per subject, where a task has subjects), for tasks without their own limit.
     pub limit: Option<Limit>,
+    /// Times that each document is asked by tasks that do not say; once when absent.
+    pub repeats: Option<usize>,
     /// What draws of tokens depend on, for generation settings that do not say.
     pub seed: Option<u64>,
     /// What draws of shots depend on; lm-evaluation-harness's default when absent.
@@ -55,6 +57,7 @@ struct RecipeKeys {
     #[serde(alias = "data_dir")]
     data_dir: Option<PathBuf>,
     limit: Option<Limit>,
+    repeats: Option<usize>,
     seed: Option<u64>,
     #[serde(alias = "fewshot_seed")]
     fewshot_seed: Option<u64>,
@@ -75,6 +78,8 @@ pub struct TaskSpec {
     pub num_fewshot: Option<usize>,
     /// Documents to evaluate; the recipe's limit when absent.
     pub limit: Option<Limit>,
+    /// Times that each document is asked; the recipe's number when absent.
+    pub repeats: Option<usize>,
 }
 
 impl Recipe {
@@ -96,7 +101,18 @@ impl Recipe {
 
     fn of(written: RecipeKeys, path: &Path) -> Self {
         let RecipeKeys {
-            name, models, systems, tasks, data_dir, limit, seed, fewshot_seed, batch_size, output, ..
+            name,
+            models,
+            systems,
+            tasks,
+            data_dir,
+            limit,
+            repeats,
+            seed,
+            fewshot_seed,
+            batch_size,
+            output,
+            ..
         } = written;
         Self {
             name,
@@ -104,6 +120,7 @@ impl Recipe {
             tasks,
             data_dir,
             limit,
+            repeats,
             seed,
             fewshot_seed,
             batch_size,
@@ -124,6 +141,7 @@ impl<'de> Deserialize<'de> for TaskSpec {
             #[serde(alias = "num_fewshot")]
             num_fewshot: Option<usize>,
             limit: Option<Limit>,
+            repeats: Option<usize>,
         }
 
         struct NameOrTable;
@@ -132,7 +150,7 @@ impl<'de> Deserialize<'de> for TaskSpec {
             type Value = TaskSpec;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a task's name or a table { name, num-fewshot, limit }")
+                formatter.write_str("a task's name or a table { name, num-fewshot, limit, repeats }")
             }
 
             fn visit_str<E>(self, name: &str) -> Result<TaskSpec, E> {
@@ -141,7 +159,8 @@ impl<'de> Deserialize<'de> for TaskSpec {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TaskSpec, A::Error> {
                 let table = Table::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(TaskSpec { name: table.name, num_fewshot: table.num_fewshot, limit: table.limit })
+                let Table { name, num_fewshot, limit, repeats } = table;
+                Ok(TaskSpec { name, num_fewshot, limit, repeats })
             }
         }
 

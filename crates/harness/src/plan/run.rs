@@ -60,6 +60,9 @@ pub struct TaskPlan {
     pub num_fewshot: Option<usize>,
     /// Documents to evaluate (per subject, where the task has subjects); all when absent.
     pub limit: Option<Limit>,
+    /// Times that each document is asked, where tokens are drawn.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub repeats: usize,
     /// Documents to evaluate by their numbers, by (sub)task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<DocumentPicks>,
@@ -71,11 +74,22 @@ pub struct TaskPlan {
     pub fewshot_seed: Option<u64>,
 }
 
+fn once() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_once(repeats: &usize) -> bool {
+    *repeats == 1
+}
+
 /// What a command line says over a recipe.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
     /// Documents per task, over every limit of the recipe.
     pub limit: Option<Limit>,
+    /// Times that each document is asked, over every number of the recipe.
+    pub repeats: Option<usize>,
     /// Shots of every task.
     pub num_fewshot: Option<usize>,
     /// Generation settings of every task that generates.
@@ -189,14 +203,19 @@ fn tasks(recipe: &Recipe, overrides: &Overrides) -> Result<Vec<TaskPlan>, PlanEr
     }
     let mut seen = BTreeSet::new();
     let mut tasks = Vec::with_capacity(recipe.tasks.len());
-    for TaskSpec { name, num_fewshot, limit } in &recipe.tasks {
+    for TaskSpec { name, num_fewshot, limit, repeats } in &recipe.tasks {
         if name.trim().is_empty() {
             return Err(PlanError::EmptyName);
         }
         if !seen.insert(name) {
             return Err(PlanError::Duplicate { name: name.clone() });
         }
+        let repeats = overrides.repeats.or(*repeats).or(recipe.repeats).unwrap_or(1);
+        if repeats == 0 {
+            return Err(PlanError::NoRepeats);
+        }
         tasks.push(TaskPlan {
+            repeats,
             name: name.clone(),
             num_fewshot: overrides.num_fewshot.or(*num_fewshot),
             limit: overrides.limit.or(*limit).or(recipe.limit),

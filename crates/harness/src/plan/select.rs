@@ -1,7 +1,7 @@
 //! The tasks that a plan's names and patterns stand for.
 
 use super::run::{Plan, TaskPlan};
-use crate::tasks::{DocumentPicks, TaskError, TaskRegistry, TaskSelection, wider};
+use crate::tasks::{DocumentPicks, Limit, TaskError, TaskRegistry, TaskSelection, wider};
 
 /// A plan whose tasks are known.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +10,11 @@ pub struct SelectedTasks {
     pub plan: Plan,
     /// (Sub)tasks of which no documents were picked while others have some: they are evaluated whole.
     pub not_picked: Vec<String>,
+}
+
+/// What one document cannot be asked with in two ways.
+fn settings(task: &TaskPlan) -> (Option<usize>, Option<Limit>, usize) {
+    (task.num_fewshot, task.limit, task.repeats)
 }
 
 impl Plan {
@@ -34,7 +39,7 @@ impl Plan {
         let (mut tasks, mut leaves) = (Vec::new(), Vec::new());
         for (index, (selection, &task)) in found.iter().zip(&asked).enumerate() {
             if let Some(other) = wider(&found, index) {
-                if (task.num_fewshot, task.limit) != (asked[other].num_fewshot, asked[other].limit) {
+                if settings(task) != settings(asked[other]) {
                     let (task, other) = (selection.name.clone(), found[other].name.clone());
                     return Err(TaskError::TwoSettings { task, other });
                 }

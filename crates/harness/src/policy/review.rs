@@ -163,16 +163,16 @@ pub(super) struct Scores {
 
 impl Observed {
     pub(super) fn task(pairs: &TaskPairs<'_>, grouping: Grouping) -> Self {
-        let metric = &pairs.base.entry.primary;
         let mut scores = PairedScores::default();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         let mut groups = Vec::new();
-        for (base, new) in &pairs.samples {
-            let (Some(base_score), Some(new_score)) = (base.primary(metric), new.primary(metric)) else { continue };
-            scores.base.push(base_score);
-            scores.new.push(new_score);
+        let asked = pairs.documents();
+        for document in &asked {
+            let (Some(base), Some(new)) = (document.base, document.new) else { continue };
+            scores.base.push(base);
+            scores.new.push(new);
             let next = places.len();
-            groups.extend(base.subject.as_deref().map(|subject| *places.entry(subject).or_insert(next)));
+            groups.extend(document.sample.subject.as_deref().map(|subject| *places.entry(subject).or_insert(next)));
         }
         let documents = scores.base.len();
         // Subjects of one kind only say nothing about others.
@@ -188,7 +188,7 @@ impl Observed {
                 new: scores.new(),
             }),
             documents,
-            asked: pairs.samples.len(),
+            asked: asked.len(),
             base_timing: pairs.base.results.timing,
             new_timing: pairs.new.results.timing,
         }

@@ -366,6 +366,7 @@ mod tests {
             task: task.into(),
             task_version: "1".into(),
             num_fewshot,
+            repeats: 1,
             documents: 2,
             primary: MetricKey { metric: "acc".into(), filter: "none".into() },
             value,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RECORD_VERSION;
 use super::provenance::{Machine, Provenance, Session};
+use super::task::{is_once, once};
 use crate::clock::Timestamp;
 use crate::identity::{DataFiles, TaskFile};
 use crate::plan::Plan;
@@ -81,8 +82,11 @@ pub struct TaskEntry {
     pub version: String,
     /// Shots in front of every prompt.
     pub num_fewshot: usize,
-    /// Documents evaluated.
+    /// Documents evaluated, each as often as it was asked: samples.
     pub documents: usize,
+    /// Times that a document was asked.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub repeats: usize,
     /// The metric that stands in leaderboards.
     pub primary: MetricKey,
 }
@@ -112,6 +116,7 @@ impl Manifest {
             version: task.version.clone(),
             num_fewshot: task.num_fewshot,
             documents: task.documents.len(),
+            repeats: task.repeats(),
             primary: task.primary.clone(),
         });
         let session = Session::starting(provenance);

@@ -25,6 +25,9 @@ pub struct SampleRecord {
     pub subject: Option<String>,
     /// The document's row in its split.
     pub doc_id: usize,
+    /// Which of several times that it was asked, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub repeat: usize,
     /// SHA-256 of the document's fields, hexadecimal.
     pub doc_hash: String,
     /// [`prompt_hash`] of what the system was asked.
@@ -121,9 +124,11 @@ pub struct MetricRecord {
 }
 
 impl SampleRecord {
-    /// `12`, or `anatomy/12` where there are subjects.
+    /// `12`, or `anatomy/12` where there are subjects; `12 (repeat 3)` when it is asked again.
     pub fn label(&self) -> String {
-        self.subject.as_ref().map_or_else(|| self.doc_id.to_string(), |subject| format!("{subject}/{}", self.doc_id))
+        let subject = self.subject.as_ref().map(|subject| format!("{subject}/")).unwrap_or_default();
+        let repeat = if self.repeat == 0 { String::new() } else { format!(" (repeat {})", self.repeat) };
+        format!("{subject}{}{repeat}", self.doc_id)
     }
 
     /// The document's value of a metric, 0 to 1, if the metric was computed.
@@ -194,6 +199,11 @@ impl From<&LogLikelihood> for ChoiceRecord {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_first(repeat: &usize) -> bool {
+    *repeat == 0
+}
+
 /// SHA-256, hexadecimal, of what a system is asked: of a prompt's UTF-8 bytes; of a context and its choices, each
 /// choice after a zero byte.
 pub fn prompt_hash(request: &Request) -> String {
@@ -223,6 +233,7 @@ mod tests {
             task_version: "1".into(),
             subject: None,
             doc_id: 3,
+            repeat: 0,
             doc_hash: "d".into(),
             prompt_hash: "p".into(),
             prompt: None,

@@ -7,7 +7,7 @@ use super::sample::SampleRecord;
 use super::samples::{ReadError, read_samples};
 use super::system::SystemResults;
 use super::task::TaskResults;
-use crate::stats::{DocumentScore, TaskScores};
+use crate::stats::{DocumentScore, TaskScores, mean_over_repeats};
 use gac_systems::ModelIdentity;
 
 /// A run read back from its folder.
@@ -80,7 +80,7 @@ impl StoredTask {
         let text = std::fs::read(&path).map_err(|source| StoredRunError::Read { path: path.clone(), source })?;
         let results = serde_json::from_slice(&text).map_err(|source| StoredRunError::Results { path, source })?;
         let mut samples = read_samples(&folder.join("samples.jsonl"))?;
-        samples.sort_by(|a, b| (&a.subject, a.doc_id).cmp(&(&b.subject, b.doc_id)));
+        samples.sort_by(|a, b| (&a.subject, a.doc_id, a.repeat).cmp(&(&b.subject, b.doc_id, b.repeat)));
         if samples.len() != entry.documents {
             let (found, expected) = (samples.len(), entry.documents);
             return Err(StoredRunError::Incomplete { folder: folder.to_path_buf(), found, expected });
@@ -88,7 +88,7 @@ impl StoredTask {
         Ok(Self { entry: entry.clone(), results, samples })
     }
 
-    /// The documents' scores under the primary metric.
+    /// The documents' scores under the primary metric; of several times that one was asked, the mean.
     pub fn scores(&self) -> TaskScores {
         let documents = self.samples.iter().map(|sample| DocumentScore {
             subject: sample.subject.clone(),
@@ -99,7 +99,7 @@ impl StoredTask {
         TaskScores {
             task: self.entry.name.clone(),
             version: self.entry.version.clone(),
-            documents: documents.collect(),
+            documents: mean_over_repeats(documents),
         }
     }
 }

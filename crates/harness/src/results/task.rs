@@ -20,6 +20,9 @@ pub struct TaskResults {
     pub num_fewshot: usize,
     /// Documents evaluated.
     pub documents: usize,
+    /// Times that each was asked; samples are as many.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub repeats: usize,
     /// The metric that stands in leaderboards.
     pub primary: MetricKey,
     /// Its value, 0 to 1.
@@ -36,7 +39,16 @@ pub struct TaskResults {
     pub timing: Timing,
 }
 
-/// How many documents ended how.
+pub(super) fn once() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+pub(super) fn is_once(repeats: &usize) -> bool {
+    *repeats == 1
+}
+
+/// How many documents (each time that they were asked) ended how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeCounts {
     /// The right answer.

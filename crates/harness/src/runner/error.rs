@@ -21,6 +21,14 @@ pub enum RunError {
         /// The task.
         task: String,
     },
+    /// Every repeat of a document would be the same.
+    #[error("system `{system}` takes the most probable token on task `{task}`: asked again, it answers the same")]
+    NothingDrawn {
+        /// The system.
+        system: String,
+        /// The task.
+        task: String,
+    },
     /// The run's folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),

@@ -90,6 +90,7 @@ impl<'a> Job<'a> {
             system: &self.plan.systems[system].name,
             identity: self.identity(system),
             chat: self.plan.systems[system].settings.chat.as_ref(),
+            decoding: self.plan.systems[system].settings.decoding,
             folder: folder.task(system, task)?,
             together: self.together(system),
             batch_size: self.plan.batch_size,

@@ -141,7 +141,7 @@ impl Shards {
         for run in &self.runs {
             let Some(stored) = run.systems.get(system).and_then(|system| system.tasks.get(task)) else { continue };
             for sample in &stored.samples {
-                let key = (sample.subject.clone(), sample.doc_id, sample.doc_hash.clone());
+                let key = (sample.subject.clone(), sample.doc_id, sample.repeat, sample.doc_hash.clone());
                 match samples.entry(key) {
                     Entry::Vacant(place) => {
                         place.insert(sample.clone());
@@ -175,10 +175,10 @@ impl Shards {
 }
 
 /// What tells a document from others of its task.
-type DocumentKey = (Option<String>, usize, String);
+type DocumentKey = (Option<String>, usize, usize, String);
 
 fn key(document: &Document) -> DocumentKey {
-    (document.subject.clone(), document.id, document.hash.clone())
+    (document.subject.clone(), document.id, document.repeat, document.hash.clone())
 }
 
 /// Writes the samples of a system's tasks, and takes them as done.

@@ -3,6 +3,7 @@
 mod error;
 mod job;
 mod merge;
+mod repeats;
 mod resume;
 mod run;
 mod sheet;

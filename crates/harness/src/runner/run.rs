@@ -14,7 +14,8 @@ use crate::plan::Plan;
 use crate::report::{self, Leaderboard, Sweep};
 use crate::results::{Contents, Manifest, Provenance, RunFolder, RunStatus, SystemResults, check_folder};
 use crate::stats::Bootstrap;
-use crate::task::LoadedTask;
+use crate::task::{Document, LoadedTask, Request};
+use gac_ensemble::Decoding;
 use gac_systems::{ModelIdentity, OpenSystems, System, SystemError, SystemPlan};
 
 /// What a run came to.
@@ -65,6 +66,15 @@ pub fn run_with(
     }
     if let Some(task) = tasks.iter().find(|task| task.documents.is_empty()) {
         return Err(RunError::NoDocuments { task: task.name.clone() });
+    }
+    for (system, task) in plan.systems.iter().flat_map(|system| tasks.iter().map(move |task| (system, task))) {
+        let greedy = |document: &Document| match &document.request {
+            Request::Generate { decoding, .. } => decoding.unwrap_or(system.settings.decoding) == Decoding::Greedy,
+            Request::Choose { .. } => false,
+        };
+        if task.documents.iter().any(|document| document.repeat > 0 && greedy(document)) {
+            return Err(RunError::NothingDrawn { system: system.name.clone(), task: task.name.clone() });
+        }
     }
     let contents = check_folder(&plan.output)?;
     for system in &plan.systems {

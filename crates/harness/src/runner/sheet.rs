@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use gac_ensemble::{Generation, LogLikelihood};
+use gac_ensemble::{Decoding, Generation, LogLikelihood};
 use gac_systems::{ChatPlan, StepCosts, StepRecord};
 
 use super::error::RunError;
+use super::repeats::aggregates;
 use super::resume::Prepared;
 use super::task_folder::TaskFolder;
 use crate::events::{Event, Reporter, Warning};
@@ -13,7 +14,7 @@ use crate::results::{
     FolderError, OutcomeCounts, RECORD_VERSION, RESULTS, ResponseRecord, RunFolder, SAMPLES, SampleLog, SampleRecord,
     TaskResults, Timing, prompt_hash,
 };
-use crate::stats::{DocumentScore, TaskScores};
+use crate::stats::{DocumentScore, TaskScores, mean_over_repeats};
 use crate::task::{Answer, Document, LoadedTask, Outcome, Request, Score};
 
 /// A task being answered by a system.
@@ -107,6 +108,11 @@ impl<'a> Sheet<'a> {
     /// How prompts become chats, where they do.
     pub(super) fn chat(&self) -> Option<&'a ChatPlan> {
         self.place.chat
+    }
+
+    /// How tokens are picked where the task does not say.
+    pub(super) fn decoding(&self) -> Decoding {
+        self.place.decoding
     }
 
     /// Whether records of generated responses carry their steps.
@@ -226,6 +232,7 @@ impl<'a> Sheet<'a> {
             task_version: self.task.version.clone(),
             subject: document.subject.clone(),
             doc_id: document.id,
+            repeat: document.repeat,
             doc_hash: document.hash.clone(),
             prompt_hash: prompt_hash(&document.request),
             prompt: self.place.log_samples.then(|| prompt.clone()),
@@ -268,7 +275,7 @@ impl<'a> Sheet<'a> {
         if scored.is_empty() {
             return Err(self.all_failed());
         }
-        let aggregates = task.scorer.aggregate(&scored);
+        let aggregates = aggregates(task, &scored);
         let primary = aggregates
             .iter()
             .filter(|aggregate| aggregate.key == task.primary)
@@ -284,7 +291,8 @@ impl<'a> Sheet<'a> {
             task: task.name.clone(),
             task_version: task.version.clone(),
             num_fewshot: task.num_fewshot,
-            documents,
+            documents: task.documents.iter().filter(|document| document.repeat == 0).count(),
+            repeats: task.repeats(),
             primary: task.primary.clone(),
             value: primary.value,
             stderr: primary.stderr,
@@ -318,7 +326,8 @@ impl<'a> Sheet<'a> {
             doc_hash: document.hash.clone(),
             value: *value,
         });
-        let scores = TaskScores { task: task.name.clone(), version: task.version.clone(), documents: scores.collect() };
+        let scores =
+            TaskScores { task: task.name.clone(), version: task.version.clone(), documents: mean_over_repeats(scores) };
         Ok((results, scores))
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use gac_ensemble::{Generation, GenerationRequest, LogLikelihood, RequestError};
+use gac_ensemble::{Decoding, Generation, GenerationRequest, LogLikelihood, RequestError};
 use gac_systems::{System, SystemError};
 
 use super::error::{RunError, chain};
@@ -73,7 +73,12 @@ impl TaskInFlight<'_, '_> {
     /// A document as something to be continued, if it is.
     fn generation(&self, index: usize) -> Option<GenerationRequest> {
         // Places of systems that are decoded together differ in nothing that is asked.
-        self.task.documents[index].generation_request(self.sheets[0].chat(), self.sheets[0].traces())
+        let document = &self.task.documents[index];
+        let mut request = document.generation_request(self.sheets[0].chat(), self.sheets[0].traces())?;
+        if document.repeat > 0 {
+            request.decoding = Some(repeated(request.decoding.unwrap_or(self.sheets[0].decoding()), document.repeat));
+        }
+        Some(request)
     }
 
     /// Asks everything that is to be continued.
@@ -227,6 +232,16 @@ impl TaskInFlight<'_, '_> {
             }
         }
         Ok(())
+    }
+}
+
+/// How tokens are picked when a document is asked again: by the seed that many later.
+fn repeated(decoding: Decoding, repeat: usize) -> Decoding {
+    match decoding {
+        Decoding::Greedy => Decoding::Greedy,
+        Decoding::Sampled(sampling) => {
+            Decoding::Sampled(sampling.with_seed(sampling.seed().wrapping_add(repeat as u64)))
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use gac_ensemble::Decoding;
+
 use crate::results::{ResponseRecord, SampleRecord};
 use gac_systems::{ChatPlan, SystemIdentity};
 
@@ -13,6 +15,8 @@ pub(super) struct TaskFolder<'a> {
     pub(super) identity: SystemIdentity,
     /// How prompts become chats, where they do.
     pub(super) chat: Option<&'a ChatPlan>,
+    /// How tokens are picked where a task does not say.
+    pub(super) decoding: Decoding,
     /// The task's folder.
     pub(super) folder: PathBuf,
     /// Systems of its axis that are decoded together, this one included; none where it is run by itself.

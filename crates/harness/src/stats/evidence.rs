@@ -38,13 +38,28 @@ impl PairedScores {
         let (better, worse) = (count(|(base, new)| new > base), count(|(base, new)| new < base));
         let verdicts = |documents| Evidence::Difference(PairedVerdicts { better, worse, documents });
         let groups = self.groups.as_deref();
-        if groups.is_none() && is_binary(&self.base) && is_binary(&self.new) {
+        if groups.is_none() && self.is_binary() {
             return verdicts(self.base.len() as u64);
         }
         let differences: Vec<f64> = pairs().map(|(base, new)| new - base).collect();
         let means = SubsetMeans::new(&differences, groups);
         // Nothing that differs has nothing to permute; that none of so many differ is still evidence.
         if better + worse == 0 { verdicts(means.groups() as u64) } else { Evidence::Mean(means) }
+    }
+
+    /// Whether every document is right or wrong.
+    pub fn is_binary(&self) -> bool {
+        is_binary(&self.base) && is_binary(&self.new)
+    }
+
+    /// Two-sided p-value of the hypothesis that the systems are equally good: each difference is as likely as its opposite
+    /// (a permutation test by sign flips, of groups where documents come in groups).
+    pub fn permutation_p_value(&self) -> f64 {
+        let difference = self.difference();
+        let below = difference.p_below(0.0);
+        // Turned around, the other side.
+        let turned = Self { base: self.new.clone(), new: self.base.clone(), groups: self.groups.clone() };
+        (2.0 * below.min(turned.difference().p_below(0.0))).min(1.0)
     }
 
     /// What they say about the base's mean.

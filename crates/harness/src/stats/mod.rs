@@ -13,7 +13,8 @@ pub use evidence::{Evidence, PairedScores};
 pub use mcnemar::{Discordant, holm};
 pub use normal::{normal_cdf, normal_quantile};
 pub use paired::{
-    Bootstrap, DocumentScore, PairedDifference, Side, StatsError, TaskDifference, TaskScores, paired_difference,
+    Bootstrap, DocumentScore, PairedDifference, Side, StatsError, TaskDifference, TaskScores, mean_over_repeats,
+    paired_difference,
 };
 pub use proportions::{PairedVerdicts, Proportion};
 pub use rng::Xoshiro256;

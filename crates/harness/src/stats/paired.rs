@@ -30,6 +30,18 @@ pub struct TaskScores {
     pub documents: Vec<DocumentScore>,
 }
 
+/// One score per document: of several times that one was asked, which stand together, the mean of those that did not fail.
+pub fn mean_over_repeats(scores: impl IntoIterator<Item = DocumentScore>) -> Vec<DocumentScore> {
+    let scores: Vec<DocumentScore> = scores.into_iter().collect();
+    let same = |a: &DocumentScore, b: &DocumentScore| (a.doc_id, &a.subject) == (b.doc_id, &b.subject);
+    let documents = scores.chunk_by(same).map(|repeats| {
+        let values: Vec<f64> = repeats.iter().filter_map(|score| score.value).collect();
+        let value = (!values.is_empty()).then(|| mean(values.iter().copied(), values.len()));
+        DocumentScore { value, ..repeats[0].clone() }
+    });
+    documents.collect()
+}
+
 /// How a paired bootstrap is done.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bootstrap {

@@ -164,8 +164,15 @@ mod tests {
     fn scored(subject: &str, id: usize, value: f64) -> (Document, Score) {
         let request = Request::Choose { context: String::new(), continuations: Vec::new() };
         let parts = PromptParts::default();
-        let document =
-            Document { id, subject: Some(subject.into()), hash: String::new(), request, parts, target: 0.into() };
+        let document = Document {
+            id,
+            subject: Some(subject.into()),
+            repeat: 0,
+            hash: String::new(),
+            request,
+            parts,
+            target: 0.into(),
+        };
         let metrics = vec![("acc".to_owned(), value)];
         let filters = vec![FilterScore { filter: "none".into(), extracted: 0.into(), metrics }];
         (document, Score { outcome: Outcome::Wrong, filters })

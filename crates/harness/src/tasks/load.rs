@@ -176,6 +176,7 @@ impl UnbuiltSection<'_> {
 
             let Rendered { target, choices, .. } = rendered;
             documents.push(Document {
+                repeat: 0,
                 id,
                 subject: subject.clone(),
                 hash: hash(row),

@@ -37,8 +37,8 @@ impl Scorer for Exact {
     }
 
     fn aggregate(&self, scored: &[(&Document, &Score)]) -> Vec<Aggregate> {
-        let correct = scored.iter().filter(|(_, score)| score.outcome == Outcome::Correct).count();
-        let value = correct as f64 / scored.len() as f64;
+        let values = scored.iter().map(|(_, score)| score.filters[0].metrics[0].1);
+        let value = values.sum::<f64>() / scored.len() as f64;
         vec![Aggregate {
             is_group: false,
             name: "whatever".into(),
@@ -58,6 +58,7 @@ fn task(name: &str, requests: impl Iterator<Item = (Request, serde_json::Value)>
     let documents = requests.enumerate().map(|(id, (request, target))| Document {
         id,
         subject: None,
+        repeat: 0,
         hash: format!("{name} {id}"),
         request,
         parts: PromptParts::default(),
