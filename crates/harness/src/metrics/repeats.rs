@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::aggregate::Estimate;
+use super::aggregate::DocumentMean;
 use crate::{Aggregate, MetricKey};
 
 /// One try at a document that did not fail.
@@ -51,7 +51,7 @@ pub fn over_repeats(task: &str, primary: &MetricKey, repeats: usize, documents: 
     let figure = |metric: String, of: &dyn Fn(&[Try<'_>]) -> f64, tries: usize| {
         let values: Vec<f64> =
             documents.iter().filter(|document| document.len() >= tries).map(|document| of(document)).collect();
-        let Estimate { value, stderr, documents } = Estimate::mean(&values)?;
+        let DocumentMean { value, stderr, documents } = DocumentMean::mean(&values)?;
         let key = MetricKey { metric, filter: primary.filter.clone() };
         Some(Aggregate { name: task.to_owned(), key, value, stderr, documents, is_group: false })
     };
