@@ -41,6 +41,11 @@ pub trait LanguageModel: Send {
         true
     }
 
+    /// Says that `sequence` is going to hold `length` tokens, and that each of `continuations` of them is then going to be
+    /// scored: the distributions before all their tokens are wanted, of the sequence and of its forks. A model on a server
+    /// asks about a whole continuation in one go; others need not listen. Nothing that is said changes a distribution.
+    fn expect(&mut self, _sequence: SequenceId, _length: usize, _continuations: &[Vec<TokenId>]) {}
+
     /// Opens a sequence with the same tokens as `sequence`. They share what was computed.
     ///
     /// # Errors

@@ -204,6 +204,24 @@ impl Served {
         Ok(path)
     }
 
+    /// Steps that go by `forced` tokens, and end behind them; greedy ones where there are none.
+    fn path_of(
+        &self,
+        tokens: &[TokenId],
+        forced: &[TokenId],
+        most: usize,
+    ) -> Result<Vec<(TokenId, Distribution)>, (u16, String)> {
+        if forced.is_empty() {
+            return self.greedy(tokens, most);
+        }
+        let whole: Vec<TokenId> = tokens.iter().chain(forced).copied().collect();
+        let all = self.distributions(&whole)?.split_off(tokens.len() - 1);
+        let end =
+            self.tokenizer.vocabulary().iter().map(|(id, _)| id).find(|id| self.tokenizer.vocabulary().is_end(*id));
+        let next = forced.iter().copied().chain(end);
+        Ok(next.zip(all).take(most).collect())
+    }
+
     fn prompt(&self, value: &Value, most: usize) -> Result<Vec<TokenId>, (u16, String)> {
         let ids: Option<Vec<u64>> = value.as_array().map(|ids| ids.iter().filter_map(Value::as_u64).collect());
         let ids = ids.filter(|ids| !ids.is_empty()).ok_or((400, "the prompt is no list of ids".to_owned()))?;
@@ -298,7 +316,8 @@ impl Served {
             let log = self.log(distribution, id).max(f64::from(f32::MIN));
             json!({ "id": id, "token": String::from_utf8_lossy(bytes), "bytes": bytes, "logprob": log })
         };
-        let path = self.greedy(&prompt, steps.min(self.limits.context - prompt.len()))?;
+        let forced = forced(body["grammar"].as_str().unwrap_or_default())?;
+        let path = self.path_of(&prompt, &forced, steps.min(self.limits.context - prompt.len()))?;
         let steps = path.iter().map(|(token, distribution)| {
             let top = distribution.most_probable(count, |_| true);
             let mut step = entry(distribution, *token);
@@ -363,4 +382,11 @@ impl Served {
         }
         Ok(json!({ "text": "", "meta_info": meta }))
     }
+}
+
+/// The tokens of `root ::= <[1]> <[2]>`, the only grammar that it knows.
+fn forced(grammar: &str) -> Result<Vec<TokenId>, (u16, String)> {
+    let Some(tokens) = grammar.strip_prefix("root ::= ") else { return Ok(Vec::new()) };
+    let id = |word: &str| word.strip_prefix("<[")?.strip_suffix("]>")?.parse().ok().map(TokenId);
+    tokens.split(' ').map(|word| id(word).ok_or((400, format!("failed to parse grammar: {word}")))).collect()
 }

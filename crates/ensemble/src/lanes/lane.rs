@@ -22,6 +22,8 @@ pub(crate) struct Lane {
     agreed: Option<usize>,
     /// The length of the pass that it is read in, where that is not as far as it is opened.
     pass: Option<usize>,
+    /// Continuations of all its tokens that are going to be scored.
+    expected: Vec<Vec<TokenId>>,
 }
 
 /// Tokens that a member reads in one forward.
@@ -44,6 +46,20 @@ impl Lane {
     /// Reads in a pass of `length` tokens ([`LanguageModel::announce`]).
     pub(crate) fn in_pass(self, length: usize) -> Self {
         Self { pass: Some(length), ..self }
+    }
+
+    /// One more continuation of all its tokens is going to be scored.
+    pub(crate) fn expect(&mut self, continuation: Vec<TokenId>) {
+        self.expected.push(continuation);
+    }
+
+    /// Tells the model what is expected.
+    pub(crate) fn tell_expected(&self, model: &mut dyn LanguageModel) {
+        if let Some(sequence) = self.sequence
+            && !self.expected.is_empty()
+        {
+            model.expect(sequence, self.tokens.len(), &self.expected);
+        }
     }
 
     /// The length of the pass that it is read in.
@@ -200,6 +216,7 @@ impl Lane {
             self.goal = None;
             return Ok(None);
         }
+        self.tell_expected(model);
         let to = goal.min(held.saturating_add(most));
         let wanted = self.marks[self.given.len()..].iter().take_while(|&&mark| mark <= to).map(|mark| mark - held - 1);
         Ok(Some(Read { sequence, wanted: wanted.collect(), ids: self.tokens[held..to].to_vec(), last: to == goal }))

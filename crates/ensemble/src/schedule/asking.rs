@@ -64,6 +64,8 @@ pub(crate) fn ask(
                 let model = ensemble.members()[question.member].model.0;
                 let Some(lane) = in_flight[at].lane(question.member, question.slot) else { continue };
                 if let Some(sequence) = lane.sequence() {
+                    // Continuations may have come since it was read.
+                    lane.tell_expected(&mut *models[model].model);
                     let length = lane.mark(question.index);
                     asked.push(Asked { at, model, sequence, length, question });
                 } else {

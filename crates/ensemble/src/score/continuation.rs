@@ -35,9 +35,16 @@ pub(crate) struct Continuation {
     pub(crate) fed: Vec<Vec<TokenId>>,
     /// `[member][token]`: how many ids of `fed` come before the token is scored.
     pub(crate) before: Vec<Vec<usize>>,
+    /// `[member]`: what it would be fed next, for the last token; none where it has nothing for that.
+    pub(crate) last: Vec<Option<TokenId>>,
 }
 
 impl Continuation {
+    /// All that `member` is asked about after the context: what it is fed, and what is only scored.
+    pub(crate) fn expected(&self, member: usize) -> Vec<TokenId> {
+        self.fed[member].iter().copied().chain(self.last[member]).collect()
+    }
+
     /// The length of the pass in which lm-evaluation-harness has a model read it: all but the last token, which only is
     /// scored.
     pub(crate) fn pass(&self, member: usize) -> usize {
@@ -180,6 +187,7 @@ impl Continuation {
         let mut before: Vec<Vec<usize>> = Vec::with_capacity(context.len());
         fed.push(whole[..whole.len() - 1].to_vec());
         before.push((0..whole.len()).collect());
+        let mut last = vec![whole.last().copied()];
         for member in 1..members.len() {
             let mut ids = Vec::new();
             let mut starts = Vec::with_capacity(tokens.len());
@@ -191,6 +199,9 @@ impl Continuation {
                     ids.extend_from_slice(ensemble.segment(segmentation, key, member)?);
                 }
             }
+            let key = tokens.last().and_then(|&(_, key)| key);
+            let segment = key.and_then(|key| ensemble.segment(segmentation, key, member).ok());
+            last.push(segment.and_then(|ids| ids.first().copied()));
             fed.push(ids);
             before.push(starts);
         }
@@ -214,7 +225,7 @@ impl Continuation {
                 });
             }
         }
-        Ok(Self { context: Arc::new(Context { ids: context, truncated }), tokens, fed, before })
+        Ok(Self { context: Arc::new(Context { ids: context, truncated }), tokens, fed, before, last })
     }
 
     /// The score of no tokens yet.

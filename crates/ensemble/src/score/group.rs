@@ -76,9 +76,17 @@ impl ContextGroup {
             settings,
             context,
         };
+        group.expect(&choice);
         let (rules, members) = (group.settings.rules(), group.contexts.len());
         group.scored.push(Scored::new(request, choice, asked, rules, members));
         group
+    }
+
+    /// The members are going to be asked about a continuation.
+    fn expect(&mut self, choice: &Continuation) {
+        for (member, context) in self.contexts.iter_mut().enumerate() {
+            context.expect(choice.expected(member));
+        }
     }
 
     /// Whether the continuations of `other` are of the same context, which the members read in the same way, to be scored
@@ -94,6 +102,9 @@ impl ContextGroup {
 
     /// Takes the continuations of another group that has not begun.
     pub(crate) fn join(&mut self, other: Self) {
+        for scored in &other.scored {
+            self.expect(&scored.choice);
+        }
         self.scored.extend(other.scored);
     }
 

@@ -1,12 +1,66 @@
 //! What is asked of a server so that it tells more about a distribution.
 
 use super::protocol::{Abilities, LogProbs, TokenQuery, WantedList};
-use crate::ask::Detail;
+use crate::ask::{Ask, Detail};
 use crate::id::TokenId;
 
 /// How long lists are in which tokens are looked for that cannot be named: a long one is seconds of JSON, and a token that a
 /// vote hangs on is mostly among the first.
 pub(super) const WIDTHS: [usize; 3] = [2_000, 20_000, usize::MAX];
+
+/// A [`Detail`] for several asks.
+pub(super) enum SharedDetail {
+    /// All the tokens that they name.
+    Tokens(Vec<TokenId>),
+    /// The longest of their lists.
+    Top(usize),
+}
+
+impl SharedDetail {
+    pub(super) fn detail(&self) -> Detail<'_> {
+        match self {
+            Self::Tokens(ids) => Detail::Tokens(ids),
+            Self::Top(count) => Detail::Top(*count),
+        }
+    }
+
+    /// Takes in another one; false where that is of the other kind.
+    fn join(&mut self, other: Detail<'_>) -> bool {
+        match (self, other) {
+            (Self::Tokens(named), Detail::Tokens(ids)) => {
+                let new: Vec<TokenId> = ids.iter().copied().filter(|id| !named.contains(id)).collect();
+                named.extend(new);
+            }
+            (Self::Top(most), Detail::Top(count)) => *most = count.max(*most),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// The asks of `wanted` places: those of one kind about one distribution together, each with its places.
+pub(super) fn together(asks: &[Ask<'_>], wanted: &[usize]) -> Vec<(SharedDetail, Vec<usize>)> {
+    let mut all: Vec<(SharedDetail, Vec<usize>)> = Vec::new();
+    for &index in wanted {
+        let ask = &asks[index];
+        let is_about = |of: &[usize]| (asks[of[0]].sequence, asks[of[0]].length) == (ask.sequence, ask.length);
+        let joined = all.iter_mut().filter(|(_, of)| is_about(of)).any(|(shared, of)| {
+            let joins = shared.join(ask.detail);
+            if joins {
+                of.push(index);
+            }
+            joins
+        });
+        if !joined {
+            let own = match ask.detail {
+                Detail::Tokens(ids) => SharedDetail::Tokens(ids.to_vec()),
+                Detail::Top(count) => SharedDetail::Top(count),
+            };
+            all.push((own, vec![index]));
+        }
+    }
+    all
+}
 
 /// The queries that tell `detail` of the distribution after `tokens`; where tokens cannot be named, lists of `width` that
 /// may have them. None where the server cannot tell.

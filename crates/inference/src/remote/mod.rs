@@ -5,6 +5,7 @@
 //! tells more where it is asked. Sampling parameters at the server are neutral.
 
 mod address;
+mod branches;
 mod connect;
 mod details;
 mod detect;
@@ -15,6 +16,7 @@ mod identity;
 mod model;
 mod options;
 mod pace;
+mod planner;
 mod probe;
 mod protocol;
 mod replicas;

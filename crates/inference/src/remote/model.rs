@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::details::{WIDTHS, in_order, lacks, queries};
+use super::details::{WIDTHS, in_order, lacks, queries, together};
 use super::identity::ServerIdentity;
 use super::pace::Pace;
-use super::protocol::{LogProbs, TokenQuery, ToldLogProbs, WantedList};
+use super::planner::Planner;
+use super::protocol::{LogProbs, TokenQuery, ToldLogProbs};
 use super::replicas::ReplicaId;
 use super::requester::{Requester, SequenceQueries};
 use super::sequence::RemoteSequence;
@@ -116,49 +117,21 @@ impl RemoteModel {
         (appended.flatten().collect(), held)
     }
 
+    fn planner(&self) -> Planner<'_> {
+        let (list, ahead, context) = (self.list, self.pace.ahead(), self.limits.context);
+        Planner { abilities: self.requester.abilities(), list, ahead, context, tokenizer: &self.tokenizer }
+    }
+
     /// The requests that a batch needs, and those that keep the other sequences as far ahead.
     fn jobs(&self, batch: &[Extension<'_>], appended: &[AppendedTokens]) -> Vec<SequenceQueries> {
-        let ahead = self.pace.ahead();
+        let planner = self.planner();
         let mut needed = Vec::new();
         let mut spare = Vec::new();
         for (extension, AppendedTokens { wanted, .. }) in batch.iter().zip(appended) {
             let Some(sequence) = self.sequences.get(&extension.sequence) else { continue };
-            let unknown: Vec<usize> =
-                wanted.iter().copied().filter(|&length| sequence.told(length).is_none()).collect();
-            let length = sequence.tokens().len();
             let ask = |queries| SequenceQueries { sequence: extension.sequence, home: sequence.home, queries };
-            let listing = WantedList::Top(self.list);
-            match unknown[..] {
-                [] if wanted.last() == Some(&length) && sequence.known_ahead() < ahead => {
-                    let tokens = sequence.tokens_ahead();
-                    let room = self.limits.context + 1 - tokens.len().min(self.limits.context + 1);
-                    let more = (ahead - sequence.known_ahead()).min(room);
-                    if more > 0 {
-                        spare.push(ask(vec![TokenQuery { from: tokens.len(), tokens, ahead: more, listing }]));
-                    }
-                }
-                [] => {}
-                [only] if only == length => {
-                    let ahead = ahead.min(self.limits.context + 1 - length);
-                    let tokens = sequence.tokens().to_vec();
-                    needed.push(ask(vec![TokenQuery { from: length, tokens, ahead, listing }]));
-                }
-                [first, ..] if self.requester.abilities().within => {
-                    // What follows the last one that is wanted is not needed; the token behind it tells itself.
-                    let end = unknown.last().map_or(length, |last| (last + 1).min(length));
-                    let tokens = sequence.tokens()[..end].to_vec();
-                    needed.push(ask(vec![TokenQuery { tokens, from: first, ahead: 1, listing }]));
-                }
-                _ => {
-                    let query = |&length: &usize| TokenQuery {
-                        tokens: sequence.tokens()[..length].to_vec(),
-                        from: length,
-                        ahead: 1,
-                        listing: listing.clone(),
-                    };
-                    needed.push(ask(unknown.iter().map(query).collect()));
-                }
-            }
+            needed.extend(planner.needed(sequence, wanted).into_iter().map(ask));
+            spare.extend(planner.spare(sequence, wanted).map(|query| ask(vec![query])));
         }
         if !needed.is_empty() {
             needed.append(&mut spare);
@@ -176,7 +149,9 @@ impl RemoteModel {
         let since = Instant::now();
         let answers = self.requester.ask(&jobs);
         self.given += appended.iter().map(|AppendedTokens { wanted, .. }| wanted.len()).sum::<usize>();
+        let is_next = |query: &TokenQuery| query.from == query.tokens.len();
         if batch.iter().all(|extension| extension.tokens.len() <= SHORT)
+            && jobs.iter().all(|job| job.queries.iter().all(is_next))
             && let Some(ahead) = jobs.iter().map(|job| job.queries.iter().map(|query| query.ahead).sum()).max()
         {
             self.pace.took(ahead, since.elapsed());
@@ -184,7 +159,7 @@ impl RemoteModel {
         // What is known already, before paths go on.
         let known = batch.iter().zip(appended).flat_map(|(extension, AppendedTokens { wanted, .. })| {
             let sequence = self.sequences.get(&extension.sequence);
-            let told = move |&length: &usize| Some(((extension.sequence, length), Arc::clone(sequence?.told(length)?)));
+            let told = move |&length: &usize| Some(((extension.sequence, length), sequence?.told(length)?));
             wanted.iter().filter_map(told)
         });
         let mut told: HashMap<(SequenceId, usize), Arc<ToldLogProbs>> = known.collect();
@@ -192,14 +167,19 @@ impl RemoteModel {
             let (answers, home) = answer?;
             let Some(sequence) = self.sequences.get_mut(&job.sequence) else { continue };
             for (query, mut answer) in job.queries.iter().zip(answers) {
-                for (length, list) in (query.from..).zip(std::mem::take(&mut answer.within)) {
+                let within = std::mem::take(&mut answer.within);
+                if query.tokens.len() > sequence.tokens().len() {
+                    sequence.branches.learn(&query.tokens, query.from, within);
+                    continue;
+                }
+                for (length, list) in (query.from..).zip(within) {
                     told.insert((job.sequence, length), Arc::new(list));
                 }
                 if query.tokens.len() < sequence.tokens().len() {
                     if let Some((_, list)) = answer.path.into_iter().next() {
                         told.insert((job.sequence, query.tokens.len()), Arc::new(list));
                     }
-                } else {
+                } else if query.ahead > 0 {
                     sequence.go_on(answer, home);
                 }
             }
@@ -207,7 +187,7 @@ impl RemoteModel {
         }
         let abilities = self.requester.abilities();
         let distribution = |id: SequenceId, length: usize| {
-            let known = told.get(&(id, length)).or_else(|| self.sequences.get(&id)?.told(length));
+            let known = told.get(&(id, length)).cloned().or_else(|| self.sequences.get(&id)?.told(length));
             let Some(known) = known else {
                 return Err(ModelError::Backend(String::from("an answer without a distribution that was asked for")));
             };
@@ -224,7 +204,37 @@ impl RemoteModel {
             .collect()
     }
 
-    /// Asks once about those of `asks` that are `unanswered`, and adds what is answered to what is `told` of each.
+    /// Asks about whole continuations that are expected where some of `asks` is about the token that one goes on with, and
+    /// gives what is known of each ask then.
+    fn ask_of_continuations(&mut self, asks: &[Ask<'_>]) -> Result<Vec<LogProbs>, ModelError> {
+        let mut jobs: Vec<SequenceQueries> = Vec::new();
+        for Ask { sequence: id, length, detail } in asks {
+            let (Detail::Tokens(ids), sequence) = (detail, self.sequence(*id)?) else { continue };
+            if *length > sequence.tokens().len() {
+                continue;
+            }
+            for queries in self.planner().of_continuations(sequence, *length, *length, |next| ids.contains(&next)) {
+                jobs.push(SequenceQueries { sequence: *id, home: sequence.home, queries });
+            }
+        }
+        for (job, answer) in jobs.iter().zip(self.requester.ask(&jobs)) {
+            let (answers, _) = answer?;
+            let Some(sequence) = self.sequences.get_mut(&job.sequence) else { continue };
+            for (query, answer) in job.queries.iter().zip(answers) {
+                sequence.branches.learn(&query.tokens, query.from, answer.within);
+            }
+        }
+        let known = |ask: &Ask<'_>| {
+            let Detail::Tokens(_) = ask.detail else { return None };
+            let sequence = self.sequences.get(&ask.sequence)?;
+            let told = sequence.branches.told(sequence.tokens().get(..ask.length)?)?;
+            Some(told.top.iter().chain(&told.others).copied().collect())
+        };
+        Ok(asks.iter().map(|ask| known(ask).unwrap_or_default()).collect())
+    }
+
+    /// Asks once about those of `asks` that are `unanswered`, and adds what is answered to what is `told` of each. All
+    /// tokens that are asked for after the same ones are one question.
     fn ask_once(
         &mut self,
         asks: &[Ask<'_>],
@@ -233,31 +243,28 @@ impl RemoteModel {
         told: &mut [LogProbs],
     ) -> Result<(), ModelError> {
         let abilities = self.requester.abilities();
-        let mut jobs = Vec::with_capacity(unanswered.len());
-        let mut of_ask = Vec::with_capacity(unanswered.len());
-        for &index in unanswered {
-            let ask = &asks[index];
-            let sequence = self.sequence(ask.sequence)?;
+        let mut jobs = Vec::new();
+        let mut of_asks: Vec<Vec<usize>> = Vec::new();
+        for (details, of) in together(asks, unanswered) {
+            let Ask { sequence: id, length, .. } = asks[of[0]];
+            let sequence = self.sequence(id)?;
             let held = sequence.tokens().len();
-            let tokens = sequence
-                .tokens()
-                .get(..ask.length)
-                .filter(|tokens| !tokens.is_empty())
-                .ok_or(ModelError::TruncateBeyondEnd { length: held, requested: ask.length })?;
-            let queries = queries(&abilities, tokens, ask.detail, width).ok_or_else(|| {
+            let tokens = sequence.tokens().get(..length).filter(|tokens| !tokens.is_empty());
+            let tokens = tokens.ok_or(ModelError::TruncateBeyondEnd { length: held, requested: length })?;
+            let queries = queries(&abilities, tokens, details.detail(), width).ok_or_else(|| {
                 let longest = abilities.longest_list;
                 ModelError::Server(format!("{} lists {longest} tokens at most, which does not decide", self.identity))
             })?;
             for query in queries {
-                jobs.push(SequenceQueries { sequence: ask.sequence, home: sequence.home, queries: vec![query] });
-                of_ask.push(index);
+                jobs.push(SequenceQueries { sequence: id, home: sequence.home, queries: vec![query] });
+                of_asks.push(of.clone());
             }
-            told[index].clear();
+            of.iter().for_each(|&index| told[index].clear());
         }
-        for (answer, index) in self.requester.ask(&jobs).into_iter().zip(of_ask) {
+        for (answer, of) in self.requester.ask(&jobs).into_iter().zip(of_asks) {
             let (answers, _) = answer?;
             for (_, list) in answers.into_iter().filter_map(|answer| answer.path.into_iter().next()) {
-                told[index].extend(list.top.into_iter().chain(list.others));
+                of.iter().for_each(|&index| told[index].extend(list.top.iter().chain(&list.others)));
             }
         }
         Ok(())
@@ -278,6 +285,12 @@ impl LanguageModel for RemoteModel {
         self.next += 1;
         self.sequences.insert(id, RemoteSequence::new(self.least_busy()));
         Ok(id)
+    }
+
+    fn expect(&mut self, sequence: SequenceId, length: usize, continuations: &[Vec<TokenId>]) {
+        if let Some(sequence) = self.sequences.get_mut(&sequence) {
+            continuations.iter().for_each(|tokens| sequence.branches.expect(length, tokens));
+        }
     }
 
     fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
@@ -323,12 +336,16 @@ impl LanguageModel for RemoteModel {
     }
 
     fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
-        let mut told: Vec<LogProbs> = vec![Vec::new(); asks.len()];
-        let mut unanswered: Vec<usize> = (0..asks.len()).collect();
+        let mut told = self.ask_of_continuations(asks)?;
+        let is_unanswered = |index: &usize| told[*index].is_empty() || lacks(asks[*index].detail, &told[*index]);
+        let mut unanswered: Vec<usize> = (0..asks.len()).filter(is_unanswered).collect();
         for width in WIDTHS {
+            if unanswered.is_empty() {
+                break;
+            }
             self.ask_once(asks, &unanswered, width, &mut told)?;
             unanswered.retain(|&index| lacks(asks[index].detail, &told[index]));
-            if unanswered.is_empty() || width >= self.limits.vocabulary || self.requester.abilities().most_ids > 0 {
+            if width >= self.limits.vocabulary || self.requester.abilities().most_ids > 0 {
                 break;
             }
         }

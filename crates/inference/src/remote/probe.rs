@@ -9,7 +9,8 @@ use super::http::{Http, HttpFailure};
 use super::protocol::llama_cpp::LlamaCpp;
 use super::protocol::sglang::Sglang;
 use super::protocol::vllm::Vllm;
-use super::protocol::{Abilities, Protocol, ServerEngine, TokenQuery, WantedList};
+use super::protocol::{Abilities, Protocol, ServerEngine, TokenQuery, WantedList, Within};
+use super::tokenizer_check::tokenize;
 use crate::id::TokenId;
 
 /// More than any server lists, and larger than any token id.
@@ -33,15 +34,15 @@ pub(super) fn abilities(
             let longest = probe.limit(model, "logprobs", json!(TOO_MANY), "max allowed: ")?;
             let rows = named.or(rows).ok_or_else(|| probe.lacks_rows())?;
             let most_ids = if named.is_some() { MOST_IDS } else { 0 };
-            Abilities::new(rows, longest.unwrap_or(rows), most_ids, true)
+            Abilities::new(rows, longest.unwrap_or(rows), most_ids, Within::OfPrompt)
         }
         ServerEngine::Sglang => {
             let rows = rows.ok_or_else(|| probe.lacks_rows())?;
-            Abilities::new(rows, rows, MOST_IDS, true)
+            Abilities::new(rows, rows, MOST_IDS, Within::OfPrompt)
         }
         ServerEngine::LlamaCpp => {
             let rows = found.rows.or(rows).ok_or_else(|| probe.lacks_rows())?;
-            Abilities::new(rows, rows, 0, false)
+            Abilities::new(rows, rows, 0, Within::OfForced)
         }
     };
     if abilities.longest_list == 0 {
@@ -49,7 +50,9 @@ pub(super) fn abilities(
     }
     let protocol = speak(found, abilities);
     probe.try_list(&*protocol, list)?;
-    abilities.within = abilities.within && probe.tells_within(&*protocol);
+    if !probe.tells_within(&*protocol, found) {
+        abilities.within = Within::Untold;
+    }
     Ok(abilities)
 }
 
@@ -114,8 +117,10 @@ impl Probe<'_> {
     }
 
     /// Whether it tells the distributions within a prompt.
-    fn tells_within(&self, protocol: &dyn Protocol) -> bool {
-        let tokens = vec![TokenId(0); 3];
+    fn tells_within(&self, protocol: &dyn Protocol, found: &FoundServer) -> bool {
+        // Of a text, since an end could not be forced.
+        let tokens = tokenize(self.http, self.server, found, "one two three four").unwrap_or_else(|_| vec![0; 3]);
+        let tokens = tokens.into_iter().map(TokenId).collect();
         let query = TokenQuery { tokens, from: 1, ahead: 1, listing: WantedList::Top(1) };
         let told = self.ask(protocol, &query);
         if let Err(error) = &told {

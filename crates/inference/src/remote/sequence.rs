@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::branches::Branches;
 use super::protocol::{ServerAnswer, ToldLogProbs};
 use super::replicas::ReplicaId;
 use crate::id::TokenId;
@@ -17,11 +18,13 @@ pub(super) struct RemoteSequence {
     start: usize,
     /// How many tokens of the path `tokens` follows.
     followed: usize,
+    /// Continuations that are going to be scored.
+    pub(super) branches: Branches,
 }
 
 impl RemoteSequence {
     pub(super) fn new(home: ReplicaId) -> Self {
-        Self { tokens: Vec::new(), home, path: Vec::new(), start: 0, followed: 0 }
+        Self { tokens: Vec::new(), home, path: Vec::new(), start: 0, followed: 0, branches: Branches::default() }
     }
 
     pub(super) fn tokens(&self) -> &[TokenId] {
@@ -47,6 +50,7 @@ impl RemoteSequence {
     /// Keeps the first `length` tokens.
     pub(super) fn truncate(&mut self, length: usize) {
         self.tokens.truncate(length);
+        self.branches.truncate(length);
         if length < self.start {
             self.forget_path();
         }
@@ -63,12 +67,10 @@ impl RemoteSequence {
     }
 
     /// The distribution after the first `length` tokens, where it is known.
-    pub(super) fn told(&self, length: usize) -> Option<&Arc<ToldLogProbs>> {
-        let at = length.checked_sub(self.start)?;
-        if at > self.followed {
-            return None;
-        }
-        self.path.get(at).map(|(_, told)| told)
+    pub(super) fn told(&self, length: usize) -> Option<Arc<ToldLogProbs>> {
+        let at = length.checked_sub(self.start).filter(|at| *at <= self.followed);
+        let on_path = at.and_then(|at| self.path.get(at)).map(|(_, told)| Arc::clone(told));
+        on_path.or_else(|| self.branches.told(self.tokens.get(..length)?))
     }
 
     /// Distributions that are known from the one after all tokens on.

@@ -77,7 +77,12 @@ pub(super) fn check_tokenizer(
 }
 
 /// The server's ids of `text`, without special tokens around it.
-fn tokenize(http: &Http, server: &ServerUrl, found: &FoundServer, text: &str) -> Result<Vec<u32>, HttpFailure> {
+pub(super) fn tokenize(
+    http: &Http,
+    server: &ServerUrl,
+    found: &FoundServer,
+    text: &str,
+) -> Result<Vec<u32>, HttpFailure> {
     let body = match found.identity.engine {
         ServerEngine::LlamaCpp => json!({ "content": text, "add_special": false, "parse_special": true }),
         ServerEngine::Vllm | ServerEngine::Gac | ServerEngine::Sglang => {

@@ -71,15 +71,12 @@ fn distributions_within_an_extension_know_the_token_that_follows() {
             assert_eq!(told.len(), full.len());
             for (at, (told, full)) in wanted.indices(tokens.len() - first).into_iter().zip(told.iter().zip(&full)) {
                 assert_same(told, full);
-                if engine != TestEngine::LlamaCpp
-                    && let Some(next) = tokens.get(first + at + 1)
-                {
+                if let Some(next) = tokens.get(first + at + 1) {
                     assert!(told.knows(*next), "{engine:?}, {wanted:?}: {at}");
                 }
             }
             let least = usize::from(wanted != Wanted::Nothing);
-            // llama.cpp is asked token by token.
-            assert_eq!(asked, if engine == TestEngine::LlamaCpp { full.len() } else { least }, "{engine:?}");
+            assert_eq!(asked, least, "{engine:?}");
         }
     }
 }
@@ -96,9 +93,7 @@ fn a_texts_score_is_that_of_the_model_in_one_request_but_for_its_last_token() {
         let scores = score_tokens(&mut remote, &tokens).unwrap();
         assert!((scores.sum - expected.sum).abs() < 1e-4, "{engine:?}: {} and {}", scores.sum, expected.sum);
         assert_eq!(scores.greedy, expected.greedy);
-        if engine != TestEngine::LlamaCpp {
-            assert!(server.asked() - before <= 2, "{engine:?}: {}", server.asked() - before);
-        }
+        assert!(server.asked() - before <= 2, "{engine:?}: {}", server.asked() - before);
     }
 }
 

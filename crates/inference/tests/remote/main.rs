@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "test code: a panic is a failure")]
 
 mod connecting;
+mod continuations;
 mod distributions;
 mod faults;
 mod run_ahead;

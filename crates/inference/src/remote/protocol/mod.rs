@@ -46,7 +46,8 @@ pub(super) struct TokenQuery {
     pub(super) tokens: Vec<TokenId>,
     /// From how many of `tokens` on the distributions that follow them are wanted: T where only the last one is.
     pub(super) from: usize,
-    /// Most probable tokens to go on by, at least one: the distribution after all of `tokens` comes with the first.
+    /// Most probable tokens to go on by: the distribution after all of `tokens` comes with the first. 0 where only those
+    /// within are wanted.
     pub(super) ahead: usize,
     /// What is told of each distribution after all of `tokens`.
     pub(super) listing: WantedList,
@@ -66,8 +67,8 @@ pub(super) enum WantedList {
 pub(super) struct ServerAnswer {
     /// The distributions after `from`, `from + 1`, ... tokens, without the one after all of them.
     pub(super) within: Vec<ToldLogProbs>,
-    /// The most probable tokens one after the other, each with the distribution that it was taken from: at least one,
-    /// fewer than were asked for where the text ends.
+    /// The most probable tokens one after the other, each with the distribution that it was taken from: at least one
+    /// where some were asked for, fewer than those where the text ends.
     pub(super) path: Vec<(TokenId, ToldLogProbs)>,
 }
 
@@ -104,10 +105,21 @@ pub(super) struct Abilities {
     pub(super) longest_list: usize,
     /// Most tokens that can be named in one request; 0 where none can.
     pub(super) most_ids: usize,
-    /// Whether one request tells the distributions within its tokens.
-    pub(super) within: bool,
+    /// How one request tells the distributions within its tokens.
+    pub(super) within: Within,
     /// What all probabilities together may be off one by.
     pub(super) rounding: f64,
+}
+
+/// How the distributions within the tokens of a request are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Within {
+    /// Not at all: each is asked for by itself.
+    Untold,
+    /// Beside those that follow, of whatever tokens.
+    OfPrompt,
+    /// By having the server generate the tokens, which a grammar forces. No end of a text can be forced.
+    OfForced,
 }
 
 /// Half a unit in the last place of an f32 of about 1: engines add probabilities up in f32, one after the other, and each
@@ -116,7 +128,7 @@ pub(super) struct Abilities {
 const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
 
 impl Abilities {
-    pub(super) fn new(rows: usize, longest_list: usize, most_ids: usize, within: bool) -> Self {
+    pub(super) fn new(rows: usize, longest_list: usize, most_ids: usize, within: Within) -> Self {
         let longest_list = longest_list.min(rows);
         Self { rows, longest_list, most_ids, within, rounding: rows as f64 * ROUNDING }
     }
@@ -125,7 +137,8 @@ impl Abilities {
     pub(super) fn common(&self, other: &Self) -> Self {
         let longest_list = self.longest_list.min(other.longest_list);
         let most_ids = self.most_ids.min(other.most_ids);
-        Self { longest_list, most_ids, within: self.within && other.within, ..*self }
+        let within = if self.within == other.within { self.within } else { Within::Untold };
+        Self { longest_list, most_ids, within, ..*self }
     }
 
     /// Whether every distribution can be told completely, in however many requests.
@@ -138,6 +151,15 @@ impl Abilities {
 const ABOVE_ZERO: f64 = 1e-3;
 
 impl ToldLogProbs {
+    /// Adds what another answer about the same distribution tells.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (id, log) in other.top.iter().chain(&other.others) {
+            if !self.top.iter().chain(&self.others).any(|(known, _)| known == id) {
+                self.others.push((*id, *log));
+            }
+        }
+    }
+
     /// Splits what was told of a distribution, in any order, into its `count` most probable tokens and others.
     ///
     /// Fewer than `count` are an error where the vocabulary has more: some servers leave tokens out where requests of

@@ -103,7 +103,7 @@ impl Protocol for Sglang {
         let request = SglangRequest {
             input_ids: &query.tokens,
             sampling_params: SglangSampling {
-                max_new_tokens: query.ahead,
+                max_new_tokens: query.ahead.max(1),
                 temperature: 0.0,
                 top_p: 1.0,
                 top_k: -1,
@@ -141,7 +141,7 @@ impl Protocol for Sglang {
             };
             (TokenId(chosen.1), told)
         });
-        let path = sound_path(steps)?;
+        let path = if query.ahead == 0 { Vec::new() } else { sound_path(steps)? };
         let within = if inside > 0 { self.within(query, &meta, inside)? } else { Vec::new() };
         Ok(ServerAnswer { within, path })
     }

@@ -59,7 +59,8 @@ impl Protocol for Vllm {
         let request = VllmRequest {
             model: &self.model,
             prompt: &query.tokens,
-            max_tokens: query.ahead,
+            // It always generates.
+            max_tokens: query.ahead.max(1),
             logprobs,
             logprob_token_ids: ids,
             prompt_logprobs: within.then(|| WITHIN.min(self.abilities.longest_list)),
@@ -86,7 +87,7 @@ impl Protocol for Vllm {
             };
             (token, told)
         });
-        let path = sound_path(steps)?;
+        let path = if query.ahead == 0 { Vec::new() } else { sound_path(steps)? };
         let mut within = Vec::new();
         if query.from < query.tokens.len() {
             let lists = choice.prompt_logprobs.ok_or("no `prompt_logprobs`")?;
