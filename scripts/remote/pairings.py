@@ -6,7 +6,11 @@
 The first model of `--first` and of `--second` are the reference (mostly folders on this machine); every other pairing of
 one of `--first` with one of `--second` is held against it, voting at every step and gated by the first. Prints one row a
 pairing: tokens that are equal up to each text's first difference and in all, steps that asked for more, requests per token,
-time per token and the part of it that no server was waited for; then each first difference with both contenders.
+time per token and the part of it that no server was waited for, and how many first differences are at steps that the trace
+calls close: the second token has at least e^(-1/8) of the first one's probability. Then first differences with both
+contenders, those that are not close first.
+
+With `--keep FOLDER` what was generated stays there, and is not generated again: a long comparison may be made in pieces.
 
     python scripts/remote/pairings.py ... --choices 200
 
@@ -30,9 +34,11 @@ OPENINGS = ["Once upon a time in {place}, there was", "The three most important 
             "List five animals that live near {place}:\n-"]
 
 
-def generate(gac, models, gated, prompts, tokens, folder, verbose=True):
-    """Texts with traces, and what the servers' log lines say."""
-    output = folder / "out.jsonl"
+def generate(gac, models, gated, prompts, tokens, output):
+    """Texts with traces, what the servers' log lines say, and seconds; as they were where they are there already."""
+    told = output.with_suffix(".told")
+    if told.exists():
+        return [json.loads(line) for line in output.read_text().splitlines()], *json.loads(told.read_text())
     output.unlink(missing_ok=True)
     command = [gac, "generate", "--prompts", prompts, "--output", output, "--max-new-tokens", str(tokens), "--trace", "-vv"]
     for model in models:
@@ -45,8 +51,8 @@ def generate(gac, models, gated, prompts, tokens, folder, verbose=True):
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr}")
     found = [(int(a), int(b)) for a, b in re.findall(r"requests=(\d+).*?waited_ms=(\d+)", done.stderr)]
-    lines = [json.loads(line) for line in output.read_text().splitlines()]
-    return lines, found, seconds
+    told.write_text(json.dumps([found, seconds]))
+    return [json.loads(line) for line in output.read_text().splitlines()], found, seconds
 
 
 def compare(reference, lines):
@@ -93,25 +99,30 @@ def main():
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--threshold", type=float, default=0.5)
     parser.add_argument("--choices", type=int, default=0)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
     parser.add_argument("--differences", type=int, default=5, help="most first differences to print of a pairing")
     args = parser.parse_args()
     first = [pair.split("=", 1) for pair in args.first]
     second = [pair.split("=", 1) for pair in args.second]
     with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
+        folder = args.keep or Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         prompts = folder / "prompts.jsonl"
         texts = [OPENINGS[at % 10].format(place=PLACES[at // 10 % 10]) for at in range(args.prompts)]
         prompts.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in texts))
         pairs = [[a, b] for a in first for b in second] or [[a] for a in first]
         print(f"{args.prompts} prompts, {args.tokens} tokens each")
-        print("| members | vote | tokens as here | texts as here | steps that asked | requests/token | ms/token | outside servers |")
-        print("|---|---|---|---|---|---|---|---|", flush=True)
+        print("| members | vote | tokens as here | texts as here | steps that asked | requests/token | ms/token | outside servers | first differences that are close |")
+        print("|---|---|---|---|---|---|---|---|---|", flush=True)
         told = []
         for gated in [None, args.threshold] if second else [None]:
             reference = None
             for pair in pairs:
                 models = [model for _, model in pair]
-                lines, found, seconds = generate(args.gac, models, gated, prompts, args.tokens, folder)
+                name = " + ".join(name for name, _ in pair)
+                vote = "every step" if gated is None else f"gated {gated}"
+                output = folder / f"{name}, {vote}, {args.prompts} of {args.tokens}.jsonl"
+                lines, found, seconds = generate(args.gac, models, gated, prompts, args.tokens, output)
                 reference = reference or lines
                 equal, total, same, differences = compare(reference, lines)
                 steps = [step for line in lines for step in line["steps"]]
@@ -121,12 +132,12 @@ def main():
                 waited = max((waited for _, waited in found), default=0)
                 local = not all(model.startswith("http") for model in models)
                 outside = "-" if not found or local else f"{(seconds * 1e3 - waited) / len(steps):.2f} ms"
-                name = " + ".join(name for name, _ in pair)
-                vote = "every step" if gated is None else f"gated {gated}"
+                close = [before.get("close") or after.get("close") for before, after in differences]
                 print(f"| {name} | {vote} | {100 * equal / total:.1f} % | {same} of {len(lines)} "
                       f"| {100 * asked / len(steps):.1f} % | {requests / len(steps):.2f} | {seconds * 1e3 / len(steps):.1f} "
-                      f"| {outside} |", flush=True)
-                told += [(name, vote, a, b) for a, b in differences[:args.differences]]
+                      f"| {outside} | {sum(map(bool, close))} of {len(close)} |", flush=True)
+                in_order = [pair for _, pair in sorted(zip(close, differences), key=lambda pair: bool(pair[0]))]
+                told += [(name, vote, a, b) for a, b in in_order[:args.differences]]
         if told:
             print("\nFirst differences (each member's first two tokens in brackets):")
         for name, vote, a, b in told:
