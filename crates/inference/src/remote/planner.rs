@@ -3,7 +3,7 @@
 use super::protocol::{Abilities, TokenQuery, WantedList, Within};
 use super::sequence::RemoteSequence;
 use crate::id::TokenId;
-use crate::tokenizer::Tokenizer;
+use crate::vocabulary::Tokenizer;
 
 /// Plans the queries of a model on a server.
 pub(super) struct Planner<'m> {
