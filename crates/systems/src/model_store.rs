@@ -128,7 +128,8 @@ impl ModelStore {
         let chat = system.settings.chat.as_ref();
         let templates = if chat.is_some() { self.templates(&names, system)? } else { Vec::new() };
         let members = names.iter().zip(ensemble.tokenizers()).enumerate();
-        let ends = members.map(|(place, (name, tokenizer))| self.think_end(name, tokenizer, templates.get(place)));
+        let ends =
+            members.map(|(place, (name, tokenizer))| think_end(self.model(name)?, tokenizer, templates.get(place)));
         let settings = settings.with_think_ends(ends.collect::<Result<_, OpenError>>()?)?;
         let Some(chat) = chat else { return Ok(settings) };
         let chat = Chat::new(templates, chat.time);
@@ -191,34 +192,6 @@ impl ModelStore {
             }
         });
         Ok(SystemIdentity::new(system, &members.collect::<Result<Vec<_>, OpenError>>()?))
-    }
-
-    /// How a member's reasoning ends: as its plan says, or as the template of its chats does.
-    fn think_end(
-        &self,
-        name: &str,
-        tokenizer: &Tokenizer,
-        template: Option<&ChatTemplate>,
-    ) -> Result<Option<ThinkEnd>, OpenError> {
-        let stated = |token| Some(ThinkEnd { token, source: ThinkSource::Stated });
-        match &self.model(name)?.think_end_token {
-            Some(ThinkEndToken::Text(text)) if text.is_empty() => Ok(None),
-            Some(ThinkEndToken::Text(text)) => Ok(stated(text.clone())),
-            Some(ThinkEndToken::Id(id)) => {
-                let vocabulary = tokenizer.vocabulary();
-                let known = (*id as usize) < vocabulary.len();
-                let token = match known.then(|| vocabulary.symbol(TokenId(*id))) {
-                    Some(Symbol::Control { name }) => Some(name.to_string()),
-                    Some(Symbol::Text { bytes, .. }) => String::from_utf8(bytes.to_vec()).ok(),
-                    Some(Symbol::Unused) | None => None,
-                };
-                token.map(stated).ok_or_else(|| OpenError::ThinkEndToken { model: name.to_owned(), id: *id })
-            }
-            None => {
-                let found = template.and_then(ChatTemplate::thinking_end);
-                Ok(found.map(|token| ThinkEnd { token: token.to_owned(), source: ThinkSource::Found }))
-            }
-        }
     }
 
     /// The settings of each member of `system` as an ensemble of its own.
@@ -415,60 +388,5 @@ fn place(model: &ModelPlan) -> Result<ModelPlace, CheckpointError> {
         model::ModelOrigin::Path(path) => ModelSource::local(path).map(ModelPlace::Files),
         model::ModelOrigin::Hub(id) => ModelSource::parse(id).map(ModelPlace::Files),
         model::ModelOrigin::Server(plan) => Ok(ModelPlace::Servers(plan.clone())),
-    }
-}
-
-/// A system that cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// A member that no model is called.
-    #[error("there is no model `{name}`")]
-    UnknownModel {
-        /// The name.
-        name: String,
-    },
-    /// A system whose members answer alone is no ensemble.
-    #[error("the members of `{system}` answer alone, and its answer is chosen by a task's rules")]
-    FullResponse {
-        /// The system.
-        system: String,
-    },
-    /// Reasoning is to end with a token that is no text.
-    #[error("model `{model}` is to end its reasoning with token {id}, which its vocabulary does not have as a text")]
-    ThinkEndToken {
-        /// The model.
-        model: String,
-        /// The id.
-        id: u32,
-    },
-    /// The checkpoint cannot be used.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// The model cannot be loaded.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// Its servers cannot be used.
-    #[error(transparent)]
-    Remote(Box<RemoteError>),
-    /// Its servers cannot be asked.
-    #[error(transparent)]
-    Servers(#[from] ServerPlanError),
-    /// Its files cannot be read.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
-    /// Its chat template cannot be used.
-    #[error(transparent)]
-    Chat(#[from] ChatError),
-    /// Its tokenizer cannot be loaded.
-    #[error(transparent)]
-    Tokenizer(#[from] TokenizerLoadError),
-    /// The members do not make an ensemble.
-    #[error(transparent)]
-    Ensemble(#[from] EnsembleError),
-}
-
-impl From<RemoteError> for OpenError {
-    fn from(error: RemoteError) -> Self {
-        Self::Remote(Box::new(error))
     }
 }

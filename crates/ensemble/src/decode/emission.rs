@@ -86,7 +86,7 @@ impl Emission {
         sample.asks = 0;
         sample.emit(union.token(winner.token));
         let bytes = sample.stream();
-        let thinking = sample.thinking();
+        let thinking = sample.text.thinking();
         for (branch, (ensembled, step)) in sample.branches.iter_mut().zip(self.told) {
             let (request, rule) = (sample.request, branch.rule);
             let (bytes, of_trace) = (bytes.clone(), step.clone());

@@ -1,9 +1,11 @@
 //! Generation: samples in flight, and what each emits at a step.
 
 pub(crate) mod ballot;
+pub(crate) mod branch;
 pub(crate) mod draft;
 pub(crate) mod emission;
 pub(crate) mod propose;
+pub(crate) mod response_text;
 pub(crate) mod sample;
 pub(crate) mod step;
 pub(crate) mod stop;

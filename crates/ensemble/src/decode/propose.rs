@@ -46,7 +46,7 @@ pub(crate) fn propose(
     let next = union.bytes(token);
     let verifiable = || {
         let supporters = settings.supporters().iter();
-        let said = [&sample.bytes[..], text].concat();
+        let said = [sample.text.bytes(), text].concat();
         supporters.map(|&member| &members[member].tokenizer).all(|tokenizer| splits_between(tokenizer, &said, next))
     };
     let wanted = match settings.lead() {

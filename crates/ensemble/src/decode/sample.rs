@@ -5,17 +5,18 @@ use std::time::Instant;
 
 use gac_inference::Distribution;
 
+use crate::decode::branch::Branch;
 use crate::decode::draft::Draft;
-use crate::decode::stop::{begun, stop_at};
+use crate::decode::response_text::ResponseText;
 use crate::error::Trouble;
 use crate::event::SchedulerEvent;
 use crate::lanes::lane::Lane;
 use crate::lanes::perplexity::Weighing;
 use crate::lanes::prompt::EncodedPrompt;
 use crate::member::Member;
-use crate::request::{Finish, Generation, GenerationRequest, Prompt, RequestId, Step};
+use crate::request::{Finish, Generation, GenerationRequest, Prompt, RequestId};
 use crate::settings::Settings;
-use crate::thinking::{PromptEnd, Thinking, Thought};
+use crate::thinking::PromptEnd;
 use crate::vocabulary::union::UnionToken;
 use crate::vote::log_probs::AskedLogProbs;
 use crate::vote::sampling::Decoding;
@@ -45,29 +46,6 @@ struct Told {
     consulted: bool,
 }
 
-/// One of the rules (thresholds) that a sample is continued by. Rules that have emitted the same so far share a sample.
-#[derive(Clone, Debug)]
-pub(crate) struct Branch {
-    /// Index of the rule.
-    pub(crate) rule: usize,
-    /// Whether it has ever wanted a vote.
-    pub(crate) consulted: bool,
-    ensembled: usize,
-    steps: Vec<Step>,
-}
-
-impl Branch {
-    fn new(rule: usize) -> Self {
-        Self { rule, consulted: false, ensembled: 0, steps: Vec::new() }
-    }
-
-    /// Counts a step, and keeps it where a trace was asked for.
-    pub(crate) fn record(&mut self, ensembled: bool, step: Option<Step>) {
-        self.ensembled += usize::from(ensembled);
-        self.steps.extend(step);
-    }
-}
-
 /// A request on its way to a [`Generation`], for one rule or for several that agree so far.
 #[derive(Debug)]
 pub(crate) struct Sample {
@@ -86,13 +64,7 @@ pub(crate) struct Sample {
     /// Tokens emitted.
     pub(crate) emitted: usize,
     /// What has been emitted.
-    pub(crate) bytes: Vec<u8>,
-    /// How many of these bytes were told.
-    streamed: usize,
-    /// Bytes in which stop strings were looked for.
-    searched: usize,
-    /// Where it stands with its reasoning.
-    thought: Thought,
+    pub(crate) text: ResponseText,
     /// How often members were asked for more since the last token.
     pub(crate) asks: usize,
     /// How its tokens are picked.
@@ -101,8 +73,6 @@ pub(crate) struct Sample {
     pub(crate) seed: u64,
     /// Its members' weights, where they follow from its prompt.
     weights: Option<Weights>,
-    /// Where it ends early.
-    stop: Arc<[String]>,
     pub(crate) max_new_tokens: usize,
     /// Whether its steps are recorded.
     pub(crate) trace: bool,
@@ -133,7 +103,7 @@ impl Sample {
         Self {
             request,
             phase: SamplePhase::Leading,
-            thought: settings.thinking().start(&ends),
+            text: ResponseText::new(settings.thinking().start(&ends), &asked.stop),
             told: prompts.iter().map(told).collect(),
             lanes: prompts.into_iter().map(|prompt| Lane::new(prompt.ids)).collect(),
             branches: (0..settings.rules()).map(Branch::new).collect(),
@@ -141,14 +111,10 @@ impl Sample {
             drafts: Vec::new(),
             ahead: 1,
             emitted: 0,
-            bytes: Vec::new(),
-            streamed: 0,
-            searched: 0,
             asks: 0,
             decoding,
             seed,
             weights: None,
-            stop: asked.stop.iter().filter(|stop| !stop.is_empty()).cloned().collect(),
             max_new_tokens: asked.max_new_tokens,
             trace: asked.trace,
             log_probs: asked.log_probs.clone(),
@@ -303,15 +269,11 @@ impl Sample {
             drafts: Vec::new(),
             ahead: self.ahead,
             emitted: self.emitted,
-            bytes: self.bytes.clone(),
-            streamed: self.streamed,
-            searched: self.searched,
-            thought: self.thought,
+            text: self.text.clone(),
             asks: self.asks,
             decoding: self.decoding,
             seed: self.seed,
             weights: self.weights.clone(),
-            stop: Arc::clone(&self.stop),
             max_new_tokens: self.max_new_tokens,
             trace: self.trace,
             log_probs: self.log_probs.clone(),
@@ -325,66 +287,28 @@ impl Sample {
 
     /// Whether it would end with these bytes more: with END, at a stop string, or by its length.
     pub(crate) fn ends_with(&self, bytes: &[u8], tokens: usize) -> bool {
-        let stops = self.thought.stops_from(&self.bytes).is_some_and(|from| {
-            let answer = [&self.bytes[from..], bytes].concat();
-            stop_at(&answer, self.bytes.len() - from, &self.stop).is_some()
-        });
-        stops || self.emitted + tokens >= self.max_new_tokens
+        self.text.stops_with(bytes) || self.emitted + tokens >= self.max_new_tokens
     }
 
     /// Appends a token's bytes; lanes and branches are brought up by the caller.
     pub(crate) fn emit(&mut self, token: &UnionToken) {
         self.emitted += 1;
-        let before = self.bytes.len();
-        if let UnionToken::Text(bytes) = token {
-            self.bytes.extend_from_slice(bytes);
-        }
-        let thinking = self.settings.thinking();
-        if thinking.any() {
-            self.thought = thinking.after(self.thought, &self.bytes, before, token);
-        }
+        let stopped = self.text.push(token, self.settings.thinking());
         if *token == UnionToken::End {
             self.phase = SamplePhase::Finished(Finish::End);
-        } else if let Some(at) = self.stop() {
-            self.bytes.truncate(at);
+        } else if stopped {
             self.phase = SamplePhase::Finished(Finish::Stop);
         } else if self.is_full() {
             self.phase = SamplePhase::Finished(Finish::Length);
         }
     }
 
-    /// Where the first stop string begins, in what was not searched yet.
-    fn stop(&mut self) -> Option<usize> {
-        let from = self.thought.stops_from(&self.bytes)?;
-        // Behind reasoning, nothing was looked for.
-        let before = std::mem::replace(&mut self.searched, self.bytes.len()).max(from);
-        Some(from + stop_at(self.bytes.get(from..)?, before - from, &self.stop)?)
-    }
-
-    /// What of it is reasoning, as far as it has come.
-    pub(crate) fn thinking(&self) -> Option<Thinking> {
-        self.thought.outcome(&self.bytes)
-    }
-
-    /// The bytes that are sure to be part of the response and were not told yet: the beginning of a stop string is held
-    /// back until it is known whether it is one.
+    /// The bytes that are sure to be part of the response and were not told yet.
     pub(crate) fn stream(&mut self) -> Vec<u8> {
-        let held = match (&self.phase, self.thought) {
-            (SamplePhase::Finished(_), _) => 0,
-            // What ends its reasoning is told in one piece.
-            (_, Thought::Open) => self.settings.thinking().begun_end(&self.bytes),
-            // If it does not reason, stop strings count from its beginning.
-            (_, Thought::Unclear) => self.bytes.len(),
-            (_, thought) => {
-                let answer =
-                    thought.stops_from(&self.bytes).and_then(|from| self.bytes.get(from..)).unwrap_or_default();
-                self.stop.iter().map(|stop| begun(answer, stop.as_bytes())).max().unwrap_or(0)
-            }
-        };
-        let until = self.bytes.len() - held;
-        let bytes = self.bytes.get(self.streamed..until).unwrap_or_default().to_vec();
-        self.streamed = self.streamed.max(until);
-        bytes
+        match self.phase {
+            SamplePhase::Finished(_) => self.text.rest(),
+            _ => self.text.stream(self.settings.thinking()),
+        }
     }
 
     /// Drops its sequences everywhere; what it was about to be told it has to be told again.
@@ -411,7 +335,7 @@ impl Sample {
         let bytes = self.stream();
         if !bytes.is_empty() {
             let rules = self.branches.iter().map(|branch| branch.rule);
-            let thinking = self.thought.outcome(&self.bytes);
+            let thinking = self.text.thinking();
             let token = |rule| SchedulerEvent::Token { request, rule, bytes: bytes.clone(), thinking, step: None };
             events.extend(rules.map(token));
         }
@@ -427,7 +351,7 @@ impl Sample {
         let seconds = self.admitted.map_or(0.0, |admitted| admitted.elapsed().as_secs_f64());
         let leads = self.settings.leads();
         let generation = |branch: Branch| Generation {
-            bytes: self.bytes.clone(),
+            bytes: self.text.bytes().to_vec(),
             tokens: self.emitted,
             ensembled: branch.ensembled,
             prompt_tokens: self
@@ -446,7 +370,7 @@ impl Sample {
                 .map(|(lane, told)| lane.tokens().len() - told.tokens + end)
                 .collect(),
             truncated: self.told.iter().any(|told| told.truncated),
-            thinking: self.thought.outcome(&self.bytes),
+            thinking: self.text.thinking(),
             finish,
             seconds,
             steps: branch.steps,

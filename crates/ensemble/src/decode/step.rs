@@ -30,17 +30,7 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
         return everything(sample);
     }
     match (&sample.phase, settings.lead()) {
-        (SamplePhase::Weighing(weighing), _) => {
-            let of_lane = |(member, lane): (usize, &Lane)| {
-                let unknown = (0..lane.given().len()).filter_map(|index| {
-                    let id = weighing.following(member, lane, index);
-                    let detail = OwnedDetail::Tokens(vec![id]);
-                    (!lane.given()[index].knows(id)).then_some(Question { slot: 0, member, index, detail })
-                });
-                unknown.collect::<Vec<_>>()
-            };
-            sample.lanes.iter().enumerate().flat_map(of_lane).collect()
-        }
+        (SamplePhase::Weighing(weighing), _) => weighing.questions(&sample.lanes),
         (SamplePhase::Leading, Lead::Everybody) => {
             let views = vec![Some(0); sample.lanes.len()];
             let Some(all) = all_views(sample, &views) else { return Vec::new() };

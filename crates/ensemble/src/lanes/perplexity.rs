@@ -1,8 +1,8 @@
 //! How well each member knows a prompt.
 
-use gac_inference::TokenId;
-
 use super::lane::Lane;
+use super::question::Question;
+use crate::vote::undecided::OwnedDetail;
 use crate::vote::weights::Weights;
 
 /// Log-probabilities are added up in parts of so many, so that the sum is the same however they come.
@@ -77,8 +77,19 @@ impl Weighing {
         })
     }
 
-    /// The token after each distribution of a member's lane, whose exact probability has to be known.
-    pub(crate) fn following(&self, member: usize, lane: &Lane, index: usize) -> TokenId {
-        lane.tokens()[self.members[member].scored + 1 + index]
+    /// What has to be asked before the weights are known: the exact probability of the token after each distribution that
+    /// the members' lanes were given.
+    pub(crate) fn questions(&self, lanes: &[Lane]) -> Vec<Question> {
+        let mut questions = Vec::new();
+        for (member, lane) in lanes.iter().enumerate() {
+            let read = self.members[member].scored + 1;
+            for (index, view) in lane.given().iter().enumerate() {
+                let id = lane.tokens()[read + index];
+                if !view.knows(id) {
+                    questions.push(Question { slot: 0, member, index, detail: OwnedDetail::Tokens(vec![id]) });
+                }
+            }
+        }
+        questions
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use gac_inference::{LanguageModel, ModelError};
 
 use super::continuation::{Context, Continuation};
-use super::scored::{Scored, Tally, Views, views_at};
+use super::scored::Scored;
 use super::scoring;
-use crate::event::SchedulerEvent;
+use super::tally::Views;
 use crate::lanes::lane::Lane;
 use crate::lanes::perplexity::Weighing;
 use crate::lanes::question::Question;
@@ -279,18 +279,7 @@ impl ContextGroup {
     pub(crate) fn missing(&self, segmentation: &mut Segmentation) -> Vec<Question> {
         let at_context = vec![Some(0); self.contexts.len()];
         match &self.phase {
-            GroupPhase::Weighing(weighing) => {
-                let mut questions = Vec::new();
-                for (member, lane) in self.contexts.iter().enumerate() {
-                    for (index, view) in lane.given().iter().enumerate() {
-                        let id = weighing.following(member, lane, index);
-                        if !view.knows(id) {
-                            questions.push(Question { slot: 0, member, index, detail: OwnedDetail::Tokens(vec![id]) });
-                        }
-                    }
-                }
-                questions
-            }
+            GroupPhase::Weighing(weighing) => weighing.questions(&self.contexts),
             GroupPhase::Context => {
                 Question::of(scoring::missing_of_gate(&self.settings, &self.context_views()), 0, &at_context)
             }
@@ -307,26 +296,11 @@ impl ContextGroup {
             }
             GroupPhase::Pieces | GroupPhase::PieceSupporters => {
                 let gate = matches!(self.phase, GroupPhase::Pieces) && !scoring::supporters(&self.settings).is_empty();
-                let mut questions = Vec::new();
-                for (at, scored) in self.scored.iter().enumerate() {
-                    for place in 0..scored.piece {
-                        let views = scored.views(place);
-                        let mut missing = Vec::new();
-                        if gate {
-                            missing = scoring::missing_of_gate(&self.settings, &views);
-                        }
-                        if scored.tally.asked.is_some() && missing.is_empty() {
-                            missing = scoring::everything(&views);
-                        } else if missing.is_empty() {
-                            let (choice, token) = (&scored.choice, scored.next + place);
-                            missing =
-                                scoring::missing(&self.settings, choice, token, &views, self.weights(), segmentation);
-                        }
-                        let indices: Vec<Option<usize>> = scored.views.iter().map(|of| *of.get(place)?).collect();
-                        questions.extend(Question::of(missing, at + 1, &indices));
-                    }
-                }
-                questions
+                let questions =
+                    self.scored.iter().enumerate().map(|(at, scored)| {
+                        scored.questions(at + 1, gate, &self.settings, self.weights(), segmentation)
+                    });
+                questions.flatten().collect()
             }
         }
     }
@@ -358,13 +332,7 @@ impl ContextGroup {
                 let Self { contexts, scored, settings, .. } = self;
                 let views: Views<'_> = contexts.iter().map(|lane| lane.given().first()).collect();
                 for scored in scored.iter_mut().filter(|scored| scored.next == 0) {
-                    let Scored { tally, choice, .. } = scored;
-                    let added = scoring::add(settings, tally, choice, 0, &views, &weights, resources.segmentation);
-                    scored.next = 1;
-                    if let Err(error) = added {
-                        resources.events.push(SchedulerEvent::Failed { request: scored.request, error });
-                        scored.next = usize::MAX;
-                    }
+                    scored.score(settings, &views, &weights, resources);
                 }
                 self.leave(resources);
             }
@@ -384,42 +352,14 @@ impl ContextGroup {
         if supporters.is_empty() {
             return false;
         }
-        let mut any = false;
-        for scored in &mut self.scored {
-            let key = |place: &usize| scoring::votes(&self.settings, &scored.views(*place)).contains(&true);
-            let keys: Vec<usize> = (0..scored.piece).filter(key).collect();
-            if keys.is_empty() {
-                continue;
-            }
-            any = true;
-            for &supporter in supporters {
-                scored.ask(supporter, &keys);
-            }
-        }
-        any
+        let ask = |any, scored: &mut Scored| scored.ask_supporters(&self.settings, supporters) || any;
+        self.scored.iter_mut().fold(false, ask)
     }
 
     fn score_pieces(&mut self, resources: &mut Resources<'_>) {
         let weights = self.weights().clone();
         for scored in &mut self.scored {
-            for place in 0..std::mem::take(&mut scored.piece) {
-                let Scored { choice, lanes, views, tally, next, .. } = scored;
-                let views: Views<'_> = views_at(lanes, views, place);
-                let added =
-                    scoring::add(&self.settings, tally, choice, *next, &views, &weights, resources.segmentation);
-                *next += 1;
-                if let Err(error) = added {
-                    resources.events.push(SchedulerEvent::Failed { request: scored.request, error });
-                    scored.next = usize::MAX;
-                    break;
-                }
-            }
-            for (lane, views) in scored.lanes.iter_mut().zip(&mut scored.views) {
-                views.clear();
-                if let Some(lane) = lane {
-                    lane.take_given();
-                }
-            }
+            scored.score_piece(&self.settings, &weights, resources);
         }
         self.phase = GroupPhase::Ready;
         self.leave(resources);
@@ -433,13 +373,7 @@ impl ContextGroup {
                 continue;
             }
             scored.close(&self.settings, resources.models);
-            if scored.next < usize::MAX {
-                let Tally { scores, log_probs, .. } = scored.tally;
-                for (rule, (score, log_probs)) in scores.into_iter().zip(log_probs).enumerate() {
-                    let request = scored.request;
-                    resources.events.push(SchedulerEvent::Scored { request, rule, score, log_probs });
-                }
-            }
+            scored.tell(resources.events);
         }
     }
 

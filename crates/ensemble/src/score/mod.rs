@@ -4,3 +4,4 @@ pub(crate) mod continuation;
 pub(crate) mod group;
 pub(crate) mod scored;
 pub(crate) mod scoring;
+pub(crate) mod tally;

@@ -3,11 +3,19 @@
 use gac_inference::Distribution;
 
 use super::continuation::Continuation;
+use super::scoring;
+use super::tally::{Tally, Views};
+use crate::error::RequestError;
+use crate::event::SchedulerEvent;
 use crate::lanes::lane::Lane;
+use crate::lanes::question::Question;
 use crate::member::Member;
-use crate::request::{LogLikelihood, RequestId};
+use crate::request::RequestId;
+use crate::resources::Resources;
 use crate::settings::Settings;
-use crate::vote::log_probs::{AskedLogProbs, TokenLogProbs};
+use crate::vocabulary::segmentation::Segmentation;
+use crate::vote::log_probs::AskedLogProbs;
+use crate::vote::weights::Weights;
 
 /// One continuation on its way to a [`LogLikelihood`].
 #[derive(Debug)]
@@ -23,20 +31,6 @@ pub(crate) struct Scored {
     pub(crate) piece: usize,
     /// `[member][token of the piece]`: which view of the lane stands before it; none where it is not asked.
     pub(crate) views: Vec<Vec<Option<usize>>>,
-}
-
-/// Members' views before a token, by place; none of those that were not asked.
-pub(crate) type Views<'v> = Vec<Option<&'v Distribution>>;
-
-/// What a continuation has come to.
-#[derive(Debug)]
-pub(crate) struct Tally {
-    /// By rule.
-    pub(crate) scores: Vec<LogLikelihood>,
-    /// What is to be told of each token beside its score.
-    pub(crate) asked: Option<AskedLogProbs>,
-    /// What was told, by rule.
-    pub(crate) log_probs: Vec<Vec<TokenLogProbs>>,
 }
 
 impl Scored {
@@ -79,8 +73,105 @@ impl Scored {
         lane.want(marks);
     }
 
-    pub(crate) fn views(&self, place: usize) -> Views<'_> {
+    fn views(&self, place: usize) -> Views<'_> {
         views_at(&self.lanes, &self.views, place)
+    }
+
+    /// What has to be asked before its piece can be scored, where it is at `slot` of its group: of the gate first, where
+    /// there is a `gate` to decide.
+    pub(crate) fn questions(
+        &self,
+        slot: usize,
+        gate: bool,
+        settings: &Settings,
+        weights: &Weights,
+        segmentation: &mut Segmentation,
+    ) -> Vec<Question> {
+        let mut questions = Vec::new();
+        for place in 0..self.piece {
+            let views = self.views(place);
+            let mut missing = if gate { scoring::missing_of_gate(settings, &views) } else { Vec::new() };
+            if self.tally.asked.is_some() && missing.is_empty() {
+                missing = scoring::everything(&views);
+            } else if missing.is_empty() {
+                missing = scoring::missing(settings, &self.choice, self.next + place, &views, weights, segmentation);
+            }
+            let indices: Vec<Option<usize>> = self.views.iter().map(|of| *of.get(place)?).collect();
+            questions.extend(Question::of(missing, slot, &indices));
+        }
+        questions
+    }
+
+    /// Asks the supporters about the key tokens of its piece; whether there are any.
+    pub(crate) fn ask_supporters(&mut self, settings: &Settings, supporters: &[usize]) -> bool {
+        let key = |place: &usize| scoring::votes(settings, &self.views(*place)).contains(&true);
+        let keys: Vec<usize> = (0..self.piece).filter(key).collect();
+        if keys.is_empty() {
+            return false;
+        }
+        for &supporter in supporters {
+            self.ask(supporter, &keys);
+        }
+        true
+    }
+
+    /// Scores its next token by what members said before it.
+    pub(crate) fn score(
+        &mut self,
+        settings: &Settings,
+        views: &Views<'_>,
+        weights: &Weights,
+        resources: &mut Resources<'_>,
+    ) {
+        let Self { tally, choice, next, .. } = self;
+        let added = scoring::add(settings, tally, choice, *next, views, weights, resources.segmentation);
+        self.count(added, resources.events);
+    }
+
+    /// Scores its piece.
+    pub(crate) fn score_piece(&mut self, settings: &Settings, weights: &Weights, resources: &mut Resources<'_>) {
+        for place in 0..std::mem::take(&mut self.piece) {
+            let Self { choice, lanes, views, tally, next, .. } = self;
+            let views: Views<'_> = views_at(lanes, views, place);
+            let added = scoring::add(settings, tally, choice, *next, &views, weights, resources.segmentation);
+            self.count(added, resources.events);
+            if self.has_failed() {
+                break;
+            }
+        }
+        for (lane, views) in self.lanes.iter_mut().zip(&mut self.views) {
+            views.clear();
+            if let Some(lane) = lane {
+                lane.take_given();
+            }
+        }
+    }
+
+    /// Goes on behind a token, or ends with its error.
+    fn count(&mut self, added: Result<(), RequestError>, events: &mut Vec<SchedulerEvent>) {
+        match added {
+            Ok(()) => self.next += 1,
+            Err(error) => {
+                events.push(SchedulerEvent::Failed { request: self.request, error });
+                self.next = usize::MAX;
+            }
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.next == usize::MAX
+    }
+
+    /// Tells its scores, unless it has failed.
+    pub(crate) fn tell(self, events: &mut Vec<SchedulerEvent>) {
+        if self.has_failed() {
+            return;
+        }
+        let request = self.request;
+        let Tally { scores, log_probs, .. } = self.tally;
+        for (rule, (score, log_probs)) in scores.into_iter().zip(log_probs).enumerate() {
+            events.push(SchedulerEvent::Scored { request, rule, score, log_probs });
+        }
     }
 
     pub(crate) fn close(&mut self, settings: &Settings, models: &mut [Member]) {
@@ -93,7 +184,7 @@ impl Scored {
 }
 
 /// What members said before the token at `place` of a piece.
-pub(crate) fn views_at<'l>(lanes: &'l [Option<Lane>], views: &[Vec<Option<usize>>], place: usize) -> Views<'l> {
+fn views_at<'l>(lanes: &'l [Option<Lane>], views: &[Vec<Option<usize>>], place: usize) -> Views<'l> {
     let view = |(lane, views): (&'l Option<Lane>, &Vec<Option<usize>>)| -> Option<&'l Distribution> {
         lane.as_ref()?.given().get((*views.get(place)?)?)
     };

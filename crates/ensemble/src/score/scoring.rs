@@ -3,7 +3,7 @@
 use gac_inference::Distribution;
 
 use super::continuation::Continuation;
-use super::scored::{Tally, Views};
+use super::tally::{Tally, Views};
 use crate::decode::ballot::no_probabilities;
 use crate::error::RequestError;
 use crate::member::MemberId;
