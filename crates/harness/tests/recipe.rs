@@ -335,7 +335,7 @@ fn mistakes_in_the_file_are_located() {
     let system = parse("[[systems]]\nname = \"a\"\nmembers = [\"a\"]\ntreshold = 1\n");
     assert!(system.starts_with("recipe `r.toml`, line 4, column 1: unknown field `treshold`"), "{system}");
     let dtype = parse("[models]\na = { path = \"x\", dtype = \"int8\" }\n");
-    assert!(dtype.starts_with("recipe `r.toml`, line 2, column 27: unknown variant `int8`"), "{dtype}");
+    assert!(dtype.starts_with("recipe `r.toml`, line 2, column 27: unknown dtype `int8`; valid are `f32`"), "{dtype}");
     let syntax = parse("tasks = [\"gsm8k\"\nlimit = 3\n");
     assert!(syntax.starts_with("recipe `r.toml`, line 2, column"), "{syntax}");
     for limit in ["-3", "0", "1.5", "nan"] {

@@ -5,28 +5,27 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gac_ensemble::{
-    BatchLimits, Chat, EnsembleError, Gating, Member, MemberId, ModelId, Scheduler, Settings, ThinkEnd, ThinkSource,
-    Threshold, Weights,
+    BatchLimits, Chat, EnsembleError, Gating, Member, MemberId, ModelId, Scheduler, Settings, Threshold, Weights,
 };
-use gac_inference::remote::{RemoteError, RemoteModel, RemoteOptions, ServerIdentity};
+use gac_inference::remote::{RemoteModel, RemoteOptions, ServerIdentity};
 use gac_inference::{
-    ChatError, ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineError, EngineOptions, LanguageModel,
-    ModelSource, Placement, Symbol, TokenId, Tokenizer, TokenizerLoadError, UnixTime, available_memory, check_model,
-    load_model, placement,
+    ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineOptions, LanguageModel, ModelSource, Placement,
+    Tokenizer, UnixTime, available_memory, check_model, load_model, placement,
 };
 
 use crate::ensemble_system::EnsembleSystem;
 use crate::full_response::{Chosen, FullResponse};
 use crate::identity::file_hash::{FileHash, HashCache};
-use crate::identity::model::{IdentityError, ModelIdentity};
+use crate::identity::model::ModelIdentity;
 use crate::identity::system::SystemIdentity;
 use crate::open::OpenSystems;
+use crate::open_error::OpenError;
 use crate::plan::model::{self, ModelPlan};
-use crate::plan::server::{ServerPlan, ServerPlanError};
+use crate::plan::server::ServerPlan;
 use crate::plan::system::SystemPlan;
-use crate::spec::file::ThinkEndToken;
 use crate::spec::method::Combination;
 use crate::system::{System, SystemError};
+use crate::think_end::think_end;
 
 /// Samples in flight at once, where nobody says otherwise.
 pub const DEFAULT_BATCH_SIZE: usize = 64;

@@ -17,7 +17,6 @@ use crate::resources::Resources;
 use crate::settings::Settings;
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vote::log_probs::AskedLogProbs;
-use crate::vote::undecided::OwnedDetail;
 use crate::vote::weights::{Weighting, Weights};
 
 /// Continuations of one context.
