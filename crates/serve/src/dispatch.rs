@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::error::{ApiError, with_causes};
 use crate::metrics::Metrics;
-use crate::pace::Pace;
+use crate::pace::StepPace;
 
 /// Pieces of an answer that wait for a client to read them. Who is so far behind is given up.
 const UNREAD: usize = 4096;
@@ -97,7 +97,7 @@ impl Dispatcher {
         let (sender, receiver) = commands::channel();
         let limits = BatchLimits::streams(max_samples);
         let (running, requests) = (HashMap::new(), HashMap::new());
-        let worker = Worker { scheduler, limits, pace: Pace::default(), metrics, running, requests };
+        let worker = Worker { scheduler, limits, pace: StepPace::default(), metrics, running, requests };
         let thread = std::thread::Builder::new().name("scheduler".into()).spawn(move || worker.run(&receiver))?;
         let (tickets, taken) = (Arc::default(), Arc::default());
         Ok((Self { commands: sender, tickets, taken, max_queue }, thread))
@@ -200,7 +200,7 @@ struct Running {
 struct Worker {
     scheduler: Scheduler,
     limits: BatchLimits,
-    pace: Pace,
+    pace: StepPace,
     metrics: Arc<Metrics>,
     /// By ticket.
     running: HashMap<u64, Running>,

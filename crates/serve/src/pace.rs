@@ -16,7 +16,7 @@ const NEW: f64 = 0.25;
 
 /// How long steps take, and what prompts add to that.
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
+pub(crate) struct StepPace {
     /// Seconds of a step in which no prompt is read.
     plain: Option<f64>,
     /// Seconds that each token of a prompt adds.
@@ -29,7 +29,7 @@ fn mean(before: Option<f64>, new: f64) -> Option<f64> {
     Some(before.map_or(new, |before| before + NEW * (new - before)))
 }
 
-impl Pace {
+impl StepPace {
     /// Most tokens of prompts that are to be read in the next step while streams run.
     pub(crate) fn next(&mut self) -> usize {
         self.steps = self.steps.wrapping_add(1);
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn a_step_that_reads_takes_no_longer_than_two_that_do_not() {
         let (plain, token) = (0.03, 0.001);
-        let mut pace = Pace::default();
+        let mut pace = StepPace::default();
         let mut read = Vec::new();
         for _ in 0..80 {
             let chunk = pace.next();
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn what_is_read_while_nobody_streams_says_nothing_about_a_token() {
-        let mut pace = Pace::default();
+        let mut pace = StepPace::default();
         pace.observe(Duration::from_millis(10), 0);
         pace.next();
         pace.observe(Duration::from_secs(1), 2048);

@@ -10,7 +10,7 @@ use gac_ensemble::{
 use gac_inference::remote::{RemoteModel, RemoteOptions, ServerIdentity};
 use gac_inference::{
     ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineOptions, LanguageModel, ModelSource, Placement,
-    Tokenizer, UnixTime, available_memory, check_model, load_model, placement,
+    Tokenizer, TokenizerLoadError, UnixTime, available_memory, check_model, load_model, placement,
 };
 
 use crate::ensemble_system::EnsembleSystem;

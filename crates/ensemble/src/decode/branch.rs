@@ -4,7 +4,7 @@ use crate::request::Step;
 
 /// One of the rules (thresholds) that a sample is continued by. Rules that have emitted the same so far share a sample.
 #[derive(Clone, Debug)]
-pub(crate) struct Branch {
+pub(crate) struct RuleBranch {
     /// Index of the rule.
     pub(crate) rule: usize,
     /// Whether it has ever wanted a vote.
@@ -13,7 +13,7 @@ pub(crate) struct Branch {
     pub(crate) steps: Vec<Step>,
 }
 
-impl Branch {
+impl RuleBranch {
     pub(crate) fn new(rule: usize) -> Self {
         Self { rule, consulted: false, ensembled: 0, steps: Vec::new() }
     }

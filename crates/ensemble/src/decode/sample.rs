@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use gac_inference::Distribution;
 
-use crate::decode::branch::Branch;
+use crate::decode::branch::RuleBranch;
 use crate::decode::draft::Draft;
 use crate::decode::response_text::ResponseText;
 use crate::error::Trouble;
@@ -56,7 +56,7 @@ pub(crate) struct Sample {
     pub(crate) lanes: Vec<Lane>,
     told: Vec<Told>,
     /// Ascending by rule, at least one.
-    pub(crate) branches: Vec<Branch>,
+    pub(crate) branches: Vec<RuleBranch>,
     /// What the lead would emit next: one token, or several of a drafter.
     pub(crate) drafts: Vec<Draft>,
     /// How many tokens a drafter proposes at once.
@@ -106,7 +106,7 @@ impl Sample {
             text: ResponseText::new(settings.thinking().start(&ends), &asked.stop),
             told: prompts.iter().map(told).collect(),
             lanes: prompts.into_iter().map(|prompt| Lane::new(prompt.ids)).collect(),
-            branches: (0..settings.rules()).map(Branch::new).collect(),
+            branches: (0..settings.rules()).map(RuleBranch::new).collect(),
             settings,
             drafts: Vec::new(),
             ahead: 1,
@@ -257,7 +257,7 @@ impl Sample {
         }
         let (leaving, staying): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.branches).into_iter().zip(leave).partition(|(_, leave)| **leave);
-        let branches = |parts: Vec<(Branch, _)>| parts.into_iter().map(|(branch, _)| branch).collect();
+        let branches = |parts: Vec<(RuleBranch, _)>| parts.into_iter().map(|(branch, _)| branch).collect();
         self.branches = branches(staying);
         Ok(Self {
             request: self.request,
@@ -350,7 +350,7 @@ impl Sample {
         let end = usize::from(finish == Finish::End);
         let seconds = self.admitted.map_or(0.0, |admitted| admitted.elapsed().as_secs_f64());
         let leads = self.settings.leads();
-        let generation = |branch: Branch| Generation {
+        let generation = |branch: RuleBranch| Generation {
             bytes: self.text.bytes().to_vec(),
             tokens: self.emitted,
             ensembled: branch.ensembled,
