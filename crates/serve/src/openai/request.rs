@@ -48,7 +48,8 @@ pub(crate) struct GacField {
     weights: Option<Vec<f64>>,
     gate: Option<String>,
     trace: Option<bool>,
-    /// With `echo`: how many tokens of the prompt are a context, of which nothing is told.
+    /// With `echo`: how many tokens of the prompt are a context, of which nothing is told. Where it is not said, an ensemble
+    /// takes the last line to be continued behind its label.
     context_tokens: Option<usize>,
 }
 
