@@ -25,8 +25,8 @@ pub(crate) struct StepPace {
     chunk: usize,
 }
 
-fn mean(before: Option<f64>, new: f64) -> Option<f64> {
-    Some(before.map_or(new, |before| before + NEW * (new - before)))
+fn mean(before: Option<f64>, new: f64) -> f64 {
+    before.map_or(new, |before| before + NEW * (new - before))
 }
 
 impl StepPace {
@@ -45,10 +45,10 @@ impl StepPace {
     pub(crate) fn observe(&mut self, took: Duration, read: usize) {
         let took = took.as_secs_f64();
         match (read, self.plain) {
-            (0 | 1, _) => self.plain = mean(self.plain, took),
+            (0 | 1, _) => self.plain = Some(mean(self.plain, took)),
             // Where nobody streams, more is read at once, and each token costs less.
             (2.., Some(plain)) if read <= self.chunk => {
-                self.token = mean(self.token, ((took - plain) / read as f64).max(1e-7));
+                self.token = Some(mean(self.token, ((took - plain) / read as f64).max(1e-7)));
             }
             _ => {}
         }
