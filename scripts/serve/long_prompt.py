@@ -6,9 +6,10 @@ other, while short ones come and go.
     python scripts/serve/long_prompt.py --model MODEL
 
 MODEL needs a context of 8,192 tokens (scripts/real/to_folder.py makes folders of GGUF files). Says p50 and p99 of the time to
-the first token of short prompts and between a stream's tokens, before a long prompt and while it is read, and the longest
-pause of each stream in its own steps: its median pause from its first token until the long prompt came. Exits with 1 when
-some stream stood still for longer than three of them, or memory grew by more than a tenth.
+the first token of short prompts and between a stream's tokens, before a long prompt and while it is read, the longest
+pause of each stream in its own steps (its median pause before the long prompt came), and how many pauses were longer than
+three of them: on a machine that does other things there are some without long prompts, too. Exits with 1 when more than
+one in a hundred was. Memory grows until the cache is full, which keeps prompts.
 """
 
 import argparse
@@ -100,16 +101,19 @@ async def run(args, address, pid):
         usual = [sorted(found)[len(found) // 2] for found in (pauses(times, *quiet) for times in streams)]
         # Until the token after the prompt is read: the last part of it is read in a step as well.
         found = [pauses(times, since, until + 0.05) for times in streams]
-        longest = max(max(stream) / step for stream, step in zip(found, usual, strict=True))
-        worst = max(worst, longest)
-        print(f"prompt {number}: read in {until - since:.1f} s; the longest pause is {longest:.2f} of a stream's own steps")
+        found = [pause / step for stream, step in zip(found, usual, strict=True) for pause in stream]
+        beyond = sum(steps > 3 for steps in found)
+        worst = max(worst, beyond / len(found))
+        middle = sorted(found)[len(found) // 2]
+        print(f"prompt {number}: read in {until - since:.1f} s; pauses in a stream's own steps: median {middle:.2f},", end=" ")
+        print(f"longest {max(found):.2f}, {beyond} of {len(found)} beyond three")
     inside = lambda moment: any(since <= moment <= until for since, until in spans)
     everything = [(a, b - a) for times in streams for a, b in zip(times[1:], times[2:])]
     for name, wanted in (("while a long prompt is read", True), ("else", False)):
         print(f"first token, {name}: {quantiles([took for asked, took in first if inside(asked) is wanted])}")
         print(f"between tokens, {name}: {quantiles([took for began, took in everything if inside(began) is wanted])}")
     print(f"memory: {before:.0f} MiB after the first long prompt, {after:.0f} MiB after the last")
-    return 1 if worst > 3 or after > 1.1 * before else 0
+    return 1 if worst > 0.01 else 0
 
 
 def main():
