@@ -12,6 +12,7 @@ use crate::commands::explain::ExplainArgs;
 use crate::commands::export::ExportArgs;
 use crate::commands::gate::GateArgs;
 use crate::commands::generate::GenerateArgs;
+use crate::commands::import::ImportArgs;
 use crate::commands::import_config::ImportConfigArgs;
 use crate::commands::leaderboard::LeaderboardArgs;
 use crate::commands::manual::{CompletionsArgs, ManArgs};
@@ -77,6 +78,8 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Serve models and ensembles over HTTP
     Serve(Box<ServeArgs>),
+    /// A run of lm-evaluation-harness as a run to compare, judge and show
+    Import(ImportArgs),
     /// The configuration of the published GaC's server as a recipe
     ImportConfig(ImportConfigArgs),
     /// Every threshold of a gate at about the price of one run, over weights and methods as a grid

@@ -63,6 +63,7 @@ fn main() -> ExitCode {
         Command::Generate(args) => commands::generate::generate(&args, &mut printer),
         Command::Score(args) => commands::score::score(&args, &mut printer),
         Command::Serve(args) => commands::serve::serve(&args, cli.global.verbose > 0, &mut printer),
+        Command::Import(args) => commands::import::import(&args, &mut printer),
         Command::ImportConfig(args) => commands::import_config::import_config(&args, &mut printer),
         Command::Sweep(args) => commands::sweep::sweep(&args, &mut printer),
         Command::Explain(args) => commands::explain::explain(&args, &mut printer),

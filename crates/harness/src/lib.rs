@@ -31,6 +31,7 @@ pub mod export;
 pub mod filters;
 pub mod frames;
 pub mod identity;
+pub mod import;
 pub mod metrics;
 pub mod plan;
 pub mod policy;

@@ -8,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod gate;
 pub(crate) mod generate;
+pub(crate) mod import;
 pub(crate) mod import_config;
 pub(crate) mod jsonl;
 pub(crate) mod leaderboard;

@@ -39,6 +39,11 @@ pub(crate) struct RerunArgs {
 /// Does what a run's manifest says again, and tells how many samples came out the same.
 pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> CommandOutcome {
     let manifest = Manifest::read(&args.run)?;
+    if let Some(harness) = &manifest.imported {
+        return Err(
+            anyhow::anyhow!("`{}` is a run of {harness}: it cannot be run again here", args.run.display()).into()
+        );
+    }
     let device = match &args.device {
         Some(device) => device.clone(),
         None => recorded_device(&manifest)?,

@@ -3,6 +3,7 @@
 use std::io;
 
 use gac_harness::compare::{CompareError, Mismatch};
+use gac_harness::import::ImportError;
 use gac_harness::policy::{PolicyError, PolicyProblem, ReviewError};
 use gac_harness::report::LeaderboardError;
 use gac_harness::results::{FolderError, ManifestError, ReadError, StoredRunError};
@@ -50,6 +51,23 @@ impl Hint for CompareError {
             }
             Self::Stats(error) => error.hint(),
             Self::Frame(_) => None,
+        }
+    }
+}
+
+impl Hint for ImportError {
+    fn hint(&self) -> Option<String> {
+        let list = |what: &str, known: &[String]| {
+            let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            Some(format!("{what}: {}", known.join(", ")))
+        };
+        match self {
+            Self::Nothing { .. } => Some("lm_eval writes them with `--log_samples --output_path DIR`".to_owned()),
+            Self::NoMetric { known, .. } | Self::UnknownMetric { known, .. } => list("its metrics", known),
+            Self::UnknownTask { known, .. } => list("its tasks", known),
+            Self::Folder(error) => error.hint(),
+            Self::NotEmpty { .. } => Some("name another folder with `--output-path`".to_owned()),
+            Self::Read { .. } | Self::Line { .. } => None,
         }
     }
 }

@@ -12,6 +12,11 @@ use crate::task::{Document, LoadedTask, Request};
 pub struct SampleIdentity(String);
 
 impl SampleIdentity {
+    /// The identity of a sample of another harness: a hash over what it is a sample of.
+    pub fn imported(hash: &str) -> Self {
+        Self(hash.to_owned())
+    }
+
     /// The identity of one document's sample.
     pub fn new(system: &SystemIdentity, task: &LoadedTask, document: &Document) -> Self {
         let request = match &document.request {

@@ -26,6 +26,9 @@ pub struct Manifest {
     pub started: String,
     /// RFC 3339, UTC; absent while it runs, or after it was killed.
     pub ended: Option<String>,
+    /// The harness that ran it, where that was another one: then models and settings are what little is known of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<String>,
     /// Models, systems, tasks and settings, as resolved.
     pub plan: Plan,
     /// The models by their contents.
@@ -126,6 +129,7 @@ impl Manifest {
             status: RunStatus::Running,
             started: session.started.clone(),
             ended: None,
+            imported: None,
             plan: plan.clone(),
             models: models.to_vec(),
             data: provenance.data.clone(),

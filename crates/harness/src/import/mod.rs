@@ -1,0 +1,9 @@
+//! Runs of other harnesses as runs of ours, to be compared, gated and shown.
+
+mod error;
+mod lm_eval;
+mod run;
+
+pub use error::ImportError;
+pub use lm_eval::LmEvalRun;
+pub use run::{ImportOptions, ImportSummary, import};
