@@ -26,6 +26,7 @@ use crate::commands::score::ScoreArgs;
 use crate::commands::serve::ServeArgs;
 use crate::commands::sweep::SweepArgs;
 use crate::commands::tasks::TasksArgs;
+use crate::commands::track::TrackArgs;
 use crate::commands::vocab::VocabArgs;
 use crate::failure::Failure;
 
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Judge a run by a policy: GO, NO-GO, or INCONCLUSIVE where the documents cannot tell
     Gate(GateArgs),
+    /// Add a run's scores to a history, which a report shows over commits
+    Track(TrackArgs),
     /// How many documents it takes to tell a drop
     Plan(PlanArgs),
     /// Runs as one table: terminal, markdown, CSV, JSON, LaTeX or HTML

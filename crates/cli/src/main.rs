@@ -50,6 +50,7 @@ fn main() -> ExitCode {
             Ok(check) => return ExitCode::from(check.code()),
             Err(failure) => Err(failure),
         },
+        Command::Track(args) => commands::track::track(&args, &mut printer),
         Command::Plan(args) => commands::plan::plan(&args, &mut printer),
         Command::Leaderboard(args) => commands::leaderboard::leaderboard(&args, &mut printer),
         Command::Completions(args) => commands::manual::completions(&args, Cli::command(), &mut printer),

@@ -74,6 +74,21 @@ fn imported_runs_are_compared_gated_and_shown() {
 }
 
 #[test]
+fn documents_that_share_a_field_are_one_group_of_a_gate() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("run").to_str().unwrap().to_owned();
+    // Twelve sums, four of which have the same answer.
+    let ran = gac(&["import", &fixture("base"), "--output-path", &output, "--group-by", "answer"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let policy = folder.path().join("policy.toml");
+    std::fs::write(&policy, "[tasks.made_sums]\nmin-score = 1\n").unwrap();
+    let ran = gac(&["gate", policy.to_str().unwrap(), &output, &output, "--json"]);
+    let json: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let evidence = &json["checks"][0]["evidence"];
+    assert_eq!((&evidence["documents"], &evidence["groups"]), (&12.into(), &9.into()));
+}
+
+#[test]
 fn a_metric_can_be_picked_and_what_is_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("run").to_str().unwrap().to_owned();

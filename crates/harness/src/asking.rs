@@ -143,6 +143,7 @@ mod tests {
         let document = Document {
             id: 0,
             subject: None,
+            group: None,
             repeat: 0,
             hash: String::new(),
             request: Request::Choose { context: TEXT.to_owned(), continuations: vec![" A".into(), " B".into()] },

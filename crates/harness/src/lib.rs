@@ -30,6 +30,7 @@ mod events;
 pub mod export;
 pub mod filters;
 pub mod frames;
+pub mod history;
 pub mod identity;
 pub mod import;
 pub mod metrics;

@@ -45,6 +45,9 @@ pub struct Document {
     pub id: usize,
     /// MMLU's subject.
     pub subject: Option<String>,
+    /// What it shares with documents that depend on it (a passage that several questions are about), where its task says
+    /// so.
+    pub group: Option<String>,
     /// Which of several times that it is asked, from 0.
     pub repeat: usize,
     /// SHA-256 of the document's fields, hexadecimal.

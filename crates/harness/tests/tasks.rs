@@ -9,7 +9,7 @@ use std::path::Path;
 
 use gac_ensemble::LogLikelihood;
 use gac_harness::tasks::Limit;
-use gac_harness::{Answer, DataSource, Outcome, Request, TaskError, TaskOptions, load_task};
+use gac_harness::{Answer, DataSource, Outcome, Request, TaskError, TaskOptions, TaskRegistry, load_task};
 use serde_json::json;
 
 fn options(num_fewshot: usize) -> TaskOptions {
@@ -214,4 +214,23 @@ fn a_missing_file_is_an_error_that_says_where_it_was_looked_for() {
     assert_eq!(error.to_string(), "failed to load the data of task `gsm8k`");
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.contains("/nowhere/openai/gsm8k"), "{cause}");
+}
+
+#[test]
+fn documents_with_the_same_value_in_a_column_are_of_one_group() {
+    let folder = tempfile::tempdir().unwrap();
+    mmlu(folder.path());
+    let load = |column: &str| {
+        let text = format!("name = \"mine\"\nextends = \"mmlu\"\ngroup_by = \"{column}\"\n");
+        std::fs::write(folder.path().join("mine.toml"), text).unwrap();
+        let registry = TaskRegistry::with_folders(&[folder.path().to_path_buf()])?;
+        registry.load("mine", &DataSource::new(Some(folder.path().to_path_buf())), &options(0))
+    };
+    let task = load("answer").unwrap();
+    let groups: Vec<&str> = task.documents.iter().map(|document| document.group.as_deref().unwrap()).collect();
+    assert_eq!(groups.len(), 6);
+    // Answers are 0, 1, 2, 3, 0 and 1.
+    assert_eq!((groups[0] == groups[4], groups[1] == groups[5], groups[0] == groups[1]), (true, true, false));
+    let error = load("passage").err().unwrap().to_string();
+    assert!(error.contains("`group_by` is `passage`, which is none of its columns"), "{error}");
 }

@@ -19,6 +19,10 @@ pub(crate) struct ImportArgs {
     /// The system's name [default: the model's]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// The field of documents whose value those share that are no independent evidence, such as `passage`: gates count
+    /// them as one group
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) group_by: Option<String>,
     /// The metric that a task is compared by [default: its first that is better when higher] (repeatable)
     #[arg(long, value_name = "TASK=METRIC,FILTER", value_parser = metric)]
     pub(crate) metric: Vec<(String, MetricKey)>,
@@ -27,7 +31,11 @@ pub(crate) struct ImportArgs {
 /// Writes the run.
 pub(crate) fn import(args: &ImportArgs, printer: &mut Printer) -> CommandOutcome {
     let run = LmEvalRun::read(&args.source)?;
-    let options = ImportOptions { name: args.name.clone(), metrics: args.metric.iter().cloned().collect() };
+    let options = ImportOptions {
+        name: args.name.clone(),
+        group_by: args.group_by.clone(),
+        metrics: args.metric.iter().cloned().collect(),
+    };
     let summary = import::import(&run, &args.output_path, &options)?;
     for differing in &summary.differing {
         printer.warning(&format!("another score than lm-evaluation-harness reports: {differing}"), None);

@@ -28,4 +28,5 @@ pub(crate) mod sweep;
 pub(crate) mod tasks;
 mod tasks_render;
 mod tasks_score;
+pub(crate) mod track;
 pub(crate) mod vocab;

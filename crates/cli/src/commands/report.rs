@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use gac_harness::history::History;
 use gac_harness::report::{self, Chart, Sweep};
 use gac_harness::results::StoredRun;
 use gac_systems::write_atomic;
@@ -18,6 +19,9 @@ pub(crate) struct ReportArgs {
     /// Another run whose axes of thresholds are shown beside this one [default: its own, where it has any]
     #[arg(long, value_name = "RUN")]
     pub(crate) sweep: Option<PathBuf>,
+    /// A history of scores that is shown beside the run, a file that `gac track` writes
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) history: Option<PathBuf>,
     /// The page [default: RUN/report.html]
     #[arg(short, long, value_name = "FILE.html")]
     pub(crate) output: Option<PathBuf>,
@@ -35,7 +39,9 @@ pub(crate) fn report(args: &ReportArgs, printer: &mut Printer) -> CommandOutcome
     };
     let mut charts = report::charts(&run)?;
     charts.extend(sweep.iter().flat_map(report::sweep_charts));
-    let page = report::report(&run, sweep.as_ref())?;
+    let history = args.history.as_deref().map(|path| read(path)).transpose()?;
+    charts.extend(history.iter().flat_map(report::history_charts));
+    let page = report::report(&run, sweep.as_ref(), history.as_ref())?;
     let output = args.output.clone().unwrap_or_else(|| args.run.join("report.html"));
     write_atomic(&output, page.as_bytes())
         .map_err(|source| Failure::cannot_write(&output, source, "name another file with `-o FILE.html`"))?;
@@ -45,6 +51,16 @@ pub(crate) fn report(args: &ReportArgs, printer: &mut Printer) -> CommandOutcome
         printer.note(&format!("{} charts in {}", charts.len(), folder.display()));
     }
     Ok(())
+}
+
+/// A history that is asked for has to be there.
+fn read(path: &Path) -> Result<History, Failure> {
+    let history = History::read(path)?;
+    if history.rows().is_empty() {
+        let error = anyhow::anyhow!("there is no history in `{}`", path.display());
+        return Err(Failure::with_hint(error, "`gac track RUN --history FILE.csv` adds a run to one"));
+    }
+    Ok(history)
 }
 
 fn no_axis(run: &Path) -> Failure {

@@ -9,6 +9,7 @@ use std::error::Error;
 
 use gac_ensemble::{EnsembleError, RequestError};
 use gac_harness::compare::CompareError;
+use gac_harness::history::HistoryError;
 use gac_harness::import::ImportError;
 use gac_harness::plan::PlanError;
 use gac_harness::policy::{PolicyError, ReviewError};
@@ -46,7 +47,7 @@ pub(crate) fn hint_of(error: &(dyn Error + 'static)) -> Option<String> {
         DataError,
         OpenError
     );
-    ask!(PolicyError, ReviewError, ImportError);
+    ask!(PolicyError, ReviewError, ImportError, HistoryError);
     ask!(MergeError, ManifestError, ReadError, StoredRunError, CompareError, LeaderboardError, RemoteError);
     ask!(EngineError, CheckpointError, TokenizerLoadError, ChatError, EnsembleError, RequestError);
     None

@@ -3,6 +3,7 @@
 use std::io;
 
 use gac_harness::compare::{CompareError, Mismatch};
+use gac_harness::history::HistoryError;
 use gac_harness::import::ImportError;
 use gac_harness::policy::{PolicyError, PolicyProblem, ReviewError};
 use gac_harness::report::LeaderboardError;
@@ -51,6 +52,17 @@ impl Hint for CompareError {
             }
             Self::Stats(error) => error.hint(),
             Self::Frame(_) => None,
+        }
+    }
+}
+
+impl Hint for HistoryError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Line { .. } | Self::Score { .. } => {
+                Some("`gac track RUN --history FILE.csv` writes one; name another file, or mend this one".to_owned())
+            }
+            Self::Read { .. } | Self::Write { .. } | Self::Frame(_) => None,
         }
     }
 }

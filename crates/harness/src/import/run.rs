@@ -26,6 +26,8 @@ use crate::{Aggregate, MetricKey, Outcome};
 pub struct ImportOptions {
     /// The system's name; the model's when absent.
     pub name: Option<String>,
+    /// The field of documents whose value those share that are no independent evidence, such as `passage`.
+    pub group_by: Option<String>,
     /// The metric that stands in leaderboards, by task; the first that is better when higher where a task is not named.
     pub metrics: BTreeMap<String, MetricKey>,
 }
@@ -74,7 +76,7 @@ pub fn import(run: &LmEvalRun, output: &Path, options: &ImportOptions) -> Result
     let manifest = manifest(run, &model, &system, &tasks, &primaries, &folder);
     let mut summary = ImportSummary { system: system.clone(), tasks: vec![], differing: vec![] };
     for (place, (task, primary)) in tasks.iter().zip(&primaries).enumerate() {
-        let records = records(&system, task, &manifest.tasks[place]);
+        let records = records(&system, task, &manifest.tasks[place], options);
         let results = results(&system, &manifest.tasks[place], &records);
         let path = folder.task(0, place)?;
         let mut text = String::new();
@@ -182,19 +184,25 @@ fn value(line: &LmEvalSample, metric: &str) -> Option<f64> {
 }
 
 /// A record per document: its lines are its filters.
-fn records(system: &str, task: &Imported<'_>, entry: &TaskEntry) -> Vec<SampleRecord> {
+fn records(system: &str, task: &Imported<'_>, entry: &TaskEntry, options: &ImportOptions) -> Vec<SampleRecord> {
     let mut records = Vec::new();
     for (subject, lines) in &task.parts {
         let mut documents: BTreeMap<usize, Vec<&LmEvalSample>> = BTreeMap::new();
         for line in *lines {
             documents.entry(line.doc_id).or_default().push(line);
         }
-        records.extend(documents.into_values().map(|lines| record(system, *subject, &lines, entry)));
+        records.extend(documents.into_values().map(|lines| record(system, *subject, &lines, entry, options)));
     }
     records
 }
 
-fn record(system: &str, subject: Option<&str>, lines: &[&LmEvalSample], entry: &TaskEntry) -> SampleRecord {
+fn record(
+    system: &str,
+    subject: Option<&str>,
+    lines: &[&LmEvalSample],
+    entry: &TaskEntry,
+    options: &ImportOptions,
+) -> SampleRecord {
     let filters: Vec<FilterRecord> = lines
         .iter()
         .map(|line| {
@@ -227,6 +235,7 @@ fn record(system: &str, subject: Option<&str>, lines: &[&LmEvalSample], entry: &
         task: entry.name.clone(),
         task_version: entry.version.clone(),
         subject: subject.map(str::to_owned),
+        group: options.group_by.as_ref().and_then(|field| group(first, field)),
         doc_id: first.doc_id,
         repeat: 0,
         doc_hash: first.doc_hash.clone(),
@@ -244,6 +253,12 @@ fn record(system: &str, subject: Option<&str>, lines: &[&LmEvalSample], entry: &
         elapsed: 0.0,
         trace: None,
     }
+}
+
+/// What documents with the same value in a field have in common.
+fn group(line: &LmEvalSample, field: &str) -> Option<String> {
+    let value = line.fields.get("doc")?.get(field)?;
+    Some(sha256::of_bytes(value.to_string())[..16].to_owned())
 }
 
 /// `[["text"]]`, or `[[["-1.5", "False"]], ...]`: a log-likelihood and whether it is the greedy one, per choice.

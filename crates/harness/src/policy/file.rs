@@ -27,7 +27,7 @@ pub struct Policy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Grouping {
-    /// The subject or the group that their task gives them. New subjects may be like these.
+    /// The group that their task puts them in (a passage), or their subject. New subjects may be like these.
     #[default]
     Task,
     /// Nothing: every document is by itself. The answer is about these subjects only.

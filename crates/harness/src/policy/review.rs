@@ -172,7 +172,8 @@ impl Observed {
             scores.base.push(base);
             scores.new.push(new);
             let next = places.len();
-            groups.extend(document.sample.subject.as_deref().map(|subject| *places.entry(subject).or_insert(next)));
+            let group = document.sample.group.as_deref().or(document.sample.subject.as_deref());
+            groups.extend(group.map(|group| *places.entry(group).or_insert(next)));
         }
         let documents = scores.base.len();
         // Subjects of one kind only say nothing about others.

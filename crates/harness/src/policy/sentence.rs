@@ -156,7 +156,7 @@ pub(super) fn note(review: &Review) -> String {
     let policy = &review.policy;
     let groups = review.checks.iter().filter_map(|check| check.evidence.as_ref());
     let grouped = policy.groups == Grouping::Task && groups.into_iter().any(|found| found.groups < found.documents);
-    let groups = if grouped { " Documents of a subject count as one group." } else { "" };
+    let groups = if grouped { " Documents of a subject, or of a passage, count as one group." } else { "" };
     format!(
         "Scores in percent, paired by document; bounds hold one-sided at alpha {}. GO: the bound excludes that the limit is \
          broken. NO-GO: it is broken at p <= {}, adjusted for the number of limits by Holm's method. INCONCLUSIVE: neither. \

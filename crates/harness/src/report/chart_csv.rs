@@ -28,7 +28,7 @@ mod tests {
 
     #[test]
     fn every_point_is_a_line_under_the_axes_names() {
-        let axis = |name: &str| Axis { name: name.into(), includes: vec![] };
+        let axis = |name: &str| Axis { name: name.into(), includes: vec![], labels: vec![] };
         let point = |x: f64, error| Point { x, y: 60.0, error, label: format!("at {x}") };
         let points = vec![point(0.5, Some(1.5)), point(1.0, None)];
         let series = vec![Series { name: "a, b".into(), colour: 0, line: Line::Solid, points }];

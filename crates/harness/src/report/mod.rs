@@ -33,7 +33,7 @@ pub use json::json;
 pub use latex::latex;
 pub use leaderboard::{AgainstBest, Column, Leaderboard, LeaderboardError, MixedProtocols, Mixing, SystemRow};
 pub use markdown::markdown;
-pub use page::{Axis, Chart, Line, Point, ReportError, Series, charts, report, sweep_charts};
+pub use page::{Axis, Chart, Line, Point, ReportError, Series, charts, history_charts, report, sweep_charts};
 pub use paper::{BesideCell, BesidePaper, BesideRow, PaperError, PaperRow, PaperTable};
 pub use plot::{PlotError, png, svg};
 pub use scores::scores;

@@ -91,7 +91,7 @@ fn draw<B: DrawingBackend>(area: &DrawingArea<B, Shift>, chart: &Chart) -> Drawn
         .y_desc(&chart.y.name)
         .x_labels(x.ticks.len())
         .y_labels(y.ticks.len())
-        .x_label_formatter(&|value| x.text(*value))
+        .x_label_formatter(&|value| chart.x.text(&x, *value))
         .y_label_formatter(&|value| y.text(*value))
         .draw()?;
     for series in &chart.series {
@@ -141,7 +141,7 @@ mod tests {
             let points = vec![point(0.2), point(0.8)];
             Series { name: name.into(), colour, line, points }
         };
-        let axis = |name: &str| Axis { name: name.into(), includes: vec![] };
+        let axis = |name: &str| Axis { name: name.into(), includes: vec![], labels: vec![] };
         Chart {
             title: "Accuracy <script>".into(),
             caption: String::new(),

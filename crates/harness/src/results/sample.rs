@@ -23,6 +23,9 @@ pub struct SampleRecord {
     pub task_version: String,
     /// MMLU's subject.
     pub subject: Option<String>,
+    /// What it shares with documents that depend on it, where its task says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// The document's row in its split.
     pub doc_id: usize,
     /// Which of several times that it was asked, from 0.
@@ -232,6 +235,7 @@ mod tests {
             task: "t".into(),
             task_version: "1".into(),
             subject: None,
+            group: None,
             doc_id: 3,
             repeat: 0,
             doc_hash: "d".into(),

@@ -231,6 +231,7 @@ impl<'a> Sheet<'a> {
             task: self.task.name.clone(),
             task_version: self.task.version.clone(),
             subject: document.subject.clone(),
+            group: document.group.clone(),
             doc_id: document.id,
             repeat: document.repeat,
             doc_hash: document.hash.clone(),

@@ -31,6 +31,12 @@ impl TaskDefinition {
         if self.robust.is_some() && self.kind == TaskKind::Choose {
             return wrong("`robust` extracts from a text, and a task of kind `choose` has none".to_owned());
         }
+        if let Some(column) = self.group_by.as_ref().filter(|column| !self.columns.contains(column)) {
+            return wrong(format!(
+                "`group_by` is `{column}`, which is none of its columns: {}",
+                self.columns.join(", ")
+            ));
+        }
         if self.filters.iter().any(|filter| filter.name == ROBUST) {
             return wrong(format!("the filter name `{ROBUST}` is kept for `robust = ...`"));
         }

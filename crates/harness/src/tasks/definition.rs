@@ -29,6 +29,10 @@ pub struct TaskDefinition {
     pub split: String,
     /// The columns that are read; together they are the document.
     pub columns: Vec<String>,
+    /// The column whose value documents share that are no independent evidence: the passage that several questions are about.
+    /// Gates count them as one group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_by: Option<String>,
     /// What our own extraction looks for; reported as `exact_match` of the filter `robust` beside all others, for
     /// [`TaskKind::Generate`] only.
     pub robust: Option<RobustKind>,

@@ -167,6 +167,7 @@ mod tests {
         let document = Document {
             id,
             subject: Some(subject.into()),
+            group: None,
             repeat: 0,
             hash: String::new(),
             request,

@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 
 use gac_ensemble::Decoding;
 use gac_systems::sha256;
+use serde_json::Value;
 
 use super::definition::{DEFAULT_MAX_NEW_TOKENS, GenerationDefinition, TaskDefinition, TaskKind};
 use super::error::TaskError;
@@ -85,6 +86,11 @@ pub(super) fn load(
         documents,
         scorer: Box::new(TaskScorer::new(selection, references)?),
     })
+}
+
+/// What documents with the same value in a column have in common.
+fn group(value: &Value) -> String {
+    sha256::of_bytes(value.to_string())[..16].to_owned()
 }
 
 /// How tokens are picked where a user says so.
@@ -175,7 +181,10 @@ impl UnbuiltSection<'_> {
             let request = self.request(prompt, &rendered).map_err(in_row)?;
 
             let Rendered { target, choices, .. } = rendered;
+            let column = self.definition.group_by.as_ref();
+            let group = column.map(|column| row.get(column).map(group).ok_or_else(|| format!("no column `{column}`")));
             documents.push(Document {
+                group: group.transpose().map_err(in_row)?,
                 repeat: 0,
                 id,
                 subject: subject.clone(),

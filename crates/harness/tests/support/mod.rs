@@ -58,6 +58,7 @@ fn task(name: &str, requests: impl Iterator<Item = (Request, serde_json::Value)>
     let documents = requests.enumerate().map(|(id, (request, target))| Document {
         id,
         subject: None,
+        group: None,
         repeat: 0,
         hash: format!("{name} {id}"),
         request,

@@ -12,6 +12,8 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 150.0;
 const TOP: f64 = 16.0;
 const BOTTOM: f64 = 52.0;
+/// Labels that have room beside each other.
+const MOST_LABELS: usize = 7;
 /// Colours in the style sheet.
 const COLOURS: usize = 6;
 
@@ -37,6 +39,24 @@ pub struct Axis {
     pub name: String,
     /// Values it must show in any case.
     pub includes: Vec<f64>,
+    /// What stands at 1, 2, 3 and so on, where these are no numbers.
+    pub labels: Vec<String>,
+}
+
+impl Axis {
+    /// What stands at a tick.
+    pub(crate) fn text(&self, scale: &Scale, tick: f64) -> String {
+        if self.labels.is_empty() {
+            return scale.text(tick);
+        }
+        let place = tick.round();
+        let label = if (tick - place).abs() < 1e-6 {
+            (place as usize).checked_sub(1).and_then(|index| self.labels.get(index))
+        } else {
+            None
+        };
+        label.cloned().unwrap_or_default()
+    }
 }
 
 /// Points that belong together.
@@ -124,9 +144,16 @@ impl Chart {
     /// The scales of both axes.
     pub(crate) fn scales(&self) -> (Scale, Scale) {
         let points = || self.series.iter().flat_map(|series| &series.points);
+        let bars = || points().flat_map(|point| [-1.0, 1.0].map(|sign| point.y + sign * point.error.unwrap_or(0.0)));
+        if !self.x.labels.is_empty() {
+            let count = self.x.labels.len();
+            let step = count.div_ceil(MOST_LABELS);
+            let ticks = (1..=count).rev().step_by(step).map(|place| place as f64).collect();
+            let labelled = Scale { low: 0.5, high: count as f64 + 0.5, ticks };
+            return (labelled, Scale::around(bars().chain(self.y.includes.iter().copied())));
+        }
         let x = points().map(|point| point.x).chain(self.x.includes.iter().copied());
-        let bars = points().flat_map(|point| [-1.0, 1.0].map(|sign| point.y + sign * point.error.unwrap_or(0.0)));
-        (Scale::around(x), Scale::around(bars.chain(self.y.includes.iter().copied())))
+        (Scale::around(x), Scale::around(bars().chain(self.y.includes.iter().copied())))
     }
 
     /// A figure with an SVG whose colours are the page's.
@@ -135,7 +162,7 @@ impl Chart {
         let at_x = |value: f64| LEFT + x.place(value) * (WIDTH - LEFT - RIGHT);
         let at_y = |value: f64| HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM);
         let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
-        let columns = x.ticks.iter().map(|&tick| (at_x(tick), bottom + 20.0, at_x(tick), x.text(tick)));
+        let columns = x.ticks.iter().map(|&tick| (at_x(tick), bottom + 20.0, at_x(tick), self.x.text(&x, tick)));
         let lines = y.ticks.iter().map(|&tick| (LEFT - 8.0, at_y(tick) + 4.5, at_y(tick), y.text(tick)));
         let figure = Figure {
             width: WIDTH,
@@ -297,7 +324,7 @@ mod tests {
     fn a_chart_holds_its_points_and_hostile_names_are_inert() {
         let point = Point { x: 1.0, y: 2.0, error: Some(0.5), label: "<script>".into() };
         let series = Series { name: "\"><script>".into(), colour: 0, line: Line::Solid, points: vec![point] };
-        let axis = Axis { name: "<b>".into(), includes: vec![] };
+        let axis = Axis { name: "<b>".into(), includes: vec![], labels: vec![] };
         let chart = Chart { title: "&".into(), caption: String::new(), x: axis.clone(), y: axis, series: vec![series] };
         let figure = chart.figure();
         assert!(!figure.contains("<script") && !figure.contains("<b>"), "{figure}");

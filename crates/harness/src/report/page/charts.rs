@@ -57,20 +57,20 @@ fn thresholds(sweeps: &[Gated<'_>]) -> Vec<Chart> {
         let label = format!("{}: {share:.1}% of steps at threshold {threshold}", row.system);
         Some(Point { x: threshold, y: share, error: None, label })
     });
-    let threshold = Axis { name: "threshold".into(), includes: vec![0.0, 1.0] };
+    let threshold = Axis { name: "threshold".into(), includes: vec![0.0, 1.0], labels: vec![] };
     vec![
         Chart {
             title: "Accuracy against threshold".into(),
             caption: "Average over tasks in percent; bars are one standard error up and down.".into(),
             x: threshold.clone(),
-            y: Axis { name: "average, %".into(), includes: vec![] },
+            y: Axis { name: "average, %".into(), includes: vec![], labels: vec![] },
             series: accuracy,
         },
         Chart {
             title: "Share of ensembled steps against threshold".into(),
             caption: "Steps at which the members voted, of all steps of generated responses.".into(),
             x: threshold,
-            y: Axis { name: SHARE_AXIS.into(), includes: vec![0.0, 100.0] },
+            y: Axis { name: SHARE_AXIS.into(), includes: vec![0.0, 100.0], labels: vec![] },
             series: shares,
         },
     ]
@@ -97,8 +97,8 @@ fn latency(plans: &[SystemPlan], leaderboard: &Leaderboard) -> Option<Chart> {
             "Average over tasks in percent, one standard error up and down; up and to the left is better. {}",
             latency_note(leaderboard).unwrap_or_default()
         ),
-        x: Axis { name: "ms/token".into(), includes: vec![0.0] },
-        y: Axis { name: "average, %".into(), includes: vec![] },
+        x: Axis { name: "ms/token".into(), includes: vec![0.0], labels: vec![] },
+        y: Axis { name: "average, %".into(), includes: vec![], labels: vec![] },
         series,
     })
 }

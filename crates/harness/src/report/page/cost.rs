@@ -90,8 +90,8 @@ pub(super) fn cost_chart(all: &[Costs]) -> Option<Chart> {
     (!series.is_empty()).then(|| Chart {
         title: COST_TITLE.into(),
         caption: note(all),
-        x: Axis { name: SHARE_AXIS.into(), includes: vec![0.0, 100.0] },
-        y: Axis { name: "ms/step".into(), includes: vec![0.0] },
+        x: Axis { name: SHARE_AXIS.into(), includes: vec![0.0, 100.0], labels: vec![] },
+        y: Axis { name: "ms/step".into(), includes: vec![0.0], labels: vec![] },
         series,
     })
 }

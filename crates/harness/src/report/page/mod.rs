@@ -5,6 +5,7 @@ mod charts;
 mod cost;
 mod data;
 mod gated;
+mod history;
 mod render;
 mod skeleton;
 mod subjects;
@@ -12,5 +13,6 @@ mod sweep;
 
 pub use chart::{Axis, Chart, Line, Point, Series};
 pub use charts::charts;
+pub use history::history_charts;
 pub use render::{ReportError, report};
 pub use sweep::sweep_charts;

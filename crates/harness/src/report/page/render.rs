@@ -11,10 +11,12 @@ use super::charts::of_leaderboard;
 use super::cost::{cost_table, costs};
 use super::data::PageData;
 use super::gated::Gated;
+use super::history::history_charts;
 use super::skeleton::{PageSection, page};
 use super::subjects::subjects;
 use super::sweep::{sweep_charts, sweep_table};
 use crate::frames::FrameError;
+use crate::history::History;
 use crate::results::StoredRun;
 use crate::stats::Bootstrap;
 
@@ -29,12 +31,13 @@ pub enum ReportError {
     Frame(#[from] FrameError),
 }
 
-/// A run as one self-contained page: leaderboard, charts, the axes of its own or of another run (`sweep`), subjects, and
+/// A run as one self-contained page: leaderboard, charts, the axes of its own or of another run (`sweep`), scores over
+/// commits (`history`), subjects, and
 /// every sample to look at.
 ///
 /// # Errors
 /// When a sample cannot be written as JSON, or a table not be worked out.
-pub fn report(run: &StoredRun, sweep: Option<&Sweep>) -> Result<String, ReportError> {
+pub fn report(run: &StoredRun, sweep: Option<&Sweep>, history: Option<&History>) -> Result<String, ReportError> {
     let results: Vec<_> = run.systems.iter().map(crate::results::StoredSystem::results).collect();
     let mut leaderboard = Leaderboard::new(&results)?;
     // What cannot be compared has no difference to show.
@@ -51,6 +54,11 @@ pub fn report(run: &StoredRun, sweep: Option<&Sweep>) -> Result<String, ReportEr
             body: figures(&of_leaderboard(run, &leaderboard)) + &cost_table(&costs),
         },
         PageSection { id: "sweep", title: "Sweep", body: sweep.map_or_else(String::new, swept) },
+        PageSection {
+            id: "history",
+            title: "History",
+            body: history.map_or_else(String::new, |history| figures(&history_charts(history))),
+        },
         PageSection { id: "subjects", title: "Subjects", body: subjects(run)? },
         PageSection { id: "explorer", title: "Samples", body: explorer(data.samples()) },
     ];

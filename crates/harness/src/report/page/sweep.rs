@@ -16,7 +16,7 @@ pub fn sweep_charts(sweep: &Sweep) -> Vec<Chart> {
 }
 
 fn threshold_axis() -> Axis {
-    Axis { name: "threshold".into(), includes: vec![0.0, 1.0] }
+    Axis { name: "threshold".into(), includes: vec![0.0, 1.0], labels: vec![] }
 }
 
 /// One line per curve through what `point` makes of its spots.
@@ -49,7 +49,7 @@ fn scores(sweep: &Sweep, curves: &[Curve]) -> Chart {
         title: "Sweep: accuracy against threshold".into(),
         caption: format!("{what}; bars are one standard error up and down. {}", systems_note(sweep)),
         x: threshold_axis(),
-        y: Axis { name: "accuracy, %".into(), includes: vec![] },
+        y: Axis { name: "accuracy, %".into(), includes: vec![], labels: vec![] },
         series,
     }
 }
@@ -72,7 +72,7 @@ fn shares(curves: &[Curve]) -> Chart {
         title: "Sweep: share of ensembled steps against threshold".into(),
         caption: "Steps at which the members voted, of all steps of generated responses.".into(),
         x: threshold_axis(),
-        y: Axis { name: SHARE_AXIS.into(), includes: vec![0.0, 100.0] },
+        y: Axis { name: SHARE_AXIS.into(), includes: vec![0.0, 100.0], labels: vec![] },
         series,
     }
 }
@@ -109,8 +109,8 @@ fn latency(curves: &[Curve]) -> Chart {
     Chart {
         title: "Sweep: accuracy against latency".into(),
         caption: format!("Up and to the left is better. {MODEL_NOTE}"),
-        x: Axis { name: "ms/token".into(), includes: vec![0.0] },
-        y: Axis { name: "accuracy, %".into(), includes: vec![] },
+        x: Axis { name: "ms/token".into(), includes: vec![0.0], labels: vec![] },
+        y: Axis { name: "accuracy, %".into(), includes: vec![], labels: vec![] },
         series,
     }
 }
@@ -125,8 +125,8 @@ fn cost(curves: &[Curve]) -> Chart {
     Chart {
         title: format!("Sweep: {}", COST_TITLE.to_lowercase()),
         caption: format!("Modelled: the gate's forward + share x the other members' forwards. {MODEL_NOTE}"),
-        x: Axis { name: SHARE_AXIS.into(), includes: vec![0.0, 100.0] },
-        y: Axis { name: "ms/step".into(), includes: vec![0.0] },
+        x: Axis { name: SHARE_AXIS.into(), includes: vec![0.0, 100.0], labels: vec![] },
+        y: Axis { name: "ms/step".into(), includes: vec![0.0], labels: vec![] },
         series,
     }
 }
