@@ -113,6 +113,22 @@ fn average(max_drop: f64, drop: f64) -> Answers {
     answers
 }
 
+/// A limit on the share of the base's score that is lost.
+fn relative(documents: usize, max_share: f64, times: f64) -> (f64, Answers) {
+    let mut generator = Xoshiro256::new(7);
+    let mut answers = Answers::default();
+    // The base gets everything right but what only the new system does: the drop that is this share of its score.
+    let share = max_share * times;
+    let drop = share * 0.95 / (1.0 - share / 2.0);
+    for _ in 0..RUNS {
+        let scores = verdicts(&mut generator, documents, drop, 0.1);
+        let kept = Evidence::Sum(vec![(1.0, scores.difference()), (max_share, scores.base_mean())]);
+        answers.go += usize::from(kept.lower(ALPHA) > 0.0);
+        answers.no_go += usize::from(kept.p_below(0.0) <= ALPHA);
+    }
+    (drop, answers)
+}
+
 fn line(table: &mut String, name: &str, documents: usize, max_drop: f64, drop: f64, answers: Answers) {
     let percent = |count: usize| format!("{:.1}%", count as f64 * 100.0 / RUNS as f64);
     let neither = RUNS - answers.go - answers.no_go;
@@ -169,6 +185,11 @@ fn wrong_answers_are_as_rare_as_alpha_and_right_ones_as_frequent_as_the_power() 
         let answers = average(0.03, drop);
         line(&mut table, "average of 4 tasks", 1_500, 0.03, drop, answers);
         checked.push(("average", times, answers));
+    }
+    for times in [0.0, 1.0, 2.0] {
+        let (_, answers) = relative(planned as usize, 0.02, times);
+        line(&mut table, "max-relative-drop, 10% change", planned as usize, 0.02, 0.02 * times, answers);
+        checked.push(("relative", times, answers));
     }
     let mut one_drops = [0.0; 10];
     let none = ten_tasks(planned as usize, 0.02, one_drops);

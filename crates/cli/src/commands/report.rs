@@ -39,7 +39,7 @@ pub(crate) fn report(args: &ReportArgs, printer: &mut Printer) -> CommandOutcome
     };
     let mut charts = report::charts(&run)?;
     charts.extend(sweep.iter().flat_map(report::sweep_charts));
-    let history = args.history.as_deref().map(|path| read(path)).transpose()?;
+    let history = args.history.as_deref().map(read).transpose()?;
     charts.extend(history.iter().flat_map(report::history_charts));
     let page = report::report(&run, sweep.as_ref(), history.as_ref())?;
     let output = args.output.clone().unwrap_or_else(|| args.run.join("report.html"));

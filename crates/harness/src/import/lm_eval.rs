@@ -63,6 +63,16 @@ fn no_filter() -> String {
     "none".to_owned()
 }
 
+impl LmEvalSample {
+    /// A metric's value, where it is a number.
+    pub(super) fn value(&self, metric: &str) -> Option<f64> {
+        match self.fields.get(metric)? {
+            Value::Bool(right) => Some(f64::from(u8::from(*right))),
+            other => other.as_f64(),
+        }
+    }
+}
+
 impl LmEvalRun {
     /// Reads the run in `folder`, or in a folder in it (they name one after the model); the newest where there are several.
     ///

@@ -2,8 +2,12 @@
 
 mod error;
 mod lm_eval;
+mod manifest;
+mod records;
 mod run;
+mod tasks;
 
 pub use error::ImportError;
 pub use lm_eval::LmEvalRun;
-pub use run::{ImportOptions, ImportSummary, import};
+pub use run::{ImportSummary, import};
+pub use tasks::ImportOptions;

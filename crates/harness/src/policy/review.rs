@@ -185,8 +185,8 @@ impl Observed {
             groups: if scores.groups.is_some() { places.len() } else { documents },
             scores: (documents > 0).then(|| Scores {
                 difference: scores.difference(),
-                base: scores.base(),
-                new: scores.new(),
+                base: scores.base_mean(),
+                new: scores.new_mean(),
             }),
             documents,
             asked: asked.len(),

@@ -63,12 +63,12 @@ impl PairedScores {
     }
 
     /// What they say about the base's mean.
-    pub fn base(&self) -> Evidence {
+    pub fn base_mean(&self) -> Evidence {
         mean(&self.base, self.groups.as_deref())
     }
 
     /// What they say about the new system's mean.
-    pub fn new(&self) -> Evidence {
+    pub fn new_mean(&self) -> Evidence {
         mean(&self.new, self.groups.as_deref())
     }
 }

@@ -34,9 +34,14 @@ impl PairedVerdicts {
     /// Variance of one document's difference under the hypothesis that their mean is `delta`, the other parameter being the
     /// most likely one.
     pub fn variance(self, delta: f64) -> f64 {
-        let (better, worse, n) = (self.better as f64, self.worse as f64, self.documents as f64);
+        let (better, worse) = (self.better as f64, self.worse as f64);
+        let documents = self.documents as f64;
         // The share of documents that only the base gets right: the larger root of a q^2 + b q + c.
-        let (a, b, c) = (2.0 * n, (2.0 * n - better + worse) * delta - better - worse, -worse * delta * (1.0 - delta));
+        let (a, b, c) = (
+            2.0 * documents,
+            (2.0 * documents - better + worse) * delta - better - worse,
+            -worse * delta * (1.0 - delta),
+        );
         let q = ((b * b - 4.0 * a * c).max(0.0).sqrt() - b) / (2.0 * a);
         2.0 * q + delta * (1.0 - delta)
     }
