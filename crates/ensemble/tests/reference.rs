@@ -102,6 +102,41 @@ fn fuse(scripts: &[Script], weights: &[f64], views: &[Vec<f64>], order: &[Key], 
                 q.insert(key.clone(), product);
             }
         }
+        Method::Core => {
+            let own = |member: usize, key: &Key| of_key(&scripts[member], &views[member], key).unwrap_or(0.0);
+            let members = scripts.len();
+            let mean = |key: &Key| (0..members).map(|member| own(member, key)).sum::<f64>() / members as f64;
+            let agrees = |member: usize, key: &Key| {
+                let lowest = (-2.0_f64).exp();
+                let distance = (own(member, key) - mean(key)).abs();
+                let masked = own(member, key) + own(0, key) <= 1e-12;
+                if masked { 0.0 } else { ((-2.0 * distance).exp() - lowest) / (1.0 - lowest) }
+            };
+            let sums: Vec<f64> = (0..members).map(|m| order.iter().map(|key| agrees(m, key)).sum()).collect();
+            let counts: Vec<usize> =
+                (0..members).map(|m| order.iter().filter(|key| agrees(m, key) > 0.0).count()).collect();
+            let entropy = |p: &[f64]| -p.iter().map(|p| p * p.ln()).sum::<f64>();
+            let mut scores: Vec<f64> = (0..members).map(|m| weights[m] * sums[m] / entropy(&views[m])).collect();
+            scores[0] = scores[0].max(scores[1..].iter().sum());
+            for key in order {
+                let part = |m: usize| {
+                    let by_token = if m == 0 { 1.0 } else { agrees(m, key) / sums[m] * counts[m] as f64 };
+                    scores[m] * by_token * own(m, key)
+                };
+                q.insert(key.clone(), (0..members).map(part).sum());
+            }
+            let best = order.iter().rev().max_by(|a, b| q[*a].total_cmp(&q[*b])).unwrap().clone();
+            let p = &views[0];
+            let top = (0..p.len()).rev().max_by(|&a, &b| p[a].total_cmp(&p[b])).unwrap();
+            let top = key(&scripts[0], TokenId(top as u32)).unwrap();
+            if let (Key::Text(a), Key::Text(b)) = (&best, &top)
+                && (a.starts_with(b) || b.starts_with(a))
+            {
+                let (of_best, of_top) = (q[&best], q[&top]);
+                q.insert(best, of_top);
+                q.insert(top, of_best);
+            }
+        }
         Method::Unite { top_k } => {
             let mut candidates: Vec<Key> = Vec::new();
             for (script, p) in scripts.iter().zip(views) {
@@ -211,7 +246,8 @@ fn generation_equals_the_slow_reference_on_random_ensembles() {
         let weights = Weights::given(&raw).unwrap();
         let kinds = [Certainty::TopProbability, Certainty::Entropy, Certainty::Margin];
         let gate = (random.below(3) > 0).then(|| (random.below(members), kinds[random.below(3)], random.unit()));
-        let method = match random.below(3) {
+        let method = match random.below(4) {
+            2 => Method::Core,
             0 => Method::Unite { top_k: 1 + random.below(4) },
             1 => Method::Geometric { floor: 0.001 },
             _ => Method::Gac,

@@ -12,7 +12,7 @@
 //! | `unite` | the candidates' exact probabilities, once every list holds its `top_k` |
 //! | `geometric` | lists down to the floor, then the candidates' exact probabilities |
 //! | a gate by top probability or margin | a list whose first (two) are above all unlisted ones |
-//! | a gate by entropy; `gac` with sampling | everything |
+//! | a gate by entropy; `gac` with sampling; `core` | everything |
 //! | verification (SAFE) | as `unite` over 10 tokens, beside its method, and the proposal's exact probability |
 
 use gac_inference::{Detail, Distribution, TokenId};
@@ -98,6 +98,12 @@ impl Votes<'_> {
 
     pub(crate) fn everything(&self) -> Vec<MissingDetail> {
         self.open().map(|(member, _, d)| MissingDetail { member, detail: OwnedDetail::everything(d) }).collect()
+    }
+
+    /// All of every member's distribution, with or without a vote.
+    pub(crate) fn everything_of_all(&self) -> Vec<MissingDetail> {
+        let short = self.parts().filter(|(_, _, distribution)| !distribution.is_complete());
+        short.map(|(member, _, d)| MissingDetail { member, detail: OwnedDetail::everything(d) }).collect()
     }
 
     /// The ids of `tokens` whose probabilities are not known.

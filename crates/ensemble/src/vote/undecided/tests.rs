@@ -191,6 +191,7 @@ fn other_methods_on_lists_give_the_same_bits_as_on_full_distributions() {
         (Method::Geometric { floor: 1e-3 }, Decoding::Greedy),
         (Method::Geometric { floor: 0.3 }, sampled),
         (Method::Gac, sampled),
+        (Method::Core, Decoding::Greedy),
     ] {
         let missing = |votes: Votes<'_>, s: &mut Segmentation| method.missing(votes, decoding, None, s);
         let asked = vote(2000, any, missing, |lists, full, s| {
