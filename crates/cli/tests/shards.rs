@@ -125,3 +125,61 @@ fn gaps_overlaps_and_other_settings_are_refused_unless_allowed() {
         assert!(ran.code == 2 && ran.stderr.contains(part), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn shards_whose_chats_tell_the_day_are_one_run() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = recipe(scratch.path(), 4);
+    let template = scratch.path().join("dated.jinja");
+    let text =
+        "{{ strftime_now('%d %b %Y %H:%M:%S') }}\n{% for message in messages %}{{ message.content }}\n{% endfor %}";
+    fs::write(&template, text).unwrap();
+    let chats = format!("', chat-template = '{}' }}", template.display());
+    let text = fs::read_to_string(&path).unwrap().replace("' }\nb =", &format!("{chats}\nb ="));
+    let text = text.replace("' }\n[[systems]]", &format!("{chats}\n[[systems]]"));
+    fs::write(&path, format!("apply-chat-template = true\n{text}")).unwrap();
+    let recipe = path;
+    let whole = scratch.path().join("whole");
+    let ran = run(&recipe, &whole, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let shards: Vec<String> = ["0/2", "1/2"]
+        .iter()
+        .map(|name| {
+            std::thread::sleep(std::time::Duration::from_secs(1));
+            let output = scratch.path().join(name.replace('/', "-of-"));
+            let ran = run(&recipe, &output, &["--shard", name]);
+            assert_eq!(ran.code, 0, "{}", ran.stderr);
+            output.to_str().unwrap().to_owned()
+        })
+        .collect();
+    let merged = scratch.path().join("merged");
+    let ran = merge(&[&shards[0], &shards[1]], &merged, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(samples(&merged), samples(&whole));
+    let manifest = fs::read_to_string(merged.join("manifest.json")).unwrap();
+    assert!(manifest.contains("\"time\""), "the day is written down");
+}
+
+#[test]
+fn a_merged_sweep_has_the_step_costs_of_its_first_shard() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = recipe(scratch.path(), 4);
+    let text = fs::read_to_string(&path).unwrap().replace("threshold = 0.9", "thresholds = [0.3, 0.9]");
+    fs::write(&path, text).unwrap();
+    let [first, second] = ["0/2", "1/2"].map(|name| shard(&path, scratch.path(), name));
+    let merged = scratch.path().join("merged");
+    let ran = merge(&[&second, &first], &merged, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let costs = |run: &Path| {
+        let mut found = BTreeMap::new();
+        for system in fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+            let results = fs::read(system.join("gsm8k/results.json")).unwrap();
+            let results: Value = serde_json::from_slice(&results).unwrap();
+            let name = system.file_name().unwrap().to_str().unwrap().to_owned();
+            found.insert(name, results["timing"]["step_costs"].clone());
+        }
+        found
+    };
+    assert_eq!(costs(&merged), costs(Path::new(&first)));
+    assert!(costs(&merged).values().any(|costs| costs.is_object()), "{:?}", costs(&merged));
+}

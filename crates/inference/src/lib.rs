@@ -70,6 +70,7 @@ pub use checkpoint::config::{
 pub use checkpoint::error::CheckpointError;
 pub use checkpoint::facts::{ModelFacts, SpecialToken};
 pub use checkpoint::file_kind::FileKind;
+pub use checkpoint::gguf::gguf_without_tensors;
 pub use checkpoint::hub::{HubError, HubRepository, LookedIn, RepositoryKind};
 pub use checkpoint::other_weights::OtherWeights;
 pub use checkpoint::source::ModelSource;

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "test code: a panic is a failure")]
 
 use candle_core::quantized::gguf_file::{self, Value};
-use gac_inference::{ModelSource, Symbol, TokenId, Tokenizer, TokenizerError, TokenizerLoadError};
+use gac_inference::{
+    ModelSource, Symbol, TokenId, Tokenizer, TokenizerError, TokenizerLoadError, gguf_without_tensors,
+};
 use gac_needs::{folder, needs};
 
 const NORMAL: i32 = 1;
@@ -288,4 +290,22 @@ fn the_real_files_symbols_and_white_space_have_their_own_ids() {
     assert_eq!(ids(&gemma, "\n\n\n")[..], [2, 109]);
     assert_eq!(ids(&gemma, "  ")[..], [2, 138]);
     assert_eq!(gemma.vocabulary().bytes(TokenId(140)), b"    ");
+}
+
+#[test]
+#[needs(real)]
+fn the_metadata_alone_are_a_tokenizer() {
+    let whole = folder!(real).join("SmolLM2-135M-Instruct.Q4_1.gguf");
+    let bytes = gguf_without_tensors(&whole).unwrap();
+    assert!(bytes.len() < 8 << 20, "{} bytes", bytes.len());
+    let scratch = tempfile::tempdir().unwrap();
+    let alone = scratch.path().join("tokenizer.gguf");
+    std::fs::write(&alone, &bytes).unwrap();
+    let load = |path: &std::path::Path| Tokenizer::load(&ModelSource::Gguf(path.to_owned()), None).unwrap();
+    let (alone, whole) = (load(&alone), load(&whole));
+    assert_eq!(alone.vocabulary().len(), whole.vocabulary().len());
+    for text in ["The mill is by the river.", " 12,5 caf\u{e9}\n\tx = [1];"] {
+        let ids = |tokenizer: &Tokenizer| tokenizer.encoder().encode_without_special(text).unwrap();
+        assert_eq!(ids(&alone), ids(&whole));
+    }
 }

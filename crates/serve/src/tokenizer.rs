@@ -3,7 +3,7 @@
 
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use gac_inference::{ChatMessage, Conversation, Symbol, TokenId};
+use gac_inference::{ChatMessage, Conversation, ModelSource, Symbol, TokenId, gguf_without_tensors};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -22,6 +22,8 @@ const FILES: [&str; 8] = [
     "chat_template.jinja",
     "chat_template.json",
 ];
+/// The same of a member from a GGUF file: its metadata, as a file without tensors.
+const METADATA: &str = "tokenizer.gguf";
 
 #[derive(Deserialize)]
 struct Tokenize {
@@ -119,8 +121,14 @@ pub(crate) fn info(catalog: &Catalog, name: Option<&str>) -> Result<Value, ApiEr
 /// A file of a member's tokenizer or configuration.
 pub(crate) fn member_file(catalog: &Catalog, member: &str, file: &str) -> Result<Response, ApiError> {
     let missing = || ApiError::not_found(format!("member `{member}` has no file `{file}` to hand over"));
-    let known = FILES.iter().find(|known| **known == file).ok_or_else(missing)?;
     let source = catalog.member(member).and_then(|member| member.source.as_ref()).ok_or_else(missing)?;
+    if let (ModelSource::Gguf(path), METADATA) = (source, file) {
+        let bytes = gguf_without_tensors(path).map_err(|_| missing())?;
+        let mut response = Response::new(bytes.into());
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        return Ok(response);
+    }
+    let known = FILES.iter().find(|known| **known == file).ok_or_else(missing)?;
     let path = source.find(known).ok().flatten().ok_or_else(missing)?;
     let bytes = std::fs::read(path).map_err(|_| missing())?;
     let mut response = Response::new(bytes.into());

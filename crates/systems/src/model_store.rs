@@ -136,13 +136,14 @@ impl ModelStore {
     }
 
     /// Fixes the time that chats tell, for each of `systems` with a member whose template tells it: the time that
-    /// `before` say (an earlier session's systems of the same run), or else now.
+    /// `before` say (an earlier session's systems of the same run), or else the beginning of today: shards of a run that
+    /// begin on one day tell the same.
     ///
     /// # Errors
     /// When a chat template cannot be used.
     pub fn fix_times(&mut self, systems: &mut [SystemPlan], before: &[SystemPlan]) -> Result<(), OpenError> {
         let times = systems.iter().chain(before).find_map(|system| system.settings.chat.as_ref()?.time);
-        let time = times.unwrap_or_else(UnixTime::now);
+        let time = times.unwrap_or_else(UnixTime::today);
         for system in systems {
             if system.settings.chat.is_none() {
                 continue;

@@ -14,4 +14,10 @@ impl UnixTime {
     pub fn now() -> Self {
         Self(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
     }
+
+    /// The beginning of today in UTC.
+    pub fn today() -> Self {
+        const DAY: u64 = 24 * 60 * 60;
+        Self(Self::now().0 / DAY * DAY)
+    }
 }

@@ -10,31 +10,47 @@ use super::http::{Http, HttpFailure};
 use super::protocol::ServerEngine;
 use crate::checkpoint::source::ModelSource;
 
-/// What a tokenizer and a chat template are read from, and whether every member has it.
-const FILES: [(&str, bool); 7] = [
-    ("tokenizer.json", true),
-    ("tokenizer_config.json", false),
-    ("special_tokens_map.json", false),
-    ("config.json", false),
-    ("generation_config.json", false),
-    ("chat_template.jinja", false),
-    ("chat_template.json", false),
+/// What every tokenizer is read from.
+const TOKENIZER: &str = "tokenizer.json";
+/// What a tokenizer and a chat template are read from beside it, where it is there.
+const OTHERS: [&str; 7] = [
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "config.json",
+    "generation_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
 ];
+/// What all of them are in where the member is from a GGUF file: its metadata.
+const METADATA: &str = "tokenizer.gguf";
 
 /// Fetches the files of `member` into the user's cache.
 pub(super) fn member_files(http: &Http, server: &ServerUrl, member: &str) -> Result<ModelSource, RemoteError> {
     let probe = |reason: String| RemoteError::Probe { server: server.to_string(), engine: ServerEngine::Gac, reason };
     let folder = cache().join("members").join(plain(&server.to_string())).join(plain(member));
-    for (file, required) in FILES {
+    // Whether it is there.
+    let fetch = |file: &str| {
         let path = format!("/gac/members/{}/files/{file}", escaped(member));
         match http.get(server, &path) {
             Ok(bytes) => write(&folder, file, &bytes)
-                .map_err(|error| probe(format!("failed to write `{}`: {error}", folder.join(file).display())))?,
-            Err(HttpFailure::Refused { status: 404, .. }) if !required => {
+                .map(|()| true)
+                .map_err(|error| probe(format!("failed to write `{}`: {error}", folder.join(file).display()))),
+            Err(HttpFailure::Refused { status: 404, .. }) => {
                 let _ = fs::remove_file(folder.join(file));
+                Ok(false)
             }
-            Err(failure) => return Err(probe(format!("`{path}`: {failure}"))),
+            Err(failure) => Err(probe(format!("`{path}`: {failure}"))),
         }
+    };
+    if !fetch(TOKENIZER)? {
+        if fetch(METADATA)? {
+            return Ok(ModelSource::Gguf(folder.join(METADATA)));
+        }
+        return Err(probe(format!("member `{member}` has neither `{TOKENIZER}` nor `{METADATA}`")));
+    }
+    for file in OTHERS {
+        fetch(file)?;
     }
     Ok(ModelSource::Folder(folder))
 }

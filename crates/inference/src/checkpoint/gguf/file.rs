@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::{Device, Tensor};
 
@@ -30,6 +30,27 @@ struct SplitFile {
     path: PathBuf,
     file: Mutex<File>,
     big_endian: bool,
+}
+
+/// A GGUF file of the metadata alone: what a tokenizer and a chat template are read from.
+///
+/// # Errors
+/// When the file cannot be read, or is one of several parts.
+pub fn gguf_without_tensors(path: &Path) -> Result<Vec<u8>, CheckpointError> {
+    /// Of the tensors' count: behind magic and version.
+    const COUNT: usize = 8;
+    let (part, header) = SplitFile::open(path)?;
+    if header.count("split.count").is_some_and(|count| count > 1) {
+        let problem = String::from("is one of several, whose metadata are no file by themselves");
+        return Err(CheckpointError::Part { file: path.display().to_string(), problem });
+    }
+    let mut bytes = Vec::new();
+    let mut file = part.file.lock().unwrap_or_else(PoisonError::into_inner);
+    let read =
+        file.seek(SeekFrom::Start(0)).and_then(|_| (&mut *file).take(header.metadata_end).read_to_end(&mut bytes));
+    read.map_err(|source| CheckpointError::read(path, &source))?;
+    bytes[COUNT..COUNT + header.count_bytes].fill(0);
+    Ok(bytes)
 }
 
 impl Gguf {

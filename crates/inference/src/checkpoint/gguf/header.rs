@@ -41,6 +41,10 @@ pub(super) struct GgufHeader {
     pub(super) metadata: HashMap<String, Value>,
     pub(super) tensors: HashMap<String, TensorEntry>,
     pub(super) big_endian: bool,
+    /// Where the metadata end.
+    pub(super) metadata_end: u64,
+    /// Bytes of a count.
+    pub(super) count_bytes: usize,
 }
 
 impl GgufHeader {
@@ -65,6 +69,7 @@ impl GgufHeader {
         let mut reader = HeaderReader { bytes, wide: version > 1 };
         let (tensors, pairs) = (reader.count()?, reader.count()?);
         let metadata = reader.metadata(pairs)?;
+        let metadata_end = reader.bytes.at();
         let alignment = match metadata.get("general.alignment") {
             None => ALIGNMENT,
             Some(&Value::Number(given)) if given >= 1.0 && given <= f64::from(1 << 20) && given.fract() == 0.0 => {
@@ -73,7 +78,8 @@ impl GgufHeader {
             Some(_) => return Err(invalid("`general.alignment` is no number of bytes")),
         };
         let tensors = reader.tensors(tensors, alignment, length)?;
-        Ok(Self { metadata, tensors, big_endian: reader.bytes.big_endian() })
+        let count_bytes = if reader.wide { 8 } else { 4 };
+        Ok(Self { metadata, tensors, big_endian: reader.bytes.big_endian(), metadata_end, count_bytes })
     }
 
     /// A whole number of the metadata.

@@ -8,3 +8,4 @@ mod header;
 mod split;
 
 pub(crate) use file::Gguf;
+pub use file::gguf_without_tensors;
