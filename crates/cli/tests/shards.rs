@@ -137,7 +137,7 @@ fn shards_whose_chats_tell_the_day_are_one_run() {
     let chats = format!("', chat-template = '{}' }}", template.display());
     let text = fs::read_to_string(&path).unwrap().replace("' }\nb =", &format!("{chats}\nb ="));
     let text = text.replace("' }\n[[systems]]", &format!("{chats}\n[[systems]]"));
-    fs::write(&path, format!("apply-chat-template = true\n{text}")).unwrap();
+    fs::write(&path, text.replace("\nmembers =", "\nchat-template = true\nmembers =")).unwrap();
     let recipe = path;
     let whole = scratch.path().join("whole");
     let ran = run(&recipe, &whole, &[]);
