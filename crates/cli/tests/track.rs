@@ -102,6 +102,7 @@ fn the_history_is_drawn_in_a_browser_in_both_themes() {
     let page = folder.path().join("page.html");
     gac(&["report", &last, "--history", history.to_str().unwrap(), "-o", page.to_str().unwrap()]);
     let mut browser = Browser::start();
+    browser.resize(900, 1500);
     browser.open(&page);
     for scheme in ["light", "dark"] {
         browser.prefer(scheme);

@@ -113,3 +113,15 @@ fn bounds_of_a_sum_are_recovered_from_its_parts() {
     let expected = average.value() - below(one).hypot(below(other)) / 2.0;
     assert!((average.lower(0.05) - expected).abs() < 1e-12);
 }
+
+#[test]
+fn documents_in_groups_that_never_differ_count_as_documents() {
+    let groups = Some((0..100).map(|document| document / 20).collect());
+    let scores = PairedScores { base: vec![1.0; 100], new: vec![1.0; 100], groups };
+    let alone = PairedVerdicts { better: 0, worse: 0, documents: 100 };
+    assert!((scores.difference().lower(0.05) - alone.lower(0.05)).abs() < 1e-12);
+    // As soon as one differs, groups count.
+    let new = (0..100).map(|document| f64::from(u8::from(document > 0))).collect();
+    let one = PairedScores { new, ..scores };
+    assert!(one.difference().lower(0.05) < -0.009, "{}", one.difference().lower(0.05));
+}

@@ -43,8 +43,9 @@ impl PairedScores {
         }
         let differences: Vec<f64> = pairs().map(|(base, new)| new - base).collect();
         let means = SubsetMeans::new(&differences, groups);
-        // Nothing that differs has nothing to permute; that none of so many differ is still evidence.
-        if better + worse == 0 { verdicts(means.groups() as u64) } else { Evidence::Mean(means) }
+        // Nothing that differs has nothing to permute, and does not tell whether documents of a group depend on each other;
+        // that none of so many differ is still evidence.
+        if better + worse == 0 { verdicts(self.base.len() as u64) } else { Evidence::Mean(means) }
     }
 
     /// Whether every document is right or wrong.
