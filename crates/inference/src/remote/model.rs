@@ -259,12 +259,16 @@ impl RemoteModel {
                 jobs.push(SequenceQueries { sequence: id, home: sequence.home, queries: vec![query] });
                 of_asks.push(of.clone());
             }
-            of.iter().for_each(|&index| told[index].clear());
+            for &index in &of {
+                told[index].clear();
+            }
         }
         for (answer, of) in self.requester.ask(&jobs).into_iter().zip(of_asks) {
             let (answers, _) = answer?;
             for (_, list) in answers.into_iter().filter_map(|answer| answer.path.into_iter().next()) {
-                of.iter().for_each(|&index| told[index].extend(list.top.iter().chain(&list.others)));
+                for &index in &of {
+                    told[index].extend(list.top.iter().chain(&list.others));
+                }
             }
         }
         Ok(())
@@ -289,7 +293,9 @@ impl LanguageModel for RemoteModel {
 
     fn expect(&mut self, sequence: SequenceId, length: usize, continuations: &[Vec<TokenId>]) {
         if let Some(sequence) = self.sequences.get_mut(&sequence) {
-            continuations.iter().for_each(|tokens| sequence.branches.expect(length, tokens));
+            for tokens in continuations {
+                sequence.branches.expect(length, tokens);
+            }
         }
     }
 
