@@ -77,7 +77,7 @@ impl ResponseText {
             Thought::Open => ends.begun_end(&self.bytes),
             // If it does not reason, stop strings count from its beginning.
             Thought::Unclear => self.bytes.len(),
-            thought => {
+            thought @ Thought::Answer { .. } => {
                 let answer =
                     thought.stops_from(&self.bytes).and_then(|from| self.bytes.get(from..)).unwrap_or_default();
                 self.stop.iter().map(|stop| begun(answer, stop.as_bytes())).max().unwrap_or(0)
