@@ -46,6 +46,11 @@ pub trait LanguageModel: Send {
     /// asks about a whole continuation in one go; others need not listen. Nothing that is said changes a distribution.
     fn expect(&mut self, _sequence: SequenceId, _length: usize, _continuations: &[Vec<TokenId>]) {}
 
+    /// Says that behind its first `from` tokens, `sequence` goes on by its own most probable tokens until it holds `to` or
+    /// ends before: nobody else has a vote. A model on a server asks for many of them at once; others need not listen.
+    /// Nothing that is said changes a distribution.
+    fn expect_greedy(&mut self, _sequence: SequenceId, _from: usize, _to: usize) {}
+
     /// Opens a sequence with the same tokens as `sequence`. They share what was computed.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::lanes::perplexity::Weighing;
 use crate::lanes::prompt::EncodedPrompt;
 use crate::member::Member;
 use crate::request::{Finish, Generation, GenerationRequest, Prompt, RequestId};
-use crate::settings::Settings;
+use crate::settings::{Lead, Settings};
 use crate::thinking::PromptEnd;
 use crate::vocabulary::union::UnionToken;
 use crate::vote::log_probs::AskedLogProbs;
@@ -99,13 +99,18 @@ impl Sample {
                 other => sampling.seed_of(other.last_words().as_bytes()),
             },
         };
+        let alone = *settings.lead() == Lead::Only && decoding == Decoding::Greedy;
+        let lane = |ids| {
+            let lane = Lane::new(ids);
+            if alone { lane.greedy(asked.max_new_tokens) } else { lane }
+        };
         let ends: Vec<PromptEnd> = prompts.iter().map(|prompt| prompt.end).collect();
         Self {
             request,
             phase: SamplePhase::Leading,
             text: ResponseText::new(settings.thinking().start(&ends), &asked.stop),
             told: prompts.iter().map(told).collect(),
-            lanes: prompts.into_iter().map(|prompt| Lane::new(prompt.ids)).collect(),
+            lanes: prompts.into_iter().map(|prompt| lane(prompt.ids)).collect(),
             branches: (0..settings.rules()).map(RuleBranch::new).collect(),
             settings,
             drafts: Vec::new(),

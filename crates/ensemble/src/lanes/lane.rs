@@ -1,5 +1,7 @@
 //! One member reading one text.
 
+use std::ops::Range;
+
 use gac_inference::{Distribution, LanguageModel, ModelError, SequenceId, TokenId};
 
 /// One member's tokens of a text, how far it is to read them, and what it said on the way.
@@ -24,6 +26,8 @@ pub(crate) struct Lane {
     pass: Option<usize>,
     /// Continuations of all its tokens that are going to be scored.
     expected: Vec<Vec<TokenId>>,
+    /// From where to where it goes on by its own most probable tokens ([`LanguageModel::expect_greedy`]).
+    greedy: Option<Range<usize>>,
 }
 
 /// Tokens that a member reads in one forward.
@@ -46,6 +50,12 @@ impl Lane {
     /// Reads in a pass of `length` tokens ([`LanguageModel::announce`]).
     pub(crate) fn in_pass(self, length: usize) -> Self {
         Self { pass: Some(length), ..self }
+    }
+
+    /// Goes on by its own most probable tokens, up to so many.
+    pub(crate) fn greedy(self, tokens: usize) -> Self {
+        let from = self.tokens.len();
+        Self { greedy: Some(from..from.saturating_add(tokens)), ..self }
     }
 
     /// One more continuation of all its tokens is going to be scored.
@@ -116,6 +126,9 @@ impl Lane {
         self.sequence = Some(sequence);
         if let Some(pass) = self.pass {
             model.announce(sequence, pass);
+        }
+        if let Some(Range { start, end }) = self.greedy {
+            model.expect_greedy(sequence, start, end);
         }
     }
 

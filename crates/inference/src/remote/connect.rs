@@ -10,6 +10,7 @@ use super::detect::{FoundServer, identify};
 use super::error::RemoteError;
 use super::files::member_files;
 use super::http::{Http, HttpFailure};
+use super::lone::LoneTexts;
 use super::model::{CACHE, RemoteModel};
 use super::options::RemoteOptions;
 use super::pace::Pace;
@@ -28,6 +29,8 @@ use crate::vocabulary::Tokenizer;
 const LOADING: Duration = Duration::from_secs(1);
 /// The context of a server that does not tell it.
 const UNKNOWN_CONTEXT: usize = 1 << 20;
+/// Most tokens that are asked for at once of a text that nobody else has a vote on.
+const MOST_ALONE: usize = 128;
 
 impl RemoteModel {
     /// Finds out what `options.servers` serve and what they can tell, and reads the tokenizer.
@@ -122,6 +125,7 @@ impl RemoteModel {
             limits: Limits { vocabulary: least.rows, context, cache: CACHE },
             list: options.list.clamp(1, least.longest_list),
             pace: Pace::new(options.most_ahead),
+            lone: LoneTexts::new(if options.most_ahead > 1 { MOST_ALONE } else { 1 }),
             given: 0,
             sequences: std::collections::HashMap::new(),
             next: 0,

@@ -13,6 +13,7 @@ mod error;
 mod files;
 mod http;
 mod identity;
+mod lone;
 mod model;
 mod options;
 mod pace;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::details::{WIDTHS, in_order, lacks, queries, together};
 use super::identity::ServerIdentity;
+use super::lone::LoneTexts;
 use super::pace::Pace;
 use super::planner::Planner;
 use super::protocol::{LogProbs, TokenQuery, ToldLogProbs};
@@ -38,6 +39,7 @@ pub struct RemoteModel {
     /// Most probable tokens that are told of a distribution at first.
     pub(super) list: usize,
     pub(super) pace: Pace,
+    pub(super) lone: LoneTexts,
     /// Distributions that were given.
     pub(super) given: usize,
     pub(super) sequences: HashMap<SequenceId, RemoteSequence>,
@@ -119,7 +121,14 @@ impl RemoteModel {
 
     fn planner(&self) -> Planner<'_> {
         let (list, ahead, context) = (self.list, self.pace.ahead(), self.limits.context);
-        Planner { abilities: self.requester.abilities(), list, ahead, context, tokenizer: &self.tokenizer }
+        Planner {
+            abilities: self.requester.abilities(),
+            list,
+            ahead,
+            lone: &self.lone,
+            context,
+            tokenizer: &self.tokenizer,
+        }
     }
 
     /// The requests that a batch needs, and those that keep the other sequences as far ahead.
@@ -299,6 +308,12 @@ impl LanguageModel for RemoteModel {
         }
     }
 
+    fn expect_greedy(&mut self, sequence: SequenceId, from: usize, to: usize) {
+        if let Some(sequence) = self.sequences.get_mut(&sequence) {
+            sequence.greedy = from..to;
+        }
+    }
+
     fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
         let copy = self.sequence(sequence)?.clone();
         let id = SequenceId(self.next);
@@ -317,7 +332,11 @@ impl LanguageModel for RemoteModel {
     }
 
     fn close(&mut self, sequence: SequenceId) {
-        self.sequences.remove(&sequence);
+        let Some(closed) = self.sequences.remove(&sequence) else { return };
+        let emitted = closed.tokens().len().saturating_sub(closed.greedy.start);
+        if !closed.greedy.is_empty() && emitted > 0 {
+            self.lone.ended(emitted);
+        }
     }
 
     fn length(&self, sequence: SequenceId) -> usize {

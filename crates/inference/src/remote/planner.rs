@@ -1,5 +1,6 @@
 //! Which queries tell the distributions that are wanted.
 
+use super::lone::LoneTexts;
 use super::protocol::{Abilities, TokenQuery, WantedList, Within};
 use super::sequence::RemoteSequence;
 use crate::id::TokenId;
@@ -12,6 +13,8 @@ pub(super) struct Planner<'m> {
     pub(super) list: usize,
     /// Most probable tokens that a query goes on by.
     pub(super) ahead: usize,
+    /// How far a query goes on where nobody else has a vote.
+    pub(super) lone: &'m LoneTexts,
     /// The longest sequence in tokens.
     pub(super) context: usize,
     pub(super) tokenizer: &'m Tokenizer,
@@ -46,7 +49,7 @@ impl Planner<'_> {
         }
         if length == held {
             // A context of continuations does not go on by itself.
-            let ahead = if sequence.branches.begin_at(length) { 1 } else { self.ahead };
+            let ahead = if sequence.branches.begin_at(length) { 1 } else { self.ahead_of(sequence) };
             return vec![vec![self.next(sequence, length, ahead.min(self.context + 1 - length))]];
         }
         let tokens = sequence.tokens()[..=length].to_vec();
@@ -58,16 +61,15 @@ impl Planner<'_> {
 
     /// A query that keeps `sequence` as far ahead as others come to be, where all that is `wanted` of it is known.
     pub(super) fn spare(&self, sequence: &RemoteSequence, wanted: &[usize]) -> Option<TokenQuery> {
-        let known = sequence.known_ahead();
+        let (known, ahead) = (sequence.known_ahead(), self.ahead_of(sequence));
         let is_next = wanted.last() == Some(&sequence.tokens().len());
-        let goes_on =
-            is_next && !sequence.branches.begin_at(sequence.tokens().len()) && known > 0 && known < self.ahead;
+        let goes_on = is_next && !sequence.branches.begin_at(sequence.tokens().len()) && known > 0 && known < ahead;
         if !goes_on || wanted.iter().any(|&length| sequence.told(length).is_none()) {
             return None;
         }
         let tokens = sequence.tokens_ahead();
         let room = (self.context + 1).saturating_sub(tokens.len());
-        let ahead = (self.ahead - known).min(room);
+        let ahead = (ahead - known).min(room);
         (ahead > 0).then(|| TokenQuery { from: tokens.len(), tokens, ahead, listing: self.listing() })
     }
 
@@ -93,6 +95,12 @@ impl Planner<'_> {
             Within::OfForced => vec![queries],
             _ => queries.into_iter().map(|query| vec![query]).collect(),
         }
+    }
+
+    /// Tokens that a query about what follows `sequence` goes on by.
+    fn ahead_of(&self, sequence: &RemoteSequence) -> usize {
+        let (held, greedy) = (sequence.tokens().len(), &sequence.greedy);
+        if greedy.contains(&held) { self.lone.ahead(held - greedy.start, greedy.end - held) } else { self.ahead }
     }
 
     fn listing(&self) -> WantedList {

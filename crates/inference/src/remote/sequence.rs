@@ -1,5 +1,6 @@
 //! A sequence of a remote model: its tokens, and what is known of how it goes on.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::branches::Branches;
@@ -20,11 +21,21 @@ pub(super) struct RemoteSequence {
     followed: usize,
     /// Continuations that are going to be scored.
     pub(super) branches: Branches,
+    /// From where to where it goes on by its own most probable tokens; empty where others have a vote.
+    pub(super) greedy: Range<usize>,
 }
 
 impl RemoteSequence {
     pub(super) fn new(home: ReplicaId) -> Self {
-        Self { tokens: Vec::new(), home, path: Vec::new(), start: 0, followed: 0, branches: Branches::default() }
+        Self {
+            tokens: Vec::new(),
+            home,
+            path: Vec::new(),
+            start: 0,
+            followed: 0,
+            branches: Branches::default(),
+            greedy: 0..0,
+        }
     }
 
     pub(super) fn tokens(&self) -> &[TokenId] {

@@ -26,6 +26,29 @@ fn without_running_ahead_every_token_is_a_request() {
 }
 
 #[test]
+fn a_text_that_nobody_else_votes_on_takes_a_few_requests_and_then_one() {
+    let server = serve_counting(TestEngine::Vllm);
+    let mut remote = RemoteModel::connect(&options(&[&server])).unwrap();
+    let prompt = prompts(1).remove(0);
+    let expected = greedy(&mut counting(), std::slice::from_ref(&prompt), 120).remove(0);
+    let mut text = || {
+        let before = server.asked();
+        let sequence = remote.open(&prompt).unwrap();
+        remote.expect_greedy(sequence, prompt.len(), prompt.len() + 120);
+        let (mut tokens, mut text) = (prompt.clone(), Vec::new());
+        while text.len() < 120 {
+            let told = remote.extend(&[Extension { sequence, tokens: &tokens, wanted: Wanted::Last }]).unwrap();
+            tokens = vec![told[0][0].top().0];
+            text.extend_from_slice(&tokens);
+        }
+        remote.close(sequence);
+        (text, server.asked() - before)
+    };
+    assert_eq!(text(), (expected.clone(), 4));
+    assert_eq!(text(), (expected, 1));
+}
+
+#[test]
 fn where_the_vote_goes_another_way_each_time_nothing_is_asked_ahead_for_long() {
     let server = serve_counting(TestEngine::Vllm);
     let mut remote = RemoteModel::connect(&options(&[&server])).unwrap();
