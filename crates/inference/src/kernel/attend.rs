@@ -6,10 +6,14 @@
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
-#[cfg(target_arch = "x86_64")]
-use super::attend_avx512::attend_avx512;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::attend_together::attend_together;
 use super::scoring::{Cached, HeadQuery, Scoring, weigh};
-use super::simd::{LANES, Simd, SimdLevel, multiply_add};
+use super::simd::{BASELINE_FMA, LANES, Simd, SimdLevel, multiply_add};
+#[cfg(target_arch = "aarch64")]
+use super::vector::Portable;
+#[cfg(target_arch = "x86_64")]
+use super::vector::{Avx2, Avx512};
 
 /// Most queries that are computed together: their sums stay in registers.
 pub(crate) const TOGETHER: usize = 4;
@@ -25,7 +29,6 @@ pub(crate) fn attend(
     out: &mut [&mut [f32]],
 ) {
     match simd.level() {
-        SimdLevel::Portable => attend_body::<false>(queries, seen, scoring, scratch, out),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: detection has seen the features.
         SimdLevel::Avx512 if seen.head_dim.is_multiple_of(LANES) => unsafe {
@@ -33,12 +36,35 @@ pub(crate) fn attend(
         },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: likewise.
-        SimdLevel::Avx2 | SimdLevel::Avx512 => unsafe { attend_avx2(queries, seen, scoring, scratch, out) },
+        SimdLevel::Avx2 if seen.head_dim.is_multiple_of(LANES) => unsafe {
+            attend_avx2(queries, seen, scoring, scratch, out);
+        },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: no features are asked for.
+        SimdLevel::Portable if seen.head_dim.is_multiple_of(LANES) => unsafe {
+            attend_together::<Portable, BASELINE_FMA, 2, 1>(queries, seen, scoring, scratch, out);
+        },
+        _ => attend_plain::<BASELINE_FMA>(queries, seen, scoring, scratch, out),
     }
 }
 
+/// Sums of four vectors for each of four queries are half of all registers.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
+fn attend_avx512(
+    queries: &[HeadQuery<'_>],
+    seen: Cached<'_>,
+    scoring: Scoring,
+    scratch: &mut Vec<f32>,
+    out: &mut [&mut [f32]],
+) {
+    // SAFETY: this function has the features.
+    unsafe { attend_together::<Avx512, true, 4, 4>(queries, seen, scoring, scratch, out) }
+}
+
+/// There are half as many registers, of which a vector takes two.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn attend_avx2(
     queries: &[HeadQuery<'_>],
     seen: Cached<'_>,
@@ -46,12 +72,13 @@ fn attend_avx2(
     scratch: &mut Vec<f32>,
     out: &mut [&mut [f32]],
 ) {
-    attend_body::<true>(queries, seen, scoring, scratch, out);
+    // SAFETY: this function has the features.
+    unsafe { attend_together::<Avx2, true, 2, 1>(queries, seen, scoring, scratch, out) }
 }
 
 /// The plain version: one query after the other.
 #[inline(always)]
-fn attend_body<const FMA: bool>(
+fn attend_plain<const FMA: bool>(
     queries: &[HeadQuery<'_>],
     seen: Cached<'_>,
     scoring: Scoring,
@@ -77,7 +104,7 @@ fn attend_body<const FMA: bool>(
         out.fill(0.0);
         for at in from..to {
             let weight = weights[at - from];
-            for (out, &value) in out.iter_mut().zip(seen.value(at, 0, seen.head_dim)) {
+            for (out, &value) in out.iter_mut().zip(seen.values(at, 1, 0, seen.head_dim).0) {
                 *out = multiply_add::<FMA>(weight, value, *out);
             }
         }
@@ -114,6 +141,17 @@ mod tests {
         }
 
         fn attend(&self, simd: Simd, ranges: &[(usize, usize)], first: usize) -> Vec<Vec<f32>> {
+            self.attend_by(ranges, first, |queries, seen, scoring, out| {
+                attend(simd, queries, seen, scoring, &mut Vec::new(), out);
+            })
+        }
+
+        fn attend_by(
+            &self,
+            ranges: &[(usize, usize)],
+            first: usize,
+            kernel: impl Fn(&[HeadQuery<'_>], Cached<'_>, Scoring, &mut [&mut [f32]]),
+        ) -> Vec<Vec<f32>> {
             let query = |(index, &range)| HeadQuery {
                 values: &self.queries[(first + index) * self.width..][..self.width],
                 range,
@@ -129,7 +167,7 @@ mod tests {
             };
             let mut out = vec![vec![f32::NAN; self.width]; ranges.len()];
             let mut slices: Vec<&mut [f32]> = out.iter_mut().map(Vec::as_mut_slice).collect();
-            attend(simd, &queries, seen, Scoring { scale: 0.3, cap: None }, &mut Vec::new(), &mut slices);
+            kernel(&queries, seen, Scoring { scale: 0.3, cap: None }, &mut slices);
             out
         }
 
@@ -173,6 +211,32 @@ mod tests {
                     assert_eq!(case.attend(simd, &RANGES[..count], 0), all[..count]);
                     assert_eq!(case.attend(simd, &RANGES[count..], count), all[count..]);
                 }
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    fn arrays_with_fused_multiplications_as_on_arm_give_the_same_bits_alone_and_with_others() {
+        use super::super::vector::Portable;
+        for case in [32, 48, 80].map(Case::new) {
+            let together = |ranges: &[(usize, usize)], first| {
+                case.attend_by(ranges, first, |queries, seen, scoring, out| {
+                    // SAFETY: arrays ask for no features.
+                    unsafe {
+                        attend_together::<Portable<true>, true, 2, 1>(queries, seen, scoring, &mut Vec::new(), out);
+                    }
+                })
+            };
+            let all = together(&RANGES, 0);
+            for (query, out) in all.iter().enumerate() {
+                for (column, &out) in out.iter().enumerate() {
+                    assert!((f64::from(out) - case.expected(query, RANGES[query], column)).abs() < 1e-6);
+                }
+            }
+            for count in 1..TOGETHER {
+                assert_eq!(together(&RANGES[..count], 0), all[..count]);
+                assert_eq!(together(&RANGES[count..], count), all[count..]);
             }
         }
     }

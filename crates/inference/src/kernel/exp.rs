@@ -2,12 +2,12 @@
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
-use super::simd::{LANES, Simd, SimdLevel, multiply_add};
+use super::simd::{BASELINE_FMA, LANES, Simd, SimdLevel, multiply_add};
 
 /// `log(sum(exp(logits)))`, the sum in f64.
 pub(crate) fn log_sum_exp(simd: Simd, logits: &[f32]) -> f64 {
     match simd.level() {
-        SimdLevel::Portable => log_sum_exp_body::<false>(logits),
+        SimdLevel::Portable => log_sum_exp_body::<BASELINE_FMA>(logits),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: detection has seen both features.
         SimdLevel::Avx2 | SimdLevel::Avx512 => unsafe { log_sum_exp_avx2(logits) },

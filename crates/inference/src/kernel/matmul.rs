@@ -12,7 +12,7 @@ use super::micro_kernels::{Out, PAIR, PART, Product, decode, in_rows, parts};
 use super::panels::Panels;
 use super::readers::{PanelSource, with_source};
 use super::simd::{LANES, Simd, SimdLevel};
-use super::vector::Portable;
+use super::vector::{Portable, Vector};
 
 /// Multiplications that make a task of their own worth while.
 const TASK: usize = 1 << 16;
@@ -78,23 +78,23 @@ impl Product<'_> {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: likewise.
             SimdLevel::Avx2 => unsafe { self.panels_avx2(from, to) },
-            SimdLevel::Portable => with_source!(self.weights, W => self.panels_plain::<W>(from, to)),
+            SimdLevel::Portable => with_source!(self.weights, W => self.panels_plain::<Portable, W>(from, to)),
         }
     }
 
     /// The plain version: a panel at a time, widened to f32, against four rows of `x`.
-    fn panels_plain<W: PanelSource>(&self, from: usize, to: usize) {
+    fn panels_plain<V: Vector, W: PanelSource>(&self, from: usize, to: usize) {
         let mut buffer = [[[0f32; LANES]; 1]; PART];
         for panel in from..to {
-            // SAFETY (all): no features are asked for, a panel has as many blocks as `x`, and these rows and panels are
+            // SAFETY (all): arrays ask for no features, a panel has as many blocks as `x`, and these rows and panels are
             // there and are this task's.
-            let mut readers = unsafe { [W::reader::<Portable>(self.weights, panel)] };
+            let mut readers = unsafe { [W::reader::<V>(self.weights, panel)] };
             for part in parts(self.stride) {
                 let buffer = &mut buffer[..part.len()];
-                unsafe { decode::<Portable, _, 1>(&mut readers, buffer) };
+                unsafe { decode::<V, _, 1>(&mut readers, buffer) };
                 let mut row = 0;
                 in_rows!(row to self.m, R of [4, 1] => unsafe {
-                    self.tile::<Portable, R, 1>((row, panel), part.start, buffer);
+                    self.tile::<V, R, 1>((row, panel), part.start, buffer);
                 });
             }
         }
@@ -166,6 +166,20 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn fused_multiplications_of_arrays_as_on_arm_agree_with_f64_arithmetic() {
+        let (m, n, k) = (7, 37, 600);
+        let (x, weights) = (values(m * k, 1), values(n * k, 2));
+        let panels = Panels::pack(DenseRows::F32(&weights), k, Simd::detect());
+        let mut out = vec![f32::NAN; m * n];
+        let place = Out { at: out.as_mut_ptr(), n, column: 0 };
+        let product = Product { simd: Simd::detect(), x: &x, stride: k, m, weights: &panels, out: place };
+        with_source!(panels, W => product.panels_plain::<Portable<true>, W>(0, panels.count()));
+        for (out, expected) in out.iter().zip(reference(&x, &weights, k)) {
+            assert!((f64::from(*out) - expected).abs() < tolerance(k));
         }
     }
 

@@ -1,9 +1,10 @@
-//! The inner loops. Products of matrices are written over [`vector::Vector`] and compiled for AVX-512, AVX2 and for
-//! plain arrays; the rest is plain Rust that the compiler vectorises, compiled once more for AVX2. Chosen at run time.
+//! The inner loops. Products of matrices and attention are written over [`vector::Vector`] and compiled for AVX-512, AVX2
+//! and for plain arrays; the rest is plain Rust that the compiler vectorises, compiled once more for AVX2. Chosen at run
+//! time. On aarch64 the arrays are what NEON has, with fused multiply-add.
 
 mod attend;
-#[cfg(target_arch = "x86_64")]
-mod attend_avx512;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod attend_together;
 mod bf12;
 mod blocks;
 mod exp;

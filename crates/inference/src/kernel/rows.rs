@@ -3,12 +3,12 @@
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
 use super::exp::exp;
-use super::simd::{Simd, SimdLevel, dot, multiply_add, sum};
+use super::simd::{BASELINE_FMA, Simd, SimdLevel, dot, multiply_add, sum};
 
 /// `x / sqrt(mean(x^2) + epsilon) * weight`, one row into `out`.
 pub(crate) fn rms_norm(simd: Simd, x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
     match simd.level() {
-        SimdLevel::Portable => rms_norm_body::<false>(x, weight, epsilon, out),
+        SimdLevel::Portable => rms_norm_body::<BASELINE_FMA>(x, weight, epsilon, out),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: detection has seen both features.
         SimdLevel::Avx2 | SimdLevel::Avx512 => unsafe { rms_norm_avx2(x, weight, epsilon, out) },
@@ -27,8 +27,8 @@ pub(crate) enum GateActivation {
 /// `gate(x) * y`, one row into `out`.
 pub(crate) fn gate_times(simd: Simd, gate: GateActivation, x: &[f32], y: &[f32], out: &mut [f32]) {
     match (simd.level(), gate) {
-        (SimdLevel::Portable, GateActivation::Silu) => gate_times_body::<false>(|x| x, x, y, out),
-        (SimdLevel::Portable, GateActivation::GeluTanh) => gate_times_body::<false>(gelu_inner, x, y, out),
+        (SimdLevel::Portable, GateActivation::Silu) => gate_times_body::<BASELINE_FMA>(|x| x, x, y, out),
+        (SimdLevel::Portable, GateActivation::GeluTanh) => gate_times_body::<BASELINE_FMA>(gelu_inner, x, y, out),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: detection has seen both features.
         (SimdLevel::Avx2 | SimdLevel::Avx512, gate) => unsafe { gate_times_avx2(gate, x, y, out) },
@@ -38,7 +38,7 @@ pub(crate) fn gate_times(simd: Simd, gate: GateActivation, x: &[f32], y: &[f32],
 /// `(x - mean) / sqrt(variance + epsilon) * weight + bias`, one row into `out`.
 pub(crate) fn layer_norm(simd: Simd, x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32, out: &mut [f32]) {
     match simd.level() {
-        SimdLevel::Portable => layer_norm_body::<false>(x, weight, bias, epsilon, out),
+        SimdLevel::Portable => layer_norm_body::<BASELINE_FMA>(x, weight, bias, epsilon, out),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: detection has seen both features.
         SimdLevel::Avx2 | SimdLevel::Avx512 => unsafe { layer_norm_avx2(x, weight, bias, epsilon, out) },

@@ -51,11 +51,13 @@ impl<'a> Cached<'a> {
         &self.keys[start..start + size]
     }
 
-    /// Components `from..from + count` of the value at a position.
+    /// Components `from..from + width` of the values at `count` positions from `at` on, which are of one block: each
+    /// begins so many numbers behind the one before.
     #[inline(always)]
-    pub(super) fn value(&self, at: usize, from: usize, count: usize) -> &'a [f32] {
-        let start = (self.slot(at) * self.kv_heads + self.head) * self.head_dim + from;
-        &self.values[start..start + count]
+    pub(super) fn values(&self, at: usize, count: usize, from: usize, width: usize) -> (&'a [f32], usize) {
+        let stride = self.kv_heads * self.head_dim;
+        let start = self.slot(at) * stride + self.head * self.head_dim + from;
+        (&self.values[start..start + (count - 1) * stride + width], stride)
     }
 
     /// Where the token at a position is.

@@ -100,6 +100,9 @@ impl SimdLevel {
     }
 }
 
+/// Whether the baseline of the target multiplies and adds in one instruction, as NEON does.
+pub(super) const BASELINE_FMA: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
+
 #[inline(always)]
 pub(super) fn multiply_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     // Without the instruction, `mul_add` is a slow library call.

@@ -5,10 +5,12 @@
 use half::{bf16, f16};
 
 use super::{Codebook, LANES, Vector};
+use crate::kernel::simd::{BASELINE_FMA, multiply_add};
 
-/// No features are asked for.
+/// No features are asked for. With `FMA`, multiplications and additions are fused: an instruction of NEON, and of no use
+/// where it is none.
 #[derive(Clone, Copy)]
-pub(in crate::kernel) struct Portable;
+pub(in crate::kernel) struct Portable<const FMA: bool = BASELINE_FMA>;
 
 /// The `LANES` integers of `BYTES` bytes at `at`.
 #[inline(always)]
@@ -22,7 +24,7 @@ fn zip<T: Copy, U>(a: [T; LANES], b: [T; LANES], each: impl Fn(T, T) -> U) -> [U
     std::array::from_fn(|lane| each(a[lane], b[lane]))
 }
 
-impl Vector for Portable {
+impl<const FMA: bool> Vector for Portable<FMA> {
     type Floats = [f32; LANES];
     type Words = [u32; LANES];
 
@@ -69,8 +71,7 @@ impl Vector for Portable {
 
     #[inline(always)]
     unsafe fn mul_add(a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats {
-        // Without the instruction, a fused one is a slow library call.
-        std::array::from_fn(|lane| a[lane] * b[lane] + c[lane])
+        std::array::from_fn(|lane| multiply_add::<FMA>(a[lane], b[lane], c[lane]))
     }
 
     #[inline(always)]
