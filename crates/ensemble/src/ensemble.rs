@@ -30,6 +30,8 @@ pub(crate) struct Seat {
     pub(crate) name: String,
     pub(crate) tokenizer: Arc<Tokenizer>,
     pub(crate) limits: Limits,
+    /// Whether it computes elsewhere.
+    pub(crate) remote: bool,
 }
 
 impl Ensemble {
@@ -40,7 +42,8 @@ impl Ensemble {
     pub(crate) fn new(index: usize, loaded: &[Member], models: &[ModelId]) -> Result<Self, EnsembleError> {
         let seat = |&model: &ModelId| {
             let Member { name, model: computes, tokenizer } = &loaded[model.0];
-            Seat { model, name: name.clone(), tokenizer: Arc::clone(tokenizer), limits: computes.limits() }
+            let (limits, remote) = (computes.limits(), computes.devices().is_empty());
+            Seat { model, name: name.clone(), tokenizer: Arc::clone(tokenizer), limits, remote }
         };
         let members: Vec<Seat> = models.iter().map(seat).collect();
         if members.is_empty() {

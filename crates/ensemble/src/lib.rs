@@ -80,6 +80,7 @@
 mod chat;
 mod decode;
 mod devices;
+mod drafting;
 mod ensemble;
 mod error;
 mod event;
@@ -95,13 +96,14 @@ mod vocabulary;
 mod vote;
 
 pub use chat::Chat;
+pub use drafting::{DraftLength, Drafting, Proposer};
 pub use ensemble::Ensemble;
 pub use error::{EnsembleError, RequestError};
 pub use event::SchedulerEvent;
 pub use member::{Member, MemberId, ModelId};
 pub use request::{
-    AnyRequest, Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView, Overlong,
-    Prompt, PromptEncoding, RequestId, Step, TokenScoreRequest,
+    AnyRequest, DraftCounts, Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, MemberView,
+    Overlong, Prompt, PromptEncoding, RequestId, Step, TokenScoreRequest,
 };
 pub use schedule::batch::{generate, generate_each, log_likelihood, log_likelihood_each};
 pub use schedule::limits::BatchLimits;

@@ -114,7 +114,7 @@ pub enum Overlong {
 }
 
 /// The continuation of a prompt.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Generation {
     /// What was emitted, without the stop string.
     pub bytes: Vec<u8>,
@@ -134,8 +134,21 @@ pub struct Generation {
     pub finish: Finish,
     /// Wall time from admission to the end, in seconds. Samples in flight together share it.
     pub seconds: f64,
+    /// What was drafted for it.
+    pub drafts: DraftCounts,
     /// The steps, when a trace or log-probabilities were asked for; else empty.
     pub steps: Vec<Step>,
+}
+
+/// Tokens that were proposed ahead and verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DraftCounts {
+    /// Tokens proposed.
+    pub drafted: usize,
+    /// Those of them that were emitted.
+    pub accepted: usize,
+    /// How often members that are asked at every step read; a token each time without drafts. 0 where nothing is drafted.
+    pub verifications: usize,
 }
 
 impl Generation {

@@ -1,5 +1,6 @@
 //! What going on takes beside the thing that goes on.
 
+use crate::decode::acceptance::Acceptance;
 use crate::event::SchedulerEvent;
 use crate::member::Member;
 use crate::vocabulary::segmentation::Segmentation;
@@ -8,5 +9,9 @@ use crate::vocabulary::segmentation::Segmentation;
 pub(crate) struct Resources<'a> {
     pub(crate) models: &'a mut [Member],
     pub(crate) segmentation: &'a mut Segmentation,
+    /// How often guesses of this ensemble came true.
+    pub(crate) acceptance: &'a mut Acceptance,
+    /// How many samples share forwards.
+    pub(crate) in_flight: usize,
     pub(crate) events: &'a mut Vec<SchedulerEvent>,
 }

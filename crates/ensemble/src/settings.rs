@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gac_inference::{ChatMessage, Conversation, Role};
 
 use crate::chat::Chat;
+use crate::drafting::{DraftLength, Drafting};
 use crate::ensemble::Ensemble;
 use crate::error::{EnsembleError, RequestError};
 use crate::member::MemberId;
@@ -29,6 +30,7 @@ pub struct Settings {
     rules: usize,
     method: Method,
     decoding: Decoding,
+    drafting: Option<Drafting>,
     chat: Option<Arc<Chat>>,
     thinking: ThinkEnds,
 }
@@ -106,6 +108,7 @@ impl Settings {
             rules: 1,
             method: Method::Gac,
             decoding: Decoding::Greedy,
+            drafting: None,
             chat: None,
             thinking: ThinkEnds::default(),
         };
@@ -180,6 +183,15 @@ impl Settings {
     #[must_use]
     pub fn with_decoding(self, decoding: Decoding) -> Self {
         Self { decoding, ..self }
+    }
+
+    /// The same with tokens proposed ahead and verified. That changes no answer, only the time that it takes.
+    ///
+    /// Nothing is drafted where a member is a server's, which runs ahead by itself, nor under [`Gating::Safe`], whose
+    /// drafter does.
+    #[must_use]
+    pub fn with_drafting(self, drafting: Drafting) -> Self {
+        Self { drafting: Some(drafting), ..self }
     }
 
     /// The same with every prompt and context a chat.
@@ -281,6 +293,13 @@ impl Settings {
     /// How tokens are picked.
     pub fn decoding(&self) -> Decoding {
         self.decoding
+    }
+
+    /// What is drafted, where anything is.
+    pub fn drafting(&self) -> Option<Drafting> {
+        let verifies =
+            !matches!(self.lead, Lead::Drafter(_)) && self.ensemble.members().iter().all(|seat| !seat.remote);
+        self.drafting.filter(|drafting| verifies && drafting.length != DraftLength::Tokens(0))
     }
 
     pub(crate) fn chat(&self) -> Option<&Chat> {

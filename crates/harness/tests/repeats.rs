@@ -7,7 +7,9 @@ mod support;
 
 use std::path::Path;
 
-use gac_ensemble::{Decoding, Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Sampling};
+use gac_ensemble::{
+    Decoding, DraftCounts, Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, Sampling,
+};
 use gac_harness::compare::{self, RegressionRule};
 use gac_harness::plan::Plan;
 use gac_harness::results::{StoredRun, read_samples};
@@ -46,6 +48,7 @@ impl System for Dice {
                 truncated: false,
                 finish: Finish::Stop,
                 seconds: 0.04,
+                drafts: DraftCounts::default(),
                 steps: vec![],
             };
             if finished(index, Ok((0, generation))).is_break() {

@@ -84,6 +84,9 @@ impl Emission {
             }
         }
         sample.asks = 0;
+        if let Some(guesses) = &mut sample.guesses {
+            guesses.follow(winner.token, resources.acceptance);
+        }
         sample.emit(union.token(winner.token));
         let bytes = sample.stream();
         let thinking = sample.text.thinking();

@@ -1,9 +1,12 @@
 //! Generation: samples in flight, and what each emits at a step.
 
+pub(crate) mod acceptance;
 pub(crate) mod ballot;
 pub(crate) mod branch;
 pub(crate) mod draft;
 pub(crate) mod emission;
+pub(crate) mod guess;
+pub(crate) mod lookup;
 pub(crate) mod propose;
 pub(crate) mod response_text;
 pub(crate) mod sample;

@@ -7,14 +7,16 @@ use gac_inference::Distribution;
 
 use crate::decode::branch::RuleBranch;
 use crate::decode::draft::Draft;
+use crate::decode::guess::{Guesses, read_ahead};
 use crate::decode::response_text::ResponseText;
 use crate::error::Trouble;
 use crate::event::SchedulerEvent;
 use crate::lanes::lane::Lane;
 use crate::lanes::perplexity::Weighing;
 use crate::lanes::prompt::EncodedPrompt;
-use crate::member::Member;
+use crate::member::{Member, MemberId};
 use crate::request::{Finish, Generation, GenerationRequest, Prompt, RequestId};
+use crate::resources::Resources;
 use crate::settings::{Lead, Settings};
 use crate::thinking::PromptEnd;
 use crate::vocabulary::union::UnionToken;
@@ -61,6 +63,8 @@ pub(crate) struct Sample {
     pub(crate) drafts: Vec<Draft>,
     /// How many tokens a drafter proposes at once.
     pub(crate) ahead: usize,
+    /// What is read ahead of it, where that is asked for.
+    pub(crate) guesses: Option<Guesses>,
     /// Tokens emitted.
     pub(crate) emitted: usize,
     /// What has been emitted.
@@ -105,8 +109,12 @@ impl Sample {
             if alone { lane.greedy(asked.max_new_tokens) } else { lane }
         };
         let ends: Vec<PromptEnd> = prompts.iter().map(|prompt| prompt.end).collect();
+        let lead = settings.leads()[0];
+        let key = |id| settings.ensemble().union().projection(MemberId(lead)).key(id);
+        let said = || prompts[lead].ids.iter().filter_map(|&id| key(id)).collect();
         Self {
             request,
+            guesses: settings.drafting().map(|drafting| Guesses::new(drafting, said())),
             phase: SamplePhase::Leading,
             text: ResponseText::new(settings.thinking().start(&ends), &asked.stop),
             told: prompts.iter().map(told).collect(),
@@ -152,23 +160,34 @@ impl Sample {
     /// Asks the leads for the next token.
     pub(crate) fn lead(&mut self) {
         self.phase = SamplePhase::Leading;
+        if let Some(guesses) = &mut self.guesses {
+            guesses.counts.verifications += 1;
+        }
         for &lead in self.settings.leads() {
             self.told[lead].consulted = true;
             self.lanes[lead].want_last();
         }
     }
 
-    /// Asks for the next token, unless it is done or a member that is to be asked has no room.
-    pub(crate) fn go_on(&mut self) {
+    /// Asks for the next token, unless it is done, a member that is to be asked has no room, or all leads have said
+    /// what they say of it already.
+    pub(crate) fn go_on(&mut self, resources: &mut Resources<'_>) {
         if self.is_finished() {
             return;
         }
+        self.phase = SamplePhase::Leading;
+        let known = |&lead: &usize| self.lanes[lead].current().is_some();
+        if !matches!(self.settings.lead(), Lead::Drafter(_)) && self.settings.leads().iter().all(known) {
+            return;
+        }
+        self.lanes.iter_mut().for_each(Lane::forget_proposed);
         let members = self.settings.ensemble().members();
         let full = |&member: &usize| self.lanes[member].length() > members[member].limits.context;
         if self.settings.leads().iter().any(full) {
             self.phase = SamplePhase::Finished(Finish::Context);
         } else {
             self.lead();
+            read_ahead(self, resources);
         }
     }
 
@@ -273,6 +292,7 @@ impl Sample {
             branches: branches(leaving),
             drafts: Vec::new(),
             ahead: self.ahead,
+            guesses: self.guesses.clone(),
             emitted: self.emitted,
             text: self.text.clone(),
             asks: self.asks,
@@ -378,6 +398,7 @@ impl Sample {
             thinking: self.text.thinking(),
             finish,
             seconds,
+            drafts: self.guesses.as_ref().map(|guesses| guesses.counts).unwrap_or_default(),
             steps: branch.steps,
         };
         self.branches.into_iter().map(|branch| (branch.rule, generation(branch))).collect()

@@ -1,12 +1,11 @@
 //! A sample's next token: who is asked, what is emitted, where it forks.
 
-use std::sync::Arc;
-
 use gac_inference::Distribution;
 
 use crate::decode::ballot::{Winner, all_views, vote, votes};
 use crate::decode::draft::Draft;
 use crate::decode::emission::Emission;
+use crate::decode::guess::consult;
 use crate::decode::propose::propose;
 use crate::decode::sample::{Sample, SamplePhase};
 use crate::decode::verify::{ask_to_verify, draft_on, verify};
@@ -32,7 +31,7 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
     match (&sample.phase, settings.lead()) {
         (SamplePhase::Weighing(weighing), _) => weighing.questions(&sample.lanes),
         (SamplePhase::Leading, Lead::Everybody) => {
-            let views = vec![Some(0); sample.lanes.len()];
+            let views = said(sample);
             let Some(all) = all_views(sample, &views) else { return Vec::new() };
             let votes = votes(sample, &all);
             let missing = settings.method().missing(votes, sample.decoding, None, segmentation);
@@ -40,7 +39,11 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
         }
         (SamplePhase::Leading, lead) => {
             let Some(member) = lead.member() else { return Vec::new() };
-            let index = sample.drafts.len();
+            let index = match lead {
+                Lead::Drafter(_) => Some(sample.drafts.len()),
+                _ => sample.lanes[member.0].current(),
+            };
+            let Some(index) = index else { return Vec::new() };
             let Some(view) = sample.view(member.0, index) else { return Vec::new() };
             let union = settings.ensemble().union();
             let detail = match lead {
@@ -66,6 +69,11 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
         }
         (SamplePhase::Finished(_), _) => Vec::new(),
     }
+}
+
+/// Which of its views each member has of what comes next.
+fn said(sample: &Sample) -> Vec<Option<usize>> {
+    sample.lanes.iter().map(Lane::current).collect()
 }
 
 /// All that is not known of what members said.
@@ -97,16 +105,17 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
         },
         SamplePhase::Leading => match *sample.settings.lead() {
             Lead::Everybody => {
-                let views = vec![Some(0); sample.lanes.len()];
+                let views = said(sample);
                 let winner = vote(sample, None, &views, resources.segmentation)?;
                 let emission = Emission::new(sample, &[Some(winner)], None, &[true], &views, resources.segmentation);
                 emission.emit(sample, resources)?;
-                sample.go_on();
+                sample.go_on(resources);
                 Ok(None)
             }
             Lead::Only | Lead::Gate { .. } => {
                 let lead = sample.settings.leads()[0];
-                let mut draft = propose(sample, MemberId(lead), 0, 0, &[])?;
+                let index = sample.lanes[lead].current().unwrap_or(0);
+                let mut draft = propose(sample, MemberId(lead), index, 0, &[])?;
                 if draft.is_voted_on() {
                     draft.full = sample.supporters_are_full();
                 }
@@ -115,11 +124,7 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
                 }
                 let asks = draft.asks();
                 if asks {
-                    for &supporter in Arc::clone(&sample.settings).supporters() {
-                        draft.views[supporter] = Some(0);
-                        let length = sample.lanes[supporter].length();
-                        sample.consult(supporter, vec![length]);
-                    }
+                    consult(sample, &mut draft, resources.segmentation);
                     sample.phase = SamplePhase::Supporting;
                 }
                 sample.drafts = vec![draft];
@@ -155,7 +160,7 @@ fn decide(sample: &mut Sample, resources: &mut Resources<'_>) -> Result<Option<S
         let winners: Vec<Option<Winner>> = wanted.iter().map(|&wants| winner(wants)).collect();
         let emission = Emission::new(sample, &winners, Some(&draft), wanted, &draft.views, resources.segmentation);
         emission.emit(sample, resources)?;
-        sample.go_on();
+        sample.go_on(resources);
         return Ok(None);
     }
     let mut part = |wants: bool| {
@@ -170,8 +175,8 @@ fn decide(sample: &mut Sample, resources: &mut Resources<'_>) -> Result<Option<S
         other.close(resources.models);
         return Err(error.into());
     }
-    sample.go_on();
-    other.go_on();
+    sample.go_on(resources);
+    other.go_on(resources);
     Ok(Some(other))
 }
 

@@ -101,6 +101,6 @@ pub(crate) fn verify(sample: &mut Sample, resources: &mut Resources<'_>) -> Resu
     }
     sample.lanes.iter_mut().for_each(Lane::forget_proposed);
     sample.ahead = if held == drafts.len() { (2 * held).min(MOST_DRAFTS) } else { held.max(1) };
-    sample.go_on();
+    sample.go_on(resources);
     Ok(())
 }

@@ -106,6 +106,8 @@ impl Lane {
     pub(crate) fn forget_proposed(&mut self) {
         if self.settled < self.tokens.len() {
             self.tokens.truncate(self.settled);
+            self.marks.retain(|mark| *mark <= self.settled);
+            self.given.truncate(self.marks.len());
             self.agreed = Some(self.agreed.map_or(self.settled, |agreed| agreed.min(self.settled)));
         }
     }
@@ -163,6 +165,11 @@ impl Lane {
     /// How many distributions are wanted and not given yet.
     pub(crate) fn outstanding(&self) -> usize {
         self.marks.len() - self.given.len()
+    }
+
+    /// Which of the distributions that were given comes after exactly what is settled.
+    pub(crate) fn current(&self) -> Option<usize> {
+        self.marks.iter().take(self.given.len()).rposition(|mark| *mark == self.settled)
     }
 
     /// What was said so far, by mark.

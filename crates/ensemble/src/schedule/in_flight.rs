@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gac_inference::{LanguageModel, ModelError};
 
+use crate::decode::guess;
 use crate::decode::sample::Sample;
 use crate::decode::step;
 use crate::error::Trouble;
@@ -236,6 +237,14 @@ impl InFlight {
         match self {
             Self::Sample(sample) => sample.give_way(models),
             Self::Group(group) => group.give_way(models),
+        }
+    }
+
+    /// Makes room by forgetting what was read ahead; whether it could.
+    pub(crate) fn forget_guesses(&mut self) -> bool {
+        match self {
+            Self::Sample(sample) => guess::forget(sample),
+            Self::Group(_) => false,
         }
     }
 

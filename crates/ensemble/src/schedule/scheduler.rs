@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gac_inference::ModelError;
 
+use crate::decode::acceptance::Acceptance;
 use crate::decode::sample::Sample;
 use crate::devices::waves;
 use crate::ensemble::Ensemble;
@@ -44,6 +45,8 @@ pub struct Scheduler {
     ensembles: Vec<Arc<Ensemble>>,
     /// What was worked out about each ensemble's vocabularies.
     segmentations: Vec<Segmentation>,
+    /// How often guesses of each ensemble came true.
+    acceptances: Vec<Acceptance>,
     /// What holds no sequences, in the order in which it enters.
     waiting: VecDeque<InFlight>,
     /// What is in flight, the one that entered first first.
@@ -95,6 +98,7 @@ impl Scheduler {
         }
         let ensemble = Arc::new(Ensemble::new(self.ensembles.len(), &self.models, models)?);
         self.segmentations.push(ensemble.segmentation());
+        self.acceptances.push(Acceptance::default());
         self.ensembles.push(Arc::clone(&ensemble));
         Ok(ensemble)
     }
@@ -323,7 +327,12 @@ impl Scheduler {
     /// is the next to enter.
     fn make_room(&mut self, model: usize) -> Result<(), EnsembleError> {
         let holding: Vec<usize> = (0..self.active.len()).filter(|&at| self.active[at].is_at(model)).collect();
+        let mut forgotten = false;
+        for &at in &holding {
+            forgotten |= self.active[at].forget_guesses();
+        }
         match holding[..] {
+            _ if forgotten => Ok(()),
             [] => Err(self.gone(model, ModelError::CacheFull { needed: 1, free: 0 })),
             [only] => {
                 if !self.active[only].narrow(&mut self.models) {
@@ -367,9 +376,12 @@ impl Scheduler {
             let mut failed = Vec::new();
             for at in ready {
                 let ensemble = self.active[at].settings().ensemble().index;
-                let Self { models, segmentations, active, events, .. } = self;
+                let Self { models, segmentations, acceptances, active, events, .. } = self;
+                let in_flight = active.len();
                 let segmentation = &mut segmentations[ensemble];
-                match active[at].advance(&mut Resources { models, segmentation, events }) {
+                let acceptance = &mut acceptances[ensemble];
+                let mut resources = Resources { models, segmentation, acceptance, in_flight, events };
+                match active[at].advance(&mut resources) {
                     Ok(None) => {}
                     Ok(Some(other)) => active.push(other),
                     Err(Trouble::Request(error)) => failed.push((active[at].requests(), error)),

@@ -6,7 +6,9 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use gac_ensemble::{Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, RequestError, Step};
+use gac_ensemble::{
+    DraftCounts, Finish, Generation, GenerationRequest, LogLikelihood, LogLikelihoodRequest, RequestError, Step,
+};
 use gac_harness::plan::Plan;
 use gac_harness::{
     Aggregate, Answer, Document, Event, FilterScore, LoadedTask, MetricKey, Outcome, PromptParts, Reporter, Request,
@@ -196,6 +198,7 @@ impl System for Fake {
                 truncated: index < self.truncated,
                 finish: Finish::Stop,
                 seconds: 0.04,
+                drafts: DraftCounts::default(),
                 steps,
             }
         })

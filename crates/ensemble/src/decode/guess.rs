@@ -1,0 +1,190 @@
+//! Tokens that are guessed ahead and read with the last one: where they come true, what follows them is known already.
+//!
+//! Guesses stand in the lanes of the members that are asked, as proposed tokens, with a distribution wanted after each.
+//! A sample then goes on token by token as it does without them. Where a lane has a distribution after exactly what was
+//! emitted, nothing is read; where it has not, what was guessed is forgotten. So no guess can change what is emitted.
+
+use std::collections::VecDeque;
+
+use gac_inference::TokenId;
+
+use crate::decode::acceptance::Acceptance;
+use crate::decode::draft::Draft;
+use crate::decode::lookup::repeat;
+use crate::decode::propose::propose;
+use crate::decode::sample::Sample;
+use crate::drafting::{DraftLength, Drafting};
+use crate::lanes::lane::Lane;
+use crate::member::MemberId;
+use crate::request::DraftCounts;
+use crate::resources::Resources;
+use crate::vocabulary::segmentation::Segmentation;
+use crate::vocabulary::union::{UnionId, UnionToken};
+
+/// What is guessed of a sample.
+#[derive(Clone, Debug)]
+pub(crate) struct Guesses {
+    drafting: Drafting,
+    /// Its prompt as the first lead reads it, and what was emitted.
+    said: Vec<UnionId>,
+    /// What is thought to come next.
+    next: VecDeque<UnionId>,
+    /// How many of these the leads have read.
+    read: usize,
+    /// The length of the ending that they followed before.
+    ending: usize,
+    /// Whether there is room to read ahead.
+    has_room: bool,
+    pub(crate) counts: DraftCounts,
+}
+
+impl Guesses {
+    pub(crate) fn new(drafting: Drafting, prompt: Vec<UnionId>) -> Self {
+        Self {
+            drafting,
+            said: prompt,
+            next: VecDeque::new(),
+            read: 0,
+            ending: 0,
+            has_room: true,
+            counts: DraftCounts::default(),
+        }
+    }
+
+    /// A token was emitted.
+    pub(crate) fn follow(&mut self, token: UnionId, acceptance: &mut Acceptance) {
+        self.said.push(token);
+        let Some(guess) = self.next.pop_front() else { return };
+        let came_true = guess == token;
+        acceptance.count(self.ending, came_true);
+        if came_true {
+            self.counts.accepted += usize::from(self.read > 0);
+            self.read = self.read.saturating_sub(1);
+        } else {
+            self.next.clear();
+            self.read = 0;
+        }
+    }
+
+    /// Looks for what may come next: how many tokens of it are to be read where so many samples are `in_flight`.
+    fn look(&mut self, acceptance: &Acceptance, in_flight: usize) -> usize {
+        self.next.clear();
+        self.read = 0;
+        let Some((at, ending)) = repeat(&self.said) else { return 0 };
+        self.ending = ending;
+        let most = match self.drafting.length {
+            DraftLength::Auto => acceptance.worth(ending, in_flight),
+            DraftLength::Tokens(tokens) => tokens,
+        };
+        // Behind what was said, it is thought to repeat itself again. The first is watched even where it is not worth
+        // reading.
+        self.next = self.said[at..].iter().cycle().copied().take(most.max(1)).collect();
+        if self.has_room { most.min(self.next.len()) } else { 0 }
+    }
+}
+
+/// Lets the leads of `sample`, which are asked for its next token, read on with what may come next.
+pub(crate) fn read_ahead(sample: &mut Sample, resources: &mut Resources<'_>) {
+    let Some(guesses) = &mut sample.guesses else { return };
+    let mut most = guesses.look(resources.acceptance, resources.in_flight);
+    // What follows the last token that it may emit is of no use.
+    most = most.min(sample.max_new_tokens.saturating_sub(sample.emitted + 1));
+    let tokens: Vec<UnionId> = guesses.next.iter().copied().take(most).collect();
+    let settings = sample.settings.clone();
+    let union = settings.ensemble().union();
+    let mut text = Vec::new();
+    let mut read = 0;
+    for token in tokens {
+        let UnionToken::Text(bytes) = union.token(token) else { break };
+        text.extend_from_slice(bytes);
+        if sample.text.stops_with(&text) || !propose_to(sample, settings.leads(), token, resources.segmentation) {
+            break;
+        }
+        settings.leads().iter().for_each(|&lead| sample.lanes[lead].want_next());
+        read += 1;
+    }
+    if let Some(guesses) = &mut sample.guesses {
+        guesses.read = read;
+        guesses.counts.drafted += read;
+    }
+}
+
+/// Proposes a token to some members; to none where one of them cannot spell it, or has no room for it.
+fn propose_to(sample: &mut Sample, members: &[usize], token: UnionId, segmentation: &mut Segmentation) -> bool {
+    let settings = sample.settings.clone();
+    let ensemble = settings.ensemble();
+    let mut spelled: Vec<Vec<TokenId>> = Vec::with_capacity(members.len());
+    for &member in members {
+        match ensemble.segment(segmentation, token, member) {
+            Ok(ids) if sample.lanes[member].length() + ids.len() <= ensemble.members()[member].limits.context => {
+                spelled.push(ids.to_vec());
+            }
+            _ => return false,
+        }
+    }
+    members.iter().zip(spelled).for_each(|(&member, ids)| sample.lanes[member].propose(&ids));
+    true
+}
+
+/// Asks the supporters about `draft`, on which a vote is wanted, and in the same chunk about those of what the leads have
+/// read ahead that will want one if the guesses come true.
+pub(crate) fn consult(sample: &mut Sample, draft: &mut Draft, segmentation: &mut Segmentation) {
+    let settings = sample.settings.clone();
+    let mut asked = Vec::new();
+    for &supporter in settings.supporters() {
+        draft.views[supporter] = sample.lanes[supporter].current();
+        if draft.views[supporter].is_none() {
+            draft.views[supporter] = Some(0);
+            sample.lanes[supporter].forget_proposed();
+            let length = sample.lanes[supporter].length();
+            sample.consult(supporter, vec![length]);
+            asked.push(supporter);
+        }
+    }
+    let (Some(guesses), Some(first)) = (&sample.guesses, draft.views[draft.member.0]) else { return };
+    if asked.is_empty() {
+        return;
+    }
+    let tokens: Vec<UnionId> = guesses.next.iter().copied().take(guesses.read).collect();
+    // Where the vote is sure not to be the guess, nothing behind it is looked at: nobody knows before the vote.
+    for (ahead, token) in (1..).zip(tokens) {
+        let Some(later) = of_lead(sample, draft.member, first + ahead, ahead) else { return };
+        if !propose_to(sample, &asked, token, segmentation) {
+            return;
+        }
+        if later.is_voted_on() {
+            asked.iter().for_each(|&supporter| sample.lanes[supporter].want_next());
+        } else if guessed_at(sample, ahead) != Some(later.token) {
+            return;
+        }
+    }
+}
+
+/// What the lead would emit after `ahead` guesses, where it has told all of that.
+fn of_lead(sample: &Sample, lead: MemberId, index: usize, ahead: usize) -> Option<Draft> {
+    sample.view(lead.0, index).filter(|view| view.is_complete())?;
+    propose(sample, lead, index, ahead, &[]).ok()
+}
+
+fn guessed_at(sample: &Sample, ahead: usize) -> Option<UnionId> {
+    sample.guesses.as_ref()?.next.get(ahead).copied()
+}
+
+/// Makes room: what was read ahead is forgotten, and nothing is read ahead any more; whether there was anything.
+pub(crate) fn forget(sample: &mut Sample) -> bool {
+    let Some(guesses) = sample.guesses.as_mut().filter(|guesses| guesses.has_room) else { return false };
+    guesses.has_room = false;
+    guesses.next.clear();
+    let ahead = |lane: &Lane| lane.length() > lane.tokens().len();
+    if guesses.read == 0 && !sample.lanes.iter().any(ahead) {
+        return false;
+    }
+    guesses.read = 0;
+    sample.drafts.clear();
+    for lane in &mut sample.lanes {
+        lane.forget_proposed();
+        lane.want(Vec::new());
+    }
+    sample.lead();
+    true
+}

@@ -1,0 +1,196 @@
+//! Drafts change how long an answer takes and nothing of it.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::{Bench, Random, Script, random_prompt, random_script, request, stopping};
+use gac_ensemble::BatchLimits;
+use gac_ensemble::{
+    Certainty, Decoding, DraftCounts, DraftLength, Drafting, Gating, Generation, GenerationRequest, MemberId, Method,
+    Proposer, Sampling, Settings, Threshold, Weighting, Weights, generate_each,
+};
+use gac_inference::TokenId;
+use gac_inference::testkit::tokenizer;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+const PROMPT: Drafting = Drafting { by: Proposer::Prompt, length: DraftLength::Auto };
+
+/// A member that goes by its last few tokens, so that texts repeat themselves; now and then it depends on all of them.
+fn repeating(random: &mut Random) -> Script {
+    let any = random_script(random);
+    let rule = Arc::clone(&any.rule);
+    let (back, surprise) = (1 + random.below(3), random.below(6) as u32);
+    let repeats = move |tokens: &[TokenId]| {
+        let recent = &tokens[tokens.len().saturating_sub(back)..];
+        if tokens.len() as u32 % 7 < surprise / 3 { rule(tokens) } else { rule(recent) }
+    };
+    Script { rule: Arc::new(repeats), ..any }
+}
+
+fn lengths(random: &mut Random) -> DraftLength {
+    match random.below(3) {
+        0 => DraftLength::Auto,
+        _ => DraftLength::Tokens(1 + random.below(8)),
+    }
+}
+
+/// A generation as far as drafts may not change it.
+fn without_times(generation: &Generation) -> Generation {
+    Generation { seconds: 0.0, drafts: DraftCounts::default(), ..generation.clone() }
+}
+
+/// Answers of `bench` under all its rules, by request and rule; an error as its text.
+fn answers(
+    bench: &mut Bench,
+    requests: &[GenerationRequest],
+    samples: usize,
+) -> (Vec<(usize, Result<(usize, Generation), String>)>, DraftCounts) {
+    let mut all = Vec::new();
+    let mut counts = DraftCounts::default();
+    let settings = Arc::clone(&bench.settings);
+    let limits = BatchLimits::batch(samples);
+    generate_each(&mut bench.scheduler, &settings, requests, limits, &mut |request, answer| {
+        if let Ok((_, generation)) = &answer {
+            counts.drafted += generation.drafts.drafted;
+            counts.accepted += generation.drafts.accepted;
+            counts.verifications += generation.drafts.verifications;
+        }
+        let answer = answer.map(|(rule, generation)| (rule, without_times(&generation)));
+        all.push((request, answer.map_err(|error| error.to_string())));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(bench.open_sequences(), 0, "sequences were left open");
+    all.sort_by_key(|(request, answer)| (*request, answer.as_ref().map_or(0, |(rule, _)| *rule)));
+    (all, counts)
+}
+
+/// A system to be asked with drafts and without: random members, weights, gating, method, sampling, caches, contexts.
+struct Trial {
+    scripts: Vec<Script>,
+    weights: Weights,
+    gating: Gating,
+    method: Method,
+    weighting: Weighting,
+    decoding: Decoding,
+    thresholds: Vec<Threshold>,
+    requests: Vec<GenerationRequest>,
+    samples: usize,
+}
+
+impl Trial {
+    fn random(random: &mut Random) -> Self {
+        let members = 1 + random.below(3);
+        let mut scripts: Vec<Script> = (0..members).map(|_| repeating(random)).collect();
+        if members > 1 && random.below(3) == 0 {
+            scripts[1] = scripts[0].clone();
+        }
+        let mut limit = |script: &Script| {
+            let cache = if random.below(4) == 0 { 24 + random.below(60) } else { 1 << 20 };
+            let context = if random.below(4) == 0 { 16 + random.below(20) } else { 4096 };
+            let script = script.with(|limits| (limits.cache, limits.context) = (cache, context));
+            if random.below(5) == 0 { script.listing(1 + random.below(6)) } else { script }
+        };
+        let scripts: Vec<Script> = scripts.iter().map(&mut limit).collect();
+        let raw: Vec<f64> = (0..members).map(|_| 0.1 + random.unit()).collect();
+        let threshold = |random: &mut Random| Threshold::new([0.2, 0.4, 0.7, 1.0][random.below(4)]).unwrap();
+        let certainty = [Certainty::TopProbability, Certainty::Margin, Certainty::Entropy][random.below(3)];
+        let gate = MemberId(random.below(members));
+        let gated = random.below(2) == 0;
+        let sampling = Sampling::new(0.6, random.next()).unwrap().with_top_p(0.9).unwrap();
+        Self {
+            weights: Weights::given(&raw).unwrap(),
+            gating: if gated {
+                Gating::KeyTokens { gate, certainty, threshold: threshold(random) }
+            } else {
+                Gating::EveryStep
+            },
+            method: [Method::Gac, Method::Gac, Method::Unite { top_k: 3 }, Method::Geometric { floor: 0.01 }]
+                [random.below(4)],
+            weighting: match random.below(4) {
+                0 => Weighting::PromptPerplexity { temperature: 1.0 },
+                _ => Weighting::Given,
+            },
+            decoding: if random.below(3) == 0 { Decoding::Sampled(sampling) } else { Decoding::Greedy },
+            thresholds: if gated && random.below(2) == 0 {
+                (0..2 + random.below(3)).map(|_| threshold(random)).collect()
+            } else {
+                Vec::new()
+            },
+            requests: (0..4)
+                .map(|_| {
+                    let stop = [&["ab", "b "][..], &["\n"], &[]][random.below(3)];
+                    stopping(&random_prompt(random), random.below(40), stop)
+                })
+                .collect(),
+            samples: [1, 3, 9][random.below(3)],
+            scripts,
+        }
+    }
+
+    fn ask(&self, drafting: Option<Drafting>) -> (Vec<(usize, Result<(usize, Generation), String>)>, DraftCounts) {
+        let mut bench = Bench::new(&self.scripts, self.weights.clone(), self.gating);
+        bench.set(|settings| {
+            let settings = settings.with_method(self.method)?.with_weighting(self.weighting)?;
+            let settings = settings.with_decoding(self.decoding);
+            let settings: Settings = match &self.thresholds[..] {
+                [] => settings,
+                thresholds => settings.with_thresholds(thresholds)?,
+            };
+            Ok(match drafting {
+                Some(drafting) => settings.with_drafting(drafting),
+                None => settings,
+            })
+        });
+        answers(&mut bench, &self.requests, self.samples)
+    }
+}
+
+#[test]
+fn with_drafts_everything_comes_out_as_it_does_without() {
+    let mut random = Random(91);
+    let mut all = DraftCounts::default();
+    let mut errors = 0;
+    for round in 0..600 {
+        let trial = Trial::random(&mut random);
+        let drafting = Drafting { length: lengths(&mut random), ..PROMPT };
+        let (without, nothing) = trial.ask(None);
+        let (with, counts) = trial.ask(Some(drafting));
+        assert_eq!(nothing, DraftCounts::default());
+        for (with, without) in with.iter().zip(&without) {
+            assert_eq!(with, without, "round {round}, {drafting:?}, {:?}, {:?}", trial.gating, trial.decoding);
+        }
+        assert_eq!(with.len(), without.len());
+        errors += without.iter().filter(|(_, answer)| answer.is_err()).count();
+        all.drafted += counts.drafted;
+        all.accepted += counts.accepted;
+        all.verifications += counts.verifications;
+    }
+    println!("{all:?}, {errors} errors");
+    assert!(all.accepted > 2000 && all.drafted > all.accepted + 2000 && errors > 20, "{all:?}, {errors} errors");
+}
+
+/// A member that says "ab" again and again.
+fn alternating() -> Script {
+    Script::says(tokenizer(&["q", "a", "b"], &[]), &[("a", &[("b", 0.8)]), ("", &[("a", 0.8)])])
+}
+
+#[test]
+fn a_text_that_repeats_itself_is_read_in_few_forwards() {
+    let four = Drafting { length: DraftLength::Tokens(4), ..PROMPT };
+    for (bench, every) in [
+        (Bench::every_step(&[alternating(), alternating()]), true),
+        (Bench::gated(&[alternating(), alternating()], 1.0), false),
+    ] {
+        let mut bench = bench;
+        bench.set(|settings| Ok(settings.with_drafting(four)));
+        let generation = bench.generate(&[request("q", 23)], 1).remove(0);
+        assert_eq!(generation.text(), format!("{}a", "ab".repeat(11)));
+        let forwards: Vec<usize> = bench.logs.iter().map(|log| log.lock().unwrap().len()).collect();
+        // "a", "b", "a", and from then on what came after "a" before, as far as there is any: four with the next token.
+        assert_eq!(forwards, [7, 7], "every step: {every}");
+        let drafts = generation.drafts;
+        assert_eq!((drafts.accepted, drafts.verifications), (23 - 7, 7), "{drafts:?}");
+    }
+}
