@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clap::Args;
 use gac_ensemble::{Certainty, Weighting};
 use gac_harness::tasks::DEFAULT_SHOT_SEED;
-use gac_systems::{Combination, SamplingSpec, SystemSpec, Values};
+use gac_systems::{Combination, DraftTokens, SamplingSpec, SystemSpec, Values};
 
 use crate::named::named;
 
@@ -27,6 +27,13 @@ pub(crate) struct VotingArgs {
     /// What the gate's certainty is [default: top-probability]
     #[arg(long, value_name = "WHAT", value_parser = named::<Certainty>())]
     pub(crate) gate_by: Option<Certainty>,
+    /// Propose tokens ahead for the models to verify several in one forward: `prompt` repeats what was said before;
+    /// answers stay the same
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) draft: Option<String>,
+    /// Tokens to propose at once, or `auto`: as many as are worth it [default: auto]
+    #[arg(long, value_name = "N")]
+    pub(crate) draft_tokens: Option<String>,
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
     /// Make every prompt a chat, written down by each model's own template
@@ -94,6 +101,8 @@ impl VotingArgs {
         spec.floor = self.floor;
         spec.weight_by = self.weight_by;
         spec.gate_by = self.gate_by;
+        spec.draft.clone_from(&self.draft);
+        spec.draft_tokens = self.draft_tokens.as_deref().map(DraftTokens::from);
         spec.chat_template = self.apply_chat_template.then_some(true);
         spec.system_instruction.clone_from(&self.system_instruction);
         spec.fewshot_as_multiturn = self.fewshot_as_multiturn;

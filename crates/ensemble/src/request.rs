@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use gac_inference::{Conversation, TokenId};
+use serde::{Deserialize, Serialize};
 
 use crate::thinking::Thinking;
 use crate::vocabulary::union::UnionToken;
@@ -141,7 +142,7 @@ pub struct Generation {
 }
 
 /// Tokens that were proposed ahead and verified.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DraftCounts {
     /// Tokens proposed.
     pub drafted: usize,
@@ -149,6 +150,15 @@ pub struct DraftCounts {
     pub accepted: usize,
     /// How often members that are asked at every step read; a token each time without drafts. 0 where nothing is drafted.
     pub verifications: usize,
+}
+
+impl DraftCounts {
+    /// Adds another's.
+    pub fn add(&mut self, other: Self) {
+        self.drafted += other.drafted;
+        self.accepted += other.accepted;
+        self.verifications += other.verifications;
+    }
 }
 
 impl Generation {

@@ -107,6 +107,13 @@ impl ModelStore {
             .with_method(method)?
             .with_weighting(settings.weighting)?
             .with_decoding(settings.decoding);
+        let made = match &settings.draft {
+            Some(draft) => made.with_drafting(draft.drafting()),
+            None => made,
+        };
+        if settings.draft.is_some() && made.drafting().is_none() {
+            tracing::warn!(system = system.name, "nothing is drafted: members on servers run ahead by themselves");
+        }
         Ok(Arc::new(self.with_chat(made, system)?))
     }
 

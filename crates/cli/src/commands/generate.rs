@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use gac_ensemble::{
-    EnsembleError, Generation, GenerationRequest, Overlong, Prompt, PromptEncoding, Scheduler, Settings,
+    DraftCounts, EnsembleError, Generation, GenerationRequest, Overlong, Prompt, PromptEncoding, Scheduler, Settings,
 };
 use gac_inference::{ChatMessage, Conversation, RefusedSystem, Role};
 use gac_systems::{StepRecord, sha256};
@@ -114,6 +114,8 @@ struct GeneratedLine<'a> {
     text: String,
     tokens: usize,
     ensembled: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drafts: Option<DraftCounts>,
     seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     models: Option<&'a [String]>,
@@ -223,6 +225,7 @@ fn continuation<'a>(prompt: &'a str, generation: &Generation, models: Option<&'a
         text: generation.text(),
         tokens: generation.tokens,
         ensembled: generation.ensembled,
+        drafts: Some(generation.drafts).filter(|drafts| drafts.verifications > 0),
         seconds: generation.seconds,
         models,
         steps: models.map(|_| generation.steps.iter().map(StepRecord::from).collect()),

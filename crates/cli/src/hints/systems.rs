@@ -102,8 +102,9 @@ impl Hint for SettingError {
             Self::SystemWithoutChat | Self::TurnsWithoutChat | Self::ArgumentsWithoutChat => {
                 Some("apply the chat templates too: `--apply-chat-template`, or `chat-template = true`".to_owned())
             }
+            Self::DraftTokensWithoutDraft => Some("add `draft`, or leave it out".to_owned()),
             Self::TwoWeights => Some("leave out `weights` or `weight-by`".to_owned()),
-            Self::Method(_) | Self::Sampling(_) => None,
+            Self::Method(_) | Self::Sampling(_) | Self::UnknownDraft { .. } | Self::DraftTokens { .. } => None,
         }
     }
 }

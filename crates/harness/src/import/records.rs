@@ -84,6 +84,7 @@ fn record(
         filters,
         tokens: 0,
         ensembled: 0,
+        drafts: None,
         member_tokens: vec![],
         truncated: false,
         seconds: None,

@@ -3,6 +3,7 @@
 use super::estimate::Estimate;
 use super::leaderboard::{AgainstBest, Column, Leaderboard, SystemRow};
 use crate::results::LatencyBasis;
+use gac_ensemble::DraftCounts;
 
 /// Where there is nothing to say.
 pub(super) const NOTHING: &str = "-";
@@ -67,6 +68,20 @@ pub(super) fn latency_note(leaderboard: &Leaderboard) -> Option<&'static str> {
             "ms/token: modelled, steps times what one of their kind costs, over a response's length in tokens."
         }
     })
+}
+
+/// What was drafted, as sentences.
+pub(super) fn drafts(leaderboard: &Leaderboard, name: impl Fn(&str) -> String) -> Vec<String> {
+    let of_row = |row: &SystemRow| {
+        let drafts = row.timing.drafts.filter(|drafts| drafts.verifications > 0)?;
+        let tokens = row.timing.tokens as f64 / drafts.verifications as f64;
+        let DraftCounts { drafted, accepted, .. } = drafts;
+        Some(format!(
+            "{} drafted {drafted} tokens, {accepted} held: {tokens:.2} tokens per verification.",
+            name(&row.system)
+        ))
+    };
+    leaderboard.rows.iter().filter_map(of_row).collect()
 }
 
 /// What failed, and is in no score, as sentences.

@@ -3,7 +3,9 @@
 use gac_drawing::BASE_STYLE;
 use serde::Serialize;
 
-use super::format::{NOTHING, comparison, failures, latency, latency_note, points, protocols, served_note, share};
+use super::format::{
+    NOTHING, comparison, drafts, failures, latency, latency_note, points, protocols, served_note, share,
+};
 use super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
 use super::leaderboard::{Leaderboard, SystemRow};
 use super::paper::BesidePaper;
@@ -38,6 +40,7 @@ pub(super) fn table(leaderboard: &Leaderboard) -> String {
     notes.extend(failures(leaderboard, str::to_owned));
     notes.extend(protocols(leaderboard, str::to_owned));
     notes.extend(latency_note(leaderboard).map(str::to_owned));
+    notes.extend(drafts(leaderboard, str::to_owned));
     notes.extend(served_note(leaderboard, str::to_owned));
     HtmlTable { label: "Leaderboard".to_owned(), summary: None, columns, rows: rows.collect(), notes }.render()
 }

@@ -1,7 +1,7 @@
 //! A leaderboard for papers.
 
 use super::estimate::Estimate;
-use super::format::{NOTHING, failures, latency, latency_note, percent, points, protocols, served_note, share};
+use super::format::{NOTHING, drafts, failures, latency, latency_note, percent, points, protocols, served_note, share};
 use super::leaderboard::{Leaderboard, SystemRow};
 
 /// A LaTeX table with the rules of the `booktabs` package: the best of each column in bold, standard errors as
@@ -43,6 +43,7 @@ pub fn latex(leaderboard: &Leaderboard) -> String {
     notes.extend(protocols(leaderboard, escape).into_iter().map(|protocol| format!("{protocol}.")));
     notes.extend(failures(leaderboard, escape));
     notes.extend(latency_note(leaderboard).map(str::to_owned));
+    notes.extend(drafts(leaderboard, escape));
     notes.extend(served_note(leaderboard, escape));
     lines.push(format!("  \\caption{{{}}}", notes.join(" ")));
     lines.push("\\end{table}".to_owned());

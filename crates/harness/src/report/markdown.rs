@@ -2,7 +2,7 @@
 
 use super::estimate::Estimate;
 use super::format::{
-    NOTHING, comparison, failures, latency, latency_note, percent, plus_minus, protocols, served_note, share,
+    NOTHING, comparison, drafts, failures, latency, latency_note, percent, plus_minus, protocols, served_note, share,
 };
 use super::leaderboard::{Leaderboard, SystemRow};
 
@@ -48,6 +48,9 @@ pub fn markdown(leaderboard: &Leaderboard) -> String {
     if let Some(note) = latency_note(leaderboard) {
         lines.push(String::new());
         lines.push(note.to_owned());
+    }
+    for note in drafts(leaderboard, escape) {
+        lines.extend([String::new(), note]);
     }
     if let Some(note) = served_note(leaderboard, escape) {
         lines.push(String::new());

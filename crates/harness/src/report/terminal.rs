@@ -2,7 +2,7 @@
 
 use super::estimate::Estimate;
 use super::format::{
-    NOTHING, comparison, failures, latency, latency_note, percent, plus_minus, protocols, served_note, share,
+    NOTHING, comparison, drafts, failures, latency, latency_note, percent, plus_minus, protocols, served_note, share,
 };
 use super::leaderboard::{Leaderboard, SystemRow};
 
@@ -37,6 +37,7 @@ pub fn terminal(leaderboard: &Leaderboard, width: usize) -> String {
     }
     notes.extend(failures(leaderboard, printable));
     notes.extend(latency_note(leaderboard).map(str::to_owned));
+    notes.extend(drafts(leaderboard, printable));
     notes.extend(served_note(leaderboard, printable));
     lines.push(String::new());
     lines.extend(notes.iter().flat_map(|note| wrap(note, width)));

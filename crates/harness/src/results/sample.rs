@@ -1,6 +1,6 @@
 //! The record of one sample.
 
-use gac_ensemble::{Finish, Generation, LogLikelihood, Thinking};
+use gac_ensemble::{DraftCounts, Finish, Generation, LogLikelihood, Thinking};
 use gac_systems::{StepRecord, sha256};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,9 @@ pub struct SampleRecord {
     pub ensembled: usize,
     /// The response's length in each member's own tokens; empty where choices were scored.
     pub member_tokens: Vec<usize>,
+    /// What was drafted for it, where anything was to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drafts: Option<DraftCounts>,
     /// Whether some member's prompt was cut from the left.
     pub truncated: bool,
     /// Wall time from admission to the end, in seconds; absent where choices were scored.
@@ -254,6 +257,7 @@ mod tests {
             }],
             tokens: 0,
             ensembled: 0,
+            drafts: None,
             member_tokens: vec![],
             truncated: true,
             seconds: None,

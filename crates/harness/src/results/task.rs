@@ -1,5 +1,6 @@
 //! `results.json`: a task's aggregates and timing under one system.
 
+use gac_ensemble::DraftCounts;
 use gac_systems::StepCosts;
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +86,9 @@ pub struct Timing {
     /// What a step costs, where systems were decoded together and `milliseconds` is made of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_costs: Option<StepCosts>,
+    /// What was drafted, where anything was to be: `tokens / verifications` tokens came of one reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drafts: Option<DraftCounts>,
 }
 
 /// What a latency is made of. They are not comparable.
@@ -134,6 +138,13 @@ impl Timing {
         }
     }
 
+    /// Adds what was drafted for a sample.
+    pub fn add_drafts(&mut self, drafts: Option<DraftCounts>) {
+        if let Some(drafts) = drafts {
+            self.drafts.get_or_insert_default().add(drafts);
+        }
+    }
+
     /// Closes a task that took `wall_seconds`, its generated requests `request_seconds` together, of which at most
     /// `batch_size` were in flight at once.
     pub fn finish(&mut self, wall_seconds: f64, request_seconds: f64, batch_size: usize) {
@@ -177,6 +188,7 @@ impl Timing {
             total.tokens += timing.tokens;
             total.ensembled += timing.ensembled;
             total.member_tokens += timing.member_tokens;
+            total.add_drafts(timing.drafts);
             total.milliseconds += timing.milliseconds;
             if let Some(basis) = timing.latency_basis {
                 mixed |= total.latency_basis.is_some_and(|other| other != basis);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use gac_ensemble::{Decoding, Generation, LogLikelihood};
+use gac_ensemble::{Decoding, DraftCounts, Generation, LogLikelihood};
 use gac_systems::{ChatPlan, StepCosts, StepRecord};
 
 use super::error::RunError;
@@ -49,6 +49,7 @@ pub(super) struct Sheet<'a> {
 struct AnswerCost {
     tokens: usize,
     ensembled: usize,
+    drafts: Option<DraftCounts>,
     member_tokens: Vec<usize>,
     truncated: bool,
     seconds: Option<f64>,
@@ -145,6 +146,7 @@ impl<'a> Sheet<'a> {
         let cost = AnswerCost {
             tokens: generation.tokens,
             ensembled: generation.ensembled,
+            drafts: Some(generation.drafts).filter(|drafts| drafts.verifications > 0),
             member_tokens: generation.member_tokens.clone(),
             truncated: generation.truncated,
             // One that shared its steps with others has no time of its own.
@@ -210,6 +212,7 @@ impl<'a> Sheet<'a> {
     fn count(&mut self, index: usize, score: Score, record: &SampleRecord) {
         if matches!(record.response, ResponseRecord::Generated { .. }) {
             self.timing.add(record.tokens, record.ensembled, &record.member_tokens);
+            self.timing.add_drafts(record.drafts);
             self.request_seconds += record.seconds.unwrap_or(0.0);
         }
         self.answered = self.answered.max(record.elapsed);
@@ -243,6 +246,7 @@ impl<'a> Sheet<'a> {
             filters: score.filters.iter().map(Into::into).collect(),
             tokens: cost.tokens,
             ensembled: cost.ensembled,
+            drafts: cost.drafts,
             member_tokens: cost.member_tokens,
             truncated: cost.truncated,
             seconds: cost.seconds,

@@ -30,6 +30,10 @@ impl SystemIdentity {
         settings.shift_remove("axis");
         settings.remove("name");
         settings.insert("members".to_owned(), members.iter().map(ModelIdentity::contents).collect());
+        // What is drafted changes the time that answers take, and no answer.
+        if let Some(Value::Object(settings)) = settings.get_mut("settings") {
+            settings.shift_remove("draft");
+        }
         // A gate is a place among the members, whatever it is called.
         if let Some(Value::Object(gate)) = settings.get_mut("gate") {
             gate.insert("member".to_owned(), system.gate_index().into());
@@ -55,6 +59,7 @@ mod tests {
     use super::*;
     use crate::identity::file_hash::FileHash;
     use crate::identity::model::{FileRole, ModelFile};
+    use crate::plan::draft::DraftPlan;
     use crate::plan::settings::SystemSettings;
     use crate::plan::system::GatePlan;
     use crate::spec::method::Combination;
@@ -98,6 +103,14 @@ mod tests {
         renamed.members = vec!["x".into(), "y".into()];
         renamed.gate = Some(GatePlan { member: "x".into(), threshold: 0.5 });
         assert_eq!(before, SystemIdentity::new(&renamed, &[model("x", "1"), model("y", "2")]));
+    }
+
+    #[test]
+    fn drafts_are_no_part_of_a_systems_identity() {
+        let members = [model("a", "1"), model("b", "2")];
+        let mut drafting = system();
+        drafting.settings.draft = Some(DraftPlan { by: "prompt".into(), tokens: Some(4) });
+        assert_eq!(SystemIdentity::new(&system(), &members), SystemIdentity::new(&drafting, &members));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Models and systems with every default decided.
 
 mod axes;
+pub(crate) mod draft;
 pub(crate) mod error;
 pub(crate) mod model;
 pub(crate) mod server;

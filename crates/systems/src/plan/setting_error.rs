@@ -2,6 +2,8 @@
 
 use gac_ensemble::{MethodError, SamplingError};
 
+use super::draft::MOST_TOKENS;
+
 /// Settings that make no sense, alone or together.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SettingError {
@@ -24,6 +26,21 @@ pub enum SettingError {
     /// A kind of certainty, and nobody to be certain.
     #[error("`gate-by` says how sure a gate is, and there is no gate with a threshold")]
     GateByWithoutGate,
+    /// Nothing drafts by that name.
+    #[error("`draft` is `{given}`: tokens are proposed by `prompt`, from what was said before")]
+    UnknownDraft {
+        /// The name.
+        given: String,
+    },
+    /// A number of tokens that cannot be proposed.
+    #[error("`draft-tokens` is `{given}`: it has to be `auto`, or a number from 1 to {MOST_TOKENS}")]
+    DraftTokens {
+        /// What was given.
+        given: String,
+    },
+    /// A number of tokens to propose, and nothing that proposes them.
+    #[error("`draft-tokens` says how many tokens are proposed at once, and `draft` does not say by what")]
+    DraftTokensWithoutDraft,
     /// A system message, and no chat.
     #[error("a system instruction is a message of a chat, and prompts are no chats")]
     SystemWithoutChat,

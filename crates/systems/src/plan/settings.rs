@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::axes::OneSystem;
+use super::draft::DraftPlan;
 use super::setting_error::SettingError;
 use crate::spec::file::SamplingSpec;
 use crate::spec::method::Combination;
@@ -22,6 +23,9 @@ pub struct SystemSettings {
     pub weighting: Weighting,
     /// How tokens are picked.
     pub decoding: Decoding,
+    /// What is drafted. It is no part of a system's identity: answers are the same without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<DraftPlan>,
     /// Whether prompts are chats, written down by each member's own template.
     pub chat: Option<ChatPlan>,
 }
@@ -73,6 +77,9 @@ impl SystemSettings {
         if one.threshold.is_some() && !gates(combination, "threshold") {
             return Err(refuse("threshold", gates));
         }
+        if spec.draft.is_some() && !gates(combination, "draft") {
+            return Err(refuse("draft", gates));
+        }
         let votes: fn(Combination, &str) -> bool = |combination, _| combination.method().is_some();
         for (setting, given) in
             [("gate", spec.gate.is_some()), ("weights", one.weights.is_some()), ("weight-by", spec.weight_by.is_some())]
@@ -105,6 +112,7 @@ impl SystemSettings {
             certainty: spec.gate_by.unwrap_or_default(),
             weighting: spec.weight_by.unwrap_or_default(),
             decoding: spec.sampling.as_ref().map_or(Ok(Decoding::Greedy), sampled)?,
+            draft: DraftPlan::resolve(spec.draft.as_deref(), spec.draft_tokens.as_ref())?,
             chat: spec.chat_template.unwrap_or(false).then(|| ChatPlan {
                 system_instruction: spec.system_instruction.clone(),
                 shots: match spec.fewshot_as_multiturn {
@@ -175,6 +183,25 @@ mod tests {
         let expected = Sampling::new(0.7, 3).unwrap().with_top_k(40).unwrap().with_top_p(0.9).unwrap();
         assert_eq!(settings.decoding, Decoding::Sampled(expected.with_min_p(0.05).unwrap()));
         assert_eq!(resolve("sampling = { temperature = 0 }").unwrap().decoding, Decoding::Greedy);
+    }
+
+    #[test]
+    fn a_draft_is_by_the_prompt_and_as_long_as_is_worth_it_or_as_is_said() {
+        let of = |toml: &str| resolve(toml).map(|settings| settings.draft.map(|draft| draft.tokens));
+        assert_eq!(of(""), Ok(None));
+        assert_eq!(of("draft = \"prompt\""), Ok(Some(None)));
+        assert_eq!(of("draft = \"prompt\"\ndraft-tokens = \"auto\""), Ok(Some(None)));
+        assert_eq!(of("draft = \"prompt\"\ndraft-tokens = 4"), Ok(Some(Some(4))));
+        let refused = |given: &str| Err(SettingError::DraftTokens { given: given.to_owned() });
+        assert_eq!(of("draft = \"prompt\"\ndraft-tokens = 0"), refused("0"));
+        assert_eq!(of("draft = \"prompt\"\ndraft-tokens = 65"), refused("65"));
+        assert_eq!(of("draft = \"prompt\"\ndraft-tokens = \"many\""), refused("many"));
+        assert_eq!(of("draft-tokens = 4"), Err(SettingError::DraftTokensWithoutDraft));
+        assert_eq!(of("draft = \"c\""), Err(SettingError::UnknownDraft { given: "c".into() }));
+        assert!(matches!(
+            of("draft = \"prompt\"\nmethod = \"safe\""),
+            Err(SettingError::OtherMethod { setting: "draft", .. })
+        ));
     }
 
     #[test]

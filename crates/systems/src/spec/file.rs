@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::device::RecipeDevice;
+use super::draft::DraftTokens;
 use super::method::Combination;
 use super::server::ServerUrls;
 use super::toml_file::{RecipeError, read_toml};
@@ -131,6 +132,12 @@ pub struct SystemSpec {
     /// What the gate's certainty is; its top probability when absent.
     #[serde(default, deserialize_with = "deserialize_named_option")]
     pub gate_by: Option<Certainty>,
+    /// What proposes tokens ahead, for the members to verify several in one forward: `prompt`, repeats of the prompt and of
+    /// the response. Answers are the same with and without.
+    pub draft: Option<String>,
+    /// How many tokens are proposed at once, `auto` when absent: as many as are worth it.
+    #[serde(alias = "draft_tokens")]
+    pub draft_tokens: Option<DraftTokens>,
     /// How tokens are drawn; the most probable one is taken when absent.
     pub sampling: Option<SamplingSpec>,
     /// Whether prompts are chats, written down by each member's own template.
