@@ -27,16 +27,14 @@ impl Document {
     /// generated. In a chat they begin without the delimiter, as in lm-evaluation-harness: the template ends where
     /// answers begin.
     pub fn choice_requests(&self, chat: Option<&ChatPlan>) -> Vec<LogLikelihoodRequest> {
-        let Request::Choose { context, continuations } = &self.request else { return Vec::new() };
-        let context = self.prompt(context, chat);
         let delimiter = if chat.is_some() { self.parts.target_delimiter } else { 0 };
-        let request = |continuation: &String| LogLikelihoodRequest {
-            context: context.clone(),
+        let request = |(context, continuation): (&str, &str)| LogLikelihoodRequest {
+            context: self.prompt(context, chat),
             continuation: continuation[delimiter..].to_owned(),
             encoding: PromptEncoding::WithSpecial,
             overlong: Overlong::TruncateLeft,
         };
-        continuations.iter().map(request).collect()
+        self.request.choices().into_iter().map(request).collect()
     }
 
     fn prompt(&self, text: &str, chat: Option<&ChatPlan>) -> Prompt {

@@ -185,7 +185,7 @@ fn behind(end: &str, text: &str, document: &Document) -> ThinkingRecord {
     };
     let stop: &[String] = match &document.request {
         Request::Generate { stop, .. } => stop,
-        Request::Choose { .. } => &[],
+        Request::Choose { .. } | Request::Fill { .. } => &[],
     };
     let stops = stop.iter().filter(|stop| !stop.is_empty());
     let scored = stops.fold(strip_start(answer), |text, stop| text.split(stop.as_str()).next().unwrap_or(text));

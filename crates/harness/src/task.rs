@@ -81,6 +81,36 @@ pub enum Request {
         /// The choices, each with its leading space.
         continuations: Vec<String>,
     },
+    /// To score one continuation behind each of several prompts, which end in a choice each.
+    Fill {
+        /// The prompts, shots included.
+        contexts: Vec<String>,
+        /// What follows, with its leading space.
+        continuation: String,
+    },
+}
+
+impl Request {
+    /// The prompt; of several the first.
+    pub fn prompt(&self) -> &str {
+        match self {
+            Self::Generate { prompt, .. } | Self::Choose { context: prompt, .. } => prompt,
+            Self::Fill { contexts, .. } => contexts.first().map_or("", String::as_str),
+        }
+    }
+
+    /// Contexts and continuations whose log-likelihoods are asked for, in order; none where a text is to be generated.
+    pub fn choices(&self) -> Vec<(&str, &str)> {
+        match self {
+            Self::Generate { .. } => Vec::new(),
+            Self::Choose { context, continuations } => {
+                continuations.iter().map(|continuation| (context.as_str(), continuation.as_str())).collect()
+            }
+            Self::Fill { contexts, continuation } => {
+                contexts.iter().map(|context| (context.as_str(), continuation.as_str())).collect()
+            }
+        }
+    }
 }
 
 /// What a system answered.
@@ -152,7 +182,7 @@ pub struct Aggregate {
     pub name: String,
     /// What is reported.
     pub key: MetricKey,
-    /// Its value, 0 to 1.
+    /// Its value: 0 to 1, but for perplexities.
     pub value: f64,
     /// Its standard error, where one is defined.
     pub stderr: Option<f64>,

@@ -57,10 +57,10 @@ pub(crate) fn render(registry: &TaskRegistry, args: &RenderArgs) -> CommandOutco
 fn line(document: &Document) -> RenderedLine<'_> {
     let (requests, until): (Vec<RenderedRequest<'_>>, &[String]) = match &document.request {
         Request::Generate { prompt, stop, .. } => (vec![RenderedRequest { context: prompt, continuation: None }], stop),
-        Request::Choose { context, continuations } => {
-            let asked =
-                continuations.iter().map(|continuation| RenderedRequest { context, continuation: Some(continuation) });
-            (asked.collect(), &[])
+        choices @ (Request::Choose { .. } | Request::Fill { .. }) => {
+            let asked = choices.choices().into_iter();
+            let request = |(context, continuation)| RenderedRequest { context, continuation: Some(continuation) };
+            (asked.map(request).collect(), &[])
         }
     };
     RenderedLine { doc_id: document.id, subject: document.subject.as_deref(), requests, until }

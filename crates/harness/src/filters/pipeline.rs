@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::extract::Extract;
 use super::multi_choice::MultiChoice;
 use super::step::FilterStep;
+use crate::metrics::{between_dollars, boxed_answer};
 use crate::python::{PatternError, PythonRegex, strip};
 
 /// A named sequence of steps, as task definitions write it.
@@ -31,6 +32,7 @@ enum Compiled {
     RemoveLeadingSpace,
     Remove(PythonRegex),
     Regex { extract: Extract, fallback: String },
+    MathAnswer { boxed: bool },
     MultiChoice(MultiChoice),
 }
 
@@ -57,6 +59,10 @@ impl FilterPipeline {
             Compiled::RemoveLeadingSpace => text.strip_prefix(' ').unwrap_or(&text).to_owned(),
             Compiled::Remove(pattern) => pattern.remove_all(&text),
             Compiled::Regex { extract, fallback } => extract.first(&text).unwrap_or_else(|| fallback.clone()),
+            Compiled::MathAnswer { boxed } => {
+                let boxed = boxed_answer(&text).filter(|_| *boxed);
+                boxed.unwrap_or_else(|| between_dollars(&text)).to_owned()
+            }
             Compiled::MultiChoice(filter) => filter.apply(&text, choices),
         })
     }
@@ -69,7 +75,8 @@ impl FilterPipeline {
                 Compiled::TakeFirst
                 | Compiled::RemoveWhitespace
                 | Compiled::RemoveLeadingSpace
-                | Compiled::Remove(_) => false,
+                | Compiled::Remove(_)
+                | Compiled::MathAnswer { .. } => false,
                 Compiled::Regex { fallback, .. } => extracted == fallback,
                 Compiled::MultiChoice(filter) => extracted == filter.fallback(),
             })
@@ -86,6 +93,7 @@ impl Compiled {
             FilterStep::Regex { pattern, group_select, fallback } => {
                 Self::Regex { extract: Extract::new(pattern, *group_select)?, fallback: fallback.clone() }
             }
+            FilterStep::MathAnswer { boxed } => Self::MathAnswer { boxed: *boxed },
             FilterStep::MultiChoiceRegex {
                 pattern,
                 group_select,

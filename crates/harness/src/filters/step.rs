@@ -33,6 +33,12 @@ pub enum FilterStep {
         #[serde(default = "invalid")]
         fallback: String,
     },
+    /// Keeps what stands between the first and the last dollar sign, or all where there are not two.
+    MathAnswer {
+        /// Whether what the last `\boxed{}` holds goes before.
+        #[serde(default)]
+        boxed: bool,
+    },
     /// Like `regex`; where the pattern does not match, looks for a choice's text in the response and gives its letter
     /// in parentheses, then for a letter after a colon.
     MultiChoiceRegex {

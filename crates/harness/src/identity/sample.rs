@@ -27,6 +27,7 @@ impl SampleIdentity {
                 json!({ "prompt": prompt, "stop": stop, "max_new_tokens": max_new_tokens, "decoding": decoding })
             }
             Request::Choose { context, continuations } => json!({ "context": context, "continuations": continuations }),
+            Request::Fill { contexts, continuation } => json!({ "contexts": contexts, "continuation": continuation }),
         };
         let mut identity = json!({
             "system": system,

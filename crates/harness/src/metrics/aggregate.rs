@@ -53,6 +53,16 @@ impl DocumentMean {
     }
 }
 
+impl DocumentMean {
+    /// The perplexity of documents with these log-likelihoods: `exp(-mean)`; `None` of nothing. Its standard error is that
+    /// of the mean times the perplexity, to first order. (lm-evaluation-harness draws bootstrap samples.)
+    pub fn perplexity(log_likelihoods: &[f64]) -> Option<Self> {
+        let mean = Self::mean(log_likelihoods)?;
+        let value = (-mean.value).exp();
+        Some(Self { value, stderr: mean.stderr.map(|stderr| stderr * value), ..mean })
+    }
+}
+
 /// A group's figure: the mean weighted by the parts' sizes, and the pooled standard error
 /// `sqrt(sum((n_i - 1) n_i s_i^2) / (N - k) / N)` over its `k` parts at once. No standard error where a part has none,
 /// no figure of no parts.
@@ -96,6 +106,14 @@ mod tests {
         assert!((estimate.value - (1.0 + 0.5 + 1.0 / 3.0) / 3.0).abs() < 1e-15);
         assert_eq!((estimate.stderr, estimate.documents), (None, 3));
         assert_eq!(DocumentMean::running_mean(&[]), None);
+    }
+
+    #[test]
+    fn perplexity_is_that_of_the_mean_document() {
+        let estimate = DocumentMean::perplexity(&[-1.0, -3.0]).unwrap();
+        assert!((estimate.value - 2.0_f64.exp()).abs() < 1e-12);
+        assert!((estimate.stderr.unwrap() - 2.0_f64.exp()).abs() < 1e-12);
+        assert_eq!(DocumentMean::perplexity(&[]), None);
     }
 
     #[test]

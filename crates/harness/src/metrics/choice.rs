@@ -20,6 +20,15 @@ impl ChoiceScores<'_> {
         let lengths = self.choices.iter().map(|choice| choice.chars().count() as f64);
         argmax(self.log_likelihoods.iter().zip(lengths).map(|(sum, length)| sum / length))
     }
+
+    /// The share of the choices that are `right` in the probabilities of all. Not a number where all are impossible.
+    ///
+    /// As lm-evaluation-harness's `process_results_mc2`: without the largest taken out first, so that choices whose
+    /// probabilities all vanish give none.
+    pub fn mass(&self, right: &[bool]) -> f64 {
+        let all: f64 = self.log_likelihoods.iter().map(|sum| sum.exp()).sum();
+        self.log_likelihoods.iter().zip(right).filter(|(_, right)| **right).map(|(sum, _)| sum.exp() / all).sum()
+    }
 }
 
 /// `numpy.argmax`: the first of the largest values; the first NaN where there is one. `None` of nothing.

@@ -33,21 +33,39 @@ pub enum MetricDefinition {
     Acc,
     /// Whether the choice of the highest log-likelihood per character is right.
     AccNorm,
+    /// The share of the right choices in the probabilities of all (TruthfulQA's MC2); reported as `acc`.
+    RightMass,
+    /// Whether the only choice is what greedy decoding gives; reported as `acc`.
+    Greedy,
+    /// The log-likelihood of the only choice; over documents, the exponential of its negative mean. Less is better.
+    Perplexity,
+    /// Whether the extracted text is the reference once both are written in one way, as answers to MATH are; reported as
+    /// `exact_match`.
+    MathMatch,
 }
 
-/// The one metric that is not aggregated by its mean.
+/// A metric that is not aggregated by its mean.
 pub(crate) const RUNNING_MEAN: &str = "running_mean_as_published";
+
+/// Another one.
+pub(crate) const PERPLEXITY: &str = "perplexity";
 
 impl MetricDefinition {
     /// lm-evaluation-harness's name.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::ExactMatch { .. } => "exact_match",
+            Self::ExactMatch { .. } | Self::MathMatch => "exact_match",
             Self::NormalisedMatch => "normalised_match",
             Self::NormalisedMatchAsPublished => "normalised_match_as_published",
             Self::RunningMeanAsPublished => RUNNING_MEAN,
-            Self::Acc => "acc",
+            Self::Acc | Self::RightMass | Self::Greedy => "acc",
             Self::AccNorm => "acc_norm",
+            Self::Perplexity => PERPLEXITY,
         }
+    }
+
+    /// Whether it is one of choices, and not of texts.
+    pub(crate) fn is_of_choices(&self) -> bool {
+        matches!(self, Self::Acc | Self::AccNorm | Self::RightMass | Self::Greedy | Self::Perplexity)
     }
 }

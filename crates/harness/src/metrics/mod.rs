@@ -4,13 +4,15 @@ mod aggregate;
 mod choice;
 mod definition;
 mod exact_match;
+mod math;
 mod normalised;
 mod repeats;
 
 pub use aggregate::{DocumentMean, PoolingRule, pooled};
 pub use choice::{ChoiceScores, argmax};
 pub use definition::MetricDefinition;
-pub(crate) use definition::RUNNING_MEAN;
+pub(crate) use definition::{PERPLEXITY, RUNNING_MEAN};
 pub use exact_match::ExactMatch;
+pub(crate) use math::{between_dollars, boxed_answer, is_equivalent};
 pub use normalised::{normalise_answer, normalised_match};
 pub use repeats::{Try, over_repeats, pass_at};

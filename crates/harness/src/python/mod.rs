@@ -10,4 +10,4 @@ mod text;
 pub(crate) use literal::Literal;
 pub use random::PythonRandom;
 pub use regex::{PatternError, PythonRegex};
-pub(crate) use text::{escaped_length, is_ascii_punctuation, split_whitespace, strip, strip_start};
+pub(crate) use text::{capitalize, escaped_length, is_ascii_punctuation, split_whitespace, strip, strip_start};

@@ -128,6 +128,13 @@ impl PythonRandom {
         }
         Some(picked)
     }
+
+    /// `shuffle(items)`.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
 }
 
 fn mix(previous: u32, factor: u32) -> u32 {

@@ -211,7 +211,7 @@ fn is_first(repeat: &usize) -> bool {
 }
 
 /// SHA-256, hexadecimal, of what a system is asked: of a prompt's UTF-8 bytes; of a context and its choices, each
-/// choice after a zero byte.
+/// choice after a zero byte; of several contexts and what follows them, each context before a zero byte.
 pub fn prompt_hash(request: &Request) -> String {
     match request {
         Request::Generate { prompt, .. } => sha256::of_bytes(prompt),
@@ -222,6 +222,14 @@ pub fn prompt_hash(request: &Request) -> String {
                 asked.push_str(continuation);
             }
             sha256::of_bytes(asked)
+        }
+        Request::Fill { contexts, continuation } => {
+            let mut asked = String::new();
+            for context in contexts {
+                asked.push_str(context);
+                asked.push('\0');
+            }
+            sha256::of_bytes(asked + continuation)
         }
     }
 }

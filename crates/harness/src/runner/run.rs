@@ -70,7 +70,7 @@ pub fn run_with(
     for (system, task) in plan.systems.iter().flat_map(|system| tasks.iter().map(move |task| (system, task))) {
         let greedy = |document: &Document| match &document.request {
             Request::Generate { decoding, .. } => decoding.unwrap_or(system.settings.decoding) == Decoding::Greedy,
-            Request::Choose { .. } => false,
+            Request::Choose { .. } | Request::Fill { .. } => false,
         };
         if task.documents.iter().any(|document| document.repeat > 0 && greedy(document)) {
             return Err(RunError::NothingDrawn { system: system.name.clone(), task: task.name.clone() });

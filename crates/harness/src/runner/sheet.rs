@@ -15,7 +15,7 @@ use crate::results::{
     TaskResults, Timing, prompt_hash,
 };
 use crate::stats::{DocumentScore, TaskScores, mean_over_repeats};
-use crate::task::{Answer, Document, LoadedTask, Outcome, Request, Score};
+use crate::task::{Answer, Document, LoadedTask, Outcome, Score};
 
 /// A task being answered by a system.
 pub(super) struct Sheet<'a> {
@@ -226,7 +226,6 @@ impl<'a> Sheet<'a> {
 
     fn record(&self, index: usize, score: &Score, response: ResponseRecord, cost: AnswerCost) -> SampleRecord {
         let document = &self.task.documents[index];
-        let (Request::Generate { prompt, .. } | Request::Choose { context: prompt, .. }) = &document.request;
         SampleRecord {
             version: RECORD_VERSION,
             identity: self.prepared.identities[index].clone(),
@@ -239,7 +238,7 @@ impl<'a> Sheet<'a> {
             repeat: document.repeat,
             doc_hash: document.hash.clone(),
             prompt_hash: prompt_hash(&document.request),
-            prompt: self.place.log_samples.then(|| prompt.clone()),
+            prompt: self.place.log_samples.then(|| document.request.prompt().to_owned()),
             outcome: score.outcome.clone(),
             target: document.target.clone(),
             response,

@@ -6,6 +6,7 @@ use super::harness_file::HarnessText;
 use super::scorer::{NONE, References, TaskScorer};
 use super::selection::Selection;
 use crate::filters::ROBUST;
+use crate::metrics::MetricDefinition;
 
 impl TaskDefinition {
     /// Checks what its parts say about each other.
@@ -20,6 +21,15 @@ impl TaskDefinition {
         }
         if self.kind == TaskKind::Choose && self.prompt.choices.is_none() {
             return wrong("a task of kind `choose` needs `prompt.choices`".to_owned());
+        }
+        if self.kind == TaskKind::Generate
+            && let Some(metric) = self.metrics.iter().find(|metric| metric.is_of_choices())
+        {
+            return wrong(format!("the metric `{}` is one of choices, and its kind is `generate`", metric.name()));
+        }
+        let is_of_several = self.metrics.iter().any(|metric| matches!(metric, MetricDefinition::RightMass));
+        if is_of_several != self.prompt.right_choices.is_some() {
+            return wrong("`prompt.right_choices` and the metric `right_mass` belong together".to_owned());
         }
         if self.prompt.text.is_none() && !takes(HarnessText::Text) {
             return wrong("`prompt` has no `text`, and no `harness_file` gives it".to_owned());

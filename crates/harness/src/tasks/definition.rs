@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::harness_file::HarnessFileDefinition;
+use super::process::RowProcess;
 use super::rules::HarnessRules;
 use crate::data::Dataset;
 use crate::filters::{FilterDefinition, RobustKind};
@@ -29,6 +30,9 @@ pub struct TaskDefinition {
     pub split: String,
     /// The columns that are read; together they are the document.
     pub columns: Vec<String>,
+    /// Columns that are made of them before templates see a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<RowProcess>,
     /// The column whose value documents share that are no independent evidence: the passage that several questions are about.
     /// Gates count them as one group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,8 +77,8 @@ pub enum TaskKind {
 pub struct SubjectsDefinition {
     /// The column with the subject, where all subjects are in the same files.
     pub column: Option<String>,
-    /// The subjects, where each has its own configuration of the data set. Then the data set's `config` is a template
-    /// of `subject`.
+    /// The subjects: MMLU's unless given. Without a `column` each has its own configuration of the data set, whose
+    /// `config` is then a template of `subject`.
     #[serde(default)]
     pub names: Vec<String>,
     /// Template of a subtask's name, of `subject`.
@@ -108,12 +112,19 @@ pub struct PromptDefinition {
     pub description: String,
     /// The question; absent where the harness file has it.
     pub text: Option<String>,
-    /// The reference answer: a text, a list of accepted texts, or for multiple choice the index of the right choice.
+    /// The reference answer: a text, a list of accepted texts, or for multiple choice the right choice or its index.
     pub target: String,
     /// The answer that shots show, where it is another than `target`.
     pub shot_target: Option<String>,
     /// The choices' texts.
     pub choices: Option<String>,
+    /// What follows each choice, where choices are parts of the question (partial evaluation): then each is scored by how
+    /// likely this is behind it. Choices stand behind `text`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continuation: Option<String>,
+    /// Whether each choice is right (1) or not (0), where several are; `target` is what shots show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub right_choices: Option<String>,
     /// The number of the right choice and what it numbers, where rows have both: a row whose number is none of its
     /// choices is refused.
     pub right_choice: Option<RightChoiceDefinition>,

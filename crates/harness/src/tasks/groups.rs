@@ -7,7 +7,7 @@ use super::definition::{SubjectsDefinition, TaskDefinition};
 use super::error::TaskError;
 use super::selection::{Part, Selection};
 use super::template::{Template, context};
-use crate::metrics::{DocumentMean, PoolingRule, RUNNING_MEAN, pooled};
+use crate::metrics::{DocumentMean, PERPLEXITY, PoolingRule, RUNNING_MEAN, pooled};
 use crate::task::{Aggregate, Document, MetricKey, Score};
 
 /// How a task's documents are put together.
@@ -146,7 +146,11 @@ fn mean(scored: &[(&Document, &Score)], key: &MetricKey) -> Option<DocumentMean>
             filter.metrics.iter().find(|(name, _)| *name == key.metric).map(|(_, value)| *value)
         })
         .collect();
-    if key.metric == RUNNING_MEAN { DocumentMean::running_mean(&values) } else { DocumentMean::mean(&values) }
+    match key.metric.as_str() {
+        RUNNING_MEAN => DocumentMean::running_mean(&values),
+        PERPLEXITY => DocumentMean::perplexity(&values),
+        _ => DocumentMean::mean(&values),
+    }
 }
 
 fn aggregate(name: &str, key: &MetricKey, estimate: Option<DocumentMean>) -> Option<Aggregate> {

@@ -1,5 +1,6 @@
 //! A task made ready to run.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -13,9 +14,10 @@ use super::fewshot::{DEFAULT_SHOT_SEED, ShotSampler};
 use super::limit::Limit;
 use super::overrides::GenerationOverrides;
 use super::picks::DocumentPicks;
+use super::process::UnfitRow;
 use super::prompt::{PromptBuilder, Rendered, Shot, Target, outside};
 use super::scorer::{Reference, References, TaskScorer};
-use super::sections::{Columns, Section, sections};
+use super::sections::{Columns, Section, SplitRows, sections};
 use super::selection::Selection;
 use crate::data::{DataSource, Row};
 use crate::task::{Document, LoadedTask, Request};
@@ -153,10 +155,13 @@ impl UnbuiltSection<'_> {
     /// Appends the documents of the rows `ids` and gives their references.
     fn build(&self, ids: &[usize], documents: &mut Vec<Document>) -> Result<HashMap<usize, Reference>, TaskError> {
         let Section { subject, rows, pool, .. } = &self.section;
+        let processed = self.processed(&self.definition.split, rows)?;
         let (fewshot, rules) = (&self.definition.fewshot, self.definition.rules);
         let mut sampler = ShotSampler::new(fewshot, rules, self.shots, &pool.rows, self.fewshot_seed);
         let mut shots: HashMap<usize, Shot> = HashMap::new();
         let mut references = HashMap::with_capacity(ids.len());
+        let pool_split = fewshot.split.as_deref().unwrap_or("built-in shots");
+        let shown = self.processed(pool_split, pool)?;
         for (id, row) in ids.iter().map(|&id| (id, &rows.rows[id])) {
             let in_row = |reason| self.row_error(&self.definition.split, id, rows.numbers.get(id).copied(), reason);
             let chosen = sampler.next(row).map_err(|small| TaskError::TooFewShots {
@@ -168,19 +173,18 @@ impl UnbuiltSection<'_> {
 
             for &index in &chosen {
                 if let Entry::Vacant(vacant) = shots.entry(index) {
-                    let split = fewshot.split.as_deref().unwrap_or("built-in shots");
-                    let shot = self.builder.shot(&pool.rows[index]);
+                    let shot = self.builder.shot(&shown[index]);
                     let number = pool.numbers.get(index).copied();
-                    vacant.insert(shot.map_err(|reason| self.row_error(split, index, number, reason))?);
+                    vacant.insert(shot.map_err(|reason| self.row_error(pool_split, index, number, reason))?);
                 }
             }
-            let description = self.builder.description(row).map_err(in_row)?;
-            let rendered = self.builder.render(row).map_err(in_row)?;
+            let description = self.builder.description(&processed[id]).map_err(in_row)?;
+            let rendered = self.builder.render(&processed[id]).map_err(in_row)?;
             let drawn = chosen.iter().map(|index| &shots[index]);
             let (prompt, parts) = self.builder.assemble(description, drawn, &rendered.text);
             let request = self.request(prompt, &rendered).map_err(in_row)?;
 
-            let Rendered { target, choices, .. } = rendered;
+            let Rendered { target, choices, right_choices, .. } = rendered;
             let column = self.definition.group_by.as_ref();
             let group = column.map(|column| row.get(column).map(group).ok_or_else(|| format!("no column `{column}`")));
             documents.push(Document {
@@ -193,7 +197,7 @@ impl UnbuiltSection<'_> {
                 parts,
                 target: target.to_json(),
             });
-            references.insert(id, Reference { target, choices });
+            references.insert(id, Reference { target, choices, right_choices });
         }
         Ok(references)
     }
@@ -207,19 +211,37 @@ impl UnbuiltSection<'_> {
                 decoding: self.decoding,
             }),
             (TaskKind::Generate, None) => Err("the task has no `generation` settings".to_owned()),
-            (TaskKind::Choose, _) if !matches!(rendered.target, Target::Index(_)) => {
-                Err("its answer is not the number of a choice".to_owned())
-            }
             (TaskKind::Choose, _) if rendered.choices.is_empty() => Err("it has no choices".to_owned()),
             (TaskKind::Choose, _) => {
-                if let Target::Index(index) = rendered.target
-                    && index >= rendered.choices.len()
-                {
-                    return Err(outside(&index, rendered.choices.len()));
+                if rendered.right_choice().is_none() {
+                    return Err(match &rendered.target {
+                        Target::Index(index) => outside(index, rendered.choices.len()),
+                        Target::Text(text) => format!("its answer `{text}` is none of its choices"),
+                        Target::Texts(_) => "its answer is not the number of a choice".to_owned(),
+                    });
                 }
-                Ok(Request::Choose { context: prompt, continuations: self.builder.continuations(&rendered.choices) })
+                let Rendered { choices, continuation, .. } = rendered;
+                Ok(match continuation {
+                    Some(continuation) => Request::Fill {
+                        contexts: choices.iter().map(|choice| format!("{prompt}{choice}")).collect(),
+                        continuation: self.builder.continuation(continuation),
+                    },
+                    None => Request::Choose {
+                        context: prompt,
+                        continuations: choices.iter().map(|choice| self.builder.continuation(choice)).collect(),
+                    },
+                })
             }
         }
+    }
+
+    /// The rows as templates see them.
+    fn processed<'r>(&self, split: &str, rows: &'r SplitRows) -> Result<Cow<'r, [Row]>, TaskError> {
+        let Some(process) = self.definition.process else { return Ok(Cow::Borrowed(&rows.rows)) };
+        let processed = process.apply(&rows.rows).map_err(|UnfitRow { row, reason }| {
+            self.row_error(split, row, rows.numbers.get(row).copied(), reason)
+        });
+        processed.map(Cow::Owned)
     }
 
     /// The error for a row of the section, which has `number` in its split (none: it is of no split).

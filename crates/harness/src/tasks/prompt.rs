@@ -20,6 +20,8 @@ pub(super) struct PromptBuilder {
     target: ValueTemplate,
     shot_target: Option<ValueTemplate>,
     choices: Option<ValueTemplate>,
+    continuation: Option<ValueTemplate>,
+    right_choices: Option<ValueTemplate>,
     right_choice: Option<RightChoice>,
     target_delimiter: String,
     fewshot_delimiter: String,
@@ -59,6 +61,17 @@ pub(super) struct Rendered {
     pub(super) target: Target,
     /// The choices' texts; empty where the task has none.
     pub(super) choices: Vec<String>,
+    /// What follows each choice, where choices are parts of the question.
+    pub(super) continuation: Option<String>,
+    /// Whether each choice is right, where several are; empty elsewhere.
+    pub(super) right_choices: Vec<bool>,
+}
+
+impl Rendered {
+    /// The number of the right choice; none where the target is no choice.
+    pub(super) fn right_choice(&self) -> Option<usize> {
+        self.target.choice(&self.choices)
+    }
 }
 
 impl PromptBuilder {
@@ -80,6 +93,8 @@ impl PromptBuilder {
             target: expression("target", &prompt.target)?,
             shot_target: prompt.shot_target.as_deref().map(|it| expression("shot_target", it)).transpose()?,
             choices: prompt.choices.as_deref().map(|it| expression("choices", it)).transpose()?,
+            continuation: prompt.continuation.as_deref().map(|it| expression("continuation", it)).transpose()?,
+            right_choices: prompt.right_choices.as_deref().map(|it| expression("right_choices", it)).transpose()?,
             right_choice: match &prompt.right_choice {
                 Some(right) => Some(RightChoice {
                     number: expression("right_choice.number", &right.number)?,
@@ -104,9 +119,17 @@ impl PromptBuilder {
                 .ok_or("its choices are no list of texts")?,
             None => Vec::new(),
         };
+        let evaluate = |template: &ValueTemplate| template.evaluate(&document).map_err(|error| error.to_string());
         let text = self.text.render(&document).map_err(|error| error.to_string())?;
-        let target = target(self.target.evaluate(&document).map_err(|error| error.to_string())?)?;
-        Ok(Rendered { text, target, choices })
+        let target = target(evaluate(&self.target)?)?;
+        let continuation = match self.continuation.as_ref().map(evaluate).transpose()? {
+            Some(Json::String(text)) => Some(text),
+            Some(other) => return Err(format!("what follows its choices is {other}, not a text")),
+            None => None,
+        };
+        let right_choices = self.right_choices.as_ref().map(evaluate).transpose()?;
+        let right_choices = right_choices.map_or_else(|| Ok(Vec::new()), |labels| flags(&labels, choices.len()))?;
+        Ok(Rendered { text, target, choices, continuation, right_choices })
     }
 
     /// The description in front of a document's prompt.
@@ -116,11 +139,16 @@ impl PromptBuilder {
 
     /// A document with its answer, as a shot. Whether an empty answer leaves out both delimiters depends on the rules.
     pub(super) fn shot(&self, document: &Row) -> Result<Shot, String> {
-        let Rendered { text, target: own, choices } = self.render(document)?;
+        let Rendered { mut text, target: own, choices, continuation, .. } = self.render(document)?;
         let target = match &self.shot_target {
             Some(shown) => target(shown.evaluate(&context(document)).map_err(|error| error.to_string())?)?,
             None => own,
         };
+        if continuation.is_some() {
+            let index = target.choice(&choices).ok_or("its answer is none of its choices")?;
+            text.push_str(&choices[index]);
+        }
+        let target = continuation.map_or(target, Target::Text);
         let answer = match &target {
             Target::Index(index) => choices.get(*index).ok_or_else(|| outside(index, choices.len()))?,
             Target::Text(answer) if answer.is_empty() && self.rules.empty_answers_drop_delimiters() => {
@@ -164,9 +192,9 @@ impl PromptBuilder {
         (text, parts)
     }
 
-    /// The choices as continuations of the prompt.
-    pub(super) fn continuations(&self, choices: &[String]) -> Vec<String> {
-        choices.iter().map(|choice| format!("{}{choice}", self.target_delimiter)).collect()
+    /// A choice, or what follows choices, as a continuation of the prompt.
+    pub(super) fn continuation(&self, text: &str) -> String {
+        format!("{}{text}", self.target_delimiter)
     }
 }
 
@@ -202,6 +230,15 @@ impl Target {
         }
     }
 
+    /// The number of the choice that it is; none where it is none of `choices`.
+    pub(super) fn choice(&self, choices: &[String]) -> Option<usize> {
+        match self {
+            Self::Index(index) => Some(*index).filter(|index| *index < choices.len()),
+            Self::Text(text) => choices.iter().position(|choice| choice == text),
+            Self::Texts(_) => None,
+        }
+    }
+
     /// The accepted texts; none for an index.
     pub(super) fn texts(&self) -> Vec<&str> {
         match self {
@@ -222,6 +259,15 @@ fn target(value: Json) -> Result<Target, String> {
         Json::Array(_) => texts(value).map(Target::Texts).ok_or_else(|| "its answers are no list of texts".to_owned()),
         other => Err(format!("its answer is {other}, which is neither a text nor a number")),
     }
+}
+
+/// Ones and zeros, as many as there are choices.
+fn flags(labels: &Json, choices: usize) -> Result<Vec<bool>, String> {
+    let flag = |label: &Json| label.as_u64().filter(|label| *label < 2).map(|label| label == 1);
+    let flags: Option<Vec<bool>> = labels.as_array().and_then(|labels| labels.iter().map(flag).collect());
+    flags
+        .filter(|flags| flags.len() == choices)
+        .ok_or_else(|| format!("its labels are {labels}, not one of 0 and 1 for each of its {choices} choices"))
 }
 
 fn texts(value: Json) -> Option<Vec<String>> {
@@ -253,7 +299,7 @@ mod tests {
         assert_eq!(builder.shot(&row).unwrap().text, "Question: what floats?\nAnswer: cork\n\n");
         let rendered = builder.render(&row).unwrap();
         assert_eq!(rendered.target, Target::Index(1));
-        assert_eq!(builder.continuations(&rendered.choices), [" stone", " cork"]);
+        assert_eq!(rendered.choices.iter().map(|choice| builder.continuation(choice)).collect::<Vec<_>>(), [" stone", " cork"]);
     }
 
     #[test]

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
+use gac_ensemble::LogLikelihood;
+
 use super::definition::TaskKind;
 use super::error::TaskError;
 use super::groups::Groups;
 use super::prompt::Target;
 use super::selection::Selection;
 use crate::filters::{FilterPipeline, FoundAnswer, ROBUST, Robust};
-use crate::metrics::{ChoiceScores, ExactMatch, MetricDefinition, normalised_match};
+use crate::metrics::{ChoiceScores, ExactMatch, MetricDefinition, is_equivalent, normalised_match};
 use crate::python::PatternError;
 use crate::task::{Aggregate, Answer, Document, FilterScore, MetricKey, Outcome, Score, Scorer};
 
@@ -19,6 +21,8 @@ pub(super) const NONE: &str = "none";
 pub(super) struct Reference {
     pub(super) target: Target,
     pub(super) choices: Vec<String>,
+    /// Whether each choice is right, where several are.
+    pub(super) right_choices: Vec<bool>,
 }
 
 /// A document's key: subject and row.
@@ -44,8 +48,12 @@ struct Metric {
 enum Rule {
     ExactMatch(ExactMatch),
     NormalisedMatch { credits_empty: bool },
+    MathMatch,
     Acc,
     AccNorm,
+    RightMass,
+    Greedy,
+    Perplexity,
 }
 
 /// The metric of the robust filter.
@@ -102,13 +110,15 @@ impl TaskScorer {
         Score { outcome, filters }
     }
 
-    fn score_choices(&self, sums: &[f64], reference: &Reference) -> Score {
-        if sums.len() != reference.choices.len() {
-            return failed(format!("{} scores for {} choices", sums.len(), reference.choices.len()));
+    fn score_choices(&self, answers: &[LogLikelihood], reference: &Reference) -> Score {
+        let [first, ..] = answers else { return failed("no scores of choices".to_owned()) };
+        if answers.len() != reference.choices.len() {
+            return failed(format!("{} scores for {} choices", answers.len(), reference.choices.len()));
         }
-        let scores = ChoiceScores { log_likelihoods: sums, choices: &reference.choices };
-        let is_right =
-            |chosen: Option<usize>| f64::from(chosen.is_some_and(|index| reference.target == Target::Index(index)));
+        let sums: Vec<f64> = answers.iter().map(|score| score.sum).collect();
+        let scores = ChoiceScores { log_likelihoods: &sums, choices: &reference.choices };
+        let right = reference.target.choice(&reference.choices);
+        let is_right = |chosen: Option<usize>| f64::from(chosen.is_some() && chosen == right);
         let metrics: Vec<(String, f64)> = self
             .metrics
             .iter()
@@ -116,7 +126,10 @@ impl TaskScorer {
                 let value = match metric.rule {
                     Rule::Acc => is_right(scores.best()),
                     Rule::AccNorm => is_right(scores.best_normalised()),
-                    Rule::ExactMatch(_) | Rule::NormalisedMatch { .. } => return None,
+                    Rule::RightMass => scores.mass(&reference.right_choices),
+                    Rule::Greedy => f64::from(first.greedy),
+                    Rule::Perplexity => first.sum,
+                    Rule::ExactMatch(_) | Rule::NormalisedMatch { .. } | Rule::MathMatch => return None,
                 };
                 Some((metric.name.to_owned(), value))
             })
@@ -128,8 +141,9 @@ impl TaskScorer {
         }
     }
 
+    /// Right is what has more than half of the credit; most metrics give all or nothing.
     fn verdict(&self, metrics: &[(String, f64)]) -> Outcome {
-        let right = metrics.iter().any(|(name, value)| *name == self.primary.metric && *value > 0.0);
+        let right = metrics.iter().any(|(name, value)| *name == self.primary.metric && *value > 0.5);
         if right { Outcome::Correct } else { Outcome::Wrong }
     }
 
@@ -155,10 +169,7 @@ impl Scorer for TaskScorer {
         };
         match (self.kind, answer) {
             (TaskKind::Generate, Answer::Text(response)) => self.score_text(response, reference),
-            (TaskKind::Choose, Answer::Scores(scores)) => {
-                let sums: Vec<f64> = scores.iter().map(|score| score.sum).collect();
-                self.score_choices(&sums, reference)
-            }
+            (TaskKind::Choose, Answer::Scores(scores)) => self.score_choices(scores, reference),
             (TaskKind::Generate, Answer::Scores(_)) => failed(format!("task `{}` needs a text", self.task)),
             (TaskKind::Choose, Answer::Text(_)) => failed(format!("task `{}` needs log-likelihoods", self.task)),
         }
@@ -180,6 +191,10 @@ impl Metric {
             MetricDefinition::NormalisedMatchAsPublished => Rule::NormalisedMatch { credits_empty: true },
             MetricDefinition::Acc => Rule::Acc,
             MetricDefinition::AccNorm => Rule::AccNorm,
+            MetricDefinition::RightMass => Rule::RightMass,
+            MetricDefinition::Greedy => Rule::Greedy,
+            MetricDefinition::Perplexity => Rule::Perplexity,
+            MetricDefinition::MathMatch => Rule::MathMatch,
         };
         Ok(Self { name: definition.name(), rule })
     }
@@ -191,7 +206,10 @@ impl Metric {
             Rule::NormalisedMatch { credits_empty } => {
                 Some(f64::from(normalised_match(extracted, references, *credits_empty)))
             }
-            Rule::Acc | Rule::AccNorm => None,
+            Rule::MathMatch => {
+                Some(f64::from(references.iter().any(|reference| is_equivalent(extracted, reference))))
+            }
+            Rule::Acc | Rule::AccNorm | Rule::RightMass | Rule::Greedy | Rule::Perplexity => None,
         }
     }
 }

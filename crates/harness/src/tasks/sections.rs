@@ -57,7 +57,7 @@ pub(super) fn sections(
             let pool = pool_split.map(|split| reader.rows(&definition.dataset, split)).transpose()?;
             Ok(vec![reader.section(None, &definition.dataset, rows, pool, shots)?])
         }
-        Some(SubjectsDefinition { column: Some(column), names, .. }) if names.is_empty() => {
+        Some(SubjectsDefinition { column: Some(column), .. }) => {
             let rows = reader.rows(&definition.dataset, &definition.split)?;
             let mut pools = match pool_split {
                 Some(split) => reader.by_subject(column, split, reader.rows(&definition.dataset, split)?)?,
@@ -98,7 +98,8 @@ pub(super) fn sections(
 /// What a task reads: splits of data sets and lm-evaluation-harness's files.
 pub(super) fn needs(selection: &Selection<'_>) -> Result<Needs, TaskError> {
     let Selection { definition, part, .. } = selection;
-    let names = definition.subjects.as_ref().map_or(&[][..], |subjects| &subjects.names);
+    let own_files = definition.subjects.as_ref().filter(|subjects| subjects.column.is_none());
+    let names = own_files.map_or(&[][..], |subjects| &subjects.names);
     let subjects: Vec<Option<&str>> = if names.is_empty() {
         vec![None]
     } else {

@@ -6,7 +6,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value, ValueKind, from_args};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Expression, State, UndefinedBehavior};
 
-use crate::python::{PythonRegex, strip};
+use crate::python::{PythonRegex, strip, strip_start};
 
 /// The only template's name in its environment.
 const TEXT: &str = "template";
@@ -81,10 +81,22 @@ fn python_method(_: &mut State<'_, '_>, value: &Value, method: &str, args: &[Val
             let () = from_args(args)?;
             Ok(Value::from(strip(value.as_str().unwrap_or_default())))
         }
+        (ValueKind::String, "lstrip") => {
+            let () = from_args(args)?;
+            Ok(Value::from(strip_start(value.as_str().unwrap_or_default())))
+        }
         (ValueKind::String, "split") => {
             let (separator,): (Arc<str>,) = from_args(args)?;
             let text = value.as_str().unwrap_or_default();
             Ok(text.split(&*separator).map(Value::from).collect())
+        }
+        (ValueKind::String, "index") => {
+            let (wanted,): (Arc<str>,) = from_args(args)?;
+            let text = value.as_str().unwrap_or_default();
+            let found = text.find(&*wanted).map(|at| text[..at].chars().count());
+            found.map(Value::from).ok_or_else(|| {
+                Error::new(ErrorKind::InvalidOperation, format!("`{wanted}` is not in the text `{text}`"))
+            })
         }
         (ValueKind::Seq, "index") => {
             let (wanted,): (Value,) = from_args(args)?;

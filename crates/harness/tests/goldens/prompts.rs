@@ -39,12 +39,13 @@ pub(crate) fn compare(recordings: &Recordings, recording: &str, task: &str, shot
                 assert_eq!(*max_new_tokens as u64, line["gen_kwargs"]["max_gen_toks"].as_u64().unwrap_or(256));
                 requests += 1;
             }
-            Request::Choose { context, continuations } => {
+            asked @ (Request::Choose { .. } | Request::Fill { .. }) => {
+                let asked = asked.choices();
                 if let Some(text) = line["context"].as_str() {
-                    assert_eq!(context, text, "{recording} {:?}", key(&line));
-                    assert_eq!(json!(continuations), line["continuations"]);
+                    assert!(asked.iter().all(|(context, _)| *context == text), "{recording} {:?}", key(&line));
+                    assert_eq!(json!(asked.iter().map(|(_, text)| text).collect::<Vec<_>>()), line["continuations"]);
                 }
-                let hashes: Vec<Value> = continuations.iter().map(|text| json!(sha256(&[context, text]))).collect();
+                let hashes: Vec<Value> = asked.iter().map(|(context, text)| json!(sha256(&[context, text]))).collect();
                 assert_eq!(json!(hashes), line["request_sha256"], "{recording} {:?}", key(&line));
                 requests += hashes.len();
             }
@@ -68,7 +69,7 @@ pub(crate) fn bbh_without_reasoning() {
     assert_eq!((fewshot.num_fewshot, fewshot.documents.len()), (3, 6511));
     let prompt = |document: &Document| match &document.request {
         Request::Generate { prompt, .. } => prompt.clone(),
-        Request::Choose { .. } => panic!("a prompt to continue"),
+        Request::Choose { .. } | Request::Fill { .. } => panic!("a prompt to continue"),
     };
     for (document, reasoned) in fewshot.documents.iter().zip(&cot.documents) {
         assert_eq!((&document.subject, document.id), (&reasoned.subject, reasoned.id));

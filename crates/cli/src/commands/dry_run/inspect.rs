@@ -178,7 +178,7 @@ fn inspect(task: &LoadedTask, models: &[ModelInspection]) -> Result<TaskInspecti
                 requests += 1;
                 most_new_tokens += max_new_tokens;
             }
-            Request::Choose { continuations, .. } => requests += continuations.len(),
+            choices @ (Request::Choose { .. } | Request::Fill { .. }) => requests += choices.choices().len(),
         }
     }
     let mut prompts = Vec::new();
@@ -186,12 +186,10 @@ fn inspect(task: &LoadedTask, models: &[ModelInspection]) -> Result<TaskInspecti
         let Some(tokenizer) = &model.tokenizer else { continue };
         let (mut tokens, mut longest) = (0, 0);
         for document in &task.documents {
-            let (asked, choices) = match &document.request {
-                Request::Generate { prompt, .. } => (prompt, &[][..]),
-                Request::Choose { context, continuations } => (context, &continuations[..]),
-            };
-            let context = tokenizer.encode_prompt(asked)?.len();
-            let choices = choices.iter().map(|choice| Ok(tokenizer.encoder().encode_inner(choice)?.len()));
+            // Of several prompts the first: they differ in a few words.
+            let context = tokenizer.encode_prompt(document.request.prompt())?.len();
+            let choices = document.request.choices().into_iter();
+            let choices = choices.map(|(_, choice)| Ok(tokenizer.encoder().encode_inner(choice)?.len()));
             let choices = choices.collect::<Result<Vec<usize>, TokenizerError>>()?;
             tokens += context + choices.iter().sum::<usize>();
             longest = longest.max(context + choices.iter().max().unwrap_or(&0));

@@ -30,9 +30,9 @@ impl<'a> AskedSystem<'a> {
         Self { run, chat: plan.and_then(|plan| plan.settings.chat.as_ref()), template }
     }
 
-    /// What a document's prompt and its continuations are as a system reads them; none where members read different
-    /// texts, or the template refuses.
-    fn asked(&self, document: &Document) -> Option<(String, Vec<String>)> {
+    /// What a document's requests are as a system reads them: prompts, and the continuations behind them where they are
+    /// scored. None where members read different texts, or the template refuses.
+    fn asked(&self, document: &Document) -> Option<Vec<(String, Option<String>)>> {
         let text = |prompt: Prompt| match prompt {
             Prompt::Text(text) => Some(text),
             // No task writes ids.
@@ -43,11 +43,10 @@ impl<'a> AskedSystem<'a> {
             }
         };
         if let Some(request) = document.generation_request(self.chat, false) {
-            return Some((text(request.prompt)?, Vec::new()));
+            return Some(vec![(text(request.prompt)?, None)]);
         }
-        let requests = document.choice_requests(self.chat);
-        let context = requests.first()?.context.clone();
-        Some((text(context)?, requests.into_iter().map(|request| request.continuation).collect()))
+        let requests = document.choice_requests(self.chat).into_iter();
+        requests.map(|request| Some((text(request.context)?, Some(request.continuation)))).collect()
     }
 }
 
@@ -88,7 +87,7 @@ struct SampleHead<'a> {
 impl<'a> SampleHead<'a> {
     fn new(
         sample: &'a SampleRecord,
-        asked: Option<(String, Vec<String>)>,
+        asked: Option<Vec<(String, Option<String>)>>,
         kwargs: Option<&Value>,
         source: &LmEvalTask,
     ) -> Self {
@@ -102,9 +101,8 @@ impl<'a> SampleHead<'a> {
             }
             None => (json!({ "doc_id": sample.doc_id, "subject": sample.subject }), sample.doc_hash.clone()),
         };
-        let (asked, continuations) = asked.unzip();
-        let prompt = asked.or_else(|| sample.prompt.clone());
-        let continuations = continuations.unwrap_or_default();
+        let asked = asked.unwrap_or_default();
+        let prompt = asked.first().map(|(prompt, _)| prompt.clone()).or_else(|| sample.prompt.clone());
         let prompt_hash = prompt.as_ref().map_or_else(|| sample.prompt_hash.clone(), sha256::of_bytes);
         let (responses, second): (Vec<Value>, Vec<Value>) = match &sample.response {
             // They keep what is left without reasoning.
@@ -116,16 +114,15 @@ impl<'a> SampleHead<'a> {
                 // Their log-likelihoods are texts in these files.
                 let greedy = |greedy: bool| if greedy { "True" } else { "False" };
                 let responses = choices.iter().map(|choice| json!([[repr::float(choice.sum), greedy(choice.greedy)]]));
-                let continuation =
-                    |index: usize| continuations.get(index).map_or(Value::Null, |text| text.as_str().into());
+                let continuation = |index: usize| asked.get(index).and_then(|(_, text)| text.clone()).into();
                 (responses.collect(), (0..choices.len()).map(continuation).collect())
             }
             ResponseRecord::None => (Vec::new(), Vec::new()),
         };
-        let arguments = second
-            .into_iter()
-            .enumerate()
-            .map(|(index, second)| (format!("gen_args_{index}"), json!({ "arg_0": prompt, "arg_1": second })));
+        let arguments = second.into_iter().enumerate().map(|(index, second)| {
+            let prompt = asked.get(index).map(|(prompt, _)| prompt).or(prompt.as_ref());
+            (format!("gen_args_{index}"), json!({ "arg_0": prompt, "arg_1": second }))
+        });
         let arguments: Map<String, Value> = arguments.collect();
         let fields = [
             ("doc_id", sample.doc_id.into()),

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::metrics::MetricDefinition;
 use crate::results::TaskEntry;
 use crate::tasks::{GenerationOverrides, Leaf, PromptDefinition, SamplerKind, TaskDefinition, TaskKind, TaskOutline};
 
@@ -73,6 +74,7 @@ pub(super) fn config(
     set("metric_list", definition.metrics.iter().map(metric).collect());
     let output = match definition.kind {
         TaskKind::Generate => "generate_until",
+        TaskKind::Choose if definition.metrics.contains(&MetricDefinition::Greedy) => "loglikelihood",
         TaskKind::Choose => "multiple_choice",
     };
     set("output_type", output.into());
@@ -117,11 +119,12 @@ fn texts(definition: &TaskDefinition) -> Texts {
     }
 }
 
-fn metric(definition: &crate::metrics::MetricDefinition) -> Value {
+fn metric(definition: &MetricDefinition) -> Value {
     let mut fields = Map::new();
+    let is_perplexity = *definition == MetricDefinition::Perplexity;
     fields.insert("metric".to_owned(), definition.name().into());
-    fields.insert("aggregation".to_owned(), "mean".into());
-    fields.insert("higher_is_better".to_owned(), true.into());
+    fields.insert("aggregation".to_owned(), if is_perplexity { "perplexity" } else { "mean" }.into());
+    fields.insert("higher_is_better".to_owned(), (!is_perplexity).into());
     if let Ok(Value::Object(settings)) = serde_json::to_value(definition) {
         fields.extend(settings.into_iter().filter(|(name, _)| name != "name"));
     }
