@@ -1,11 +1,11 @@
 """Records what lm-evaluation-harness 0.4.13 makes of made-up documents and made-up responses.
 
     pip install lm_eval==0.4.13
-    python scripts/lm_eval/goldens.py
+    python scripts/lm_eval/goldens.py [TASK ...]
 
 The recordings lie in crates/harness/tests/fixtures/lm_eval and need nothing from outside of the repository: documents
-are those of datasets/mini, and for MMLU (all 57 subjects) and BIG-Bench Hard rows that this script makes up, with shots
-and descriptions of its own where lm-evaluation-harness's task files hold others' text. Prompts are recorded as hashes.
+are those of datasets/mini, and for other tasks rows that this script (MMLU, BIG-Bench Hard) and `made_up.py` make up, with
+shots and descriptions of our own where lm-evaluation-harness's task files hold others' text. Prompts are recorded as hashes.
 
 Each task runs through lm-evaluation-harness's own `simple_evaluate` (rank 0 of 1, its default seeds). Only the model is
 ours: it answers with texts and log-likelihoods that follow from a document's number.
@@ -15,11 +15,13 @@ import hashlib
 import json
 import logging
 import random
+import sys
 import tempfile
 from pathlib import Path
 
 import local_data
 import lm_eval
+import made_up
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
@@ -43,7 +45,22 @@ TASKS = [
     ("mmlu", 5, 2, OWN),
     ("mmlu_flan_n_shot_generative", 5, 2, OWN),
     ("own_bbh", None, 12, OWN),
+    ("openbookqa", 2, 20, OWN),
+    ("boolq", 3, 20, OWN),
+    ("hellaswag", 3, 20, OWN),
+    ("winogrande", 4, 20, OWN),
+    ("own_mc1", 2, 20, OWN),
+    ("own_mc2", 0, 20, OWN),
+    ("gpqa_diamond_zeroshot", 0, 24, OWN),
+    ("gpqa_diamond_cot_zeroshot", 0, 24, OWN),
+    ("lambada_openai", 2, 20, OWN),
+    ("mmlu_pro", 5, 2, OWN),
+    ("hendrycks_math500", 2, 36, OWN),
+    ("aime24", 0, 16, OWN),
+    ("aime25", 2, 16, OWN),
 ]
+# Their scores come from functions of their own, which extract what filters do here.
+EXTRACT_BY_THEMSELVES = ("hendrycks_math500", "aime24", "aime25")
 
 # How responses say an answer; `{g}` is the right one, `{w}` a wrong one.
 NUMBERS = ["We count.\n#### {g}", "The answer is {g}.", "#### {g}.", "#### ${g}", "#### {w}", "", "{w} or {g}", "#### -{g}",
@@ -134,6 +151,13 @@ def make_up_cot():
     (OWN / "own/tasks/cot.yaml").write_text(yaml.safe_dump(file, sort_keys=False))
 
 
+def make_up_primer():
+    """TruthfulQA's template with questions of our own in front."""
+    shown = "Q: How many legs has a chair?\nA: Most chairs have four legs.\n\nQ: Who lives on Zorb?\nA: I have no comment."
+    template = "{% set prompt_qa = '" + shown.replace("\n", "\\n") + "'%}{{prompt_qa + '\\n\\nQ: ' + question + '\\nA:'}}"
+    (OWN / "own/tasks/primer.yaml").write_text(yaml.safe_dump({"doc_to_text": template}, width=200))
+
+
 def task_files(folder):
     """lm-evaluation-harness's own templates with our descriptions and shots in them."""
     bbh = [yaml.safe_load((OWN / f"own/tasks/{name}.yaml").read_text()) for name in ("parity", "reversal")]
@@ -149,6 +173,12 @@ def task_files(folder):
     cot |= {"include": str(INCLUDED / "gsm8k/gsm8k-cot.yaml"), "task": "own_cot", "tag": []}
     cot |= {"dataset_path": "own/cot", "num_fewshot": 3}
     (folder / "cot.yaml").write_text(yaml.safe_dump(cot))
+    primer = yaml.safe_load((OWN / "own/tasks/primer.yaml").read_text())
+    for kind in ("mc1", "mc2"):
+        # Their functions are found beside their files only.
+        theirs = str(INCLUDED / f"truthfulqa/truthfulqa_{kind}.yaml")
+        file = primer | {"include": theirs, "task": f"own_{kind}", "tag": []}
+        (folder / f"{kind}.yaml").write_text(yaml.safe_dump(file))
 
 
 class MadeUp(LM):
@@ -159,6 +189,8 @@ class MadeUp(LM):
 
     def text(self, request):
         doc, number = request.doc, request.doc_id
+        if (made := made_up.response(request.task_name, doc, number)) is not None:
+            return made
         if request.task_name in ("gsm8k", "own_cot"):
             right = doc["answer"].split("####")[1].strip()
             kinds, fields = NUMBERS, {"g": right, "w": f"{right}1"}
@@ -175,7 +207,7 @@ class MadeUp(LM):
         return kinds[number % len(kinds)].format(**fields)
 
     def loglikelihood(self, requests):
-        return [(self.sum(request), False) for request in requests]
+        return [(self.sum(request), request.doc_id % 3 == 0) for request in requests]
 
     def sum(self, request):
         # Ties of all and of two now and then; long choices are less likely, as they are to models.
@@ -197,6 +229,7 @@ def prompt_line(key, records):
     arguments = records[0]["arguments"]
     if isinstance(arguments[0][1], dict):
         context, settings = arguments[0]
+        settings = {name: float(value) if name == "temperature" else value for name, value in settings.items()}
         return key | {"prompt_sha256": sha256(context), "gen_kwargs": settings}
     return key | {"request_sha256": [sha256(*argument[:2]) for argument in arguments]}
 
@@ -206,16 +239,26 @@ def score_line(key, records):
     line = {"type": "response"} | key
     metrics = lambda record: {metric: float(record[metric]) for metric in record["metrics"]}  # noqa: E731
     if isinstance(first["arguments"][0][1], dict):
-        filters = {r["filter"]: {"filtered": r["filtered_resps"][0]} | metrics(r) for r in records}
+        filtered = lambda r: {} if key["task"] in EXTRACT_BY_THEMSELVES else {"filtered": r["filtered_resps"][0]}  # noqa: E731
+        filters = {r["filter"]: filtered(r) | metrics(r) for r in records}
         return line | {"response": first["resps"][0][0], "target": first["target"], "filters": filters}
     sums = [float(response[0][0]) for response in first["resps"]]
-    return line | {"lls": sums, "target": first["target"], "metrics": metrics(first)}
+    greedy = [bool(response[0][1]) for response in first["resps"]]
+    # Where contexts differ, what follows is their target; ours is the number of the right one.
+    target = int(first["doc"]["answer"]) - 1 if key["task"] == "winogrande" else first["target"]
+    return line | {"lls": sums, "greedy": greedy, "target": target, "metrics": metrics(first)}
 
 
 def leaves(found, name):
     """The subtasks of a task or group."""
     below = found["group_subtasks"].get(name, [])
     return [leaf for child in below for leaf in leaves(found, child)] if below else [name]
+
+
+def subject_of(task, name):
+    """Our name of a subtask's subject."""
+    subject = task.removeprefix(f"{name}_")
+    return {"subject": subject.replace("_", " ") if name == "mmlu_pro" else subject} if task != name else {}
 
 
 def record(name, shots, limit, data, manager):
@@ -229,13 +272,13 @@ def record(name, shots, limit, data, manager):
         for sample in samples:
             by_document.setdefault(sample["doc_id"], []).append(sample)
         counts[task] = len(by_document)
-        subject = {"subject": task.removeprefix(f"{name}_")} if task != name else {}
+        subject = subject_of(task, name)
         for document, records in by_document.items():
             key = {"task": name, **subject, "doc_id": document}
             prompts.append(prompt_line(key, records))
             scores.append(score_line(key, records))
     for task, values in found["results"].items():
-        subject = {"subject": task.removeprefix(f"{name}_")} if task in counts and task != name else {}
+        subject = subject_of(task, name) if task in counts else {}
         metrics = {key: value for key, value in values.items() if "," in key and isinstance(value, (int, float))}
         count = sum(counts[leaf] for leaf in leaves(found, task))
         scores.append({"type": "aggregate", "task": name, "name": task, **subject, "n": count, "metrics": metrics})
@@ -250,10 +293,15 @@ def main():
     make_up_mmlu()
     make_up_bbh()
     make_up_cot()
+    make_up_primer()
+    made_up.write_all(lambda place, columns: write(OWN / place, columns))
+    only = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         task_files(Path(folder))
         manager = TaskManager(include_path=folder)
         for name, shots, limit, data in TASKS:
+            if only and name not in only:
+                continue
             record(name, shots, limit, data, manager)
 
 

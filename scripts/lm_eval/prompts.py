@@ -5,12 +5,14 @@
     python scripts/lm_eval/prompts.py --data-dir ../shared/datasets
 
 Each task is built by lm-evaluation-harness itself (rank 0 of 1, its default seeds) from the same parquet files that
-`gac tasks render` reads. Exits with 1 when anything differs.
+`gac tasks render` reads. Exits with 1 when anything differs. The rows that `made_up.py` made up for tasks whose data are
+elsewhere are in crates/harness/tests/fixtures/lm_eval/data; TruthfulQA's two need lm-evaluation-harness's own file beside them.
 """
 
 import argparse
 import json
 import logging
+import random
 import subprocess
 import sys
 import tempfile
@@ -33,6 +35,19 @@ TASKS = [
     ("bbh_cot_fewshot", None),
     ("mmlu", 5),
     ("mmlu_flan_n_shot_generative", 5),
+    ("openbookqa", 2),
+    ("boolq", 3),
+    ("hellaswag", 3),
+    ("winogrande", 4),
+    ("truthfulqa_mc1", 0),
+    ("truthfulqa_mc2", 0),
+    ("gpqa_diamond_zeroshot", 0),
+    ("gpqa_diamond_cot_zeroshot", 0),
+    ("lambada_openai", 0),
+    ("mmlu_pro", 5),
+    ("hendrycks_math500", 0),
+    ("aime24", 0),
+    ("aime25", 0),
 ]
 SEED = 1234
 
@@ -91,10 +106,14 @@ def main():
     for name, shots in TASKS:
         if args.tasks and name not in args.tasks:
             continue
+        # As `simple_evaluate` does: GPQA's choices are drawn when the task is loaded.
+        random.seed(0)
         loaded = manager.load([name])
         expected = {}
         for task in subtasks(loaded.get("tasks", loaded)):
             subject = task.config.task.removeprefix(name + "_") if task.config.task != name else None
+            if subject and name == "mmlu_pro":
+                subject = subject.replace("_", " ")
             for doc_id, requests in theirs(task, shots).items():
                 expected[subject, doc_id] = requests
         documents = requests = 0

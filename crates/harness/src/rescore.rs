@@ -28,6 +28,8 @@ pub struct SavedResponse {
     pub response: Option<SavedText>,
     /// Sums of log-probabilities, one per choice, for tasks that score choices.
     pub lls: Option<Vec<f64>>,
+    /// Whether greedy decoding gives each choice; needed where a metric asks for it.
+    pub greedy: Option<Vec<bool>>,
 }
 
 /// A response as a text, or as a run's sample has it.
@@ -154,11 +156,11 @@ fn score<'t>(
         let subject = saved.subject.as_ref().map_or_else(String::new, |subject| format!(" of subject `{subject}`"));
         return Err(format!("task `{}` has no document {id}{subject}", task.name));
     };
-    let scores = |sum: f64| LogLikelihood { sum, greedy: false, tokens: Vec::new(), truncated: false };
+    let scores = |sum: f64, greedy: bool| LogLikelihood { sum, greedy, tokens: Vec::new(), truncated: false };
     let mut thinking = None;
     let answer = match (&saved.response, &saved.lls) {
         (Some(SavedText::Record(ResponseRecord::Choices(choices))), None) => {
-            Answer::Scores(choices.iter().map(|choice| scores(choice.sum)).collect())
+            Answer::Scores(choices.iter().map(|choice| scores(choice.sum, choice.greedy)).collect())
         }
         (Some(SavedText::Text(text) | SavedText::Record(ResponseRecord::Generated { text, .. })), None) => {
             thinking = match (think_end, &saved.response) {
@@ -168,7 +170,19 @@ fn score<'t>(
             };
             Answer::Text(thinking.as_ref().map_or(text, |thinking| &thinking.scored).clone())
         }
-        (None, Some(sums)) => Answer::Scores(sums.iter().map(|sum| scores(*sum)).collect()),
+        (None, Some(sums)) => {
+            let greedy = match &saved.greedy {
+                Some(greedy) if greedy.len() == sums.len() => greedy.clone(),
+                Some(greedy) => {
+                    return Err(format!("its `greedy` is of {} choices, its `lls` of {}", greedy.len(), sums.len()));
+                }
+                None if task.scorer.needs_greedy() => {
+                    return Err("it needs `greedy` beside `lls`: whether greedy decoding gives each choice".to_owned());
+                }
+                None => vec![false; sums.len()],
+            };
+            Answer::Scores(sums.iter().zip(greedy).map(|(sum, greedy)| scores(*sum, greedy)).collect())
+        }
         _ => return Err("it needs either a `response` or `lls`".to_owned()),
     };
     let score = task.scorer.score(document, &answer);

@@ -198,6 +198,11 @@ pub trait Scorer: Send + Sync {
     /// Scores one document's answer.
     fn score(&self, document: &Document, answer: &Answer) -> Score;
 
+    /// Whether a metric asks if greedy decoding gives a choice.
+    fn needs_greedy(&self) -> bool {
+        false
+    }
+
     /// Aggregates scored documents: the task itself first, then its groups and subtasks.
     fn aggregate(&self, scored: &[(&Document, &Score)]) -> Vec<Aggregate>;
 }

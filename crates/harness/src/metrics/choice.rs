@@ -21,13 +21,19 @@ impl ChoiceScores<'_> {
         argmax(self.log_likelihoods.iter().zip(lengths).map(|(sum, length)| sum / length))
     }
 
-    /// The share of the choices that are `right` in the probabilities of all. Not a number where all are impossible.
+    /// The share of the choices that are `right` in the probabilities of all; 0 where all are impossible.
     ///
-    /// As lm-evaluation-harness's `process_results_mc2`: without the largest taken out first, so that choices whose
-    /// probabilities all vanish give none.
+    /// lm-evaluation-harness's `process_results_mc2` without its underflow: there, the share of choices that are all as
+    /// unlikely as long ones can be is no number.
     pub fn mass(&self, right: &[bool]) -> f64 {
-        let all: f64 = self.log_likelihoods.iter().map(|sum| sum.exp()).sum();
-        self.log_likelihoods.iter().zip(right).filter(|(_, right)| **right).map(|(sum, _)| sum.exp() / all).sum()
+        let most = self.log_likelihoods.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if most == f64::NEG_INFINITY {
+            return 0.0;
+        }
+        let share = |sum: &f64| (sum - most).exp();
+        let all: f64 = self.log_likelihoods.iter().map(share).sum();
+        self.log_likelihoods.iter().zip(right).filter(|(_, right)| **right).map(|(sum, _)| share(sum)).sum::<f64>()
+            / all
     }
 }
 
@@ -55,6 +61,17 @@ mod tests {
         assert_eq!(argmax([-2.0, f64::NAN, -1.0].into_iter()), Some(1));
         assert_eq!(argmax([f64::NEG_INFINITY; 2].into_iter()), Some(0));
         assert_eq!(argmax(std::iter::empty()), None);
+    }
+
+    #[test]
+    fn the_share_of_right_choices_is_of_probabilities_however_small() {
+        let choices = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
+        let share =
+            |log_likelihoods: &[f64]| ChoiceScores { log_likelihoods, choices: &choices }.mass(&[true, false, true]);
+        let ln = |probability: f64| probability.ln();
+        assert!((share(&[ln(0.1), ln(0.2), ln(0.2)]) - 0.6).abs() < 1e-15);
+        assert!((share(&[-2000.0, -2000.0, f64::NEG_INFINITY]) - 0.5).abs() < 1e-15);
+        assert!(share(&[f64::NEG_INFINITY; 3]).abs() < 1e-15);
     }
 
     #[test]

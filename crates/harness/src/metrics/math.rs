@@ -119,7 +119,11 @@ fn with_braced_fractions(text: &str) -> Option<String> {
         }
         let Some(second) = chars.next() else { return Some(text.to_owned()) };
         braced.extend(['{', first, '}']);
-        if second == '{' { braced.push('{') } else { braced.extend(['{', second, '}']) }
+        if second == '{' {
+            braced.push('{')
+        } else {
+            braced.extend(['{', second, '}'])
+        }
         braced.push_str(chars.as_str());
     }
     Some(braced)

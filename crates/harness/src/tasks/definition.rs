@@ -164,8 +164,8 @@ pub struct FewShotDefinition {
     pub sampler: SamplerKind,
     /// How many there are unless asked otherwise.
     pub default: usize,
-    /// Shots that are part of the prompt's text. Then there are no others, and another number cannot be had
-    /// (lm-evaluation-harness passes over a wish for one).
+    /// Shots that are part of the prompt's text, or 0 of a task that takes none. Then there are no others, and another
+    /// number cannot be had (lm-evaluation-harness passes over a wish for one).
     pub built_in: Option<usize>,
     /// Draws one more example than needed and drops the evaluated document if it is among them.
     /// lm-evaluation-harness does so when the few-shot split and the test split have the same name, and also when the

@@ -120,7 +120,7 @@ fn shots(definition: &TaskDefinition, asked: Option<usize>) -> (usize, usize) {
         return (shots, shots);
     };
     if let Some(asked) = asked.filter(|asked| *asked != built_in) {
-        tracing::warn!(task = definition.name, asked, built_in, "the task's shots are part of its prompt and stay");
+        tracing::warn!(task = definition.name, asked, built_in, "the task's number of shots is fixed and stays");
     }
     (0, built_in)
 }
@@ -238,9 +238,9 @@ impl UnbuiltSection<'_> {
     /// The rows as templates see them.
     fn processed<'r>(&self, split: &str, rows: &'r SplitRows) -> Result<Cow<'r, [Row]>, TaskError> {
         let Some(process) = self.definition.process else { return Ok(Cow::Borrowed(&rows.rows)) };
-        let processed = process.apply(&rows.rows).map_err(|UnfitRow { row, reason }| {
-            self.row_error(split, row, rows.numbers.get(row).copied(), reason)
-        });
+        let processed = process
+            .apply(&rows.rows)
+            .map_err(|UnfitRow { row, reason }| self.row_error(split, row, rows.numbers.get(row).copied(), reason));
         processed.map(Cow::Owned)
     }
 

@@ -56,9 +56,9 @@ impl RowProcess {
     }
 }
 
-type Added = Vec<(&'static str, Value)>;
+type NewColumns = Vec<(&'static str, Value)>;
 
-fn hellaswag(row: &Row) -> Result<Added, String> {
+fn hellaswag(row: &Row) -> Result<NewColumns, String> {
     let context = format!("{} {}", text(row, "ctx_a")?, capitalize(text(row, "ctx_b")?));
     let endings = row.get("endings").and_then(Value::as_array).ok_or("column `endings` holds no list")?;
     let endings: Option<Vec<String>> = endings.iter().map(|ending| ending.as_str().map(without_brackets)).collect();
@@ -72,7 +72,7 @@ fn without_brackets(text: &str) -> String {
     IN_BRACKETS.remove_all(&strip(text).replace(" [title]", ". ")).replace("  ", " ")
 }
 
-fn gpqa(row: &Row, random: &mut PythonRandom) -> Result<Added, String> {
+fn gpqa(row: &Row, random: &mut PythonRandom) -> Result<NewColumns, String> {
     let choice = |column: &str| match row.get(column) {
         Some(Value::Null) => Ok(" ".to_owned()),
         _ => text(row, column).map(|text| strip(text).replace(" [title]", ". ").replace("  ", " ")),
@@ -86,7 +86,7 @@ fn gpqa(row: &Row, random: &mut PythonRandom) -> Result<Added, String> {
     Ok(vec![("choices", choices.into()), ("answer", format!("({letter})").into())])
 }
 
-fn math(row: &Row) -> Result<Added, String> {
+fn math(row: &Row) -> Result<NewColumns, String> {
     let answer = boxed_answer(text(row, "solution")?).ok_or("its solution has no answer in `\\boxed{}`")?;
     Ok(vec![("answer", answer.into())])
 }
@@ -124,7 +124,8 @@ mod tests {
         }));
         let processed = RowProcess::Gpqa.apply(&vec![own; 3]).unwrap();
         // From Python: random.seed(0); l = ["a", " ", "c", "right"]; random.shuffle(l), three times anew.
-        let expected = [(["c", "a", " ", "right"], "(D)"), (["a", " ", "right", "c"], "(C)"), (["a", "c", " ", "right"], "(D)")];
+        let expected =
+            [(["c", "a", " ", "right"], "(D)"), (["a", " ", "right", "c"], "(C)"), (["a", "c", " ", "right"], "(D)")];
         for (row, (choices, answer)) in processed.iter().zip(expected) {
             assert_eq!((&row["choices"], &row["answer"]), (&json!(choices), &json!(answer)));
         }

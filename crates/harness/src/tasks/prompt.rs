@@ -299,7 +299,10 @@ mod tests {
         assert_eq!(builder.shot(&row).unwrap().text, "Question: what floats?\nAnswer: cork\n\n");
         let rendered = builder.render(&row).unwrap();
         assert_eq!(rendered.target, Target::Index(1));
-        assert_eq!(rendered.choices.iter().map(|choice| builder.continuation(choice)).collect::<Vec<_>>(), [" stone", " cork"]);
+        assert_eq!(
+            rendered.choices.iter().map(|choice| builder.continuation(choice)).collect::<Vec<_>>(),
+            [" stone", " cork"]
+        );
     }
 
     #[test]

@@ -175,6 +175,10 @@ impl Scorer for TaskScorer {
         }
     }
 
+    fn needs_greedy(&self) -> bool {
+        self.metrics.iter().any(|metric| matches!(metric.rule, Rule::Greedy))
+    }
+
     fn aggregate(&self, scored: &[(&Document, &Score)]) -> Vec<Aggregate> {
         self.groups.aggregate(&self.keys(), scored)
     }
@@ -206,9 +210,7 @@ impl Metric {
             Rule::NormalisedMatch { credits_empty } => {
                 Some(f64::from(normalised_match(extracted, references, *credits_empty)))
             }
-            Rule::MathMatch => {
-                Some(f64::from(references.iter().any(|reference| is_equivalent(extracted, reference))))
-            }
+            Rule::MathMatch => Some(f64::from(references.iter().any(|reference| is_equivalent(extracted, reference)))),
             Rule::Acc | Rule::AccNorm | Rule::RightMass | Rule::Greedy | Rule::Perplexity => None,
         }
     }

@@ -214,9 +214,11 @@ mod tests {
     fn a_pattern_finds_groups_and_what_is_in_none() {
         assert_eq!(
             selected(&["mmlu_*"]),
-            [&GROUPS[..3], &["mmlu_flan_n_shot_generative"], &GROUPS[3..]].concat().sorted()
+            [&GROUPS[..], &["mmlu_flan_n_shot_generative", "mmlu_pro"]].concat().sorted()
         );
-        assert_eq!(selected(&["mmlu*"]), ["mmlu", "mmlu_flan_n_shot_generative"]);
+        assert_eq!(selected(&["mmlu*"]), ["mmlu", "mmlu_flan_n_shot_generative", "mmlu_pro"]);
+        assert_eq!(selected(&["mmlu_pro_*"]).len(), 14);
+        assert_eq!(selected(&["mmlu_pro_computer_science"]), ["mmlu_pro_computer_science"]);
         assert_eq!(selected(&["arc_[ce]*"]), ["arc_challenge", "arc_easy"]);
         assert_eq!(selected(&["arc_[!c]*", "pi?a"]), ["arc_easy", "piqa"]);
         assert_eq!(selected(&["mmlu_college_m*"]).len(), 2);
@@ -237,7 +239,7 @@ mod tests {
     #[test]
     fn nothing_is_evaluated_twice() {
         assert_eq!(selected(&["mmlu_anatomy", "mmlu_stem", "mmlu_a*", "gsm8k"]), ["mmlu_stem", "gsm8k"]);
-        assert_eq!(selected(&["mmlu_*", "mmlu"]), ["mmlu_flan_n_shot_generative", "mmlu"]);
+        assert_eq!(selected(&["mmlu_*", "mmlu"]), ["mmlu_flan_n_shot_generative", "mmlu_pro", "mmlu"]);
         assert_eq!(selected(&["bbh", "bbh_cot_fewshot", "bbh_cot_fewshot_snarks"]), ["bbh"]);
         assert_eq!(selected(&["gsm8k", "piqa", "gsm8k"]), ["gsm8k", "piqa"]);
     }
