@@ -7,12 +7,13 @@
     python scripts/bench/compare.py /tmp/smol --gguf /tmp/smol-bf16.gguf /tmp/smol-q8_0.gguf
 
 Both take turns in the same run, several times, and the best of each counts: other load slows both. PyTorch computes in the
-stored type (bfloat16) and in f32, gac in f32 from the stored weights. Quiet the machine first: llama.cpp's threads spin,
+stored type (bfloat16) and in f32, gac in f32 from the stored weights; `--simd avx2` sets it beside itself without AVX-512. Quiet the machine first: llama.cpp's threads spin,
 and lose most of their speed to any neighbour.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -25,9 +26,10 @@ SPEED = Path(__file__).resolve().parents[2] / "target/release/examples/speed"
 PEER = Path(__file__).with_name("llama_cpp_peer.py")
 
 
-def rows(*command: object) -> dict[str, float]:
-    """The measurements that a program prints."""
-    lines = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
+def rows(*command: object, simd: str = "") -> dict[str, float]:
+    """The measurements that a program prints; gac's with the instructions that `simd` names."""
+    lines = subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True,
+                           env=os.environ | {"GAC_SIMD": simd}).stdout
     return {row["measure"]: row["tokens_per_second"] for row in map(json.loads, lines.splitlines())}
 
 
@@ -64,6 +66,8 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--seconds", type=float, default=3.0, help="per measurement and turn")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--weights", nargs="*", default=["stored", "q8_0"], help="types of gac's weights")
+    parser.add_argument("--simd", nargs="*", default=[], help="gac with these instructions, too: avx2, portable")
     parser.add_argument("--gguf", nargs="*", default=[], metavar="FILE", help="the same model for llama.cpp")
     args = parser.parse_args()
     models = {name: AutoModelForCausalLM.from_pretrained(args.model, dtype=dtype).eval()
@@ -71,7 +75,9 @@ def main() -> None:
     best: dict[str, dict[str, float]] = {}
     for _ in range(args.turns):
         turn = {name: pytorch(model, args.seconds) for name, model in models.items()}
-        turn |= {f"gac {weights}": rows(SPEED, args.model, weights, args.seconds) for weights in ("stored", "q8_0")}
+        turn |= {f"gac {weights}": rows(SPEED, args.model, weights, args.seconds) for weights in args.weights}
+        turn |= {f"gac {weights}, {simd}": rows(SPEED, args.model, weights, args.seconds, simd=simd)
+                 for weights in args.weights for simd in args.simd}
         turn |= {f"llama.cpp {Path(file).stem}": rows(sys.executable, PEER, file, args.seconds) for file in args.gguf}
         for name, rates in turn.items():
             for measure, rate in rates.items():
