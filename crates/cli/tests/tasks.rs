@@ -232,7 +232,8 @@ fn columns(ran: &support::Ran) -> Vec<String> {
 
 #[test]
 fn groups_subtasks_and_patterns_are_evaluated_under_their_names_and_nothing_twice() {
-    let (ran, samples) = eval(&["mmlu_*,mmlu_stem", "mmlu_miscellaneous"], &["--limit", "1"]);
+    // Not `mmlu_pro`, whose rows are not in datasets/mini.
+    let (ran, samples) = eval(&["mmlu_[!p]*,mmlu_stem", "mmlu_miscellaneous"], &["--limit", "1"]);
     let groups = ["mmlu_humanities", "mmlu_other", "mmlu_social_sciences", "mmlu_stem"];
     assert_eq!(columns(&ran), [&["mmlu_flan_n_shot_generative"], &groups[..]].concat());
     // Six subjects, under two tasks.
