@@ -4,87 +4,26 @@
 //! A sample then goes on token by token as it does without them. Where a lane has a distribution after exactly what was
 //! emitted, nothing is read; where it has not, what was guessed is forgotten. So no guess can change what is emitted.
 
-use std::collections::VecDeque;
-
 use gac_inference::TokenId;
 
-use crate::decode::acceptance::Acceptance;
 use crate::decode::draft::Draft;
-use crate::decode::lookup::repeat;
 use crate::decode::propose::propose;
 use crate::decode::sample::Sample;
-use crate::drafting::{DraftLength, Drafting};
 use crate::lanes::lane::Lane;
 use crate::member::MemberId;
-use crate::request::DraftCounts;
 use crate::resources::Resources;
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vocabulary::union::{UnionId, UnionToken};
 
-/// What is guessed of a sample.
-#[derive(Clone, Debug)]
-pub(crate) struct Guesses {
-    drafting: Drafting,
-    /// Its prompt as the first lead reads it, and what was emitted.
-    said: Vec<UnionId>,
-    /// What is thought to come next.
-    next: VecDeque<UnionId>,
-    /// How many of these the leads have read.
-    read: usize,
-    /// The length of the ending that they followed before.
-    ending: usize,
-    /// Whether there is room to read ahead.
-    has_room: bool,
-    pub(crate) counts: DraftCounts,
-}
-
-impl Guesses {
-    pub(crate) fn new(drafting: Drafting, prompt: Vec<UnionId>) -> Self {
-        Self {
-            drafting,
-            said: prompt,
-            next: VecDeque::new(),
-            read: 0,
-            ending: 0,
-            has_room: true,
-            counts: DraftCounts::default(),
-        }
-    }
-
-    /// A token was emitted.
-    pub(crate) fn follow(&mut self, token: UnionId, acceptance: &mut Acceptance) {
-        self.said.push(token);
-        let Some(guess) = self.next.pop_front() else { return };
-        let came_true = guess == token;
-        acceptance.count(self.ending, came_true);
-        if came_true {
-            self.counts.accepted += usize::from(self.read > 0);
-            self.read = self.read.saturating_sub(1);
-        } else {
-            self.next.clear();
-            self.read = 0;
-        }
-    }
-
-    /// Looks for what may come next: how many tokens of it are to be read where so many samples are `in_flight`.
-    fn look(&mut self, acceptance: &Acceptance, in_flight: usize) -> usize {
-        self.next.clear();
-        self.read = 0;
-        let Some((at, ending)) = repeat(&self.said) else { return 0 };
-        self.ending = ending;
-        let most = match self.drafting.length {
-            DraftLength::Auto => acceptance.worth(ending, in_flight),
-            DraftLength::Tokens(tokens) => tokens,
-        };
-        // Behind what was said, it is thought to repeat itself again. The first is watched even where it is not worth
-        // reading.
-        self.next = self.said[at..].iter().cycle().copied().take(most.max(1)).collect();
-        if self.has_room { most.min(self.next.len()) } else { 0 }
+/// Goes on behind a token, and reads ahead where the leads have to read at all.
+pub(crate) fn go_on(sample: &mut Sample, resources: &mut Resources<'_>) {
+    if sample.go_on() {
+        read_ahead(sample, resources);
     }
 }
 
 /// Lets the leads of `sample`, which are asked for its next token, read on with what may come next.
-pub(crate) fn read_ahead(sample: &mut Sample, resources: &mut Resources<'_>) {
+fn read_ahead(sample: &mut Sample, resources: &mut Resources<'_>) {
     let Some(guesses) = &mut sample.guesses else { return };
     let mut most = guesses.look(resources.acceptance, resources.in_flight);
     // What follows the last token that it may emit is of no use.
@@ -153,7 +92,9 @@ pub(crate) fn consult(sample: &mut Sample, draft: &mut Draft, segmentation: &mut
             return;
         }
         if later.is_voted_on() {
-            asked.iter().for_each(|&supporter| sample.lanes[supporter].want_next());
+            for &supporter in &asked {
+                sample.lanes[supporter].want_next();
+            }
         } else if guessed_at(sample, ahead) != Some(later.token) {
             return;
         }

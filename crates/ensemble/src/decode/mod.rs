@@ -6,6 +6,7 @@ pub(crate) mod branch;
 pub(crate) mod draft;
 pub(crate) mod emission;
 pub(crate) mod guess;
+pub(crate) mod guesses;
 pub(crate) mod lookup;
 pub(crate) mod propose;
 pub(crate) mod response_text;

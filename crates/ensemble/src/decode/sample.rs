@@ -7,7 +7,7 @@ use gac_inference::Distribution;
 
 use crate::decode::branch::RuleBranch;
 use crate::decode::draft::Draft;
-use crate::decode::guess::{Guesses, read_ahead};
+use crate::decode::guesses::Guesses;
 use crate::decode::response_text::ResponseText;
 use crate::error::Trouble;
 use crate::event::SchedulerEvent;
@@ -16,7 +16,6 @@ use crate::lanes::perplexity::Weighing;
 use crate::lanes::prompt::EncodedPrompt;
 use crate::member::{Member, MemberId};
 use crate::request::{Finish, Generation, GenerationRequest, Prompt, RequestId};
-use crate::resources::Resources;
 use crate::settings::{Lead, Settings};
 use crate::thinking::PromptEnd;
 use crate::vocabulary::union::UnionToken;
@@ -170,25 +169,25 @@ impl Sample {
     }
 
     /// Asks for the next token, unless it is done, a member that is to be asked has no room, or all leads have said
-    /// what they say of it already.
-    pub(crate) fn go_on(&mut self, resources: &mut Resources<'_>) {
+    /// what they say of it already; whether leads have to read.
+    pub(crate) fn go_on(&mut self) -> bool {
         if self.is_finished() {
-            return;
+            return false;
         }
         self.phase = SamplePhase::Leading;
         let known = |&lead: &usize| self.lanes[lead].current().is_some();
         if !matches!(self.settings.lead(), Lead::Drafter(_)) && self.settings.leads().iter().all(known) {
-            return;
+            return false;
         }
         self.lanes.iter_mut().for_each(Lane::forget_proposed);
         let members = self.settings.ensemble().members();
         let full = |&member: &usize| self.lanes[member].length() > members[member].limits.context;
         if self.settings.leads().iter().any(full) {
             self.phase = SamplePhase::Finished(Finish::Context);
-        } else {
-            self.lead();
-            read_ahead(self, resources);
+            return false;
         }
+        self.lead();
+        true
     }
 
     /// Whether some supporter has no room for what it would be asked about.

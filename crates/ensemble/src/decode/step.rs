@@ -5,7 +5,7 @@ use gac_inference::Distribution;
 use crate::decode::ballot::{Winner, all_views, vote, votes};
 use crate::decode::draft::Draft;
 use crate::decode::emission::Emission;
-use crate::decode::guess::consult;
+use crate::decode::guess::{consult, go_on};
 use crate::decode::propose::propose;
 use crate::decode::sample::{Sample, SamplePhase};
 use crate::decode::verify::{ask_to_verify, draft_on, verify};
@@ -109,7 +109,7 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
                 let winner = vote(sample, None, &views, resources.segmentation)?;
                 let emission = Emission::new(sample, &[Some(winner)], None, &[true], &views, resources.segmentation);
                 emission.emit(sample, resources)?;
-                sample.go_on(resources);
+                go_on(sample, resources);
                 Ok(None)
             }
             Lead::Only | Lead::Gate { .. } => {
@@ -160,7 +160,7 @@ fn decide(sample: &mut Sample, resources: &mut Resources<'_>) -> Result<Option<S
         let winners: Vec<Option<Winner>> = wanted.iter().map(|&wants| winner(wants)).collect();
         let emission = Emission::new(sample, &winners, Some(&draft), wanted, &draft.views, resources.segmentation);
         emission.emit(sample, resources)?;
-        sample.go_on(resources);
+        go_on(sample, resources);
         return Ok(None);
     }
     let mut part = |wants: bool| {
@@ -175,8 +175,8 @@ fn decide(sample: &mut Sample, resources: &mut Resources<'_>) -> Result<Option<S
         other.close(resources.models);
         return Err(error.into());
     }
-    sample.go_on(resources);
-    other.go_on(resources);
+    go_on(sample, resources);
+    go_on(&mut other, resources);
     Ok(Some(other))
 }
 

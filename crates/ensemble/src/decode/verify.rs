@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::decode::ballot::{Winner, vote};
 use crate::decode::draft::Draft;
 use crate::decode::emission::Emission;
+use crate::decode::guess::go_on;
 use crate::decode::propose::propose;
 use crate::decode::sample::{Sample, supporters_are_full};
 use crate::error::{RequestError, Trouble};
@@ -101,6 +102,6 @@ pub(crate) fn verify(sample: &mut Sample, resources: &mut Resources<'_>) -> Resu
     }
     sample.lanes.iter_mut().for_each(Lane::forget_proposed);
     sample.ahead = if held == drafts.len() { (2 * held).min(MOST_DRAFTS) } else { held.max(1) };
-    sample.go_on(resources);
+    go_on(sample, resources);
     Ok(())
 }

@@ -15,10 +15,7 @@ use super::vector::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::vector::{Avx2, Avx512};
 
-/// Most queries that are computed together: their sums stay in registers.
-pub(crate) const TOGETHER: usize = 4;
-
-/// Attention of at most [`TOGETHER`] queries over what they see, each into its own of `out`, `(head_dim,)`. `scratch` is
+/// Attention of at most [`TOGETHER`](super::TOGETHER) queries over what they see, each into its own of `out`, `(head_dim,)`. `scratch` is
 /// reused.
 pub(crate) fn attend(
     simd: Simd,
@@ -116,6 +113,7 @@ fn attend_plain<const FMA: bool>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::attend_together::TOGETHER;
     use super::super::scoring::BLOCK;
     use super::*;
 

@@ -2,10 +2,12 @@
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
-use super::attend::TOGETHER;
 use super::scoring::{BLOCK, Cached, HeadQuery, Scoring, weigh};
 use super::simd::LANES;
 use super::vector::Vector;
+
+/// Most queries that are computed together: their sums stay in registers.
+pub(crate) const TOGETHER: usize = 4;
 
 /// As [`attend`](super::attend::attend) of heads that are a multiple of [`LANES`] wide. Of one query four vectors are
 /// summed up together, of two `TWO`, of more `MORE`: sums enough to hide an addition's latency, and no more than there are
@@ -69,7 +71,8 @@ unsafe fn exactly<V: Vector, const FMA: bool, const N: usize, const B: usize>(
         unsafe { products::<V, N, 1>(queries, seen, index, &mut scratch[(index - first) * LANES..], length) };
         index += 1;
     }
-    let mut mixing = Mixing { seen, weights: [&[]; N], start: first * LANES, ranges: [(0, 0); N], inverse: [0.0; N] };
+    let mut mixing =
+        ValueMixing { seen, weights: [&[]; N], start: first * LANES, ranges: [(0, 0); N], inverse: [0.0; N] };
     let mut of_queries = scratch.chunks_exact_mut(length);
     for (index, query) in queries.iter().enumerate() {
         let Some(weights) = of_queries.next() else { unreachable!("as many as there are queries") };
@@ -133,7 +136,7 @@ unsafe fn products<V: Vector, const N: usize, const B: usize>(
 }
 
 /// Weighted means of values, of `N` queries.
-struct Mixing<'a, const N: usize> {
+struct ValueMixing<'a, const N: usize> {
     seen: Cached<'a>,
     /// Per query the weights of the positions from `start` on.
     weights: [&'a [f32]; N],
@@ -144,7 +147,7 @@ struct Mixing<'a, const N: usize> {
     inverse: [f32; N],
 }
 
-impl<const N: usize> Mixing<'_, N> {
+impl<const N: usize> ValueMixing<'_, N> {
     /// `B` vectors of the values from component `lane` on. Every sum goes over the positions in their order: over the
     /// `common` ones, which all see, together.
     ///
@@ -155,16 +158,14 @@ impl<const N: usize> Mixing<'_, N> {
         // SAFETY: the caller's promise; room for a vector is cut.
         unsafe {
             let mut sums = [[V::splat(0.0); B]; N];
-            for query in 0..N {
+            for (query, sums) in sums.iter_mut().enumerate() {
                 let (from, to) = self.ranges[query];
-                let alone = self.add::<V, 1, B>(query, (from, to.min(common.0)), lane, [sums[query]]);
-                [sums[query]] = alone;
+                [*sums] = self.add::<V, 1, B>(query, (from, to.min(common.0)), lane, [*sums]);
             }
             sums = self.add::<V, N, B>(0, common, lane, sums);
-            for query in 0..N {
+            for (query, sums) in sums.iter_mut().enumerate() {
                 let (from, to) = self.ranges[query];
-                let alone = self.add::<V, 1, B>(query, (from.max(common.1), to), lane, [sums[query]]);
-                [sums[query]] = alone;
+                [*sums] = self.add::<V, 1, B>(query, (from.max(common.1), to), lane, [*sums]);
             }
             for (query, sums) in sums.into_iter().enumerate() {
                 let inverse = V::splat(self.inverse[query]);

@@ -23,7 +23,8 @@ mod simd;
 mod unpack;
 mod vector;
 
-pub(crate) use attend::{TOGETHER, attend};
+pub(crate) use attend::attend;
+pub(crate) use attend_together::TOGETHER;
 pub(crate) use blocks::BlockType;
 pub(crate) use exp::log_sum_exp;
 pub(crate) use matmul::matmul;

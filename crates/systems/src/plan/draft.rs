@@ -4,10 +4,7 @@ use gac_ensemble::{DraftLength, Drafting, Proposer};
 use serde::{Deserialize, Serialize};
 
 use super::setting_error::SettingError;
-use crate::spec::draft::DraftTokens;
-
-/// Most tokens that may be proposed at once: each is a distribution of every member to keep.
-pub(super) const MOST_TOKENS: usize = 64;
+use crate::spec::draft::{DraftTokens, MOST_TOKENS};
 
 /// What is drafted, decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use gac_ensemble::{MethodError, SamplingError};
 
-use super::draft::MOST_TOKENS;
+use crate::spec::draft::MOST_TOKENS;
 
 /// Settings that make no sense, alone or together.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -2,6 +2,9 @@
 
 use serde::Deserialize;
 
+/// Most tokens that may be proposed at once: each is a distribution of every member to keep.
+pub(crate) const MOST_TOKENS: usize = 64;
+
 /// How many tokens are proposed at once, as a recipe says it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "a number of tokens, or \"auto\"")]

@@ -1,0 +1,71 @@
+//! What is guessed of a sample.
+
+use std::collections::VecDeque;
+
+use crate::decode::acceptance::Acceptance;
+use crate::decode::lookup::repeat;
+use crate::drafting::{DraftLength, Drafting};
+use crate::request::DraftCounts;
+use crate::vocabulary::union::UnionId;
+
+/// What is guessed of a sample.
+#[derive(Clone, Debug)]
+pub(crate) struct Guesses {
+    drafting: Drafting,
+    /// Its prompt as the first lead reads it, and what was emitted.
+    said: Vec<UnionId>,
+    /// What is thought to come next.
+    pub(crate) next: VecDeque<UnionId>,
+    /// How many of these the leads have read.
+    pub(crate) read: usize,
+    /// The length of the ending that they followed before.
+    ending: usize,
+    /// Whether there is room to read ahead.
+    pub(crate) has_room: bool,
+    pub(crate) counts: DraftCounts,
+}
+
+impl Guesses {
+    pub(crate) fn new(drafting: Drafting, prompt: Vec<UnionId>) -> Self {
+        Self {
+            drafting,
+            said: prompt,
+            next: VecDeque::new(),
+            read: 0,
+            ending: 0,
+            has_room: true,
+            counts: DraftCounts::default(),
+        }
+    }
+
+    /// A token was emitted.
+    pub(crate) fn follow(&mut self, token: UnionId, acceptance: &mut Acceptance) {
+        self.said.push(token);
+        let Some(guess) = self.next.pop_front() else { return };
+        let came_true = guess == token;
+        acceptance.count(self.ending, came_true);
+        if came_true {
+            self.counts.accepted += usize::from(self.read > 0);
+            self.read = self.read.saturating_sub(1);
+        } else {
+            self.next.clear();
+            self.read = 0;
+        }
+    }
+
+    /// Looks for what may come next: how many tokens of it are to be read where so many samples are `in_flight`.
+    pub(crate) fn look(&mut self, acceptance: &Acceptance, in_flight: usize) -> usize {
+        self.next.clear();
+        self.read = 0;
+        let Some((at, ending)) = repeat(&self.said) else { return 0 };
+        self.ending = ending;
+        let most = match self.drafting.length {
+            DraftLength::Auto => acceptance.worth(ending, in_flight),
+            DraftLength::Tokens(tokens) => tokens,
+        };
+        // Behind what was said, it is thought to repeat itself again. The first is watched even where it is not worth
+        // reading.
+        self.next = self.said[at..].iter().cycle().copied().take(most.max(1)).collect();
+        if self.has_room { most.min(self.next.len()) } else { 0 }
+    }
+}
