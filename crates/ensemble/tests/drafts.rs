@@ -14,6 +14,9 @@ use gac_inference::testkit::tokenizer;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+/// By request: rule and generation, or why there is none.
+type Answers = Vec<(usize, Result<(usize, Generation), String>)>;
+
 const PROMPT: Drafting = Drafting { by: Proposer::Prompt, length: DraftLength::Auto };
 
 /// A member that goes by its last few tokens, so that texts repeat themselves; now and then it depends on all of them.
@@ -41,11 +44,7 @@ fn without_times(generation: &Generation) -> Generation {
 }
 
 /// Answers of `bench` under all its rules, by request and rule; an error as its text.
-fn answers(
-    bench: &mut Bench,
-    requests: &[GenerationRequest],
-    samples: usize,
-) -> (Vec<(usize, Result<(usize, Generation), String>)>, DraftCounts) {
+fn answers(bench: &mut Bench, requests: &[GenerationRequest], samples: usize) -> (Answers, DraftCounts) {
     let mut all = Vec::new();
     let mut counts = DraftCounts::default();
     let settings = Arc::clone(&bench.settings);
@@ -129,7 +128,7 @@ impl Trial {
         }
     }
 
-    fn ask(&self, drafting: Option<Drafting>) -> (Vec<(usize, Result<(usize, Generation), String>)>, DraftCounts) {
+    fn ask(&self, drafting: Option<Drafting>) -> (Answers, DraftCounts) {
         let mut bench = Bench::new(&self.scripts, self.weights.clone(), self.gating);
         bench.set(|settings| {
             let settings = settings.with_method(self.method)?.with_weighting(self.weighting)?;

@@ -33,7 +33,7 @@ pub enum MetricDefinition {
     Acc,
     /// Whether the choice of the highest log-likelihood per character is right.
     AccNorm,
-    /// The share of the right choices in the probabilities of all (TruthfulQA's MC2); reported as `acc`.
+    /// The share of the right choices in the probabilities of all (`TruthfulQA`'s MC2); reported as `acc`.
     RightMass,
     /// Whether the only choice is what greedy decoding gives; reported as `acc`.
     Greedy,

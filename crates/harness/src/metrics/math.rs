@@ -72,7 +72,7 @@ fn in_one_way(text: &str) -> Option<String> {
     if let [name, value] = text.split('=').collect::<Vec<_>>()[..]
         && name.chars().count() <= 2
     {
-        text = value.to_owned();
+        text = String::from(value);
     }
     let text = with_braced_roots(&text)?.replace(' ', "");
     let text = with_braced_fractions(&text)?;
@@ -120,9 +120,9 @@ fn with_braced_fractions(text: &str) -> Option<String> {
         let Some(second) = chars.next() else { return Some(text.to_owned()) };
         braced.extend(['{', first, '}']);
         if second == '{' {
-            braced.push('{')
+            braced.push('{');
         } else {
-            braced.extend(['{', second, '}'])
+            braced.extend(['{', second, '}']);
         }
         braced.push_str(chars.as_str());
     }
