@@ -53,14 +53,24 @@ fn fetch(registry: &TaskRegistry, selection: &DataSelection, printer: &mut Print
     let data = DataSource::new(selection.data_dir.clone());
     let bar = counter(printer, "fetching", files.len());
     let mut fetched = 0;
+    let mut failures: Vec<Failure> = Vec::new();
     for file in &files {
         bar.set_message(file.name.clone());
-        fetched += usize::from(file.fetch(&data)?);
+        match file.fetch(&data) {
+            Ok(is_new) => fetched += usize::from(is_new),
+            // A data set that cannot be had, a gated one say, does not keep the others back.
+            Err(error) => failures.push(error.into()),
+        }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    printer.note(&format!("{fetched} of {} files fetched, the others were there", files.len()));
-    Ok(Check::Fine)
+    let there = files.len() - fetched - failures.len();
+    printer.note(&format!("{fetched} of {} files fetched, {there} were there", files.len()));
+    let Some(last) = failures.pop() else { return Ok(Check::Fine) };
+    for failure in &failures {
+        printer.warning(&failure.message(), failure.hint().as_deref());
+    }
+    Err(last)
 }
 
 /// Tells how every file stands. A file may be missing, unless the task that needs it was named.
