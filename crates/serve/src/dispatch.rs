@@ -268,7 +268,10 @@ impl Worker {
 
     fn step(&mut self) {
         let began = Instant::now();
-        let limits = BatchLimits { chunk: self.pace.next(), ..self.limits };
+        // Where nobody watches a stream, prompts need not wait for one another.
+        let is_watched = self.running.values().any(|running| running.streams && running.last_token.is_some());
+        let chunk = if is_watched { self.pace.next() } else { self.limits.chunk };
+        let limits = BatchLimits { chunk, ..self.limits };
         let scheduler = &mut self.scheduler;
         match catch_unwind(AssertUnwindSafe(|| scheduler.step(limits))) {
             Ok(Ok(events)) => {
