@@ -13,8 +13,8 @@ use common::{Bench, Random, Script, random_prompt, random_script, request, scori
 use gac_ensemble::{
     BatchLimits, EnsembleError, Gating, Member, Scheduler, Settings, Weighting, Weights, log_likelihood,
 };
-use gac_inference::testkit::{ScriptedModel, tokenizer};
-use gac_inference::{DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId};
+use gac_inference::ModelError;
+use gac_inference::testkit::{Before, tokenizer};
 
 /// Where members meet: nobody leaves before all are there.
 struct Meeting {
@@ -48,40 +48,6 @@ impl Meeting {
     }
 }
 
-/// A scripted model that does something before each forward.
-struct Before<F> {
-    inner: ScriptedModel,
-    before: F,
-}
-
-impl<F: FnMut() -> Result<(), ModelError> + Send> LanguageModel for Before<F> {
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-    fn devices(&self) -> &[DeviceSpec] {
-        self.inner.devices()
-    }
-    fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
-        self.inner.open(prompt)
-    }
-    fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
-        self.inner.fork(sequence)
-    }
-    fn truncate(&mut self, sequence: SequenceId, length: usize) -> Result<(), ModelError> {
-        self.inner.truncate(sequence, length)
-    }
-    fn close(&mut self, sequence: SequenceId) {
-        self.inner.close(sequence);
-    }
-    fn length(&self, sequence: SequenceId) -> usize {
-        self.inner.length(sequence)
-    }
-    fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
-        (self.before)()?;
-        self.inner.extend(batch)
-    }
-}
-
 fn xs() -> Script {
     Script::says(tokenizer(&["q", "x", "y"], &[]), &[("", &[("x", 0.6), ("y", 0.3)])])
 }
@@ -93,7 +59,8 @@ where
 {
     let members = devices.iter().enumerate().map(|(index, devices)| {
         let script = xs().on(devices);
-        let model = Box::new(Before { inner: script.model(), before: before(index) });
+        let mut before = before(index);
+        let model = Box::new(Before::new(Box::new(script.model()), move |_, _| before()));
         Member { name: format!("m{index}"), model, tokenizer: script.tokenizer }
     });
     let weights = Weights::uniform(devices.len());

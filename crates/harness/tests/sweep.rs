@@ -15,41 +15,19 @@ use gac_harness::report::Sweep;
 use gac_harness::results::{LatencyBasis, SampleRecord, StoredRun, StoredSystem, read_samples};
 use gac_harness::tasks::Limit;
 use gac_harness::{DataSource, Event, LoadedTask, Reporter, Silent, TaskOptions, load_task, run};
-use gac_inference::{DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId};
+use gac_inference::testkit::Before;
+use gac_inference::{DeviceSpec, LanguageModel};
 use gac_systems::{ModelStore, SystemsOverrides, SystemsPlan};
 
 const LIMITS: BatchLimits = BatchLimits { max_samples: 16, chunk: usize::MAX };
 
 /// Counts the next-token distributions that are asked of a model: prompts, which are the same work for all, are one.
-struct Counting {
-    inner: Box<dyn LanguageModel>,
-    asked: Arc<AtomicUsize>,
-}
-
-impl LanguageModel for Counting {
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-    fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
-        self.inner.open(prompt)
-    }
-    fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
-        self.inner.fork(sequence)
-    }
-    fn truncate(&mut self, sequence: SequenceId, length: usize) -> Result<(), ModelError> {
-        self.inner.truncate(sequence, length)
-    }
-    fn close(&mut self, sequence: SequenceId) {
-        self.inner.close(sequence);
-    }
-    fn length(&self, sequence: SequenceId) -> usize {
-        self.inner.length(sequence)
-    }
-    fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
-        let asked = batch.iter().map(|extension| extension.wanted.indices(extension.tokens.len()).len()).sum();
-        self.asked.fetch_add(asked, Ordering::Relaxed);
-        self.inner.extend(batch)
-    }
+fn counting(inner: Box<dyn LanguageModel>, asked: Arc<AtomicUsize>) -> Box<dyn LanguageModel> {
+    Box::new(Before::new(inner, move |_, batch| {
+        let wanted = batch.iter().map(|extension| extension.wanted.indices(extension.tokens.len()).len()).sum();
+        asked.fetch_add(wanted, Ordering::Relaxed);
+        Ok(())
+    }))
 }
 
 fn root() -> &'static Path {
@@ -64,10 +42,7 @@ fn minis() -> (Scheduler, Settings, Arc<AtomicUsize>) {
     let mut store = ModelStore::new(models, DeviceSpec::Cpu, 16);
     store.settings(&systems[0]).unwrap();
     let asked = Arc::new(AtomicUsize::new(0));
-    let counting = |member: Member| Member {
-        model: Box::new(Counting { inner: member.model, asked: Arc::clone(&asked) }),
-        ..member
-    };
+    let counting = |member: Member| Member { model: counting(member.model, Arc::clone(&asked)), ..member };
     let members = store.into_scheduler().into_models().into_iter().map(counting).collect();
     let mut scheduler = Scheduler::new(members);
     let ensemble = scheduler.ensemble(&[ModelId(0), ModelId(1)]).unwrap();

@@ -199,6 +199,84 @@ impl LanguageModel for ScriptedModel {
     }
 }
 
+/// What is done before each forward of a [`Before`], with the model and the batch.
+type Hook = Box<dyn FnMut(&dyn LanguageModel, &[Extension<'_>]) -> Result<(), ModelError> + Send>;
+
+/// A model with something done before each of its forwards: counted, delayed or refused. All else is the inner model's.
+pub struct Before {
+    inner: Box<dyn LanguageModel>,
+    hook: Hook,
+}
+
+impl Before {
+    /// `inner`, with `hook` before each forward; its error is the forward's.
+    pub fn new(
+        inner: Box<dyn LanguageModel>,
+        hook: impl FnMut(&dyn LanguageModel, &[Extension<'_>]) -> Result<(), ModelError> + Send + 'static,
+    ) -> Self {
+        Self { inner, hook: Box::new(hook) }
+    }
+}
+
+impl LanguageModel for Before {
+    fn limits(&self) -> Limits {
+        self.inner.limits()
+    }
+
+    fn devices(&self) -> &[DeviceSpec] {
+        self.inner.devices()
+    }
+
+    fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
+        self.inner.open(prompt)
+    }
+
+    fn announce(&mut self, sequence: SequenceId, length: usize) {
+        self.inner.announce(sequence, length);
+    }
+
+    fn turns_alike(&self, length: usize, other: usize) -> bool {
+        self.inner.turns_alike(length, other)
+    }
+
+    fn expect(&mut self, sequence: SequenceId, length: usize, continuations: &[Vec<TokenId>]) {
+        self.inner.expect(sequence, length, continuations);
+    }
+
+    fn expect_greedy(&mut self, sequence: SequenceId, from: usize, to: usize) {
+        self.inner.expect_greedy(sequence, from, to);
+    }
+
+    fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
+        self.inner.fork(sequence)
+    }
+
+    fn truncate(&mut self, sequence: SequenceId, length: usize) -> Result<(), ModelError> {
+        self.inner.truncate(sequence, length)
+    }
+
+    fn close(&mut self, sequence: SequenceId) {
+        self.inner.close(sequence);
+    }
+
+    fn forget(&mut self) {
+        self.inner.forget();
+    }
+
+    fn length(&self, sequence: SequenceId) -> usize {
+        self.inner.length(sequence)
+    }
+
+    fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
+        (self.hook)(&*self.inner, batch)?;
+        self.inner.extend(batch)
+    }
+
+    fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
+        self.inner.ask(asks)
+    }
+}
+
 /// A model that lists its `k` most probable tokens and no more, as servers do, until it is asked.
 pub struct Listing {
     inner: Box<dyn LanguageModel>,

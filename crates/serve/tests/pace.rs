@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gac_ensemble::{Member, Scheduler};
-use gac_inference::{Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId};
+use gac_inference::testkit::Before;
+use gac_inference::{Extension, LanguageModel};
 use gac_serve::{Catalog, ServerOptions};
 use serde_json::json;
 use support::{Fixture, Manner, endless, system, write};
@@ -18,44 +19,19 @@ use support::{Fixture, Manner, endless, system, write};
 const FORWARD: u64 = 20;
 const TOKEN: u64 = 2;
 
-/// A model whose forwards take as long as what they read, and how many tokens each of them read.
-struct Timed {
-    inner: Box<dyn LanguageModel>,
-    sizes: Arc<Mutex<Vec<usize>>>,
-}
-
-impl LanguageModel for Timed {
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-    fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
-        self.inner.open(prompt)
-    }
-    fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
-        self.inner.fork(sequence)
-    }
-    fn truncate(&mut self, sequence: SequenceId, length: usize) -> Result<(), ModelError> {
-        self.inner.truncate(sequence, length)
-    }
-    fn close(&mut self, sequence: SequenceId) {
-        self.inner.close(sequence);
-    }
-    fn length(&self, sequence: SequenceId) -> usize {
-        self.inner.length(sequence)
-    }
-    fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
-        let tokens = batch.iter().map(|extension| extension.tokens.len()).sum();
-        self.sizes.lock().unwrap().push(tokens);
-        std::thread::sleep(Duration::from_millis(FORWARD + TOKEN * tokens as u64));
-        self.inner.extend(batch)
-    }
-}
-
 #[test]
 fn no_stream_stands_still_for_three_of_its_steps_while_a_long_prompt_is_read() {
-    let sizes = Arc::default();
+    // How many tokens each forward reads.
+    let sizes: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let read = Arc::clone(&sizes);
+    let takes_time = move |_: &dyn LanguageModel, batch: &[Extension<'_>]| {
+        let tokens = batch.iter().map(|extension| extension.tokens.len()).sum();
+        read.lock().unwrap().push(tokens);
+        std::thread::sleep(Duration::from_millis(FORWARD + TOKEN * tokens as u64));
+        Ok(())
+    };
     let Member { name, model, tokenizer } = endless("x", Manner::Plain);
-    let model = Box::new(Timed { inner: model, sizes: Arc::clone(&sizes) });
+    let model = Box::new(Before::new(model, takes_time));
     let mut scheduler = Scheduler::new(vec![Member { name, model, tokenizer }]);
     let catalog = Catalog::new(vec![system(&mut scheduler, "x", &[0], None)], Vec::new()).unwrap();
     let server = Fixture::start(catalog, scheduler, ServerOptions::default());

@@ -12,10 +12,8 @@ use std::time::Duration;
 use gac_ensemble::{
     Certainty, Chat, Gating, Member, MemberId, ModelId, Scheduler, Settings, ThinkEnd, ThinkSource, Threshold, Weights,
 };
-use gac_inference::testkit::{ScriptedModel, tokenizer};
-use gac_inference::{
-    ChatTemplate, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId, UnixTime,
-};
+use gac_inference::testkit::{Before, ScriptedModel, tokenizer};
+use gac_inference::{ChatTemplate, Extension, LanguageModel, Limits, ModelError, TokenId, UnixTime};
 use gac_serve::{Catalog, ServedMember, ServedSystem, Server, ServerOptions, Stopper};
 use serde_json::Value;
 
@@ -31,34 +29,12 @@ pub enum Manner {
     FailsAt(usize),
 }
 
-struct Mannered {
-    inner: ScriptedModel,
-    manner: Manner,
-}
-
-impl LanguageModel for Mannered {
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-    fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
-        self.inner.open(prompt)
-    }
-    fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
-        self.inner.fork(sequence)
-    }
-    fn truncate(&mut self, sequence: SequenceId, length: usize) -> Result<(), ModelError> {
-        self.inner.truncate(sequence, length)
-    }
-    fn close(&mut self, sequence: SequenceId) {
-        self.inner.close(sequence);
-    }
-    fn length(&self, sequence: SequenceId) -> usize {
-        self.inner.length(sequence)
-    }
-    fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
-        let longest =
-            batch.iter().map(|extension| self.length(extension.sequence) + extension.tokens.len()).max().unwrap_or(0);
-        match self.manner {
+/// `inner` in its manner.
+fn mannered(inner: ScriptedModel, manner: Manner) -> Box<dyn LanguageModel> {
+    Box::new(Before::new(Box::new(inner), move |model, batch| {
+        let length = |extension: &Extension<'_>| model.length(extension.sequence) + extension.tokens.len();
+        let longest = batch.iter().map(length).max().unwrap_or(0);
+        match manner {
             Manner::Slow(milliseconds) => std::thread::sleep(Duration::from_millis(milliseconds)),
             Manner::PanicsAt(length) if longest == length => panic!("as the test wants it"),
             Manner::FailsAt(length) if longest == length => {
@@ -66,8 +42,8 @@ impl LanguageModel for Mannered {
             }
             _ => {}
         }
-        self.inner.extend(batch)
-    }
+        Ok(())
+    }))
 }
 
 /// `first` has "ab" whole, `second` spells it; both go on "q" -> "ab" -> "c" -> "é" -> END. The second has another END.
@@ -86,7 +62,7 @@ pub fn models(manner: Manner) -> Vec<Member> {
             context: 64,
             cache: 4096,
         });
-        Member { name: name.into(), model: Box::new(Mannered { inner, manner }), tokenizer: Arc::new(tokenizer) }
+        Member { name: name.into(), model: mannered(inner, manner), tokenizer: Arc::new(tokenizer) }
     };
     vec![
         says(
@@ -121,7 +97,7 @@ pub fn endless(name: &str, manner: Manner) -> Member {
         context: 100_000,
         cache: 1 << 20,
     });
-    Member { name: name.into(), model: Box::new(Mannered { inner, manner }), tokenizer: Arc::new(tokenizer) }
+    Member { name: name.into(), model: mannered(inner, manner), tokenizer: Arc::new(tokenizer) }
 }
 
 /// A system of some of the loaded models, whose chats are what was said last.
