@@ -9,7 +9,7 @@ use gac_harness::results::StoredRun;
 use gac_harness::stats::Bootstrap;
 use serde::Serialize;
 
-use super::shown::{CompareFormat, append_summary, write_junit};
+use super::verdict::{CompareFormat, VerdictOutput};
 use crate::failure::Failure;
 use crate::outcome::Check;
 use crate::printer::Printer;
@@ -47,15 +47,8 @@ pub(crate) struct CompareArgs {
     /// Seed of the bootstrap
     #[arg(long, value_name = "SEED", default_value_t = Bootstrap::default().seed)]
     pub(crate) seed: u64,
-    /// What to print
-    #[arg(long, value_enum, default_value_t = CompareFormat::Terminal, conflicts_with = "json")]
-    pub(crate) format: CompareFormat,
-    /// As JSON: `--format json`
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Write JUnit's XML to this file as well
-    #[arg(long, value_name = "FILE")]
-    pub(crate) junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: VerdictOutput,
 }
 
 /// What makes the command say no.
@@ -67,17 +60,9 @@ pub(crate) enum FailOn {
 
 /// Compares two runs. In GitHub Actions the step's summary gets the comparison as well.
 pub(crate) fn compare(args: &CompareArgs, printer: &mut Printer) -> Result<Check, Failure> {
-    let found = match find(args) {
-        Ok(found) => found,
-        Err(failure) => {
-            let reason = failure.message();
-            write_junit(args.junit.as_deref(), &compare::junit_error(&reason))?;
-            append_summary(&format!("### Could not compare\n\n{reason}\n"))?;
-            return Err(failure);
-        }
-    };
+    let found = args.output.or_told(find(args))?;
     let Found { comparison, review } = &found;
-    let text = match if args.json { CompareFormat::Json } else { args.format } {
+    let text = match args.output.format() {
         CompareFormat::Terminal => {
             let subjects = if args.by_subject { compare::terminal_subjects(comparison) } else { String::new() };
             let review = review.as_ref().map(|review| format!("\n{}", policy::terminal(review, printer.width())));
@@ -89,8 +74,7 @@ pub(crate) fn compare(args: &CompareArgs, printer: &mut Printer) -> Result<Check
         CompareFormat::Junit => found.junit(),
     };
     printer.data(&text)?;
-    write_junit(args.junit.as_deref(), &found.junit())?;
-    append_summary(&found.markdown())?;
+    args.output.tell(&found.junit(), &found.markdown())?;
     if let Some(review) = review {
         return Ok(review.ruling.into());
     }
