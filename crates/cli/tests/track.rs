@@ -94,8 +94,8 @@ fn a_report_has_a_chart_per_task_with_commits_below() {
     assert!(fs::read_to_string(plots.join("scores-over-commits-average.svg")).unwrap().contains("24abcde"));
 }
 
-#[test]
 #[needs(browser)]
+#[test]
 fn the_history_is_drawn_in_a_browser_in_both_themes() {
     let folder = tempfile::tempdir().unwrap();
     let (history, last) = tracked(folder.path());

@@ -292,8 +292,8 @@ fn the_real_files_symbols_and_white_space_have_their_own_ids() {
     assert_eq!(gemma.vocabulary().bytes(TokenId(140)), b"    ");
 }
 
-#[test]
 #[needs(real)]
+#[test]
 fn the_metadata_alone_are_a_tokenizer() {
     let whole = folder!(real).join("SmolLM2-135M-Instruct.Q4_1.gguf");
     let bytes = gguf_without_tensors(&whole).unwrap();

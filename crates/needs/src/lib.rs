@@ -31,6 +31,8 @@ use need::Need;
 /// | `real` | `GAC_REAL` | real weights, as `scripts/real/fetch.py` brings them |
 /// | `browser` | `GAC_CHROMIUM`, else `chromium` on the path | a browser |
 /// | `namespaces` | | `unshare`, allowed to make a user's mount namespace |
+///
+/// It stands above `#[test]`; anywhere else it does not compile.
 #[proc_macro_attribute]
 pub fn needs(names: TokenStream, test: TokenStream) -> TokenStream {
     let names = match Punctuated::<Ident, Token![,]>::parse_terminated.parse(names) {
@@ -38,6 +40,11 @@ pub fn needs(names: TokenStream, test: TokenStream) -> TokenStream {
         Err(error) => return error.into_compile_error().into(),
     };
     let test = parse_macro_input!(test as ItemFn);
+    // Below `#[test]`, it would come too late to have the test ignored.
+    if !test.attrs.iter().any(|attribute| attribute.path().is_ident("test")) {
+        let message = "`#[needs]` has to stand above `#[test]`";
+        return syn::Error::new_spanned(&test.sig.ident, message).into_compile_error().into();
+    }
     let needs: Vec<Need> = match names.iter().map(Need::parse).collect() {
         Ok(needs) => needs,
         Err(error) => return error.into_compile_error().into(),
