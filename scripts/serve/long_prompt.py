@@ -6,10 +6,10 @@ other, while short ones come and go.
     python scripts/serve/long_prompt.py --model MODEL
 
 MODEL needs a context of 8,192 tokens (scripts/real/to_folder.py makes folders of GGUF files). Says p50 and p99 of the time to
-the first token of short prompts and between a stream's tokens, before a long prompt and while it is read, the longest
-pause of each stream in its own steps (its median pause before the long prompt came), and how many pauses were longer than
-three of them: on a machine that does other things there are some without long prompts, too. Exits with 1 when more than
-one in a hundred was. Memory grows until the cache is full, which keeps prompts.
+the first token of short prompts and between a stream's tokens, with a long prompt and without, and the longest pauses in
+the stream's own steps: its median pauses before and after the long prompt, between which they grow with its length. Exits
+with 1 when a pause was longer than three own steps, and longer than any without a long prompt: a machine that does other
+things has some of those. Memory is told after each long prompt: it grows until the cache is full, which keeps prompts.
 """
 
 import argparse
@@ -47,6 +47,12 @@ class Clients:
                 if line.startswith(b"data: {") and json.loads(line[6:])["choices"][0]["logprobs"]:
                     times.append(time.monotonic())
 
+    async def streams(self, answers):
+        """Streams for as long as nobody cancels it: what has ended is followed by another."""
+        while True:
+            answers.append([])
+            await self.stream(20, STREAM, answers[-1], logprobs=0)
+
     async def one_after_the_other(self, first_tokens):
         """Short prompts for as long as nobody cancels it: when each was asked, and how long its first token took."""
         while True:
@@ -71,9 +77,26 @@ def quantiles(values):
     return f"p50 {at(0.5):.1f} ms, p99 {at(0.99):.1f} ms ({len(ordered)})"
 
 
-def pauses(times, since, until):
-    """The pauses of a stream that lay in a span, or reached into it."""
-    return [b - a for a, b in zip(times[1:], times[2:]) if b > since and a < until]
+def pauses(answers, since, until):
+    """When the pauses between tokens of a client's streams began that lay in a span or reached into it, and how long they were."""
+    return [(a, b - a) for times in answers for a, b in zip(times[1:], times[2:]) if b > since and a < until]
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]
+
+
+def in_own_steps(answers, before, since, until, after):
+    """A client's pauses during a long prompt and outside of it, from `before` to `after`, in steps of its own at that time."""
+    outside = pauses(answers, before, since), pauses(answers, until + 0.5, after)
+    at_first, at_last = (median([took for _, took in found]) for found in outside)
+
+    def own_step(at):
+        return at_first + (at_last - at_first) * min(max((at - since) / (until - since), 0), 1)
+
+    # Until the token after the prompt is read: the last part of it is read in a step as well.
+    during = pauses(answers, since, until + 0.05)
+    return [[took / own_step(at) for at, took in found] for found in (during, [*outside[0], *outside[1]])]
 
 
 async def run(args, address, pid):
@@ -81,39 +104,38 @@ async def run(args, address, pid):
     async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session:
         clients = Clients(session, address)
         streams = [[] for _ in range(args.streams)]
-        tasks = [asyncio.create_task(clients.stream(20, STREAM, times, logprobs=0)) for times in streams]
+        tasks = [asyncio.create_task(clients.streams(answers)) for answers in streams]
         first = []
         tasks.append(asyncio.create_task(clients.one_after_the_other(first)))
-        spans, before = [], None
+        # When everything runs, and after each long prompt when all is as it was.
+        rests, spans, memory = [], [], []
         for _ in range(args.prompts):
             await asyncio.sleep(args.rest)
+            rests.append(time.monotonic() - args.rest * 0.8)
             spans.append(await clients.long_prompt(args.tokens))
-            before = before or resident(pid)
-        after = resident(pid)
+            memory.append(resident(pid))
+        await asyncio.sleep(args.rest)
+        rests.append(time.monotonic())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    began = min(times[0] for times in streams)
-    worst = 0.0
+    stalled = False
     for number, (since, until) in enumerate(spans):
-        quiet = (spans[number - 1][1] + 0.5 if number else began + 1, since)
-        usual = [sorted(found)[len(found) // 2] for found in (pauses(times, *quiet) for times in streams)]
-        # Until the token after the prompt is read: the last part of it is read in a step as well.
-        found = [pauses(times, since, until + 0.05) for times in streams]
-        found = [pause / step for stream, step in zip(found, usual, strict=True) for pause in stream]
-        beyond = sum(steps > 3 for steps in found)
-        worst = max(worst, beyond / len(found))
-        middle = sorted(found)[len(found) // 2]
-        print(f"prompt {number}: read in {until - since:.1f} s; pauses in a stream's own steps: median {middle:.2f},", end=" ")
-        print(f"longest {max(found):.2f}, {beyond} of {len(found)} beyond three")
+        after = spans[number + 1][0] if number + 1 < len(spans) else rests[-1]
+        found = [in_own_steps(answers, rests[number], since, until, after) for answers in streams]
+        during, outside = (sorted(sum(parts, [])) for parts in zip(*found, strict=True))
+        beyond = sum(steps > 3 for steps in during)
+        stalled |= during[-1] > max(3, outside[-1])
+        print(f"prompt {number}: read in {until - since:.1f} s; pauses in a stream's own steps: median {median(during):.2f},", end=" ")
+        print(f"longest {during[-1]:.2f}, {beyond} of {len(during)} beyond three; without a long prompt longest {outside[-1]:.2f}")
     inside = lambda moment: any(since <= moment <= until for since, until in spans)
-    everything = [(a, b - a) for times in streams for a, b in zip(times[1:], times[2:])]
+    everything = [pause for answers in streams for pause in pauses(answers, 0, float("inf"))]
     for name, wanted in (("while a long prompt is read", True), ("else", False)):
         print(f"first token, {name}: {quantiles([took for asked, took in first if inside(asked) is wanted])}")
         print(f"between tokens, {name}: {quantiles([took for began, took in everything if inside(began) is wanted])}")
-    print(f"memory: {before:.0f} MiB after the first long prompt, {after:.0f} MiB after the last")
-    return 1 if worst > 0.01 else 0
+    print("memory after each long prompt:", ", ".join(f"{size:.0f}" for size in memory), "MiB")
+    return 1 if stalled else 0
 
 
 def main():
@@ -123,9 +145,10 @@ def main():
     parser.add_argument("--streams", type=int, default=4)
     parser.add_argument("--prompts", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=8000)
-    parser.add_argument("--rest", type=float, default=4, help="seconds before each long prompt")
+    parser.add_argument("--rest", type=float, default=8, help="seconds before each long prompt")
+    parser.add_argument("--max-memory", default="1GiB", help="for the cache of the server, which three long prompts fill")
     args = parser.parse_args()
-    with serving(args.gac, "--model", args.model) as (address, server):
+    with serving(args.gac, "--model", args.model, "--max-memory", args.max_memory) as (address, server):
         return asyncio.run(run(args, address, server.pid))
 
 

@@ -156,6 +156,7 @@ impl<'s> Batch<'s> {
         limits: BatchLimits,
         on: &mut dyn FnMut(usize, SchedulerEvent) -> ControlFlow<()>,
     ) -> Result<(), EnsembleError> {
+        let limits = BatchLimits { chunk: limits.chunk.max(1), ..limits };
         let mut events = self.scheduler.drain();
         loop {
             for event in events {

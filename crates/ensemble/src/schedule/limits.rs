@@ -5,8 +5,8 @@
 pub struct BatchLimits {
     /// Most samples in flight together; 0 counts as 1. Fewer are taken where a member's cache holds fewer.
     pub max_samples: usize,
-    /// Most tokens of prompts that a member reads in one step while others wait for their next token; 0 counts as 1.
-    /// `usize::MAX` for when nobody waits for single tokens.
+    /// Most tokens of prompts that a member reads in one step while others wait for their next token. 0: none in this step;
+    /// calls that step to the end of something read one. `usize::MAX` for when nobody waits for single tokens.
     pub chunk: usize,
 }
 

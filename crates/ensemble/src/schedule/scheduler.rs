@@ -228,7 +228,7 @@ impl Scheduler {
         self.admit(limits.max_samples.max(1));
         self.plan();
         self.advance()?;
-        let chunk = match limits.chunk.max(1) {
+        let chunk = match limits.chunk {
             chunk if self.active.iter().any(InFlight::is_streaming) => chunk,
             chunk => chunk.max(READ_ALONE),
         };
