@@ -83,5 +83,5 @@ pub(crate) fn engine_options(compute: &Compute) -> EngineOptions {
     let default = EngineOptions::default();
     let cache_bytes =
         compute.max_memory.map_or(default.cache_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    EngineOptions { device: compute.device.clone(), dtype: compute.dtype(), cache_bytes }
+    EngineOptions { device: compute.device.clone(), dtype: compute.dtype(), cache_bytes, ..default }
 }

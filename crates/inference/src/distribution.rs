@@ -162,6 +162,16 @@ impl Distribution {
         }
     }
 
+    /// What is known of a detail: log-probabilities of the tokens that it names, or of the most probable ones, most
+    /// probable first.
+    pub fn tell(&self, detail: Detail<'_>) -> Vec<(TokenId, f64)> {
+        let log_prob = |id: TokenId| (id, self.log_prob(id));
+        match detail {
+            Detail::Tokens(ids) => ids.iter().copied().map(log_prob).collect(),
+            Detail::Top(count) => self.most_probable(count, |_| true).into_iter().map(|(id, _)| log_prob(id)).collect(),
+        }
+    }
+
     /// Adds what was asked about a list ([`LanguageModel::ask`](crate::LanguageModel::ask)): tokens with their
     /// log-probabilities.
     pub fn learn(&mut self, detail: Detail<'_>, answer: &[(TokenId, f64)]) {

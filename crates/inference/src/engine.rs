@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-use candle_core::{DType, Device, Storage, Tensor};
-use rayon::prelude::*;
+use candle_core::Device;
 
+use crate::ask::{Ask, Detail};
 use crate::checkpoint::opened::Checkpoint;
 use crate::checkpoint::source::ModelSource;
 use crate::decoder::batch::{BatchPart, RaggedBatch};
@@ -18,8 +18,9 @@ use crate::device::DeviceSpec;
 use crate::device_list::DeviceList;
 use crate::distribution::Distribution;
 use crate::engine_error::EngineError;
-use crate::engine_options::EngineOptions;
+use crate::engine_options::{EngineOptions, Handover};
 use crate::forwards::plan_forwards;
+use crate::handover::kept_logits::KeptLogits;
 use crate::id::{SequenceId, TokenId};
 use crate::kernel::BLOCK;
 use crate::language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
@@ -39,6 +40,8 @@ pub struct Engine {
     devices: DeviceList,
     /// Longest pass that is turned by the short factors of `LongRoPE`; none for other models.
     border: Option<usize>,
+    handover: Handover,
+    kept: KeptLogits,
 }
 
 impl Engine {
@@ -59,7 +62,7 @@ impl Engine {
         placement.check()?;
         let devices: Vec<Device> = placement.by_layer().into_iter().map(|index| devices[index].clone()).collect();
         let transformer = Transformer::load(config, &weights, &devices)?;
-        Ok(Self::new(transformer, blocks, options.device.clone())?)
+        Ok(Self::new(transformer, blocks, options)?)
     }
 
     /// Finds out cheaply whether a checkpoint could be loaded: that its files are there, the configuration makes sense
@@ -93,12 +96,20 @@ impl Engine {
         Ok(MemoryPlan::new(&config, &weights, options)?.placement)
     }
 
-    fn new(transformer: Transformer, blocks: usize, devices: DeviceList) -> Result<Self, ModelError> {
+    fn new(transformer: Transformer, blocks: usize, options: &EngineOptions) -> Result<Self, ModelError> {
         let config = transformer.config();
         let cache = PagedCache::new(config, blocks, transformer.layer_devices()).map_err(backend)?;
         let limits = Limits { vocabulary: config.vocabulary, context: config.context, cache: blocks * BLOCK };
-        let border = transformer.border();
-        Ok(Self { cache, table: BlockTable::new(blocks), limits, devices, border, transformer })
+        Ok(Self {
+            cache,
+            table: BlockTable::new(blocks),
+            limits,
+            devices: options.device.clone(),
+            border: transformer.border(),
+            handover: options.handover,
+            kept: KeptLogits::default(),
+            transformer,
+        })
     }
 
     /// Checks a batch against vocabulary, context and cache, changing nothing.
@@ -124,14 +135,27 @@ impl Engine {
 
     fn forward(&mut self, parts: &[BatchPart<'_>]) -> Result<Vec<Distribution>, ModelError> {
         let batch = RaggedBatch::new(&self.table, parts)?;
-        let forward = || {
-            let Some(logits) = self.transformer.forward(&batch, &self.cache).map_err(backend)? else {
-                return Ok(Vec::new());
-            };
-            distributions(&logits).map_err(backend)
+        let after = parts.iter().flat_map(|BatchPart { sequence, past, wanted, .. }| {
+            wanted.iter().map(move |index| (*sequence, past + index + 1))
+        });
+        let after: Vec<(SequenceId, usize)> = after.collect();
+        let Self { transformer, cache, kept, handover, .. } = self;
+        let on_cpu = transformer.layer_devices().all(|layer| layer.device.is_cpu());
+        let mut forward = || {
+            let Some(logits) = transformer.forward(&batch, cache)? else { return Ok(Vec::new()) };
+            match handover.listed_of(logits.device()) {
+                Some(count) => kept.hand_up(&logits, count, &after),
+                None => kept.downloads.distributions(&logits),
+            }
         };
         // Threads that wait for a GPU may sleep.
-        if self.transformer.layer_devices().all(|layer| layer.device.is_cpu()) { spinning(forward) } else { forward() }
+        let distributions = if on_cpu { spinning(forward) } else { forward() };
+        distributions.map_err(backend)
+    }
+
+    /// Bytes of logits that have come from where they were computed to be handed up, or to tell more.
+    pub fn handed_up_bytes(&self) -> u64 {
+        self.kept.downloads.bytes
     }
 }
 
@@ -157,14 +181,18 @@ impl LanguageModel for Engine {
     }
 
     fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
-        self.table.fork(sequence)
+        let fork = self.table.fork(sequence)?;
+        self.kept.fork(sequence, fork);
+        Ok(fork)
     }
 
     fn truncate(&mut self, sequence: SequenceId, length: usize) -> Result<(), ModelError> {
+        self.kept.truncate(sequence, length);
         self.table.truncate(sequence, length)
     }
 
     fn close(&mut self, sequence: SequenceId) {
+        self.kept.close(sequence);
         self.table.close(sequence);
     }
 
@@ -178,6 +206,7 @@ impl LanguageModel for Engine {
 
     fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
         self.admit(batch)?;
+        self.kept.extend(batch);
         if self.border.is_none() {
             return self.extend_alike(batch);
         }
@@ -197,6 +226,20 @@ impl LanguageModel for Engine {
             }
         }
         Ok(distributions)
+    }
+
+    fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
+        let mut answers = Vec::with_capacity(asks.len());
+        for (ask, answer) in asks.iter().zip(self.kept.answer(asks).map_err(backend)?) {
+            answers.push(match answer {
+                Some(answer) => answer,
+                None => self.computed_again(ask)?.tell(ask.detail),
+            });
+            if matches!(ask.detail, Detail::Top(count) if count >= self.limits.vocabulary) {
+                self.kept.hand_up_whole(ask.sequence);
+            }
+        }
+        Ok(answers)
     }
 }
 
@@ -257,6 +300,20 @@ impl Engine {
         let wanted = extension.wanted.indices(extension.tokens.len()).into_iter().filter(|index| range.contains(index));
         let wanted = wanted.map(|index| before + index - range.start).collect();
         Ok(Turned { sequence, tokens, wanted })
+    }
+
+    /// The whole distribution that is asked about, by a fork that reads the token before it.
+    fn computed_again(&mut self, ask: &Ask<'_>) -> Result<Distribution, ModelError> {
+        let tokens = &self.table.get(ask.sequence)?.tokens;
+        let last = ask.length.checked_sub(1).and_then(|at| tokens.get(at)).copied();
+        let last = last.ok_or(ModelError::TruncateBeyondEnd { length: tokens.len(), requested: ask.length })?;
+        let fork = self.fork(ask.sequence)?;
+        self.kept.hand_up_whole(fork);
+        let given = self
+            .truncate(fork, ask.length - 1)
+            .and_then(|()| self.extend(&[Extension { sequence: fork, tokens: &[last], wanted: Wanted::Last }]));
+        self.close(fork);
+        given?.into_iter().flatten().next().ok_or_else(|| ModelError::Backend(String::from("no distribution")))
     }
 
     /// Appends tokens to sequences whose positions are turned as they are to be.
@@ -344,17 +401,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// The distributions of logits `(rows, V)`.
-fn distributions(logits: &Tensor) -> candle_core::Result<Vec<Distribution>> {
-    let logits = logits.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.contiguous()?;
-    let (storage, layout) = logits.storage_and_layout();
-    let (Storage::Cpu(storage), Some((from, to))) = (&*storage, layout.contiguous_offsets()) else {
-        candle_core::bail!("logits that are not in one piece");
-    };
-    let rows = storage.as_slice::<f32>()?[from..to].par_chunks_exact(logits.dim(1)?);
-    Ok(rows.map(|row| Distribution::dense(row.to_vec())).collect())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function in map_err")]

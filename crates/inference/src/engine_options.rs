@@ -1,5 +1,7 @@
 //! How a model is loaded.
 
+use candle_core::Device;
+
 use crate::device_list::DeviceList;
 use crate::dtype::Dtype;
 
@@ -12,10 +14,39 @@ pub struct EngineOptions {
     pub dtype: Option<Dtype>,
     /// Most bytes of keys and values, on all devices together. On the CPU they are only claimed as they are written.
     pub cache_bytes: usize,
+    /// Which distributions it hands up. Models that candle-transformers runs hand up dense ones.
+    pub handover: Handover,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { device: DeviceList::default(), dtype: None, cache_bytes: 2 << 30 }
+        Self { device: DeviceList::default(), dtype: None, cache_bytes: 2 << 30, handover: Handover::default() }
+    }
+}
+
+/// The most probable tokens that are listed unless told otherwise: most votes are decided by them.
+const LISTED: usize = 20;
+
+/// What an engine hands up of each distribution. What comes out of a vote is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Handover {
+    /// Lists where the output layer is on a GPU, for what comes down from there takes time; everything on the CPU.
+    #[default]
+    Auto,
+    /// Every token's probability.
+    Dense,
+    /// So many of the most probable tokens. The logits stay where they were computed, and tell more when asked
+    /// ([`LanguageModel::ask`](crate::LanguageModel::ask)).
+    Listed(usize),
+}
+
+impl Handover {
+    /// How many tokens are listed of logits on `device`; none where everything is handed up.
+    pub(crate) fn listed_of(self, device: &Device) -> Option<usize> {
+        match self {
+            Self::Auto => (!device.is_cpu()).then_some(LISTED),
+            Self::Dense => None,
+            Self::Listed(count) => Some(count),
+        }
     }
 }

@@ -298,12 +298,6 @@ impl Listing {
     }
 }
 
-/// The `k` most probable tokens with their log-probabilities.
-fn most_probable(distribution: &Distribution, k: usize) -> Vec<(TokenId, f64)> {
-    let most = distribution.most_probable(k, |_| true);
-    most.into_iter().map(|(id, _)| (id, distribution.log_prob(id))).collect()
-}
-
 impl LanguageModel for Listing {
     fn limits(&self) -> Limits {
         self.inner.limits()
@@ -355,7 +349,7 @@ impl LanguageModel for Listing {
             let indices = extension.wanted.indices(extension.tokens.len());
             let mut of_extension = Vec::with_capacity(complete.len());
             for (index, complete) in indices.into_iter().zip(complete) {
-                of_extension.push(Distribution::listed(complete.rows(), &most_probable(&complete, self.k)));
+                of_extension.push(Distribution::listed(complete.rows(), &complete.tell(Detail::Top(self.k))));
                 self.given.insert((extension.sequence, start + index + 1), complete);
             }
             lists.push(of_extension);
@@ -368,10 +362,7 @@ impl LanguageModel for Listing {
         let answer = |ask: &Ask<'_>| {
             let complete = self.given.get(&(ask.sequence, ask.length));
             let complete = complete.ok_or(ModelError::UnknownSequence(ask.sequence))?;
-            Ok(match ask.detail {
-                Detail::Tokens(ids) => ids.iter().map(|&id| (id, complete.log_prob(id))).collect(),
-                Detail::Top(k) => most_probable(complete, k),
-            })
+            Ok(complete.tell(ask.detail))
         };
         asks.iter().map(answer).collect()
     }
