@@ -18,6 +18,9 @@ enum When {
     Extending(usize),
     /// When it is asked for more, with so many tokens.
     Asked(usize),
+    /// When it is asked about more than so many distributions at once, as one that has to read a token again for each: its
+    /// cache is full then.
+    Crowded(usize),
 }
 
 /// A model that refuses some sequences.
@@ -60,6 +63,9 @@ impl LanguageModel for Refusing {
         }
     }
     fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
+        if matches!(self.when, When::Crowded(most) if asks.len() > most) {
+            return Err(ModelError::CacheFull { needed: asks.len(), free: 0 });
+        }
         match asks.iter().find(|ask| matches!(self.when, When::Asked(most) if ask.length > most)) {
             Some(ask) => Err(refused(ask.sequence)),
             None => self.inner.ask(asks),
@@ -123,4 +129,21 @@ fn a_sequence_that_a_member_refuses_is_an_error_of_its_request_alone() {
         }
     }
     assert!(failed.iter().all(|failed| *failed > 5), "{failed:?}");
+}
+
+#[test]
+fn where_there_is_no_room_to_answer_the_youngest_makes_room_and_comes_out_the_same() {
+    let mut random = Random(9);
+    for most in [4, 6] {
+        let scripts = [random_script(&mut random), random_script(&mut random)];
+        let (undisturbed, crowded) = (told(&scripts, When::Never), told(&scripts, When::Crowded(most)));
+        assert!(crowded.failures.is_empty(), "{:?}", crowded.failures);
+        for (key, generation) in &crowded.generations {
+            assert_eq!(generation.text(), undisturbed.generations[key].text(), "{most}");
+        }
+        for (key, score) in &crowded.scores {
+            assert_eq!(score.sum.to_bits(), undisturbed.scores[key].sum.to_bits(), "{most}");
+        }
+        assert_eq!(crowded.generations.len() + crowded.scores.len(), 24, "{most}");
+    }
 }

@@ -246,4 +246,18 @@ mod tests {
         let list = Distribution::listed(4, &logs(&[(0, 0.5), (1, 0.25)]));
         assert!((list.entropy() / 2.0_f64.ln() - 1.75).abs() < 1e-6, "an eighth for each of the others");
     }
+
+    #[test]
+    fn the_entropy_of_a_distribution_without_doubt_is_exact() {
+        // All but e^-20 on the first, whatever all logits are raised by.
+        let q = (-20.0_f64).exp();
+        let (p, q) = (1.0 / (1.0 + q), q / (1.0 + q));
+        let expected = -p * p.ln() - q * q.ln();
+        let off = 1e-7;
+        let list = Distribution::listed(2, &[(TokenId(0), p.ln() + off), (TokenId(1), q.ln() + off)]);
+        for distribution in [Distribution::dense(vec![40.0, 20.0]), list] {
+            assert!((distribution.entropy() / expected - 1.0).abs() < 1e-6, "{} {expected}", distribution.entropy());
+        }
+        assert!(Distribution::dense(vec![f32::NAN, 1.0]).entropy().is_nan());
+    }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use candle_core::Device;
 
-use crate::ask::{Ask, Detail};
+use crate::ask::Ask;
 use crate::checkpoint::opened::Checkpoint;
 use crate::checkpoint::source::ModelSource;
 use crate::decoder::batch::{BatchPart, RaggedBatch};
@@ -235,9 +235,7 @@ impl LanguageModel for Engine {
                 Some(answer) => answer,
                 None => self.computed_again(ask)?.tell(ask.detail),
             });
-            if matches!(ask.detail, Detail::Top(count) if count >= self.limits.vocabulary) {
-                self.kept.hand_up_whole(ask.sequence);
-            }
+            self.kept.was_asked(ask, self.limits.vocabulary);
         }
         Ok(answers)
     }

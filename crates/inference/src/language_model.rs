@@ -86,7 +86,7 @@ pub trait LanguageModel: Send {
     /// else happens to the sequence. The default is for models whose distributions are complete, of which nothing is ever asked.
     ///
     /// # Errors
-    /// When the backend fails.
+    /// [`ModelError::CacheFull`] where a token has to be read again for that and there is no room; when the backend fails.
     fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
         match asks {
             [] => Ok(Vec::new()),

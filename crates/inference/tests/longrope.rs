@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use gac_inference::{
-    Distribution, Engine, EngineOptions, Extension, LanguageModel, ModelError, ModelSource, SequenceId, TokenId,
-    Wanted, score_many, score_tokens,
+    Ask, Detail, Distribution, Engine, EngineOptions, Extension, Handover, LanguageModel, ModelError, ModelSource,
+    SequenceId, TokenId, Wanted, score_many, score_tokens,
 };
 use serde::Deserialize;
 
@@ -132,6 +132,29 @@ fn a_draft_across_the_border_and_its_truncation_change_no_bit() {
         assert_eq!(bits(&next[0]), steps[back + 1], "{back}");
         engine.truncate(sequence, prompt.len()).unwrap();
     }
+}
+
+#[test]
+fn lists_on_both_sides_of_the_border_are_asked_about_later() {
+    let Generation { prompt, generated, .. } = expected().generations.remove(0);
+    let steps = step_by_step(&prompt, &generated);
+    let options = EngineOptions { handover: Handover::Listed(2), ..EngineOptions::default() };
+    let mut engine = Engine::load(&ModelSource::Folder(folder()), &options).unwrap();
+    let sequence = engine.open(&prompt).unwrap();
+    extend(&mut engine, sequence, &prompt, Wanted::Last);
+    extend(&mut engine, sequence, &generated, Wanted::All);
+    let rows: Vec<TokenId> = (0..120).map(TokenId).collect();
+    // At once, where logits are kept, and when the sequence has gone on, where they are computed again.
+    for _ in 0..2 {
+        for (at, expected) in steps.iter().enumerate() {
+            let ask = Ask { sequence, length: prompt.len() + at, detail: Detail::Tokens(&rows) };
+            for ((_, told), &expected) in engine.ask(&[ask]).unwrap().remove(0).iter().zip(expected) {
+                assert!((told - f64::from_bits(expected)).abs() < 1e-6, "{at}: {told}");
+            }
+        }
+        extend(&mut engine, sequence, &prompt[..1], Wanted::Nothing);
+    }
+    assert!(prompt.len() < BORDER && prompt.len() + generated.len() > BORDER);
 }
 
 #[test]

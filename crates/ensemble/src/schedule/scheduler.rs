@@ -369,6 +369,11 @@ impl Scheduler {
                     self.refuse(model, &self.active[at].requests(), error);
                     continue;
                 }
+                // To tell more, a model may have to read a token again.
+                Err(Unanswered { model, at: None, error: ModelError::CacheFull { .. } }) => {
+                    self.make_room(model)?;
+                    continue;
+                }
                 Err(Unanswered { model, at: None, error }) => return Err(self.gone(model, error)),
             }
             ready.retain(|&at| self.active[at].is_ready());

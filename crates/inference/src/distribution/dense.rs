@@ -103,11 +103,18 @@ impl Dense {
         })
     }
 
-    /// H = log Z - sum p * logit; a logit of minus infinity has no part in it.
+    /// H = log Z + sum w d / Z, where w = exp(-d), d is how far a logit is below the largest and Z the sum of w: nothing
+    /// cancels, so that a small entropy is exact too. A logit of minus infinity has no part in it.
     pub(super) fn entropy(&self) -> f64 {
-        let logits = self.logits.iter().map(|&logit| f64::from(logit)).filter(|logit| *logit > f64::NEG_INFINITY);
-        let mean: f64 = logits.map(|logit| (logit - self.log_normalizer).exp() * logit).sum();
-        self.log_normalizer - mean
+        let most = f64::from(largest(&self.peaks));
+        let (mut sum, mut weighted) = (0.0, 0.0);
+        for &logit in self.logits.iter().filter(|logit| **logit != f32::NEG_INFINITY) {
+            let below = most - f64::from(logit);
+            let weight = (-below).exp();
+            sum += weight;
+            weighted += weight * below;
+        }
+        sum.ln() + weighted / sum
     }
 }
 

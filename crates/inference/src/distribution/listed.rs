@@ -88,10 +88,12 @@ impl Listed {
         &self.known[..self.known.partition_point(|(_, known)| *known >= p)]
     }
 
+    /// Of probabilities that are off one together, what they are in proportion.
     pub(super) fn entropy(&self) -> f64 {
         let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
         let others = (self.rows - self.known.len()).max(1) as f64;
         let known: f64 = self.known.iter().map(|&(_, p)| term(p)).sum();
-        known + others * term(self.rest / others)
+        let sum = self.known.iter().map(|(_, p)| p).sum::<f64>() + self.rest;
+        (known + others * term(self.rest / others)) / sum + sum.ln()
     }
 }

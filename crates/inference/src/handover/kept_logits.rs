@@ -14,6 +14,9 @@ use crate::language_model::Extension;
 /// Bytes of logits that are kept on a device: 256 rows of the largest vocabularies.
 const ROOM: usize = 256 << 20;
 
+/// A list of more than this part of a vocabulary is a long one.
+const LONG: usize = 32;
+
 /// What is kept of each sequence's last extension, in bounded memory.
 #[derive(Debug)]
 pub(crate) struct KeptLogits {
@@ -22,7 +25,7 @@ pub(crate) struct KeptLogits {
     forwards: VecDeque<KeptForward>,
     /// How many of the last forwards are of the extension that is being computed.
     current: usize,
-    /// Sequences that were asked for all there is: they are handed up whole from then on.
+    /// Sequences that were asked for a long list: they are handed up whole from then on.
     whole: HashSet<SequenceId>,
     pub(crate) downloads: Downloads,
 }
@@ -69,6 +72,14 @@ impl KeptLogits {
     pub(crate) fn close(&mut self, sequence: SequenceId) {
         self.forget(|of, _| of == sequence);
         self.whole.remove(&sequence);
+    }
+
+    /// Hands up a sequence whole from now on where it was asked for a long list of its `vocabulary`: that is what its votes
+    /// need, and a list of so much takes longer than all of it.
+    pub(crate) fn was_asked(&mut self, ask: &Ask<'_>, vocabulary: usize) {
+        if matches!(ask.detail, Detail::Top(count) if count > vocabulary / LONG) {
+            self.hand_up_whole(ask.sequence);
+        }
     }
 
     /// Hands up `sequence` whole from now on.
@@ -236,9 +247,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_whole_comes_down_whole_and_once() {
+    fn who_was_asked_for_a_long_list_is_handed_up_whole_and_nothing_else_comes_down() {
         let mut kept = kept(9);
-        kept.hand_up_whole(A);
+        let ask = |count| Ask { sequence: A, length: 1, detail: Detail::Top(count) };
+        kept.was_asked(&ask(VOCABULARY / LONG), VOCABULARY);
+        assert_eq!(extend(&mut kept, &[(A, 1)], &[1]), [false]);
+        kept.was_asked(&ask(VOCABULARY / LONG + 1), VOCABULARY);
         kept.fork(A, B);
         assert_eq!(extend(&mut kept, &[(A, 2), (SequenceId(3), 2), (B, 2)], &[1, 2, 3]), [true, false, true]);
         let before = kept.downloads.bytes;
