@@ -10,31 +10,33 @@ use std::sync::Arc;
 use common::{Told, request, scoring, stopping};
 use gac_ensemble::{
     AnyRequest, AskedLogProbs, BatchLimits, Certainty, Decoding, DraftLength, Drafting, EnsembleError, Gating,
-    Generation, GenerationRequest, LogLikelihoodRequest, Member, MemberId, Method, Proposer, Sampling, Settings,
-    Threshold, TokenLogProbs, Weighting, Weights,
+    Generation, GenerationRequest, LogLikelihoodRequest, Member, MemberId, Method, Proposer, Sampling, SchedulerEvent,
+    Settings, Threshold, TokenLogProbs, TokenScoreRequest, Weighting, Weights,
 };
 use gac_inference::{Engine, EngineOptions, Handover, LanguageModel, ModelSource, TokenId, Tokenizer};
+use gac_needs::{folder, needs};
 
 const LISTS: [usize; 3] = [1, 4, 20];
 
+/// A model that hands up so.
+fn member(source: &ModelSource, handover: Handover) -> Member {
+    let options = EngineOptions { handover, cache_bytes: 1 << 26, ..EngineOptions::default() };
+    let model = Engine::load(source, &options).unwrap();
+    let tokenizer = Tokenizer::load(source, Some(model.limits().vocabulary)).unwrap();
+    Member { name: source.to_string(), model: Box::new(model), tokenizer: Arc::new(tokenizer) }
+}
+
 /// The miniatures, each of which hands up so.
-fn members(handover: Handover) -> Vec<Member> {
-    let member = |name: &str| {
-        let source = ModelSource::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models").join(name));
-        let options = EngineOptions { handover, cache_bytes: 1 << 24, ..EngineOptions::default() };
-        let model = Engine::load(&source, &options).unwrap();
-        let tokenizer = Tokenizer::load(&source, Some(model.limits().vocabulary)).unwrap();
-        Member { name: name.into(), model: Box::new(model), tokenizer: Arc::new(tokenizer) }
-    };
-    vec![member("mini-llama"), member("mini-qwen")]
+fn minis(handover: Handover) -> Vec<Member> {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    ["mini-llama", "mini-qwen"].map(|name| member(&ModelSource::Folder(models.join(name)), handover)).into()
 }
 
 type Set<'a> = &'a dyn Fn(Settings) -> Result<Settings, EnsembleError>;
 
-/// What becomes of requests with members that hand up so.
-fn told(handover: Handover, gating: Gating, set: Set<'_>, requests: &[AnyRequest<'_>], limits: BatchLimits) -> Told {
-    let (mut scheduler, settings) =
-        common::ensemble(members(handover), Weights::given(&[0.6, 0.4]).unwrap(), gating).unwrap();
+/// What becomes of requests with these members.
+fn told(members: Vec<Member>, gating: Gating, set: Set<'_>, requests: &[AnyRequest<'_>], limits: BatchLimits) -> Told {
+    let (mut scheduler, settings) = common::ensemble(members, Weights::given(&[0.6, 0.4]).unwrap(), gating).unwrap();
     let settings = Arc::new(set(settings).unwrap());
     scheduler.submit_all(requests, &settings);
     let mut told = Told::default();
@@ -135,12 +137,12 @@ fn assert_same(name: &str, gating: Gating, set: Set<'_>, limits: BatchLimits) {
     let (generations, choices) = (generations(24), choices());
     let requests: Vec<AnyRequest<'_>> =
         generations.iter().map(AnyRequest::from).chain(choices.iter().map(AnyRequest::from)).collect();
-    let dense = told(Handover::Dense, gating, set, &requests, limits);
+    let dense = told(minis(Handover::Dense), gating, set, &requests, limits);
     assert_eq!((dense.generations.len() % generations.len(), dense.scores.len() % choices.len()), (0, 0));
     assert!(!dense.generations.is_empty() && !dense.scores.is_empty());
     for k in LISTS {
         let mut needed = Needed::default();
-        let lists = told(Handover::Listed(k), gating, set, &requests, limits);
+        let lists = told(minis(Handover::Listed(k)), gating, set, &requests, limits);
         let what = format!("{name}, lists of {k}");
         assert_eq!(lists.streamed, dense.streamed, "{what}");
         let same = |a: &BTreeMap<_, _>, b: &BTreeMap<_, _>| a.keys().eq(b.keys());
@@ -201,7 +203,7 @@ fn log_probabilities_that_are_asked_for_are_told_alike() {
     let requests: Vec<GenerationRequest> = prompts().iter().map(request).collect();
     let requests: Vec<AnyRequest<'_>> = requests.iter().map(AnyRequest::from).collect();
     for gating in [Gating::EveryStep, key_tokens(Certainty::TopProbability, 0.7)] {
-        let run = |handover| told(handover, gating, &Ok, &requests, BatchLimits::batch(9)).generations;
+        let run = |handover| told(minis(handover), gating, &Ok, &requests, BatchLimits::batch(9)).generations;
         let dense = run(Handover::Dense);
         for k in LISTS {
             let mut needed = Needed::default();
@@ -211,4 +213,61 @@ fn log_probabilities_that_are_asked_for_are_told_alike() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_told_of_each_token_of_a_text_is_told_alike() {
+    let asked = AskedLogProbs { top: 3, ids: vec![TokenId(7)] };
+    let text = "Q: where does a kunot live?\nA: thorn woods, or 9 öz";
+    for gating in [Gating::EveryStep, key_tokens(Certainty::TopProbability, 0.7)] {
+        let run = |handover| -> Vec<TokenLogProbs> {
+            let (mut scheduler, settings) = common::ensemble(minis(handover), Weights::uniform(2), gating).unwrap();
+            let tokens = scheduler.models()[0].tokenizer.encode_prompt(text).unwrap();
+            let request = TokenScoreRequest { tokens, context: 2, log_probs: asked.clone() };
+            scheduler.submit(&request, &Arc::new(settings));
+            let mut told = Vec::new();
+            while !scheduler.is_idle() {
+                for event in scheduler.step(BatchLimits::batch(1)).unwrap() {
+                    let SchedulerEvent::Scored { log_probs, .. } = event else { panic!("{event:?}") };
+                    told.extend(log_probs);
+                }
+            }
+            told
+        };
+        let dense = run(Handover::Dense);
+        assert!(dense.len() > 8);
+        for k in LISTS {
+            let lists = run(Handover::Listed(k));
+            assert_eq!(lists.len(), dense.len());
+            lists.iter().zip(&dense).for_each(|(a, b)| assert_told(a, b, &format!("{gating:?}, {k}")));
+        }
+    }
+}
+
+#[needs(real)]
+#[test]
+fn texts_of_real_models_come_out_alike_and_lists_of_twenty_seldom_need_more() {
+    let folder = folder!(real);
+    let names = ["SmolLM2-135M-Instruct.Q4_1.gguf", "gemma-3-270m-q4_k_m.gguf"];
+    let prompts = ["The three largest rivers of the north are", "def mean(numbers):\n", "She opened the letter, and"];
+    let requests: Vec<GenerationRequest> = prompts.iter().map(|prompt| request(prompt, 24)).collect();
+    let choices: Vec<_> = prompts.iter().map(|prompt| scoring(prompt, " quite long, as they say.")).collect();
+    let requests: Vec<AnyRequest<'_>> =
+        requests.iter().map(AnyRequest::from).chain(choices.iter().map(AnyRequest::from)).collect();
+    let run = |handover| {
+        let members = names.map(|name| member(&ModelSource::Gguf(folder.join(name)), handover)).into();
+        told(members, Gating::EveryStep, &Ok, &requests, BatchLimits::batch(6))
+    };
+    let (dense, lists) = (run(Handover::Dense), run(Handover::Listed(20)));
+    let mut needed = Needed::default();
+    for (key, generation) in &lists.generations {
+        needed.assert_same(generation, &dense.generations[key], "real models");
+    }
+    for (key, score) in &lists.scores {
+        let expected = &dense.scores[key];
+        assert!(score.greedy == expected.greedy && score.tokens.len() == expected.tokens.len());
+        assert!(score.tokens.iter().zip(&expected.tokens).all(|(&a, &b)| near(a, b)), "{score:?} is not {expected:?}");
+    }
+    println!("real models, lists of 20: {needed:?}");
+    assert!(needed.steps > 50 && needed.asked < needed.steps / 2, "{needed:?}");
 }

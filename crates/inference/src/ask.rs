@@ -2,6 +2,9 @@
 
 use crate::id::{SequenceId, TokenId};
 
+/// Tokens with their natural log-probabilities.
+pub(crate) type LogProbs = Vec<(TokenId, f64)>;
+
 /// More that is to be told about one distribution.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {

@@ -10,8 +10,8 @@ use listed::Listed;
 
 /// The distribution of the next token at one position, over a model's V rows.
 ///
-/// A model that computes here knows every token's probability: a *dense* distribution. A server tells the most probable
-/// tokens and no more: a *list*, with the mass of the others. Whoever votes on lists asks for more where they do not
+/// A model that computes on this machine's CPU knows every token's probability: a *dense* distribution. One on a GPU or on
+/// a server tells the most probable tokens and no more: a *list*, with the mass of the others. Whoever votes on lists asks for more where they do not
 /// decide ([`LanguageModel::ask`](crate::LanguageModel::ask)).
 #[derive(Clone, Debug)]
 pub struct Distribution(DistributionKind);

@@ -19,7 +19,7 @@ use crate::device_list::DeviceList;
 use crate::distribution::Distribution;
 use crate::engine_error::EngineError;
 use crate::engine_options::{EngineOptions, Handover};
-use crate::forwards::plan_forwards;
+use crate::forwards::{Turned, plan_forwards};
 use crate::handover::kept_logits::KeptLogits;
 use crate::id::{SequenceId, TokenId};
 use crate::kernel::BLOCK;
@@ -238,19 +238,6 @@ impl LanguageModel for Engine {
             self.kept.was_asked(ask, self.limits.vocabulary);
         }
         Ok(answers)
-    }
-}
-
-/// Tokens of one extension that are turned by the same factors.
-struct Turned {
-    sequence: SequenceId,
-    tokens: Vec<TokenId>,
-    wanted: Vec<usize>,
-}
-
-impl Turned {
-    fn extension(&self) -> Extension<'_> {
-        Extension { sequence: self.sequence, tokens: &self.tokens, wanted: Wanted::At(&self.wanted) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! How extensions are cut into forwards.
 
+use crate::id::{SequenceId, TokenId};
 use crate::language_model::{Extension, Wanted};
 
 /// Most tokens in one forward: bounds the memory of activations.
@@ -14,6 +15,19 @@ pub(crate) struct ForwardPiece {
     pub(crate) from: usize,
     pub(crate) to: usize,
     pub(crate) wanted: Vec<usize>,
+}
+
+/// Tokens of one extension that are turned by the same factors.
+pub(crate) struct Turned {
+    pub(crate) sequence: SequenceId,
+    pub(crate) tokens: Vec<TokenId>,
+    pub(crate) wanted: Vec<usize>,
+}
+
+impl Turned {
+    pub(crate) fn extension(&self) -> Extension<'_> {
+        Extension { sequence: self.sequence, tokens: &self.tokens, wanted: Wanted::At(&self.wanted) }
+    }
 }
 
 /// Cuts the extensions at `wave`, without their spared tokens, into forwards of bounded size, in order.
@@ -63,7 +77,6 @@ impl Extension<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{SequenceId, TokenId};
 
     fn extension<'a>(tokens: &'a [TokenId], wanted: Wanted<'a>) -> Extension<'a> {
         Extension { sequence: SequenceId(0), tokens, wanted }

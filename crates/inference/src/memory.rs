@@ -29,8 +29,9 @@ pub fn free_memory(device: DeviceSpec) -> Option<u64> {
     }
 }
 
-/// Bytes that a model wants on `device` besides weights, keys and values: for the driver and for the activations of one
-/// forward, whose tokens, logits and attention scores are bounded. An estimate for a GPU; nothing for the CPU.
+/// Bytes that a model wants on `device` besides weights, keys and values: for the driver, for the activations of one
+/// forward, whose tokens, logits and attention scores are bounded, and for the logits that are kept behind lists. An
+/// estimate for a GPU; nothing for the CPU.
 pub fn working_memory(device: DeviceSpec) -> u64 {
     match device {
         DeviceSpec::Cpu => 0,

@@ -8,6 +8,7 @@ use gac_inference::{
     Ask, Detail, Distribution, Engine, EngineOptions, Extension, Handover, LanguageModel, ModelError, ModelSource,
     SequenceId, TokenId, Wanted, score_tokens,
 };
+use gac_needs::{folder, needs};
 
 fn engine(model: &str, handover: Handover) -> Engine {
     let source = ModelSource::Folder(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models").join(model));
@@ -147,5 +148,32 @@ fn texts_are_scored_alike() {
                 assert!((a - b).abs() < 1e-6, "{a} is not {b}");
             }
         }
+    }
+}
+
+#[needs(real)]
+#[test]
+fn real_models_hand_up_a_small_part_of_their_logits_and_say_the_same() {
+    for (name, text) in [("SmolLM2-135M-Instruct.Q4_1.gguf", 3), ("gemma-3-270m-q4_k_m.gguf", 8)] {
+        let source = ModelSource::Gguf(folder!(real).join(name));
+        let prompt = tokens(20, text);
+        let run = |handover| {
+            let mut engine = Engine::load(&source, &EngineOptions { handover, ..EngineOptions::default() }).unwrap();
+            let sequence = engine.open(&prompt).unwrap();
+            let mut next = read(&mut engine, sequence, &prompt, Wanted::Last).remove(0);
+            let mut lists = Vec::new();
+            for _ in 0..20 {
+                let list = next.tell(Detail::Top(20));
+                next = read(&mut engine, sequence, &[list[0].0], Wanted::Last).remove(0);
+                lists.push(list);
+            }
+            (lists, engine.handed_up_bytes() / 21, next.rows() as u64)
+        };
+        let ((lists, bytes, _), (dense, all, rows)) = (run(Handover::Listed(20)), run(Handover::Dense));
+        for (list, dense) in lists.iter().zip(&dense) {
+            assert_near(list, dense, name);
+        }
+        println!("{name}: {bytes} of {all} bytes a distribution");
+        assert!(all == 4 * rows && 14 * bytes < all, "{name}: {bytes} of {all}");
     }
 }

@@ -1,6 +1,6 @@
 //! Votes on lists: whether what the members have told decides, and what is to be asked where it does not.
 //!
-//! A member that runs on a server lists its most probable tokens. Of an unlisted token it is known that it has no more
+//! A member that runs on a GPU or on a server lists its most probable tokens. Of an unlisted token it is known that it has no more
 //! than the last of the list, and that all of them together have no more than the rest. So every union token has a least
 //! and a most that it can come to; the winner is *decided* when its least is above every other's most. Otherwise the
 //! members are asked for the exact probabilities of those that still contend, or for longer lists, and so on. What comes

@@ -8,7 +8,7 @@
 use candle_core::{Result, Tensor};
 
 use super::downloads::{Downloads, bytes};
-use crate::ask::Detail;
+use crate::ask::{Detail, LogProbs};
 use crate::distribution::Distribution;
 use crate::id::TokenId;
 
@@ -86,11 +86,7 @@ impl DeviceLogits {
 
     /// Tells the details of proper rows: log-probabilities of the tokens that are named, or of the most probable ones, in
     /// order (ties: the lowest id). At most two pieces come down, for all of them together.
-    pub(crate) fn tell(
-        &self,
-        wanted: &[(usize, Detail<'_>)],
-        downloads: &mut Downloads,
-    ) -> Result<Vec<Vec<(TokenId, f64)>>> {
+    pub(crate) fn tell(&self, wanted: &[(usize, Detail<'_>)], downloads: &mut Downloads) -> Result<Vec<LogProbs>> {
         let (mut named, mut chunks) = (Vec::new(), Vec::new());
         for &(row, detail) in wanted {
             match detail {
@@ -139,7 +135,7 @@ impl DeviceLogits {
 }
 
 /// The first `count` by log-probability, in order.
-fn most_probable(mut tokens: Vec<(TokenId, f64)>, count: usize) -> Vec<(TokenId, f64)> {
+fn most_probable(mut tokens: LogProbs, count: usize) -> LogProbs {
     let order = |a: &(TokenId, f64), b: &(TokenId, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
     keep_first(&mut tokens, count, order);
     tokens.sort_unstable_by(order);
@@ -198,7 +194,7 @@ mod tests {
     }
 
     /// Every token of a row with its log-probability in f64, most probable first (ties: the lowest id).
-    fn sorted(row: &[f32]) -> Vec<(TokenId, f64)> {
+    fn sorted(row: &[f32]) -> LogProbs {
         let most = row.iter().copied().map(f64::from).fold(f64::NEG_INFINITY, f64::max);
         let normalizer = most + row.iter().map(|&logit| (f64::from(logit) - most).exp()).sum::<f64>().ln();
         let mut all: Vec<_> = (0..).map(TokenId).zip(row.iter().map(|&logit| f64::from(logit) - normalizer)).collect();
@@ -210,7 +206,10 @@ mod tests {
         assert_eq!(told.len(), expected.len(), "{what}");
         for (a, b) in told.iter().zip(expected) {
             assert_eq!(a.0, b.0, "{what}");
-            assert!(a.1 == b.1 || (a.1 - b.1).abs() < DeviceLogits::ROUNDING / 2.0, "{what}: {a:?} is not {b:?}");
+            assert!(
+                a.1.to_bits() == b.1.to_bits() || (a.1 - b.1).abs() < DeviceLogits::ROUNDING / 2.0,
+                "{what}: {a:?} is not {b:?}"
+            );
         }
     }
 
@@ -219,7 +218,7 @@ mod tests {
         let mut numbers = Numbers(11);
         for vocabulary in [1, 2, 127, 128, 129, 1000, 1344, 5000] {
             for round in 0..30 {
-                let rows: Vec<Vec<f32>> = (0..1 + numbers.below(4)).map(|_| numbers.row(vocabulary)).collect();
+                let rows: Vec<Vec<f32>> = (0..=numbers.below(4)).map(|_| numbers.row(vocabulary)).collect();
                 let mut downloads = Downloads::default();
                 let logits = DeviceLogits::new(&tensor(&rows), &mut downloads).unwrap();
                 let ids: Vec<TokenId> = (0..9).map(|_| TokenId(numbers.below(vocabulary + 2) as u32)).collect();

@@ -6,9 +6,9 @@ use candle_core::{Result, Tensor};
 
 use super::device_logits::DeviceLogits;
 use super::downloads::{Downloads, bytes};
-use crate::ask::{Ask, Detail};
+use crate::ask::{Ask, Detail, LogProbs};
 use crate::distribution::Distribution;
-use crate::id::{SequenceId, TokenId};
+use crate::id::SequenceId;
 use crate::language_model::Extension;
 
 /// Bytes of logits that are kept on a device: 256 rows of the largest vocabularies.
@@ -136,7 +136,7 @@ impl KeptLogits {
     }
 
     /// Answers what is asked about lists whose logits are kept; nothing where they are not.
-    pub(crate) fn answer(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Option<Vec<(TokenId, f64)>>>> {
+    pub(crate) fn answer(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Option<LogProbs>>> {
         let mut answers = vec![None; asks.len()];
         for KeptForward { logits, rows } in &self.forwards {
             let kept = asks
@@ -157,6 +157,7 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
+    use crate::id::TokenId;
     use crate::language_model::Wanted;
 
     const VOCABULARY: usize = 500;

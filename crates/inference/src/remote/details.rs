@@ -1,7 +1,7 @@
 //! What is asked of a server so that it tells more about a distribution.
 
-use super::protocol::{Abilities, LogProbs, TokenQuery, WantedList};
-use crate::ask::{Ask, Detail};
+use super::protocol::{Abilities, TokenQuery, WantedList};
+use crate::ask::{Ask, Detail, LogProbs};
 use crate::id::TokenId;
 
 /// How long lists are in which tokens are looked for that cannot be named: a long one is seconds of JSON, and a token that a

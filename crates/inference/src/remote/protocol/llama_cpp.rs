@@ -10,7 +10,8 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Abilities, LogProbs, Protocol, ServerAnswer, TokenQuery, ToldLogProbs, WantedList, sound_path};
+use super::{Abilities, Protocol, ServerAnswer, TokenQuery, ToldLogProbs, WantedList, sound_path};
+use crate::ask::LogProbs;
 use crate::id::TokenId;
 
 /// Logarithms of probabilities that an f32 cannot hold are below this.

@@ -6,6 +6,7 @@ pub(super) mod vllm;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ask::LogProbs;
 use crate::id::TokenId;
 
 /// The program that serves a model.
@@ -35,9 +36,6 @@ impl std::fmt::Display for ServerEngine {
         })
     }
 }
-
-/// Tokens with their natural log-probabilities.
-pub(super) type LogProbs = Vec<(TokenId, f64)>;
 
 /// What is asked about one list of tokens, in one request.
 #[derive(Clone, Debug)]

@@ -8,7 +8,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::{Abilities, LogProbs, Protocol, ServerAnswer, TokenQuery, ToldLogProbs, WantedList, sound_path};
+use super::{Abilities, Protocol, ServerAnswer, TokenQuery, ToldLogProbs, WantedList, sound_path};
+use crate::ask::LogProbs;
 use crate::id::TokenId;
 
 /// What stands for minus infinity.
