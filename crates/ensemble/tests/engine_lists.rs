@@ -132,14 +132,15 @@ fn ways() -> Vec<(&'static str, Gating, Method, Decoding)> {
     ]
 }
 
-/// Generations and scores together, on lists of each length and on dense distributions.
-fn assert_same(name: &str, gating: Gating, set: Set<'_>, limits: BatchLimits) {
+/// Generations and scores together, on lists of each length and on dense distributions. Says how often lists needed more.
+fn assert_same(name: &str, gating: Gating, set: Set<'_>, limits: BatchLimits) -> String {
     let (generations, choices) = (generations(24), choices());
     let requests: Vec<AnyRequest<'_>> =
         generations.iter().map(AnyRequest::from).chain(choices.iter().map(AnyRequest::from)).collect();
     let dense = told(minis(Handover::Dense), gating, set, &requests, limits);
     assert_eq!((dense.generations.len() % generations.len(), dense.scores.len() % choices.len()), (0, 0));
     assert!(!dense.generations.is_empty() && !dense.scores.is_empty());
+    let mut all = Vec::new();
     for k in LISTS {
         let mut needed = Needed::default();
         let lists = told(minis(Handover::Listed(k)), gating, set, &requests, limits);
@@ -156,18 +157,19 @@ fn assert_same(name: &str, gating: Gating, set: Set<'_>, limits: BatchLimits) {
             assert!(a.tokens.iter().zip(&b.tokens).all(|(&a, &b)| near(a, b)), "{what}: {a:?} is not {b:?}");
             assert!(near(a.sum, b.sum) || (a.sum - b.sum).abs() < 1e-6 * a.tokens.len() as f64, "{what}");
         }
-        println!("{what}: {needed:?}");
         assert!(needed.steps > 50 && (k > 1 || needed.asked > 0), "{what}: {needed:?}");
         assert_eq!(needed.votes < needed.steps, !matches!(gating, Gating::EveryStep), "{what}: {needed:?}");
         assert!(needed.votes > 0);
+        all.push(format!("{what}: {needed:?}"));
     }
+    all.join("\n")
 }
 
 #[test]
 fn texts_and_scores_are_those_of_dense_engines_in_every_way_to_decide() {
     for (name, gating, method, decoding) in ways() {
         let set = |settings: Settings| Ok(settings.with_method(method)?.with_decoding(decoding));
-        assert_same(name, gating, &set, BatchLimits::batch(16));
+        println!("{}", assert_same(name, gating, &set, BatchLimits::batch(16)));
     }
 }
 
@@ -176,16 +178,19 @@ fn views_that_wait_while_others_go_on_are_asked_about_later() {
     // Prompts are read in small pieces, so that a member waits for another's while its other sequences are extended.
     let limits = BatchLimits { max_samples: 5, chunk: 7 };
     let gate = key_tokens(Certainty::TopProbability, 0.7);
-    assert_same("in pieces", gate, &Ok, limits);
+    println!("{}", assert_same("in pieces", gate, &Ok, limits));
     let weighted = |settings: Settings| settings.with_weighting(Weighting::PromptPerplexity { temperature: 1.0 });
-    assert_same("weights by perplexity", Gating::EveryStep, &weighted, limits);
+    println!("{}", assert_same("weights by perplexity", Gating::EveryStep, &weighted, limits));
 }
 
 #[test]
 fn drafts_are_verified_alike() {
     for gating in [Gating::EveryStep, key_tokens(Certainty::TopProbability, 0.7)] {
         let drafting = Drafting { by: Proposer::Prompt, length: DraftLength::Tokens(4) };
-        assert_same("drafted", gating, &|settings| Ok(settings.with_drafting(drafting)), BatchLimits::batch(3));
+        println!(
+            "{}",
+            assert_same("drafted", gating, &|settings| Ok(settings.with_drafting(drafting)), BatchLimits::batch(3))
+        );
     }
 }
 
@@ -193,7 +198,7 @@ fn drafts_are_verified_alike() {
 fn all_thresholds_of_a_sweep_come_out_alike() {
     let thresholds = [0.0, 0.3, 0.6, 0.9, 1.0].map(|threshold| Threshold::new(threshold).unwrap());
     let swept = |settings: Settings| settings.with_thresholds(&thresholds);
-    assert_same("swept", key_tokens(Certainty::TopProbability, 0.0), &swept, BatchLimits::batch(4));
+    println!("{}", assert_same("swept", key_tokens(Certainty::TopProbability, 0.0), &swept, BatchLimits::batch(4)));
 }
 
 #[test]
