@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use clap::Args;
-use gac_ensemble::{Certainty, Weighting};
+use gac_ensemble::{Certainty, SpecialTokens, Weighting};
 use gac_harness::tasks::DEFAULT_SHOT_SEED;
 use gac_systems::{Combination, DraftTokens, SamplingSpec, SystemSpec, Values};
 
@@ -34,6 +34,9 @@ pub(crate) struct VotingArgs {
     /// Tokens to propose at once, or `auto`: as many as are worth it [default: auto]
     #[arg(long, value_name = "N")]
     pub(crate) draft_tokens: Option<String>,
+    /// Whether special tokens other than the end of a text or turn may win a vote [default: keep]
+    #[arg(long, value_name = "WAY", value_parser = named::<SpecialTokens>())]
+    pub(crate) special_tokens: Option<SpecialTokens>,
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
     /// Make every prompt a chat, written down by each model's own template
@@ -101,6 +104,7 @@ impl VotingArgs {
         spec.floor = self.floor;
         spec.weight_by = self.weight_by;
         spec.gate_by = self.gate_by;
+        spec.special_tokens = self.special_tokens;
         spec.draft.clone_from(&self.draft);
         spec.draft_tokens = self.draft_tokens.as_deref().map(DraftTokens::from);
         spec.chat_template = self.apply_chat_template.then_some(true);

@@ -7,7 +7,7 @@ use gac_inference::{Limits, Tokenizer};
 use crate::error::{EnsembleError, RequestError};
 use crate::member::{Member, MemberId, ModelId};
 use crate::vocabulary::segmentation::Segmentation;
-use crate::vocabulary::union::{UnionId, UnionVocabulary};
+use crate::vocabulary::union::{SpecialTokens, UnionId, UnionVocabulary};
 
 /// Language models that can vote on every next token, in the union of their vocabularies.
 ///
@@ -21,6 +21,7 @@ pub struct Ensemble {
     pub(crate) index: usize,
     members: Vec<Seat>,
     union: Arc<UnionVocabulary>,
+    pub(crate) special: SpecialTokens,
 }
 
 /// What is known of a member without its model.
@@ -39,7 +40,12 @@ impl Ensemble {
     ///
     /// # Errors
     /// Without members.
-    pub(crate) fn new(index: usize, loaded: &[Member], models: &[ModelId]) -> Result<Self, EnsembleError> {
+    pub(crate) fn new(
+        index: usize,
+        loaded: &[Member],
+        models: &[ModelId],
+        special: SpecialTokens,
+    ) -> Result<Self, EnsembleError> {
         let seat = |&model: &ModelId| {
             let Member { name, model: computes, tokenizer } = &loaded[model.0];
             let (limits, remote) = (computes.limits(), computes.devices().is_empty());
@@ -50,8 +56,8 @@ impl Ensemble {
             return Err(EnsembleError::NoMembers);
         }
         let vocabularies: Vec<_> = members.iter().map(|member| member.tokenizer.vocabulary()).collect();
-        let union = Arc::new(UnionVocabulary::new(&vocabularies));
-        Ok(Self { index, members, union })
+        let union = Arc::new(UnionVocabulary::with_special_tokens(&vocabularies, special));
+        Ok(Self { index, members, union, special })
     }
 
     /// The members' names, in order.

@@ -103,7 +103,7 @@ impl ModelStore {
             _ => Gating::EveryStep,
         };
         let weights = Weights::given(&system.weights).map_err(EnsembleError::from)?;
-        let made = Settings::new(self.scheduler.ensemble(&members)?, weights, gating)?
+        let made = Settings::new(self.scheduler.ensemble_with(&members, settings.special_tokens)?, weights, gating)?
             .with_method(method)?
             .with_weighting(settings.weighting)?
             .with_decoding(settings.decoding);
@@ -206,7 +206,7 @@ impl ModelStore {
         let mut members = Vec::with_capacity(system.members.len());
         for name in &system.members {
             let model = self.load(name)?;
-            let ensemble = self.scheduler.ensemble(&[model])?;
+            let ensemble = self.scheduler.ensemble_with(&[model], system.settings.special_tokens)?;
             let alone = Settings::new(ensemble, Weights::uniform(1), Gating::EveryStep)?
                 .with_decoding(system.settings.decoding);
             members.push(Arc::new(self.with_chat(alone, system)?));

@@ -25,6 +25,7 @@ use crate::score::continuation::Continuation;
 use crate::score::group::ContextGroup;
 use crate::settings::Settings;
 use crate::vocabulary::segmentation::Segmentation;
+use crate::vocabulary::union::SpecialTokens;
 
 /// Most distributions at once of contexts and continuations that are read for many of them: each may be 150,000 numbers.
 const MOST_DISTRIBUTIONS: usize = 256;
@@ -90,13 +91,26 @@ impl Scheduler {
     /// # Errors
     /// Without models, or for one that there is not.
     pub fn ensemble(&mut self, models: &[ModelId]) -> Result<Arc<Ensemble>, EnsembleError> {
-        if let Some(known) = self.ensembles.iter().find(|known| known.models().eq(models.iter().copied())) {
+        self.ensemble_with(models, SpecialTokens::Keep)
+    }
+
+    /// As [`ensemble`](Self::ensemble), with control symbols other than END in its vocabulary or without them.
+    ///
+    /// # Errors
+    /// As `ensemble`.
+    pub fn ensemble_with(
+        &mut self,
+        models: &[ModelId],
+        special: SpecialTokens,
+    ) -> Result<Arc<Ensemble>, EnsembleError> {
+        let is_same = |known: &&Arc<Ensemble>| known.special == special && known.models().eq(models.iter().copied());
+        if let Some(known) = self.ensembles.iter().find(is_same) {
             return Ok(Arc::clone(known));
         }
         if let Some(model) = models.iter().find(|model| model.0 >= self.models.len()) {
             return Err(EnsembleError::UnknownModel { model: model.0, loaded: self.models.len() });
         }
-        let ensemble = Arc::new(Ensemble::new(self.ensembles.len(), &self.models, models)?);
+        let ensemble = Arc::new(Ensemble::new(self.ensembles.len(), &self.models, models, special)?);
         self.segmentations.push(ensemble.segmentation());
         self.acceptances.push(Acceptance::default());
         self.ensembles.push(Arc::clone(&ensemble));

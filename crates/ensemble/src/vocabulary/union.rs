@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gac_inference::{Symbol, TokenId, Vocabulary};
+use gac_inference::{Named, Symbol, TokenId, Vocabulary};
+use serde::{Deserialize, Serialize};
 
 use crate::member::MemberId;
 
@@ -29,6 +30,40 @@ pub enum UnionToken {
     End,
 }
 
+/// Whether control symbols other than END are in a union vocabulary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SpecialTokens {
+    /// They are: one may win a vote. It emits no text, and members go on behind it.
+    #[default]
+    Keep,
+    /// They are not: their mass is dropped, as that of unused rows, and none is ever emitted. A model that marks its
+    /// reasoning by control symbols cannot do so any more.
+    Drop,
+}
+
+impl Named for SpecialTokens {
+    const WHAT: &'static str = "way with special tokens";
+
+    fn all() -> Vec<Self> {
+        vec![Self::Keep, Self::Drop]
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Drop => "drop",
+        }
+    }
+
+    fn about(self) -> &'static str {
+        match self {
+            Self::Keep => "One may win a vote",
+            Self::Drop => "None but the end of a text or turn wins a vote",
+        }
+    }
+}
+
 /// No union token, in a projection: the id is an unused row.
 const NONE: u32 = u32::MAX;
 
@@ -50,6 +85,11 @@ impl UnionVocabulary {
     ///
     /// Every id that ends a text or a turn becomes END, whatever else it stands for. Unused rows get no union token.
     pub fn new(vocabularies: &[&Vocabulary]) -> Self {
+        Self::with_special_tokens(vocabularies, SpecialTokens::Keep)
+    }
+
+    /// As [`new`](Self::new), with control symbols other than END or without them.
+    pub fn with_special_tokens(vocabularies: &[&Vocabulary], special: SpecialTokens) -> Self {
         let most = vocabularies.iter().map(|vocabulary| vocabulary.len()).max().unwrap_or(0);
         let mut tokens: Vec<UnionToken> = Vec::with_capacity(most);
         let mut texts: HashMap<Arc<[u8]>, UnionId> = HashMap::with_capacity(most);
@@ -72,7 +112,7 @@ impl UnionVocabulary {
                             next
                         }
                     }
-                    Symbol::Control { name } => {
+                    Symbol::Control { name } if special == SpecialTokens::Keep => {
                         if let Some(&known) = controls.get(&**name) {
                             known
                         } else {
@@ -82,7 +122,7 @@ impl UnionVocabulary {
                             next
                         }
                     }
-                    Symbol::Text { .. } | Symbol::Unused => {
+                    Symbol::Control { .. } | Symbol::Text { .. } | Symbol::Unused => {
                         of_member.push(NONE);
                         continue;
                     }
@@ -262,6 +302,19 @@ mod tests {
         assert_eq!(union.projection(MemberId(1)).key(TokenId(0)), Some(UnionId(1)));
         assert_eq!(union.projection(MemberId(1)).key(TokenId(1)), Some(UnionId(0)));
         assert_eq!(union.find(b"<s>"), Some(UnionId(1)));
+    }
+
+    #[test]
+    fn without_special_tokens_control_symbols_have_no_key_and_end_has() {
+        let a = Vocabulary::new(
+            ["<pad>", "<eos>"].map(|name| Symbol::Control { name: name.into() }).to_vec(),
+            [TokenId(1)],
+        );
+        let b = Vocabulary::new(vec![text(b"<pad>", TextKind::Added), Symbol::Control { name: "<pad>".into() }], []);
+        let union = UnionVocabulary::with_special_tokens(&[&a, &b], SpecialTokens::Drop);
+        assert_eq!((union.len(), union.end(), union.find(b"<pad>")), (2, Some(UnionId(0)), Some(UnionId(1))));
+        assert_eq!(union.projection(MemberId(0)).unused(), [TokenId(0)]);
+        assert_eq!(union.projection(MemberId(1)).unused(), [TokenId(1)]);
     }
 
     #[test]

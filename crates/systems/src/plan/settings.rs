@@ -1,6 +1,6 @@
 //! How a system's members come to one answer, resolved.
 
-use gac_ensemble::{Certainty, Decoding, MethodSettings, Sampling, SamplingError, Weighting};
+use gac_ensemble::{Certainty, Decoding, MethodSettings, Sampling, SamplingError, SpecialTokens, Weighting};
 use gac_inference::{Named, UnixTime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -23,6 +23,9 @@ pub struct SystemSettings {
     pub weighting: Weighting,
     /// How tokens are picked.
     pub decoding: Decoding,
+    /// Whether special tokens may win a vote.
+    #[serde(skip_serializing_if = "are_kept")]
+    pub special_tokens: SpecialTokens,
     /// What is drafted. It is no part of a system's identity: answers are the same without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draft: Option<DraftPlan>,
@@ -112,6 +115,7 @@ impl SystemSettings {
             certainty: spec.gate_by.unwrap_or_default(),
             weighting: spec.weight_by.unwrap_or_default(),
             decoding: spec.sampling.as_ref().map_or(Ok(Decoding::Greedy), sampled)?,
+            special_tokens: spec.special_tokens.unwrap_or_default(),
             draft: DraftPlan::resolve(spec.draft.as_deref(), spec.draft_tokens.as_ref())?,
             chat: spec.chat_template.unwrap_or(false).then(|| ChatPlan {
                 system_instruction: spec.system_instruction.clone(),
@@ -124,6 +128,12 @@ impl SystemSettings {
             }),
         })
     }
+}
+
+/// The default: systems of before there was another have the same identity.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn are_kept(special: &SpecialTokens) -> bool {
+    *special == SpecialTokens::Keep
 }
 
 /// A temperature of 0 is greedy decoding, as everywhere.
