@@ -12,8 +12,8 @@ const MOST: usize = 512;
 /// Every so many-th step reads nothing, to see how long a step takes without a prompt. A single token of it would not tell:
 /// it is computed beside all that was read before.
 const LOOK: u32 = 16;
-/// How much the last step counts in a mean.
-const NEW: f64 = 0.25;
+/// How much the last step counts in a mean of those that read, and of those that do not, of which there are few.
+const NEW: (f64, f64) = (0.25, 0.5);
 
 /// How long steps take, and what prompts add to that.
 #[derive(Debug, Default)]
@@ -27,8 +27,8 @@ pub(crate) struct StepPace {
 }
 
 /// Of what was and what is new; a step in which the machine did something else as well says little.
-fn mean(before: Option<f64>, new: f64) -> f64 {
-    before.map_or(new, |before| before + NEW * (new.min(2.0 * before) - before))
+fn mean(before: Option<f64>, new: f64, share: f64) -> f64 {
+    before.map_or(new, |before| before + share * (new.min(2.0 * before) - before))
 }
 
 impl StepPace {
@@ -47,10 +47,10 @@ impl StepPace {
     pub(crate) fn observe(&mut self, took: Duration, read: usize) {
         let took = took.as_secs_f64();
         match (read, self.plain) {
-            (0, _) => self.plain = Some(mean(self.plain, took)),
+            (0, _) => self.plain = Some(mean(self.plain, took, NEW.1)),
             // Where nobody streams, more is read at once, and each token costs less.
             (1.., Some(plain)) if read <= self.chunk => {
-                self.token = Some(mean(self.token, ((took - plain) / read as f64).max(1e-7)));
+                self.token = Some(mean(self.token, ((took - plain) / read as f64).max(1e-7), NEW.0));
             }
             _ => {}
         }
