@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use clap::Args;
-use gac_ensemble::{Certainty, SpecialTokens, Weighting};
+use gac_ensemble::{Certainty, ControlSymbols, Weighting};
 use gac_harness::tasks::DEFAULT_SHOT_SEED;
 use gac_systems::{Combination, DraftTokens, SamplingSpec, SystemSpec, Values};
 
@@ -35,8 +35,8 @@ pub(crate) struct VotingArgs {
     #[arg(long, value_name = "N")]
     pub(crate) draft_tokens: Option<String>,
     /// Whether special tokens other than the end of a text or turn may win a vote [default: keep]
-    #[arg(long, value_name = "WAY", value_parser = named::<SpecialTokens>())]
-    pub(crate) special_tokens: Option<SpecialTokens>,
+    #[arg(long, value_name = "WAY", value_parser = named::<ControlSymbols>())]
+    pub(crate) special_tokens: Option<ControlSymbols>,
     #[command(flatten)]
     pub(crate) sampling: SamplingArgs,
     /// Make every prompt a chat, written down by each model's own template

@@ -7,7 +7,7 @@ use gac_inference::{Limits, Tokenizer};
 use crate::error::{EnsembleError, RequestError};
 use crate::member::{Member, MemberId, ModelId};
 use crate::vocabulary::segmentation::Segmentation;
-use crate::vocabulary::union::{SpecialTokens, UnionId, UnionVocabulary};
+use crate::vocabulary::union::{ControlSymbols, UnionId, UnionVocabulary};
 
 /// Language models that can vote on every next token, in the union of their vocabularies.
 ///
@@ -21,7 +21,7 @@ pub struct Ensemble {
     pub(crate) index: usize,
     members: Vec<Seat>,
     union: Arc<UnionVocabulary>,
-    pub(crate) special: SpecialTokens,
+    pub(crate) special: ControlSymbols,
 }
 
 /// What is known of a member without its model.
@@ -44,7 +44,7 @@ impl Ensemble {
         index: usize,
         loaded: &[Member],
         models: &[ModelId],
-        special: SpecialTokens,
+        special: ControlSymbols,
     ) -> Result<Self, EnsembleError> {
         let seat = |&model: &ModelId| {
             let Member { name, model: computes, tokenizer } = &loaded[model.0];

@@ -113,7 +113,7 @@ pub use settings::Settings;
 pub use thinking::{ThinkEnd, ThinkSource, Thinking};
 pub use vocabulary::report::{EndId, MemberVocabulary, Overlap, VocabularyReport};
 pub use vocabulary::segmentation::{Segmentation, Unspellable};
-pub use vocabulary::union::{Projection, SpecialTokens, UnionId, UnionToken, UnionVocabulary};
+pub use vocabulary::union::{ControlSymbols, Projection, UnionId, UnionToken, UnionVocabulary};
 pub use vote::combine::Fused;
 pub use vote::gating::{Certainty, Gating, Threshold, ThresholdError};
 pub use vote::log_probs::{AskedLogProbs, TokenLogProb, TokenLogProbs};

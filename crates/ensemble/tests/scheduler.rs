@@ -9,9 +9,9 @@ use std::sync::atomic::Ordering;
 
 use common::{Bench, Log, Random, Script, Told, random_prompt, random_script, request, scoring, stopping, watched};
 use gac_ensemble::{
-    AnyRequest, BatchLimits, EnsembleError, Finish, Gating, Generation, GenerationRequest, LogLikelihood,
-    LogLikelihoodRequest, MemberId, ModelId, Overlong, RequestError, RequestId, Scheduler, SchedulerEvent, Settings,
-    SpecialTokens, Weighting, Weights,
+    AnyRequest, BatchLimits, ControlSymbols, EnsembleError, Finish, Gating, Generation, GenerationRequest,
+    LogLikelihood, LogLikelihoodRequest, MemberId, ModelId, Overlong, RequestError, RequestId, Scheduler,
+    SchedulerEvent, Settings, Weighting, Weights,
 };
 use gac_inference::testkit::{LongestMatch, tokenizer};
 use gac_inference::{Symbol, TextKind, TokenId, Tokenizer, Vocabulary};
@@ -214,7 +214,7 @@ fn special_tokens_win_votes_unless_they_are_dropped() {
                 told.run(&mut scheduler, LIMITS);
                 told.generations.remove(&(request, 0)).unwrap()
             };
-            let (kept, dropped) = (said(SpecialTokens::Keep), said(SpecialTokens::Drop));
+            let (kept, dropped) = (said(ControlSymbols::Keep), said(ControlSymbols::Drop));
             assert_eq!((kept.text(), kept.tokens), (String::new(), 2));
             assert_eq!((dropped.text(), dropped.tokens), ("x".to_owned(), 2));
             assert!((dropped.steps[0].probability - 0.3).abs() < 1e-6, "the mass of others is dropped");

@@ -25,7 +25,7 @@ use crate::score::continuation::Continuation;
 use crate::score::group::ContextGroup;
 use crate::settings::Settings;
 use crate::vocabulary::segmentation::Segmentation;
-use crate::vocabulary::union::SpecialTokens;
+use crate::vocabulary::union::ControlSymbols;
 
 /// Most distributions at once of contexts and continuations that are read for many of them: each may be 150,000 numbers.
 const MOST_DISTRIBUTIONS: usize = 256;
@@ -91,7 +91,7 @@ impl Scheduler {
     /// # Errors
     /// Without models, or for one that there is not.
     pub fn ensemble(&mut self, models: &[ModelId]) -> Result<Arc<Ensemble>, EnsembleError> {
-        self.ensemble_with(models, SpecialTokens::Keep)
+        self.ensemble_with(models, ControlSymbols::Keep)
     }
 
     /// As [`ensemble`](Self::ensemble), with control symbols other than END in its vocabulary or without them.
@@ -101,7 +101,7 @@ impl Scheduler {
     pub fn ensemble_with(
         &mut self,
         models: &[ModelId],
-        special: SpecialTokens,
+        special: ControlSymbols,
     ) -> Result<Arc<Ensemble>, EnsembleError> {
         let is_same = |known: &&Arc<Ensemble>| known.special == special && known.models().eq(models.iter().copied());
         if let Some(known) = self.ensembles.iter().find(is_same) {

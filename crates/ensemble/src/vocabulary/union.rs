@@ -33,7 +33,7 @@ pub enum UnionToken {
 /// Whether control symbols other than END are in a union vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum SpecialTokens {
+pub enum ControlSymbols {
     /// They are: one may win a vote. It emits no text, and members go on behind it.
     #[default]
     Keep,
@@ -42,7 +42,7 @@ pub enum SpecialTokens {
     Drop,
 }
 
-impl Named for SpecialTokens {
+impl Named for ControlSymbols {
     const WHAT: &'static str = "way with special tokens";
 
     fn all() -> Vec<Self> {
@@ -85,11 +85,11 @@ impl UnionVocabulary {
     ///
     /// Every id that ends a text or a turn becomes END, whatever else it stands for. Unused rows get no union token.
     pub fn new(vocabularies: &[&Vocabulary]) -> Self {
-        Self::with_special_tokens(vocabularies, SpecialTokens::Keep)
+        Self::with_special_tokens(vocabularies, ControlSymbols::Keep)
     }
 
     /// As [`new`](Self::new), with control symbols other than END or without them.
-    pub fn with_special_tokens(vocabularies: &[&Vocabulary], special: SpecialTokens) -> Self {
+    pub fn with_special_tokens(vocabularies: &[&Vocabulary], special: ControlSymbols) -> Self {
         let most = vocabularies.iter().map(|vocabulary| vocabulary.len()).max().unwrap_or(0);
         let mut tokens: Vec<UnionToken> = Vec::with_capacity(most);
         let mut texts: HashMap<Arc<[u8]>, UnionId> = HashMap::with_capacity(most);
@@ -112,7 +112,7 @@ impl UnionVocabulary {
                             next
                         }
                     }
-                    Symbol::Control { name } if special == SpecialTokens::Keep => {
+                    Symbol::Control { name } if special == ControlSymbols::Keep => {
                         if let Some(&known) = controls.get(&**name) {
                             known
                         } else {
@@ -311,7 +311,7 @@ mod tests {
             [TokenId(1)],
         );
         let b = Vocabulary::new(vec![text(b"<pad>", TextKind::Added), Symbol::Control { name: "<pad>".into() }], []);
-        let union = UnionVocabulary::with_special_tokens(&[&a, &b], SpecialTokens::Drop);
+        let union = UnionVocabulary::with_special_tokens(&[&a, &b], ControlSymbols::Drop);
         assert_eq!((union.len(), union.end(), union.find(b"<pad>")), (2, Some(UnionId(0)), Some(UnionId(1))));
         assert_eq!(union.projection(MemberId(0)).unused(), [TokenId(0)]);
         assert_eq!(union.projection(MemberId(1)).unused(), [TokenId(1)]);

@@ -1,6 +1,6 @@
 //! How a system's members come to one answer, resolved.
 
-use gac_ensemble::{Certainty, Decoding, MethodSettings, Sampling, SamplingError, SpecialTokens, Weighting};
+use gac_ensemble::{Certainty, ControlSymbols, Decoding, MethodSettings, Sampling, SamplingError, Weighting};
 use gac_inference::{Named, UnixTime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -25,7 +25,7 @@ pub struct SystemSettings {
     pub decoding: Decoding,
     /// Whether special tokens may win a vote.
     #[serde(skip_serializing_if = "are_kept")]
-    pub special_tokens: SpecialTokens,
+    pub special_tokens: ControlSymbols,
     /// What is drafted. It is no part of a system's identity: answers are the same without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draft: Option<DraftPlan>,
@@ -132,8 +132,8 @@ impl SystemSettings {
 
 /// The default: systems of before there was another have the same identity.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
-fn are_kept(special: &SpecialTokens) -> bool {
-    *special == SpecialTokens::Keep
+fn are_kept(special: &ControlSymbols) -> bool {
+    *special == ControlSymbols::Keep
 }
 
 /// A temperature of 0 is greedy decoding, as everywhere.

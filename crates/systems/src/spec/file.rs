@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gac_ensemble::{Certainty, SpecialTokens, Weighting};
+use gac_ensemble::{Certainty, ControlSymbols, Weighting};
 use gac_inference::{Dtype, deserialize_named_option};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -141,7 +141,7 @@ pub struct SystemSpec {
     /// Whether special tokens other than the end of a text or turn may win a vote (`keep`) or not (`drop`); they may when
     /// absent.
     #[serde(default, deserialize_with = "deserialize_named_option", alias = "special_tokens")]
-    pub special_tokens: Option<SpecialTokens>,
+    pub special_tokens: Option<ControlSymbols>,
     /// How tokens are drawn; the most probable one is taken when absent.
     pub sampling: Option<SamplingSpec>,
     /// Whether prompts are chats, written down by each member's own template.
