@@ -1,6 +1,6 @@
 //! Keys and values of all sequences, in blocks.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Device, Result, Shape, Tensor};
 
 use super::batch::SlotRun;
 use super::blocks::BlockCopy;
@@ -25,7 +25,7 @@ pub(crate) struct PagedCache {
 
 impl PagedCache {
     /// Room for `blocks` blocks; each layer's are on its own one of `devices`. On the CPU the pages are only claimed as
-    /// they are written.
+    /// they are written, and those of different layers by different tokens.
     pub(crate) fn new<'p>(
         config: &DecoderConfig,
         blocks: usize,
@@ -33,15 +33,18 @@ impl PagedCache {
     ) -> Result<Self> {
         let DecoderConfig { kv_heads, head_dim, .. } = *config;
         let by_slot = (blocks * BLOCK, kv_heads, head_dim);
-        let layer = |LayerDevice { device, dtype }: &LayerDevice| {
-            let keys = if fused(device) {
-                Tensor::zeros((blocks * BLOCK / LANES, kv_heads, head_dim, LANES), *dtype, device)?
-            } else {
-                Tensor::zeros(by_slot, *dtype, device)?
-            };
-            Ok(LayerCache { keys, values: Tensor::zeros(by_slot, *dtype, device)? })
+        let by_vector = (blocks * BLOCK / LANES, kv_heads, head_dim, LANES);
+        let layers = config.layers.len();
+        let layer = |(index, LayerDevice { device, dtype }): (usize, &LayerDevice)| {
+            if fused(device) {
+                let keys = zeros(by_vector, (2 * index, 2 * layers), *dtype, device)?;
+                let values = zeros(by_slot, (2 * index + 1, 2 * layers), *dtype, device)?;
+                return Ok(LayerCache { keys, values });
+            }
+            let [keys, values] = [(); 2].map(|()| Tensor::zeros(by_slot, *dtype, device));
+            Ok(LayerCache { keys: keys?, values: values? })
         };
-        Ok(Self { layers: devices.into_iter().map(layer).collect::<Result<_>>()? })
+        Ok(Self { layers: devices.into_iter().enumerate().map(layer).collect::<Result<_>>()? })
     }
 
     pub(crate) fn layer(&self, index: usize) -> &LayerCache {
@@ -65,12 +68,46 @@ impl PagedCache {
     }
 }
 
+/// What the system clears at once when a page is first written, where it has large pages.
+const LARGE_PAGE: usize = 2 << 20;
+
+/// Zeros that begin `index / count` of a large page behind where memory does. Tensors that are filled alike would else all
+/// reach their next pages with the same token, and whoever streams would wait until all of them are cleared.
+fn zeros(shape: impl Into<Shape>, (index, count): (usize, usize), dtype: DType, device: &Device) -> Result<Tensor> {
+    let shape = shape.into();
+    let rows = shape.dim(0)?;
+    let row = shape.elem_count() / rows.max(1) * dtype.size_in_bytes();
+    let before = LARGE_PAGE * index / count / row.max(1);
+    let mut dims = shape.into_dims();
+    dims[0] += before;
+    Tensor::zeros(dims, dtype, device)?.narrow(0, before, rows)
+}
+
 impl LayerCache {
     /// Writes the batch's keys and values, `(T, kv_heads, head_dim)` each, to their slots.
     pub(crate) fn write(&self, keys: &Tensor, values: &Tensor, runs: &[SlotRun]) -> Result<()> {
         for run in runs {
             self.keys.slice_set(&keys.narrow(0, run.row, run.length)?, 0, run.slot)?;
             self.values.slice_set(&values.narrow(0, run.row, run.length)?, 0, run.slot)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_that_are_filled_alike_reach_their_next_large_pages_at_different_tokens() -> Result<()> {
+        let (count, row) = (8, 3 * 4 * size_of::<f32>());
+        for index in 0..count {
+            let tensor = zeros((10, 3, 4), (index, count), DType::F32, &Device::Cpu)?;
+            assert_eq!(tensor.dims(), [10, 3, 4]);
+            assert!(tensor.is_contiguous());
+            let before = tensor.layout().start_offset() * size_of::<f32>();
+            let wanted = LARGE_PAGE * index / count;
+            assert!(before.is_multiple_of(row) && (wanted - row..=wanted).contains(&before) || index == 0, "{before}");
         }
         Ok(())
     }

@@ -203,9 +203,10 @@ fn store(
 ) -> Result<()> {
     let (_, all) = rl.shape().dims2()?;
     let rows = contiguous(rows, rl)?;
-    let (CpuStorage::F32(cache), Some((0, _))) = (cache, cl.contiguous_offsets()) else {
+    let (CpuStorage::F32(cache), Some((from, to))) = (cache, cl.contiguous_offsets()) else {
         bail!("the cache of a CPU holds f32");
     };
+    let cache = &mut cache[from..to];
     for run in runs {
         for step in 0..run.length {
             let row = run.row + step;
