@@ -60,7 +60,7 @@ where
     let members = devices.iter().enumerate().map(|(index, devices)| {
         let script = xs().on(devices);
         let mut before = before(index);
-        let model = Box::new(Before::new(Box::new(script.model()), move |_, _| before()));
+        let model = Box::new(Before::each(Box::new(script.model()), move |_, _| before()));
         Member { name: format!("m{index}"), model, tokenizer: script.tokenizer }
     });
     let weights = Weights::uniform(devices.len());

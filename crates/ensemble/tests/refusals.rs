@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use common::{Random, Script, Told, random_prompt, random_script, request, scoring};
 use gac_ensemble::{BatchLimits, Gating, Member, ModelId, RequestError, Scheduler, Settings, Weights};
-use gac_inference::testkit::Listing;
-use gac_inference::{Ask, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId};
+use gac_inference::testkit::{Listing, Otherwise, Wrapped};
+use gac_inference::{Ask, Distribution, Extension, LanguageModel, ModelError, SequenceId, TokenId};
 
 /// When a model refuses a sequence.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,52 +23,30 @@ enum When {
     Crowded(usize),
 }
 
-/// A model that refuses some sequences.
-struct Refusing {
-    inner: Listing,
-    when: When,
-}
-
 fn refused(sequence: SequenceId) -> ModelError {
     ModelError::Request { sequence, reason: "HTTP 400: not this one".into() }
 }
 
-impl LanguageModel for Refusing {
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-    fn devices(&self) -> &[DeviceSpec] {
-        self.inner.devices()
-    }
-    fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
-        self.inner.open(prompt)
-    }
-    fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
-        self.inner.fork(sequence)
-    }
-    fn truncate(&mut self, sequence: SequenceId, length: usize) -> Result<(), ModelError> {
-        self.inner.truncate(sequence, length)
-    }
-    fn close(&mut self, sequence: SequenceId) {
-        self.inner.close(sequence);
-    }
-    fn length(&self, sequence: SequenceId) -> usize {
-        self.inner.length(sequence)
-    }
-    fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
-        let long = |e: &&Extension<'_>| matches!(self.when, When::Extending(most) if self.inner.length(e.sequence) + e.tokens.len() > most);
+impl Otherwise for When {
+    fn extend(
+        &mut self,
+        inner: &mut dyn LanguageModel,
+        batch: &[Extension<'_>],
+    ) -> Result<Vec<Vec<Distribution>>, ModelError> {
+        let long = |e: &&Extension<'_>| matches!(self, Self::Extending(most) if inner.length(e.sequence) + e.tokens.len() > *most);
         match batch.iter().find(long) {
             Some(extension) => Err(refused(extension.sequence)),
-            None => self.inner.extend(batch),
+            None => inner.extend(batch),
         }
     }
-    fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
-        if matches!(self.when, When::Crowded(most) if asks.len() > most) {
+
+    fn ask(&mut self, inner: &mut dyn LanguageModel, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
+        if matches!(self, Self::Crowded(most) if asks.len() > *most) {
             return Err(ModelError::CacheFull { needed: asks.len(), free: 0 });
         }
-        match asks.iter().find(|ask| matches!(self.when, When::Asked(most) if ask.length > most)) {
+        match asks.iter().find(|ask| matches!(self, Self::Asked(most) if ask.length > *most)) {
             Some(ask) => Err(refused(ask.sequence)),
-            None => self.inner.ask(asks),
+            None => inner.ask(asks),
         }
     }
 }
@@ -77,9 +55,9 @@ impl LanguageModel for Refusing {
 fn told(scripts: &[Script], when: When) -> Told {
     let members = scripts.iter().enumerate().map(|(index, script)| Member {
         name: format!("m{index}"),
-        model: Box::new(Refusing {
-            inner: Listing::new(Box::new(script.model()), 2),
-            when: if index == 1 { when } else { When::Never },
+        model: Box::new(Wrapped {
+            inner: Box::new(Listing::of(Box::new(script.model()), 2)),
+            otherwise: if index == 1 { when } else { When::Never },
         }),
         tokenizer: Arc::clone(&script.tokenizer),
     });

@@ -31,7 +31,7 @@ fn minis(listed: Option<usize>) -> (Scheduler, Settings) {
     let mut store = ModelStore::new(models, DeviceSpec::Cpu, 16);
     store.settings(&systems[0]).unwrap();
     let list = |member: Member| match listed {
-        Some(k) => Member { model: Box::new(Listing::new(member.model, k)), ..member },
+        Some(k) => Member { model: Box::new(Listing::of(member.model, k)), ..member },
         None => member,
     };
     let mut scheduler = Scheduler::new(store.into_scheduler().into_models().into_iter().map(list).collect());

@@ -23,7 +23,7 @@ const LIMITS: BatchLimits = BatchLimits { max_samples: 16, chunk: usize::MAX };
 
 /// Counts the next-token distributions that are asked of a model: prompts, which are the same work for all, are one.
 fn counting(inner: Box<dyn LanguageModel>, asked: Arc<AtomicUsize>) -> Box<dyn LanguageModel> {
-    Box::new(Before::new(inner, move |_, batch| {
+    Box::new(Before::each(inner, move |_, batch| {
         let wanted = batch.iter().map(|extension| extension.wanted.indices(extension.tokens.len()).len()).sum();
         asked.fetch_add(wanted, Ordering::Relaxed);
         Ok(())

@@ -235,8 +235,8 @@ mod tests {
         let script =
             || ScriptedModel::new(3, |tokens| vec![(TokenId(tokens.len() as u32 % 3), 0.5), (TokenId(0), 0.4)]);
         let tokens = [2, 1, 0, 2, 0].map(TokenId);
-        let mut listing = Listing::new(Box::new(script()), 1);
-        let asks = listing.asks();
+        let mut listing = Listing::of(Box::new(script()), 1);
+        let asks = listing.otherwise.asks();
         assert_eq!(score_tokens(&mut listing, &tokens).unwrap(), score_tokens(&mut script(), &tokens).unwrap());
         assert_eq!(asks.load(std::sync::atomic::Ordering::Relaxed), 3);
     }

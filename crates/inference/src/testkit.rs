@@ -1,16 +1,18 @@
 //! A scripted model and a plain tokenizer, for testing everything above inference without weights.
 
+mod wrapped;
+
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::ask::{Ask, Detail};
 use crate::device::DeviceSpec;
 use crate::device_list::DeviceList;
 use crate::distribution::Distribution;
 use crate::id::{SequenceId, TokenId};
 use crate::language_model::{Extension, LanguageModel, Limits, ModelError};
 use crate::vocabulary::{Symbol, TextEncoder, TextKind, Tokenizer, TokenizerError, Vocabulary};
+
+pub use wrapped::{Before, Listing, Otherwise, Wrapped};
 
 /// A tokenizer over `pieces`: id `n` stands for `pieces[n]`, text is encoded by greedy longest match.
 ///
@@ -196,174 +198,5 @@ impl LanguageModel for ScriptedModel {
                 Ok(indices.into_iter().map(|index| self.distribution(&tokens[..=start + index])).collect())
             })
             .collect()
-    }
-}
-
-/// What is done before each forward of a [`Before`], with the model and the batch.
-type Hook = Box<dyn FnMut(&dyn LanguageModel, &[Extension<'_>]) -> Result<(), ModelError> + Send>;
-
-/// A model with something done before each of its forwards: counted, delayed or refused. All else is the inner model's.
-pub struct Before {
-    inner: Box<dyn LanguageModel>,
-    hook: Hook,
-}
-
-impl Before {
-    /// `inner`, with `hook` before each forward; its error is the forward's.
-    pub fn new(
-        inner: Box<dyn LanguageModel>,
-        hook: impl FnMut(&dyn LanguageModel, &[Extension<'_>]) -> Result<(), ModelError> + Send + 'static,
-    ) -> Self {
-        Self { inner, hook: Box::new(hook) }
-    }
-}
-
-impl LanguageModel for Before {
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-
-    fn devices(&self) -> &[DeviceSpec] {
-        self.inner.devices()
-    }
-
-    fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
-        self.inner.open(prompt)
-    }
-
-    fn announce(&mut self, sequence: SequenceId, length: usize) {
-        self.inner.announce(sequence, length);
-    }
-
-    fn turns_alike(&self, length: usize, other: usize) -> bool {
-        self.inner.turns_alike(length, other)
-    }
-
-    fn expect(&mut self, sequence: SequenceId, length: usize, continuations: &[Vec<TokenId>]) {
-        self.inner.expect(sequence, length, continuations);
-    }
-
-    fn expect_greedy(&mut self, sequence: SequenceId, from: usize, to: usize) {
-        self.inner.expect_greedy(sequence, from, to);
-    }
-
-    fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
-        self.inner.fork(sequence)
-    }
-
-    fn truncate(&mut self, sequence: SequenceId, length: usize) -> Result<(), ModelError> {
-        self.inner.truncate(sequence, length)
-    }
-
-    fn close(&mut self, sequence: SequenceId) {
-        self.inner.close(sequence);
-    }
-
-    fn forget(&mut self) {
-        self.inner.forget();
-    }
-
-    fn length(&self, sequence: SequenceId) -> usize {
-        self.inner.length(sequence)
-    }
-
-    fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
-        (self.hook)(&*self.inner, batch)?;
-        self.inner.extend(batch)
-    }
-
-    fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
-        self.inner.ask(asks)
-    }
-}
-
-/// A model that lists its `k` most probable tokens and no more, as servers do, until it is asked.
-pub struct Listing {
-    inner: Box<dyn LanguageModel>,
-    k: usize,
-    /// What the inner model gave, by sequence and length.
-    given: HashMap<(SequenceId, usize), Distribution>,
-    asks: Arc<AtomicUsize>,
-}
-
-impl Listing {
-    /// Lists the `k` most probable tokens of what `inner` gives.
-    pub fn new(inner: Box<dyn LanguageModel>, k: usize) -> Self {
-        Self { inner, k, given: HashMap::new(), asks: Arc::default() }
-    }
-
-    /// A handle on the number of times that more was asked.
-    pub fn asks(&self) -> Arc<AtomicUsize> {
-        Arc::clone(&self.asks)
-    }
-}
-
-impl LanguageModel for Listing {
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-
-    fn devices(&self) -> &[DeviceSpec] {
-        self.inner.devices()
-    }
-
-    fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
-        self.inner.open(prompt)
-    }
-
-    fn announce(&mut self, sequence: SequenceId, length: usize) {
-        self.inner.announce(sequence, length);
-    }
-
-    fn turns_alike(&self, length: usize, other: usize) -> bool {
-        self.inner.turns_alike(length, other)
-    }
-
-    fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
-        self.inner.fork(sequence)
-    }
-
-    fn truncate(&mut self, sequence: SequenceId, length: usize) -> Result<(), ModelError> {
-        self.given.retain(|(of, after), _| *of != sequence || *after <= length);
-        self.inner.truncate(sequence, length)
-    }
-
-    fn close(&mut self, sequence: SequenceId) {
-        self.given.retain(|(of, _), _| *of != sequence);
-        self.inner.close(sequence);
-    }
-
-    fn forget(&mut self) {
-        self.inner.forget();
-    }
-
-    fn length(&self, sequence: SequenceId) -> usize {
-        self.inner.length(sequence)
-    }
-
-    fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
-        let starts: Vec<usize> = batch.iter().map(|extension| self.inner.length(extension.sequence)).collect();
-        let all = self.inner.extend(batch)?;
-        let mut lists = Vec::with_capacity(all.len());
-        for ((extension, start), complete) in batch.iter().zip(starts).zip(all) {
-            let indices = extension.wanted.indices(extension.tokens.len());
-            let mut of_extension = Vec::with_capacity(complete.len());
-            for (index, complete) in indices.into_iter().zip(complete) {
-                of_extension.push(Distribution::listed(complete.rows(), &complete.tell(Detail::Top(self.k))));
-                self.given.insert((extension.sequence, start + index + 1), complete);
-            }
-            lists.push(of_extension);
-        }
-        Ok(lists)
-    }
-
-    fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
-        self.asks.fetch_add(asks.len(), Ordering::Relaxed);
-        let answer = |ask: &Ask<'_>| {
-            let complete = self.given.get(&(ask.sequence, ask.length));
-            let complete = complete.ok_or(ModelError::UnknownSequence(ask.sequence))?;
-            Ok(complete.tell(ask.detail))
-        };
-        asks.iter().map(answer).collect()
     }
 }

@@ -31,7 +31,7 @@ fn no_stream_stands_still_for_three_of_its_steps_while_a_long_prompt_is_read() {
         Ok(())
     };
     let Member { name, model, tokenizer } = endless("x", Manner::Plain);
-    let model = Box::new(Before::new(model, takes_time));
+    let model = Box::new(Before::each(model, takes_time));
     let mut scheduler = Scheduler::new(vec![Member { name, model, tokenizer }]);
     let catalog = Catalog::new(vec![system(&mut scheduler, "x", &[0], None)], Vec::new()).unwrap();
     let server = Fixture::start(catalog, scheduler, ServerOptions::default());

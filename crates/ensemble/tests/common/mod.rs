@@ -12,10 +12,9 @@ use gac_ensemble::{
     LogLikelihoodRequest, Member, MemberId, ModelId, Overlong, PromptEncoding, RequestError, RequestId, Scheduler,
     SchedulerEvent, Settings, Threshold, Weights, generate, log_likelihood,
 };
-use gac_inference::testkit::{Listing, ScriptedModel};
+use gac_inference::testkit::{Listing, Otherwise, ScriptedModel, Wrapped};
 use gac_inference::{
-    Ask, DeviceList, DeviceSpec, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId,
-    Tokenizer,
+    DeviceList, Distribution, Extension, LanguageModel, Limits, ModelError, SequenceId, TokenId, Tokenizer,
 };
 
 type Next = Vec<(TokenId, f64)>;
@@ -94,45 +93,36 @@ impl Script {
     }
 }
 
-/// A model that counts its open sequences, and fails on demand.
-pub struct Watched {
-    inner: Box<dyn LanguageModel>,
+/// Counts open sequences, and fails on demand.
+pub struct Watch {
     open: Arc<AtomicUsize>,
     /// Calls of `extend` until it fails.
     fuse: usize,
 }
 
-impl LanguageModel for Watched {
-    fn limits(&self) -> Limits {
-        self.inner.limits()
-    }
-    fn devices(&self) -> &[DeviceSpec] {
-        self.inner.devices()
-    }
-    fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
+impl Otherwise for Watch {
+    fn open(&mut self, inner: &mut dyn LanguageModel, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
         self.open.fetch_add(1, Ordering::Relaxed);
-        self.inner.open(prompt)
+        inner.open(prompt)
     }
-    fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
+
+    fn fork(&mut self, inner: &mut dyn LanguageModel, sequence: SequenceId) -> Result<SequenceId, ModelError> {
         self.open.fetch_add(1, Ordering::Relaxed);
-        self.inner.fork(sequence)
+        inner.fork(sequence)
     }
-    fn truncate(&mut self, sequence: SequenceId, length: usize) -> Result<(), ModelError> {
-        self.inner.truncate(sequence, length)
-    }
-    fn close(&mut self, sequence: SequenceId) {
+
+    fn close(&mut self, inner: &mut dyn LanguageModel, sequence: SequenceId) {
         self.open.fetch_sub(1, Ordering::Relaxed);
-        self.inner.close(sequence);
+        inner.close(sequence);
     }
-    fn length(&self, sequence: SequenceId) -> usize {
-        self.inner.length(sequence)
-    }
-    fn extend(&mut self, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {
+
+    fn extend(
+        &mut self,
+        inner: &mut dyn LanguageModel,
+        batch: &[Extension<'_>],
+    ) -> Result<Vec<Vec<Distribution>>, ModelError> {
         self.fuse = self.fuse.checked_sub(1).ok_or_else(|| ModelError::Backend("the fuse burnt".into()))?;
-        self.inner.extend(batch)
-    }
-    fn ask(&mut self, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
-        self.inner.ask(asks)
+        inner.extend(batch)
     }
 }
 
@@ -187,10 +177,10 @@ pub fn watched(scripts: &[Script], fuse: usize) -> (Vec<Member>, Vec<Log>, Arc<A
         let model = script.model();
         logs.push(model.log());
         let inner: Box<dyn LanguageModel> = match script.listed {
-            Some(k) => Box::new(Listing::new(Box::new(model), k)),
+            Some(k) => Box::new(Listing::of(Box::new(model), k)),
             None => Box::new(model),
         };
-        let model = Box::new(Watched { inner, open: Arc::clone(&open), fuse });
+        let model = Box::new(Wrapped { inner, otherwise: Watch { open: Arc::clone(&open), fuse } });
         Member { name: format!("m{index}"), model, tokenizer: Arc::clone(&script.tokenizer) }
     });
     (members.collect(), logs, open)

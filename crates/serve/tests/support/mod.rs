@@ -31,7 +31,7 @@ pub enum Manner {
 
 /// `inner` in its manner.
 fn mannered(inner: ScriptedModel, manner: Manner) -> Box<dyn LanguageModel> {
-    Box::new(Before::new(Box::new(inner), move |model, batch| {
+    Box::new(Before::each(Box::new(inner), move |model, batch| {
         let length = |extension: &Extension<'_>| model.length(extension.sequence) + extension.tokens.len();
         let longest = batch.iter().map(length).max().unwrap_or(0);
         match manner {

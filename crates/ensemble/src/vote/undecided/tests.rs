@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gac_inference::testkit::{Listing, ScriptedModel, tokenizer};
+use gac_inference::testkit::{Listing, ScriptedModel, Wrapped, tokenizer};
 use gac_inference::{Ask, Extension, LanguageModel, SequenceId, Tokenizer, Wanted};
 
 use super::*;
@@ -59,14 +59,14 @@ impl Random {
 }
 
 struct Member {
-    model: Listing,
+    model: Wrapped<Listing>,
     sequence: SequenceId,
     view: Distribution,
 }
 
 impl Member {
     fn new(model: ScriptedModel, listed: usize) -> Self {
-        let mut model = Listing::new(Box::new(model), listed);
+        let mut model = Listing::of(Box::new(model), listed);
         let sequence = model.open(&[]).unwrap();
         let batch = [Extension { sequence, tokens: &[TokenId(0)], wanted: Wanted::Last }];
         let view = model.extend(&batch).unwrap().remove(0).remove(0);
