@@ -21,7 +21,7 @@ pub struct Ensemble {
     pub(crate) index: usize,
     members: Vec<Seat>,
     union: Arc<UnionVocabulary>,
-    pub(crate) special: ControlSymbols,
+    pub(crate) controls: ControlSymbols,
 }
 
 /// What is known of a member without its model.
@@ -44,7 +44,7 @@ impl Ensemble {
         index: usize,
         loaded: &[Member],
         models: &[ModelId],
-        special: ControlSymbols,
+        controls: ControlSymbols,
     ) -> Result<Self, EnsembleError> {
         let seat = |&model: &ModelId| {
             let Member { name, model: computes, tokenizer } = &loaded[model.0];
@@ -56,8 +56,8 @@ impl Ensemble {
             return Err(EnsembleError::NoMembers);
         }
         let vocabularies: Vec<_> = members.iter().map(|member| member.tokenizer.vocabulary()).collect();
-        let union = Arc::new(UnionVocabulary::with_special_tokens(&vocabularies, special));
-        Ok(Self { index, members, union, special })
+        let union = Arc::new(UnionVocabulary::with_control_symbols(&vocabularies, controls));
+        Ok(Self { index, members, union, controls })
     }
 
     /// The members' names, in order.

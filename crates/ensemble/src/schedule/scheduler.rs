@@ -1,5 +1,7 @@
 //! The requests in flight: who enters, who reads when, who makes room.
 
+mod room;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -27,8 +29,6 @@ use crate::settings::Settings;
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vocabulary::union::ControlSymbols;
 
-/// Most distributions at once of contexts and continuations that are read for many of them: each may be 150,000 numbers.
-const MOST_DISTRIBUTIONS: usize = 256;
 /// Most tokens of prompts that a member reads in a step while nobody waits for a next token: a forward of the engine.
 const READ_ALONE: usize = 2048;
 
@@ -101,16 +101,16 @@ impl Scheduler {
     pub fn ensemble_with(
         &mut self,
         models: &[ModelId],
-        special: ControlSymbols,
+        controls: ControlSymbols,
     ) -> Result<Arc<Ensemble>, EnsembleError> {
-        let is_same = |known: &&Arc<Ensemble>| known.special == special && known.models().eq(models.iter().copied());
+        let is_same = |known: &&Arc<Ensemble>| known.controls == controls && known.models().eq(models.iter().copied());
         if let Some(known) = self.ensembles.iter().find(is_same) {
             return Ok(Arc::clone(known));
         }
         if let Some(model) = models.iter().find(|model| model.0 >= self.models.len()) {
             return Err(EnsembleError::UnknownModel { model: model.0, loaded: self.models.len() });
         }
-        let ensemble = Arc::new(Ensemble::new(self.ensembles.len(), &self.models, models, special)?);
+        let ensemble = Arc::new(Ensemble::new(self.ensembles.len(), &self.models, models, controls)?);
         self.segmentations.push(ensemble.segmentation());
         self.acceptances.push(Acceptance::default());
         self.ensembles.push(Arc::clone(&ensemble));
@@ -257,57 +257,6 @@ impl Scheduler {
         Ok(self.drain())
     }
 
-    /// Lets in what there is room for: for what it holds and a little ahead; always one when there is none.
-    fn admit(&mut self, max_samples: usize) {
-        while let Some(next) = self.waiting.front() {
-            let group = self.active.iter().position(|item| item.takes(next, &self.models));
-            let busy = self.active.iter().any(|item| item.weight() > 0);
-            if busy && (self.crowded || !self.has_room(next, group, max_samples)) {
-                break;
-            }
-            let Some(mut next) = self.waiting.pop_front() else { break };
-            if let Some(group) = group {
-                self.active[group].join(next);
-            } else {
-                next.admit();
-                self.active.push(next);
-            }
-        }
-        self.tell_groups();
-    }
-
-    /// Whether there is room for `next`, which joins what is in flight at `group`.
-    fn has_room(&self, next: &InFlight, group: Option<usize>, max_samples: usize) -> bool {
-        let most = if next.is_scored() { max_samples.min(MOST_DISTRIBUTIONS) } else { max_samples };
-        let weight: usize = self.active.iter().map(InFlight::weight).sum();
-        let more = group.map_or(next.weight(), |group| self.active[group].more_weight(next));
-        let fits = |model: usize| {
-            let held: usize = self.active.iter().map(|item| item.reserved_at(model)).sum();
-            held.saturating_add(next.reserved_at(model)) <= self.models[model].model.limits().cache
-        };
-        weight + more <= most && next.settings().ensemble().models().all(|model| fits(model.0))
-    }
-
-    /// Tells the groups in flight whether there is more for them.
-    fn tell_groups(&mut self) {
-        let next = self.waiting.front();
-        for item in &mut self.active {
-            let more = next.is_some_and(|next| item.takes(next, &self.models));
-            item.expect(more);
-        }
-    }
-
-    /// Shares out the distributions of contexts and continuations, to what entered first first.
-    fn plan(&mut self) {
-        let promised: usize = self.active.iter().map(InFlight::promised).sum();
-        let mut room = MOST_DISTRIBUTIONS.saturating_sub(promised);
-        for item in &mut self.active {
-            let before = item.promised();
-            item.plan(room);
-            room -= item.promised().saturating_sub(before).min(room);
-        }
-    }
-
     /// One forward of each model of a wave. Where a cache is full, somebody makes room first.
     fn read(&mut self, mut wave: Vec<usize>, chunk: usize) -> Result<(), EnsembleError> {
         while !wave.is_empty() {
@@ -335,39 +284,6 @@ impl Scheduler {
             wave = again;
         }
         Ok(())
-    }
-
-    /// The youngest that `model` holds or is to hold gives up its sequences everywhere. It keeps what it has come to, and
-    /// is the next to enter.
-    fn make_room(&mut self, model: usize) -> Result<(), EnsembleError> {
-        let holding: Vec<usize> = (0..self.active.len()).filter(|&at| self.active[at].is_at(model)).collect();
-        let mut forgotten = false;
-        for &at in &holding {
-            forgotten |= self.active[at].forget_guesses();
-        }
-        match holding[..] {
-            _ if forgotten => Ok(()),
-            [] => Err(self.gone(model, ModelError::CacheFull { needed: 1, free: 0 })),
-            [only] => {
-                if !self.active[only].narrow(&mut self.models) {
-                    let tokens = self.active[only].size_at(model);
-                    for request in self.active[only].requests() {
-                        let Member { name, model, .. } = &self.models[model];
-                        let (member, cache) = (name.clone(), model.limits().cache);
-                        self.fail(request, RequestError::CacheTooSmall { member, tokens, cache });
-                    }
-                }
-                Ok(())
-            }
-            [.., youngest] => {
-                let mut item = self.active.remove(youngest);
-                tracing::debug!(model, requests = ?item.requests(), "the cache is full: the youngest makes room");
-                item.give_way(&mut self.models);
-                self.waiting.push_front(item);
-                self.crowded = true;
-                Ok(())
-            }
-        }
     }
 
     /// Everything that has read what it asked for goes on: asks somebody else, or emits, or scores.

@@ -85,11 +85,11 @@ impl UnionVocabulary {
     ///
     /// Every id that ends a text or a turn becomes END, whatever else it stands for. Unused rows get no union token.
     pub fn new(vocabularies: &[&Vocabulary]) -> Self {
-        Self::with_special_tokens(vocabularies, ControlSymbols::Keep)
+        Self::with_control_symbols(vocabularies, ControlSymbols::Keep)
     }
 
     /// As [`new`](Self::new), with control symbols other than END or without them.
-    pub fn with_special_tokens(vocabularies: &[&Vocabulary], special: ControlSymbols) -> Self {
+    pub fn with_control_symbols(vocabularies: &[&Vocabulary], kept: ControlSymbols) -> Self {
         let most = vocabularies.iter().map(|vocabulary| vocabulary.len()).max().unwrap_or(0);
         let mut tokens: Vec<UnionToken> = Vec::with_capacity(most);
         let mut texts: HashMap<Arc<[u8]>, UnionId> = HashMap::with_capacity(most);
@@ -112,7 +112,7 @@ impl UnionVocabulary {
                             next
                         }
                     }
-                    Symbol::Control { name } if special == ControlSymbols::Keep => {
+                    Symbol::Control { name } if kept == ControlSymbols::Keep => {
                         if let Some(&known) = controls.get(&**name) {
                             known
                         } else {
@@ -311,7 +311,7 @@ mod tests {
             [TokenId(1)],
         );
         let b = Vocabulary::new(vec![text(b"<pad>", TextKind::Added), Symbol::Control { name: "<pad>".into() }], []);
-        let union = UnionVocabulary::with_special_tokens(&[&a, &b], ControlSymbols::Drop);
+        let union = UnionVocabulary::with_control_symbols(&[&a, &b], ControlSymbols::Drop);
         assert_eq!((union.len(), union.end(), union.find(b"<pad>")), (2, Some(UnionId(0)), Some(UnionId(1))));
         assert_eq!(union.projection(MemberId(0)).unused(), [TokenId(0)]);
         assert_eq!(union.projection(MemberId(1)).unused(), [TokenId(1)]);
