@@ -359,6 +359,27 @@ fn a_short_prompt_does_not_wait_for_a_long_one_to_be_read() {
 }
 
 #[test]
+fn for_prompts_of_a_few_tokens_a_long_one_reads_less() {
+    let (members, logs, _) = watched(&[xs().with(|limits| limits.context = 20_000)], usize::MAX);
+    let mut scheduler = Scheduler::new(members);
+    let alone = Arc::new(settings(&mut scheduler, &[0], Gating::EveryStep));
+    let limits = BatchLimits { max_samples: 8, chunk: 20 };
+    scheduler.submit(&request("q", 400), &alone);
+    scheduler.step(limits).unwrap();
+    scheduler.submit(&request(&"q".repeat(4000), 1), &alone);
+    scheduler.step(limits).unwrap();
+    let mut told = Told::default();
+    let short: Vec<_> = [16, 12].map(|length| scheduler.submit(&request(&"q".repeat(length), 1), &alone)).into();
+    told.add(scheduler.step(BatchLimits { chunk: 0, ..limits }).unwrap());
+    assert_eq!(scheduler.texts_read(), 0);
+    for _ in 0..2 {
+        told.add(scheduler.step(limits).unwrap());
+    }
+    assert!(short.iter().all(|&request| told.generations.contains_key(&(request, 0))));
+    assert_eq!(sizes(&logs[0])[1..], [vec![1, 20], vec![1], vec![1, 10, 16, 4], vec![1, 12, 8]]);
+}
+
+#[test]
 fn with_nobody_waiting_for_a_token_prompts_are_read_in_large_forwards() {
     let (members, logs, _) = watched(&[xs().with(|limits| limits.context = 20_000)], usize::MAX);
     let mut scheduler = Scheduler::new(members);
@@ -370,7 +391,7 @@ fn with_nobody_waiting_for_a_token_prompts_are_read_in_large_forwards() {
     };
     submit(&mut scheduler);
     Told::default().run(&mut scheduler, BatchLimits::streams(8));
-    assert_eq!(sizes(&logs[0])[0], [1500, 548, 10]);
+    assert_eq!(sizes(&logs[0])[0], [1500, 538, 10]);
     // Where only the end matters, all at once.
     logs[0].lock().unwrap().clear();
     submit(&mut scheduler);

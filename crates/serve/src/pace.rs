@@ -48,8 +48,8 @@ impl StepPace {
         let took = took.as_secs_f64();
         match (read, self.plain) {
             (0, _) => self.plain = Some(mean(self.plain, took, NEW.1)),
-            // Where nobody streams, more is read at once, and each token costs less.
-            (1.., Some(plain)) if read <= self.chunk => {
+            // Where nobody streams, more is read at once, and each token costs less. Short prompts have room of their own.
+            (1.., Some(plain)) if read <= 2 * self.chunk.max(AT_FIRST) => {
                 self.token = Some(mean(self.token, ((took - plain) / read as f64).max(1e-7), NEW.0));
             }
             _ => {}

@@ -7,8 +7,8 @@ use crate::lanes::lane::Read;
 use crate::member::Member;
 use crate::schedule::in_flight::InFlight;
 
-/// What is owed up to here is a token or two, not a text to read: nobody waits for room for it.
-const A_TOKEN: usize = 16;
+/// A text is short when no more is left of it to read. It has room of its own: it waits for no long one.
+const SHORT: usize = 16;
 
 /// Why a model did not read what it was to read.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ struct Share {
     member: usize,
     slot: usize,
     read: Read,
+    /// Whether it is of a text, and not what follows a token that was just emitted.
+    of_text: bool,
 }
 
 impl Share {
@@ -48,8 +50,9 @@ impl Share {
 
 /// One forward of each model of a `wave`, all at the same time, over everything that is in flight; by model, in order.
 ///
-/// What comes first in flight reads first, and texts read at most `chunk` tokens together: what does not fit waits for
-/// the next step. A token that was just emitted never waits. Gives how many tokens of texts each read.
+/// What comes first in flight reads first. Long texts read at most `chunk` tokens together, short ones as many again, and
+/// then long ones as little as half: what does not fit waits for the next step. A token that was just emitted never
+/// waits. Gives how many tokens of texts each read.
 pub(crate) fn read(
     models: &mut [Member],
     in_flight: &mut [InFlight],
@@ -74,8 +77,8 @@ pub(crate) fn read(
                 None => return Ok(0),
             };
             let mut texts = 0;
-            for (Share { at, member, slot, read }, distributions) in shares.into_iter().zip(given) {
-                if read.ids.len() > A_TOKEN || !read.last {
+            for (Share { at, member, slot, read, of_text }, distributions) in shares.into_iter().zip(given) {
+                if of_text {
                     texts += read.ids.len();
                 }
                 if let Some(lane) = in_flight[at].lane(member, slot) {
@@ -98,49 +101,68 @@ fn share_out(
     in_flight: &mut [InFlight],
     chunk: usize,
 ) -> Result<Vec<Share>, Stuck> {
-    let shortest = shortest_text(model, computes, in_flight)?;
-    let mut left = chunk;
+    let texts = Texts::of(model, computes, in_flight)?;
+    let mut room_of_short = if chunk == 0 { 0 } else { chunk.max(SHORT) };
+    let mut room = chunk - texts.short.min(chunk / 2);
+    let for_shorter = texts.shortest.min(room / 2);
     let mut shares = Vec::new();
     for (at, item) in in_flight.iter_mut().enumerate() {
+        let is_streaming = item.is_streaming();
         for member in item.members_at(model).collect::<Vec<_>>() {
             for (slot, lane) in item.lanes(member, computes)? {
-                if left == 0 && lane.sequence().is_none() && lane.length() > A_TOKEN {
+                if room == 0 && lane.sequence().is_none() && lane.length() > SHORT {
                     // It is opened when there is room: until then others may compute what it begins with.
                     continue;
                 }
                 lane.open(computes)?;
                 let owed = lane.owed(computes);
-                let kept = if owed / MUCH_LONGER > shortest { shortest.min(chunk / 2) } else { 0 };
-                let most = if owed <= A_TOKEN { owed } else { left.saturating_sub(kept) };
+                let is_short = owed <= SHORT;
+                let kept = if owed / MUCH_LONGER > texts.shortest { for_shorter } else { 0 };
+                let most = match is_short {
+                    true if is_streaming => owed,
+                    true => room_of_short,
+                    false => room.saturating_sub(kept),
+                };
                 if most == 0 {
                     continue;
                 }
                 let Some(read) = lane.next(computes, most)? else { continue };
-                if owed > A_TOKEN {
-                    left -= read.ids.len();
+                let of_text = !(is_short && is_streaming);
+                if of_text {
+                    *(if is_short { &mut room_of_short } else { &mut room }) -= read.ids.len();
                 }
-                shares.push(Share { at, member, slot, read });
+                shares.push(Share { at, member, slot, read, of_text });
             }
         }
     }
     Ok(shares)
 }
 
-/// What is left to read of the shortest text that `model` has to read.
-fn shortest_text(
-    model: usize,
-    computes: &mut dyn LanguageModel,
-    in_flight: &mut [InFlight],
-) -> Result<usize, ModelError> {
-    let mut shortest = usize::MAX;
-    for item in in_flight {
-        for member in item.members_at(model).collect::<Vec<_>>() {
-            let lanes = item.lanes(member, computes)?;
-            let owed = lanes.iter().map(|(_, lane)| lane.owed(computes)).filter(|&owed| owed > A_TOKEN);
-            shortest = owed.min().map_or(shortest, |owed| shortest.min(owed));
+/// The texts that a model has to read, by what is left of them.
+struct Texts {
+    /// Tokens of the short ones.
+    short: usize,
+    /// What is left of the shortest of those that are not short.
+    shortest: usize,
+}
+
+impl Texts {
+    fn of(model: usize, computes: &mut dyn LanguageModel, in_flight: &mut [InFlight]) -> Result<Self, ModelError> {
+        let mut texts = Self { short: 0, shortest: usize::MAX };
+        for item in in_flight {
+            let is_streaming = item.is_streaming();
+            for member in item.members_at(model).collect::<Vec<_>>() {
+                for (_, lane) in item.lanes(member, computes)? {
+                    match lane.owed(computes) {
+                        owed if owed > SHORT => texts.shortest = texts.shortest.min(owed),
+                        owed if !is_streaming => texts.short += owed,
+                        _ => {}
+                    }
+                }
+            }
         }
+        Ok(texts)
     }
-    Ok(shortest)
 }
 
 fn extend(model: &mut dyn LanguageModel, batch: &[Extension<'_>]) -> Result<Vec<Vec<Distribution>>, ModelError> {

@@ -5,8 +5,9 @@
 pub struct BatchLimits {
     /// Most samples in flight together; 0 counts as 1. Fewer are taken where a member's cache holds fewer.
     pub max_samples: usize,
-    /// Most tokens of prompts that a member reads in one step while others wait for their next token. 0: none in this step;
-    /// calls that step to the end of something read one. `usize::MAX` for when nobody waits for single tokens.
+    /// Most tokens of long prompts that a member reads in one step while others wait for their next token. Prompts of at
+    /// most 16 tokens have as much room again, and 16 at least, for which long ones give up to half of theirs. 0: none in
+    /// this step; calls that step to the end of something read one. `usize::MAX` for when nobody waits for single tokens.
     pub chunk: usize,
 }
 
