@@ -49,60 +49,60 @@ impl CustomOp3 for Attention {
         let (keys, values) = (contiguous(keys, key_layout)?, contiguous(values, value_layout)?);
         let group = heads / kv_heads;
         let mut out = vec![0f32; tokens * heads * width];
-        // One piece per token and head of the cache: the outputs of the queries that share it.
-        let mut pieces: Vec<&mut [f32]> = out.chunks_exact_mut(group * width).collect();
-        let mut tiles = Vec::new();
+        let mut outputs: Vec<&mut [f32]> = out.chunks_exact_mut(width).collect();
+        let mut columns = Vec::new();
         for segment in self.segments.iter().rev() {
-            let of_segment = pieces.split_off(segment.start * kv_heads);
-            let mut columns: Vec<Vec<&mut [f32]>> = (0..kv_heads).map(|_| Vec::new()).collect();
-            for (index, piece) in of_segment.into_iter().enumerate().take(segment.length * kv_heads) {
-                columns[index % kv_heads].push(piece);
-            }
-            for (head, mut column) in columns.into_iter().enumerate() {
-                let mut rows = 0..segment.length;
-                while !rows.is_empty() {
-                    let later = column.split_off(ROWS.min(rows.len()));
-                    tiles.push(Tile { segment, first: rows.start, head, out: column });
-                    rows.start += ROWS.min(rows.len());
-                    column = later;
-                }
+            let of_segment = outputs.split_off(segment.start * heads);
+            let first = columns.len();
+            columns.extend((0..kv_heads).map(|head| Column { segment, head, queries: Vec::new() }));
+            for (index, out) in of_segment.into_iter().enumerate().take(segment.length * heads) {
+                columns[first + index % heads / group].queries.push((index, out));
             }
         }
+        let tiles: Vec<Tile<'_, '_>> = columns.iter_mut().flat_map(Column::tiles).collect();
         let scoring = Scoring { scale: self.scale, cap: self.cap };
         let work: usize = self.segments.iter().map(|it| it.length * (it.past + it.length) * heads * width).sum();
-        let worth_a_task = (TASK * tiles.len()).div_ceil(work.max(1));
-        tiles.into_par_iter().with_min_len(worth_a_task).for_each_init(Vec::new, |scratch, tile| {
-            let Tile { segment, first, head, out } = tile;
+        let worth_a_task = (TASK * tiles.len()).div_ceil(work.max(1)).max(1);
+        // Tiles of a long sequence lie together: who has taken them must not keep them from others.
+        let tiles = tiles.into_par_iter().with_min_len(worth_a_task).with_max_len(worth_a_task);
+        tiles.for_each_init(Vec::new, |scratch, Tile { segment, head, queries: of_tile }| {
             let seen = Cached { keys, values, blocks: &segment.blocks, kv_heads, head, head_dim: width };
-            let mut asked = Vec::with_capacity(out.len() * group);
-            for row in first..first + out.len() {
-                let range = self.range(segment.past + row);
-                let start = ((segment.start + row) * heads + head * group) * width;
-                let of_row = queries[start..start + group * width].chunks_exact(width);
-                asked.extend(of_row.map(|values| HeadQuery { values, range }));
+            let mut asked = Vec::with_capacity(TOGETHER);
+            let mut out = Vec::with_capacity(TOGETHER);
+            for (index, of_query) in of_tile {
+                let values = &queries[(segment.start * heads + *index) * width..][..width];
+                asked.push(HeadQuery { values, range: self.range(segment.past + *index / heads) });
+                out.push(&mut **of_query);
             }
-            let mut out: Vec<&mut [f32]> = out.into_iter().flat_map(|piece| piece.chunks_exact_mut(width)).collect();
-            for (asked, out) in asked.chunks(TOGETHER).zip(out.chunks_mut(TOGETHER)) {
-                kernel::attend(self.simd, asked, seen, scoring, scratch, out);
-            }
+            kernel::attend(self.simd, &asked, seen, scoring, scratch, &mut out);
         });
         Ok((CpuStorage::F32(out), (tokens, heads * width).into()))
     }
 }
 
-/// Tokens of a tile: their queries read the same keys and values while these are in the cache.
-const ROWS: usize = 8;
 /// Multiplications that make a task of their own worth while.
 const TASK: usize = 1 << 17;
 
-/// Neighbouring tokens of a sequence and one head of its cache.
-struct Tile<'a> {
+/// All queries of a sequence that one head of its cache answers, token by token.
+struct Column<'a> {
     segment: &'a Segment,
-    /// The first token, counted from the segment's.
-    first: usize,
     head: usize,
-    /// Per token, the outputs of the queries that share the head, `(heads / kv_heads * head_dim,)`.
-    out: Vec<&'a mut [f32]>,
+    /// Each query's place among those of the segment, and its output `(head_dim,)`.
+    queries: Vec<(usize, &'a mut [f32])>,
+}
+
+impl<'a> Column<'a> {
+    fn tiles(&mut self) -> impl Iterator<Item = Tile<'_, 'a>> {
+        let Self { segment, head, queries } = self;
+        queries.chunks_mut(TOGETHER).map(|queries| Tile { segment, head: *head, queries })
+    }
+}
+
+/// Some of a column's, which read keys and values together.
+struct Tile<'c, 'a> {
+    segment: &'a Segment,
+    head: usize,
+    queries: &'c mut [(usize, &'a mut [f32])],
 }
 
 /// The largest absolute value of a tensor; for tests.
