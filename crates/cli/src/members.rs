@@ -28,7 +28,7 @@ impl FlagSystem {
         compute: &Compute,
     ) -> Result<Self, Failure> {
         let chat_template_args = chat.chat_template_args.clone().unwrap_or_default();
-        let overrides = SystemsOverrides { dtype: compute.dtype(), chat_template_args };
+        let overrides = SystemsOverrides { dtype: compute.dtype(), compute: compute.compute, chat_template_args };
         let mut specs = specs(system)?;
         for system in specs.systems.iter_mut().filter(|_| chats) {
             system.chat_template = Some(true);
@@ -83,5 +83,11 @@ pub(crate) fn engine_options(compute: &Compute) -> EngineOptions {
     let default = EngineOptions::default();
     let cache_bytes =
         compute.max_memory.map_or(default.cache_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-    EngineOptions { device: compute.device.clone(), dtype: compute.dtype(), cache_bytes, ..default }
+    EngineOptions {
+        device: compute.device.clone(),
+        dtype: compute.dtype(),
+        compute: compute.compute.unwrap_or_default(),
+        cache_bytes,
+        ..default
+    }
 }

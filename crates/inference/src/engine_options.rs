@@ -2,6 +2,7 @@
 
 use candle_core::Device;
 
+use crate::compute_type::ComputeType;
 use crate::device_list::DeviceList;
 use crate::dtype::Dtype;
 
@@ -12,6 +13,8 @@ pub struct EngineOptions {
     pub device: DeviceList,
     /// The type that weights are held in; as they are stored when absent.
     pub dtype: Option<Dtype>,
+    /// The type that linear layers on the CPU multiply in.
+    pub compute: ComputeType,
     /// Most bytes of keys and values, on all devices together. On the CPU they are only claimed as they are written.
     pub cache_bytes: usize,
     /// Which distributions it hands up. Models that candle-transformers runs hand up dense ones.
@@ -20,7 +23,13 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { device: DeviceList::default(), dtype: None, cache_bytes: 2 << 30, handover: Handover::default() }
+        Self {
+            device: DeviceList::default(),
+            dtype: None,
+            compute: ComputeType::default(),
+            cache_bytes: 2 << 30,
+            handover: Handover::default(),
+        }
     }
 }
 

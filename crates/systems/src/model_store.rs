@@ -300,7 +300,13 @@ impl ModelStore {
     pub fn options(&self, model: &ModelPlan) -> EngineOptions {
         // Where the recipe says, else where the run does.
         let device = model.device.as_ref().map_or(&self.device, |device| &device.0).clone();
-        EngineOptions { cache_bytes: self.cache_share(&device), device, dtype: model.dtype, ..EngineOptions::default() }
+        EngineOptions {
+            cache_bytes: self.cache_share(&device),
+            device,
+            dtype: model.dtype,
+            compute: model.compute,
+            ..EngineOptions::default()
+        }
     }
 
     /// Bytes of keys and values of one model.

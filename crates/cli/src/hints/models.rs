@@ -66,6 +66,7 @@ impl Hint for CheckpointError {
             Self::NotQuantisable { .. } => {
                 "leave the quantisation out, or take a model that `gac models list` calls native"
             }
+            Self::ComputesElsewhere { .. } => "leave `compute` out; on a GPU, `--dtype bf16` computes in bfloat16",
             Self::MissingTensor { .. } | Self::TensorShape { .. } | Self::Config { .. } => {
                 "do config.json and the weights belong together?"
             }

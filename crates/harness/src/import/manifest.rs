@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use gac_inference::ComputeType;
 use gac_systems::{ModelIdentity, ModelOrigin, ModelPlan, SystemIdentity, SystemPlan, SystemSettings};
 use serde_json::{Map, Value};
 
@@ -48,6 +49,7 @@ pub(super) fn manifest(
         name: model.to_owned(),
         source: ModelOrigin::Path(model.into()),
         dtype: None,
+        compute: ComputeType::default(),
         device: None,
         chat_template: None,
         chat_template_args: Map::new(),

@@ -233,6 +233,7 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
                 name: format!("m{m}"),
                 source: ModelOrigin::Hub(format!("o/m{m}")),
                 dtype: None,
+                compute: gac_inference::ComputeType::default(),
                 device: None,
                 chat_template: None,
                 chat_template_args: serde_json::Map::new(),

@@ -273,6 +273,10 @@ fn open(
         let architecture = fields.model_type().to_owned();
         return Err(CheckpointError::NotQuantisable { architecture, quantization: dtype.name().to_owned() }.into());
     }
+    if !options.compute.is_default() {
+        let place = String::from("by candle-transformers");
+        return Err(CheckpointError::ComputesElsewhere { compute: options.compute.name(), place }.into());
+    }
     let blueprint = families::blueprint(fields)?;
     let weights = CheckpointTensors::open(
         &source.weights()?,

@@ -177,6 +177,14 @@ pub enum CheckpointError {
         /// What was asked for.
         quantization: String,
     },
+    /// Linear layers were to multiply in a type that the native decoder has on the CPU alone.
+    #[error("linear layers are computed in {compute} by the native decoder on the CPU alone, not {place}")]
+    ComputesElsewhere {
+        /// What was asked for.
+        compute: &'static str,
+        /// On which device, or by what.
+        place: String,
+    },
     /// A weight is stored in a type that is not supported.
     #[error("tensor `{tensor}` of `{model}` is stored as {found}; supported are f32, f16 and bf16")]
     TensorType {

@@ -18,6 +18,7 @@ use super::quantised::refuse_named;
 use super::refuse::refuse_others;
 use super::tensor_header::TensorHeader;
 use super::tensor_type::TensorType;
+use crate::compute_type::ComputeType;
 use crate::cpu::fused;
 use crate::dtype::{Quantization, WeightType};
 
@@ -32,6 +33,8 @@ pub(crate) struct CheckpointTensors {
     quantization: Option<Quantization>,
     /// The type of activations elsewhere than on the CPU, once it is known.
     activations: Option<DType>,
+    /// What linear layers on the CPU multiply in.
+    compute: ComputeType,
 }
 
 enum Files {
@@ -73,6 +76,7 @@ impl CheckpointTensors {
             weight_type,
             quantization,
             activations: None,
+            compute: ComputeType::default(),
         }
     }
 
@@ -108,7 +112,7 @@ impl CheckpointTensors {
             .collect();
         refuse_named(types.keys().map(String::as_str), &model)?;
         let files = Arc::new(Files::Safetensors { files, types });
-        Ok(Self { files, model, device, weight_type, quantization, activations: None })
+        Ok(Self { files, model, device, weight_type, quantization, activations: None, compute: ComputeType::default() })
     }
 
     /// The same tensors, read to `device`.
@@ -120,6 +124,16 @@ impl CheckpointTensors {
     /// only the CPU's kernels take two at once.
     pub(crate) fn for_activations(self, dtype: DType) -> Self {
         Self { activations: Some(dtype), ..self }
+    }
+
+    /// The same tensors for linear layers that multiply in `compute`.
+    pub(crate) fn computing_in(self, compute: ComputeType) -> Self {
+        Self { compute, ..self }
+    }
+
+    /// What linear layers on the CPU multiply in.
+    pub(crate) fn compute(&self) -> ComputeType {
+        self.compute
     }
 
     /// Where tensors are read to.

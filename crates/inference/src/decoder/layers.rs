@@ -9,6 +9,7 @@ use super::fused::contiguous;
 use crate::checkpoint::block_rows::BlockRows;
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::{CheckpointTensors, LinearWeight};
+use crate::compute_type::ComputeType;
 use crate::cpu::fused;
 use crate::dtype::Quantization;
 use crate::kernel::{DenseRows, Panels, Simd, matmul, unpack_row};
@@ -113,7 +114,7 @@ impl StoredLinear {
                 (_, ready) => parts.push(ready),
             }
         }
-        Ok(Linear { parts, bias: self.bias })
+        Ok(Linear { parts, bias: self.bias, compute: weights.compute() })
     }
 }
 
@@ -130,6 +131,8 @@ pub(crate) struct Linear {
     /// Their outputs stand side by side.
     parts: Vec<Weight>,
     bias: Option<Tensor>,
+    /// What panels are multiplied in.
+    compute: ComputeType,
 }
 
 /// `(output, input)`.
@@ -144,9 +147,10 @@ impl Linear {
     /// `(T, input)` to `(T, output)`.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
         let product = match &self.parts[..] {
-            [one] => one.forward(input)?,
+            [one] => one.forward(input, self.compute)?,
             parts => {
-                let products = parts.iter().map(|part| part.forward(input)).collect::<Result<Vec<_>>>()?;
+                let products =
+                    parts.iter().map(|part| part.forward(input, self.compute)).collect::<Result<Vec<_>>>()?;
                 Tensor::cat(&products, 1)?
             }
         };
@@ -208,9 +212,9 @@ impl Weight {
         Ok(Self::Plain(wide.to_device(weights.device())?.to_dtype(weights.compute_type(wide.dtype()))?))
     }
 
-    fn forward(&self, input: &Tensor) -> Result<Tensor> {
+    fn forward(&self, input: &Tensor, compute: ComputeType) -> Result<Tensor> {
         match self {
-            Self::Panels(panels) => input.apply_op1_no_bwd(&PanelProduct(panels)),
+            Self::Panels(panels) => input.apply_op1_no_bwd(&PanelProduct { panels, compute }),
             Self::Plain(weight) => input.matmul(&weight.t()?),
             Self::Quantised(weight) => weight.forward(input),
         }
@@ -218,7 +222,10 @@ impl Weight {
 }
 
 /// `x W^T` on the CPU.
-struct PanelProduct<'a>(&'a [Panels]);
+struct PanelProduct<'a> {
+    panels: &'a [Panels],
+    compute: ComputeType,
+}
 
 impl CustomOp1 for PanelProduct<'_> {
     fn name(&self) -> &'static str {
@@ -227,10 +234,10 @@ impl CustomOp1 for PanelProduct<'_> {
 
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, inner) = layout.shape().dims2()?;
-        if let Some(weights) = self.0.iter().find(|weights| weights.inputs() != inner) {
+        if let Some(weights) = self.panels.iter().find(|weights| weights.inputs() != inner) {
             bail!("{inner} values for a linear layer that takes {}", weights.inputs());
         }
-        let out = matmul(Simd::detect(), contiguous(input, layout)?, self.0);
-        Ok((CpuStorage::F32(out), (rows, self.0.iter().map(Panels::outputs).sum()).into()))
+        let out = matmul(Simd::detect(), self.compute, contiguous(input, layout)?, self.panels);
+        Ok((CpuStorage::F32(out), (rows, self.panels.iter().map(Panels::outputs).sum()).into()))
     }
 }

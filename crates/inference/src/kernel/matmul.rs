@@ -8,46 +8,78 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::layout::DEPTH;
-use super::micro_kernels::{Out, PAIR, PART, Product, decode, in_rows, parts};
+use super::micro_kernels::{Out, PAIR, PART, Product, in_rows, parts};
+#[cfg(target_arch = "x86_64")]
+use super::pairs::in_pairs;
+use super::pairs::in_swapped_pairs;
 use super::panels::Panels;
 use super::readers::{PanelSource, with_source};
 use super::simd::{LANES, Simd, SimdLevel};
 use super::vector::{Portable, Vector};
+use crate::compute_type::ComputeType;
 
 /// Multiplications that make a task of their own worth while.
 const TASK: usize = 1 << 16;
+
 /// `x W^T`: `x` `(M, K)` and `weights` `(N, K)` to `(M, N)`; the outputs of several matrices stand side by side.
 ///
-/// Weights are widened to f32, exactly (of a quantised weight, the number that it stands for), and everything is
-/// computed in f32. (Rounding `x` to bfloat16 and multiplying in pairs, as AVX-512 BF16 can, was tried: on Sapphire
-/// Rapids it was slower.)
-pub(crate) fn matmul(simd: Simd, x: &[f32], weights: &[Panels]) -> Vec<f32> {
+/// In f32, weights are widened, exactly (of a quantised weight, the number that it stands for). In bfloat16, both are
+/// rounded to it, and pairs of products are added up in f32: by the processor where it can, else step by step.
+pub(crate) fn matmul(simd: Simd, compute: ComputeType, x: &[f32], weights: &[Panels]) -> Vec<f32> {
     let k = weights[0].inputs();
-    let (m, n) = (x.len() / k, weights.iter().map(Panels::outputs).sum());
-    let (x, stride) = whole_blocks(x, k);
+    match compute {
+        ComputeType::F32 => {
+            let (x, stride) = whole_blocks(x, k);
+            product(simd, compute, (&x, stride), weights, |product, from, to| product.panels(from, to))
+        }
+        #[cfg(target_arch = "x86_64")]
+        ComputeType::Bf16 if simd.multiplies_pairs() => {
+            let (x, stride) = in_pairs(x, k);
+            product(simd, compute, (&x, stride), weights, |product, from, to| {
+                // SAFETY: detection has seen all features that the kernel asks for.
+                unsafe { product.panels_in_pairs(from, to) }
+            })
+        }
+        ComputeType::Bf16 => {
+            let (x, stride) = in_swapped_pairs(x, k);
+            product(simd, compute, (&x, stride), weights, |product, from, to| product.panels(from, to))
+        }
+    }
+}
+
+/// `x W^T` of an `x` whose rows are `stride` long. `panels` computes the columns of some panels.
+fn product<X: Sync>(
+    simd: Simd,
+    compute: ComputeType,
+    (x, stride): (&[X], usize),
+    weights: &[Panels],
+    panels: impl Fn(&Product<'_, X>, usize, usize) + Sync,
+) -> Vec<f32> {
+    let k = weights[0].inputs();
+    let (m, n) = (x.len() / stride, weights.iter().map(Panels::outputs).sum());
     let mut out = Vec::with_capacity(m * n);
     let mut column = 0;
-    let products: Vec<Product<'_>> = weights
+    let products: Vec<Product<'_, X>> = weights
         .iter()
         .map(|weights| {
             assert_eq!(weights.inputs(), k, "matrices over the same input");
             column += weights.outputs();
             let column = column - weights.outputs();
-            Product { simd, x: &x, stride, m, weights, out: Out { at: out.as_mut_ptr(), n, column } }
+            Product { simd, compute, x, stride, m, weights, out: Out { at: out.as_mut_ptr(), n, column } }
         })
         .collect();
     let tasks = (m * n * k / TASK).clamp(1, 8 * rayon::current_num_threads());
     if tasks == 1 {
         for product in &products {
-            product.panels(0, product.weights.count());
+            panels(product, 0, product.weights.count());
         }
     } else {
         // Whole pairs, so that where tasks meet depends on nothing but the shape.
-        let panels = n.div_ceil(LANES).div_ceil(tasks).next_multiple_of(PAIR);
-        let starts = |product: &'_ Product<'_>| (0..product.weights.count()).step_by(panels);
+        let most = n.div_ceil(LANES).div_ceil(tasks).next_multiple_of(PAIR);
+        let starts = |product: &'_ Product<'_, X>| (0..product.weights.count()).step_by(most);
         let tasks: Vec<_> = products.iter().flat_map(|it| starts(it).map(move |from| (it, from))).collect();
         tasks.into_par_iter().for_each(|(product, from)| {
-            product.panels(from, product.weights.count().min(from + panels));
+            panels(product, from, product.weights.count().min(from + most));
         });
     }
     // SAFETY: there is room for so many, and every panel has written its columns of every row.
@@ -91,7 +123,7 @@ impl Product<'_> {
             let mut readers = unsafe { [W::reader::<V>(self.weights, panel)] };
             for part in parts(self.stride) {
                 let buffer = &mut buffer[..part.len()];
-                unsafe { decode::<V, _, 1>(&mut readers, buffer) };
+                unsafe { self.decode::<V, _, 1>(&mut readers, buffer) };
                 let mut row = 0;
                 in_rows!(row to self.m, R of [4, 1] => unsafe {
                     self.tile::<V, R, 1>((row, panel), part.start, buffer);
@@ -111,6 +143,7 @@ mod tests {
     use super::super::panels::{DenseRows, Format};
     use super::super::unpack::unpack_row;
     use super::*;
+    use crate::named::Named;
 
     fn values(count: usize, seed: usize) -> Vec<f32> {
         (0..count).map(|i| ((i * 7919 + seed * 104_729) % 2003) as f32 / 1001.5 - 1.0).collect()
@@ -125,6 +158,11 @@ mod tests {
     /// An error that sums of so many products of up to 1 may have.
     fn tolerance(k: usize) -> f64 {
         2e-7 * k as f64 + 2e-6
+    }
+
+    /// In f32.
+    fn matmul(simd: Simd, x: &[f32], weights: &[Panels]) -> Vec<f32> {
+        super::matmul(simd, ComputeType::F32, x, weights)
     }
 
     fn product(simd: Simd, x: &[f32], panels: Panels) -> Vec<f32> {
@@ -176,7 +214,15 @@ mod tests {
         let panels = Panels::pack(DenseRows::F32(&weights), k, Simd::detect());
         let mut out = vec![f32::NAN; m * n];
         let place = Out { at: out.as_mut_ptr(), n, column: 0 };
-        let product = Product { simd: Simd::detect(), x: &x, stride: k, m, weights: &panels, out: place };
+        let product = Product {
+            simd: Simd::detect(),
+            compute: ComputeType::F32,
+            x: &x,
+            stride: k,
+            m,
+            weights: &panels,
+            out: place,
+        };
         with_source!(panels, W => product.panels_plain::<Portable<true>, W>(0, panels.count()));
         for (out, expected) in out.iter().zip(reference(&x, &weights, k)) {
             assert!((f64::from(*out) - expected).abs() < tolerance(k));
@@ -232,15 +278,40 @@ mod tests {
         let (m, n, k) = (101, 130, 600);
         let x = values(m * k, 3);
         let weights = weights_of_a_model(n, k);
-        for simd in Simd::every() {
-            let panels = Panels::pack(DenseRows::Bf16(&weights), k, simd);
-            let all = matmul(simd, &x, std::slice::from_ref(&panels));
+        let every = |simd| ComputeType::all().into_iter().map(move |compute| (simd, compute));
+        for (simd, compute) in Simd::every().into_iter().flat_map(every) {
+            let panels = [Panels::pack(DenseRows::Bf16(&weights), k, simd)];
+            let matmul = |x: &[f32]| super::matmul(simd, compute, x, &panels);
+            let all = matmul(&x);
             let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-            assert_eq!(pool.install(|| matmul(simd, &x, std::slice::from_ref(&panels))), all);
+            assert_eq!(pool.install(|| matmul(&x)), all);
             for size in [1, 2, 7, 16, 64] {
-                let parts: Vec<f32> =
-                    x.chunks(size * k).flat_map(|x| matmul(simd, x, std::slice::from_ref(&panels))).collect();
-                assert_eq!(parts, all, "{simd:?} in batches of {size}");
+                let parts: Vec<f32> = x.chunks(size * k).flat_map(matmul).collect();
+                assert_eq!(parts, all, "{simd:?} {compute:?} in batches of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn in_bfloat16_products_of_every_kind_are_those_of_rounded_inputs_and_of_bf16_the_same_bits_on_every_processor() {
+        let short = |values: &[f32]| values.iter().map(|&x| bf16::from_f32(x).to_f32()).collect::<Vec<_>>();
+        for (m, n, k) in [(1, 33, 256), (3, 20, 512), (37, 75, 768)] {
+            let x = values(m * k, 5);
+            for (name, panels) in every_kind(n, k) {
+                let mut weights = vec![0f32; n * k];
+                weights.chunks_mut(k).enumerate().for_each(|(row, out)| unpack_row(&panels, row, out));
+                let expected = reference(&short(&x), &short(&weights), k);
+                let largest = expected.iter().fold(1f64, |largest, value| largest.max(value.abs()));
+                let panels = [panels];
+                let all = Simd::every().into_iter().map(|simd| super::matmul(simd, ComputeType::Bf16, &x, &panels));
+                let all: Vec<Vec<f32>> = all.collect();
+                for (out, expected) in all[0].iter().zip(&expected) {
+                    assert!((f64::from(*out) - expected).abs() < 1e-5 * largest, "{name} {m} {n} {k}");
+                }
+                // Products of two bfloat16 are exact, fused with the sum or not. (What a quantised weight stands for is
+                // rounded once or twice.)
+                let same = all.iter().all(|out| *out == all[0]);
+                assert!(same || name != "bf16", "{name} {m} {n} {k}");
             }
         }
     }
@@ -269,19 +340,21 @@ mod tests {
             let x = values(m * k, 3);
             for (name, panels) in every_kind(n, k) {
                 let panels = std::slice::from_ref(&panels);
-                for threads in [1, 2] {
+                for (threads, compute) in [(1, ComputeType::F32), (2, ComputeType::F32), (2, ComputeType::Bf16)] {
                     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                     let mut best = f64::INFINITY;
                     pool.install(|| {
                         let began = std::time::Instant::now();
                         while began.elapsed().as_secs_f64() < 0.4 {
                             let start = std::time::Instant::now();
-                            std::hint::black_box(matmul(Simd::detect(), &x, panels));
+                            std::hint::black_box(super::matmul(Simd::detect(), compute, &x, panels));
                             best = best.min(start.elapsed().as_secs_f64());
                         }
                     });
                     let (rate, read) = (2e-9 * (m * n * k) as f64 / best, 1e-9 * panels[0].memory() as f64 / best);
-                    println!("{m} x {k} by {n}, {name:8} {threads} threads: {rate:6.0} GFLOP/s {read:6.1} GB/s");
+                    println!(
+                        "{m} x {k} by {n}, {name:8} in {compute:?} {threads} threads: {rate:6.0} GFLOP/s {read:6.1} GB/s"
+                    );
                 }
             }
         }

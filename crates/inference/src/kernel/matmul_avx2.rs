@@ -1,6 +1,6 @@
 //! `x W^T` for AVX2: as for AVX-512, in shapes for half as many registers of half the width.
 
-use super::micro_kernels::{PAIR, PART, Product, ROWS, decode, in_rows, parts};
+use super::micro_kernels::{PAIR, PART, Product, ROWS, in_rows, parts};
 use super::readers::{PanelSource, with_source};
 use super::simd::LANES;
 use super::vector::Avx2;
@@ -14,7 +14,7 @@ impl Product<'_> {
     pub(super) fn panels_avx2(&self, from: usize, to: usize) {
         with_source!(self.weights, W => {
             let paired = from + (to - from) / PAIR * PAIR;
-            if self.m < MANY_ROWS {
+            if self.has_few(MANY_ROWS) {
                 self.few_rows_avx2::<W, PAIR>(from, paired);
                 self.few_rows_avx2::<W, 1>(paired, to);
             } else {
@@ -48,7 +48,7 @@ impl Product<'_> {
                 let mut row = top;
                 // SAFETY: a panel has as many blocks as `x`; these rows and panels are there, and are this task's.
                 unsafe {
-                    decode::<Avx2, _, 1>(readers, buffer);
+                    self.decode::<Avx2, _, 1>(readers, buffer);
                     in_rows!(row to bottom, R of [6, 4, 2, 1] => self.tile::<Avx2, R, 1>((row, panel), part.start, buffer));
                 }
             }

@@ -4,7 +4,7 @@
 //! one end to the other. Where there are many rows, weights of two panels are decoded into a buffer that stays in the
 //! first-level cache, and tiles of eight rows by two panels go over it.
 
-use super::micro_kernels::{PAIR, PART, Product, ROWS, decode, in_rows, parts};
+use super::micro_kernels::{PAIR, PART, Product, ROWS, in_rows, parts};
 use super::readers::{PanelSource, with_source};
 use super::simd::LANES;
 use super::vector::Avx512;
@@ -18,7 +18,7 @@ impl Product<'_> {
     pub(super) fn panels_avx512(&self, from: usize, to: usize) {
         with_source!(self.weights, W => {
             let paired = from + (to - from) / PAIR * PAIR;
-            if self.m < MANY_ROWS {
+            if self.has_few(MANY_ROWS) {
                 self.few_rows_avx512::<W, PAIR>(from, paired);
                 self.few_rows_avx512::<W, 1>(paired, to);
             } else {
@@ -59,7 +59,7 @@ impl Product<'_> {
                 let (panel, mut row) = (from + at * P, top);
                 // SAFETY: a panel has as many blocks as `x`; these rows and panels are there, and are this task's.
                 unsafe {
-                    decode::<Avx512, _, P>(readers, buffer);
+                    self.decode::<Avx512, _, P>(readers, buffer);
                     in_rows!(row to bottom, R of [8, 4, 2, 1] => self.tile::<Avx512, R, P>((row, panel), part.start, buffer));
                 }
             }

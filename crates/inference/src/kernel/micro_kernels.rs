@@ -5,10 +5,12 @@
 use std::ops::Range;
 
 use super::layout::DEPTH;
+use super::pairs::swap_pairs;
 use super::panels::Panels;
 use super::readers::{PanelReader, PanelSource};
 use super::simd::{LANES, Simd};
 use super::vector::Vector;
+use crate::compute_type::ComputeType;
 
 /// Panels that are worked on together.
 pub(super) const PAIR: usize = 2;
@@ -25,11 +27,12 @@ pub(super) fn parts(steps: usize) -> impl Iterator<Item = Range<usize>> {
 /// Rows of `x` that are worked on together: those steps of them stay in the second-level cache.
 pub(super) const ROWS: usize = 512;
 
-/// One product and its shape.
-pub(super) struct Product<'a> {
+/// One product and its shape. `X` is what a row of `x` consists of.
+pub(super) struct Product<'a, X = f32> {
     pub(super) simd: Simd,
+    pub(super) compute: ComputeType,
     /// `(M, stride)`.
-    pub(super) x: &'a [f32],
+    pub(super) x: &'a [X],
     pub(super) stride: usize,
     pub(super) m: usize,
     pub(super) weights: &'a Panels,
@@ -88,10 +91,7 @@ pub(super) unsafe fn few<V: Vector, W: PanelReader<V>, const R: usize, const P: 
 /// # Safety
 /// As of [`Vector`], and the panels have so many more.
 #[inline(always)]
-pub(super) unsafe fn decode<V: Vector, W: PanelReader<V>, const P: usize>(
-    readers: &mut [W; P],
-    buffer: &mut [[[f32; LANES]; P]],
-) {
+unsafe fn decode<V: Vector, W: PanelReader<V>, const P: usize>(readers: &mut [W; P], buffer: &mut [[[f32; LANES]; P]]) {
     for block in buffer.chunks_exact_mut(DEPTH) {
         for (side, reader) in readers.iter_mut().enumerate() {
             // SAFETY: the caller's promise.
@@ -146,7 +146,7 @@ macro_rules! in_rows {
 }
 pub(super) use in_rows;
 
-impl Product<'_> {
+impl<X> Product<'_, X> {
     /// Where row `row` of the output has the columns of panel `panel`, and how many they are.
     ///
     /// # Safety
@@ -180,7 +180,34 @@ impl Product<'_> {
         }
     }
 
-    /// The same of rows that are multiplied as weights are decoded.
+    /// Adds sums over the steps from `step` on.
+    ///
+    /// # Safety
+    /// As of [`write`](Self::write), and steps before have written their sums.
+    #[inline(always)]
+    pub(super) unsafe fn add<V: Vector, const R: usize, const P: usize>(
+        &self,
+        (row, panel): (usize, usize),
+        step: usize,
+        mut sums: [[V::Floats; P]; R],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if step > 0 {
+                for (at, sums) in sums.iter_mut().enumerate() {
+                    for (side, sum) in sums.iter_mut().enumerate() {
+                        let (out, count) = self.out(row + at, panel + side);
+                        *sum = V::add(V::load_some(out, count), *sum);
+                    }
+                }
+            }
+            self.write::<V, R, P>((row, panel), sums);
+        }
+    }
+}
+
+impl Product<'_> {
+    /// Writes the columns of rows that are multiplied as weights are decoded.
     ///
     /// # Safety
     /// As of [`write`](Self::write).
@@ -201,10 +228,32 @@ impl Product<'_> {
         }
     }
 
+    /// Whether weights are multiplied as they are decoded when there are fewer rows than `many`.
+    pub(super) fn has_few(&self, many: usize) -> bool {
+        self.m < many && self.compute == ComputeType::F32
+    }
+
+    /// Decodes the next blocks of `P` panels into `buffer`, as they are to be multiplied.
+    ///
+    /// # Safety
+    /// As of [`decode`].
+    #[inline(always)]
+    pub(super) unsafe fn decode<V: Vector, W: PanelReader<V>, const P: usize>(
+        &self,
+        readers: &mut [W; P],
+        buffer: &mut [[[f32; LANES]; P]],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { decode::<V, W, P>(readers, buffer) };
+        if self.compute == ComputeType::Bf16 {
+            swap_pairs(buffer);
+        }
+    }
+
     /// Adds the steps from `step` on, whose weights are in `buffer`.
     ///
     /// # Safety
-    /// As of [`write`](Self::write), and steps before have written their sums.
+    /// As of [`add`](Self::add).
     #[inline(always)]
     pub(super) unsafe fn tile<V: Vector, const R: usize, const P: usize>(
         &self,
@@ -215,16 +264,7 @@ impl Product<'_> {
         // SAFETY: the caller's promise.
         unsafe {
             let x = self.x[row * self.stride..(row + R) * self.stride].as_ptr().add(step);
-            let mut sums = tile::<V, R, P>(buffer, x, self.stride);
-            if step > 0 {
-                for (at, sums) in sums.iter_mut().enumerate() {
-                    for (side, sum) in sums.iter_mut().enumerate() {
-                        let (out, count) = self.out(row + at, panel + side);
-                        *sum = V::add(V::load_some(out, count), *sum);
-                    }
-                }
-            }
-            self.write::<V, R, P>((row, panel), sums);
+            self.add::<V, R, P>((row, panel), step, tile::<V, R, P>(buffer, x, self.stride));
         }
     }
 }

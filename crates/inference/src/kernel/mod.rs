@@ -15,6 +15,9 @@ mod matmul_avx2;
 #[cfg(target_arch = "x86_64")]
 mod matmul_avx512;
 mod micro_kernels;
+mod pairs;
+#[cfg(target_arch = "x86_64")]
+mod pairs_avx512;
 mod panels;
 mod readers;
 mod rows;

@@ -78,6 +78,12 @@ impl Simd {
         Self(SimdLevel::Portable)
     }
 
+    /// Whether pairs of bfloat16 are multiplied and added up by one instruction.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn multiplies_pairs(self) -> bool {
+        self.0 == SimdLevel::Avx512 && is_x86_feature_detected!("avx512bf16")
+    }
+
     /// Whether weights in twelve bits are read faster than in sixteen.
     pub(super) fn reads_bf12(self) -> bool {
         #[cfg(target_arch = "x86_64")]

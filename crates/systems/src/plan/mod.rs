@@ -4,6 +4,7 @@ mod axes;
 pub(crate) mod draft;
 pub(crate) mod error;
 pub(crate) mod model;
+pub(crate) mod overrides;
 pub(crate) mod server;
 pub(crate) mod setting_error;
 pub(crate) mod settings;

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::SpecError;
+use super::overrides::SystemsOverrides;
 use super::server::ServerPlan;
-use gac_inference::Dtype;
+use gac_inference::{ComputeType, Dtype};
 
 use crate::files::any_path;
 use crate::spec::device::RecipeDevice;
@@ -25,6 +26,9 @@ pub struct ModelPlan {
     pub source: ModelOrigin,
     /// The type to compute in; as stored when absent.
     pub dtype: Option<Dtype>,
+    /// The type that its linear layers multiply in, on the CPU.
+    #[serde(default, skip_serializing_if = "ComputeType::is_default")]
+    pub compute: ComputeType,
     /// Where it computes; where the run says when absent.
     #[serde(default)]
     pub device: Option<RecipeDevice>,
@@ -64,7 +68,12 @@ impl fmt::Display for ModelOrigin {
     }
 }
 
-pub(super) fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<Dtype>) -> Result<ModelPlan, SpecError> {
+pub(super) fn model(
+    name: &str,
+    spec: &ModelSpec,
+    folder: &Path,
+    overrides: &SystemsOverrides,
+) -> Result<ModelPlan, SpecError> {
     let source = match (&spec.path, &spec.hub, &spec.url) {
         (None, None, Some(urls)) => ModelOrigin::Server(server(name, spec, urls.0.clone(), folder)?),
         (Some(path), None, None) => {
@@ -93,7 +102,8 @@ pub(super) fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<D
     Ok(ModelPlan {
         name: name.to_owned(),
         source,
-        dtype: dtype.or(spec.dtype).filter(|_| spec.url.is_none()),
+        dtype: overrides.dtype.or(spec.dtype).filter(|_| spec.url.is_none()),
+        compute: overrides.compute.or(spec.compute).filter(|_| spec.url.is_none()).unwrap_or_default(),
         device: spec.device.clone(),
         chat_template: spec.chat_template.as_deref().map(|text| template(name, text, folder)).transpose()?,
         chat_template_args: spec.chat_template_args.clone(),
@@ -104,7 +114,9 @@ pub(super) fn model(name: &str, spec: &ModelSpec, folder: &Path, dtype: Option<D
 
 /// A model on servers. How it computes is theirs to say.
 fn server(name: &str, spec: &ModelSpec, url: Vec<ServerUrl>, folder: &Path) -> Result<ServerPlan, SpecError> {
-    only(name, &[("dtype", spec.dtype.is_some()), ("device", spec.device.is_some())], "`path` and `hub`")?;
+    let of_engines =
+        [("dtype", spec.dtype.is_some()), ("compute", spec.compute.is_some()), ("device", spec.device.is_some())];
+    only(name, &of_engines, "`path` and `hub`")?;
     if spec.logprobs == Some(0) {
         return Err(SpecError::NoLogprobs { name: name.to_owned() });
     }

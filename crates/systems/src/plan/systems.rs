@@ -6,20 +6,10 @@ use serde_json::{Map, Value};
 
 use super::error::SpecError;
 use super::model::{ModelPlan, model};
+use super::overrides::SystemsOverrides;
 use super::setting_error::SettingError;
 use super::system::SystemPlan;
-use gac_inference::Dtype;
-
 use crate::spec::file::SystemsSpec;
-
-/// What a command line says over all models and systems of a recipe.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SystemsOverrides {
-    /// The type every model computes in.
-    pub dtype: Option<Dtype>,
-    /// What all chat templates are told by name, over what the recipe says of systems.
-    pub chat_template_args: Map<String, Value>,
-}
 
 /// Models and systems with every default decided: enough to ask them something.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +30,7 @@ impl SystemsPlan {
         let mut systems = systems(spec, &known)?;
         tell_templates(&mut systems, &overrides.chat_template_args)?;
         let folder = spec.folder();
-        let models = spec.models.iter().map(|(name, spec)| model(name, spec, folder, overrides.dtype));
+        let models = spec.models.iter().map(|(name, spec)| model(name, spec, folder, overrides));
         Ok(Self { systems, models: models.collect::<Result<_, _>>()? })
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gac_ensemble::{Certainty, ControlSymbols, Weighting};
-use gac_inference::{Dtype, deserialize_named_option};
+use gac_inference::{ComputeType, Dtype, deserialize_named_option};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -68,6 +68,8 @@ pub struct ModelSpec {
     pub logprobs: Option<usize>,
     /// The type to compute in; as stored when absent.
     pub dtype: Option<Dtype>,
+    /// The type that its linear layers multiply in, on the CPU; f32 when absent.
+    pub compute: Option<ComputeType>,
     /// Where it computes, a device or a list of them; the command line's `--device` when absent.
     pub device: Option<RecipeDevice>,
     /// Which of its chat templates is used, or a file with another.

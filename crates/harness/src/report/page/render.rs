@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::super::html::table;
 use super::super::leaderboard::Leaderboard;
 use super::super::sweep::Sweep;
@@ -92,7 +94,9 @@ fn facts(run: &StoredRun) -> Vec<(&'static str, String)> {
         let dtype =
             model.dtype.map_or_else(|| "as stored".to_owned(), |dtype| format!("{dtype:?}").to_ascii_lowercase());
         let commit = model.commit.as_deref().map_or_else(String::new, |commit| format!("@{commit}"));
-        facts.push(("model", format!("{} = {}{commit}, {dtype}", model.name, model.source)));
+        let compute = model.settings.get("compute").and_then(Value::as_str);
+        let compute = compute.map_or_else(String::new, |compute| format!(", computed in {compute}"));
+        facts.push(("model", format!("{} = {}{commit}, {dtype}{compute}", model.name, model.source)));
     }
     facts
 }

@@ -1,0 +1,75 @@
+//! Inputs of products in bfloat16: two neighbouring steps of a sum make a pair.
+//!
+//! A processor that multiplies pairs adds `x1 w1` and then `x0 w0`. A product of two bfloat16 is exact in f32, so that
+//! multiplying and adding f32 in that order gives the same bits; but where something is smaller than the smallest normal
+//! number, which pairs take for zero.
+
+use half::bf16;
+
+use super::layout::DEPTH;
+use super::simd::LANES;
+
+/// Two neighbouring steps, the first in the lower half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub(super) struct Bf16Pair(pub(super) u32);
+
+/// Rounded to bfloat16; less than the smallest normal number is zero.
+fn rounded(value: f32) -> bf16 {
+    let short = bf16::from_f32(value);
+    if short.is_normal() || !short.is_finite() { short } else { bf16::from_f32(0f32.copysign(value)) }
+}
+
+/// `x`, whose rows are `k` long, in pairs, filled up with zeros to rows of whole blocks; and the pairs of a row.
+pub(super) fn in_pairs(x: &[f32], k: usize) -> (Vec<Bf16Pair>, usize) {
+    let stride = k.next_multiple_of(DEPTH) / 2;
+    let mut pairs = vec![Bf16Pair(0); x.len() / k * stride];
+    for (pairs, row) in pairs.chunks_exact_mut(stride).zip(x.chunks_exact(k)) {
+        for (pair, values) in pairs.iter_mut().zip(row.chunks(2)) {
+            let half = |at: usize| values.get(at).map_or(0, |&value| u32::from(rounded(value).to_bits()));
+            *pair = Bf16Pair(half(0) | half(1) << 16);
+        }
+    }
+    (pairs, stride)
+}
+
+/// The same in f32, the second of each pair first; and how long a row is.
+pub(super) fn in_swapped_pairs(x: &[f32], k: usize) -> (Vec<f32>, usize) {
+    let stride = k.next_multiple_of(DEPTH);
+    let mut swapped = vec![0f32; x.len() / k * stride];
+    for (swapped, row) in swapped.chunks_exact_mut(stride).zip(x.chunks_exact(k)) {
+        for (at, &value) in row.iter().enumerate() {
+            swapped[at ^ 1] = rounded(value).to_f32();
+        }
+    }
+    (swapped, stride)
+}
+
+/// Rounds weights, which lie step by step, and has the second of each pair of steps come first.
+pub(super) fn swap_pairs<const P: usize>(steps: &mut [[[f32; LANES]; P]]) {
+    for pair in steps.as_chunks_mut::<2>().0 {
+        pair.swap(0, 1);
+        for value in pair.as_flattened_mut().as_flattened_mut() {
+            *value = rounded(*value).to_f32();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_hold_rounded_values_and_are_filled_up_with_zeros() {
+        let tiny = f32::MIN_POSITIVE / 4.0;
+        let x = [1.0, 1.0 + 1.0 / 512.0, -3.0, 1.0 + 3.0 / 256.0, -tiny];
+        let (pairs, stride) = in_pairs(&x, 5);
+        let (swapped, width) = in_swapped_pairs(&x, 5);
+        assert_eq!((stride, width), (4, 8));
+        let wide = |bits: u32| f32::from_bits(bits << 16);
+        let halves: Vec<f32> = pairs.iter().flat_map(|pair| [wide(pair.0 & 0xffff), wide(pair.0 >> 16)]).collect();
+        assert_eq!(halves, [1.0, 1.0, -3.0, 1.0 + 4.0 / 256.0, 0.0, 0.0, 0.0, 0.0]);
+        let back: Vec<f32> = (0..8).map(|at| swapped[at ^ 1]).collect();
+        assert_eq!(halves, back);
+    }
+}
