@@ -7,7 +7,7 @@
     python scripts/bench/compare.py /tmp/smol --gguf /tmp/smol-bf16.gguf /tmp/smol-q8_0.gguf
 
 Both take turns in the same run, several times, and the best of each counts: other load slows both. PyTorch computes in the
-stored type (bfloat16) and in f32, gac in f32 from the stored weights; `--simd avx2` sets it beside itself without AVX-512. Quiet the machine first: llama.cpp's threads spin,
+stored type (bfloat16) and in f32, gac in f32 from the stored weights, and with `--compute bf16`; `--simd avx2` sets it beside itself without AVX-512. Quiet the machine first: llama.cpp's threads spin,
 and lose most of their speed to any neighbour.
 """
 
@@ -78,6 +78,8 @@ def main() -> None:
         turn |= {f"gac {weights}": rows(SPEED, args.model, weights, args.seconds) for weights in args.weights}
         turn |= {f"gac {weights}, {simd}": rows(SPEED, args.model, weights, args.seconds, simd=simd)
                  for weights in args.weights for simd in args.simd}
+        turn |= {f"gac {weights}, --compute bf16": rows(SPEED, args.model, weights, args.seconds, "all", "bf16")
+                 for weights in args.weights}
         turn |= {f"llama.cpp {Path(file).stem}": rows(sys.executable, PEER, file, args.seconds) for file in args.gguf}
         for name, rates in turn.items():
             for measure, rate in rates.items():

@@ -1,4 +1,4 @@
-//! Tokens per second of a checkpoint: `cargo run --release --example speed -- MODEL [stored|f32|bf16|f16|q8_0|q4_k] [SECONDS [prefill|decode]]`.
+//! Tokens per second of a checkpoint: `cargo run --release --example speed -- MODEL [stored|f32|bf16|f16|q8_0|q4_k] [SECONDS [prefill|decode|all [COMPUTE]]]`.
 //!
 //! Prints one JSON line per measurement: prefill of 512 tokens, and decoding in batches of 1 and 16 after 64 tokens.
 //! `scripts/bench/compare.py` sets it beside PyTorch.
@@ -7,7 +7,9 @@
 
 use std::time::{Duration, Instant};
 
-use gac_inference::{Dtype, Engine, EngineOptions, Extension, LanguageModel, ModelSource, Named, TokenId, Wanted};
+use gac_inference::{
+    ComputeType, Dtype, Engine, EngineOptions, Extension, LanguageModel, ModelSource, Named, TokenId, Wanted,
+};
 
 /// As the program has it.
 #[global_allocator]
@@ -22,9 +24,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         name => Some(Dtype::of_name(name).ok_or_else(|| format!("no dtype: {name}"))?),
     };
     let seconds = Duration::from_secs_f64(arguments.next().as_deref().unwrap_or("3").parse()?);
-    let only = arguments.next();
+    let only = arguments.next().filter(|only| only != "all");
     let wanted = |measure: &str| only.as_deref().is_none_or(|only| only == measure);
-    let options = EngineOptions { dtype, ..EngineOptions::default() };
+    let compute = arguments.next().unwrap_or_else(|| "f32".to_owned());
+    let compute = ComputeType::of_name(&compute).ok_or_else(|| format!("no compute type: {compute}"))?;
+    let options = EngineOptions { dtype, compute, ..EngineOptions::default() };
     let mut engine = Engine::load(&ModelSource::parse(&model)?, &options)?;
     let vocabulary = engine.limits().vocabulary as u32;
 

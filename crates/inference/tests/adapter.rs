@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use gac_inference::{
-    Backend, CheckpointError, Distribution, Dtype, EngineError, EngineOptions, Extension, LanguageModel, ModelError,
-    ModelSource, SequenceId, TokenId, Wanted, check_model, load_model, model_types,
+    Backend, CheckpointError, ComputeType, Distribution, Dtype, EngineError, EngineOptions, Extension, LanguageModel,
+    ModelError, ModelSource, SequenceId, TokenId, Wanted, check_model, load_model, model_types,
 };
 
 mod reference;
@@ -187,6 +187,16 @@ fn a_full_cache_takes_sequences_again_when_others_are_closed() {
     assert!(matches!(model.extend(&[extension]), Err(ModelError::CacheFull { needed: 2, free: 1 })));
     model.close(first);
     assert_eq!(model.extend(&[extension]).unwrap()[0].len(), 1);
+}
+
+#[test]
+fn a_model_of_candle_computes_in_f32_alone() {
+    let folder = source(&fixtures()[0]);
+    let options = EngineOptions { compute: ComputeType::Bf16, ..EngineOptions::default() };
+    for error in [check_model(&folder, &options).unwrap_err(), load_model(&folder, &options).err().unwrap()] {
+        assert!(error.to_string().contains("bf16") && error.to_string().contains("candle-transformers"), "{error}");
+        assert!(matches!(error, EngineError::Checkpoint(CheckpointError::ComputesElsewhere { .. })));
+    }
 }
 
 #[test]

@@ -5,9 +5,18 @@
 use std::path::{Path, PathBuf};
 
 use gac_inference::{
-    DeviceList, DeviceSpec, Distribution, Dtype, Engine, EngineError, EngineOptions, Extension, LanguageModel,
-    ModelSource, PlacementError, SequenceId, TokenId, Wanted,
+    ComputeType, DeviceList, DeviceSpec, Distribution, Dtype, Engine, EngineError, EngineOptions, Extension,
+    LanguageModel, ModelSource, PlacementError, SequenceId, TokenId, Wanted,
 };
+
+#[test]
+fn a_gpu_does_not_compute_in_a_type_of_the_cpus() {
+    let source = ModelSource::Folder(fixture("qwen2-bf16"));
+    let device = DeviceList::new(vec![DeviceSpec::Cpu, DeviceSpec::Cuda(0)]).unwrap();
+    let options = EngineOptions { device, compute: ComputeType::Bf16, ..EngineOptions::default() };
+    let error = Engine::placement(&source, &options).unwrap_err().to_string();
+    assert!(error.contains("bf16") && error.contains("on cuda:0"), "{error}");
+}
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
