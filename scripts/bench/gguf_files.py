@@ -2,7 +2,7 @@
 
     pip install llama-cpp-python
     cargo build --release --workspace --example speed
-    python scripts/bench/gguf.py FILE.gguf ... [--simd avx2]
+    python scripts/bench/gguf_files.py FILE.gguf ... [--simd avx2]
 
 Both compute the same file on two threads and take turns in the same run; the best of each counts. llama.cpp rounds
 activations to 8 bits before it multiplies, gac does not. Quiet the machine first: llama.cpp's threads spin, and lose most
