@@ -12,6 +12,8 @@ use super::micro_kernels::{Out, PAIR, PART, Product, in_rows, parts};
 #[cfg(target_arch = "x86_64")]
 use super::pairs::in_pairs;
 use super::pairs::in_swapped_pairs;
+#[cfg(target_arch = "x86_64")]
+use super::pairs_avx512::round_vectors;
 use super::panels::Panels;
 use super::readers::{PanelSource, with_source};
 use super::simd::{LANES, Simd, SimdLevel};
@@ -34,7 +36,8 @@ pub(crate) fn matmul(simd: Simd, compute: ComputeType, x: &[f32], weights: &[Pan
         }
         #[cfg(target_arch = "x86_64")]
         ComputeType::Bf16 if simd.multiplies_pairs() => {
-            let (x, stride) = in_pairs(x, k);
+            // SAFETY: detection has seen the features.
+            let (x, stride) = in_pairs(x, k, |values, out| unsafe { round_vectors(values, out) });
             product(simd, compute, (&x, stride), weights, |product, from, to| {
                 // SAFETY: detection has seen all features that the kernel asks for.
                 unsafe { product.panels_in_pairs(from, to) }

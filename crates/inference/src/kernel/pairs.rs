@@ -5,6 +5,8 @@
 //! number, which pairs take for zero.
 
 use half::bf16;
+#[cfg(target_arch = "x86_64")]
+use rayon::prelude::*;
 
 use super::layout::DEPTH;
 use super::simd::LANES;
@@ -20,16 +22,28 @@ fn rounded(value: f32) -> bf16 {
     if short.is_normal() || !short.is_finite() { short } else { bf16::from_f32(0f32.copysign(value)) }
 }
 
+/// Values that make a task of their own worth while.
+#[cfg(target_arch = "x86_64")]
+const TASK: usize = 1 << 14;
+
 /// `x`, whose rows are `k` long, in pairs, filled up with zeros to rows of whole blocks; and the pairs of a row.
-pub(super) fn in_pairs(x: &[f32], k: usize) -> (Vec<Bf16Pair>, usize) {
+/// `round_vectors` may round the first values of a row, and tells how many.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn in_pairs(
+    x: &[f32],
+    k: usize,
+    round_vectors: impl Fn(&[f32], &mut [Bf16Pair]) -> usize + Sync,
+) -> (Vec<Bf16Pair>, usize) {
     let stride = k.next_multiple_of(DEPTH) / 2;
     let mut pairs = vec![Bf16Pair(0); x.len() / k * stride];
-    for (pairs, row) in pairs.chunks_exact_mut(stride).zip(x.chunks_exact(k)) {
-        for (pair, values) in pairs.iter_mut().zip(row.chunks(2)) {
+    let rows = pairs.par_chunks_exact_mut(stride).zip(x.par_chunks_exact(k)).with_min_len(TASK.div_ceil(k));
+    rows.for_each(|(pairs, row)| {
+        let done = round_vectors(row, pairs);
+        for (pair, values) in pairs[done / 2..].iter_mut().zip(row[done..].chunks(2)) {
             let half = |at: usize| values.get(at).map_or(0, |&value| u32::from(rounded(value).to_bits()));
             *pair = Bf16Pair(half(0) | half(1) << 16);
         }
-    }
+    });
     (pairs, stride)
 }
 
@@ -60,10 +74,33 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn values_are_rounded_to_the_nearest_one_by_one_and_by_vectors() {
+        let bits = (0..3000u32).map(|at| at.wrapping_mul(2_654_435_769));
+        let x: Vec<f32> = bits.map(f32::from_bits).filter(|value| value.is_finite()).collect();
+        let by_value = in_pairs(&x, x.len(), |_, _| 0).0;
+        for (at, &value) in x.iter().enumerate() {
+            let half = by_value[at / 2].0 >> (16 * (at % 2)) & 0xffff;
+            let (low, error) = (f32::from_bits(half << 16), |other: f32| (f64::from(other) - f64::from(value)).abs());
+            let nearest = [half.wrapping_sub(1), half + 1].map(|other| error(f32::from_bits(other << 16)));
+            let is_tiny = value.abs() < f32::MIN_POSITIVE && low == 0.0;
+            assert!(is_tiny || nearest.iter().all(|other| error(low) <= *other || other.is_nan()), "{value} to {low}");
+        }
+        if super::super::simd::Simd::detect().multiplies_pairs() {
+            // SAFETY: detection has seen the features.
+            let round = |values: &[f32], out: &mut [Bf16Pair]| unsafe {
+                super::super::pairs_avx512::round_vectors(values, out)
+            };
+            assert_eq!(in_pairs(&x, x.len(), round).0, by_value);
+        }
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
     fn pairs_hold_rounded_values_and_are_filled_up_with_zeros() {
         let tiny = f32::MIN_POSITIVE / 4.0;
         let x = [1.0, 1.0 + 1.0 / 512.0, -3.0, 1.0 + 3.0 / 256.0, -tiny];
-        let (pairs, stride) = in_pairs(&x, 5);
+        let (pairs, stride) = in_pairs(&x, 5, |_, _| 0);
         let (swapped, width) = in_swapped_pairs(&x, 5);
         assert_eq!((stride, width), (4, 8));
         let wide = |bits: u32| f32::from_bits(bits << 16);

@@ -1,11 +1,11 @@
 //! `x W^T` in pairs of bfloat16, by AVX-512 BF16: two steps of a sum in one instruction.
 //!
-//! Weights of two panels are decoded, whatever they are written in, into a buffer of pairs that stays in the first-level
-//! cache, and tiles of rows by two panels go over it. Few rows go the same way, so that they have the same bits.
+//! Few rows of `x` are multiplied as weights are decoded and rounded. Where there are many, weights of two panels are
+//! decoded into a buffer of pairs that stays in the first-level cache, and tiles of rows by two panels go over it.
 
 use std::arch::x86_64::{
-    __m512, __m512bh, __m512i, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_permutexvar_epi16,
-    _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_si512,
+    __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_si512,
 };
 
 use super::layout::DEPTH;
@@ -14,6 +14,9 @@ use super::pairs::Bf16Pair;
 use super::readers::{PanelReader, PanelSource, with_source};
 use super::simd::LANES;
 use super::vector::Avx512;
+
+/// Rows from which on weights are decoded into a buffer.
+const MANY_ROWS: usize = 8;
 
 /// The weights of `P` panels side by side, two steps of each lane together.
 type PairSteps<const P: usize> = [[[u32; LANES]; P]];
@@ -36,12 +39,34 @@ impl Product<'_, Bf16Pair> {
     pub(super) fn panels_in_pairs(&self, from: usize, to: usize) {
         with_source!(self.weights, W => {
             let paired = from + (to - from) / PAIR * PAIR;
+            if self.m < MANY_ROWS {
+                self.few_rows_in_pairs::<W, PAIR>(from, paired);
+                return self.few_rows_in_pairs::<W, 1>(paired, to);
+            }
             for top in (0..self.m).step_by(ROWS) {
                 let rows = (top, self.m.min(top + ROWS));
                 self.rows_in_pairs::<W, PAIR>(rows, from, paired);
                 self.rows_in_pairs::<W, 1>(rows, paired, to);
             }
         });
+    }
+
+    /// Columns of panels `from..to`, `P` at a time, of all rows, decoded as they are used.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    fn few_rows_in_pairs<W: PanelSource, const P: usize>(&self, from: usize, to: usize) {
+        for panel in (from..to).step_by(P) {
+            let mut row = 0;
+            // SAFETY: a panel has as many blocks as `x`; these rows and panels are there, and are this task's.
+            in_rows!(row to self.m, R of [4, 2, 1] => unsafe {
+                let mut at = panel;
+                let readers = [(); P].map(|()| {
+                    at += 1;
+                    W::reader::<Avx512>(self.weights, at - 1)
+                });
+                let x = self.x[row * self.stride..(row + R) * self.stride].as_ptr();
+                self.write::<Avx512, R, P>((row, panel), few_in_pairs::<_, R, P>(readers, x, self.stride));
+            });
+        }
     }
 
     /// Columns of panels `from..to`, `P` at a time, of rows `top..bottom`.
@@ -69,25 +94,65 @@ impl Product<'_, Bf16Pair> {
     }
 }
 
-/// Decodes the next blocks of `P` panels into `buffer`, rounded to bfloat16.
+/// The next block of a panel, rounded to bfloat16, its steps two by two.
+///
+/// # Safety
+/// There is one left.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn next_pairs<W: PanelReader<Avx512>>(reader: &mut W) -> [__m512i; DEPTH / 2] {
+    // SAFETY: the caller's promise; so many bytes lie there.
+    let (steps, interleaved) = unsafe { (reader.next(), _mm512_loadu_si512(INTERLEAVED.as_ptr().cast())) };
+    let mut pairs = [interleaved; DEPTH / 2];
+    for (pair, [first, second]) in pairs.iter_mut().zip(steps.as_chunks::<2>().0) {
+        *pair = _mm512_permutexvar_epi16(interleaved, words(_mm512_cvtne2ps_pbh(*second, *first)));
+    }
+    pairs
+}
+
+/// Sums over whole panels, `P` of them, of `R` rows of `x`, which are `stride` long: weights are multiplied as they are
+/// decoded.
+///
+/// # Safety
+/// All of that can be read.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn few_in_pairs<W: PanelReader<Avx512>, const R: usize, const P: usize>(
+    mut weights: [W; P],
+    x: *const Bf16Pair,
+    stride: usize,
+) -> [[__m512; P]; R] {
+    let mut totals = [[_mm512_setzero_ps(); P]; R];
+    for steps in parts(2 * stride) {
+        let mut sums = [[_mm512_setzero_ps(); P]; R];
+        for block in steps.step_by(DEPTH) {
+            for (panel, weights) in weights.iter_mut().enumerate() {
+                // SAFETY (both): the caller's promise.
+                for (step, weight) in unsafe { next_pairs(weights) }.into_iter().enumerate() {
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        let values = unsafe { splat(x.add(row * stride + block / 2 + step)) };
+                        sums[panel] = _mm512_dpbf16_ps(sums[panel], values, pairs(weight));
+                    }
+                }
+            }
+        }
+        for (total, sum) in totals.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+            *total = _mm512_add_ps(*total, *sum);
+        }
+    }
+    totals
+}
+
+/// Decodes the next blocks of `P` panels into `buffer`.
 ///
 /// # Safety
 /// The panels have so many more.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 unsafe fn decode_pairs<W: PanelReader<Avx512>, const P: usize>(readers: &mut [W; P], buffer: &mut PairSteps<P>) {
-    // SAFETY: so many bytes lie there.
-    let interleaved = unsafe { _mm512_loadu_si512(INTERLEAVED.as_ptr().cast()) };
     for block in buffer.chunks_exact_mut(DEPTH / 2) {
         for (side, reader) in readers.iter_mut().enumerate() {
-            // SAFETY: the caller's promise.
-            let steps = unsafe { reader.next() };
-            for ([first, second], out) in steps.as_chunks::<2>().0.iter().zip(block.iter_mut()) {
-                let halves = words(_mm512_cvtne2ps_pbh(*second, *first));
-                // SAFETY: there is room for a vector.
-                unsafe {
-                    let pairs = _mm512_permutexvar_epi16(interleaved, halves);
-                    _mm512_storeu_si512(out[side].as_mut_ptr().cast(), pairs);
-                }
+            // SAFETY (both): the caller's promise; there is room for a vector.
+            for (pair, out) in unsafe { next_pairs(reader) }.into_iter().zip(block.iter_mut()) {
+                unsafe { _mm512_storeu_si512(out[side].as_mut_ptr().cast(), pair) };
             }
         }
     }
@@ -108,13 +173,38 @@ unsafe fn tile_of_pairs<const R: usize, const P: usize>(
         // SAFETY (both): the caller's promise.
         let weights = panels.each_ref().map(|panel| pairs(unsafe { _mm512_loadu_si512(panel.as_ptr().cast()) }));
         for (row, sums) in sums.iter_mut().enumerate() {
-            let values = pairs(_mm512_set1_epi32(unsafe { *x.add(row * stride + step) }.0.cast_signed()));
+            let values = unsafe { splat(x.add(row * stride + step)) };
             for (sum, &weights) in sums.iter_mut().zip(&weights) {
                 *sum = _mm512_dpbf16_ps(*sum, values, weights);
             }
         }
     }
     sums
+}
+
+/// A pair in every lane.
+///
+/// # Safety
+/// There is one.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn splat(pair: *const Bf16Pair) -> __m512bh {
+    // SAFETY: the caller's promise.
+    pairs(_mm512_set1_epi32(unsafe { *pair }.0.cast_signed()))
+}
+
+/// Rounds as many values as are whole vectors of pairs into `out`; how many those are.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn round_vectors(values: &[f32], out: &mut [Bf16Pair]) -> usize {
+    let vectors = values.as_chunks::<{ 2 * LANES }>().0;
+    for (values, out) in vectors.iter().zip(out.as_chunks_mut::<LANES>().0) {
+        // SAFETY: there are two vectors of values, and room for one of pairs, which are words.
+        unsafe {
+            let (first, second) = (_mm512_loadu_ps(values.as_ptr()), _mm512_loadu_ps(values.as_ptr().add(LANES)));
+            _mm512_storeu_si512(out.as_mut_ptr().cast(), words(_mm512_cvtne2ps_pbh(second, first)));
+        }
+    }
+    vectors.len() * 2 * LANES
 }
 
 fn pairs(words: __m512i) -> __m512bh {
