@@ -22,7 +22,7 @@ pub struct Settings {
     weights: Weights,
     weighting: Weighting,
     lead: Lead,
-    /// Members asked at every step, by place.
+    /// Members asked at every step, by place; where one is drawn, those that may be.
     leads: Vec<usize>,
     /// Members asked where a vote is wanted, by place.
     supporters: Vec<usize>,
@@ -46,6 +46,8 @@ pub(crate) enum Lead {
     Gate { gate: MemberId, certainty: Certainty, thresholds: Vec<Threshold> },
     /// The drafter, where its proposal is verified (SAFE).
     Drafter(MemberId),
+    /// A member that is drawn at every step, always.
+    Drawn,
 }
 
 impl Lead {
@@ -56,6 +58,7 @@ impl Lead {
                 Self::Gate { gate, certainty, thresholds: vec![threshold] }
             }
             Gating::Safe { drafter } => Self::Drafter(drafter),
+            Gating::DrawnMember => Self::Drawn,
         };
         match lead.member() {
             Some(gate) if gate.0 >= members => Err(EnsembleError::UnknownGate { gate: gate.0, members }),
@@ -64,10 +67,10 @@ impl Lead {
         }
     }
 
-    /// The member whose own token is taken where nobody votes.
+    /// The member whose own token is taken where nobody votes; none where nobody is it at every step.
     pub(crate) fn member(&self) -> Option<MemberId> {
         match *self {
-            Self::Everybody => None,
+            Self::Everybody | Self::Drawn => None,
             Self::Only => Some(MemberId(0)),
             Self::Gate { gate: lead, .. } | Self::Drafter(lead) => Some(lead),
         }
@@ -77,14 +80,15 @@ impl Lead {
     pub(crate) fn certainty(&self) -> Certainty {
         match *self {
             Self::Gate { certainty, .. } => certainty,
-            Self::Everybody | Self::Only | Self::Drafter(_) => Certainty::TopProbability,
+            Self::Everybody | Self::Only | Self::Drafter(_) | Self::Drawn => Certainty::TopProbability,
         }
     }
 
-    /// Whether the members vote under rule `rule` where the lead is `certain`, 0 to 1.
+    /// Whether the members vote under rule `rule` where the lead is `certain`, 0 to 1; of a lead that is drawn, on what is
+    /// scored.
     pub(crate) fn votes(&self, rule: usize, certain: f64) -> bool {
         match self {
-            Self::Everybody | Self::Drafter(_) => true,
+            Self::Everybody | Self::Drafter(_) | Self::Drawn => true,
             Self::Only => false,
             Self::Gate { thresholds, .. } => thresholds.get(rule).is_some_and(|threshold| threshold.votes(certain)),
         }
@@ -152,7 +156,7 @@ impl Settings {
     /// Without a gate, or without thresholds.
     pub fn with_thresholds(mut self, thresholds: &[Threshold]) -> Result<Self, EnsembleError> {
         match &mut self.lead {
-            Lead::Everybody | Lead::Drafter(_) => return Err(EnsembleError::ThresholdsWithoutGate),
+            Lead::Everybody | Lead::Drafter(_) | Lead::Drawn => return Err(EnsembleError::ThresholdsWithoutGate),
             _ if thresholds.is_empty() => return Err(EnsembleError::NoThresholds),
             Lead::Gate { thresholds: of_gate, .. } => *of_gate = thresholds.to_vec(),
             // It has nobody to ask: all thresholds are one.
@@ -188,7 +192,7 @@ impl Settings {
     /// The same with tokens proposed ahead and verified. That changes no answer, only the time that it takes.
     ///
     /// Nothing is drafted where a member is a server's, which runs ahead by itself, nor under [`Gating::Safe`], whose
-    /// drafter does.
+    /// drafter does, or [`Gating::DrawnMember`].
     #[must_use]
     pub fn with_drafting(self, drafting: Drafting) -> Self {
         Self { drafting: Some(drafting), ..self }
@@ -273,7 +277,7 @@ impl Settings {
     pub fn thresholds(&self) -> &[Threshold] {
         match &self.lead {
             Lead::Gate { thresholds, .. } => thresholds,
-            Lead::Everybody | Lead::Only | Lead::Drafter(_) => &[],
+            Lead::Everybody | Lead::Only | Lead::Drafter(_) | Lead::Drawn => &[],
         }
     }
 
@@ -297,8 +301,8 @@ impl Settings {
 
     /// What is drafted, where anything is.
     pub fn drafting(&self) -> Option<Drafting> {
-        let verifies =
-            !matches!(self.lead, Lead::Drafter(_)) && self.ensemble.members().iter().all(|seat| !seat.remote);
+        let verifies = !matches!(self.lead, Lead::Drafter(_) | Lead::Drawn)
+            && self.ensemble.members().iter().all(|seat| !seat.remote);
         self.drafting.filter(|drafting| verifies && drafting.length != DraftLength::Tokens(0))
     }
 
@@ -314,7 +318,7 @@ impl Settings {
         &self.lead
     }
 
-    /// Members asked at every step.
+    /// Members asked at every step; where one is drawn, those that may be.
     pub(crate) fn leads(&self) -> &[usize] {
         &self.leads
     }

@@ -35,7 +35,7 @@ struct System {
 
 /// All kinds of systems over three models.
 fn systems(scheduler: &mut Scheduler, scripts: &[Script]) -> Vec<System> {
-    let kinds: [(&[usize], Gating); 8] = [
+    let kinds: [(&[usize], Gating); 9] = [
         (&[0], Gating::EveryStep),
         (&[1], Gating::EveryStep),
         (&[2], Gating::EveryStep),
@@ -45,6 +45,7 @@ fn systems(scheduler: &mut Scheduler, scripts: &[Script]) -> Vec<System> {
         (&[0, 1], common::gating(1, 0.4)),
         (&[2, 0], common::gating(0, 0.6)),
         (&[1, 2], Gating::Safe { drafter: MemberId(1) }),
+        (&[2, 1, 0], Gating::DrawnMember),
     ];
     let system = |(models, gating): (&[usize], Gating)| {
         let own: Vec<Script> = models.iter().map(|&model| scripts[model].clone()).collect();

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gac_ensemble::{
-    BatchLimits, Chat, EnsembleError, Gating, Member, MemberId, ModelId, Scheduler, Settings, Threshold, Weights,
+    BatchLimits, Chat, Decoding, EnsembleError, Gating, Member, MemberId, Method, ModelId, Scheduler, Settings,
+    Threshold, Weights,
 };
 use gac_inference::remote::{RemoteModel, RemoteOptions, ServerIdentity};
 use gac_inference::{
@@ -85,9 +86,10 @@ impl ModelStore {
     /// When a member cannot be loaded, or the system is none that votes on tokens.
     pub fn settings(&mut self, system: &SystemPlan) -> Result<Arc<Settings>, OpenError> {
         let settings = &system.settings;
-        let (method, drafts) = match settings.combination {
-            Combination::Tokens(method) => (method, false),
-            Combination::Safe(method) => (method, true),
+        let (method, ungated) = match settings.combination {
+            Combination::Tokens(method) => (method, Gating::EveryStep),
+            Combination::Safe(method) => (method, Gating::Safe { drafter: MemberId(system.drafter_index()) }),
+            Combination::DrawnMember => (Method::Gac, Gating::DrawnMember),
             Combination::Vote | Combination::BestOf => {
                 return Err(OpenError::FullResponse { system: system.name.clone() });
             }
@@ -99,8 +101,7 @@ impl ModelStore {
                 certainty: settings.certainty,
                 threshold: Threshold::new(gate.threshold).map_err(EnsembleError::from)?,
             },
-            _ if drafts => Gating::Safe { drafter: MemberId(system.drafter_index()) },
-            _ => Gating::EveryStep,
+            _ => ungated,
         };
         let weights = Weights::given(&system.weights).map_err(EnsembleError::from)?;
         let made = Settings::new(self.scheduler.ensemble_with(&members, settings.special_tokens)?, weights, gating)?
@@ -111,6 +112,13 @@ impl ModelStore {
             Some(draft) => made.with_drafting(draft.drafting()),
             None => made,
         };
+        let is_plain = matches!(settings.decoding, Decoding::Sampled(sampling) if sampling.is_plain());
+        if settings.combination == Combination::DrawnMember && !is_plain {
+            tracing::warn!(
+                system = system.name,
+                "`sample-a-member` draws as from the members' average at temperature 1 alone, without top-k, top-p and min-p"
+            );
+        }
         if settings.draft.is_some() && made.drafting().is_none() {
             tracing::warn!(system = system.name, "nothing is drafted: members on servers run ahead by themselves");
         }
@@ -366,7 +374,7 @@ impl OpenSystems for ModelStore {
         // Otherwise this system would find the prompts computed that the one before had to compute.
         self.scheduler.forget_prompts();
         let choice = match system.settings.combination {
-            Combination::Tokens(_) | Combination::Safe(_) => None,
+            Combination::Tokens(_) | Combination::Safe(_) | Combination::DrawnMember => None,
             Combination::Vote => Some(Chosen::Majority),
             Combination::BestOf => Some(Chosen::Surest),
         };

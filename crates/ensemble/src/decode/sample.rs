@@ -20,8 +20,11 @@ use crate::settings::{Lead, Settings};
 use crate::thinking::PromptEnd;
 use crate::vocabulary::union::UnionToken;
 use crate::vote::log_probs::AskedLogProbs;
-use crate::vote::sampling::Decoding;
+use crate::vote::sampling::{Decoding, seed_of, unit};
 use crate::vote::weights::{Weighting, Weights};
+
+/// Draws of members are others than draws of tokens.
+const OF_MEMBERS: u64 = 0x6d65_6d62_6572;
 
 /// Where a sample is on its way.
 #[derive(Debug)]
@@ -95,12 +98,14 @@ impl Sample {
         let told =
             |prompt: &EncodedPrompt| Told { tokens: prompt.ids.len(), truncated: prompt.truncated, consulted: false };
         let decoding = asked.decoding.unwrap_or(settings.decoding());
+        let seed_of = |seed| match &asked.prompt {
+            Prompt::Tokens(ids) => seed_of(seed, &settings.ensemble().members()[0].tokenizer.text(ids)),
+            other => seed_of(seed, other.last_words().as_bytes()),
+        };
         let seed = match decoding {
+            Decoding::Greedy if *settings.lead() == Lead::Drawn => seed_of(0),
             Decoding::Greedy => 0,
-            Decoding::Sampled(sampling) => match &asked.prompt {
-                Prompt::Tokens(ids) => sampling.seed_of(&settings.ensemble().members()[0].tokenizer.text(ids)),
-                other => sampling.seed_of(other.last_words().as_bytes()),
-            },
+            Decoding::Sampled(sampling) => seed_of(sampling.seed()),
         };
         let alone = *settings.lead() == Lead::Only && decoding == Decoding::Greedy;
         let lane = |ids| {
@@ -156,13 +161,22 @@ impl Sample {
         self.lead();
     }
 
+    /// The member whose own token is taken where nobody votes.
+    pub(crate) fn leader(&self) -> Option<MemberId> {
+        match self.settings.lead() {
+            Lead::Drawn => Some(MemberId(self.weights().drawn(unit(self.seed ^ OF_MEMBERS, self.emitted)))),
+            lead => lead.member(),
+        }
+    }
+
     /// Asks the leads for the next token.
     pub(crate) fn lead(&mut self) {
         self.phase = SamplePhase::Leading;
         if let Some(guesses) = &mut self.guesses {
             guesses.counts.verifications += 1;
         }
-        for &lead in self.settings.leads() {
+        let drawn = self.leader().filter(|_| *self.settings.lead() == Lead::Drawn);
+        for &lead in self.settings.leads().iter().filter(|&&lead| drawn.is_none_or(|drawn| drawn.0 == lead)) {
             self.told[lead].consulted = true;
             self.lanes[lead].want_last();
         }

@@ -38,7 +38,7 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
             Question::of(missing, 0, &views)
         }
         (SamplePhase::Leading, lead) => {
-            let Some(member) = lead.member() else { return Vec::new() };
+            let Some(member) = sample.leader() else { return Vec::new() };
             let index = match lead {
                 Lead::Drafter(_) => Some(sample.drafts.len()),
                 _ => sample.lanes[member.0].current(),
@@ -112,10 +112,10 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
                 go_on(sample, resources);
                 Ok(None)
             }
-            Lead::Only | Lead::Gate { .. } => {
-                let lead = sample.settings.leads()[0];
-                let index = sample.lanes[lead].current().unwrap_or(0);
-                let mut draft = propose(sample, MemberId(lead), index, 0, &[])?;
+            Lead::Only | Lead::Gate { .. } | Lead::Drawn => {
+                let lead = sample.leader().unwrap_or(MemberId(0));
+                let index = sample.lanes[lead.0].current().unwrap_or(0);
+                let mut draft = propose(sample, lead, index, 0, &[])?;
                 if draft.is_voted_on() {
                     draft.full = sample.supporters_are_full();
                 }

@@ -74,15 +74,14 @@ impl Sampling {
         Self { seed, ..self }
     }
 
+    /// Whether tokens are drawn as they are probable: at temperature 1, from all of them.
+    pub fn is_plain(&self) -> bool {
+        self.temperature == 1.0 && self.top_k.is_none() && self.top_p >= 1.0 && self.min_p <= 0.0
+    }
+
     /// What every draw depends on.
     pub fn seed(&self) -> u64 {
         self.seed
-    }
-
-    /// The seed of a sample that continues `prompt`.
-    pub(crate) fn seed_of(&self, prompt: &[u8]) -> u64 {
-        // FNV-1a over the prompt, from a state that depends on the seed.
-        prompt.iter().fold(mix(self.seed), |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
     }
 
     /// One of `entries` (with their probabilities, no two with the same key), for the draw `unit` from 0 to 1; ties
@@ -118,6 +117,12 @@ impl Sampling {
         }
         entries.get(weights.len() - 1).copied()
     }
+}
+
+/// The seed of a sample that continues `prompt`, where all draws depend on `seed`.
+pub(crate) fn seed_of(seed: u64, prompt: &[u8]) -> u64 {
+    // FNV-1a over the prompt, from a state that depends on the seed.
+    prompt.iter().fold(mix(seed), |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// The draw of step `step` of a sample with `seed`: 0 or more, below 1.
@@ -214,10 +219,9 @@ mod tests {
     fn draws_spread_evenly_and_depend_on_seed_prompt_and_step() {
         let mean: f64 = (0..10_000).map(|step| unit(7, step)).sum::<f64>() / 10_000.0;
         assert!((mean - 0.5).abs() < 0.02, "{mean}");
-        let (a, b) = (Sampling::new(1.0, 1).unwrap(), Sampling::new(1.0, 2).unwrap());
-        assert_ne!(a.seed_of(b"q"), b.seed_of(b"q"));
-        assert_ne!(a.seed_of(b"q"), a.seed_of(b"r"));
-        assert_eq!(a.seed_of(b"q"), a.seed_of(b"q"));
+        assert_ne!(seed_of(1, b"q"), seed_of(2, b"q"));
+        assert_ne!(seed_of(1, b"q"), seed_of(1, b"r"));
+        assert_eq!(seed_of(1, b"q"), seed_of(1, b"q"));
     }
 
     #[test]

@@ -41,6 +41,18 @@ impl Weights {
         Self::given(&raw).unwrap_or_else(|_| Self::uniform(log_perplexities.len()))
     }
 
+    /// The place of the member that the draw `unit`, 0 or more and below 1, falls on. One without weight is never drawn.
+    pub(crate) fn drawn(&self, unit: f64) -> usize {
+        let mut left = unit;
+        let falls_on = |weight: &f64| {
+            left -= weight;
+            left < 0.0
+        };
+        // Sums may end a little below 1.
+        let last = || self.0.iter().rposition(|&weight| weight > 0.0).unwrap_or(0);
+        self.0.iter().position(falls_on).unwrap_or_else(last)
+    }
+
     /// The weights, `(M,)`, in the members' order.
     pub fn get(&self) -> &[f64] {
         &self.0

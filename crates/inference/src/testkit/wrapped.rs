@@ -8,7 +8,7 @@ use crate::ask::{Ask, Detail};
 use crate::device::DeviceSpec;
 use crate::distribution::Distribution;
 use crate::id::{SequenceId, TokenId};
-use crate::language_model::{Extension, LanguageModel, Limits, ModelError};
+use crate::language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
 
 /// What a [`Wrapped`] model does otherwise than the one inside: what is not said here is that one's.
 #[expect(missing_docs, clippy::missing_errors_doc, reason = "as in `LanguageModel`")]
@@ -140,39 +140,77 @@ impl Otherwise for Before {
     }
 }
 
-/// Lists the `k` most probable tokens and no more, as servers do, until it is asked.
+/// Lists the `k` most probable tokens and no more, as servers do, until it is asked. Of a sequence that has not given what
+/// it is asked about, a token is read again.
 pub struct Listing {
     k: usize,
     /// What the inner model gave, by sequence and length.
     given: HashMap<(SequenceId, usize), Distribution>,
+    /// What each sequence holds.
+    held: HashMap<SequenceId, Vec<TokenId>>,
     asks: Arc<AtomicUsize>,
 }
 
 impl Listing {
     /// Lists the `k` most probable tokens of what `inner` gives.
     pub fn of(inner: Box<dyn LanguageModel>, k: usize) -> Wrapped<Self> {
-        Wrapped { inner, otherwise: Self { k, given: HashMap::new(), asks: Arc::default() } }
+        Wrapped { inner, otherwise: Self { k, given: HashMap::new(), held: HashMap::new(), asks: Arc::default() } }
     }
 
     /// A handle on the number of times that more was asked.
     pub fn asks(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.asks)
     }
+
+    /// What `sequence` said after `length` of its tokens, by a fork that reads the last of them again.
+    fn again(
+        &self,
+        inner: &mut dyn LanguageModel,
+        sequence: SequenceId,
+        length: usize,
+    ) -> Result<Distribution, ModelError> {
+        let held = self.held.get(&sequence).and_then(|held| held.get(..length)).unwrap_or_default();
+        let (Some(last), Some(before)) = (held.last_chunk::<1>(), length.checked_sub(1)) else {
+            return Err(ModelError::UnknownSequence(sequence));
+        };
+        let fork = inner.fork(sequence)?;
+        let extension = Extension { sequence: fork, tokens: last, wanted: Wanted::Last };
+        let given = inner.truncate(fork, before).and_then(|()| inner.extend(&[extension]));
+        inner.close(fork);
+        given?.into_iter().flatten().next().ok_or(ModelError::UnknownSequence(sequence))
+    }
 }
 
 impl Otherwise for Listing {
+    fn open(&mut self, inner: &mut dyn LanguageModel, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
+        let sequence = inner.open(prompt)?;
+        self.held.insert(sequence, prompt[..inner.length(sequence)].to_vec());
+        Ok(sequence)
+    }
+
+    fn fork(&mut self, inner: &mut dyn LanguageModel, sequence: SequenceId) -> Result<SequenceId, ModelError> {
+        let fork = inner.fork(sequence)?;
+        self.held.insert(fork, self.held.get(&sequence).cloned().unwrap_or_default());
+        Ok(fork)
+    }
+
     fn truncate(
         &mut self,
         inner: &mut dyn LanguageModel,
         sequence: SequenceId,
         length: usize,
     ) -> Result<(), ModelError> {
+        inner.truncate(sequence, length)?;
         self.given.retain(|(of, after), _| *of != sequence || *after <= length);
-        inner.truncate(sequence, length)
+        if let Some(held) = self.held.get_mut(&sequence) {
+            held.truncate(length);
+        }
+        Ok(())
     }
 
     fn close(&mut self, inner: &mut dyn LanguageModel, sequence: SequenceId) {
         self.given.retain(|(of, _), _| *of != sequence);
+        self.held.remove(&sequence);
         inner.close(sequence);
     }
 
@@ -185,6 +223,7 @@ impl Otherwise for Listing {
         let all = inner.extend(batch)?;
         let mut lists = Vec::with_capacity(all.len());
         for ((extension, start), complete) in batch.iter().zip(starts).zip(all) {
+            self.held.entry(extension.sequence).or_default().extend_from_slice(extension.tokens);
             let indices = extension.wanted.indices(extension.tokens.len());
             let mut of_extension = Vec::with_capacity(complete.len());
             for (index, complete) in indices.into_iter().zip(complete) {
@@ -196,13 +235,14 @@ impl Otherwise for Listing {
         Ok(lists)
     }
 
-    fn ask(&mut self, _: &mut dyn LanguageModel, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
+    fn ask(&mut self, inner: &mut dyn LanguageModel, asks: &[Ask<'_>]) -> Result<Vec<Vec<(TokenId, f64)>>, ModelError> {
         self.asks.fetch_add(asks.len(), Ordering::Relaxed);
-        let answer = |ask: &Ask<'_>| {
-            let complete = self.given.get(&(ask.sequence, ask.length));
-            let complete = complete.ok_or(ModelError::UnknownSequence(ask.sequence))?;
-            Ok(complete.tell(ask.detail))
-        };
-        asks.iter().map(answer).collect()
+        for &Ask { sequence, length, .. } in asks {
+            if !self.given.contains_key(&(sequence, length)) {
+                let again = self.again(inner, sequence, length)?;
+                self.given.insert((sequence, length), again);
+            }
+        }
+        Ok(asks.iter().map(|ask| self.given[&(ask.sequence, ask.length)].tell(ask.detail)).collect())
     }
 }

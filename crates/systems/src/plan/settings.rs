@@ -83,12 +83,15 @@ impl SystemSettings {
         if spec.draft.is_some() && !gates(combination, "draft") {
             return Err(refuse("draft", gates));
         }
-        let votes: fn(Combination, &str) -> bool = |combination, _| combination.method().is_some();
-        for (setting, given) in
-            [("gate", spec.gate.is_some()), ("weights", one.weights.is_some()), ("weight-by", spec.weight_by.is_some())]
-        {
-            if given && !votes(combination, setting) {
-                return Err(refuse(setting, votes));
+        let leads: fn(Combination, &str) -> bool =
+            |combination, _| matches!(combination, Combination::Tokens(_) | Combination::Safe(_));
+        if spec.gate.is_some() && !leads(combination, "gate") {
+            return Err(refuse("gate", leads));
+        }
+        let weighs: fn(Combination, &str) -> bool = |combination, _| combination.method().is_some();
+        for (setting, given) in [("weights", one.weights.is_some()), ("weight-by", spec.weight_by.is_some())] {
+            if given && !weighs(combination, setting) {
+                return Err(refuse(setting, weighs));
             }
         }
         let combination = combination.with(told);

@@ -12,6 +12,9 @@ pub enum Combination {
     Tokens(Method),
     /// Members vote on the tokens that verification picks out (SAFE).
     Safe(Method),
+    /// No vote: at every step a member is drawn by its weight, whose own token is taken.
+    #[serde(rename = "sample-a-member")]
+    DrawnMember,
     /// Each member answers alone; the answer that most members give is taken.
     Vote,
     /// Each member answers alone; the answer of the member that is surest of its own is taken.
@@ -30,10 +33,11 @@ impl Combination {
         matches!(self, Self::Vote | Self::BestOf)
     }
 
-    /// The method of the vote on tokens, where there is one.
+    /// The method of the vote on tokens, where there is one. Where members are drawn, choices are scored by it.
     pub fn method(self) -> Option<Method> {
         match self {
             Self::Tokens(method) | Self::Safe(method) => Some(method),
+            Self::DrawnMember => Some(Method::Gac),
             Self::Vote | Self::BestOf => None,
         }
     }
@@ -44,7 +48,7 @@ impl Combination {
         match self {
             Self::Tokens(method) => Self::Tokens(method.with(settings)),
             Self::Safe(method) => Self::Safe(method.with(settings)),
-            Self::Vote | Self::BestOf => self,
+            Self::DrawnMember | Self::Vote | Self::BestOf => self,
         }
     }
 }
@@ -55,7 +59,9 @@ impl Named for Combination {
     /// Every method of the vote on tokens is registered in `gac-ensemble`.
     fn all() -> Vec<Self> {
         let tokens = Method::all().into_iter().map(Self::Tokens);
-        tokens.chain([Self::Safe(Method::Gac), Self::Safe(Method::UNITE), Self::Vote, Self::BestOf]).collect()
+        tokens
+            .chain([Self::Safe(Method::Gac), Self::Safe(Method::UNITE), Self::DrawnMember, Self::Vote, Self::BestOf])
+            .collect()
     }
 
     fn name(self) -> &'static str {
@@ -63,6 +69,7 @@ impl Named for Combination {
             Self::Tokens(method) => method.name(),
             Self::Safe(Method::Unite { .. }) => "safe-unite",
             Self::Safe(_) => "safe",
+            Self::DrawnMember => "sample-a-member",
             Self::Vote => "vote",
             Self::BestOf => "best-of",
         }
@@ -73,6 +80,7 @@ impl Named for Combination {
             Self::Tokens(method) => method.about(),
             Self::Safe(Method::Unite { .. }) => "`unite` where verification asks for it",
             Self::Safe(_) => "`gac` where verification asks for it; the gate (or the first model) drafts",
+            Self::DrawnMember => "At every step a model is drawn by its weight, whose own token is taken",
             Self::Vote => "Majority of the models' own answers",
             Self::BestOf => "The answer of the model that is surest of its own",
         }
