@@ -28,7 +28,7 @@ impl FlagSystem {
         compute: &Compute,
     ) -> Result<Self, Failure> {
         let chat_template_args = chat.chat_template_args.clone().unwrap_or_default();
-        let overrides = SystemsOverrides { dtype: compute.dtype(), compute: compute.compute, chat_template_args };
+        let overrides = SystemsOverrides { dtype: compute.dtype(), compute: compute.products_in, chat_template_args };
         let mut specs = specs(system)?;
         for system in specs.systems.iter_mut().filter(|_| chats) {
             system.chat_template = Some(true);
@@ -86,7 +86,7 @@ pub(crate) fn engine_options(compute: &Compute) -> EngineOptions {
     EngineOptions {
         device: compute.device.clone(),
         dtype: compute.dtype(),
-        compute: compute.compute.unwrap_or_default(),
+        compute: compute.products_in.unwrap_or_default(),
         cache_bytes,
         ..default
     }

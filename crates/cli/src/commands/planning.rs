@@ -74,7 +74,7 @@ pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
         shard: settings.shard,
         systems: SystemsOverrides {
             dtype: settings.compute.dtype(),
-            compute: settings.compute.compute,
+            compute: settings.compute.products_in,
             chat_template_args: settings.chat.chat_template_args.clone().unwrap_or_default(),
         },
     })

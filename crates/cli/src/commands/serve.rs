@@ -129,7 +129,7 @@ fn key(name: &str) -> Result<String, Failure> {
 fn resolve(args: &ServeArgs) -> Result<(SystemsPlan, ModelStore), Failure> {
     let overrides = SystemsOverrides {
         dtype: args.compute.dtype(),
-        compute: args.compute.compute,
+        compute: args.compute.products_in,
         chat_template_args: args.chat.chat_template_args.clone().unwrap_or_default(),
     };
     let mut spec = if let Some(recipe) = &args.recipe {

@@ -101,7 +101,7 @@ fn share_out(
     in_flight: &mut [InFlight],
     chunk: usize,
 ) -> Result<Vec<Share>, Stuck> {
-    let texts = Texts::of(model, computes, in_flight)?;
+    let texts = OwedTexts::of(model, computes, in_flight)?;
     let mut room_of_short = if chunk == 0 { 0 } else { chunk.max(SHORT) };
     let mut room = chunk - texts.short.min(chunk / 2);
     let for_shorter = texts.shortest.min(room / 2);
@@ -139,14 +139,14 @@ fn share_out(
 }
 
 /// The texts that a model has to read, by what is left of them.
-struct Texts {
+struct OwedTexts {
     /// Tokens of the short ones.
     short: usize,
     /// What is left of the shortest of those that are not short.
     shortest: usize,
 }
 
-impl Texts {
+impl OwedTexts {
     fn of(model: usize, computes: &mut dyn LanguageModel, in_flight: &mut [InFlight]) -> Result<Self, ModelError> {
         let mut texts = Self { short: 0, shortest: usize::MAX };
         for item in in_flight {

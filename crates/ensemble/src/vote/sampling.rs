@@ -76,7 +76,7 @@ impl Sampling {
 
     /// Whether tokens are drawn as they are probable: at temperature 1, from all of them.
     pub fn is_plain(&self) -> bool {
-        self.temperature == 1.0 && self.top_k.is_none() && self.top_p >= 1.0 && self.min_p <= 0.0
+        self.temperature.to_bits() == 1f64.to_bits() && self.top_k.is_none() && self.top_p >= 1.0 && self.min_p <= 0.0
     }
 
     /// What every draw depends on.

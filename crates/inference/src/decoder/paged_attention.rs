@@ -54,12 +54,12 @@ impl CustomOp3 for Attention {
         for segment in self.segments.iter().rev() {
             let of_segment = outputs.split_off(segment.start * heads);
             let first = columns.len();
-            columns.extend((0..kv_heads).map(|head| Column { segment, head, queries: Vec::new() }));
+            columns.extend((0..kv_heads).map(|head| HeadQueries { segment, head, queries: Vec::new() }));
             for (index, out) in of_segment.into_iter().enumerate().take(segment.length * heads) {
                 columns[first + index % heads / group].queries.push((index, out));
             }
         }
-        let tiles: Vec<Tile<'_, '_>> = columns.iter_mut().flat_map(Column::tiles).collect();
+        let tiles: Vec<Tile<'_, '_>> = columns.iter_mut().flat_map(HeadQueries::tiles).collect();
         let scoring = Scoring { scale: self.scale, cap: self.cap };
         let work: usize = self.segments.iter().map(|it| it.length * (it.past + it.length) * heads * width).sum();
         let worth_a_task = (TASK * tiles.len()).div_ceil(work.max(1)).max(1);
@@ -84,14 +84,14 @@ impl CustomOp3 for Attention {
 const TASK: usize = 1 << 17;
 
 /// All queries of a sequence that one head of its cache answers, token by token.
-struct Column<'a> {
+struct HeadQueries<'a> {
     segment: &'a Segment,
     head: usize,
     /// Each query's place among those of the segment, and its output `(head_dim,)`.
     queries: Vec<(usize, &'a mut [f32])>,
 }
 
-impl<'a> Column<'a> {
+impl<'a> HeadQueries<'a> {
     fn tiles(&mut self) -> impl Iterator<Item = Tile<'_, 'a>> {
         let Self { segment, head, queries } = self;
         queries.chunks_mut(TOGETHER).map(|queries| Tile { segment, head: *head, queries })

@@ -27,6 +27,7 @@ const TASK: usize = 1 << 16;
 ///
 /// In f32, weights are widened, exactly (of a quantised weight, the number that it stands for). In bfloat16, both are
 /// rounded to it, and pairs of products are added up in f32: by the processor where it can, else step by step.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "as a function, the method is one of a single lifetime")]
 pub(crate) fn matmul(simd: Simd, compute: ComputeType, x: &[f32], weights: &[Panels]) -> Vec<f32> {
     let k = weights[0].inputs();
     match compute {
