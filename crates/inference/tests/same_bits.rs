@@ -74,8 +74,10 @@ fn probabilities_have_the_same_bits_in_any_batch_and_on_any_number_of_threads() 
         });
         // The first step has the same tokens: rounded inputs change it, a little.
         let vocabulary = exact[0].len() / 3;
-        let changes = exact.iter().zip(&short).flat_map(|(a, b)| a.iter().zip(b).take(vocabulary));
-        let largest = changes.map(|(&a, &b)| (f64::from_bits(a) - f64::from_bits(b)).abs()).fold(0.0, f64::max);
-        assert!(largest > 1e-5 && largest < 0.2, "{name}: {largest}");
+        let pairs = exact.iter().zip(&short).flat_map(|(a, b)| a.iter().zip(b).take(vocabulary));
+        let changes: Vec<f64> = pairs.map(|(&a, &b)| (f64::from_bits(a) - f64::from_bits(b)).abs()).collect();
+        let mean = changes.iter().sum::<f64>() / changes.len() as f64;
+        println!("{name}: {mean:.4} on average, {:.4} at most", changes.iter().copied().fold(0.0, f64::max));
+        assert!(mean > 1e-5 && mean < 0.05, "{name}: {mean}");
     }
 }
