@@ -12,6 +12,7 @@ use super::layout::DEPTH;
 use super::simd::LANES;
 
 /// Two neighbouring steps, the first in the lower half.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub(super) struct Bf16Pair(pub(super) u32);
