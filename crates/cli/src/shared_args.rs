@@ -29,7 +29,7 @@ pub(crate) struct RunSettings {
     /// JSON object
     #[arg(long, value_name = "SETTINGS")]
     pub(crate) gen_kwargs: Option<String>,
-    /// Folder with task definitions of your own, *.toml (repeatable)
+    /// Folder with task definitions of your own: *.toml, or *.yaml as lm-evaluation-harness has them (repeatable)
     #[arg(long, value_name = "DIR")]
     pub(crate) include_path: Vec<PathBuf>,
     /// Folder with data sets laid out as on the hub [default: the hub]

@@ -92,6 +92,7 @@ mod tests {
                 ShotParts { question: 22..26, answer: None },
             ],
             question: 28,
+            answer_prefix: None,
             target_delimiter: 1,
             fewshot_delimiter: "\n\n".to_owned(),
         }

@@ -12,10 +12,21 @@ pub struct PromptParts {
     pub shots: Vec<ShotParts>,
     /// Where the question begins; it goes to the end.
     pub question: usize,
+    /// What the answer begins with, where the prompt says it.
+    pub answer_prefix: Option<AnswerPrefix>,
     /// Bytes of the delimiter that every continuation begins with.
     pub target_delimiter: usize,
     /// What stands after every shot, and between a system instruction and the description.
     pub fewshot_delimiter: String,
+}
+
+/// Where a prompt ends with what the answer begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerPrefix {
+    /// Where the question ends; a delimiter may follow.
+    pub question_end: usize,
+    /// Where the beginning of the answer starts; it goes to the end.
+    pub start: usize,
 }
 
 /// Where a shot's question and answer are in the prompt, without the delimiters around them.

@@ -63,7 +63,9 @@ mod tokenizer;
 mod vocabulary;
 
 pub use ask::{Ask, Detail};
-pub use chat::{ChatError, ChatMessage, ChatTemplate, Conversation, RefusedSystem, Role, TemplateChoice, UnixTime};
+pub use chat::{
+    ChatError, ChatMessage, ChatTemplate, Conversation, RefusedSystem, Role, TaskTemplate, TemplateChoice, UnixTime,
+};
 pub use checkpoint::artifacts::Artifacts;
 pub use checkpoint::config::{
     Activation, Biases, Block, Caps, DecoderConfig, ExpertsConfig, LayerConfig, MlpConfig, Multipliers, NormConfig,

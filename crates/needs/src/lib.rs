@@ -29,6 +29,7 @@ use need::Need;
 /// |---|---|---|
 /// | `shared` | `GAC_SHARED`, else `../shared` | data sets, tokenizers and recordings beside the repository |
 /// | `real` | `GAC_REAL` | real weights, as `scripts/real/fetch.py` brings them |
+/// | `yaml` | `GAC_YAML_TASKS` | prompts of YAML tasks, as `scripts/lm_eval/yaml_tasks.py` makes them |
 /// | `browser` | `GAC_CHROMIUM`, else `chromium` on the path | a browser |
 /// | `namespaces` | | `unshare`, allowed to make a user's mount namespace |
 ///

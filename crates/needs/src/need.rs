@@ -10,6 +10,7 @@ use syn::Ident;
 pub(crate) enum Need {
     Shared,
     Real,
+    Yaml,
     Browser,
     Namespaces,
 }
@@ -19,10 +20,11 @@ impl Need {
         match name.to_string().as_str() {
             "shared" => Ok(Self::Shared),
             "real" => Ok(Self::Real),
+            "yaml" => Ok(Self::Yaml),
             "browser" => Ok(Self::Browser),
             "namespaces" => Ok(Self::Namespaces),
             other => {
-                let known = "known are `shared`, `real`, `browser` and `namespaces`";
+                let known = "known are `shared`, `real`, `yaml`, `browser` and `namespaces`";
                 Err(syn::Error::new(name.span(), format!("no test needs `{other}`; {known}")))
             }
         }
@@ -33,6 +35,7 @@ impl Need {
         match self {
             Self::Shared => Some("GAC_SHARED"),
             Self::Real => Some("GAC_REAL"),
+            Self::Yaml => Some("GAC_YAML_TASKS"),
             Self::Browser => Some("GAC_CHROMIUM"),
             Self::Namespaces => None,
         }
@@ -43,6 +46,9 @@ impl Need {
         match self {
             Self::Shared => "the folder GAC_SHARED (or ../shared)",
             Self::Real => "real weights in GAC_REAL (scripts/real/fetch.py)",
+            Self::Yaml => {
+                "prompts of lm-evaluation-harness's YAML tasks in GAC_YAML_TASKS (scripts/lm_eval/yaml_tasks.py)"
+            }
             Self::Browser => "Chromium (GAC_CHROMIUM, or `apt-get install chromium`)",
             Self::Namespaces => "mount namespaces (`unshare -rm`)",
         }
@@ -54,7 +60,7 @@ impl Need {
         let named = self.variable().and_then(std::env::var_os).filter(|value| !value.is_empty()).map(PathBuf::from);
         match self {
             Self::Shared => named.or_else(beside_the_repository).filter(|path| path.is_dir()),
-            Self::Real => named.filter(|path| path.is_dir()),
+            Self::Real | Self::Yaml => named.filter(|path| path.is_dir()),
             Self::Browser => {
                 let program = named.unwrap_or_else(|| PathBuf::from("chromium"));
                 runs(Command::new(&program).arg("--version")).then_some(program)

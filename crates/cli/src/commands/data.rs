@@ -15,7 +15,7 @@ use crate::progress::counter;
 pub(crate) struct DataArgs {
     #[command(subcommand)]
     pub(crate) command: DataCommand,
-    /// Folder with task definitions of your own, *.toml (repeatable)
+    /// Folder with task definitions of your own: *.toml, or *.yaml as lm-evaluation-harness has them (repeatable)
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) include_path: Vec<PathBuf>,
 }

@@ -17,7 +17,7 @@ use crate::printer::Printer;
 pub(crate) struct TasksArgs {
     #[command(subcommand)]
     pub(crate) command: TasksCommand,
-    /// Folder with task definitions of your own, *.toml (repeatable)
+    /// Folder with task definitions of your own: *.toml, or *.yaml as lm-evaluation-harness has them (repeatable)
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) include_path: Vec<PathBuf>,
 }

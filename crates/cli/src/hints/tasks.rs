@@ -77,7 +77,11 @@ impl Hint for TaskError {
                 Some("`gac tasks show gsm8k` prints a definition with all its parts".to_owned())
             }
             Self::NameTaken { .. } => Some("a task may say `extends = \"NAME\"` under a name of its own".to_owned()),
-            Self::Empty { .. }
+            Self::Refused { .. } | Self::RefusedParts { .. } => Some(
+                "`gac tasks list` shows what can be evaluated; docs/tasks.md says which settings are known".to_owned(),
+            ),
+            Self::GroupInItself { .. }
+            | Self::Empty { .. }
             | Self::NoDocument { .. }
             | Self::Row { .. }
             | Self::File { .. }

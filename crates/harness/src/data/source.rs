@@ -64,12 +64,16 @@ impl DataSource {
         self.local_files(dataset, split)?.ok_or_else(|| self.not_here(dataset, split))
     }
 
-    /// The rows of a split, in order, with the named columns only.
+    /// The rows of a split, in order, with the named columns only, or with all where none is named.
     ///
     /// # Errors
     /// As [`files`](Self::files); and when a file fails its checksum, does not parse or lacks a column.
     pub fn rows(&self, dataset: &Dataset, split: &str, columns: &[String]) -> Result<Vec<Row>, DataError> {
-        self.read_each(dataset, self.files(dataset, split)?, |path| parquet::read(path, columns))
+        let files = self.files(dataset, split)?;
+        if columns.is_empty() {
+            return self.read_each(dataset, files, parquet::read_all);
+        }
+        self.read_each(dataset, files, |path| parquet::read(path, columns))
     }
 
     /// The rows of a split that is on this machine, in order, with all of their columns.

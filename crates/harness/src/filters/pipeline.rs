@@ -30,6 +30,8 @@ enum Compiled {
     TakeFirst,
     RemoveWhitespace,
     RemoveLeadingSpace,
+    Lowercase,
+    Uppercase,
     Remove(PythonRegex),
     Regex { extract: Extract, fallback: String },
     MathAnswer { boxed: bool },
@@ -57,6 +59,8 @@ impl FilterPipeline {
             Compiled::TakeFirst => text,
             Compiled::RemoveWhitespace => strip(&text).to_owned(),
             Compiled::RemoveLeadingSpace => text.strip_prefix(' ').unwrap_or(&text).to_owned(),
+            Compiled::Lowercase => text.to_lowercase(),
+            Compiled::Uppercase => text.to_uppercase(),
             Compiled::Remove(pattern) => pattern.remove_all(&text),
             Compiled::Regex { extract, fallback } => extract.first(&text).unwrap_or_else(|| fallback.clone()),
             Compiled::MathAnswer { boxed } => {
@@ -75,6 +79,8 @@ impl FilterPipeline {
                 Compiled::TakeFirst
                 | Compiled::RemoveWhitespace
                 | Compiled::RemoveLeadingSpace
+                | Compiled::Lowercase
+                | Compiled::Uppercase
                 | Compiled::Remove(_)
                 | Compiled::MathAnswer { .. } => false,
                 Compiled::Regex { fallback, .. } => extracted == fallback,
@@ -89,6 +95,8 @@ impl Compiled {
             FilterStep::TakeFirst => Self::TakeFirst,
             FilterStep::RemoveWhitespace => Self::RemoveWhitespace,
             FilterStep::RemoveLeadingSpace => Self::RemoveLeadingSpace,
+            FilterStep::Lowercase => Self::Lowercase,
+            FilterStep::Uppercase => Self::Uppercase,
             FilterStep::Remove { pattern } => Self::Remove(PythonRegex::new(pattern)?),
             FilterStep::Regex { pattern, group_select, fallback } => {
                 Self::Regex { extract: Extract::new(pattern, *group_select)?, fallback: fallback.clone() }

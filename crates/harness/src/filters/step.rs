@@ -17,6 +17,10 @@ pub enum FilterStep {
     RemoveWhitespace,
     /// Drops one space at the beginning of the response, as the `remove_whitespace` of commit 9e6e240 does.
     RemoveLeadingSpace,
+    /// Writes the response in lower case.
+    Lowercase,
+    /// Writes the response in upper case.
+    Uppercase,
     /// Drops every match of a pattern.
     Remove {
         /// The pattern, in Python's dialect.

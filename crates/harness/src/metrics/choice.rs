@@ -21,6 +21,12 @@ impl ChoiceScores<'_> {
         argmax(self.log_likelihoods.iter().zip(lengths).map(|(sum, length)| sum / length))
     }
 
+    /// The choice with the highest log-likelihood per byte of UTF-8.
+    pub fn best_per_byte(&self) -> Option<usize> {
+        let lengths = self.choices.iter().map(|choice| choice.len() as f64);
+        argmax(self.log_likelihoods.iter().zip(lengths).map(|(sum, length)| sum / length))
+    }
+
     /// The share of the choices that are `right` in the probabilities of all; 0 where all are impossible.
     ///
     /// lm-evaluation-harness's `process_results_mc2` without its underflow: there, the share of choices that are all as

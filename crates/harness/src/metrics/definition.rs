@@ -33,6 +33,8 @@ pub enum MetricDefinition {
     Acc,
     /// Whether the choice of the highest log-likelihood per character is right.
     AccNorm,
+    /// Whether the choice of the highest log-likelihood per byte is right.
+    AccBytes,
     /// The share of the right choices in the probabilities of all (`TruthfulQA`'s MC2); reported as `acc`.
     RightMass,
     /// Whether the only choice is what greedy decoding gives; reported as `acc`.
@@ -60,12 +62,13 @@ impl MetricDefinition {
             Self::RunningMeanAsPublished => RUNNING_MEAN,
             Self::Acc | Self::RightMass | Self::Greedy => "acc",
             Self::AccNorm => "acc_norm",
+            Self::AccBytes => "acc_bytes",
             Self::Perplexity => PERPLEXITY,
         }
     }
 
     /// Whether it is one of choices, and not of texts.
     pub(crate) fn is_of_choices(&self) -> bool {
-        matches!(self, Self::Acc | Self::AccNorm | Self::RightMass | Self::Greedy | Self::Perplexity)
+        matches!(self, Self::Acc | Self::AccNorm | Self::AccBytes | Self::RightMass | Self::Greedy | Self::Perplexity)
     }
 }

@@ -1,5 +1,9 @@
 //! Python's literals of texts, as `ast.literal_eval` reads them.
 
+use serde_json::Value;
+
+use super::evaluate::literal_eval;
+
 /// A text, or a list of texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Literal {
@@ -10,14 +14,10 @@ pub(crate) enum Literal {
 impl Literal {
     /// Reads a text in quotation marks, or a list or tuple of such texts; none for anything else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let list =
-            [('[', ']'), ('(', ')')].iter().find_map(|(open, close)| text.strip_prefix(*open)?.strip_suffix(*close));
-        match list {
-            Some(inside) => {
-                let parts = Self::split(inside).into_iter().map(str::trim).filter(|part| !part.is_empty());
-                parts.map(quoted).collect::<Option<_>>().map(Self::List)
-            }
-            None => quoted(text).map(Self::Text),
+        match literal_eval(text)? {
+            Value::String(text) => Some(Self::Text(text)),
+            list @ Value::Array(_) => serde_json::from_value(list).ok().map(Self::List),
+            _ => None,
         }
     }
 
@@ -50,36 +50,6 @@ impl Literal {
         parts.push(&text[start..]);
         parts
     }
-}
-
-/// The text in quotation marks, its escapes undone.
-fn quoted(text: &str) -> Option<String> {
-    let quote = text.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-    let inside = text.strip_prefix(quote)?.strip_suffix(quote)?;
-    let mut unescaped = String::with_capacity(inside.len());
-    let mut chars = inside.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next()? {
-                'n' => unescaped.push('\n'),
-                't' => unescaped.push('\t'),
-                'r' => unescaped.push('\r'),
-                'x' => unescaped.push(code(&mut chars, 2)?),
-                'u' => unescaped.push(code(&mut chars, 4)?),
-                same @ ('\\' | '\'' | '"') => unescaped.push(same),
-                // Python leaves what is no escape as it is.
-                other => unescaped.extend(['\\', other]),
-            },
-            c if c == quote => return None,
-            c => unescaped.push(c),
-        }
-    }
-    Some(unescaped)
-}
-
-fn code(chars: &mut std::str::Chars<'_>, digits: usize) -> Option<char> {
-    let text: String = chars.take(digits).collect();
-    char::from_u32(u32::from_str_radix(&text, 16).ok().filter(|_| text.len() == digits)?)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Python's string methods where Rust's differ.
 
 /// Whether `str.isspace` holds: Unicode white space and the four ASCII separators U+001C to U+001F.
-fn is_space(c: char) -> bool {
+pub(crate) fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 

@@ -1,7 +1,7 @@
 //! Whether a definition can be used at all, before any data are read.
 
 use super::TaskError;
-use super::definition::{TaskDefinition, TaskKind};
+use super::definition::{ScoredPart, TaskDefinition, TaskKind};
 use super::harness_file::HarnessText;
 use super::scorer::{NONE, References, TaskScorer};
 use super::selection::Selection;
@@ -19,7 +19,7 @@ impl TaskDefinition {
         if (self.kind == TaskKind::Generate) != self.generation.is_some() {
             return wrong("`generation` settings belong to tasks of kind `generate`, and to all of them".to_owned());
         }
-        if self.kind == TaskKind::Choose && self.prompt.choices.is_none() {
+        if self.kind == TaskKind::Choose && self.prompt.scored == ScoredPart::Choices && self.prompt.choices.is_none() {
             return wrong("a task of kind `choose` needs `prompt.choices`".to_owned());
         }
         if self.kind == TaskKind::Generate
@@ -34,14 +34,20 @@ impl TaskDefinition {
         if self.prompt.text.is_none() && !takes(HarnessText::Text) {
             return wrong("`prompt` has no `text`, and no `harness_file` gives it".to_owned());
         }
-        let has_pool = self.fewshot.split.is_some() || takes(HarnessText::Shots) || self.fewshot.built_in.is_some();
+        let fewshot = &self.fewshot;
+        let has_pool = fewshot.split.is_some()
+            || !fewshot.samples.is_empty()
+            || takes(HarnessText::Shots)
+            || fewshot.built_in.is_some();
         if self.fewshot.default > 0 && !has_pool {
             return wrong("`fewshot` has no `split` to take shots from, and no `harness_file` gives them".to_owned());
         }
         if self.robust.is_some() && self.kind == TaskKind::Choose {
             return wrong("`robust` extracts from a text, and a task of kind `choose` has none".to_owned());
         }
-        if let Some(column) = self.group_by.as_ref().filter(|column| !self.columns.contains(column)) {
+        if let Some(column) =
+            self.group_by.as_ref().filter(|column| !self.columns.is_empty() && !self.columns.contains(column))
+        {
             return wrong(format!(
                 "`group_by` is `{column}`, which is none of its columns: {}",
                 self.columns.join(", ")

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::harness_file::HarnessFileDefinition;
 use super::process::RowProcess;
 use super::rules::HarnessRules;
-use crate::data::Dataset;
+use crate::data::{Dataset, Row};
 use crate::filters::{FilterDefinition, RobustKind};
 use crate::metrics::MetricDefinition;
 use crate::task::MetricKey;
@@ -28,7 +28,7 @@ pub struct TaskDefinition {
     pub kind: TaskKind,
     /// The split that is evaluated.
     pub split: String,
-    /// The columns that are read; together they are the document.
+    /// The columns that are read; together they are the document. All there are where none is named.
     pub columns: Vec<String>,
     /// Columns that are made of them before templates see a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,10 +103,16 @@ pub struct SubjectsDefinition {
 }
 
 /// How a document becomes text. `text` and `description` are minijinja templates, `target`, `shot_target` and
-/// `choices` minijinja expressions, all over the document's columns.
+/// `choices` minijinja expressions, all over the document's columns; but see [`TemplateLanguage::Yaml`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PromptDefinition {
+    /// How templates are written.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub language: TemplateLanguage,
+    /// What of a document is scored, for [`TaskKind::Choose`].
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub scored: ScoredPart,
     /// What stands in front of everything, shots included.
     #[serde(default)]
     pub description: String,
@@ -128,12 +134,42 @@ pub struct PromptDefinition {
     /// The number of the right choice and what it numbers, where rows have both: a row whose number is none of its
     /// choices is refused.
     pub right_choice: Option<RightChoiceDefinition>,
+    /// What every answer begins with; it stands at the end of prompts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_prefix: Option<String>,
     /// What stands between a question and its answer.
     #[serde(default = "space")]
     pub target_delimiter: String,
     /// What stands after a shot.
     #[serde(default = "blank_line")]
     pub fewshot_delimiter: String,
+}
+
+/// How a task's templates are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TemplateLanguage {
+    /// As the tasks that ship.
+    #[default]
+    Toml,
+    /// As lm-evaluation-harness's YAML files: each field is the name of a column, or else a Jinja2 template. Choices and
+    /// answers are then what a Python literal says that the template writes.
+    Yaml,
+}
+
+/// What of a document is scored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScoredPart {
+    /// Each choice, behind the target delimiter.
+    #[default]
+    Choices,
+    /// The target as it is: lm-evaluation-harness's output type `loglikelihood`.
+    Target,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Which choice of a row is right: minijinja expressions over the document's columns.
@@ -158,8 +194,11 @@ fn blank_line() -> String {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FewShotDefinition {
-    /// The split; absent where the harness file has them.
+    /// The split; absent where the harness file has them, or `samples` are.
     pub split: Option<String>,
+    /// The rows that examples are made of, where no split has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<Row>,
     /// How they are chosen.
     pub sampler: SamplerKind,
     /// How many there are unless asked otherwise.
@@ -199,6 +238,9 @@ pub struct GenerationDefinition {
     /// Sampling temperature; as `do_sample`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
+    /// Share of probability to draw from; as `do_sample`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
 }
 
 /// Most tokens to generate where a task does not say.

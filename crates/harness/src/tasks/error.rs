@@ -174,6 +174,36 @@ pub enum TaskError {
         /// The file.
         path: PathBuf,
     },
+    /// A task of lm-evaluation-harness's form that cannot be had here.
+    #[error("task `{name}` of {} cannot be evaluated: {reason}", path.display())]
+    Refused {
+        /// Its name.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A group or tag with parts that cannot be had here.
+    #[error("`{group}` has {} that cannot be evaluated; the first is `{name}`: {reason}", parts(*refused, *members))]
+    RefusedParts {
+        /// The group or tag.
+        group: String,
+        /// Parts that cannot be had.
+        refused: usize,
+        /// All of its parts.
+        members: usize,
+        /// One of them.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A group that is a part of itself.
+    #[error("the group `{group}` is a part of itself")]
+    GroupInItself {
+        /// The group.
+        group: String,
+    },
     /// Two definitions have the same name.
     #[error("{} defines task `{name}`, which {} already", path.display(), taken(other))]
     NameTaken {
@@ -201,6 +231,10 @@ pub enum TaskError {
         #[source]
         source: PatternError,
     },
+}
+
+fn parts(refused: usize, members: usize) -> String {
+    format!("{refused} of {members} part{}", if members == 1 { "" } else { "s" })
 }
 
 fn near(names: &[String]) -> String {

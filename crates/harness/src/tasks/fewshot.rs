@@ -115,7 +115,14 @@ mod tests {
     }
 
     fn definition(sampler: SamplerKind, exclude_document: bool) -> FewShotDefinition {
-        FewShotDefinition { split: Some("train".to_owned()), sampler, default: 0, built_in: None, exclude_document }
+        FewShotDefinition {
+            split: Some("train".to_owned()),
+            samples: Vec::new(),
+            sampler,
+            default: 0,
+            built_in: None,
+            exclude_document,
+        }
     }
 
     fn sampler(kind: SamplerKind, exclude_document: bool, shots: usize, pool: &[Row]) -> ShotSampler<'_> {

@@ -20,6 +20,7 @@ use super::scorer::{Reference, References, TaskScorer};
 use super::sections::{Columns, Section, SplitRows, sections};
 use super::selection::Selection;
 use crate::data::{DataSource, Row};
+use crate::prompt_parts::AnswerPrefix;
 use crate::task::{Document, LoadedTask, Request};
 
 /// What may be asked of a task when it is loaded.
@@ -181,7 +182,12 @@ impl UnbuiltSection<'_> {
             let description = self.builder.description(&processed[id]).map_err(in_row)?;
             let rendered = self.builder.render(&processed[id]).map_err(in_row)?;
             let drawn = chosen.iter().map(|index| &shots[index]);
-            let (prompt, parts) = self.builder.assemble(description, drawn, &rendered.text);
+            let question = self.builder.question(&rendered.text, rendered.answer_prefix.as_deref());
+            let (prompt, mut parts) = self.builder.assemble(description, drawn, &question);
+            parts.answer_prefix = rendered.answer_prefix.as_ref().map(|prefix| AnswerPrefix {
+                question_end: parts.question + rendered.text.len(),
+                start: prompt.len() - prefix.len(),
+            });
             let request = self.request(prompt, &rendered).map_err(in_row)?;
 
             let Rendered { target, choices, right_choices, .. } = rendered;
@@ -217,6 +223,11 @@ impl UnbuiltSection<'_> {
                     return Err(match &rendered.target {
                         Target::Index(index) => outside(index, rendered.choices.len()),
                         Target::Text(text) => format!("its answer `{text}` is none of its choices"),
+                        Target::Indices(indices) => {
+                            let choices = rendered.choices.len();
+                            let wrong = indices.iter().find(|index| **index >= choices);
+                            wrong.map_or_else(|| "it has no answer".to_owned(), |index| outside(index, choices))
+                        }
                         Target::Texts(_) => "its answer is not the number of a choice".to_owned(),
                     });
                 }

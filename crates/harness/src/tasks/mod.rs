@@ -22,10 +22,13 @@ mod scorer;
 mod sections;
 mod selection;
 mod template;
+mod toml_prompt;
+mod yaml;
+mod yaml_prompt;
 
 pub use definition::{
-    FewShotDefinition, GenerationDefinition, PromptDefinition, RightChoiceDefinition, SamplerKind, SubjectsDefinition,
-    TaskDefinition, TaskKind,
+    FewShotDefinition, GenerationDefinition, PromptDefinition, RightChoiceDefinition, SamplerKind, ScoredPart,
+    SubjectsDefinition, TaskDefinition, TaskKind, TemplateLanguage,
 };
 pub use error::{NoTemperature, TaskError};
 pub use fewshot::DEFAULT_SHOT_SEED;

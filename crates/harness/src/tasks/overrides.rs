@@ -183,6 +183,7 @@ impl GenerationDefinition {
             max_gen_toks: overrides.max_gen_toks.or(self.max_gen_toks),
             do_sample: overrides.do_sample.or(self.do_sample),
             temperature: overrides.temperature.or(self.temperature),
+            top_p: overrides.top_p.or(self.top_p),
         }
     }
 
@@ -197,12 +198,13 @@ impl GenerationDefinition {
         if !overrides.picks() {
             return Ok(None);
         }
-        let Self { do_sample, temperature, .. } = self.with(overrides);
+        let Self { do_sample, temperature, top_p, .. } = self.with(overrides);
         let temperature = temperature.unwrap_or(0.0);
         if !do_sample.unwrap_or(temperature > 0.0) {
             return Ok(Some(Decoding::Greedy));
         }
         // Everything else was checked when it was read.
+        let overrides = GenerationOverrides { top_p, ..overrides.clone() };
         overrides.sampling(temperature).map(|sampling| Some(Decoding::Sampled(sampling))).map_err(|_| NoTemperature)
     }
 }
@@ -250,7 +252,13 @@ mod tests {
     }
 
     fn definition(do_sample: Option<bool>, temperature: Option<f64>) -> GenerationDefinition {
-        GenerationDefinition { until: vec!["\n".to_owned()], max_gen_toks: Some(9), do_sample, temperature }
+        GenerationDefinition {
+            until: vec!["\n".to_owned()],
+            max_gen_toks: Some(9),
+            do_sample,
+            temperature,
+            top_p: None,
+        }
     }
 
     #[test]

@@ -2,36 +2,30 @@
 
 use std::ops::Range;
 
-use minijinja::value::Value;
 use serde_json::Value as Json;
 
-use super::definition::TaskDefinition;
+use super::definition::{ScoredPart, TaskDefinition, TemplateLanguage};
 use super::error::TaskError;
 use super::harness_file::HarnessTexts;
 use super::rules::HarnessRules;
-use super::template::{Template, ValueTemplate, context};
+use super::toml_prompt::TomlTemplates;
+use super::yaml_prompt::YamlTemplates;
 use crate::data::Row;
 use crate::prompt_parts::{PromptParts, ShotParts};
+use crate::python::is_space;
 
 /// A task's templates, compiled.
 pub(super) struct PromptBuilder {
-    description: Template,
-    text: Template,
-    target: ValueTemplate,
-    shot_target: Option<ValueTemplate>,
-    choices: Option<ValueTemplate>,
-    continuation: Option<ValueTemplate>,
-    right_choices: Option<ValueTemplate>,
-    right_choice: Option<RightChoice>,
+    templates: Templates,
+    scored: ScoredPart,
     target_delimiter: String,
     fewshot_delimiter: String,
     rules: HarnessRules,
 }
 
-/// Which choice of a row is right.
-struct RightChoice {
-    number: ValueTemplate,
-    of: ValueTemplate,
+enum Templates {
+    Toml(Box<TomlTemplates>),
+    Yaml(YamlTemplates),
 }
 
 /// A reference answer.
@@ -39,6 +33,8 @@ struct RightChoice {
 pub(super) enum Target {
     /// The index of the right choice.
     Index(usize),
+    /// The indices of choices of which any will do.
+    Indices(Vec<usize>),
     /// A text.
     Text(String),
     /// Texts of which any will do.
@@ -65,6 +61,8 @@ pub(super) struct Rendered {
     pub(super) continuation: Option<String>,
     /// Whether each choice is right, where several are; empty elsewhere.
     pub(super) right_choices: Vec<bool>,
+    /// What the answer begins with, where the task says so.
+    pub(super) answer_prefix: Option<String>,
 }
 
 impl Rendered {
@@ -77,92 +75,80 @@ impl Rendered {
 impl PromptBuilder {
     /// Compiles a definition's templates; what was taken from a harness file goes before what the definition says.
     pub(super) fn new(definition: &TaskDefinition, texts: &HarnessTexts) -> Result<Self, TaskError> {
-        let (prompt, rules) = (&definition.prompt, definition.rules);
-        let wrong = |reason: String| TaskError::Definition { task: definition.name.clone(), reason };
-        let template = |what: &str, source: &str, keep: bool| {
-            Template::with_final_line_break(source, keep).map_err(|error| wrong(format!("`{what}`: {error}")))
+        let prompt = &definition.prompt;
+        let templates = match prompt.language {
+            TemplateLanguage::Toml => TomlTemplates::new(definition, texts).map(|own| Templates::Toml(Box::new(own))),
+            TemplateLanguage::Yaml => YamlTemplates::new(definition).map(Templates::Yaml),
         };
-        let expression =
-            |what: &str, source: &str| ValueTemplate::new(source).map_err(|error| wrong(format!("`{what}`: {error}")));
-        let text = texts.text.as_ref().or(prompt.text.as_ref());
-        let text = text.ok_or_else(|| wrong("`prompt` has no `text`, and no `harness_file` gives it".to_owned()))?;
         Ok(Self {
-            // The commit puts the description in front as it is, and so keeps its final line break.
-            description: template("description", texts.description.as_ref().unwrap_or(&prompt.description), true)?,
-            text: template("text", text, rules.keeps_final_line_break())?,
-            target: expression("target", &prompt.target)?,
-            shot_target: prompt.shot_target.as_deref().map(|it| expression("shot_target", it)).transpose()?,
-            choices: prompt.choices.as_deref().map(|it| expression("choices", it)).transpose()?,
-            continuation: prompt.continuation.as_deref().map(|it| expression("continuation", it)).transpose()?,
-            right_choices: prompt.right_choices.as_deref().map(|it| expression("right_choices", it)).transpose()?,
-            right_choice: match &prompt.right_choice {
-                Some(right) => Some(RightChoice {
-                    number: expression("right_choice.number", &right.number)?,
-                    of: expression("right_choice.of", &right.of)?,
-                }),
-                None => None,
-            },
+            templates: templates.map_err(|reason| TaskError::Definition { task: definition.name.clone(), reason })?,
+            scored: prompt.scored,
             target_delimiter: prompt.target_delimiter.clone(),
             fewshot_delimiter: prompt.fewshot_delimiter.clone(),
-            rules,
+            rules: definition.rules,
         })
     }
 
     /// Puts a document through the templates; the error says what does not fit.
     pub(super) fn render(&self, document: &Row) -> Result<Rendered, String> {
-        let document: Value = context(document);
-        if let Some(right) = &self.right_choice {
-            right.check(&document)?;
+        match &self.templates {
+            Templates::Toml(templates) => templates.render(document),
+            Templates::Yaml(templates) => templates.render(document),
         }
-        let choices = match &self.choices {
-            Some(choices) => texts(choices.evaluate(&document).map_err(|error| error.to_string())?)
-                .ok_or("its choices are no list of texts")?,
-            None => Vec::new(),
-        };
-        let evaluate = |template: &ValueTemplate| template.evaluate(&document).map_err(|error| error.to_string());
-        let text = self.text.render(&document).map_err(|error| error.to_string())?;
-        let target = target(evaluate(&self.target)?)?;
-        let continuation = match self.continuation.as_ref().map(evaluate).transpose()? {
-            Some(Json::String(text)) => Some(text),
-            Some(other) => return Err(format!("what follows its choices is {other}, not a text")),
-            None => None,
-        };
-        let right_choices = self.right_choices.as_ref().map(evaluate).transpose()?;
-        let right_choices = right_choices.map_or_else(|| Ok(Vec::new()), |labels| flags(&labels, choices.len()))?;
-        Ok(Rendered { text, target, choices, continuation, right_choices })
     }
 
     /// The description in front of a document's prompt.
     pub(super) fn description(&self, document: &Row) -> Result<String, String> {
-        self.description.render(&context(document)).map_err(|error| error.to_string())
+        match &self.templates {
+            Templates::Toml(templates) => templates.description(document),
+            Templates::Yaml(templates) => templates.description(document),
+        }
     }
 
     /// A document with its answer, as a shot. Whether an empty answer leaves out both delimiters depends on the rules.
     pub(super) fn shot(&self, document: &Row) -> Result<Shot, String> {
-        let Rendered { mut text, target: own, choices, continuation, .. } = self.render(document)?;
-        let target = match &self.shot_target {
-            Some(shown) => target(shown.evaluate(&context(document)).map_err(|error| error.to_string())?)?,
-            None => own,
+        let rendered = self.render(document)?;
+        let shown = match &self.templates {
+            Templates::Toml(templates) => templates.shown_target(document)?,
+            Templates::Yaml(_) => None,
         };
+        let Rendered { mut text, target: own, choices, continuation, answer_prefix, .. } = rendered;
+        let target = shown.unwrap_or(own);
         if continuation.is_some() {
             let index = target.choice(&choices).ok_or("its answer is none of its choices")?;
             text.push_str(&choices[index]);
         }
         let target = continuation.map_or(target, Target::Text);
+        let choice = |index: &usize| choices.get(*index).ok_or_else(|| outside(index, choices.len()));
         let answer = match &target {
-            Target::Index(index) => choices.get(*index).ok_or_else(|| outside(index, choices.len()))?,
+            Target::Index(index) => choice(index)?,
+            Target::Indices(indices) => choice(indices.first().ok_or("it has no answer")?)?,
             Target::Text(answer) if answer.is_empty() && self.rules.empty_answers_drop_delimiters() => {
-                return Ok(Shot { question: text.len(), text, answer: None });
+                let question = text.len();
+                return Ok(Shot { text: self.question(&text, answer_prefix.as_deref()), question, answer: None });
             }
             Target::Text(answer) => answer,
             Target::Texts(answers) => answers.first().ok_or("it has no answer")?,
         };
-        let start = text.len() + self.target_delimiter.len();
-        Ok(Shot {
-            text: format!("{text}{}{answer}{}", self.target_delimiter, self.fewshot_delimiter),
-            question: text.len(),
-            answer: Some(start..start + answer.len()),
-        })
+        let question = text.len();
+        let (start, answer) = match &answer_prefix {
+            None => (question + self.target_delimiter.len(), answer.clone()),
+            Some(prefix) => (self.question(&text, Some(prefix)).len() - prefix.len(), joined(prefix, answer, " ")),
+        };
+        if answer_prefix.is_none() || start > question {
+            text.push_str(&self.target_delimiter);
+        }
+        let end = start + answer.len();
+        Ok(Shot { text: text + &answer + &self.fewshot_delimiter, question, answer: Some(start..end) })
+    }
+
+    /// A question with what its answer begins with, and a delimiter between them where there is no white space.
+    pub(super) fn question(&self, text: &str, answer_prefix: Option<&str>) -> String {
+        match answer_prefix {
+            Some(prefix) if text.is_empty() => prefix.to_owned(),
+            Some(prefix) => joined(text, prefix, &self.target_delimiter),
+            None => text.to_owned(),
+        }
     }
 
     /// A prompt of a description, shots and a question, with the places of its parts.
@@ -194,22 +180,18 @@ impl PromptBuilder {
 
     /// A choice, or what follows choices, as a continuation of the prompt.
     pub(super) fn continuation(&self, text: &str) -> String {
-        format!("{}{text}", self.target_delimiter)
+        match self.scored {
+            ScoredPart::Choices => format!("{}{text}", self.target_delimiter),
+            ScoredPart::Target => text.to_owned(),
+        }
     }
 }
 
-impl RightChoice {
-    /// Whether the number is that of a choice; the error says what it is instead.
-    fn check(&self, document: &Value) -> Result<(), String> {
-        let of = |template: &ValueTemplate| template.evaluate(document).map_err(|error| error.to_string());
-        let number = of(&self.number)?;
-        let choices = of(&self.of)?.as_array().map_or(0, Vec::len);
-        match number.as_u64() {
-            Some(index) if index < choices as u64 => Ok(()),
-            _ if number.is_i64() || number.is_u64() => Err(outside(&number, choices)),
-            _ => Err(format!("its answer is {number}, not the number of a choice")),
-        }
-    }
+/// Both texts, with a delimiter between them unless there is white space, or one is empty.
+fn joined(before: &str, behind: &str, delimiter: &str) -> String {
+    let spaced = before.ends_with(is_space) || behind.starts_with(is_space);
+    let delimiter = if before.is_empty() || behind.is_empty() || spaced { "" } else { delimiter };
+    [before, delimiter, behind].concat()
 }
 
 /// What is wrong with the number of a choice that is not there.
@@ -225,53 +207,40 @@ impl Target {
     pub(super) fn to_json(&self) -> Json {
         match self {
             Self::Index(index) => (*index).into(),
+            Self::Indices(indices) => indices.clone().into(),
             Self::Text(text) => text.clone().into(),
             Self::Texts(texts) => texts.clone().into(),
         }
     }
 
-    /// The number of the choice that it is; none where it is none of `choices`.
+    /// The number of the choice that it is, of several the first; none where one is none of `choices`.
     pub(super) fn choice(&self, choices: &[String]) -> Option<usize> {
         match self {
             Self::Index(index) => Some(*index).filter(|index| *index < choices.len()),
+            Self::Indices(indices) => {
+                indices.first().copied().filter(|_| indices.iter().all(|index| *index < choices.len()))
+            }
             Self::Text(text) => choices.iter().position(|choice| choice == text),
             Self::Texts(_) => None,
+        }
+    }
+
+    /// Whether a choice is right.
+    pub(super) fn accepts(&self, chosen: usize, choices: &[String]) -> bool {
+        match self {
+            Self::Indices(indices) => indices.contains(&chosen),
+            other => other.choice(choices) == Some(chosen),
         }
     }
 
     /// The accepted texts; none for an index.
     pub(super) fn texts(&self) -> Vec<&str> {
         match self {
-            Self::Index(_) => Vec::new(),
+            Self::Index(_) | Self::Indices(_) => Vec::new(),
             Self::Text(text) => vec![text],
             Self::Texts(texts) => texts.iter().map(String::as_str).collect(),
         }
     }
-}
-
-fn target(value: Json) -> Result<Target, String> {
-    match value {
-        Json::String(text) => Ok(Target::Text(text)),
-        Json::Number(number) => number
-            .as_u64()
-            .map(|index| Target::Index(index as usize))
-            .ok_or_else(|| format!("its answer is {number}, not the number of a choice")),
-        Json::Array(_) => texts(value).map(Target::Texts).ok_or_else(|| "its answers are no list of texts".to_owned()),
-        other => Err(format!("its answer is {other}, which is neither a text nor a number")),
-    }
-}
-
-/// Ones and zeros, as many as there are choices.
-fn flags(labels: &Json, choices: usize) -> Result<Vec<bool>, String> {
-    let flag = |label: &Json| label.as_u64().filter(|label| *label < 2).map(|label| label == 1);
-    let flags: Option<Vec<bool>> = labels.as_array().and_then(|labels| labels.iter().map(flag).collect());
-    flags
-        .filter(|flags| flags.len() == choices)
-        .ok_or_else(|| format!("its labels are {labels}, not one of 0 and 1 for each of its {choices} choices"))
-}
-
-fn texts(value: Json) -> Option<Vec<String>> {
-    serde_json::from_value(value).ok()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::outline::TaskOutline;
 use super::rows::TaskRows;
 use super::sections::needs;
 use super::selection::{Selection, is_pattern, matching, named, names, parts};
+use super::yaml::{Member, YamlTasks};
 use crate::data::{DataSource, Dataset, Needs};
 use crate::task::{LoadedTask, MetricKey};
 
@@ -41,6 +42,7 @@ static BUILT_IN: LazyLock<TaskRegistry> = LazyLock::new(|| {
 pub struct TaskRegistry {
     sources: Vec<Source>,
     tasks: Vec<TaskDefinition>,
+    yaml: YamlTasks,
 }
 
 /// A task in a list.
@@ -68,16 +70,36 @@ impl TaskRegistry {
         BUILT_IN.clone()
     }
 
-    /// The built-in tasks and those of every `*.toml` file in `folders`.
+    /// The built-in tasks, those of every `*.toml` file in `folders`, and those of lm-evaluation-harness's form of every
+    /// `*.yaml` file in and under them. The latter go before built-in ones of their names, as in lm-evaluation-harness.
     ///
     /// # Errors
-    /// When a folder or file cannot be read, a file is no definition, or a name is taken.
+    /// When a folder or file cannot be read, a `*.toml` file is no definition, or its name is taken. A `*.yaml` file that
+    /// is no task, or none that can be had here, is an error when it is asked for.
     pub fn with_folders(folders: &[PathBuf]) -> Result<Self, TaskError> {
         let mut sources = Vec::new();
         for folder in folders {
             sources.extend(files(folder)?);
         }
-        Self::built_in().with(sources)
+        let mut registry = Self::built_in().with(sources)?;
+        for folder in folders {
+            let read = YamlTasks::read(folder);
+            let (yaml, tasks) = read.map_err(|source| TaskError::File { path: folder.clone(), source })?;
+            registry.add_yaml(yaml, tasks);
+        }
+        Ok(registry)
+    }
+
+    fn add_yaml(&mut self, yaml: YamlTasks, tasks: Vec<TaskDefinition>) {
+        let names: BTreeSet<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+        let before = self.tasks.len();
+        self.tasks.retain(|task| !names.contains(task.name.as_str()));
+        let replaced = before - self.tasks.len();
+        if replaced > 0 {
+            tracing::warn!(replaced, "tasks of `--include-path` go before built-in ones of their names");
+        }
+        self.tasks.extend(tasks);
+        self.yaml.extend(yaml);
     }
 
     fn with(mut self, files: Vec<(PathBuf, String)>) -> Result<Self, TaskError> {
@@ -147,6 +169,17 @@ impl TaskRegistry {
 
     /// The tasks, groups and subtasks that a name, tag or pattern (of Python's `fnmatch`) stands for; never nothing.
     pub(crate) fn named(&self, name: &str) -> Result<Vec<Selection<'_>>, TaskError> {
+        if let Some(task) = self.tasks.iter().find(|task| task.name == name) {
+            return Ok(vec![Selection::whole(task)]);
+        }
+        if self.yaml.groups.contains_key(name) {
+            let mut found = Vec::new();
+            self.add_members(name, &mut Vec::new(), &mut found)?;
+            return Ok(found);
+        }
+        if let Some((path, reason)) = self.yaml.refused.get(name) {
+            return Err(TaskError::Refused { name: name.to_owned(), path: path.clone(), reason: reason.clone() });
+        }
         let found = named(&self.tasks, name);
         if !found.is_empty() {
             return Ok(found);
@@ -161,6 +194,61 @@ impl TaskRegistry {
             return Err(TaskError::NoMatch { pattern: name.to_owned(), nearest: self.nearest(name) });
         }
         Ok(found)
+    }
+
+    /// Adds what a group of lm-evaluation-harness's form is made of, each task once; `open` are the groups around it.
+    fn add_members<'a>(
+        &'a self,
+        group: &str,
+        open: &mut Vec<String>,
+        found: &mut Vec<Selection<'a>>,
+    ) -> Result<(), TaskError> {
+        if open.iter().any(|other| other == group) {
+            return Err(TaskError::GroupInItself { group: group.to_owned() });
+        }
+        open.push(group.to_owned());
+        let members = self.yaml.groups.get(group).map(Vec::as_slice).unwrap_or_default();
+        let refused = members.iter().filter_map(|member| match member {
+            Member::Refused(name, reason) => Some((name, reason)),
+            Member::Named(name) => self.refusal(name).map(|reason| (name, reason)),
+            Member::Own(_) => None,
+        });
+        let refused: Vec<_> = refused.collect();
+        if let Some((name, reason)) = refused.first() {
+            return Err(TaskError::RefusedParts {
+                group: group.to_owned(),
+                refused: refused.len(),
+                members: members.len(),
+                name: (*name).clone(),
+                reason: (*reason).clone(),
+            });
+        }
+        for member in members {
+            let mut add = |selection: Selection<'a>| {
+                if found.iter().all(|known| known.name != selection.name) {
+                    found.push(selection);
+                }
+            };
+            match member {
+                Member::Named(name) if self.yaml.groups.contains_key(name) && !self.has_task(name) => {
+                    self.add_members(name, open, found)?;
+                }
+                Member::Named(name) => self.named(name)?.into_iter().for_each(add),
+                Member::Own(definition) => add(Selection::whole(definition)),
+                Member::Refused(..) => {}
+            }
+        }
+        open.pop();
+        Ok(())
+    }
+
+    fn has_task(&self, name: &str) -> bool {
+        self.tasks.iter().any(|task| task.name == name)
+    }
+
+    /// Why a task of lm-evaluation-harness's form cannot be had; none where another one has its name.
+    fn refusal(&self, name: &str) -> Option<&String> {
+        self.yaml.refused.get(name).filter(|_| !self.has_task(name)).map(|(_, reason)| reason)
     }
 
     /// How a task, group or subtask is made of groups and subtasks.

@@ -51,6 +51,7 @@ enum Rule {
     MathMatch,
     Acc,
     AccNorm,
+    AccBytes,
     RightMass,
     Greedy,
     Perplexity,
@@ -117,8 +118,9 @@ impl TaskScorer {
         }
         let sums: Vec<f64> = answers.iter().map(|score| score.sum).collect();
         let scores = ChoiceScores { log_likelihoods: &sums, choices: &reference.choices };
-        let right = reference.target.choice(&reference.choices);
-        let is_right = |chosen: Option<usize>| f64::from(chosen.is_some() && chosen == right);
+        let is_right = |chosen: Option<usize>| {
+            f64::from(chosen.is_some_and(|chosen| reference.target.accepts(chosen, &reference.choices)))
+        };
         let metrics: Vec<(String, f64)> = self
             .metrics
             .iter()
@@ -126,6 +128,7 @@ impl TaskScorer {
                 let value = match metric.rule {
                     Rule::Acc => is_right(scores.best()),
                     Rule::AccNorm => is_right(scores.best_normalised()),
+                    Rule::AccBytes => is_right(scores.best_per_byte()),
                     Rule::RightMass => scores.mass(&reference.right_choices),
                     Rule::Greedy => f64::from(first.greedy),
                     Rule::Perplexity => first.sum,
@@ -195,6 +198,7 @@ impl Metric {
             MetricDefinition::NormalisedMatchAsPublished => Rule::NormalisedMatch { credits_empty: true },
             MetricDefinition::Acc => Rule::Acc,
             MetricDefinition::AccNorm => Rule::AccNorm,
+            MetricDefinition::AccBytes => Rule::AccBytes,
             MetricDefinition::RightMass => Rule::RightMass,
             MetricDefinition::Greedy => Rule::Greedy,
             MetricDefinition::Perplexity => Rule::Perplexity,
@@ -211,7 +215,7 @@ impl Metric {
                 Some(f64::from(normalised_match(extracted, references, *credits_empty)))
             }
             Rule::MathMatch => Some(f64::from(references.iter().any(|reference| is_equivalent(extracted, reference)))),
-            Rule::Acc | Rule::AccNorm | Rule::RightMass | Rule::Greedy | Rule::Perplexity => None,
+            Rule::Acc | Rule::AccNorm | Rule::AccBytes | Rule::RightMass | Rule::Greedy | Rule::Perplexity => None,
         }
     }
 }

@@ -173,9 +173,9 @@ impl SectionReader<'_> {
             (Some(subjects), Some(subject)) => self.of_subject("subtask", &subjects.subtask, Some(subject))?,
             _ => self.definition.name.clone(),
         };
-        let of_harness =
-            || texts.shots.clone().filter(|_| shots > 0).map(|rows| SplitRows { rows, numbers: Vec::new() });
-        let pool = pool.or_else(of_harness).unwrap_or_default();
+        let samples = Some(&self.definition.fewshot.samples).filter(|samples| !samples.is_empty());
+        let written = || texts.shots.as_ref().or(samples).filter(|_| shots > 0).cloned();
+        let pool = pool.or_else(|| written().map(|rows| SplitRows { rows, numbers: Vec::new() })).unwrap_or_default();
         Ok(Section { name, subject, dataset: dataset.clone(), rows, pool, texts })
     }
 

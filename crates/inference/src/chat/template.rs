@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::error::ChatError;
-use super::jinja::{environment, is_raised, strftime, string_constants, translated};
+use super::jinja::{Layout, environment, is_raised, strftime, string_constants, translated};
 use super::message::{ChatMessage, Conversation, RefusedSystem, Role};
 use super::named::{DEFAULT, NamedTemplate, TOOL_USE, read, templates};
 use super::time::UnixTime;
@@ -81,9 +81,9 @@ impl ChatTemplate {
     }
 
     fn of_named(named: &[(String, String)], special: BTreeMap<String, String>) -> Result<Self, String> {
-        let mut environment = environment().map_err(|error| error.to_string())?;
+        let mut environment = environment(Layout::Chat).map_err(|error| error.to_string())?;
         for (name, text) in named {
-            translated(name, text)
+            translated(name, text, Layout::Chat)
                 .and_then(|text| environment.add_template_owned(name.clone(), text))
                 .map_err(|error| error.to_string())?;
         }

@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::metrics::MetricDefinition;
 use crate::results::TaskEntry;
-use crate::tasks::{GenerationOverrides, Leaf, PromptDefinition, SamplerKind, TaskDefinition, TaskKind, TaskOutline};
+use crate::tasks::{
+    GenerationOverrides, Leaf, PromptDefinition, SamplerKind, TaskDefinition, TaskKind, TaskOutline, TemplateLanguage,
+};
 
 /// The configuration of a subtask.
 pub(super) fn config(
@@ -108,7 +110,10 @@ struct Texts {
 }
 
 fn texts(definition: &TaskDefinition) -> Texts {
-    let PromptDefinition { text, target, choices, .. } = &definition.prompt;
+    let PromptDefinition { language, text, target, choices, .. } = &definition.prompt;
+    if *language == TemplateLanguage::Yaml {
+        return Texts { text: text.clone().into(), target: target.clone().into(), choices: choices.clone().into() };
+    }
     let braced = |expression: &String| Value::from(format!("{{{{{expression}}}}}"));
     // A list of plain texts is one there too.
     let list = |choices: &String| serde_json::from_str::<Value>(&choices.replace('\'', "\"")).ok();

@@ -1,19 +1,23 @@
-//! An environment set up as transformers sets up Jinja2's.
+//! An environment set up as transformers and lm-evaluation-harness set up Jinja2's.
 
 use minijinja::value::{Value, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
-use super::syntax::syntax;
+use super::syntax::Layout;
 use super::{containers, filters, format, globals, macros, printing, source, tests, text, text_filters, value_filters};
 
-/// The environment of transformers' `_compile_jinja_template`: blocks take their line break and what stands before
-/// them on a line, loops know `break` and `continue`, nothing is escaped, values are Python's.
+/// The environment of transformers' `_compile_jinja_template`, or that of lm-evaluation-harness's `apply_template`: loops
+/// know `break` and `continue`, nothing is escaped, values are Python's. A task's templates may name nothing that a
+/// document lacks.
 ///
 /// # Errors
 /// None that a template causes.
-pub(in crate::chat) fn environment() -> Result<Environment<'static>, Error> {
+pub(in crate::chat) fn environment(layout: Layout) -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
-    environment.set_syntax(syntax()?);
+    environment.set_syntax(layout.syntax()?);
+    if layout == Layout::Task {
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    }
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_formatter(|out, state, value| {
         let text = printing::text(value);

@@ -1,4 +1,4 @@
-//! Jinja2 as chat templates know it, on top of minijinja: what Python adds, and what transformers does.
+//! Jinja2 as chat templates and tasks know it, on top of minijinja: what Python adds, and what transformers does.
 
 mod arguments;
 mod characters;
@@ -25,3 +25,4 @@ pub(super) use environment::environment;
 pub(super) use globals::is_raised;
 pub(super) use source::{string_constants, translated};
 pub(super) use strftime::strftime;
+pub(super) use syntax::Layout;

@@ -17,7 +17,7 @@ use minijinja::syntax::SyntaxConfig;
 
 use super::edits::{Edit, apply};
 use super::macros::with_left_over_arguments;
-use super::syntax::syntax;
+use super::syntax::Layout;
 
 /// What `a % b` becomes a call of.
 pub(super) const MODULO: &str = "__mod__";
@@ -30,11 +30,13 @@ pub(super) const CONCATENATED: &str = "__concat__";
 ///
 /// # Errors
 /// What is wrong with the template.
-pub(in crate::chat) fn translated(name: &str, text: &str) -> Result<String, Error> {
-    let syntax = syntax()?;
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let text = with_whole_raw_blocks(&text, syntax.clone())?;
-    let text = without_generation_tags(&text, syntax.clone())?;
+pub(in crate::chat) fn translated(name: &str, text: &str, layout: Layout) -> Result<String, Error> {
+    let syntax = layout.syntax()?;
+    let mut text = text.replace("\r\n", "\n").replace('\r', "\n");
+    if layout == Layout::Chat {
+        text = with_whole_raw_blocks(&text, syntax.clone())?;
+        text = without_generation_tags(&text, syntax.clone())?;
+    }
     let text = with_left_over_arguments(&text, syntax.clone())?;
     let template = parse(&text, name, syntax.clone())?;
     let mut operators = Operators { tokens: operators(&text, syntax.clone())?, edits: Vec::new() };
@@ -45,7 +47,7 @@ pub(in crate::chat) fn translated(name: &str, text: &str) -> Result<String, Erro
 
 /// The string constants of a template and the text outside of its tags.
 pub(in crate::chat) fn string_constants(text: &str) -> Vec<String> {
-    let Ok(syntax) = syntax() else { return Vec::new() };
+    let Ok(syntax) = Layout::Chat.syntax() else { return Vec::new() };
     let tokens = tokenize(text, false, syntax).map_while(Result::ok);
     let constant = |(token, _)| match token {
         Token::TemplateData(text) | Token::Str(text) => Some(text.to_owned()),

@@ -1,0 +1,206 @@
+//! A task's file as a definition.
+
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use super::file::{Config, function};
+use super::scoring::{OutputType, filters, generation, metrics};
+use super::settings::{count, flag, only, part, text};
+use crate::data::{Dataset, Row};
+use crate::python::repr::text as python_text;
+use crate::task::MetricKey;
+use crate::tasks::definition::{
+    FewShotDefinition, PromptDefinition, SamplerKind, ScoredPart, TaskDefinition, TaskKind, TemplateLanguage,
+};
+use crate::tasks::rules::HarnessRules;
+use crate::tasks::scorer::NONE;
+
+/// All settings that a task's file may have.
+const SETTINGS: [&str; 37] = [
+    "task",
+    "task_alias",
+    "tag",
+    "group",
+    "task_list",
+    "custom_dataset",
+    "dataset_path",
+    "dataset_name",
+    "dataset_kwargs",
+    "training_split",
+    "validation_split",
+    "test_split",
+    "fewshot_split",
+    "process_docs",
+    "doc_to_text",
+    "doc_to_target",
+    "doc_to_image",
+    "doc_to_audio",
+    "unsafe_code",
+    "doc_to_choice",
+    "process_results",
+    "use_prompt",
+    "description",
+    "target_delimiter",
+    "fewshot_delimiter",
+    "fewshot_config",
+    "num_fewshot",
+    "metric_list",
+    "output_type",
+    "generation_kwargs",
+    "repeats",
+    "filter_list",
+    "should_decontaminate",
+    "doc_to_decontamination_query",
+    "gen_prefix",
+    "metadata",
+    "class",
+];
+
+/// The definition of the task `name`, which the file at `path` writes.
+///
+/// # Errors
+/// Why it cannot be had here.
+pub(super) fn definition(name: &str, path: &Path, config: &Config) -> Result<TaskDefinition, String> {
+    refuse(config)?;
+    let output = OutputType::of(config)?;
+    let kind = if output == OutputType::GenerateUntil { TaskKind::Generate } else { TaskKind::Choose };
+    let split = |name: &str| text(config, name);
+    let (training, validation, test) = (split("training_split")?, split("validation_split")?, split("test_split")?);
+    let evaluated =
+        test.as_ref().or(validation.as_ref()).ok_or("it has neither a `test_split` nor a `validation_split`")?;
+    let fewshot_delimiter = text(config, "fewshot_delimiter")?.unwrap_or_else(|| "\n\n".to_owned());
+    let metrics = metrics(config, output)?;
+    let filters = if kind == TaskKind::Generate { filters(config)? } else { Vec::new() };
+    let filter = filters.first().map_or(NONE, |filter| filter.name.as_str()).to_owned();
+    let metric = metrics.first().map(|metric| metric.name()).unwrap_or_default().to_owned();
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let scored = if output == OutputType::LogLikelihood { ScoredPart::Target } else { ScoredPart::Choices };
+    let choices = choices(config)?;
+    if output == OutputType::MultipleChoice && choices.is_none() {
+        return Err("it has no `doc_to_choice`".to_owned());
+    }
+    Ok(TaskDefinition {
+        name: name.to_owned(),
+        title: text(config, "task_alias")?
+            .unwrap_or_else(|| format!("as {file} of lm-evaluation-harness's form has it")),
+        version: version(config),
+        rules: HarnessRules::Release0_4_13,
+        kind,
+        split: evaluated.clone(),
+        columns: Vec::new(),
+        process: None,
+        group_by: None,
+        robust: None,
+        primary: MetricKey { metric, filter },
+        dataset: dataset(config)?,
+        subjects: None,
+        harness_file: None,
+        fewshot: fewshot(config, training.or(validation).or(test.clone()), test.as_deref())?,
+        generation: (kind == TaskKind::Generate).then(|| generation(config, &fewshot_delimiter)).transpose()?,
+        prompt: PromptDefinition {
+            language: TemplateLanguage::Yaml,
+            scored,
+            description: text(config, "description")?.unwrap_or_default(),
+            text: Some(text(config, "doc_to_text")?.ok_or("it has no `doc_to_text`")?),
+            target: match config.get("doc_to_target") {
+                Some(list @ Json::Array(_)) => literal(list),
+                _ => text(config, "doc_to_target")?.ok_or("it has no `doc_to_target`")?,
+            },
+            shot_target: None,
+            choices: choices.filter(|_| scored == ScoredPart::Choices),
+            continuation: None,
+            right_choices: None,
+            right_choice: None,
+            answer_prefix: text(config, "gen_prefix")?,
+            target_delimiter: text(config, "target_delimiter")?.unwrap_or_else(|| " ".to_owned()),
+            fewshot_delimiter,
+        },
+        filters,
+        metrics,
+    })
+}
+
+/// Refuses what needs Python, and what is not known here.
+fn refuse(config: &Config) -> Result<(), String> {
+    if let Some((name, function)) = config.iter().find_map(|(name, value)| Some((name, function(value)?))) {
+        return Err(format!("it needs Python: `{name}` has `!function {function}`"));
+    }
+    only(config, "it", &SETTINGS)?;
+    for name in
+        ["class", "custom_dataset", "process_docs", "process_results", "use_prompt", "doc_to_image", "doc_to_audio"]
+    {
+        if config.get(name).is_some_and(|value| !value.is_null()) {
+            return Err(format!("`{name}` is not known here"));
+        }
+    }
+    if flag(config, "unsafe_code")? == Some(true) {
+        return Err("`unsafe_code` runs what models write, which is not done here".to_owned());
+    }
+    match count(config, "repeats")? {
+        None | Some(1) => Ok(()),
+        Some(repeats) => Err(format!("`repeats` asks each document {repeats} times and makes one answer of them")),
+    }
+}
+
+/// lm-evaluation-harness's number of a task that has none is a word.
+fn version(config: &Config) -> String {
+    let metadata = config.get("metadata").and_then(Json::as_object);
+    metadata.and_then(|metadata| metadata.get("version")).map_or_else(|| "Yaml".to_owned(), python_text)
+}
+
+fn dataset(config: &Config) -> Result<Dataset, String> {
+    let id = text(config, "dataset_path")?.ok_or("it has no `dataset_path`")?;
+    let settings = part(config, "dataset_kwargs")?;
+    only(&settings, "`dataset_kwargs`", &["trust_remote_code", "revision"])?;
+    Ok(Dataset {
+        id,
+        config: text(config, "dataset_name")?.unwrap_or_else(|| "default".to_owned()),
+        revision: text(&settings, "revision")?.unwrap_or_else(|| "main".to_owned()),
+    })
+}
+
+fn fewshot(config: &Config, usual: Option<String>, test: Option<&str>) -> Result<FewShotDefinition, String> {
+    let settings = part(config, "fewshot_config")?;
+    only(&settings, "`fewshot_config`", &["sampler", "split", "samples", "fewshot_indices"])?;
+    let named = match text(&settings, "split")? {
+        Some(split) => Some(split),
+        None => text(config, "fewshot_split")?,
+    };
+    let samples: Vec<Row> = match settings.get("samples") {
+        None | Some(Json::Null) => Vec::new(),
+        Some(list) => serde_json::from_value(list.clone())
+            .map_err(|_| "`fewshot_config` has `samples` that are no list of mappings".to_owned())?,
+    };
+    let has_samples = named.is_none() && !samples.is_empty();
+    Ok(FewShotDefinition {
+        // The document stays away where the few-shot split has the name of the test split, or neither is named.
+        exclude_document: named.as_deref() == test,
+        split: if has_samples { None } else { named.or(usual) },
+        samples: if has_samples { samples } else { Vec::new() },
+        sampler: match text(&settings, "sampler")?.as_deref() {
+            None | Some("default") => SamplerKind::Random,
+            Some("first_n") => SamplerKind::FirstN,
+            Some(other) => return Err(format!("its few-shot sampler `{other}` is not known here")),
+        },
+        default: count(config, "num_fewshot")?.unwrap_or(0),
+        built_in: None,
+    })
+}
+
+fn choices(config: &Config) -> Result<Option<String>, String> {
+    match config.get("doc_to_choice") {
+        Some(list @ Json::Array(_)) => Ok(Some(literal(list))),
+        Some(Json::Object(fields)) => Ok(Some(literal(&fields.values().cloned().collect()))),
+        _ => text(config, "doc_to_choice"),
+    }
+}
+
+/// A template that writes a value as Python writes it.
+fn literal(value: &Json) -> String {
+    let literal = python_text(value);
+    if ["{{", "{%", "{#"].iter().any(|tag| literal.contains(tag)) {
+        return format!("{{% raw %}}{literal}{{% endraw %}}");
+    }
+    literal
+}
