@@ -48,6 +48,10 @@ pub(crate) struct RunSettings {
     /// Write the prompts into the sample records
     #[arg(long, short_alias = 's')]
     pub(crate) log_samples: bool,
+    /// Folder with responses that are kept across runs: what a system was asked there already is not asked again, however
+    /// it is scored now
+    #[arg(long, short_alias = 'c', value_name = "DIR")]
+    pub(crate) use_cache: Option<PathBuf>,
     /// Print the leaderboard (the plan, the sweep) as JSON
     #[arg(long)]
     pub(crate) json: bool,

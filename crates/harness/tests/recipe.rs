@@ -215,6 +215,7 @@ fn the_command_line_goes_before_the_recipe() {
         output: Some(PathBuf::from("here")),
         batch_size: Some(1),
         log_samples: Some(true),
+        use_cache: None,
         trace: None,
         data_dir: None,
         systems: SystemsOverrides { dtype: Some(Dtype::F32), ..SystemsOverrides::default() },

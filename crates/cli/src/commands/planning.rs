@@ -71,6 +71,7 @@ pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
         batch_size: settings.compute.batch_size(),
         log_samples: settings.log_samples.then_some(true),
         trace: settings.trace.then_some(true),
+        use_cache: settings.use_cache.clone(),
         shard: settings.shard,
         systems: SystemsOverrides {
             dtype: settings.compute.dtype(),

@@ -93,6 +93,8 @@ pub(crate) fn plan(manifest: &Manifest, output: Option<PathBuf>) -> Plan {
     }
     plan.data_dir = plan.data_dir.as_deref().map(found);
     plan.include_path = plan.include_path.iter().map(|path| found(path)).collect();
+    // A run that is done again is asked again.
+    plan.use_cache = None;
     plan.recipe = plan.recipe.as_deref().map(found);
     let default = || Path::new("results").join(format!("{}-{}", plan.name, Timestamp::now().compact()));
     plan.output = output.unwrap_or_else(default);

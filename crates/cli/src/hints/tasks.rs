@@ -112,7 +112,12 @@ impl Hint for DataError {
                 Some("delete it and fetch it again (`gac data fetch`); `gac data verify` checks every file".to_owned())
             }
             Self::Download { .. } => Some("fetch again; files that have arrived are kept".to_owned()),
-            Self::Write { .. } | Self::MissingColumn { .. } | Self::UnsupportedColumn { .. } => None,
+            Self::NoFile { .. } => Some("a path without a root is looked for in the current folder".to_owned()),
+            Self::ReadJson { .. }
+            | Self::NoSuchSplit { .. }
+            | Self::Write { .. }
+            | Self::MissingColumn { .. }
+            | Self::UnsupportedColumn { .. } => None,
         }
     }
 }

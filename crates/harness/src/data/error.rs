@@ -15,6 +15,22 @@ pub enum DataError {
         /// Every place looked at.
         looked_for: Vec<PathBuf>,
     },
+    /// A task's own files have no such split.
+    #[error("there is no split `{split}`: the task has files of {}", named(available))]
+    NoSuchSplit {
+        /// The split.
+        split: String,
+        /// The splits there are.
+        available: Vec<String>,
+    },
+    /// One of a task's own files is not there.
+    #[error("split `{split}` is read from {}, which is not there", missing.display())]
+    NoFile {
+        /// The split.
+        split: String,
+        /// The file.
+        missing: PathBuf,
+    },
     /// Some shards of a split are there, others are not.
     #[error("split `{split}` of `{dataset}` is incomplete: {} is missing", missing.display())]
     MissingShard {
@@ -31,6 +47,15 @@ pub enum DataError {
     /// A file does not parse as parquet.
     #[error("failed to read {} as parquet", path.display())]
     Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A file's rows are no JSON.
+    #[error("failed to read {} as JSON, one row per line or a list of rows", path.display())]
+    ReadJson {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -84,6 +109,10 @@ pub enum DataError {
         /// Its type.
         kind: String,
     },
+}
+
+fn named(splits: &[String]) -> String {
+    splits.iter().map(|split| format!("`{split}`")).collect::<Vec<_>>().join(" and ")
 }
 
 fn list(paths: &[PathBuf]) -> String {

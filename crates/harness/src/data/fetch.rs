@@ -61,7 +61,7 @@ pub enum Standing {
 /// What tasks need: splits of data sets, and files of lm-evaluation-harness by their place in a data folder.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
-    pub(crate) splits: BTreeSet<(String, String, String, String)>,
+    pub(crate) splits: BTreeSet<(Dataset, String)>,
     pub(crate) sources: BTreeSet<String>,
 }
 
@@ -70,7 +70,8 @@ impl Needs {
     pub fn files(&self) -> Vec<NeededFile> {
         let manifest = DataManifest::built_in();
         let mut files = Vec::new();
-        for (id, config, revision, split) in &self.splits {
+        for (dataset, split) in &self.splits {
+            let Dataset { id, config, revision, .. } = dataset;
             if let Some(entry) = manifest.dataset(id, config).filter(|entry| entry.revision == *revision) {
                 let of_split = entry.files.iter().filter(|file| file.split == *split);
                 files.extend(
@@ -80,9 +81,9 @@ impl Needs {
                     }),
                 );
             } else {
-                let dataset = Dataset { id: id.clone(), config: config.clone(), revision: revision.clone() };
                 let name = format!("{id}/{config}/{split}");
-                files.push(NeededFile { name, kind: Kind::Unknown { dataset, split: split.clone() } });
+                let kind = Kind::Unknown { dataset: dataset.clone(), split: split.clone() };
+                files.push(NeededFile { name, kind });
             }
         }
         for place in &self.sources {

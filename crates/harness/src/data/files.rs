@@ -85,10 +85,12 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn dataset() -> Dataset {
-        Dataset { id: "a/b".to_owned(), config: "main".to_owned(), revision: "main".to_owned() }
+        Dataset { id: "a/b".to_owned(), config: "main".to_owned(), revision: "main".to_owned(), files: BTreeMap::new() }
     }
 
     fn folder(files: &[&str]) -> tempfile::TempDir {

@@ -5,6 +5,7 @@ mod error;
 mod fetch;
 mod files;
 mod hub;
+mod local;
 mod manifest;
 mod parquet;
 mod source;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::dataset::Dataset;
 use super::error::DataError;
 use super::parquet::Row;
-use super::{files, hub, parquet, verify};
+use super::{files, hub, local, parquet, verify};
 
 /// Finds and reads the files of data sets.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +50,13 @@ impl DataSource {
 
     /// The files of a split that are on this machine; `None` when there are none.
     pub(super) fn local_files(&self, dataset: &Dataset, split: &str) -> Result<Option<Vec<PathBuf>>, DataError> {
+        if !dataset.files.is_empty() {
+            let named = dataset.files.get(split).ok_or_else(|| DataError::NoSuchSplit {
+                split: split.to_owned(),
+                available: dataset.files.keys().cloned().collect(),
+            })?;
+            return Ok(named.iter().all(|path| path.is_file()).then(|| named.clone()));
+        }
         files::find(&self.root(&dataset.id, &dataset.revision), dataset, split)
     }
 
@@ -58,7 +65,7 @@ impl DataSource {
     /// # Errors
     /// When the folder lacks them (the error names the paths looked for), or the hub does not give them.
     pub fn files(&self, dataset: &Dataset, split: &str) -> Result<Vec<PathBuf>, DataError> {
-        if self.dir.is_none() {
+        if self.dir.is_none() && dataset.files.is_empty() {
             return hub::fetch(dataset, split);
         }
         self.local_files(dataset, split)?.ok_or_else(|| self.not_here(dataset, split))
@@ -69,11 +76,7 @@ impl DataSource {
     /// # Errors
     /// As [`files`](Self::files); and when a file fails its checksum, does not parse or lacks a column.
     pub fn rows(&self, dataset: &Dataset, split: &str, columns: &[String]) -> Result<Vec<Row>, DataError> {
-        let files = self.files(dataset, split)?;
-        if columns.is_empty() {
-            return self.read_each(dataset, files, parquet::read_all);
-        }
-        self.read_each(dataset, files, |path| parquet::read(path, columns))
+        self.read_each(dataset, self.files(dataset, split)?, columns)
     }
 
     /// The rows of a split that is on this machine, in order, with all of their columns.
@@ -82,7 +85,7 @@ impl DataSource {
     /// As [`rows`](Self::rows), but that the hub is not asked.
     pub(crate) fn whole_rows(&self, dataset: &Dataset, split: &str) -> Result<Vec<Row>, DataError> {
         let files = self.local_files(dataset, split)?.ok_or_else(|| self.not_here(dataset, split))?;
-        self.read_each(dataset, files, parquet::read_all)
+        self.read_each(dataset, files, &[])
     }
 
     /// The file of a split on this machine that holds its row `number`, and the row's number in it.
@@ -98,22 +101,22 @@ impl DataSource {
         None
     }
 
-    fn read_each(
-        &self,
-        dataset: &Dataset,
-        files: Vec<PathBuf>,
-        read: impl Fn(&Path) -> Result<Vec<Row>, DataError>,
-    ) -> Result<Vec<Row>, DataError> {
+    fn read_each(&self, dataset: &Dataset, files: Vec<PathBuf>, columns: &[String]) -> Result<Vec<Row>, DataError> {
         let mut rows = Vec::new();
         let root = self.root(&dataset.id, &dataset.revision);
         for path in files {
-            verify::dataset_file(&dataset.id, &root, &path)?;
-            rows.extend(read(&path)?);
+            if dataset.files.is_empty() {
+                verify::dataset_file(&dataset.id, &root, &path)?;
+            }
+            rows.extend(local::read(&path, columns)?);
         }
         Ok(rows)
     }
 
     fn not_here(&self, dataset: &Dataset, split: &str) -> DataError {
+        if let Some(missing) = dataset.files.get(split).and_then(|files| files.iter().find(|path| !path.is_file())) {
+            return DataError::NoFile { split: split.to_owned(), missing: missing.clone() };
+        }
         DataError::NotInFolder {
             dataset: dataset.id.clone(),
             split: split.to_owned(),
@@ -124,13 +127,20 @@ impl DataSource {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::dataset::main_branch;
     use super::*;
 
     #[test]
     fn a_folder_without_the_file_names_the_paths_looked_for() {
         let source = DataSource::new(Some("/nowhere".into()));
-        let dataset = Dataset { id: "a/b".to_owned(), config: "main".to_owned(), revision: main_branch() };
+        let dataset = Dataset {
+            id: "a/b".to_owned(),
+            config: "main".to_owned(),
+            revision: main_branch(),
+            files: BTreeMap::new(),
+        };
         let error = source.rows(&dataset, "test", &[]).unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -4,4 +4,4 @@ mod data;
 mod sample;
 
 pub use data::{DataFiles, DataFilesError, TaskFile, data_files, task_files};
-pub use sample::SampleIdentity;
+pub use sample::{ResponseIdentity, SampleIdentity};

@@ -2,7 +2,7 @@
 
 use gac_systems::{SystemIdentity, sha256};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::task::{Document, LoadedTask, Request};
 
@@ -19,16 +19,7 @@ impl SampleIdentity {
 
     /// The identity of one document's sample.
     pub fn new(system: &SystemIdentity, task: &LoadedTask, document: &Document) -> Self {
-        let request = match &document.request {
-            Request::Generate { prompt, stop, max_new_tokens, decoding: None } => {
-                json!({ "prompt": prompt, "stop": stop, "max_new_tokens": max_new_tokens })
-            }
-            Request::Generate { prompt, stop, max_new_tokens, decoding: Some(decoding) } => {
-                json!({ "prompt": prompt, "stop": stop, "max_new_tokens": max_new_tokens, "decoding": decoding })
-            }
-            Request::Choose { context, continuations } => json!({ "context": context, "continuations": continuations }),
-            Request::Fill { contexts, continuation } => json!({ "contexts": contexts, "continuation": continuation }),
-        };
+        let request = asked(&document.request);
         let mut identity = json!({
             "system": system,
             "task": task.name,
@@ -45,5 +36,33 @@ impl SampleIdentity {
             identity["repeat"] = document.repeat.into();
         }
         Self(sha256::of_bytes(identity.to_string()))
+    }
+}
+
+/// Hash over everything that decides a response: a system, and what it is asked. What the answer is scored by is no part
+/// of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ResponseIdentity(String);
+
+impl ResponseIdentity {
+    /// The identity of a system's response to a document.
+    pub fn new(system: &SystemIdentity, document: &Document) -> Self {
+        // Each time that a document is asked again has a seed of its own.
+        let identity = json!({ "system": system, "request": asked(&document.request), "repeat": document.repeat });
+        Self(sha256::of_bytes(identity.to_string()))
+    }
+}
+
+fn asked(request: &Request) -> Value {
+    match request {
+        Request::Generate { prompt, stop, max_new_tokens, decoding: None } => {
+            json!({ "prompt": prompt, "stop": stop, "max_new_tokens": max_new_tokens })
+        }
+        Request::Generate { prompt, stop, max_new_tokens, decoding: Some(decoding) } => {
+            json!({ "prompt": prompt, "stop": stop, "max_new_tokens": max_new_tokens, "decoding": decoding })
+        }
+        Request::Choose { context, continuations } => json!({ "context": context, "continuations": continuations }),
+        Request::Fill { contexts, continuation } => json!({ "contexts": contexts, "continuation": continuation }),
     }
 }

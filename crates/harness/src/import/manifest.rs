@@ -99,6 +99,7 @@ pub(super) fn manifest(
             data_dir: None,
             batch_size: 1,
             log_samples: false,
+            use_cache: None,
             trace: false,
             shard: None,
             output: folder.path().to_path_buf(),

@@ -90,6 +90,7 @@ fn record(
         seconds: None,
         elapsed: 0.0,
         trace: None,
+        cached: false,
     }
 }
 

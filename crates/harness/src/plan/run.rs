@@ -42,6 +42,9 @@ pub struct Plan {
     /// Whether sample records carry every step of a generated response.
     #[serde(default)]
     pub trace: bool,
+    /// Folder with responses that are kept across runs.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "any_path")]
+    pub use_cache: Option<PathBuf>,
     /// Which part of the documents is evaluated; all of them when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
@@ -106,6 +109,8 @@ pub struct Overrides {
     pub log_samples: Option<bool>,
     /// Whether sample records carry every step of a generated response.
     pub trace: Option<bool>,
+    /// Folder with responses that are kept across runs, relative to the current one.
+    pub use_cache: Option<PathBuf>,
     /// Which part of the documents is evaluated.
     pub shard: Option<Shard>,
     /// What is said of all models and systems.
@@ -165,6 +170,7 @@ impl Plan {
             batch_size,
             log_samples: overrides.log_samples.or(recipe.log_samples).unwrap_or(false),
             trace: overrides.trace.or(recipe.trace).unwrap_or(false),
+            use_cache: overrides.use_cache.clone(),
             shard: overrides.shard,
             output,
         })

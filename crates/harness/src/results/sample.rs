@@ -65,6 +65,9 @@ pub struct SampleRecord {
     /// The steps, where the run traces them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Vec<StepRecord>>,
+    /// Whether the response is an earlier run's, from a cache of responses.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cached: bool,
 }
 
 /// What a system answered.
@@ -271,6 +274,7 @@ mod tests {
             seconds: None,
             elapsed: 1.5,
             trace: None,
+            cached: false,
         }
     }
 

@@ -75,9 +75,15 @@ pub struct Timing {
     pub ensembled: usize,
     /// Sum over samples of the mean over members of the response's length in tokens.
     pub member_tokens: f64,
+    /// Samples whose responses are an earlier run's, from a cache; no time is told of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached: usize,
+    /// The part of `member_tokens` that is theirs.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub cached_member_tokens: f64,
     /// Milliseconds that `ms_per_token` divides, by its basis.
     pub milliseconds: f64,
-    /// `milliseconds / member_tokens`; absent where nothing was generated.
+    /// `milliseconds / (member_tokens - cached_member_tokens)`; absent where nothing was generated.
     pub ms_per_token: Option<f64>,
     /// What `milliseconds` is.
     pub latency_basis: Option<LatencyBasis>,
@@ -114,6 +120,16 @@ impl LatencyBasis {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_nothing(tokens: &f64) -> bool {
+    *tokens == 0.0
+}
+
 impl OutcomeCounts {
     /// Counts one more.
     pub fn add(&mut self, outcome: &Outcome) {
@@ -127,15 +143,27 @@ impl OutcomeCounts {
     }
 }
 
+/// The mean over members, of a response's length in their tokens.
+fn mean(member_tokens: &[usize]) -> f64 {
+    if member_tokens.is_empty() {
+        return 0.0;
+    }
+    member_tokens.iter().sum::<usize>() as f64 / member_tokens.len() as f64
+}
+
 impl Timing {
     /// Adds one generated sample: its union tokens, the steps voted on, and its length in each member's tokens.
     pub fn add(&mut self, tokens: usize, ensembled: usize, member_tokens: &[usize]) {
         self.generated += 1;
         self.tokens += tokens;
         self.ensembled += ensembled;
-        if !member_tokens.is_empty() {
-            self.member_tokens += member_tokens.iter().sum::<usize>() as f64 / member_tokens.len() as f64;
-        }
+        self.member_tokens += mean(member_tokens);
+    }
+
+    /// Says of a sample that was added that it came from a cache: it has tokens, and no time of this run.
+    pub fn leave_out(&mut self, member_tokens: &[usize]) {
+        self.cached += 1;
+        self.cached_member_tokens += mean(member_tokens);
     }
 
     /// Adds what was drafted for a sample.
@@ -149,7 +177,8 @@ impl Timing {
     /// `batch_size` were in flight at once.
     pub fn finish(&mut self, wall_seconds: f64, request_seconds: f64, batch_size: usize) {
         self.wall_seconds = wall_seconds;
-        if self.generated == 0 {
+        if self.generated == self.cached {
+            self.divide();
             return;
         }
         let (basis, seconds) = if batch_size == 1 {
@@ -188,6 +217,8 @@ impl Timing {
             total.tokens += timing.tokens;
             total.ensembled += timing.ensembled;
             total.member_tokens += timing.member_tokens;
+            total.cached += timing.cached;
+            total.cached_member_tokens += timing.cached_member_tokens;
             total.add_drafts(timing.drafts);
             total.milliseconds += timing.milliseconds;
             if let Some(basis) = timing.latency_basis {
@@ -203,7 +234,9 @@ impl Timing {
     }
 
     fn divide(&mut self) {
-        self.ms_per_token = (self.member_tokens > 0.0).then(|| self.milliseconds / self.member_tokens);
+        let timed = self.member_tokens - self.cached_member_tokens;
+        let is_timed = self.generated > self.cached && timed > 0.0;
+        self.ms_per_token = is_timed.then(|| self.milliseconds / timed);
         self.ensembled_share = (self.tokens > 0).then(|| self.ensembled as f64 / self.tokens as f64);
     }
 }
@@ -211,6 +244,21 @@ impl Timing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_came_from_a_cache_has_tokens_and_no_time() {
+        let mut timing = Timing::default();
+        timing.add(10, 5, &[10]);
+        timing.add(30, 0, &[30]);
+        timing.leave_out(&[30]);
+        timing.finish(2.0, 0.1, 8);
+        assert_eq!((timing.tokens, timing.ms_per_token, timing.ensembled_share), (40, Some(200.0), Some(0.125)));
+        let mut cached = Timing::default();
+        cached.add(10, 5, &[10]);
+        cached.leave_out(&[10]);
+        cached.finish(2.0, 0.0, 8);
+        assert_eq!((cached.ms_per_token, cached.latency_basis, cached.ensembled_share), (None, None, Some(0.5)));
+    }
 
     fn timing(batch_size: usize) -> Timing {
         let mut timing = Timing::default();

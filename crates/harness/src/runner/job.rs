@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::error::RunError;
+use super::response_cache::ResponseCache;
 use super::resume::Prepared;
 use super::task_folder::TaskFolder;
 use crate::events::{Event, Reporter, Warning};
@@ -18,6 +19,8 @@ pub(super) struct Job<'a> {
     /// The members of every system, by their contents.
     pub(super) members: Vec<Vec<ModelIdentity>>,
     pub(super) provenance: &'a Provenance,
+    /// Responses of earlier runs.
+    pub(super) cache: Option<&'a ResponseCache>,
 }
 
 impl<'a> Job<'a> {
@@ -96,6 +99,7 @@ impl<'a> Job<'a> {
             batch_size: self.plan.batch_size,
             log_samples: self.plan.log_samples,
             trace: self.plan.trace,
+            cache: self.cache,
         })
     }
 

@@ -123,7 +123,7 @@ impl Shards {
             system.members.iter().filter_map(of).collect()
         };
         let members = plan.systems.iter().map(identities).collect();
-        let job = Job { plan, tasks: &tasks, members, provenance };
+        let job = Job { plan, tasks: &tasks, members, provenance, cache: None };
         let (folder, mut manifest) = job.open_folder(reporter)?;
         let own = std::mem::take(&mut manifest.sessions);
         manifest.sessions = self.runs.iter().flat_map(|run| run.manifest.sessions.clone()).chain(own).collect();

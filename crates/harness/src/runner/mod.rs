@@ -3,7 +3,9 @@
 mod error;
 mod job;
 mod merge;
+mod record;
 mod repeats;
+mod response_cache;
 mod resume;
 mod run;
 mod sheet;

@@ -6,9 +6,11 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::error::RunError;
+use super::record::{AnswerCost, record};
+use super::response_cache::{CachedResponse, ResponseCache};
 use super::task_folder::TaskFolder;
 use crate::events::{Event, Reporter, Warning};
-use crate::identity::SampleIdentity;
+use crate::identity::{ResponseIdentity, SampleIdentity};
 use crate::results;
 use crate::results::{FolderError, RESULTS, SampleFile, SampleRecord, TaskResults};
 use crate::task::LoadedTask;
@@ -85,14 +87,43 @@ impl Prepared {
             // First where they go to, then where they come from: a kill in between loses nothing.
             append(&set_aside, &superseded).map_err(|source| FolderError::Write { path: set_aside.clone(), source })?;
             let kept = lines(records.iter().flatten()).map_err(io::Error::from);
-            kept.and_then(|lines| write_atomic(&path, &lines)).map_err(|source| FolderError::Write { path, source })?;
+            kept.and_then(|lines| write_atomic(&path, &lines))
+                .map_err(|source| FolderError::Write { path: path.clone(), source })?;
         }
         if !superseded.is_empty() {
             let (system, task, count) = (place.system, task.name.as_str(), superseded.len());
             let warning = Warning::Superseded { system, task, count, path: &set_aside };
             reporter.on(&Event::Warning(warning)).map_err(RunError::Report)?;
         }
-        Ok(Self { identities, records, step_costs: step_costs(&place.folder) })
+        let mut prepared = Self { identities, records, step_costs: step_costs(&place.folder) };
+        if let Some(cache) = place.cache {
+            prepared.take(cache, task, place).map_err(|source| FolderError::Write { path, source })?;
+        }
+        Ok(prepared)
+    }
+
+    /// Takes what is missing from a cache, scores it and adds it to the folder's samples.
+    fn take(&mut self, cache: &ResponseCache, task: &LoadedTask, place: &TaskFolder<'_>) -> io::Result<()> {
+        let mut taken = Vec::new();
+        for (index, document) in task.documents.iter().enumerate() {
+            if self.records[index].is_some() {
+                continue;
+            }
+            let Some(known) = cache.get(&ResponseIdentity::new(&place.identity, document)) else { continue };
+            let Some(answer) = known.answer() else { continue };
+            let score = task.scorer.score(document, &answer);
+            let CachedResponse { response, tokens, ensembled, drafts, member_tokens, truncated, seconds, trace } =
+                known.clone();
+            let trace = trace.filter(|_| place.trace);
+            let cost =
+                AnswerCost { tokens, ensembled, drafts, member_tokens, truncated, seconds, trace, cached: true };
+            let record = record(task, index, place, self.identities[index].clone(), &score, response, cost, 0.0);
+            if place.would_write(&record) {
+                taken.push(record.clone());
+                self.records[index] = Some(record);
+            }
+        }
+        append(&place.folder.join(results::SAMPLES), &taken)
     }
 }
 

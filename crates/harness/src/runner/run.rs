@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use super::error::{RunError, chain};
 use super::job::Job;
+use super::response_cache::ResponseCache;
 use super::resume::Prepared;
 use super::task::run_task;
 use super::task_folder::TaskFolder;
 use crate::events::{Event, Reporter, Warning};
 use crate::plan::Plan;
 use crate::report::{self, Leaderboard, Sweep};
-use crate::results::{Contents, Manifest, Provenance, RunFolder, RunStatus, SystemResults, check_folder};
+use crate::results::{Contents, FolderError, Manifest, Provenance, RunFolder, RunStatus, SystemResults, check_folder};
 use crate::stats::Bootstrap;
 use crate::task::{Document, LoadedTask, Request};
 use gac_ensemble::Decoding;
@@ -82,7 +83,11 @@ pub fn run_with(
     }
     let members = plan.systems.iter().map(|system| systems.identify(system).map_err(|error| open_error(system, error)));
     let members = members.collect::<Result<Vec<_>, _>>()?;
-    let job = Job { plan, tasks, members, provenance };
+    let cache = plan.use_cache.as_deref().map(|folder| {
+        ResponseCache::open(folder).map_err(|source| FolderError::Write { path: folder.to_owned(), source })
+    });
+    let cache = cache.transpose()?;
+    let job = Job { plan, tasks, members, provenance, cache: cache.as_ref() };
     let mut run = Run { job, systems, reporter, opened: None, prepare: &Job::prepare };
     // A run that is gone on with is refused at once where somebody else works on it.
     if contents == Contents::Run {

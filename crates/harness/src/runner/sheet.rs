@@ -2,17 +2,19 @@
 
 use std::time::Instant;
 
-use gac_ensemble::{Decoding, DraftCounts, Generation, LogLikelihood};
-use gac_systems::{ChatPlan, StepCosts, StepRecord};
+use gac_ensemble::{Decoding, Generation, LogLikelihood};
+use gac_systems::{ChatPlan, StepCosts};
 
 use super::error::RunError;
+use super::record::{AnswerCost, record};
 use super::repeats::aggregates;
 use super::resume::Prepared;
 use super::task_folder::TaskFolder;
 use crate::events::{Event, Reporter, Warning};
+use crate::identity::ResponseIdentity;
 use crate::results::{
     FolderError, OutcomeCounts, RECORD_VERSION, RESULTS, ResponseRecord, RunFolder, SAMPLES, SampleLog, SampleRecord,
-    TaskResults, Timing, prompt_hash,
+    TaskResults, Timing,
 };
 use crate::stats::{DocumentScore, TaskScores, mean_over_repeats};
 use crate::task::{Answer, Document, LoadedTask, Outcome, Score};
@@ -42,18 +44,6 @@ pub(super) struct Sheet<'a> {
     request_seconds: f64,
     /// What steps cost, where its systems are decoded together: then no system has a time of its own.
     pub(super) step_costs: Option<StepCosts>,
-}
-
-/// What an answer cost.
-#[derive(Default)]
-struct AnswerCost {
-    tokens: usize,
-    ensembled: usize,
-    drafts: Option<DraftCounts>,
-    member_tokens: Vec<usize>,
-    truncated: bool,
-    seconds: Option<f64>,
-    trace: Option<Vec<StepRecord>>,
 }
 
 impl<'a> Sheet<'a> {
@@ -152,6 +142,7 @@ impl<'a> Sheet<'a> {
             // One that shared its steps with others has no time of its own.
             seconds: self.place.together.is_none().then_some(generation.seconds),
             trace: self.place.trace.then(|| generation.steps.iter().map(Into::into).collect()),
+            cached: false,
         };
         self.answered(index, &Answer::Text(generation.answer()), generation.into(), cost, reporter)
     }
@@ -199,10 +190,17 @@ impl<'a> Sheet<'a> {
         if self.scores[index].is_some() {
             return Err(self.protocol(format!("document {index} answered twice")));
         }
-        let record = self.record(index, &score, response, cost);
+        let identity = self.prepared.identities[index].clone();
+        let record = record(self.task, index, self.place, identity, &score, response, cost, self.elapsed());
         self.log
             .append(&record)
             .map_err(|source| FolderError::Write { path: self.log.path().to_path_buf(), source })?;
+        if let Some(cache) = self.place.cache {
+            let identity = ResponseIdentity::new(&self.place.identity, &self.task.documents[index]);
+            cache
+                .keep(identity, &record)
+                .map_err(|source| FolderError::Write { path: cache.path().to_path_buf(), source })?;
+        }
         self.count(index, score, &record);
         let event = Event::SampleFinished { finished: self.finished, record: &record };
         reporter.on(&event).map_err(RunError::Report)
@@ -213,7 +211,11 @@ impl<'a> Sheet<'a> {
         if matches!(record.response, ResponseRecord::Generated { .. }) {
             self.timing.add(record.tokens, record.ensembled, &record.member_tokens);
             self.timing.add_drafts(record.drafts);
-            self.request_seconds += record.seconds.unwrap_or(0.0);
+            if record.cached {
+                self.timing.leave_out(&record.member_tokens);
+            } else {
+                self.request_seconds += record.seconds.unwrap_or(0.0);
+            }
         }
         self.answered = self.answered.max(record.elapsed);
         self.finished += 1;
@@ -222,36 +224,6 @@ impl<'a> Sheet<'a> {
         self.unclosed += usize::from(record.response.is_unclosed());
         self.values[index] = record.primary(&self.task.primary);
         self.scores[index] = Some(score);
-    }
-
-    fn record(&self, index: usize, score: &Score, response: ResponseRecord, cost: AnswerCost) -> SampleRecord {
-        let document = &self.task.documents[index];
-        SampleRecord {
-            version: RECORD_VERSION,
-            identity: self.prepared.identities[index].clone(),
-            system: self.place.system.to_owned(),
-            task: self.task.name.clone(),
-            task_version: self.task.version.clone(),
-            subject: document.subject.clone(),
-            group: document.group.clone(),
-            doc_id: document.id,
-            repeat: document.repeat,
-            doc_hash: document.hash.clone(),
-            prompt_hash: prompt_hash(&document.request),
-            prompt: self.place.log_samples.then(|| document.request.prompt().to_owned()),
-            outcome: score.outcome.clone(),
-            target: document.target.clone(),
-            response,
-            filters: score.filters.iter().map(Into::into).collect(),
-            tokens: cost.tokens,
-            ensembled: cost.ensembled,
-            drafts: cost.drafts,
-            member_tokens: cost.member_tokens,
-            truncated: cost.truncated,
-            seconds: cost.seconds,
-            elapsed: self.elapsed(),
-            trace: cost.trace,
-        }
     }
 
     /// Makes sure that what is finished is on the disk.

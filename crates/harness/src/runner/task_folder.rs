@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use gac_ensemble::Decoding;
 
+use super::response_cache::ResponseCache;
 use crate::results::{ResponseRecord, SampleRecord};
 use gac_systems::{ChatPlan, SystemIdentity};
 
@@ -27,6 +28,8 @@ pub(super) struct TaskFolder<'a> {
     pub(super) log_samples: bool,
     /// Whether records of generated responses carry their steps.
     pub(super) trace: bool,
+    /// Where responses are kept across runs.
+    pub(super) cache: Option<&'a ResponseCache>,
 }
 
 impl TaskFolder<'_> {

@@ -303,8 +303,7 @@ impl TaskRegistry {
     pub fn splits(&self, name: &str, with_shots: bool) -> Result<Vec<(Dataset, String)>, TaskError> {
         let selection = self.find(name)?;
         let is_read = |split: &String| with_shots || *split == selection.definition.split;
-        let splits = needs(&selection)?.splits.into_iter().filter(|(_, _, _, split)| is_read(split));
-        Ok(splits.map(|(id, config, revision, split)| (Dataset { id, config, revision }, split)).collect())
+        Ok(needs(&selection)?.splits.into_iter().filter(|(_, split)| is_read(split)).collect())
     }
 
     /// The files of lm-evaluation-harness that a task reads shots and descriptions from, by their place in a data folder.

@@ -110,8 +110,8 @@ pub(super) fn needs(selection: &Selection<'_>) -> Result<Needs, TaskError> {
         let of_subject = |what, template: &str| of_subject(definition, what, template, subject);
         let config = of_subject("config", &definition.dataset.config)?;
         for split in std::iter::once(&definition.split).chain(&definition.fewshot.split) {
-            let Dataset { id, revision, .. } = &definition.dataset;
-            needs.splits.insert((id.clone(), config.clone(), revision.clone(), split.clone()));
+            let dataset = Dataset { config: config.clone(), ..definition.dataset.clone() };
+            needs.splits.insert((dataset, split.clone()));
         }
         if let Some(file) = &definition.harness_file {
             needs.sources.insert(of_subject("harness_file.path", &file.path)?);

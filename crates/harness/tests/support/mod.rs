@@ -257,6 +257,7 @@ pub(crate) fn plan(output: &Path, fakes: &[Fake]) -> Plan {
         data_dir: None,
         batch_size: 1,
         log_samples: false,
+        use_cache: None,
         trace: false,
         shard: None,
         output: output.to_path_buf(),

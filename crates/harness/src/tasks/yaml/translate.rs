@@ -1,12 +1,13 @@
 //! A task's file as a definition.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
 use super::file::{Config, function};
 use super::scoring::{OutputType, filters, generation, metrics};
-use super::settings::{count, flag, only, part, text};
+use super::settings::{count, flag, only, part, text, texts};
 use crate::data::{Dataset, Row};
 use crate::python::repr::text as python_text;
 use crate::task::MetricKey;
@@ -152,12 +153,33 @@ fn version(config: &Config) -> String {
 fn dataset(config: &Config) -> Result<Dataset, String> {
     let id = text(config, "dataset_path")?.ok_or("it has no `dataset_path`")?;
     let settings = part(config, "dataset_kwargs")?;
-    only(&settings, "`dataset_kwargs`", &["trust_remote_code", "revision"])?;
+    only(&settings, "`dataset_kwargs`", &["trust_remote_code", "revision", "data_files"])?;
     Ok(Dataset {
-        id,
+        files: files(&id, settings.get("data_files"))?,
         config: text(config, "dataset_name")?.unwrap_or_else(|| "default".to_owned()),
         revision: text(&settings, "revision")?.unwrap_or_else(|| "main".to_owned()),
+        id,
     })
+}
+
+/// Files of one's own by split; those without a split are for training, as the library `datasets` has it.
+fn files(id: &str, named: Option<&Json>) -> Result<BTreeMap<String, Vec<PathBuf>>, String> {
+    let is_format = ["json", "parquet"].contains(&id);
+    let named = match named {
+        None | Some(Json::Null) if is_format => return Err(format!("its data are `{id}` without `data_files`")),
+        None | Some(Json::Null) => return Ok(BTreeMap::new()),
+        Some(_) if !is_format => return Err(format!("it picks `data_files` of `{id}`")),
+        Some(Json::Object(splits)) => splits.clone(),
+        Some(files) => Config::from_iter([("train".to_owned(), files.clone())]),
+    };
+    let paths = |split: &String| {
+        let paths = texts(&named, split)?.unwrap_or_default();
+        match paths.iter().find(|path| path.contains("://") || path.contains('*')) {
+            Some(other) => Err(format!("`data_files` has `{other}`, which is no file of this machine")),
+            None => Ok((split.clone(), paths.into_iter().map(PathBuf::from).collect())),
+        }
+    };
+    named.keys().map(paths).collect()
 }
 
 fn fewshot(config: &Config, usual: Option<String>, test: Option<&str>) -> Result<FewShotDefinition, String> {
