@@ -123,6 +123,8 @@ class Reader:
                         place.among += list(range(len(inner.items)))
                     else:
                         place.kind = place.kind or "number"
+            case nodes.Getitem():
+                self.shape(node)
             case nodes.Compare(expr=left, ops=[nodes.Operand(op="eq" | "ne", expr=nodes.Const(value=value))]):
                 found = self.shape(left)
                 if found is not None:
@@ -139,11 +141,14 @@ class Reader:
                 found = self.shape(inner)
                 if found is not None:
                     found.items()
-            case nodes.Add(left=left, right=right) | nodes.Sub(left=left, right=right):
-                for one, other in ((left, right), (right, left)):
-                    found = self.shape(one)
-                    if found is not None and isinstance(other, nodes.Const) and isinstance(other.value, int):
-                        found.kind = "number"
+            case nodes.Sub(left=left, right=nodes.Const(value=int())):
+                found = self.shape(left)
+                if found is not None:
+                    found.kind = "number from 1"
+            case nodes.Add(left=left, right=nodes.Const(value=int())):
+                found = self.shape(left)
+                if found is not None:
+                    found.kind = "number"
             case nodes.Name() | nodes.Getattr():
                 self.shape(node)
         for child in node.iter_child_nodes():
@@ -161,16 +166,14 @@ def made(shape, texts, draw, number):
                 parts[name] = draw.choice(texts)
         return parts
     if shape.item:
-        return [made(shape.item, texts[at:] + texts[:at], draw, number) for at in range(4)]
-    if shape.kind == "number":
-        return draw.randrange(number)
+        return [made(shape.item, texts[at:] + texts[:at], draw, number) for at in range(5)]
+    if shape.kind in ("number", "number from 1"):
+        return draw.randrange(number) + (shape.kind == "number from 1")
     return draw.choice(texts)
 
 
 def row_of(root, texts, draw, number):
     row = {name: made(part, texts, draw, number) for name, part in root.keys.items() if not isinstance(part.kind, tuple)}
-    paths = {id(part): row for part in root.keys.values()}
-
     def value_of(wanted, shape=root, value=row):
         for name, part in shape.keys.items():
             if isinstance(value, dict) and name in value:
@@ -181,7 +184,6 @@ def row_of(root, texts, draw, number):
                     return found
         return None
 
-    del paths
     for name, part in root.keys.items():
         if isinstance(part.kind, tuple):
             items = value_of(part.kind[1])
@@ -203,7 +205,11 @@ def columns(config, target_is_number):
             elif setting == "doc_to_target" and target_is_number:
                 shape.kind = "number"
             continue
-        reader.visit(env.parse(source))
+        tree = env.parse(source)
+        match tree.body:
+            case [nodes.Output(nodes=[nodes.Name() | nodes.Getattr() | nodes.Getitem() as whole])] if setting == "doc_to_choice":
+                reader.shape(whole).items()
+        reader.visit(tree)
     for steps in config.get("filter_list") or []:
         if any(step.get("function") == "multi_choice_regex" for step in steps.get("filter") or []):
             root.key("choices").items()
@@ -216,13 +222,42 @@ def splits_of(config):
     return sorted(name for name in named if name)
 
 
-def requests_of(config, rows, shots):
+def with_right_answers(config, rows, draw):
+    """Rows whose answer, where it is a column's text, is one of their choices."""
+    target = config.get("doc_to_target")
+    column = target.strip("{} ").removesuffix(".strip()") if isinstance(target, str) else ""
+    if config.get("output_type") != "multiple_choice" or not column.isidentifier():
+        return rows
+    task = task_of(config, rows, None)
+    for part in rows.values():
+        for row in part:
+            if isinstance(row.get(column), str):
+                row[column] = draw.choice(task.doc_to_choice(row))
+    return rows
+
+
+def check_answers(config, task):
+    if config.get("output_type") != "multiple_choice" or task.multiple_input:
+        return
+    for document in task.eval_docs:
+        choices, answer = task.doc_to_choice(document), task.doc_to_target(document)
+        answers = answer if isinstance(answer, list) else [answer]
+        if not all(0 <= one < len(choices) if isinstance(one, int) else one in choices for one in answers):
+            raise ValueError(f"{answer!r} is none of its choices")
+
+
+def task_of(config, rows, shots):
     made_up = datasets.DatasetDict({split: datasets.Dataset.from_list(part) for split, part in rows.items()})
     lm_task.datasets.load_dataset = lambda *_, **__: made_up
     config = json.loads(json.dumps(config))
     if shots is not None:
         config["num_fewshot"] = shots
-    task = lm_task.ConfigurableTask(config=config)
+    return lm_task.ConfigurableTask(config=config)
+
+
+def requests_of(config, rows, shots):
+    task = task_of(config, rows, shots)
+    check_answers(config, task)
     task.set_fewshot_seed(1234)
     task.build_all_requests()
     documents = {}
@@ -234,7 +269,7 @@ def requests_of(config, rows, shots):
             entry["requests"].append([context, None])
         else:
             entry = documents.setdefault(instance.doc_id, {"requests": [], "until": []})
-            entry["requests"].append(list(instance.args[:2]))
+            entry["requests"].append([*instance.args, None][:2])
     return [documents[at] for at in sorted(documents)]
 
 
@@ -296,6 +331,7 @@ def main():
                     draw = random.Random(name)
                     part = lambda count: [row_of(shapes, texts, draw, number) for _ in range(count)]  # noqa: E731
                     rows = {split: part(ROWS["pool"] if at else ROWS["evaluated"] + 2) for at, split in enumerate(splits_of(config))}
+                    rows = with_right_answers(config, rows, draw)
                     asked = {"own": requests_of(config, rows, None)}
                     if not config.get("num_fewshot"):
                         try:

@@ -9,9 +9,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::failure::Failure;
 
 /// Flags of `lm-eval run` (0.4.13) that are none here, with what stands for them.
-const FLAGS: [(&str, &str); 18] = [
+const FLAGS: [(&str, &str); 17] = [
     ("--max-batch-size", "`--batch-size N` is the most samples in flight"),
-    ("--use-cache", "a run keeps what it has and goes on where it was cut short: `--output-path DIR` names its folder"),
     ("--cache-requests", "leave it out: prompts are made in seconds"),
     ("--check-integrity", "`gac data verify` checks the data"),
     (
@@ -34,8 +33,8 @@ const FLAGS: [(&str, &str); 18] = [
 ];
 
 /// The short forms of some.
-const SHORT: [(&str, &str); 5] =
-    [("-a", MODEL_ARGS), ("-c", "--use-cache"), ("-w", "--write-out"), ("-x", "--predict-only"), ("-C", "--config")];
+const SHORT: [(&str, &str); 4] =
+    [("-a", MODEL_ARGS), ("-w", "--write-out"), ("-x", "--predict-only"), ("-C", "--config")];
 
 const TEMPLATE: &str = "--apply-chat-template";
 

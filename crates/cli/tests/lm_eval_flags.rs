@@ -44,8 +44,7 @@ fn arguments_of_a_model_are_answered_with_the_flags_for_them() {
 #[test]
 fn flags_without_an_equivalent_are_answered() {
     for (flags, name, hint) in [
-        (&["--use_cache", "x"][..], "--use_cache", "--output-path"),
-        (&["--trust_remote_code"], "--trust_remote_code", "leave it out"),
+        (&["--trust_remote_code"][..], "--trust_remote_code", "leave it out"),
         (&["--confirm_run_unsafe_code"], "--confirm_run_unsafe_code", "leave it out"),
         (&["--write_out"], "--write_out", "gac tasks render"),
         (&["-w"], "--write_out", "gac tasks render"),

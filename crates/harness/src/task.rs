@@ -19,6 +19,27 @@ pub struct LoadedTask {
     pub documents: Vec<Document>,
     /// How answers are scored.
     pub scorer: Box<dyn Scorer>,
+    /// The groups that it was asked for as a part of, the outermost first.
+    pub groups: Vec<TaskGroup>,
+}
+
+/// A group of tasks that has a figure of its own: lm-evaluation-harness's `aggregate_metric_list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskGroup {
+    /// Its name.
+    pub name: String,
+    /// How the figure is made of its tasks'.
+    pub weighting: GroupWeighting,
+}
+
+/// What a task counts in the figure of its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupWeighting {
+    /// Its number of documents.
+    BySize,
+    /// As much as any other task.
+    Equal,
 }
 
 impl LoadedTask {

@@ -76,8 +76,10 @@ fn groups_and_tags_stand_for_their_tasks() {
     ]);
     let registry = registry(folder.path());
     assert_eq!(names(&registry, "zorbs"), ["zorb_a", "zorb_b"]);
-    assert_eq!(names(&registry, "zorb_all"), ["zorb_b", "zorb_a", "gsm8k"]);
-    assert_eq!(names(&registry, "zorb_more"), ["zorb_a", "zorb_b"]);
+    assert_eq!(names(&registry, "zorb_all"), ["zorb_b", "zorb_all::zorb_a", "gsm8k"]);
+    assert_eq!(load(&registry, "zorb_all::zorb_a").unwrap().num_fewshot, 2);
+    assert_eq!(names(&registry, "zorb_more"), ["zorb_more::zorb_a", "zorb_more::inner::zorb_b"]);
+    assert_eq!(load(&registry, "zorb_more::inner::zorb_b").unwrap().num_fewshot, 1);
     assert!(matches!(registry.outline("zorb_round").unwrap_err(), TaskError::GroupInItself { .. }));
 }
 

@@ -91,6 +91,7 @@ pub(crate) fn load_tasks(plan: &Plan) -> Result<Vec<LoadedTask>, Failure> {
             shard.divide(&mut task)?;
         }
         task.repeat(of_task.repeats);
+        task.groups.clone_from(&of_task.groups);
         Ok(task)
     };
     plan.tasks.iter().map(load).collect()

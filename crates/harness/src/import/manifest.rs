@@ -83,6 +83,7 @@ pub(super) fn manifest(
         samples: None,
         gen_kwargs: None,
         fewshot_seed: None,
+        groups: Vec::new(),
     };
     Manifest {
         version: RECORD_VERSION,

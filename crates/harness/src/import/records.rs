@@ -160,5 +160,6 @@ pub(super) fn results(system: &str, entry: &TaskEntry, records: &[SampleRecord])
         outcomes,
         truncated: 0,
         timing: Timing::default(),
+        groups: Vec::new(),
     }
 }

@@ -11,6 +11,7 @@ use super::error::PlanError;
 use super::recipe::{Recipe, TaskSpec};
 use super::shard::Shard;
 use crate::clock::Timestamp;
+use crate::task::TaskGroup;
 use crate::tasks::{DocumentPicks, GenerationOverrides, Limit};
 
 /// What will be done: every default decided, every reference and every local path checked.
@@ -75,6 +76,9 @@ pub struct TaskPlan {
     /// What draws of shots depend on; lm-evaluation-harness's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fewshot_seed: Option<u64>,
+    /// The groups that it was asked for as a part of, the outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<TaskGroup>,
 }
 
 fn once() -> usize {
@@ -228,6 +232,7 @@ fn tasks(recipe: &Recipe, overrides: &Overrides) -> Result<Vec<TaskPlan>, PlanEr
             samples: None,
             gen_kwargs: overrides.gen_kwargs.clone().map(|settings| settings.with_seed(recipe.seed)),
             fewshot_seed: recipe.fewshot_seed,
+            groups: Vec::new(),
         });
     }
     Ok(tasks)

@@ -48,6 +48,7 @@ impl Plan {
             let of_task = selection.leaves();
             tasks.push(TaskPlan {
                 name: selection.name.clone(),
+                groups: selection.groups.clone(),
                 limit: task.limit.filter(|_| picks.is_none()),
                 samples: picks.map(|picks| picks.restricted_to(&of_task)).filter(|picks| !picks.is_empty()),
                 ..task.clone()

@@ -4,7 +4,7 @@ use gac_ensemble::DraftCounts;
 use gac_systems::StepCosts;
 use serde::{Deserialize, Serialize};
 
-use crate::task::{Aggregate, MetricKey, Outcome};
+use crate::task::{Aggregate, MetricKey, Outcome, TaskGroup};
 
 /// A finished task under one system.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,9 @@ pub struct TaskResults {
     pub truncated: usize,
     /// Time and tokens.
     pub timing: Timing,
+    /// The groups that the task was asked for as a part of, the outermost first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<TaskGroup>,
 }
 
 pub(super) fn once() -> usize {

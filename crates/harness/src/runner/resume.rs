@@ -115,8 +115,7 @@ impl Prepared {
             let CachedResponse { response, tokens, ensembled, drafts, member_tokens, truncated, seconds, trace } =
                 known.clone();
             let trace = trace.filter(|_| place.trace);
-            let cost =
-                AnswerCost { tokens, ensembled, drafts, member_tokens, truncated, seconds, trace, cached: true };
+            let cost = AnswerCost { tokens, ensembled, drafts, member_tokens, truncated, seconds, trace, cached: true };
             let record = record(task, index, place, self.identities[index].clone(), &score, response, cost, 0.0);
             if place.would_write(&record) {
                 taken.push(record.clone());

@@ -276,6 +276,7 @@ impl<'a> Sheet<'a> {
             outcomes: self.outcomes,
             truncated: self.truncated,
             timing: self.timing,
+            groups: task.groups.clone(),
         };
         RunFolder::write_json(&place.folder.join(RESULTS), &results)?;
         if self.truncated > 0 {

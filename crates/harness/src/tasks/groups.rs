@@ -33,7 +33,7 @@ struct Subject<'a> {
 
 impl Groups {
     pub(super) fn new(selection: &Selection<'_>) -> Result<Self, TaskError> {
-        let Selection { name, definition, part } = selection;
+        let Selection { name, definition, part, .. } = selection;
         let names =
             definition.subjects.as_ref().map(|subjects| NameTemplates::new(definition, subjects)).transpose()?;
         let names = match part {

@@ -88,6 +88,7 @@ pub(super) fn load(
         primary: definition.primary.clone(),
         documents,
         scorer: Box::new(TaskScorer::new(selection, references)?),
+        groups: selection.groups.clone(),
     })
 }
 

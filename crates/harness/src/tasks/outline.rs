@@ -49,7 +49,7 @@ pub struct Leaf {
 
 impl TaskOutline {
     pub(super) fn new(selection: &Selection<'_>) -> Self {
-        let Selection { name, definition, part } = selection;
+        let Selection { name, definition, part, .. } = selection;
         let Some(subjects) = &definition.subjects else {
             return Self { definition: (*definition).clone(), groups: Vec::new() };
         };

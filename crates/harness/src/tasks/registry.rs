@@ -17,9 +17,9 @@ use super::outline::TaskOutline;
 use super::rows::TaskRows;
 use super::sections::needs;
 use super::selection::{Selection, is_pattern, matching, named, names, parts};
-use super::yaml::{Member, YamlTasks};
+use super::yaml::{YamlGroup, YamlTasks};
 use crate::data::{DataSource, Dataset, Needs};
-use crate::task::{LoadedTask, MetricKey};
+use crate::task::{LoadedTask, MetricKey, TaskGroup};
 
 /// The definitions that ship: a protocol's in a folder of its name, the release's directly under `tasks/`.
 static DEFINITIONS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/tasks");
@@ -207,13 +207,9 @@ impl TaskRegistry {
             return Err(TaskError::GroupInItself { group: group.to_owned() });
         }
         open.push(group.to_owned());
-        let members = self.yaml.groups.get(group).map(Vec::as_slice).unwrap_or_default();
-        let refused = members.iter().filter_map(|member| match member {
-            Member::Refused(name, reason) => Some((name, reason)),
-            Member::Named(name) => self.refusal(name).map(|reason| (name, reason)),
-            Member::Own(_) => None,
-        });
-        let refused: Vec<_> = refused.collect();
+        let Some(YamlGroup { members, weighting }) = self.yaml.groups.get(group) else { return Ok(()) };
+        let first = found.len();
+        let refused: Vec<_> = members.iter().filter_map(|name| Some((name, self.refusal(name)?))).collect();
         if let Some((name, reason)) = refused.first() {
             return Err(TaskError::RefusedParts {
                 group: group.to_owned(),
@@ -223,20 +219,20 @@ impl TaskRegistry {
                 reason: (*reason).clone(),
             });
         }
-        for member in members {
-            let mut add = |selection: Selection<'a>| {
+        for name in members {
+            if self.yaml.groups.contains_key(name) && !self.has_task(name) {
+                self.add_members(name, open, found)?;
+                continue;
+            }
+            for selection in self.named(name)? {
                 if found.iter().all(|known| known.name != selection.name) {
                     found.push(selection);
                 }
-            };
-            match member {
-                Member::Named(name) if self.yaml.groups.contains_key(name) && !self.has_task(name) => {
-                    self.add_members(name, open, found)?;
-                }
-                Member::Named(name) => self.named(name)?.into_iter().for_each(add),
-                Member::Own(definition) => add(Selection::whole(definition)),
-                Member::Refused(..) => {}
             }
+        }
+        if let Some(weighting) = *weighting {
+            let of = TaskGroup { name: group.to_owned(), weighting };
+            found[first..].iter_mut().for_each(|selection| selection.groups.insert(0, of.clone()));
         }
         open.pop();
         Ok(())

@@ -7,6 +7,7 @@ use glob::Pattern;
 use super::categories;
 use super::definition::{SubjectsDefinition, TaskDefinition};
 use super::template::{Template, context};
+use crate::task::TaskGroup;
 
 /// What stands between a task's name and its protocol.
 const PROTOCOL: char = '@';
@@ -17,6 +18,8 @@ pub(crate) struct Selection<'a> {
     pub(crate) name: String,
     pub(super) definition: &'a TaskDefinition,
     pub(super) part: Part,
+    /// The groups of lm-evaluation-harness's form that it was asked for as a part of, the outermost first.
+    pub(crate) groups: Vec<TaskGroup>,
 }
 
 /// Which of a task's documents are asked for.
@@ -53,7 +56,7 @@ impl Part {
 impl<'a> Selection<'a> {
     /// All of a task.
     pub(super) fn whole(definition: &'a TaskDefinition) -> Self {
-        Self { name: definition.name.clone(), definition, part: Part::Whole }
+        Self { name: definition.name.clone(), definition, part: Part::Whole, groups: Vec::new() }
     }
 
     /// Whether it has all documents of `other`.
@@ -76,11 +79,11 @@ impl<'a> Selection<'a> {
 pub(super) fn named<'a>(tasks: &'a [TaskDefinition], name: &str) -> Vec<Selection<'a>> {
     let whole = |task: &&TaskDefinition| task.name == name || other_names(task).any(|other| other == name);
     if let Some(definition) = tasks.iter().find(|task| task.name == name).or_else(|| tasks.iter().find(whole)) {
-        return vec![Selection { name: name.to_owned(), definition, part: Part::Whole }];
+        return vec![Selection { name: name.to_owned(), ..Selection::whole(definition) }];
     }
     let of_task = |definition: &'a TaskDefinition| {
         let found = parts(definition).into_iter().find(|(known, _)| known == name);
-        found.map(|(name, part)| Selection { name, definition, part })
+        found.map(|(name, part)| Selection { name, part, ..Selection::whole(definition) })
     };
     if let Some(part) = tasks.iter().find_map(of_task) {
         return vec![part];
@@ -146,7 +149,7 @@ fn tagged<'a>(definition: &'a TaskDefinition, name: &str) -> Vec<Selection<'a>> 
         Part::Subtask(subject) => categories::of_subject(subject) == Some(category),
         Part::Whole | Part::Group(_) => false,
     });
-    subtasks.map(|(name, part)| Selection { name, definition, part }).collect()
+    subtasks.map(|(name, part)| Selection { name, part, ..Selection::whole(definition) }).collect()
 }
 
 /// One per category, in their order; none where the task has no tags.

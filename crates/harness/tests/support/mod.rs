@@ -74,6 +74,7 @@ fn task(name: &str, requests: impl Iterator<Item = (Request, serde_json::Value)>
         primary: accuracy(),
         documents: documents.collect(),
         scorer: Box::new(Exact),
+        groups: Vec::new(),
     }
 }
 

@@ -19,6 +19,7 @@ fn results(system: &str, members: &[&str], tasks: &[(&str, usize, f64)]) -> Syst
         outcomes: OutcomeCounts::default(),
         truncated: 0,
         timing: Timing::default(),
+        groups: Vec::new(),
     };
     let scores = |&(task, _, value): &(&str, usize, f64)| TaskScores {
         task: task.into(),

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+use serde::de::{Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_json::{Map, Value as Json};
-use serde_norway::Value as Yaml;
 
 /// What a file says.
 pub(super) type Config = Map<String, Json>;
@@ -53,11 +54,9 @@ impl YamlReader {
 
 fn parse(path: &Path) -> Result<Config, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let mut value: Yaml = serde_norway::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-    value.apply_merge().map_err(|error| format!("{}: {error}", path.display()))?;
-    match json(value) {
-        Json::Object(config) => Ok(config),
-        _ => Err(format!("{} is no mapping", path.display())),
+    match serde_norway::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))? {
+        Node(Json::Object(config)) => Ok(config),
+        Node(_) => Err(format!("{} is no mapping", path.display())),
     }
 }
 
@@ -76,27 +75,85 @@ fn normal(path: &Path) -> PathBuf {
     normal
 }
 
-fn json(value: Yaml) -> Json {
-    match value {
-        Yaml::Null => Json::Null,
-        Yaml::Bool(flag) => flag.into(),
-        Yaml::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => whole.into(),
-            (None, real) => real.into(),
-        },
-        Yaml::String(text) => text.into(),
-        Yaml::Sequence(items) => items.into_iter().map(json).collect(),
-        Yaml::Mapping(fields) => {
-            let field = |(key, value)| match json(key) {
-                Json::String(key) => (key, json(value)),
-                other => (other.to_string(), json(value)),
-            };
-            fields.into_iter().map(field).collect::<Config>().into()
+/// A value of a file. Of equal keys the last one counts, as for PyYAML; `<<` fills in what is not there.
+struct Node(Json);
+
+struct NodeVisitor;
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node(Json::Null))
+    }
+
+    fn visit_none<E>(self) -> Result<Node, E> {
+        Ok(Node(Json::Null))
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Node, E> {
+        Ok(Node(flag.into()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Node, E> {
+        Ok(Node(number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Node, E> {
+        Ok(Node(number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Node, E> {
+        Ok(Node(number.into()))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Node, E> {
+        Ok(Node(text.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Node(item)) = items.next_element()? {
+            list.push(item);
         }
-        Yaml::Tagged(tagged) if tagged.tag == FUNCTION => {
-            Config::from_iter([(FUNCTION.to_owned(), json(tagged.value))]).into()
+        Ok(Node(list.into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Node, A::Error> {
+        let (mut own, mut merged) = (Config::new(), Vec::new());
+        while let Some((Node(key), Node(value))) = fields.next_entry()? {
+            match (key, value) {
+                (Json::String(key), Json::Array(several)) if key == "<<" => merged.extend(several),
+                (Json::String(key), value) if key == "<<" => merged.push(value),
+                (Json::String(key), value) => {
+                    own.insert(key, value);
+                }
+                (other, value) => {
+                    own.insert(other.to_string(), value);
+                }
+            }
         }
-        Yaml::Tagged(tagged) => json(tagged.value),
+        for (key, value) in merged.into_iter().filter_map(|other| other.as_object().cloned()).flatten() {
+            own.entry(key).or_insert(value);
+        }
+        Ok(Node(own.into()))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<Node, A::Error> {
+        let (tag, content): (String, _) = tagged.variant()?;
+        let Node(value) = content.newtype_variant()?;
+        let is_function = tag.trim_start_matches('!') == FUNCTION.trim_start_matches('!');
+        Ok(Node(if is_function { Config::from_iter([(FUNCTION.to_owned(), value)]).into() } else { value }))
     }
 }
 
@@ -144,6 +201,12 @@ mod tests {
             ("b/c.yaml", "include: [_b.yaml, ./../_a]\nw:\n  <<: {k: 0}\n"),
         ];
         assert_eq!(load(&files, "b/c.yaml").unwrap(), json!({"x": 1, "y": [1], "z": {"k": 1}, "w": {"k": 0}}));
+    }
+
+    #[test]
+    fn of_equal_keys_the_last_one_counts() {
+        let files = [("a.yaml", "x: 1\nx: two\ny:\n  - {k: 1, k: ~}\n")];
+        assert_eq!(load(&files, "a.yaml").unwrap(), json!({"x": "two", "y": [{"k": null}]}));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::file::{Config, YamlReader, texts};
 use super::translate::definition;
+use crate::task::GroupWeighting;
 use crate::tasks::definition::TaskDefinition;
 
 /// Settings of groups; whatever else a group says is said to its tasks.
@@ -19,18 +20,16 @@ pub(in crate::tasks) struct YamlTasks {
     /// Why a task cannot be had, with its file.
     pub(in crate::tasks) refused: BTreeMap<String, (PathBuf, String)>,
     /// What a group or a tag is made of.
-    pub(in crate::tasks) groups: BTreeMap<String, Vec<Member>>,
+    pub(in crate::tasks) groups: BTreeMap<String, YamlGroup>,
 }
 
-/// A part of a group.
-#[derive(Clone, Debug)]
-pub(in crate::tasks) enum Member {
-    /// What has this name.
-    Named(String),
-    /// A task with settings of the group's.
-    Own(Box<TaskDefinition>),
-    /// A task with settings of the group's that cannot be had: its name, and why.
-    Refused(String, String),
+/// A group or a tag.
+#[derive(Clone, Debug, Default)]
+pub(in crate::tasks) struct YamlGroup {
+    /// The names of what it is made of. A task with settings of its group's is `GROUP::TASK`.
+    pub(in crate::tasks) members: Vec<String>,
+    /// How its figure is made of its tasks'; none where it has no figure.
+    pub(in crate::tasks) weighting: Option<GroupWeighting>,
 }
 
 /// A file of a task or a group.
@@ -76,24 +75,17 @@ impl YamlTasks {
             }
             entries.insert(name, Entry { path, config });
         }
-        let mut read = Self::default();
-        let mut definitions = Vec::new();
+        let mut folder = Folder { tasks: &tasks, groups: &groups, read: Self::default(), definitions: Vec::new() };
         for (name, entry) in &tasks {
-            match definition(name, &entry.path, &entry.config) {
-                Ok(found) => definitions.push(found),
-                Err(reason) => {
-                    read.refused.insert(name.clone(), (entry.path.clone(), reason));
-                }
-            }
+            folder.add(name, &entry.path, &entry.config);
         }
         for (name, members) in tags {
-            read.groups.insert(name, members.into_iter().map(Member::Named).collect());
+            folder.read.groups.insert(name, YamlGroup { members: members.into_iter().collect(), weighting: None });
         }
-        let files = Files { tasks: &tasks, groups: &groups };
         for (name, entry) in &groups {
-            read.groups.insert(name.clone(), files.members(name, entry, &Config::new()));
+            folder.group(name, entry, &Config::new());
         }
-        Ok((read, definitions))
+        Ok((folder.read, folder.definitions))
     }
 
     /// Adds those of another folder, which go before these.
@@ -103,14 +95,34 @@ impl YamlTasks {
     }
 }
 
-struct Files<'a> {
+/// A folder being read.
+struct Folder<'a> {
     tasks: &'a BTreeMap<String, Entry>,
     groups: &'a BTreeMap<String, Entry>,
+    read: YamlTasks,
+    definitions: Vec<TaskDefinition>,
 }
 
-impl Files<'_> {
-    /// What a group is made of, where `said` is said to its tasks by a group around it.
-    fn members(&self, group: &str, entry: &Entry, said: &Config) -> Vec<Member> {
+impl Folder<'_> {
+    fn add(&mut self, name: &str, path: &Path, config: &Config) {
+        match definition(name, path, config) {
+            Ok(found) => self.definitions.push(found),
+            Err(reason) => self.refuse(name, path, reason),
+        }
+    }
+
+    fn refuse(&mut self, name: &str, path: &Path, reason: String) {
+        self.read.refused.insert(name.to_owned(), (path.to_owned(), reason));
+    }
+
+    /// Adds a group, where `said` is said to its tasks by a group around it.
+    fn group(&mut self, group: &str, entry: &Entry, said: &Config) {
+        let members = self.members(group, entry, said);
+        let weighting = weighting(entry.config.get("aggregate_metric_list"));
+        self.read.groups.insert(group.to_owned(), YamlGroup { members, weighting });
+    }
+
+    fn members(&mut self, group: &str, entry: &Entry, said: &Config) -> Vec<String> {
         let own = entry.config.iter().filter(|(name, _)| !OF_GROUPS.contains(&name.as_str()));
         let said: Config = own.chain(said).map(|(name, value)| (name.clone(), value.clone())).collect();
         let items = match entry.config.get("task") {
@@ -118,55 +130,63 @@ impl Files<'_> {
             Some(name @ Json::String(_)) => vec![name.clone()],
             _ => Vec::new(),
         };
-        items.iter().flat_map(|item| self.item(group, entry, item, &said)).collect()
+        items.iter().flat_map(|item| self.member(group, entry, item, &said)).collect()
     }
 
-    fn item(&self, group: &str, entry: &Entry, item: &Json, said: &Config) -> Vec<Member> {
+    fn member(&mut self, group: &str, entry: &Entry, item: &Json, said: &Config) -> Vec<String> {
         let fields = match item {
             Json::String(name) => Config::from_iter([("task".to_owned(), name.clone().into())]),
             Json::Object(fields) => fields.clone(),
-            other => return vec![Member::Refused(group.to_owned(), format!("it has the part {other}"))],
+            _ => Config::new(),
         };
-        if let Some(name) = fields.get("group").and_then(Json::as_str) {
-            let mut said = said.clone();
-            if let Some(known) = self.groups.get(name) {
-                said.extend(
-                    fields.iter().filter(|(key, _)| *key != "group").map(|(key, value)| (key.clone(), value.clone())),
-                );
-                return if has_settings(&said) {
-                    self.members(name, known, &said)
-                } else {
-                    vec![Member::Named(name.to_owned())]
-                };
+        let named = |key: &str| fields.get(key).and_then(Json::as_str);
+        let with = |key: &str| {
+            let own = fields.iter().filter(|(name, _)| *name != key);
+            said.iter().chain(own).map(|(name, value)| (name.clone(), value.clone())).collect::<Config>()
+        };
+        if let Some(name) = named("group") {
+            let settings = with("group");
+            let own = format!("{group}::{name}");
+            match self.groups.get(name) {
+                Some(_) if !has_settings(&settings) => return vec![name.to_owned()],
+                Some(known) => self.group(&own, known, &settings),
+                None => self.group(&own, &Entry { path: entry.path.clone(), config: fields.clone() }, said),
             }
-            let inline = Entry { path: entry.path.clone(), config: fields.clone() };
-            return self.members(name, &inline, &said);
+            return vec![own];
         }
-        let Some(name) = fields.get("task").and_then(Json::as_str) else {
-            return vec![Member::Refused(group.to_owned(), "it has a part with neither `task` nor `group`".to_owned())];
+        let Some(name) = named("task") else {
+            let name = format!("{group}::?");
+            self.refuse(&name, &entry.path, format!("{item} has neither `task` nor `group`"));
+            return vec![name];
         };
-        let mut settings = said.clone();
-        settings
-            .extend(fields.iter().filter(|(key, _)| *key != "task").map(|(key, value)| (key.clone(), value.clone())));
+        let settings = with("task");
         if !has_settings(&settings) {
-            return vec![Member::Named(name.to_owned())];
+            return vec![name.to_owned()];
         }
+        let own = format!("{group}::{name}");
         if let Some(known) = self.groups.get(name) {
-            return self.members(name, known, &settings);
+            self.group(&own, known, &settings);
+            return vec![own];
         }
-        let (name, path, config) = match self.tasks.get(name) {
-            Some(base) => {
-                let mut config = base.config.clone();
-                config.extend(settings);
-                (name.to_owned(), &base.path, config)
-            }
-            None => (format!("{group}::{name}"), &entry.path, settings),
+        let none = Config::new();
+        let (path, config) = match self.tasks.get(name) {
+            Some(base) => (&base.path, base.config.iter().chain(&settings)),
+            None => (&entry.path, settings.iter().chain(&none)),
         };
-        vec![match definition(&name, path, &config) {
-            Ok(own) => Member::Own(Box::new(own)),
-            Err(reason) => Member::Refused(name, reason),
-        }]
+        let config: Config = config.map(|(name, value)| (name.clone(), value.clone())).collect();
+        self.add(&own, path, &config);
+        vec![own]
     }
+}
+
+/// How a group says that its figure is made. Its metrics are its tasks' primary ones here, and one way stands for all.
+fn weighting(listed: Option<&Json>) -> Option<GroupWeighting> {
+    let first = match listed? {
+        Json::Array(listed) => listed.first()?,
+        one => one,
+    };
+    let is_by_size = first.get("weight_by_size").and_then(Json::as_bool).unwrap_or(true);
+    Some(if is_by_size { GroupWeighting::BySize } else { GroupWeighting::Equal })
 }
 
 /// Whether anything is said that makes another task of a task.

@@ -9,4 +9,4 @@ mod scoring;
 mod settings;
 mod translate;
 
-pub(super) use folder::{Member, YamlTasks};
+pub(super) use folder::{YamlGroup, YamlTasks};
