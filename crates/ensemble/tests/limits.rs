@@ -41,6 +41,17 @@ fn samples_that_make_room_for_others_lose_nothing() {
 }
 
 #[test]
+fn no_more_samples_go_on_together_than_a_member_keeps_sequences_of() {
+    let scripts = [xs(), xs().with(|limits| limits.sequences = 3)];
+    let mut bench = Bench::every_step(&scripts);
+    let requests: Vec<_> = (0..8).map(|_| request("q", 6)).collect();
+    let generations = bench.generate(&requests, 8);
+    assert!(generations.iter().all(|generation| generation.text() == "xxxxxx"));
+    let log = bench.logs[0].lock().unwrap();
+    assert_eq!(log.iter().map(Vec::len).max(), Some(3));
+}
+
+#[test]
 fn the_youngest_makes_room_and_enters_again_with_what_it_has() {
     // "xx" is one token for the first member and two for the second, so the reservation is too small.
     let a = Script::says(tokenizer(&["q", "xx"], &[]), &[("", &[("xx", 0.9)])]);

@@ -99,7 +99,12 @@ impl Engine {
     fn new(transformer: Transformer, blocks: usize, options: &EngineOptions) -> Result<Self, ModelError> {
         let config = transformer.config();
         let cache = PagedCache::new(config, blocks, transformer.layer_devices()).map_err(backend)?;
-        let limits = Limits { vocabulary: config.vocabulary, context: config.context, cache: blocks * BLOCK };
+        let limits = Limits {
+            vocabulary: config.vocabulary,
+            context: config.context,
+            cache: blocks * BLOCK,
+            sequences: usize::MAX,
+        };
         Ok(Self {
             cache,
             table: BlockTable::new(blocks),

@@ -104,6 +104,9 @@ pub struct Limits {
     pub context: usize,
     /// Tokens that all open sequences together can hold.
     pub cache: usize,
+    /// Open sequences of which it keeps what it computed; with more that go on in turn, all are computed again and again.
+    /// `usize::MAX` where only their tokens count.
+    pub sequences: usize,
 }
 
 /// Tokens to append to one sequence. A sequence occurs at most once in a batch.

@@ -89,7 +89,7 @@ impl ScriptedModel {
     /// `rule` maps the tokens of a sequence to probabilities; what it does not name shares the remaining mass evenly.
     pub fn new(vocabulary: usize, rule: impl Fn(&[TokenId]) -> Vec<(TokenId, f64)> + Send + 'static) -> Self {
         Self {
-            limits: Limits { vocabulary, context: 4096, cache: 1 << 20 },
+            limits: Limits { vocabulary, context: 4096, cache: 1 << 20, sequences: usize::MAX },
             devices: DeviceList::default(),
             rule: Box::new(rule),
             sequences: HashMap::new(),

@@ -34,7 +34,8 @@ pub struct Script {
 
 impl Script {
     pub fn new(tokenizer: Tokenizer, rule: impl Fn(&[TokenId]) -> Vec<(TokenId, f64)> + Send + Sync + 'static) -> Self {
-        let limits = Limits { vocabulary: tokenizer.vocabulary().len(), context: 4096, cache: 1 << 20 };
+        let limits =
+            Limits { vocabulary: tokenizer.vocabulary().len(), context: 4096, cache: 1 << 20, sequences: usize::MAX };
         Self {
             tokenizer: Arc::new(tokenizer),
             rule: Arc::new(rule),
@@ -60,7 +61,7 @@ impl Script {
             .iter()
             .map(|(ending, next)| (ending.as_bytes().to_vec(), next.iter().map(|(piece, p)| (id(piece), *p)).collect()))
             .collect();
-        let limits = Limits { vocabulary: vocabulary.len(), context: 4096, cache: 1 << 20 };
+        let limits = Limits { vocabulary: vocabulary.len(), context: 4096, cache: 1 << 20, sequences: usize::MAX };
         let rule: Rule = Arc::new(move |tokens| {
             let text = vocabulary.decode(tokens);
             let known = rules.iter().find(|(ending, _)| text.ends_with(ending));

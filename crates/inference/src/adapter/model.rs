@@ -71,7 +71,8 @@ impl CandleModel {
         })?;
         // At least one whole sequence must fit.
         let cache = (options.cache_bytes / blueprint.token_bytes.max(1)).max(blueprint.context.min(4096));
-        let limits = Limits { vocabulary: blueprint.vocabulary, context: blueprint.context, cache };
+        let limits =
+            Limits { vocabulary: blueprint.vocabulary, context: blueprint.context, cache, sequences: usize::MAX };
         let devices = options.device.clone();
         Ok(Self {
             blueprint,
@@ -126,7 +127,7 @@ impl CandleModel {
 
     /// Checks a batch against vocabulary, context and cache, changing nothing.
     fn admit(&self, batch: &[Extension<'_>]) -> Result<(), ModelError> {
-        let Limits { vocabulary, context, cache } = self.limits;
+        let Limits { vocabulary, context, cache, .. } = self.limits;
         let mut needed = 0;
         for extension in batch {
             if let Some(token) = extension.tokens.iter().find(|token| token.index() >= vocabulary) {

@@ -107,6 +107,9 @@ impl RemoteModel {
             }
             Ok(())
         };
+        // Each replica has slots of its own; of unlike ones the fewest count.
+        let slots = up.iter().filter_map(|(_, found)| found.slots).min();
+        let sequences = slots.map_or(usize::MAX, |slots| slots.saturating_mul(servers.len()));
         let protocol = speak(found, least);
         let identity = found.identity.clone();
         let answers = |server: &ServerUrl| up.iter().any(|(other, _)| other == server);
@@ -122,7 +125,8 @@ impl RemoteModel {
             identity,
             tokenizer: Arc::new(tokenizer),
             tokenizer_source: source,
-            limits: Limits { vocabulary: least.rows, context, cache: CACHE },
+            limits: Limits { vocabulary: least.rows, context, cache: CACHE, sequences },
+            slots,
             list: options.list.clamp(1, least.longest_list),
             pace: Pace::new(options.most_ahead),
             lone: LoneTexts::new(if options.most_ahead > 1 { MOST_ALONE } else { 1 }),

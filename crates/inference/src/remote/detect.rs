@@ -18,6 +18,8 @@ pub(super) struct FoundServer {
     pub(super) context: Option<usize>,
     /// Rows of the output layer, where it tells them.
     pub(super) rows: Option<usize>,
+    /// Sequences whose prefixes it keeps, where it has a place for each.
+    pub(super) slots: Option<usize>,
     /// Where it has its tokenizer from: a folder on its machine, or a hub id.
     pub(super) tokenizer: Option<String>,
 }
@@ -60,6 +62,8 @@ struct Version {
 
 #[derive(Deserialize)]
 struct LlamaProps {
+    #[serde(default)]
+    total_slots: Option<usize>,
     #[serde(default)]
     build_info: Option<String>,
     #[serde(default)]
@@ -167,6 +171,7 @@ impl AskedServer<'_> {
         Ok(FoundServer {
             context: card.max_model_len.map(|tokens| tokens.saturating_sub(1)),
             rows: None,
+            slots: None,
             tokenizer: Some(root.clone().unwrap_or_else(|| card.id.clone())),
             identity: ServerIdentity {
                 engine: if is_gac { ServerEngine::Gac } else { ServerEngine::Vllm },
@@ -191,6 +196,7 @@ impl AskedServer<'_> {
         FoundServer {
             context: context.map(|tokens| tokens.saturating_sub(1)),
             rows: None,
+            slots: None,
             tokenizer: info.tokenizer_path.or_else(|| info.model_path.clone()).or_else(|| Some(card.id.clone())),
             identity: ServerIdentity {
                 engine: ServerEngine::Sglang,
@@ -210,6 +216,7 @@ impl AskedServer<'_> {
         Ok(FoundServer {
             context: Some(props.default_generation_settings.n_ctx.saturating_sub(1)),
             rows: meta.n_vocab,
+            slots: props.total_slots.filter(|slots| *slots > 0),
             tokenizer: Some(props.model_path.clone().unwrap_or_else(|| card.id.clone())),
             identity: ServerIdentity {
                 engine: ServerEngine::LlamaCpp,

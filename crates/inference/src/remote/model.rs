@@ -36,6 +36,8 @@ pub struct RemoteModel {
     pub(super) tokenizer: Arc<Tokenizer>,
     pub(super) tokenizer_source: ModelSource,
     pub(super) limits: Limits,
+    /// Sequences whose prefixes each replica keeps a place for, where it has such places.
+    pub(super) slots: Option<usize>,
     /// Most probable tokens that are told of a distribution at first.
     pub(super) list: usize,
     pub(super) pace: Pace,
@@ -83,6 +85,12 @@ impl RemoteModel {
         }
         let busy = |id: &ReplicaId| (!replicas.is_up(*id), open[id.0]);
         (0..open.len()).map(ReplicaId).min_by_key(busy).unwrap_or(ReplicaId(0))
+    }
+
+    /// A place at `home` that no open sequence has.
+    fn free_slot(&self, home: ReplicaId) -> Option<usize> {
+        let taken = |slot: &usize| self.sequences.values().any(|other| other.home == home && other.slot == Some(*slot));
+        (0..self.slots?).find(|slot| !taken(slot))
     }
 
     /// Checks a batch against vocabulary and context, changing nothing.
@@ -138,7 +146,8 @@ impl RemoteModel {
         let mut spare = Vec::new();
         for (extension, AppendedTokens { wanted, .. }) in batch.iter().zip(appended) {
             let Some(sequence) = self.sequences.get(&extension.sequence) else { continue };
-            let ask = |queries| SequenceQueries { sequence: extension.sequence, home: sequence.home, queries };
+            let (home, slot) = (sequence.home, sequence.slot);
+            let ask = |queries| SequenceQueries { sequence: extension.sequence, home, slot, queries };
             needed.extend(planner.needed(sequence, wanted).into_iter().map(ask));
             spare.extend(planner.spare(sequence, wanted).map(|query| ask(vec![query])));
         }
@@ -192,7 +201,9 @@ impl RemoteModel {
                     sequence.go_on(answer, home);
                 }
             }
-            sequence.home = home;
+            if sequence.home != home {
+                (sequence.home, sequence.slot) = (home, None);
+            }
         }
         let abilities = self.requester.abilities();
         let distribution = |id: SequenceId, length: usize| {
@@ -223,7 +234,8 @@ impl RemoteModel {
                 continue;
             }
             for queries in self.planner().of_continuations(sequence, *length, *length, |next| ids.contains(&next)) {
-                jobs.push(SequenceQueries { sequence: *id, home: sequence.home, queries });
+                let (home, slot) = (sequence.home, sequence.slot);
+                jobs.push(SequenceQueries { sequence: *id, home, slot, queries });
             }
         }
         for (job, answer) in jobs.iter().zip(self.requester.ask(&jobs)) {
@@ -265,7 +277,8 @@ impl RemoteModel {
                 ModelError::Server(format!("{} lists {longest} tokens at most, which does not decide", self.identity))
             })?;
             for query in queries {
-                jobs.push(SequenceQueries { sequence: id, home: sequence.home, queries: vec![query] });
+                let (home, slot) = (sequence.home, sequence.slot);
+                jobs.push(SequenceQueries { sequence: id, home, slot, queries: vec![query] });
                 of_asks.push(of.clone());
             }
             for &index in &of {
@@ -296,7 +309,8 @@ impl LanguageModel for RemoteModel {
     fn open(&mut self, _prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
         let id = SequenceId(self.next);
         self.next += 1;
-        self.sequences.insert(id, RemoteSequence::new(self.least_busy()));
+        let home = self.least_busy();
+        self.sequences.insert(id, RemoteSequence::new(home, self.free_slot(home)));
         Ok(id)
     }
 
@@ -315,7 +329,9 @@ impl LanguageModel for RemoteModel {
     }
 
     fn fork(&mut self, sequence: SequenceId) -> Result<SequenceId, ModelError> {
-        let copy = self.sequence(sequence)?.clone();
+        let mut copy = self.sequence(sequence)?.clone();
+        // Its prefix is read again where nobody else is: its likeness finds it a slot.
+        copy.slot = None;
         let id = SequenceId(self.next);
         self.next += 1;
         self.sequences.insert(id, copy);

@@ -106,7 +106,7 @@ impl Probe<'_> {
     }
 
     fn ask(&self, protocol: &dyn Protocol, query: &TokenQuery) -> Result<(), RemoteError> {
-        let body = self.http.post(self.server, protocol.path(), &protocol.body(query));
+        let body = self.http.post(self.server, protocol.path(), &protocol.body(query, None));
         let body = body.map_err(|failure| self.failed(&failure))?;
         protocol.answer(query, &body).map(|_| ()).map_err(|reason| match self.engine {
             ServerEngine::Vllm if reason.contains("log-probability") => {

@@ -13,6 +13,7 @@ use crate::language_model::ModelError;
 pub(super) struct SequenceQueries {
     pub(super) sequence: SequenceId,
     pub(super) home: ReplicaId,
+    pub(super) slot: Option<usize>,
     pub(super) queries: Vec<TokenQuery>,
 }
 
@@ -65,7 +66,7 @@ impl Requester {
         let mut home = queries.home;
         let mut answers = Vec::with_capacity(queries.queries.len());
         for query in &queries.queries {
-            let (path, body) = (self.protocol.path(), self.protocol.body(query));
+            let (path, body) = (self.protocol.path(), self.protocol.body(query, queries.slot));
             let (answer, replica) = self.replicas.send(home, path, &body, |body| self.protocol.answer(query, body))?;
             home = replica;
             answers.push(answer);

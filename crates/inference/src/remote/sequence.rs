@@ -14,6 +14,8 @@ pub(super) struct RemoteSequence {
     tokens: Vec<TokenId>,
     /// The replica that has its prefix.
     pub(super) home: ReplicaId,
+    /// Its place there, where it has one of its own.
+    pub(super) slot: Option<usize>,
     /// The most probable tokens behind the first `start` of `tokens`, each with the distribution that it was taken from.
     path: Vec<(TokenId, Arc<ToldLogProbs>)>,
     start: usize,
@@ -26,10 +28,11 @@ pub(super) struct RemoteSequence {
 }
 
 impl RemoteSequence {
-    pub(super) fn new(home: ReplicaId) -> Self {
+    pub(super) fn new(home: ReplicaId, slot: Option<usize>) -> Self {
         Self {
             tokens: Vec::new(),
             home,
+            slot,
             path: Vec::new(),
             start: 0,
             followed: 0,
@@ -146,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_path_tells_as_long_as_it_is_followed() {
-        let mut sequence = RemoteSequence::new(ReplicaId(0));
+        let mut sequence = RemoteSequence::new(ReplicaId(0), None);
         assert_eq!(sequence.append(&ids(&[1, 2])), None);
         sequence.go_on(answer(&[3, 4, 5]), ReplicaId(1));
         assert_eq!((next(&sequence, 2), next(&sequence, 3), sequence.known_ahead()), (Some(3), None, 3));
@@ -163,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_path_that_ends_tells_nothing_of_what_comes_behind() {
-        let mut sequence = RemoteSequence::new(ReplicaId(0));
+        let mut sequence = RemoteSequence::new(ReplicaId(0), None);
         sequence.append(&ids(&[1]));
         sequence.go_on(answer(&[2, 3]), ReplicaId(0));
         assert_eq!(sequence.append(&ids(&[2, 3])), Some(true));
@@ -175,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_was_truncated_may_come_again() {
-        let mut sequence = RemoteSequence::new(ReplicaId(0));
+        let mut sequence = RemoteSequence::new(ReplicaId(0), None);
         sequence.append(&ids(&[1]));
         sequence.go_on(answer(&[2, 3, 4]), ReplicaId(0));
         sequence.append(&ids(&[2, 9]));

@@ -4,7 +4,7 @@ use gac_inference::remote::{RemoteModel, RemoteOptions};
 use gac_inference::{Extension, LanguageModel, TokenId, Wanted};
 use gac_testserver::TestEngine;
 
-use crate::support::{counting, greedy, options, prompts, serve_counting};
+use crate::support::{connect, counting, greedy, options, prompts, serve_counting, start};
 
 #[test]
 fn a_path_that_is_followed_takes_far_fewer_requests_than_tokens() {
@@ -75,4 +75,21 @@ fn sequences_of_a_step_are_all_in_flight_over_kept_connections() {
     assert_eq!(texts, greedy(&mut counting(), &prompts, 40));
     assert_eq!(server.most_in_flight(), 64);
     assert!(server.connections() <= 64 + 2, "{} connections", server.connections());
+}
+
+#[test]
+fn each_text_keeps_a_slot_of_its_own_where_a_server_has_slots() {
+    let server = serve_counting(TestEngine::LlamaCpp);
+    let mut remote = connect(&server);
+    assert_eq!(remote.limits().sequences, 4);
+    let _ = server.recorded();
+    let open: Vec<_> = prompts(5).iter().map(|prompt| start(&mut remote, prompt).0).collect();
+    let slots = |server: &TestServer| -> Vec<Option<u64>> {
+        server.recorded().iter().map(|request| request.body["id_slot"].as_u64()).collect()
+    };
+    assert_eq!(slots(&server), [Some(0), Some(1), Some(2), Some(3), None], "the fifth goes where there is room");
+    remote.close(open[2]);
+    start(&mut remote, &prompts(1)[0]);
+    assert_eq!(slots(&server), [Some(2)]);
+    assert_eq!(connect(&serve_counting(TestEngine::Vllm)).limits().sequences, usize::MAX);
 }

@@ -61,6 +61,7 @@ pub fn models(manner: Manner) -> Vec<Member> {
             vocabulary: tokenizer.vocabulary().len(),
             context: 64,
             cache: 4096,
+            sequences: usize::MAX,
         });
         Member { name: name.into(), model: mannered(inner, manner), tokenizer: Arc::new(tokenizer) }
     };
@@ -96,6 +97,7 @@ pub fn endless(name: &str, manner: Manner) -> Member {
         vocabulary: 3,
         context: 100_000,
         cache: 1 << 20,
+        sequences: usize::MAX,
     });
     Member { name: name.into(), model: mannered(inner, manner), tokenizer: Arc::new(tokenizer) }
 }

@@ -32,14 +32,17 @@ impl Scheduler {
 
     /// Whether there is room for `next`, which joins what is in flight at `group`.
     fn has_room(&self, next: &InFlight, group: Option<usize>, max_samples: usize) -> bool {
-        let most = if next.is_scored() { max_samples.min(MOST_DISTRIBUTIONS) } else { max_samples };
+        let models = || next.settings().ensemble().models();
+        let kept = models().map(|model| self.models[model.0].model.limits().sequences).min().unwrap_or(usize::MAX);
+        // A group reads its context once, however many continuations it has.
+        let most = max_samples.min(if next.is_scored() { MOST_DISTRIBUTIONS } else { kept });
         let weight: usize = self.active.iter().map(InFlight::weight).sum();
         let more = group.map_or(next.weight(), |group| self.active[group].more_weight(next));
         let fits = |model: usize| {
             let held: usize = self.active.iter().map(|item| item.reserved_at(model)).sum();
             held.saturating_add(next.reserved_at(model)) <= self.models[model].model.limits().cache
         };
-        weight + more <= most && next.settings().ensemble().models().all(|model| fits(model.0))
+        weight + more <= most && models().all(|model| fits(model.0))
     }
 
     /// Tells the groups in flight whether there is more for them.

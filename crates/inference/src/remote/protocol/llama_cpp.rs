@@ -28,6 +28,9 @@ struct LlamaCppRequest<'a> {
     n_predict: usize,
     n_probs: usize,
     cache_prompt: bool,
+    /// Left to itself, it takes a free slot that has the beginning of this prompt, be it another text's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_slot: Option<usize>,
     temperature: f32,
     /// None that changes which token is the most probable one.
     samplers: [&'static str; 1],
@@ -59,13 +62,14 @@ impl Protocol for LlamaCpp {
         "/completion"
     }
 
-    fn body(&self, query: &TokenQuery) -> Vec<u8> {
+    fn body(&self, query: &TokenQuery, slot: Option<usize>) -> Vec<u8> {
         let forced = &query.tokens[query.from..];
         let request = LlamaCppRequest {
             prompt: &query.tokens[..query.from],
             n_predict: forced.len() + query.ahead,
             n_probs: self.count(query),
             cache_prompt: true,
+            id_slot: slot,
             temperature: 0.0,
             samplers: ["temperature"],
             grammar: (!forced.is_empty()).then(|| grammar(forced)),

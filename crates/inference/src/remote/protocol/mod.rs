@@ -84,8 +84,8 @@ pub(super) trait Protocol: Send + Sync {
     /// Where requests go, on the server.
     fn path(&self) -> &'static str;
 
-    /// The request's body.
-    fn body(&self, query: &TokenQuery) -> Vec<u8>;
+    /// The request's body; `slot` is the place on the server that has the prefix, where it has such.
+    fn body(&self, query: &TokenQuery, slot: Option<usize>) -> Vec<u8>;
 
     /// What the answer says; why it makes no sense where it does not.
     fn answer(&self, query: &TokenQuery, body: &[u8]) -> Result<ServerAnswer, String>;

@@ -95,7 +95,7 @@ impl Protocol for Sglang {
         "/generate"
     }
 
-    fn body(&self, query: &TokenQuery) -> Vec<u8> {
+    fn body(&self, query: &TokenQuery, _slot: Option<usize>) -> Vec<u8> {
         let within = query.from < query.tokens.len();
         let (count, ids) = match &query.listing {
             WantedList::Top(count) => (*count, None),

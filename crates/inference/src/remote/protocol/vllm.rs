@@ -50,7 +50,7 @@ impl Protocol for Vllm {
         "/v1/completions"
     }
 
-    fn body(&self, query: &TokenQuery) -> Vec<u8> {
+    fn body(&self, query: &TokenQuery, _slot: Option<usize>) -> Vec<u8> {
         let (logprobs, ids) = match &query.listing {
             WantedList::Top(count) if *count >= self.abilities.rows => (-1, None),
             WantedList::Top(count) => (*count as i64, None),
