@@ -27,9 +27,9 @@ pub(crate) struct VotingArgs {
     /// What the gate's certainty is [default: top-probability]
     #[arg(long, value_name = "WHAT", value_parser = named::<Certainty>())]
     pub(crate) gate_by: Option<Certainty>,
-    /// Propose tokens ahead for the models to verify several in one forward: `prompt` repeats what was said before;
-    /// answers stay the same
-    #[arg(long, value_name = "WHAT")]
+    /// Propose tokens ahead for the models to verify several in one forward: `prompt` repeats what was said before, `gate`
+    /// or one of the models (as `--model` names it) goes on alone; answers stay the same
+    #[arg(long, value_name = "WHO")]
     pub(crate) draft: Option<String>,
     /// Tokens to propose at once, or `auto`: as many as are worth it [default: auto]
     #[arg(long, value_name = "N")]

@@ -1,5 +1,7 @@
 //! Who proposes what comes next, and how much of it at once.
 
+use crate::member::MemberId;
+
 /// Tokens that are proposed ahead and then verified, so that a forward gives several. What comes out is what comes out
 /// without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Drafting {
 pub enum Proposer {
     /// Nobody: the prompt and the response are thought to repeat themselves (prompt lookup).
     Prompt,
+    /// A member that is asked at every step: it goes on alone for some tokens, which all others then read at once.
+    Member(MemberId),
 }
 
 /// How many tokens are proposed at once.

@@ -3,6 +3,7 @@
 use crate::decode::acceptance::Acceptance;
 use crate::event::SchedulerEvent;
 use crate::member::Member;
+use crate::schedule::forward_pace::ForwardPace;
 use crate::vocabulary::segmentation::Segmentation;
 
 /// What something in flight goes on with.
@@ -11,6 +12,8 @@ pub(crate) struct Resources<'a> {
     pub(crate) segmentation: &'a mut Segmentation,
     /// How often guesses of this ensemble came true.
     pub(crate) acceptance: &'a mut Acceptance,
+    /// How long forwards take, by model.
+    pub(crate) paces: &'a [ForwardPace],
     /// How many samples share forwards.
     pub(crate) in_flight: usize,
     pub(crate) events: &'a mut Vec<SchedulerEvent>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gac_inference::{ChatMessage, Conversation, Role};
 
 use crate::chat::Chat;
-use crate::drafting::{DraftLength, Drafting};
+use crate::drafting::{DraftLength, Drafting, Proposer};
 use crate::ensemble::Ensemble;
 use crate::error::{EnsembleError, RequestError};
 use crate::member::MemberId;
@@ -192,7 +192,7 @@ impl Settings {
     /// The same with tokens proposed ahead and verified. That changes no answer, only the time that it takes.
     ///
     /// Nothing is drafted where a member is a server's, which runs ahead by itself, nor under [`Gating::Safe`], whose
-    /// drafter does, or [`Gating::DrawnMember`].
+    /// drafter does, or [`Gating::DrawnMember`]; nor by a member that is not asked at every step.
     #[must_use]
     pub fn with_drafting(self, drafting: Drafting) -> Self {
         Self { drafting: Some(drafting), ..self }
@@ -303,7 +303,11 @@ impl Settings {
     pub fn drafting(&self) -> Option<Drafting> {
         let verifies = !matches!(self.lead, Lead::Drafter(_) | Lead::Drawn)
             && self.ensemble.members().iter().all(|seat| !seat.remote);
-        self.drafting.filter(|drafting| verifies && drafting.length != DraftLength::Tokens(0))
+        let is_asked = |drafting: &Drafting| match drafting.by {
+            Proposer::Prompt => true,
+            Proposer::Member(member) => self.leads.contains(&member.0),
+        };
+        self.drafting.filter(|drafting| verifies && is_asked(drafting) && drafting.length != DraftLength::Tokens(0))
     }
 
     pub(crate) fn chat(&self) -> Option<&Chat> {

@@ -31,6 +31,15 @@ fn repeating(random: &mut Random) -> Script {
     Script { rule: Arc::new(repeats), ..any }
 }
 
+/// By the prompt, or by a member that is asked at every step.
+fn proposer(random: &mut Random, trial: &Trial) -> Proposer {
+    match trial.gating {
+        _ if random.below(3) == 0 => Proposer::Prompt,
+        Gating::KeyTokens { gate, .. } => Proposer::Member(gate),
+        _ => Proposer::Member(MemberId(random.below(trial.scripts.len()))),
+    }
+}
+
 fn lengths(random: &mut Random) -> DraftLength {
     match random.below(3) {
         0 => DraftLength::Auto,
@@ -153,7 +162,7 @@ fn with_drafts_everything_comes_out_as_it_does_without() {
     let mut errors = 0;
     for round in 0..900 {
         let trial = Trial::random(&mut random);
-        let drafting = Drafting { length: lengths(&mut random), ..PROMPT };
+        let drafting = Drafting { length: lengths(&mut random), by: proposer(&mut random, &trial) };
         let (mut without, nothing) = trial.ask(None);
         let (mut with, counts) = trial.ask(Some(drafting));
         if trial.scripts.iter().any(|script| script.limits.cache < 1 << 20) {
@@ -197,4 +206,39 @@ fn a_text_that_repeats_itself_is_read_in_few_forwards() {
         let drafts = generation.drafts;
         assert_eq!((drafts.accepted, drafts.verifications), (23 - 7, 7), "{drafts:?}");
     }
+}
+
+#[test]
+fn a_member_goes_on_alone_and_the_others_read_what_it_guessed_in_few_forwards() {
+    // The first is always right; the second agrees, and is asked about five tokens at once.
+    let by_first = Drafting { by: Proposer::Member(MemberId(0)), length: DraftLength::Tokens(4) };
+    let mut bench = Bench::every_step(&[alternating(), alternating()]);
+    bench.set(|settings| Ok(settings.with_drafting(by_first)));
+    let generation = bench.generate(&[request("q", 21)], 1).remove(0);
+    assert_eq!(generation.text(), format!("{}a", "ab".repeat(10)));
+    let forwards: Vec<usize> = bench.logs.iter().map(|log| log.lock().unwrap().len()).collect();
+    // One token, then four times five: of the first member after each token, of the second once.
+    assert_eq!(forwards, [1 + 4 * 5, 1 + 4]);
+    let drafts = generation.drafts;
+    assert_eq!((drafts.drafted, drafts.accepted, drafts.verifications), (16, 16, 5), "{drafts:?}");
+}
+
+#[test]
+fn a_gate_goes_on_alone_and_its_supporters_are_asked_about_several_tokens_at_once() {
+    let by_gate = Drafting { by: Proposer::Member(MemberId(0)), length: DraftLength::Tokens(4) };
+    let mut bench = Bench::gated(&[alternating(), alternating()], 1.0);
+    bench.set(|settings| Ok(settings.with_drafting(by_gate)));
+    let generation = bench.generate(&[request("q", 21)], 1).remove(0);
+    assert_eq!(generation.text(), format!("{}a", "ab".repeat(10)));
+    let supporter = bench.logs[1].lock().unwrap().len();
+    assert!(supporter <= 7, "{supporter} forwards for 21 tokens that are all voted on");
+}
+
+#[test]
+fn a_member_that_is_not_asked_at_every_step_drafts_nothing() {
+    let by_supporter = Drafting { by: Proposer::Member(MemberId(1)), length: DraftLength::Tokens(4) };
+    let mut bench = Bench::gated(&[alternating(), alternating()], 0.5);
+    bench.set(|settings| Ok(settings.with_drafting(by_supporter)));
+    assert_eq!(bench.settings.drafting(), None);
+    assert_eq!(bench.generate(&[request("q", 9)], 1).remove(0).drafts, DraftCounts::default());
 }

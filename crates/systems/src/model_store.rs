@@ -109,7 +109,7 @@ impl ModelStore {
             .with_weighting(settings.weighting)?
             .with_decoding(settings.decoding);
         let made = match &settings.draft {
-            Some(draft) => made.with_drafting(draft.drafting()),
+            Some(draft) => made.with_drafting(draft.drafting(&system.members)),
             None => made,
         };
         let is_plain = matches!(settings.decoding, Decoding::Sampled(sampling) if sampling.is_plain());

@@ -83,6 +83,11 @@ pub(crate) fn specs(args: &SystemArgs) -> Result<SystemsSpec, Failure> {
         ..SystemSpec::default()
     };
     args.voting.apply(&mut system);
+    // So is a member that drafts.
+    let drafter = system.draft.as_ref().and_then(|draft| args.model.iter().position(|model| model == draft));
+    if let Some(place) = drafter {
+        system.draft = Some(system.members[place].clone());
+    }
     Ok(SystemsSpec { path: None, models, systems: vec![system] })
 }
 

@@ -1,36 +1,49 @@
 //! How often guesses come true, and how many of them are worth a look.
 
 use crate::decode::lookup::LONGEST;
+use crate::schedule::forward_pace::{MARGINAL_COST, cost};
 
 /// Most tokens that are guessed at once where the number follows what is measured.
 const MOST: usize = 8;
-/// What one more token in a forward costs, in forwards of one token: on CPUs, where forwards of few tokens wait for the
-/// weights; measured 0.19 (bf16) to 0.27 (`q8_0`) for models of 135M.
-const MARGINAL_COST: f64 = 0.25;
 /// So many guesses are as good as certain about what is usual; older ones fade.
 const MEMORY: f64 = 64.0;
 /// What is thought of guesses of which nothing is known: so many, so many of them true.
 const PRIOR: (f64, f64) = (4.0, 1.0);
 
-/// How often the first of what follows a repeated ending came true, by the ending's length.
+/// What a guess goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GuessSource {
+    /// What followed a repeated ending of so many tokens, at least one.
+    Repeat(usize),
+    /// What a member would say.
+    Member,
+}
+
+/// How often guesses came true, by what they went by.
 ///
 /// Every guess counts, whether it was worth reading or not: so it costs nothing to find out that guesses are good.
 #[derive(Clone, Debug)]
 pub(crate) struct Acceptance {
     /// `(guesses, true ones)`, by an ending's length less one.
     counts: [(f64, f64); LONGEST],
+    /// The same of a member's guesses.
+    of_member: (f64, f64),
 }
 
 impl Default for Acceptance {
     fn default() -> Self {
-        Self { counts: [PRIOR; LONGEST] }
+        Self { counts: [PRIOR; LONGEST], of_member: PRIOR }
     }
 }
 
 impl Acceptance {
-    /// A guess by an ending of `length` tokens came `true` or not.
-    pub(crate) fn count(&mut self, length: usize, came_true: bool) {
-        let Some((guesses, hits)) = self.counts.get_mut(length.wrapping_sub(1)) else { return };
+    /// A guess came true or not.
+    pub(crate) fn count(&mut self, source: GuessSource, came_true: bool) {
+        let counts = match source {
+            GuessSource::Repeat(length) => self.counts.get_mut(length.wrapping_sub(1)),
+            GuessSource::Member => Some(&mut self.of_member),
+        };
+        let Some((guesses, hits)) = counts else { return };
         *guesses += 1.0;
         *hits += f64::from(u8::from(came_true));
         if *guesses > MEMORY {
@@ -52,7 +65,7 @@ impl Acceptance {
     pub(crate) fn worth(&self, length: usize, in_flight: usize) -> usize {
         let rate = self.rate(length);
         let mut tokens = in_flight.max(1) as f64;
-        let mut cost = 1.0 + (tokens - 1.0) * MARGINAL_COST;
+        let mut cost = cost(tokens);
         let mut true_so_far = 1.0;
         for guesses in 0..MOST {
             true_so_far *= rate;
@@ -64,6 +77,19 @@ impl Acceptance {
         }
         MOST
     }
+
+    /// How many tokens are worth a member's going on alone, where `in_flight` samples do so at the same time and one of its
+    /// forwards takes the part `alone` of a step's: as many as make tokens come fastest, none where that is without.
+    pub(crate) fn worth_of_member(&self, alone: f64, in_flight: usize) -> usize {
+        let (guesses, hits) = self.of_member;
+        let (rate, samples) = (hits / guesses, in_flight.max(1) as f64);
+        let speed = |guesses: usize| {
+            let tokens: f64 = (0..=guesses as i32).map(|behind| rate.powi(behind)).sum();
+            let ahead = guesses as f64 * alone * cost(samples);
+            tokens / (ahead + cost(samples * (guesses + 1) as f64))
+        };
+        (0..=MOST).max_by(|&a, &b| speed(a).total_cmp(&speed(b)).then(b.cmp(&a))).unwrap_or(0)
+    }
 }
 
 #[cfg(test)]
@@ -72,7 +98,7 @@ mod tests {
 
     fn after(came_true: impl Fn(usize) -> bool) -> Acceptance {
         let mut acceptance = Acceptance::default();
-        (0..1000).for_each(|guess| acceptance.count(3, came_true(guess)));
+        (0..1000).for_each(|guess| acceptance.count(GuessSource::Repeat(3), came_true(guess)));
         acceptance
     }
 
@@ -98,9 +124,23 @@ mod tests {
     }
 
     #[test]
+    fn a_cheap_member_that_is_often_right_goes_on_alone() {
+        let after = |right: usize| {
+            let mut acceptance = Acceptance::default();
+            (0..1000).for_each(|guess| acceptance.count(GuessSource::Member, guess % 20 < right));
+            acceptance
+        };
+        assert!((3..=8).contains(&after(17).worth_of_member(0.15, 1)));
+        assert_eq!(after(17).worth_of_member(0.9, 1), 0, "it costs as much as everybody");
+        assert_eq!(after(4).worth_of_member(0.15, 1), 0, "it is seldom right");
+        assert_eq!(after(17).worth_of_member(0.15, 64), 0, "forwards are shared already");
+        assert_eq!(Acceptance::default().worth_of_member(0.15, 1), 0, "nothing is known of it");
+    }
+
+    #[test]
     fn an_ending_of_no_length_is_no_guess() {
         let mut acceptance = Acceptance::default();
-        acceptance.count(0, true);
+        acceptance.count(GuessSource::Repeat(0), true);
         assert_eq!((acceptance.worth(0, 1), acceptance.worth(LONGEST + 1, 1)), (0, 0));
     }
 }

@@ -7,8 +7,9 @@
 use gac_inference::TokenId;
 
 use crate::decode::draft::Draft;
+use crate::decode::guesses::Guesses;
 use crate::decode::propose::propose;
-use crate::decode::sample::Sample;
+use crate::decode::sample::{Sample, SamplePhase};
 use crate::lanes::lane::Lane;
 use crate::member::MemberId;
 use crate::resources::Resources;
@@ -17,8 +18,89 @@ use crate::vocabulary::union::{UnionId, UnionToken};
 
 /// Goes on behind a token, and reads ahead where the leads have to read at all.
 pub(crate) fn go_on(sample: &mut Sample, resources: &mut Resources<'_>) {
-    if sample.go_on() {
-        read_ahead(sample, resources);
+    if !sample.go_on() {
+        return;
+    }
+    match sample.guesses.as_ref().and_then(Guesses::proposer) {
+        Some(member) => begin_alone(sample, member, resources),
+        None => read_ahead(sample, resources),
+    }
+}
+
+/// Lets a member go on alone before the other leads read, where that is worth it.
+fn begin_alone(sample: &mut Sample, member: MemberId, resources: &mut Resources<'_>) {
+    let settings = sample.settings.clone();
+    let seconds = |lead: usize| resources.paces[settings.ensemble().members()[lead].model.0].seconds();
+    let step: Option<f64> = settings.leads().iter().map(|&lead| seconds(lead)).sum();
+    let alone = seconds(member.0).zip(step).map(|(alone, step)| alone / step);
+    let Some(guesses) = &mut sample.guesses else { return };
+    let wanted = guesses.begin_alone(resources.acceptance, alone, resources.in_flight);
+    // What follows the last token that it may emit is of no use.
+    guesses.wanted = wanted.min(sample.max_new_tokens.saturating_sub(sample.emitted + 1));
+    if guesses.wanted == 0 {
+        return;
+    }
+    for &lead in settings.leads().iter().filter(|&&lead| lead != member.0) {
+        sample.lanes[lead].want(Vec::new());
+    }
+    sample.phase = SamplePhase::Drafting(member);
+}
+
+/// Takes what a member that goes on alone says next as a guess. Where it has guessed enough, the other leads are asked
+/// about all of that.
+pub(crate) fn go_on_alone(sample: &mut Sample, member: MemberId, resources: &mut Resources<'_>) {
+    let Some(guesses) = &sample.guesses else { return };
+    let (ahead, wanted) = (guesses.next.len(), if guesses.has_room { guesses.wanted } else { 0 });
+    if let Some(token) = next_alone(sample, member, ahead) {
+        if let Some(guesses) = &mut sample.guesses {
+            guesses.next.push_back(token);
+        }
+        if ahead + 1 < wanted && propose_to(sample, &[member.0], token, resources.segmentation) {
+            sample.lanes[member.0].want_next();
+            return;
+        }
+    }
+    ask_about_guesses(sample, member, resources.segmentation);
+}
+
+/// What a member says behind `ahead` guesses; none where the text would end, or it says nothing that can be used.
+fn next_alone(sample: &Sample, member: MemberId, ahead: usize) -> Option<UnionId> {
+    let union = sample.settings.ensemble().union();
+    let guesses = sample.guesses.as_ref()?;
+    let text: Vec<u8> = guesses.next.iter().flat_map(|&token| union.bytes(token)).copied().collect();
+    let newest = sample.lanes[member.0].given().len().checked_sub(1)?;
+    let token = propose(sample, member, newest, ahead, &text).ok()?.token;
+    let UnionToken::Text(bytes) = union.token(token) else { return None };
+    (!sample.text.stops_with(&[&text[..], bytes].concat())).then_some(token)
+}
+
+/// Asks all leads about what a member has guessed, in one forward each.
+fn ask_about_guesses(sample: &mut Sample, member: MemberId, segmentation: &mut Segmentation) {
+    let settings = sample.settings.clone();
+    sample.phase = SamplePhase::Leading;
+    let others: Vec<usize> = settings.leads().iter().copied().filter(|&lead| lead != member.0).collect();
+    others.iter().for_each(|&lead| sample.lanes[lead].want_last());
+    let Some(guesses) = &sample.guesses else { return };
+    let most = if guesses.has_room { guesses.next.len() } else { 0 };
+    let tokens: Vec<UnionId> = guesses.next.iter().copied().take(most).collect();
+    // The member itself has not read its last guess, unless it could not be spelled to it.
+    let read_by_member = sample.lanes[member.0].given().len().saturating_sub(1);
+    let mut read = 0;
+    for (at, &token) in tokens.iter().enumerate() {
+        let asked: Vec<usize> = match at < read_by_member || others.is_empty() {
+            true => others.clone(),
+            false => settings.leads().to_vec(),
+        };
+        if !propose_to(sample, &asked, token, segmentation) {
+            break;
+        }
+        asked.iter().for_each(|&lead| sample.lanes[lead].want_next());
+        read += 1;
+    }
+    if let Some(guesses) = &mut sample.guesses {
+        guesses.next.truncate(read.max(1));
+        guesses.read = read;
+        guesses.counts.drafted += read;
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::decode::acceptance::Acceptance;
+use crate::decode::acceptance::{Acceptance, GuessSource};
 use crate::decode::lookup::repeat;
-use crate::drafting::{DraftLength, Drafting};
+use crate::drafting::{DraftLength, Drafting, Proposer};
+use crate::member::MemberId;
 use crate::request::DraftCounts;
 use crate::vocabulary::union::UnionId;
 
@@ -18,8 +19,10 @@ pub(crate) struct Guesses {
     pub(crate) next: VecDeque<UnionId>,
     /// How many of these the leads have read.
     pub(crate) read: usize,
-    /// The length of the ending that they followed before.
-    ending: usize,
+    /// What they go by.
+    source: GuessSource,
+    /// How many are wanted of a member that goes on alone.
+    pub(crate) wanted: usize,
     /// Whether there is room to read ahead.
     pub(crate) has_room: bool,
     pub(crate) counts: DraftCounts,
@@ -32,7 +35,8 @@ impl Guesses {
             said: prompt,
             next: VecDeque::new(),
             read: 0,
-            ending: 0,
+            source: GuessSource::Member,
+            wanted: 0,
             has_room: true,
             counts: DraftCounts::default(),
         }
@@ -43,7 +47,7 @@ impl Guesses {
         self.said.push(token);
         let Some(guess) = self.next.pop_front() else { return };
         let came_true = guess == token;
-        acceptance.count(self.ending, came_true);
+        acceptance.count(self.source, came_true);
         if came_true {
             self.counts.accepted += usize::from(self.read > 0);
             self.read = self.read.saturating_sub(1);
@@ -53,12 +57,42 @@ impl Guesses {
         }
     }
 
+    /// The member that goes on alone, where one does.
+    pub(crate) fn proposer(&self) -> Option<MemberId> {
+        match self.drafting.by {
+            Proposer::Prompt => None,
+            Proposer::Member(member) => Some(member),
+        }
+    }
+
+    /// Nothing is guessed any more: how many tokens a member is to guess alone, where one of its forwards takes the part
+    /// `alone` of a step's (none: that is unknown).
+    pub(crate) fn begin_alone(&mut self, acceptance: &Acceptance, alone: Option<f64>, in_flight: usize) -> usize {
+        self.next.clear();
+        self.read = 0;
+        self.source = GuessSource::Member;
+        let most = match (self.drafting.length, alone) {
+            (DraftLength::Tokens(tokens), _) => tokens,
+            (DraftLength::Auto, Some(alone)) => acceptance.worth_of_member(alone, in_flight),
+            (DraftLength::Auto, None) => 0,
+        };
+        if self.has_room { most } else { 0 }
+    }
+
+    /// What a member would say next is watched, where nothing is guessed: whether it comes true costs nothing to find out.
+    pub(crate) fn watch(&mut self, token: UnionId) {
+        if self.next.is_empty() {
+            self.source = GuessSource::Member;
+            self.next.push_back(token);
+        }
+    }
+
     /// Looks for what may come next: how many tokens of it are to be read where so many samples are `in_flight`.
     pub(crate) fn look(&mut self, acceptance: &Acceptance, in_flight: usize) -> usize {
         self.next.clear();
         self.read = 0;
         let Some((at, ending)) = repeat(&self.said) else { return 0 };
-        self.ending = ending;
+        self.source = GuessSource::Repeat(ending);
         let most = match self.drafting.length {
             DraftLength::Auto => acceptance.worth(ending, in_flight),
             DraftLength::Tokens(tokens) => tokens,

@@ -31,6 +31,8 @@ const OF_MEMBERS: u64 = 0x6d65_6d62_6572;
 pub(crate) enum SamplePhase {
     /// Its members' weights follow from its prompt, which they read.
     Weighing(Weighing),
+    /// A member goes on alone, before the other leads read what it guesses.
+    Drafting(MemberId),
     /// The leads are asked for the next token.
     Leading,
     /// The supporters are asked about what the lead proposes.
@@ -230,6 +232,7 @@ impl Sample {
         let read = |members: &[usize]| members.iter().all(|&member| !self.lanes[member].is_reading());
         match self.phase {
             SamplePhase::Weighing(ref weighing) => weighing.is_ready(&self.lanes),
+            SamplePhase::Drafting(member) => !self.lanes[member.0].is_reading(),
             SamplePhase::Leading => read(self.settings.leads()),
             SamplePhase::Supporting => read(self.settings.supporters()),
             SamplePhase::Finished(_) => false,

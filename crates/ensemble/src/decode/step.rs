@@ -5,7 +5,7 @@ use gac_inference::Distribution;
 use crate::decode::ballot::{Winner, all_views, vote, votes};
 use crate::decode::draft::Draft;
 use crate::decode::emission::Emission;
-use crate::decode::guess::{consult, go_on};
+use crate::decode::guess::{consult, go_on, go_on_alone};
 use crate::decode::propose::propose;
 use crate::decode::sample::{Sample, SamplePhase};
 use crate::decode::verify::{ask_to_verify, draft_on, verify};
@@ -67,7 +67,8 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
             };
             asked.flat_map(of_draft).collect()
         }
-        (SamplePhase::Finished(_), _) => Vec::new(),
+        // A guess by what is known will do.
+        (SamplePhase::Drafting(_) | SamplePhase::Finished(_), _) => Vec::new(),
     }
 }
 
@@ -99,6 +100,11 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
             }
             Ok(None)
         }
+        SamplePhase::Drafting(member) => {
+            let member = *member;
+            go_on_alone(sample, member, resources);
+            Ok(None)
+        }
         SamplePhase::Supporting => match sample.settings.lead() {
             Lead::Drafter(_) => verify(sample, resources).map(|()| None),
             _ => decide(sample, resources),
@@ -106,6 +112,7 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
         SamplePhase::Leading => match *sample.settings.lead() {
             Lead::Everybody => {
                 let views = said(sample);
+                watch(sample, &views);
                 let winner = vote(sample, None, &views, resources.segmentation)?;
                 let emission = Emission::new(sample, &[Some(winner)], None, &[true], &views, resources.segmentation);
                 emission.emit(sample, resources)?;
@@ -116,6 +123,9 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
                 let lead = sample.leader().unwrap_or(MemberId(0));
                 let index = sample.lanes[lead.0].current().unwrap_or(0);
                 let mut draft = propose(sample, lead, index, 0, &[])?;
+                if let Some(guesses) = sample.guesses.as_mut().filter(|guesses| guesses.proposer() == Some(lead)) {
+                    guesses.watch(draft.token);
+                }
                 if draft.is_voted_on() {
                     draft.full = sample.supporters_are_full();
                 }
@@ -141,6 +151,16 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
                 verify(sample, resources).map(|()| None)
             }
         },
+    }
+}
+
+/// Takes what a member that drafts says as a guess, where nothing is guessed.
+fn watch(sample: &mut Sample, views: &[Option<usize>]) {
+    let Some(guesses) = sample.guesses.as_ref().filter(|guesses| guesses.next.is_empty()) else { return };
+    let Some((member, index)) = guesses.proposer().and_then(|member| Some((member, views[member.0]?))) else { return };
+    let guess = propose(sample, member, index, 0, &[]);
+    if let (Ok(draft), Some(guesses)) = (guess, &mut sample.guesses) {
+        guesses.watch(draft.token);
     }
 }
 

@@ -1,10 +1,13 @@
 //! One forward of some models, over all that is in flight.
 
+use std::time::Instant;
+
 use gac_inference::{Distribution, Extension, LanguageModel, ModelError, Wanted};
 
 use crate::devices::at_once;
 use crate::lanes::lane::Read;
 use crate::member::Member;
+use crate::schedule::forward_pace::ForwardPace;
 use crate::schedule::in_flight::InFlight;
 
 /// A text is short when no more is left of it to read. It has room of its own: it waits for no long one.
@@ -52,12 +55,13 @@ impl Share {
 ///
 /// What comes first in flight reads first. Long texts read at most `chunk` tokens together, short ones as many again, and
 /// then long ones as little as half: what does not fit waits for the next step. A token that was just emitted never
-/// waits. Gives how many tokens of texts each read.
+/// waits. Gives how many tokens of texts each read, and tells `paces` how long forwards took.
 pub(crate) fn read(
     models: &mut [Member],
     in_flight: &mut [InFlight],
     wave: &[usize],
     chunk: usize,
+    paces: &mut [ForwardPace],
 ) -> Vec<Result<usize, Stuck>> {
     let mut shares: Vec<Result<Vec<Share>, Stuck>> = Vec::with_capacity(wave.len());
     for &model in wave {
@@ -67,13 +71,20 @@ pub(crate) fn read(
         let batch: Vec<Extension<'_>> = shares.as_ref().ok()?.iter().map(Share::extension).collect();
         Some((model, batch))
     });
-    let mut results = at_once(models, jobs.collect(), |model, batch| extend(model, &batch)).into_iter();
+    let timed = |model: &mut dyn LanguageModel, batch: Vec<Extension<'_>>| {
+        let since = Instant::now();
+        (extend(model, &batch), since.elapsed())
+    };
+    let mut results = at_once(models, jobs.collect(), timed).into_iter();
     let mut outcomes = Vec::with_capacity(wave.len());
     for (&model, shares) in wave.iter().zip(shares) {
         outcomes.push(shares.and_then(|shares| {
             let given = match results.next() {
-                Some(Ok(given)) => given,
-                Some(Err(error)) => return Err(blame(error, &shares, &*models[model].model)),
+                Some((Ok(given), time)) => {
+                    paces[model].took(shares.iter().map(|share| share.read.ids.len()).sum(), time);
+                    given
+                }
+                Some((Err(error), _)) => return Err(blame(error, &shares, &*models[model].model)),
                 None => return Ok(0),
             };
             let mut texts = 0;

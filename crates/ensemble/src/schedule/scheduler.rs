@@ -19,6 +19,7 @@ use crate::resources::Resources;
 use crate::schedule::asking::{Unanswered, ask};
 use crate::schedule::entry::{EncodedRequest, encode_all};
 use crate::schedule::forward::{Stuck, read};
+use crate::schedule::forward_pace::ForwardPace;
 use crate::schedule::in_flight::{Cancelled, InFlight};
 use crate::schedule::limits::BatchLimits;
 use crate::schedule::load::{Load, ModelLoad};
@@ -48,6 +49,8 @@ pub struct Scheduler {
     segmentations: Vec<Segmentation>,
     /// How often guesses of each ensemble came true.
     acceptances: Vec<Acceptance>,
+    /// By model.
+    paces: Vec<ForwardPace>,
     /// What holds no sequences, in the order in which it enters.
     waiting: VecDeque<InFlight>,
     /// What is in flight, the one that entered first first.
@@ -64,6 +67,7 @@ impl Scheduler {
     /// A scheduler of loaded models.
     pub fn new(models: Vec<Member>) -> Self {
         let mut scheduler = Self::default();
+        scheduler.paces = vec![ForwardPace::default(); models.len()];
         scheduler.models = models;
         scheduler
     }
@@ -71,6 +75,7 @@ impl Scheduler {
     /// One more model.
     pub fn add(&mut self, model: Member) -> ModelId {
         self.models.push(model);
+        self.paces.push(ForwardPace::default());
         ModelId(self.models.len() - 1)
     }
 
@@ -260,7 +265,7 @@ impl Scheduler {
     /// One forward of each model of a wave. Where a cache is full, somebody makes room first.
     fn read(&mut self, mut wave: Vec<usize>, chunk: usize) -> Result<(), EnsembleError> {
         while !wave.is_empty() {
-            let outcomes = read(&mut self.models, &mut self.active, &wave, chunk);
+            let outcomes = read(&mut self.models, &mut self.active, &wave, chunk, &mut self.paces);
             let mut again = Vec::new();
             let mut refused = Vec::new();
             for (model, outcome) in wave.into_iter().zip(outcomes) {
@@ -311,11 +316,11 @@ impl Scheduler {
             let mut failed = Vec::new();
             for at in ready {
                 let ensemble = self.active[at].settings().ensemble().index;
-                let Self { models, segmentations, acceptances, active, events, .. } = self;
+                let Self { models, segmentations, acceptances, paces, active, events, .. } = self;
                 let in_flight = active.len();
                 let segmentation = &mut segmentations[ensemble];
                 let acceptance = &mut acceptances[ensemble];
-                let mut resources = Resources { models, segmentation, acceptance, in_flight, events };
+                let mut resources = Resources { models, segmentation, acceptance, paces, in_flight, events };
                 match active[at].advance(&mut resources) {
                     Ok(None) => {}
                     Ok(Some(other)) => active.push(other),

@@ -2,7 +2,7 @@
 
 use gac_inference::remote::{RemoteModel, RemoteOptions};
 use gac_inference::{Extension, LanguageModel, TokenId, Wanted};
-use gac_testserver::TestEngine;
+use gac_testserver::{TestEngine, TestServer};
 
 use crate::support::{connect, counting, greedy, options, prompts, serve_counting, start};
 

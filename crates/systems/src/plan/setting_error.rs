@@ -27,10 +27,17 @@ pub enum SettingError {
     #[error("`gate-by` says how sure a gate is, and there is no gate with a threshold")]
     GateByWithoutGate,
     /// Nothing drafts by that name.
-    #[error("`draft` is `{given}`: tokens are proposed by `prompt`, from what was said before")]
+    #[error(
+        "`draft` is `{given}`, which is {reason} here: tokens are proposed by `prompt`, from what was said before, or by `{}`",
+        members.join("` or `")
+    )]
     UnknownDraft {
         /// The name.
         given: String,
+        /// What it is instead.
+        reason: &'static str,
+        /// Who could.
+        members: Vec<String>,
     },
     /// A number of tokens that cannot be proposed.
     #[error("`draft-tokens` is `{given}`: it has to be `auto`, or a number from 1 to {MOST_TOKENS}")]

@@ -119,7 +119,7 @@ impl SystemSettings {
             weighting: spec.weight_by.unwrap_or_default(),
             decoding: spec.sampling.as_ref().map_or(Ok(Decoding::Greedy), sampled)?,
             special_tokens: spec.special_tokens.unwrap_or_default(),
-            draft: DraftPlan::resolve(spec.draft.as_deref(), spec.draft_tokens.as_ref())?,
+            draft: DraftPlan::resolve(spec)?,
             chat: spec.chat_template.unwrap_or(false).then(|| ChatPlan {
                 system_instruction: spec.system_instruction.clone(),
                 shots: match spec.fewshot_as_multiturn {
@@ -160,7 +160,7 @@ fn sampled(spec: &SamplingSpec) -> Result<Decoding, SamplingError> {
 
 #[cfg(test)]
 mod tests {
-    use gac_ensemble::Method;
+    use gac_ensemble::{MemberId, Method, Proposer};
 
     use super::*;
     use crate::plan::axes;
@@ -199,6 +199,25 @@ mod tests {
     }
 
     #[test]
+    fn a_draft_is_by_a_member_that_is_asked_at_every_step() {
+        let members = ["a".to_owned(), "b".to_owned()];
+        let by = |toml: &str| {
+            let draft = resolve(toml).map(|settings| settings.draft);
+            draft.map(|draft| draft.map(|draft| (draft.by.clone(), draft.drafting(&members).by)))
+        };
+        assert_eq!(by("draft = \"b\""), Ok(Some(("b".into(), Proposer::Member(MemberId(1))))));
+        assert_eq!(by("draft = \"prompt\""), Ok(Some(("prompt".into(), Proposer::Prompt))));
+        let gated = |draft: &str| by(&format!("gate = \"a\"\nthreshold = 0.5\ndraft = \"{draft}\""));
+        let by_gate = Ok(Some(("a".into(), Proposer::Member(MemberId(0)))));
+        assert_eq!((gated("gate"), gated("a")), (by_gate.clone(), by_gate));
+        let said =
+            |found: Result<_, SettingError>| found.map(|_: Option<(String, Proposer)>| ()).unwrap_err().to_string();
+        assert!(said(gated("b")).starts_with("`draft` is `b`, which is a member that is not asked at every step here"));
+        assert!(said(by("draft = \"gate\"")).contains("which is no gate here"));
+        assert!(said(by("draft = \"c\"")).ends_with("or by `a` or `b`"));
+    }
+
+    #[test]
     fn a_draft_is_by_the_prompt_and_as_long_as_is_worth_it_or_as_is_said() {
         let of = |toml: &str| resolve(toml).map(|settings| settings.draft.map(|draft| draft.tokens));
         assert_eq!(of(""), Ok(None));
@@ -210,7 +229,6 @@ mod tests {
         assert_eq!(of("draft = \"prompt\"\ndraft-tokens = 65"), refused("65"));
         assert_eq!(of("draft = \"prompt\"\ndraft-tokens = \"many\""), refused("many"));
         assert_eq!(of("draft-tokens = 4"), Err(SettingError::DraftTokensWithoutDraft));
-        assert_eq!(of("draft = \"c\""), Err(SettingError::UnknownDraft { given: "c".into() }));
         assert!(matches!(
             of("draft = \"prompt\"\nmethod = \"safe\""),
             Err(SettingError::OtherMethod { setting: "draft", .. })
