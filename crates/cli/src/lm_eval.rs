@@ -9,21 +9,16 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::failure::Failure;
 
 /// Flags of `lm-eval run` (0.4.13) that are none here, with what stands for them.
-const FLAGS: [(&str, &str); 17] = [
+const FLAGS: [(&str, &str); 15] = [
     ("--max-batch-size", "`--batch-size N` is the most samples in flight"),
     ("--cache-requests", "leave it out: prompts are made in seconds"),
     ("--check-integrity", "`gac data verify` checks the data"),
-    (
-        "--write-out",
-        "`gac tasks render TASK --limit 1 --output /dev/stdout` prints prompts, `--log-samples` keeps them",
-    ),
     ("--show-config", "`gac tasks show TASK` prints a task's definition; a run's settings are in its manifest.json"),
     ("--verbosity", "`-v` says more, `-vv` still more"),
     ("--wandb-args", "`gac export --format lm-eval RUN` writes lm-evaluation-harness's files, `gac report RUN` a page"),
     ("--wandb-config-args", "`gac export --format lm-eval RUN` writes lm-evaluation-harness's files"),
     ("--trackio-args", "`gac export --format lm-eval RUN` writes lm-evaluation-harness's files"),
     ("--hf-hub-log-args", "`gac export --format lm-eval RUN` writes lm-evaluation-harness's files, for you to upload"),
-    ("--predict-only", "leave it out: samples keep every response, and `gac tasks score` scores saved ones again"),
     ("--trust-remote-code", "leave it out: no code of a model or a data set is ever run"),
     ("--confirm-run-unsafe-code", "leave it out: no task runs what a model wrote"),
     ("--metadata", "leave it out: no task here takes any"),
@@ -33,8 +28,7 @@ const FLAGS: [(&str, &str); 17] = [
 ];
 
 /// The short forms of some.
-const SHORT: [(&str, &str); 4] =
-    [("-a", MODEL_ARGS), ("-w", "--write-out"), ("-x", "--predict-only"), ("-C", "--config")];
+const SHORT: [(&str, &str); 2] = [("-a", MODEL_ARGS), ("-C", "--config")];
 
 const TEMPLATE: &str = "--apply-chat-template";
 

@@ -48,6 +48,12 @@ pub(crate) struct RunSettings {
     /// Write the prompts into the sample records
     #[arg(long, short_alias = 's')]
     pub(crate) log_samples: bool,
+    /// Show each task's first prompt and answer before anything is asked
+    #[arg(long, short_alias = 'w')]
+    pub(crate) write_out: bool,
+    /// Keep prompts and responses, and print no scores
+    #[arg(long, short_alias = 'x')]
+    pub(crate) predict_only: bool,
     /// Folder with responses that are kept across runs: what a system was asked there already is not asked again, however
     /// it is scored now
     #[arg(long, short_alias = 'c', value_name = "DIR")]

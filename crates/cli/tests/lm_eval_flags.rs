@@ -46,10 +46,7 @@ fn flags_without_an_equivalent_are_answered() {
     for (flags, name, hint) in [
         (&["--trust_remote_code"][..], "--trust_remote_code", "leave it out"),
         (&["--confirm_run_unsafe_code"], "--confirm_run_unsafe_code", "leave it out"),
-        (&["--write_out"], "--write_out", "gac tasks render"),
-        (&["-w"], "--write_out", "gac tasks render"),
         (&["--verbosity", "DEBUG"], "--verbosity", "`-v`"),
-        (&["--predict_only"], "--predict_only", "gac tasks score"),
         (&["--show_config"], "--show_config", "gac tasks show"),
         (&["--check_integrity"], "--check_integrity", "gac data verify"),
         (&["--max_batch_size", "8"], "--max_batch_size", "--batch-size"),
@@ -87,6 +84,18 @@ fn flags_that_mean_the_same_are_taken() {
     let (ran, manifest) = eval(&["-M", MODEL, "-t", "piqa", "-f", "1", "-L", "3", "-b", "2", "-s"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!((&manifest["plan"]["batch_size"], &manifest["tasks"][0]["documents"]), (&json!(2), &json!(3)));
+}
+
+#[test]
+fn prompts_are_shown_and_responses_kept_without_scores() {
+    let (ran, manifest) = eval(&["-M", MODEL, "-t", "piqa,gsm8k", "-L", "2", "-w", "-x"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    assert_eq!(manifest["plan"]["log_samples"], true);
+    for part in
+        ["piqa, first prompt:\nQuestion: ", "\nchoice: \"", "\nright: ", "gsm8k, first prompt:\n", "responses: "]
+    {
+        assert!(ran.stderr.contains(part), "no {part:?} in {}", ran.stderr);
+    }
 }
 
 #[test]

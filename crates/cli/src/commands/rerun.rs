@@ -57,7 +57,7 @@ pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> CommandOutcome {
         }
         printer.warning(&text, None);
     }
-    let summary = execute_plan(&plan, (&device, None), printer)?;
+    let summary = execute_plan(&plan, &load_tasks(&plan)?, (&device, None), printer)?;
     print_leaderboard(&summary, args.json, printer)?;
     match (StoredRun::read(&args.run), StoredRun::read(&summary.folder)) {
         (Ok(before), Ok(after)) => printer.note(&agreement(&before, &after)),

@@ -51,8 +51,16 @@ pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Pri
         plan = or_unfinished(plan, settings, printer);
     }
     let compute = &settings.compute;
-    let summary = execute_plan(&plan, (&compute.device, compute.max_memory), printer)?;
-    print_leaderboard(&summary, settings.json, printer)?;
+    let tasks = load_tasks(&plan)?;
+    if settings.write_out {
+        tasks.iter().for_each(|task| printer.note(&first_prompt(task)));
+    }
+    let summary = execute_plan(&plan, &tasks, (&compute.device, compute.max_memory), printer)?;
+    if settings.predict_only {
+        printer.note(&format!("responses: {}", summary.folder.display()));
+    } else {
+        print_leaderboard(&summary, settings.json, printer)?;
+    }
     check_failed(&summary.leaderboard, settings.allow_failed)
 }
 
@@ -86,18 +94,31 @@ pub(crate) fn check_failed(leaderboard: &Leaderboard, allowed: usize) -> Command
 /// Runs a plan.
 pub(crate) fn execute_plan(
     plan: &Plan,
+    tasks: &[LoadedTask],
     (device, max_memory): (&DeviceList, Option<u64>),
     printer: &mut Printer,
 ) -> Result<RunSummary, Failure> {
-    let tasks = load_tasks(plan)?;
-    let provenance = provenance(plan, &tasks, device)?;
+    let provenance = provenance(plan, tasks, device)?;
     let mut models = ModelStore::new(plan.models.clone(), device.clone(), plan.batch_size).with_max_memory(max_memory);
     let mut plan = plan.clone();
     // A run that is gone on with tells the time that it began with.
     let before = Manifest::read(&plan.output).ok();
     let before = before.as_ref().map_or(&[][..], |manifest| &manifest.plan.systems);
     models.fix_times(&mut plan.systems, before)?;
-    Ok(gac_harness::run_with(&plan, &tasks, &mut models, &mut Progress::new(printer), &provenance)?)
+    Ok(gac_harness::run_with(&plan, tasks, &mut models, &mut Progress::new(printer), &provenance)?)
+}
+
+/// What a task asks first, and what is right.
+fn first_prompt(task: &LoadedTask) -> String {
+    let Some(document) = task.documents.first() else { return format!("{}: no documents", task.name) };
+    let mut shown = format!("{}, first prompt:\n{}\n", task.name, document.request.prompt());
+    for (context, continuation) in document.request.choices() {
+        // Where choices are parts of the question, each has a prompt of its own.
+        let asked = if context == document.request.prompt() { "" } else { context };
+        shown.push_str(&format!("choice: {asked}{continuation:?}\n"));
+    }
+    shown.push_str(&format!("right: {}\n", document.target));
+    shown
 }
 
 /// Prints what a run came to.

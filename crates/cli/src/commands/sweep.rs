@@ -7,7 +7,7 @@ use gac_harness::results::StoredRun;
 use gac_systems::{Combination, SpecError, Values};
 
 use crate::commands::eval::{check, recipe};
-use crate::commands::planning::{overrides, select_tasks};
+use crate::commands::planning::{load_tasks, overrides, select_tasks};
 use crate::commands::run::{check_failed, execute_plan, or_unfinished};
 use crate::failure::Failure;
 use crate::named::named;
@@ -61,7 +61,7 @@ pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> CommandOutcome {
     let plan = select_tasks(plan, &args.settings, printer)?;
     let plan = or_unfinished(plan, &args.settings, printer);
     let compute = &args.settings.compute;
-    let summary = execute_plan(&plan, (&compute.device, compute.max_memory), printer)?;
+    let summary = execute_plan(&plan, &load_tasks(&plan)?, (&compute.device, compute.max_memory), printer)?;
     if let Some(sweep) = Sweep::of(&StoredRun::read(&summary.folder)?) {
         let json = || serde_json::to_string_pretty(&sweep).map(|json| json + "\n");
         printer.data(&if args.settings.json { json()? } else { sweep.csv() })?;
