@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::corpus::CorpusMetric;
+
 /// A metric of one document.
 ///
 /// Source: lm-evaluation-harness 0.4.13, `lm_eval/api/metrics.py`.
@@ -41,6 +43,16 @@ pub enum MetricDefinition {
     Greedy,
     /// The log-likelihood of the only choice; over documents, the exponential of its negative mean. Less is better.
     Perplexity,
+    /// F1 of choice 1 over all documents.
+    F1,
+    /// Matthews' correlation over all documents.
+    Mcc,
+    /// BLEU over all documents.
+    Bleu,
+    /// chrF over all documents.
+    Chrf,
+    /// TER over all documents; less is better.
+    Ter,
     /// Whether the extracted text is the reference once both are written in one way, as answers to MATH are; reported as
     /// `exact_match`.
     MathMatch,
@@ -64,11 +76,44 @@ impl MetricDefinition {
             Self::AccNorm => "acc_norm",
             Self::AccBytes => "acc_bytes",
             Self::Perplexity => PERPLEXITY,
+            Self::F1 | Self::Mcc | Self::Bleu | Self::Chrf | Self::Ter => {
+                self.of_corpus().map(CorpusMetric::name).unwrap_or_default()
+            }
+        }
+    }
+
+    /// How lm-evaluation-harness names the way in which documents are put together.
+    pub(crate) fn aggregation(&self) -> &'static str {
+        match self {
+            Self::Perplexity => "perplexity",
+            Self::Mcc => "matthews_corrcoef",
+            Self::F1 | Self::Bleu | Self::Chrf | Self::Ter => self.name(),
+            _ => "mean",
+        }
+    }
+
+    /// Whether more is better.
+    pub(crate) fn is_higher_better(&self) -> bool {
+        !matches!(self, Self::Perplexity | Self::Ter)
+    }
+
+    /// The metric of all documents together that it is, if it is one.
+    pub(crate) fn of_corpus(&self) -> Option<CorpusMetric> {
+        match self {
+            Self::F1 => Some(CorpusMetric::F1),
+            Self::Mcc => Some(CorpusMetric::Matthews),
+            Self::Bleu => Some(CorpusMetric::Bleu),
+            Self::Chrf => Some(CorpusMetric::Chrf),
+            Self::Ter => Some(CorpusMetric::Ter),
+            _ => None,
         }
     }
 
     /// Whether it is one of choices, and not of texts.
     pub(crate) fn is_of_choices(&self) -> bool {
+        if let Some(metric) = self.of_corpus() {
+            return metric.is_of_choices();
+        }
         matches!(self, Self::Acc | Self::AccNorm | Self::AccBytes | Self::RightMass | Self::Greedy | Self::Perplexity)
     }
 }

@@ -13,5 +13,5 @@ pub(crate) use literal::Literal;
 pub use random::PythonRandom;
 pub use regex::{PatternError, PythonRegex};
 pub(crate) use text::{
-    capitalize, escaped_length, is_ascii_punctuation, is_space, split_whitespace, strip, strip_start,
+    capitalize, escaped_length, is_ascii_punctuation, is_space, split_whitespace, strip, strip_end, strip_start,
 };

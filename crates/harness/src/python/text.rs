@@ -15,6 +15,11 @@ pub(crate) fn strip_start(text: &str) -> &str {
     text.trim_start_matches(is_space)
 }
 
+/// `str.rstrip()`.
+pub(crate) fn strip_end(text: &str) -> &str {
+    text.trim_end_matches(is_space)
+}
+
 /// `str.split()`.
 pub(crate) fn split_whitespace(text: &str) -> impl Iterator<Item = &str> {
     text.split(is_space).filter(|part| !part.is_empty())

@@ -10,6 +10,9 @@ use super::template::{Template, context};
 use crate::metrics::{DocumentMean, PERPLEXITY, PoolingRule, RUNNING_MEAN, pooled};
 use crate::task::{Aggregate, Document, MetricKey, Score};
 
+/// What documents come to under a key; none where none has the metric.
+pub(super) type Estimator<'e> = dyn Fn(&[(&Document, &Score)], &MetricKey) -> Option<DocumentMean> + 'e;
+
 /// How a task's documents are put together.
 pub(super) struct Groups {
     task: String,
@@ -46,11 +49,17 @@ impl Groups {
     }
 
     /// The task itself first, then its groups, then its subtasks, each with every key that any document has.
-    pub(super) fn aggregate(&self, keys: &[MetricKey], scored: &[(&Document, &Score)]) -> Vec<Aggregate> {
+    /// `estimate` says what documents come to under a key.
+    pub(super) fn aggregate(
+        &self,
+        keys: &[MetricKey],
+        scored: &[(&Document, &Score)],
+        estimate: &Estimator<'_>,
+    ) -> Vec<Aggregate> {
         let Some(names) = &self.names else {
-            return keys.iter().filter_map(|key| aggregate(&self.task, key, mean(scored, key))).collect();
+            return keys.iter().filter_map(|key| aggregate(&self.task, key, estimate(scored, key))).collect();
         };
-        let subjects = subjects(keys, scored);
+        let subjects = subjects(keys, scored, estimate);
         let groups: Vec<(&str, Vec<&Subject<'_>>)> = if names.group.is_some() {
             categories::names().map(|category| (category, members(&subjects, Some(category)))).collect()
         } else {
@@ -106,7 +115,7 @@ impl NameTemplates {
 }
 
 /// Documents by subject, in the order in which subjects first appear.
-fn subjects<'a>(keys: &[MetricKey], scored: &[(&'a Document, &Score)]) -> Vec<Subject<'a>> {
+fn subjects<'a>(keys: &[MetricKey], scored: &[(&'a Document, &Score)], estimate: &Estimator<'_>) -> Vec<Subject<'a>> {
     let mut parts: Vec<(&str, Vec<(&Document, &Score)>)> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for &(document, score) in scored {
@@ -119,7 +128,7 @@ fn subjects<'a>(keys: &[MetricKey], scored: &[(&'a Document, &Score)]) -> Vec<Su
     }
     parts
         .into_iter()
-        .map(|(name, part)| Subject { name, estimates: keys.iter().map(|key| mean(&part, key)).collect() })
+        .map(|(name, part)| Subject { name, estimates: keys.iter().map(|key| estimate(&part, key)).collect() })
         .collect()
 }
 
@@ -138,7 +147,7 @@ fn render(template: &Template, name: &str, value: &str) -> String {
 }
 
 /// A metric over the documents that have it; failed ones have none.
-fn mean(scored: &[(&Document, &Score)], key: &MetricKey) -> Option<DocumentMean> {
+pub(super) fn mean(scored: &[(&Document, &Score)], key: &MetricKey) -> Option<DocumentMean> {
     let values: Vec<f64> = scored
         .iter()
         .filter_map(|(_, score)| {
@@ -191,7 +200,7 @@ mod tests {
         let scored: Vec<_> = scored.iter().map(|(document, score)| (document, score)).collect();
         let key = MetricKey { metric: "acc".into(), filter: "none".into() };
         let registry = TaskRegistry::built_in();
-        Groups::new(&registry.find(task).unwrap()).unwrap().aggregate(&[key], &scored)
+        Groups::new(&registry.find(task).unwrap()).unwrap().aggregate(&[key], &scored, &mean)
     }
 
     fn whole(task: &str) -> Aggregate {

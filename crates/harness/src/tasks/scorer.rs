@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 
 use gac_ensemble::LogLikelihood;
+use serde_json::Value as Json;
 
 use super::definition::TaskKind;
 use super::error::TaskError;
-use super::groups::Groups;
+use super::groups::{Groups, mean};
 use super::prompt::Target;
 use super::selection::Selection;
 use crate::filters::{FilterPipeline, FoundAnswer, ROBUST, Robust};
-use crate::metrics::{ChoiceScores, ExactMatch, MetricDefinition, is_equivalent, normalised_match};
+use crate::metrics::{
+    ChoiceScores, CorpusMetric, DocumentMean, ExactMatch, MetricDefinition, is_equivalent, normalised_match,
+};
 use crate::python::PatternError;
 use crate::task::{Aggregate, Answer, Document, FilterScore, MetricKey, Outcome, Score, Scorer};
 
@@ -47,7 +50,9 @@ struct Metric {
 
 enum Rule {
     ExactMatch(ExactMatch),
-    NormalisedMatch { credits_empty: bool },
+    NormalisedMatch {
+        credits_empty: bool,
+    },
     MathMatch,
     Acc,
     AccNorm,
@@ -55,6 +60,8 @@ enum Rule {
     RightMass,
     Greedy,
     Perplexity,
+    /// A document's own value stands for it in samples.
+    Corpus(CorpusMetric),
 }
 
 /// The metric of the robust filter.
@@ -132,7 +139,10 @@ impl TaskScorer {
                     Rule::RightMass => scores.mass(&reference.right_choices),
                     Rule::Greedy => f64::from(first.greedy),
                     Rule::Perplexity => first.sum,
-                    Rule::ExactMatch(_) | Rule::NormalisedMatch { .. } | Rule::MathMatch => return None,
+                    Rule::Corpus(metric) if metric.is_of_choices() => is_right(scores.best()),
+                    Rule::Corpus(_) | Rule::ExactMatch(_) | Rule::NormalisedMatch { .. } | Rule::MathMatch => {
+                        return None;
+                    }
                 };
                 Some((metric.name.to_owned(), value))
             })
@@ -142,6 +152,27 @@ impl TaskScorer {
             outcome,
             filters: vec![FilterScore { filter: NONE.to_owned(), extracted: scores.best().into(), metrics }],
         }
+    }
+
+    /// A metric of all documents together, without a standard error.
+    fn of_corpus(&self, metric: CorpusMetric, key: &MetricKey, scored: &[(&Document, &Score)]) -> Option<DocumentMean> {
+        let found = scored.iter().filter_map(|(document, score)| {
+            let filter = score.filters.iter().find(|filter| filter.filter == key.filter)?;
+            Some((self.reference(document)?, &filter.extracted))
+        });
+        let found: Vec<(&Reference, &Json)> = found.collect();
+        let value = if metric.is_of_choices() {
+            let pair = |(reference, chosen): &(&Reference, &Json)| {
+                Some((reference.target.choice(&reference.choices)?, usize::try_from(chosen.as_u64()?).ok()?))
+            };
+            metric.of_choices(&found.iter().filter_map(pair).collect::<Vec<_>>())
+        } else {
+            let texts = found
+                .iter()
+                .filter_map(|(reference, written)| Some((*reference.target.texts().first()?, written.as_str()?)));
+            metric.of_texts(texts)
+        };
+        value.map(|value| DocumentMean { value, stderr: None, documents: found.len() })
     }
 
     /// Right is what has more than half of the credit; most metrics give all or nothing.
@@ -183,7 +214,10 @@ impl Scorer for TaskScorer {
     }
 
     fn aggregate(&self, scored: &[(&Document, &Score)]) -> Vec<Aggregate> {
-        self.groups.aggregate(&self.keys(), scored)
+        self.groups.aggregate(&self.keys(), scored, &|scored, key| match CorpusMetric::named(&key.metric) {
+            Some(metric) => self.of_corpus(metric, key, scored),
+            None => mean(scored, key),
+        })
     }
 }
 
@@ -203,6 +237,11 @@ impl Metric {
             MetricDefinition::Greedy => Rule::Greedy,
             MetricDefinition::Perplexity => Rule::Perplexity,
             MetricDefinition::MathMatch => Rule::MathMatch,
+            MetricDefinition::F1 => Rule::Corpus(CorpusMetric::F1),
+            MetricDefinition::Mcc => Rule::Corpus(CorpusMetric::Matthews),
+            MetricDefinition::Bleu => Rule::Corpus(CorpusMetric::Bleu),
+            MetricDefinition::Chrf => Rule::Corpus(CorpusMetric::Chrf),
+            MetricDefinition::Ter => Rule::Corpus(CorpusMetric::Ter),
         };
         Ok(Self { name: definition.name(), rule })
     }
@@ -215,6 +254,7 @@ impl Metric {
                 Some(f64::from(normalised_match(extracted, references, *credits_empty)))
             }
             Rule::MathMatch => Some(f64::from(references.iter().any(|reference| is_equivalent(extracted, reference)))),
+            Rule::Corpus(metric) => metric.of_texts([(*references.first()?, extracted)]),
             Rule::Acc | Rule::AccNorm | Rule::AccBytes | Rule::RightMass | Rule::Greedy | Rule::Perplexity => None,
         }
     }

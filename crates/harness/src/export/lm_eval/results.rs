@@ -9,6 +9,7 @@ use super::sources::{LmEvalSources, LmEvalTask, by_leaf};
 use super::task_config::{self, version};
 use crate::clock::Timestamp;
 use crate::filters::ROBUST;
+use crate::metrics::CorpusMetric;
 use crate::results::{StoredRun, StoredSystem, StoredTask};
 use crate::task::Aggregate;
 use crate::tasks::{GroupMembers, TaskOutline};
@@ -198,7 +199,9 @@ fn members(task: &StoredTask, source: &LmEvalTask, outline: &TaskOutline, member
 /// Adds a metric with its standard error.
 fn figures(entry: &mut Value, found: &Aggregate) {
     let (metric, filter) = (&found.key.metric, &found.key.filter);
-    entry[format!("{metric},{filter}")] = found.value.into();
+    // There, those of translations are percentages.
+    let is_of_texts = CorpusMetric::named(metric).is_some_and(|metric| !metric.is_of_choices());
+    entry[format!("{metric},{filter}")] = (if is_of_texts { 100.0 * found.value } else { found.value }).into();
     entry[format!("{metric}_stderr,{filter}")] = found.stderr.map_or_else(|| "N/A".into(), Value::from);
 }
 

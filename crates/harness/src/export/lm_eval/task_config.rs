@@ -126,10 +126,9 @@ fn texts(definition: &TaskDefinition) -> Texts {
 
 fn metric(definition: &MetricDefinition) -> Value {
     let mut fields = Map::new();
-    let is_perplexity = *definition == MetricDefinition::Perplexity;
     fields.insert("metric".to_owned(), definition.name().into());
-    fields.insert("aggregation".to_owned(), if is_perplexity { "perplexity" } else { "mean" }.into());
-    fields.insert("higher_is_better".to_owned(), (!is_perplexity).into());
+    fields.insert("aggregation".to_owned(), definition.aggregation().into());
+    fields.insert("higher_is_better".to_owned(), definition.is_higher_better().into());
     if let Ok(Value::Object(settings)) = serde_json::to_value(definition) {
         fields.extend(settings.into_iter().filter(|(name, _)| name != "name"));
     }

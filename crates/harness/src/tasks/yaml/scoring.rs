@@ -78,6 +78,11 @@ fn metric(config: &Config, output: OutputType) -> Result<MetricDefinition, Strin
                 ignore_punctuation: flag(config, "ignore_punctuation")?.unwrap_or(false),
             }
         }
+        (OutputType::GenerateUntil, "bleu") => MetricDefinition::Bleu,
+        (OutputType::GenerateUntil, "chrf") => MetricDefinition::Chrf,
+        (OutputType::GenerateUntil, "ter") => MetricDefinition::Ter,
+        (OutputType::MultipleChoice, "f1") => MetricDefinition::F1,
+        (OutputType::MultipleChoice, "mcc") => MetricDefinition::Mcc,
         (OutputType::MultipleChoice, "acc") => MetricDefinition::Acc,
         (OutputType::MultipleChoice, "acc_norm") => MetricDefinition::AccNorm,
         (OutputType::MultipleChoice, "acc_bytes") => MetricDefinition::AccBytes,
@@ -85,7 +90,7 @@ fn metric(config: &Config, output: OutputType) -> Result<MetricDefinition, Strin
         (OutputType::LogLikelihood, "perplexity") => MetricDefinition::Perplexity,
         _ => return unknown(),
     };
-    let usual = if found == MetricDefinition::Perplexity { "perplexity" } else { "mean" };
+    let usual = found.aggregation();
     match text(config, "aggregation")? {
         Some(other) if other != usual => {
             Err(format!("its metric `{name}` is aggregated by `{other}`, not by `{usual}`"))
