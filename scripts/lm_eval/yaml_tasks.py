@@ -269,7 +269,8 @@ def requests_of(config, rows, shots):
             entry["requests"].append([context, None])
         else:
             entry = documents.setdefault(instance.doc_id, {"requests": [], "until": []})
-            entry["requests"].append([*instance.args, None][:2])
+            # A text that is scored by itself stands behind nothing.
+            entry["requests"].append(list(instance.args[:2]) if len(instance.args) > 1 else ["", instance.args[0]])
     return [documents[at] for at in sorted(documents)]
 
 

@@ -27,12 +27,13 @@ impl Document {
     /// generated. In a chat they begin without the delimiter, as in lm-evaluation-harness: the template ends where
     /// answers begin.
     pub fn choice_requests(&self, chat: Option<&ChatPlan>) -> Vec<LogLikelihoodRequest> {
-        let delimiter = if chat.is_some() { self.parts.target_delimiter } else { 0 };
+        let is_alone = self.parts.is_alone;
+        let delimiter = if chat.is_some() && !is_alone { self.parts.target_delimiter } else { 0 };
         let request = |(context, continuation): (&str, &str)| LogLikelihoodRequest {
-            context: self.prompt(context, chat),
+            context: self.prompt(context, chat.filter(|_| !is_alone)),
             continuation: continuation[delimiter..].to_owned(),
             encoding: PromptEncoding::WithSpecial,
-            overlong: Overlong::TruncateLeft,
+            overlong: if is_alone { Overlong::Refuse } else { Overlong::TruncateLeft },
         };
         self.request.choices().into_iter().map(request).collect()
     }
@@ -92,6 +93,7 @@ mod tests {
                 ShotParts { question: 22..26, answer: None },
             ],
             question: 28,
+            is_alone: false,
             answer_prefix: None,
             target_delimiter: 1,
             fewshot_delimiter: "\n\n".to_owned(),

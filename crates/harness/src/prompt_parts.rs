@@ -12,6 +12,8 @@ pub struct PromptParts {
     pub shots: Vec<ShotParts>,
     /// Where the question begins; it goes to the end.
     pub question: usize,
+    /// Whether what is scored is a text by itself, and no answer to anything: then it is no part of a chat either.
+    pub is_alone: bool,
     /// What the answer begins with, where the prompt says it.
     pub answer_prefix: Option<AnswerPrefix>,
     /// Bytes of the delimiter that every continuation begins with.

@@ -4,20 +4,38 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::edit_rate::edit_rate;
 use super::translation::{TextPair, bleu, chrf};
+use crate::python::is_space;
 
-/// A metric of all documents together, 0 to 1 (but [`Matthews`](Self::Matthews), which begins at -1).
+/// A metric of all documents together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CorpusMetric {
-    /// F1 of choice 1, where there are two.
+    /// F1 of choice 1, where there are two; 0 to 1.
     F1,
-    /// Matthews' correlation of what was chosen with what is right.
+    /// Matthews' correlation of what was chosen with what is right, -1 to 1.
     Matthews,
-    /// BLEU.
+    /// BLEU, 0 to 1.
     Bleu,
-    /// chrF.
+    /// chrF, 0 to 1.
     Chrf,
     /// TER: less is better.
     Ter,
+    /// Perplexity per word.
+    WordPerplexity,
+    /// Perplexity per byte.
+    BytePerplexity,
+    /// Bits per byte.
+    BitsPerByte,
+}
+
+/// What of documents a metric is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Choices, right and chosen.
+    Choices,
+    /// Texts, right and written.
+    Texts,
+    /// Log-likelihoods of texts, and how long these are.
+    LogLikelihoods,
 }
 
 impl CorpusMetric {
@@ -29,17 +47,50 @@ impl CorpusMetric {
             Self::Bleu => "bleu",
             Self::Chrf => "chrf",
             Self::Ter => "ter",
+            Self::WordPerplexity => "word_perplexity",
+            Self::BytePerplexity => "byte_perplexity",
+            Self::BitsPerByte => "bits_per_byte",
         }
     }
 
     /// The metric of that name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::F1, Self::Matthews, Self::Bleu, Self::Chrf, Self::Ter].into_iter().find(|metric| metric.name() == name)
+        let all = [
+            Self::F1,
+            Self::Matthews,
+            Self::Bleu,
+            Self::Chrf,
+            Self::Ter,
+            Self::WordPerplexity,
+            Self::BytePerplexity,
+            Self::BitsPerByte,
+        ];
+        all.into_iter().find(|metric| metric.name() == name)
     }
 
-    /// Whether it is one of choices, and not of texts.
-    pub fn is_of_choices(self) -> bool {
-        matches!(self, Self::F1 | Self::Matthews)
+    /// What it is over.
+    pub fn over(self) -> Over {
+        match self {
+            Self::F1 | Self::Matthews => Over::Choices,
+            Self::Bleu | Self::Chrf | Self::Ter => Over::Texts,
+            Self::WordPerplexity | Self::BytePerplexity | Self::BitsPerByte => Over::LogLikelihoods,
+        }
+    }
+
+    /// Of texts with their log-likelihoods. None where it is not over these, or of nothing.
+    pub fn of_log_likelihoods<'t>(self, texts: impl IntoIterator<Item = (&'t str, f64)>) -> Option<f64> {
+        let length: fn(&str) -> usize = match self {
+            Self::WordPerplexity => words,
+            Self::BytePerplexity | Self::BitsPerByte => str::len,
+            _ => return None,
+        };
+        let (mut sum, mut lengths) = (0.0, 0);
+        for (text, log_likelihood) in texts {
+            sum += log_likelihood;
+            lengths += length(text);
+        }
+        let nats = (lengths > 0).then(|| -sum / lengths as f64)?;
+        Some(if self == Self::BitsPerByte { nats / std::f64::consts::LN_2 } else { nats.exp() })
     }
 
     /// Of choices: the right one and the chosen one of each document. None where it is none of choices, or F1 of more than
@@ -48,7 +99,7 @@ impl CorpusMetric {
         match self {
             Self::F1 => f1(pairs),
             Self::Matthews => Some(matthews(pairs)),
-            Self::Bleu | Self::Chrf | Self::Ter => None,
+            _ => None,
         }
     }
 
@@ -58,9 +109,20 @@ impl CorpusMetric {
             Self::Bleu => Some(bleu(pairs)),
             Self::Chrf => Some(chrf(pairs)),
             Self::Ter => Some(edit_rate(pairs)),
-            Self::F1 | Self::Matthews => None,
+            _ => None,
         }
     }
+}
+
+/// `len(re.split(r"\s+", text))`.
+fn words(text: &str) -> usize {
+    let spaces = text.chars().map(is_space);
+    let (mut words, mut before) = (1, false);
+    for space in spaces {
+        words += usize::from(space && !before);
+        before = space;
+    }
+    words
 }
 
 /// scikit-learn's `f1_score` of two classes; 0 where nobody says 1.
@@ -115,8 +177,19 @@ mod tests {
     }
 
     #[test]
+    fn long_texts_weigh_more_and_words_are_what_white_space_divides() {
+        let texts = [("a b  c", -6.0), (" d\n", -2.0)];
+        let of = |metric: CorpusMetric| metric.of_log_likelihoods(texts).unwrap();
+        // From Python: re.split(r"\s+", ...) gives three pieces each; six bytes and three.
+        assert!((of(CorpusMetric::WordPerplexity) - (8.0_f64 / 6.0).exp()).abs() < 1e-12);
+        assert!((of(CorpusMetric::BytePerplexity) - (8.0_f64 / 9.0).exp()).abs() < 1e-12);
+        assert!((of(CorpusMetric::BitsPerByte) - 8.0 / 9.0 / 2.0_f64.ln()).abs() < 1e-12);
+        assert_eq!(CorpusMetric::WordPerplexity.of_log_likelihoods([]), None);
+    }
+
+    #[test]
     fn every_metric_is_found_by_its_name() {
-        for name in ["f1", "mcc", "bleu", "chrf", "ter"] {
+        for name in ["f1", "mcc", "bleu", "chrf", "ter", "word_perplexity", "byte_perplexity", "bits_per_byte"] {
             assert_eq!(CorpusMetric::named(name).map(CorpusMetric::name), Some(name));
         }
         assert_eq!(CorpusMetric::named("acc"), None);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::corpus::CorpusMetric;
+use super::corpus::{CorpusMetric, Over};
 
 /// A metric of one document.
 ///
@@ -53,6 +53,12 @@ pub enum MetricDefinition {
     Chrf,
     /// TER over all documents; less is better.
     Ter,
+    /// Perplexity per word of all documents; less is better.
+    WordPerplexity,
+    /// Perplexity per byte of all documents; less is better.
+    BytePerplexity,
+    /// Bits per byte of all documents; less is better.
+    BitsPerByte,
     /// Whether the extracted text is the reference once both are written in one way, as answers to MATH are; reported as
     /// `exact_match`.
     MathMatch,
@@ -76,9 +82,14 @@ impl MetricDefinition {
             Self::AccNorm => "acc_norm",
             Self::AccBytes => "acc_bytes",
             Self::Perplexity => PERPLEXITY,
-            Self::F1 | Self::Mcc | Self::Bleu | Self::Chrf | Self::Ter => {
-                self.of_corpus().map(CorpusMetric::name).unwrap_or_default()
-            }
+            Self::F1
+            | Self::Mcc
+            | Self::Bleu
+            | Self::Chrf
+            | Self::Ter
+            | Self::WordPerplexity
+            | Self::BytePerplexity
+            | Self::BitsPerByte => self.of_corpus().map(CorpusMetric::name).unwrap_or_default(),
         }
     }
 
@@ -87,14 +98,15 @@ impl MetricDefinition {
         match self {
             Self::Perplexity => "perplexity",
             Self::Mcc => "matthews_corrcoef",
-            Self::F1 | Self::Bleu | Self::Chrf | Self::Ter => self.name(),
+            Self::F1 | Self::Bleu | Self::Chrf | Self::Ter | Self::BitsPerByte => self.name(),
+            Self::WordPerplexity | Self::BytePerplexity => "weighted_perplexity",
             _ => "mean",
         }
     }
 
     /// Whether more is better.
     pub(crate) fn is_higher_better(&self) -> bool {
-        !matches!(self, Self::Perplexity | Self::Ter)
+        !matches!(self, Self::Perplexity | Self::Ter | Self::WordPerplexity | Self::BytePerplexity | Self::BitsPerByte)
     }
 
     /// The metric of all documents together that it is, if it is one.
@@ -105,6 +117,9 @@ impl MetricDefinition {
             Self::Bleu => Some(CorpusMetric::Bleu),
             Self::Chrf => Some(CorpusMetric::Chrf),
             Self::Ter => Some(CorpusMetric::Ter),
+            Self::WordPerplexity => Some(CorpusMetric::WordPerplexity),
+            Self::BytePerplexity => Some(CorpusMetric::BytePerplexity),
+            Self::BitsPerByte => Some(CorpusMetric::BitsPerByte),
             _ => None,
         }
     }
@@ -112,7 +127,7 @@ impl MetricDefinition {
     /// Whether it is one of choices, and not of texts.
     pub(crate) fn is_of_choices(&self) -> bool {
         if let Some(metric) = self.of_corpus() {
-            return metric.is_of_choices();
+            return metric.over() != Over::Texts;
         }
         matches!(self, Self::Acc | Self::AccNorm | Self::AccBytes | Self::RightMass | Self::Greedy | Self::Perplexity)
     }

@@ -13,7 +13,7 @@ mod translation;
 
 pub use aggregate::{DocumentMean, PoolingRule, pooled};
 pub use choice::{ChoiceScores, argmax};
-pub use corpus::CorpusMetric;
+pub use corpus::{CorpusMetric, Over};
 pub use definition::MetricDefinition;
 pub(crate) use definition::{PERPLEXITY, RUNNING_MEAN};
 pub use edit_rate::edit_rate;

@@ -166,6 +166,9 @@ pub enum ScoredPart {
     Choices,
     /// The target as it is: lm-evaluation-harness's output type `loglikelihood`.
     Target,
+    /// The target from its first token on, without any prompt: lm-evaluation-harness's `loglikelihood_rolling`. A text that
+    /// does not fit a member's context cannot be asked about.
+    Whole,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -8,7 +8,7 @@ use gac_ensemble::Decoding;
 use gac_systems::sha256;
 use serde_json::Value;
 
-use super::definition::{DEFAULT_MAX_NEW_TOKENS, GenerationDefinition, TaskDefinition, TaskKind};
+use super::definition::{DEFAULT_MAX_NEW_TOKENS, GenerationDefinition, ScoredPart, TaskDefinition, TaskKind};
 use super::error::TaskError;
 use super::fewshot::{DEFAULT_SHOT_SEED, ShotSampler};
 use super::limit::Limit;
@@ -20,7 +20,7 @@ use super::scorer::{Reference, References, TaskScorer};
 use super::sections::{Columns, Section, SplitRows, sections};
 use super::selection::Selection;
 use crate::data::{DataSource, Row};
-use crate::prompt_parts::AnswerPrefix;
+use crate::prompt_parts::{AnswerPrefix, PromptParts};
 use crate::task::{Document, LoadedTask, Request};
 
 /// What may be asked of a task when it is loaded.
@@ -189,6 +189,12 @@ impl UnbuiltSection<'_> {
                 question_end: parts.question + rendered.text.len(),
                 start: prompt.len() - prefix.len(),
             });
+            let prompt = if self.definition.prompt.scored == ScoredPart::Whole {
+                parts = PromptParts { is_alone: true, ..PromptParts::default() };
+                String::new()
+            } else {
+                prompt
+            };
             let request = self.request(prompt, &rendered).map_err(in_row)?;
 
             let Rendered { target, choices, right_choices, .. } = rendered;

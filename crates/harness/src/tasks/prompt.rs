@@ -182,7 +182,7 @@ impl PromptBuilder {
     pub(super) fn continuation(&self, text: &str) -> String {
         match self.scored {
             ScoredPart::Choices => format!("{}{text}", self.target_delimiter),
-            ScoredPart::Target => text.to_owned(),
+            ScoredPart::Target | ScoredPart::Whole => text.to_owned(),
         }
     }
 }

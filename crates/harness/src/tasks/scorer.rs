@@ -12,7 +12,7 @@ use super::prompt::Target;
 use super::selection::Selection;
 use crate::filters::{FilterPipeline, FoundAnswer, ROBUST, Robust};
 use crate::metrics::{
-    ChoiceScores, CorpusMetric, DocumentMean, ExactMatch, MetricDefinition, is_equivalent, normalised_match,
+    ChoiceScores, CorpusMetric, DocumentMean, ExactMatch, MetricDefinition, Over, is_equivalent, normalised_match,
 };
 use crate::python::PatternError;
 use crate::task::{Aggregate, Answer, Document, FilterScore, MetricKey, Outcome, Score, Scorer};
@@ -139,7 +139,11 @@ impl TaskScorer {
                     Rule::RightMass => scores.mass(&reference.right_choices),
                     Rule::Greedy => f64::from(first.greedy),
                     Rule::Perplexity => first.sum,
-                    Rule::Corpus(metric) if metric.is_of_choices() => is_right(scores.best()),
+                    Rule::Corpus(metric) if metric.over() == Over::Choices => is_right(scores.best()),
+                    Rule::Corpus(metric) if metric.over() == Over::LogLikelihoods => {
+                        let text = reference.target.texts();
+                        metric.of_log_likelihoods([(*text.first()?, first.sum)])?
+                    }
                     Rule::Corpus(_) | Rule::ExactMatch(_) | Rule::NormalisedMatch { .. } | Rule::MathMatch => {
                         return None;
                     }
@@ -148,10 +152,12 @@ impl TaskScorer {
             })
             .collect();
         let outcome = self.verdict(&metrics);
-        Score {
-            outcome,
-            filters: vec![FilterScore { filter: NONE.to_owned(), extracted: scores.best().into(), metrics }],
-        }
+        let is_whole = self
+            .metrics
+            .iter()
+            .any(|metric| matches!(metric.rule, Rule::Corpus(of) if of.over() == Over::LogLikelihoods));
+        let extracted = if is_whole { first.sum.into() } else { scores.best().into() };
+        Score { outcome, filters: vec![FilterScore { filter: NONE.to_owned(), extracted, metrics }] }
     }
 
     /// A metric of all documents together, without a standard error.
@@ -161,16 +167,22 @@ impl TaskScorer {
             Some((self.reference(document)?, &filter.extracted))
         });
         let found: Vec<(&Reference, &Json)> = found.collect();
-        let value = if metric.is_of_choices() {
-            let pair = |(reference, chosen): &(&Reference, &Json)| {
-                Some((reference.target.choice(&reference.choices)?, usize::try_from(chosen.as_u64()?).ok()?))
-            };
-            metric.of_choices(&found.iter().filter_map(pair).collect::<Vec<_>>())
-        } else {
-            let texts = found
-                .iter()
-                .filter_map(|(reference, written)| Some((*reference.target.texts().first()?, written.as_str()?)));
-            metric.of_texts(texts)
+        let value = match metric.over() {
+            Over::Choices => {
+                let pair = |(reference, chosen): &(&Reference, &Json)| {
+                    Some((reference.target.choice(&reference.choices)?, usize::try_from(chosen.as_u64()?).ok()?))
+                };
+                metric.of_choices(&found.iter().filter_map(pair).collect::<Vec<_>>())
+            }
+            Over::Texts => metric.of_texts(
+                found
+                    .iter()
+                    .filter_map(|(reference, written)| Some((*reference.target.texts().first()?, written.as_str()?))),
+            ),
+            // JSON has no word for what is impossible.
+            Over::LogLikelihoods => metric.of_log_likelihoods(found.iter().filter_map(|(reference, sum)| {
+                Some((*reference.target.texts().first()?, sum.as_f64().unwrap_or(f64::NEG_INFINITY)))
+            })),
         };
         value.map(|value| DocumentMean { value, stderr: None, documents: found.len() })
     }
@@ -242,6 +254,9 @@ impl Metric {
             MetricDefinition::Bleu => Rule::Corpus(CorpusMetric::Bleu),
             MetricDefinition::Chrf => Rule::Corpus(CorpusMetric::Chrf),
             MetricDefinition::Ter => Rule::Corpus(CorpusMetric::Ter),
+            MetricDefinition::WordPerplexity => Rule::Corpus(CorpusMetric::WordPerplexity),
+            MetricDefinition::BytePerplexity => Rule::Corpus(CorpusMetric::BytePerplexity),
+            MetricDefinition::BitsPerByte => Rule::Corpus(CorpusMetric::BitsPerByte),
         };
         Ok(Self { name: definition.name(), rule })
     }

@@ -93,7 +93,7 @@ impl YamlTemplates {
                 }
                 Ok(rendered(text, target, choices, None))
             }
-            (TaskKind::Choose, ScoredPart::Target) => {
+            (TaskKind::Choose, ScoredPart::Target | ScoredPart::Whole) => {
                 let Target::Text(scored) = target else { return Err("its answer is no text".to_owned()) };
                 Ok(rendered(text, Target::Text(scored.clone()), vec![scored], None))
             }

@@ -9,7 +9,7 @@ use super::sources::{LmEvalSources, LmEvalTask, by_leaf};
 use super::task_config::{self, version};
 use crate::clock::Timestamp;
 use crate::filters::ROBUST;
-use crate::metrics::CorpusMetric;
+use crate::metrics::{CorpusMetric, Over};
 use crate::results::{StoredRun, StoredSystem, StoredTask};
 use crate::task::Aggregate;
 use crate::tasks::{GroupMembers, TaskOutline};
@@ -200,7 +200,7 @@ fn members(task: &StoredTask, source: &LmEvalTask, outline: &TaskOutline, member
 fn figures(entry: &mut Value, found: &Aggregate) {
     let (metric, filter) = (&found.key.metric, &found.key.filter);
     // There, those of translations are percentages.
-    let is_of_texts = CorpusMetric::named(metric).is_some_and(|metric| !metric.is_of_choices());
+    let is_of_texts = CorpusMetric::named(metric).is_some_and(|metric| metric.over() == Over::Texts);
     entry[format!("{metric},{filter}")] = (if is_of_texts { 100.0 * found.value } else { found.value }).into();
     entry[format!("{metric}_stderr,{filter}")] = found.stderr.map_or_else(|| "N/A".into(), Value::from);
 }

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::metrics::MetricDefinition;
 use crate::results::TaskEntry;
 use crate::tasks::{
-    GenerationOverrides, Leaf, PromptDefinition, SamplerKind, TaskDefinition, TaskKind, TaskOutline, TemplateLanguage,
+    GenerationOverrides, Leaf, PromptDefinition, SamplerKind, ScoredPart, TaskDefinition, TaskKind, TaskOutline,
+    TemplateLanguage,
 };
 
 /// The configuration of a subtask.
@@ -76,6 +77,7 @@ pub(super) fn config(
     set("metric_list", definition.metrics.iter().map(metric).collect());
     let output = match definition.kind {
         TaskKind::Generate => "generate_until",
+        TaskKind::Choose if definition.prompt.scored == ScoredPart::Whole => "loglikelihood_rolling",
         TaskKind::Choose if definition.metrics.contains(&MetricDefinition::Greedy) => "loglikelihood",
         TaskKind::Choose => "multiple_choice",
     };

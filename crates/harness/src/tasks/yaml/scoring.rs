@@ -14,6 +14,7 @@ pub(super) enum OutputType {
     GenerateUntil,
     MultipleChoice,
     LogLikelihood,
+    LogLikelihoodRolling,
 }
 
 impl OutputType {
@@ -22,6 +23,7 @@ impl OutputType {
             None | Some("generate_until") => Ok(Self::GenerateUntil),
             Some("multiple_choice") => Ok(Self::MultipleChoice),
             Some("loglikelihood") => Ok(Self::LogLikelihood),
+            Some("loglikelihood_rolling") => Ok(Self::LogLikelihoodRolling),
             Some(other) => Err(format!("its output type `{other}` is not known here")),
         }
     }
@@ -32,6 +34,7 @@ impl OutputType {
             Self::GenerateUntil => &["exact_match"],
             Self::MultipleChoice => &["acc", "acc_norm"],
             Self::LogLikelihood => &["perplexity", "acc"],
+            Self::LogLikelihoodRolling => &["word_perplexity", "byte_perplexity", "bits_per_byte"],
         }
     }
 }
@@ -88,6 +91,9 @@ fn metric(config: &Config, output: OutputType) -> Result<MetricDefinition, Strin
         (OutputType::MultipleChoice, "acc_bytes") => MetricDefinition::AccBytes,
         (OutputType::LogLikelihood, "acc") => MetricDefinition::Greedy,
         (OutputType::LogLikelihood, "perplexity") => MetricDefinition::Perplexity,
+        (OutputType::LogLikelihoodRolling, "word_perplexity") => MetricDefinition::WordPerplexity,
+        (OutputType::LogLikelihoodRolling, "byte_perplexity") => MetricDefinition::BytePerplexity,
+        (OutputType::LogLikelihoodRolling, "bits_per_byte") => MetricDefinition::BitsPerByte,
         _ => return unknown(),
     };
     let usual = found.aggregation();

@@ -76,7 +76,11 @@ pub(super) fn definition(name: &str, path: &Path, config: &Config) -> Result<Tas
     let filter = filters.first().map_or(NONE, |filter| filter.name.as_str()).to_owned();
     let metric = metrics.first().map(|metric| metric.name()).unwrap_or_default().to_owned();
     let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let scored = if output == OutputType::LogLikelihood { ScoredPart::Target } else { ScoredPart::Choices };
+    let scored = match output {
+        OutputType::GenerateUntil | OutputType::MultipleChoice => ScoredPart::Choices,
+        OutputType::LogLikelihood => ScoredPart::Target,
+        OutputType::LogLikelihoodRolling => ScoredPart::Whole,
+    };
     let choices = choices(config)?;
     if output == OutputType::MultipleChoice && choices.is_none() {
         return Err("it has no `doc_to_choice`".to_owned());
