@@ -28,7 +28,10 @@ impl Document {
     /// answers begin.
     pub fn choice_requests(&self, chat: Option<&ChatPlan>) -> Vec<LogLikelihoodRequest> {
         let is_alone = self.parts.is_alone;
-        let delimiter = if chat.is_some() && !is_alone { self.parts.target_delimiter } else { 0 };
+        // Behind what the answer begins with, a delimiter is needed where there is no white space.
+        let begins = self.parts.answer_prefix.is_some() && !self.request.prompt().ends_with(char::is_whitespace);
+        let is_in_chat = chat.is_some() && !is_alone && !begins;
+        let delimiter = if is_in_chat { self.parts.target_delimiter } else { 0 };
         let request = |(context, continuation): (&str, &str)| LogLikelihoodRequest {
             context: self.prompt(context, chat.filter(|_| !is_alone)),
             continuation: continuation[delimiter..].to_owned(),
@@ -42,7 +45,8 @@ impl Document {
         let Some(chat) = chat else { return Prompt::from(text) };
         // Not every template knows system messages, and no task may depend on that.
         let refused_system = RefusedSystem::JoinUser;
-        Prompt::Chat(Conversation { refused_system, ..self.parts.messages(text, chat).into() })
+        let answer_prefix = self.parts.answer_prefix.map_or("", |prefix| &text[prefix.start..]).to_owned();
+        Prompt::Chat(Conversation { refused_system, answer_prefix, ..self.parts.messages(text, chat).into() })
     }
 }
 
@@ -65,7 +69,8 @@ impl PromptParts {
                 self.question
             }
         };
-        messages.push(ChatMessage::new(Role::User, &text[asked..]));
+        let end = self.answer_prefix.map_or(text.len(), |prefix| prefix.question_end);
+        messages.push(ChatMessage::new(Role::User, &text[asked..end]));
         messages
     }
 
@@ -81,7 +86,7 @@ impl PromptParts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::prompt_parts::ShotParts;
+    use crate::prompt_parts::{AnswerPrefix, ShotParts};
 
     const TEXT: &str = "Sort.\n\nQ: b a\nA: a b\n\nQ: d\n\nQ: c b\nA:";
 
@@ -125,6 +130,30 @@ mod tests {
     fn shots_may_stand_in_front_of_the_question() {
         let messages = parts().messages(TEXT, &plan(ShotLayout::OneMessage, Some("Be brief.")));
         assert_eq!(said(&messages), [("system", "Be brief.\n\nSort.\n\n"), ("user", &TEXT[7..])]);
+    }
+
+    #[test]
+    fn what_the_answer_begins_with_is_no_part_of_the_question() {
+        let prefixed = "Q: c b\nA: So";
+        let parts = PromptParts {
+            answer_prefix: Some(AnswerPrefix { question_end: 9, start: 10 }),
+            target_delimiter: 1,
+            ..PromptParts::default()
+        };
+        let document = Document {
+            id: 0,
+            subject: None,
+            group: None,
+            repeat: 0,
+            hash: String::new(),
+            request: Request::Choose { context: prefixed.to_owned(), continuations: vec![" A".into()] },
+            parts,
+            target: 0.into(),
+        };
+        let request = document.choice_requests(Some(&plan(ShotLayout::Turns, None))).remove(0);
+        let Prompt::Chat(chat) = request.context else { panic!("a chat") };
+        assert_eq!((said(&chat.messages), chat.answer_prefix.as_str()), (vec![("user", "Q: c b\nA:")], "So"));
+        assert_eq!(request.continuation, " A", "the answer goes on behind it");
     }
 
     #[test]

@@ -101,6 +101,8 @@ pub struct Conversation {
     pub tools: Option<Vec<Json>>,
     /// Documents to answer from (`title` and `text`), for templates that take them.
     pub documents: Option<Vec<Json>>,
+    /// What the answer begins with: it stands behind where the template lets the model begin.
+    pub answer_prefix: String,
     /// What becomes of a system message that the template refuses.
     pub refused_system: RefusedSystem,
     /// What the template is told by name for this chat, over what it is told for all.

@@ -161,7 +161,8 @@ impl ChatTemplate {
         let tell = move |format: String| strftime(now, &format);
         given.entry("strftime_now").or_insert_with(|| Value::from_function(tell));
         let rendered = self.environment.get_template(name).and_then(|template| template.render(given));
-        rendered.map_err(|error| ChatError::Refused { reason: reason(&error) })
+        let rendered = rendered.map_err(|error| ChatError::Refused { reason: reason(&error) })?;
+        Ok(rendered + &chat.answer_prefix)
     }
 }
 
