@@ -84,6 +84,7 @@ mod drafting;
 mod ensemble;
 mod error;
 mod event;
+mod forward_pace;
 mod lanes;
 mod member;
 mod request;

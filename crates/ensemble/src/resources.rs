@@ -2,8 +2,8 @@
 
 use crate::decode::acceptance::Acceptance;
 use crate::event::SchedulerEvent;
+use crate::forward_pace::ForwardPace;
 use crate::member::Member;
-use crate::schedule::forward_pace::ForwardPace;
 use crate::vocabulary::segmentation::Segmentation;
 
 /// What something in flight goes on with.

@@ -1,7 +1,7 @@
 //! How often guesses come true, and how many of them are worth a look.
 
 use crate::decode::lookup::LONGEST;
-use crate::schedule::forward_pace::{MARGINAL_COST, cost};
+use crate::forward_pace::{MARGINAL_COST, cost};
 
 /// Most tokens that are guessed at once where the number follows what is measured.
 const MOST: usize = 8;

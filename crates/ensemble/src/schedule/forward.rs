@@ -5,9 +5,9 @@ use std::time::Instant;
 use gac_inference::{Distribution, Extension, LanguageModel, ModelError, Wanted};
 
 use crate::devices::at_once;
+use crate::forward_pace::ForwardPace;
 use crate::lanes::lane::Read;
 use crate::member::Member;
-use crate::schedule::forward_pace::ForwardPace;
 use crate::schedule::in_flight::InFlight;
 
 /// A text is short when no more is left of it to read. It has room of its own: it waits for no long one.

@@ -4,7 +4,6 @@ pub(crate) mod asking;
 pub(crate) mod batch;
 pub(crate) mod entry;
 pub(crate) mod forward;
-pub(crate) mod forward_pace;
 pub(crate) mod in_flight;
 pub(crate) mod limits;
 pub(crate) mod load;

@@ -153,7 +153,7 @@ fn shifted<'t>(words: &[&'t str], start: usize, length: usize, target: usize) ->
 
 /// One step from what was written to the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum EditStep {
     Same,
     Other,
     Added,
@@ -163,7 +163,7 @@ enum Step {
 /// The fewest edits, without shifts.
 struct Edits {
     count: usize,
-    steps: Vec<Step>,
+    steps: Vec<EditStep>,
 }
 
 impl Edits {
@@ -171,23 +171,23 @@ impl Edits {
         let (rows, columns) = (written.len(), reference.len());
         let ratio = if rows == 0 { 1.0 } else { columns as f64 / rows as f64 };
         let beam = if (BEAM as f64) < ratio / 2.0 { (ratio / 2.0 + BEAM as f64).ceil() as usize } else { BEAM };
-        let mut table = vec![vec![(NONE, Step::Same); columns + 1]; rows + 1];
-        table[0] = (0..=columns).map(|column| (column, Step::Added)).collect();
+        let mut table = vec![vec![(NONE, EditStep::Same); columns + 1]; rows + 1];
+        table[0] = (0..=columns).map(|column| (column, EditStep::Added)).collect();
         for row in 1..=rows {
             let diagonal = (row as f64 * ratio).floor() as usize;
             let from = diagonal.saturating_sub(beam);
             let to = if row == rows { columns + 1 } else { (columns + 1).min(diagonal + beam) };
             for column in from..to {
                 if column == 0 {
-                    table[row][0] = (table[row - 1][0].0 + 1, Step::Dropped);
+                    table[row][0] = (table[row - 1][0].0 + 1, EditStep::Dropped);
                     continue;
                 }
                 let is_same = written[row - 1] == reference[column - 1];
-                let step = if is_same { Step::Same } else { Step::Other };
+                let step = if is_same { EditStep::Same } else { EditStep::Other };
                 let ways = [
                     (table[row - 1][column - 1].0 + usize::from(!is_same), step),
-                    (table[row - 1][column].0 + 1, Step::Dropped),
-                    (table[row][column - 1].0 + 1, Step::Added),
+                    (table[row - 1][column].0 + 1, EditStep::Dropped),
+                    (table[row][column - 1].0 + 1, EditStep::Added),
                 ];
                 for way in ways {
                     if table[row][column].0 > way.0 {
@@ -201,8 +201,8 @@ impl Edits {
         while row > 0 || column > 0 {
             let step = table[row][column].1;
             steps.push(step);
-            row -= usize::from(step != Step::Added);
-            column -= usize::from(step != Step::Dropped);
+            row -= usize::from(step != EditStep::Added);
+            column -= usize::from(step != EditStep::Dropped);
         }
         steps.reverse();
         Self { count: table[rows][columns].0, steps }
@@ -219,14 +219,14 @@ struct Alignment {
 }
 
 impl Alignment {
-    fn of(steps: &[Step]) -> Self {
+    fn of(steps: &[EditStep]) -> Self {
         let mut alignment = Self::default();
         for step in steps {
-            let is_wrong = *step != Step::Same;
-            if *step != Step::Added {
+            let is_wrong = *step != EditStep::Same;
+            if *step != EditStep::Added {
                 alignment.written_wrong.push(is_wrong);
             }
-            if *step != Step::Dropped {
+            if *step != EditStep::Dropped {
                 let place = alignment.written_wrong.len() as isize - 1;
                 alignment.places.insert(alignment.reference_wrong.len(), place);
                 alignment.reference_wrong.push(is_wrong);

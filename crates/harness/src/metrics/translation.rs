@@ -60,7 +60,7 @@ pub fn bleu<'t>(pairs: impl IntoIterator<Item = TextPair<'t>>) -> f64 {
 
 /// chrF of a corpus.
 pub fn chrf<'t>(pairs: impl IntoIterator<Item = TextPair<'t>>) -> f64 {
-    let mut sums = [Overlap::default(); CHARACTERS];
+    let mut sums = [GramCounts::default(); CHARACTERS];
     for (reference, written) in pairs {
         let (reference, written) = (characters(reference), characters(written));
         for (sum, n) in sums.iter_mut().zip(1..) {
@@ -73,7 +73,7 @@ pub fn chrf<'t>(pairs: impl IntoIterator<Item = TextPair<'t>>) -> f64 {
     }
     let known = sums.iter().filter(|sum| sum.written > 0 && sum.reference > 0);
     let (mut precision, mut recall, mut orders) = (0.0, 0.0, 0.0);
-    for Overlap { written, reference, both } in known {
+    for GramCounts { written, reference, both } in known {
         precision += *both as f64 / *written as f64;
         recall += *both as f64 / *reference as f64;
         orders += 1.0;
@@ -87,13 +87,13 @@ pub fn chrf<'t>(pairs: impl IntoIterator<Item = TextPair<'t>>) -> f64 {
 
 /// How many n-grams two texts have, and have in common.
 #[derive(Clone, Copy, Debug, Default)]
-struct Overlap {
+struct GramCounts {
     written: usize,
     reference: usize,
     both: usize,
 }
 
-fn overlap<T: Eq + Hash>(written: &[T], reference: &[T], n: usize) -> Overlap {
+fn overlap<T: Eq + Hash>(written: &[T], reference: &[T], n: usize) -> GramCounts {
     let counted = |items: &[T]| items.len().saturating_sub(n - 1);
     let mut left: HashMap<&[T], usize> = HashMap::new();
     for gram in reference.windows(n) {
@@ -106,7 +106,7 @@ fn overlap<T: Eq + Hash>(written: &[T], reference: &[T], n: usize) -> Overlap {
             both += 1;
         }
     }
-    Overlap { written: counted(written), reference: counted(reference), both }
+    GramCounts { written: counted(written), reference: counted(reference), both }
 }
 
 fn characters(text: &str) -> Vec<char> {

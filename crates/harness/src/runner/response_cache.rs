@@ -43,7 +43,7 @@ pub(super) struct CachedResponse {
 
 /// A line of the file.
 #[derive(Serialize, Deserialize)]
-struct Line<R> {
+struct CachedLine<R> {
     identity: ResponseIdentity,
     #[serde(flatten)]
     response: R,
@@ -65,8 +65,8 @@ impl ResponseCache {
         }
         let mut known = HashMap::new();
         for line in bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            match serde_json::from_slice::<Line<CachedResponse>>(line) {
-                Ok(Line { identity, response }) => {
+            match serde_json::from_slice::<CachedLine<CachedResponse>>(line) {
+                Ok(CachedLine { identity, response }) => {
                     known.insert(identity, response);
                 }
                 Err(error) => tracing::warn!(%error, file = %path.display(), "passed over a line that is no response"),
@@ -89,7 +89,7 @@ impl ResponseCache {
         if record.is_unasked() || record.cached || self.known.get(&identity).is_some_and(has_all) {
             return Ok(());
         }
-        let mut line = serde_json::to_vec(&Line { identity, response: CachedResponse::of(record) })?;
+        let mut line = serde_json::to_vec(&CachedLine { identity, response: CachedResponse::of(record) })?;
         line.push(b'\n');
         // One write: lines of runs that add at the same time stay whole.
         (&self.file).write_all(&line)

@@ -33,7 +33,7 @@ struct Field {
 }
 
 /// What a field gives.
-enum Found<'r> {
+enum FieldValue<'r> {
     /// What stands in the column of that name.
     Column(&'r Json),
     /// What the template writes.
@@ -114,18 +114,18 @@ impl YamlTemplates {
 
     fn target(&self, document: &Row, choices: Option<&[String]>) -> Result<Target, String> {
         match self.target.of(document)? {
-            Found::Column(Json::String(text)) => Ok(Target::Text(text.clone())),
-            Found::Column(value) => read_target(value, choices.is_some()),
-            Found::Text(text) if is_number(&text) && choices.is_some() => {
+            FieldValue::Column(Json::String(text)) => Ok(Target::Text(text.clone())),
+            FieldValue::Column(value) => read_target(value, choices.is_some()),
+            FieldValue::Text(text) if is_number(&text) && choices.is_some() => {
                 text.parse().map(Target::Index).map_err(|_| format!("its answer is {text}, not the number of a choice"))
             }
-            Found::Text(text) if text.len() >= 2 && text.starts_with('[') && text.ends_with(']') => {
+            FieldValue::Text(text) if text.len() >= 2 && text.starts_with('[') && text.ends_with(']') => {
                 match literal_eval(&text) {
                     Some(value) => read_target(&value, choices.is_some()),
                     None => Ok(Target::Text(text)),
                 }
             }
-            Found::Text(text) => Ok(Target::Text(text)),
+            FieldValue::Text(text) => Ok(Target::Text(text)),
         }
     }
 }
@@ -138,27 +138,27 @@ impl Field {
         Ok(Self { source: source.to_owned(), template })
     }
 
-    fn of<'r>(&self, document: &'r Row) -> Result<Found<'r>, String> {
+    fn of<'r>(&self, document: &'r Row) -> Result<FieldValue<'r>, String> {
         if let Some(value) = document.get(&self.source) {
-            return Ok(Found::Column(value));
+            return Ok(FieldValue::Column(value));
         }
         let text = self.template.render(context(document)).map_err(|error| error.to_string())?;
-        Ok(Found::Text(text))
+        Ok(FieldValue::Text(text))
     }
 
     fn text(&self, document: &Row) -> Result<String, String> {
         match self.of(document)? {
-            Found::Text(text) => Ok(text),
-            Found::Column(Json::String(text)) => Ok(text.clone()),
-            Found::Column(Json::Number(number)) => Ok(number.to_string()),
-            Found::Column(other) => Err(format!("its column `{}` holds {other}, not a text", self.source)),
+            FieldValue::Text(text) => Ok(text),
+            FieldValue::Column(Json::String(text)) => Ok(text.clone()),
+            FieldValue::Column(Json::Number(number)) => Ok(number.to_string()),
+            FieldValue::Column(other) => Err(format!("its column `{}` holds {other}, not a text", self.source)),
         }
     }
 
     fn list(&self, document: &Row) -> Result<Vec<String>, String> {
         let value = match self.of(document)? {
-            Found::Column(value) => value.clone(),
-            Found::Text(text) => {
+            FieldValue::Column(value) => value.clone(),
+            FieldValue::Text(text) => {
                 literal_eval(&text).ok_or_else(|| format!("its choices are no Python list: {text}"))?
             }
         };

@@ -9,7 +9,7 @@ use serde::de::{Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, V
 use serde_json::{Map, Value as Json};
 
 /// What a file says.
-pub(super) type Config = Map<String, Json>;
+pub(super) type YamlConfig = Map<String, Json>;
 
 /// The only key of what a file says to be a Python function.
 const FUNCTION: &str = "!function";
@@ -17,7 +17,7 @@ const FUNCTION: &str = "!function";
 /// Reads files, each once.
 #[derive(Default)]
 pub(super) struct YamlReader {
-    read: HashMap<PathBuf, Config>,
+    read: HashMap<PathBuf, YamlConfig>,
 }
 
 impl YamlReader {
@@ -25,11 +25,11 @@ impl YamlReader {
     ///
     /// # Errors
     /// What is wrong with it, or with what it includes.
-    pub(super) fn load(&mut self, path: &Path) -> Result<Config, String> {
+    pub(super) fn load(&mut self, path: &Path) -> Result<YamlConfig, String> {
         self.with_included(path, &mut Vec::new())
     }
 
-    fn with_included(&mut self, path: &Path, open: &mut Vec<PathBuf>) -> Result<Config, String> {
+    fn with_included(&mut self, path: &Path, open: &mut Vec<PathBuf>) -> Result<YamlConfig, String> {
         if let Some(known) = self.read.get(path) {
             return Ok(known.clone());
         }
@@ -38,7 +38,7 @@ impl YamlReader {
         }
         let mut own = parse(path)?;
         open.push(path.to_owned());
-        let mut merged = Config::new();
+        let mut merged = YamlConfig::new();
         for name in texts(own.remove("include").unwrap_or_default()) {
             let included = normal(&path.parent().unwrap_or(Path::new("")).join(name));
             let mut included = self.with_included(&included, open)?;
@@ -52,7 +52,7 @@ impl YamlReader {
     }
 }
 
-fn parse(path: &Path) -> Result<Config, String> {
+fn parse(path: &Path) -> Result<YamlConfig, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     match serde_norway::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))? {
         Node(Json::Object(config)) => Ok(config),
@@ -130,7 +130,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Node, A::Error> {
-        let (mut own, mut merged) = (Config::new(), Vec::new());
+        let (mut own, mut merged) = (YamlConfig::new(), Vec::new());
         while let Some((Node(key), Node(value))) = fields.next_entry()? {
             match (key, value) {
                 (Json::String(key), Json::Array(several)) if key == "<<" => merged.extend(several),
@@ -153,7 +153,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
         let (tag, content): (String, _) = tagged.variant()?;
         let Node(value) = content.newtype_variant()?;
         let is_function = tag.trim_start_matches('!') == FUNCTION.trim_start_matches('!');
-        Ok(Node(if is_function { Config::from_iter([(FUNCTION.to_owned(), value)]).into() } else { value }))
+        Ok(Node(if is_function { YamlConfig::from_iter([(FUNCTION.to_owned(), value)]).into() } else { value }))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use super::file::{Config, YamlReader, texts};
+use super::file::{YamlConfig, YamlReader, texts};
 use super::translate::definition;
 use crate::task::GroupWeighting;
 use crate::tasks::definition::TaskDefinition;
@@ -35,7 +35,7 @@ pub(in crate::tasks) struct YamlGroup {
 /// A file of a task or a group.
 struct Entry {
     path: PathBuf,
-    config: Config,
+    config: YamlConfig,
 }
 
 impl YamlTasks {
@@ -83,7 +83,7 @@ impl YamlTasks {
             folder.read.groups.insert(name, YamlGroup { members: members.into_iter().collect(), weighting: None });
         }
         for (name, entry) in &groups {
-            folder.group(name, entry, &Config::new());
+            folder.group(name, entry, &YamlConfig::new());
         }
         Ok((folder.read, folder.definitions))
     }
@@ -104,7 +104,7 @@ struct Folder<'a> {
 }
 
 impl Folder<'_> {
-    fn add(&mut self, name: &str, path: &Path, config: &Config) {
+    fn add(&mut self, name: &str, path: &Path, config: &YamlConfig) {
         match definition(name, path, config) {
             Ok(found) => self.definitions.push(found),
             Err(reason) => self.refuse(name, path, reason),
@@ -116,15 +116,15 @@ impl Folder<'_> {
     }
 
     /// Adds a group, where `said` is said to its tasks by a group around it.
-    fn group(&mut self, group: &str, entry: &Entry, said: &Config) {
+    fn group(&mut self, group: &str, entry: &Entry, said: &YamlConfig) {
         let members = self.members(group, entry, said);
         let weighting = weighting(entry.config.get("aggregate_metric_list"));
         self.read.groups.insert(group.to_owned(), YamlGroup { members, weighting });
     }
 
-    fn members(&mut self, group: &str, entry: &Entry, said: &Config) -> Vec<String> {
+    fn members(&mut self, group: &str, entry: &Entry, said: &YamlConfig) -> Vec<String> {
         let own = entry.config.iter().filter(|(name, _)| !OF_GROUPS.contains(&name.as_str()));
-        let said: Config = own.chain(said).map(|(name, value)| (name.clone(), value.clone())).collect();
+        let said: YamlConfig = own.chain(said).map(|(name, value)| (name.clone(), value.clone())).collect();
         let items = match entry.config.get("task") {
             Some(Json::Array(items)) => items.clone(),
             Some(name @ Json::String(_)) => vec![name.clone()],
@@ -133,16 +133,16 @@ impl Folder<'_> {
         items.iter().flat_map(|item| self.member(group, entry, item, &said)).collect()
     }
 
-    fn member(&mut self, group: &str, entry: &Entry, item: &Json, said: &Config) -> Vec<String> {
+    fn member(&mut self, group: &str, entry: &Entry, item: &Json, said: &YamlConfig) -> Vec<String> {
         let fields = match item {
-            Json::String(name) => Config::from_iter([("task".to_owned(), name.clone().into())]),
+            Json::String(name) => YamlConfig::from_iter([("task".to_owned(), name.clone().into())]),
             Json::Object(fields) => fields.clone(),
-            _ => Config::new(),
+            _ => YamlConfig::new(),
         };
         let named = |key: &str| fields.get(key).and_then(Json::as_str);
         let with = |key: &str| {
             let own = fields.iter().filter(|(name, _)| *name != key);
-            said.iter().chain(own).map(|(name, value)| (name.clone(), value.clone())).collect::<Config>()
+            said.iter().chain(own).map(|(name, value)| (name.clone(), value.clone())).collect::<YamlConfig>()
         };
         if let Some(name) = named("group") {
             let settings = with("group");
@@ -168,12 +168,12 @@ impl Folder<'_> {
             self.group(&own, known, &settings);
             return vec![own];
         }
-        let none = Config::new();
+        let none = YamlConfig::new();
         let (path, config) = match self.tasks.get(name) {
             Some(base) => (&base.path, base.config.iter().chain(&settings)),
             None => (&entry.path, settings.iter().chain(&none)),
         };
-        let config: Config = config.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let config: YamlConfig = config.map(|(name, value)| (name.clone(), value.clone())).collect();
         self.add(&own, path, &config);
         vec![own]
     }
@@ -190,7 +190,7 @@ fn weighting(listed: Option<&Json>) -> Option<GroupWeighting> {
 }
 
 /// Whether anything is said that makes another task of a task.
-fn has_settings(said: &Config) -> bool {
+fn has_settings(said: &YamlConfig) -> bool {
     said.keys().any(|name| {
         !matches!(name.as_str(), "task_alias" | "group_alias" | "aggregate_metric_list" | "metadata" | "tag")
     })

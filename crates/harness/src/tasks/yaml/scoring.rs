@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::file::Config;
+use super::file::YamlConfig;
 use super::settings::{count, flag, only, part, parts, real, text, texts};
 use crate::filters::{FilterDefinition, FilterStep};
 use crate::metrics::MetricDefinition;
@@ -18,7 +18,7 @@ pub(super) enum OutputType {
 }
 
 impl OutputType {
-    pub(super) fn of(config: &Config) -> Result<Self, String> {
+    pub(super) fn of(config: &YamlConfig) -> Result<Self, String> {
         match text(config, "output_type")?.as_deref() {
             None | Some("generate_until") => Ok(Self::GenerateUntil),
             Some("multiple_choice") => Ok(Self::MultipleChoice),
@@ -40,9 +40,9 @@ impl OutputType {
 }
 
 /// The metrics, each once.
-pub(super) fn metrics(config: &Config, output: OutputType) -> Result<Vec<MetricDefinition>, String> {
+pub(super) fn metrics(config: &YamlConfig, output: OutputType) -> Result<Vec<MetricDefinition>, String> {
     let Some(listed) = parts(config, "metric_list")? else {
-        let named = |name: &&str| metric(&Config::from_iter([("metric".to_owned(), (*name).into())]), output);
+        let named = |name: &&str| metric(&YamlConfig::from_iter([("metric".to_owned(), (*name).into())]), output);
         return output.metrics().iter().map(named).collect();
     };
     let mut metrics: Vec<MetricDefinition> = Vec::new();
@@ -57,7 +57,7 @@ pub(super) fn metrics(config: &Config, output: OutputType) -> Result<Vec<MetricD
     if metrics.is_empty() { Err("`metric_list` is empty".to_owned()) } else { Ok(metrics) }
 }
 
-fn metric(config: &Config, output: OutputType) -> Result<MetricDefinition, String> {
+fn metric(config: &YamlConfig, output: OutputType) -> Result<MetricDefinition, String> {
     let name = text(config, "metric")?.ok_or("`metric_list` has an entry without `metric`")?;
     let unknown = || Err(format!("its metric `{name}` is not known here"));
     if flag(config, "hf_evaluate")? == Some(true) {
@@ -106,11 +106,11 @@ fn metric(config: &Config, output: OutputType) -> Result<MetricDefinition, Strin
 }
 
 /// The filters; lm-evaluation-harness's `none` where the task names none.
-pub(super) fn filters(config: &Config) -> Result<Vec<FilterDefinition>, String> {
+pub(super) fn filters(config: &YamlConfig) -> Result<Vec<FilterDefinition>, String> {
     let Some(listed) = parts(config, "filter_list")? else {
         return Ok(vec![FilterDefinition { name: "none".to_owned(), steps: vec![FilterStep::TakeFirst] }]);
     };
-    let filter = |listed: &Config| {
+    let filter = |listed: &YamlConfig| {
         let name = text(listed, "name")?.ok_or("`filter_list` has an entry without `name`")?;
         let steps = parts(listed, "filter")?.unwrap_or_default();
         Ok(FilterDefinition { name, steps: steps.iter().map(step).collect::<Result<_, String>>()? })
@@ -118,7 +118,7 @@ pub(super) fn filters(config: &Config) -> Result<Vec<FilterDefinition>, String> 
     listed.iter().map(filter).collect()
 }
 
-fn step(config: &Config) -> Result<FilterStep, String> {
+fn step(config: &YamlConfig) -> Result<FilterStep, String> {
     let function = text(config, "function")?.ok_or("a filter has a step without `function`")?;
     let what = format!("its filter `{function}`");
     let select = || match config.get("group_select") {
@@ -171,7 +171,7 @@ fn step(config: &Config) -> Result<FilterStep, String> {
 }
 
 /// Generation settings, for tasks that have a text generated.
-pub(super) fn generation(config: &Config, fewshot_delimiter: &str) -> Result<GenerationDefinition, String> {
+pub(super) fn generation(config: &YamlConfig, fewshot_delimiter: &str) -> Result<GenerationDefinition, String> {
     const LENGTHS: [&str; 4] = ["max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens"];
     let delimiter = || vec![fewshot_delimiter.to_owned()];
     if matches!(config.get("generation_kwargs"), None | Some(Json::Null)) {

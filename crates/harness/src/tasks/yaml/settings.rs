@@ -2,11 +2,11 @@
 
 use serde_json::Value as Json;
 
-use super::file::Config;
+use super::file::YamlConfig;
 use crate::python::repr::text as python_text;
 
 /// A setting that is a text; a number is the text that Python writes for it.
-pub(super) fn text(config: &Config, name: &str) -> Result<Option<String>, String> {
+pub(super) fn text(config: &YamlConfig, name: &str) -> Result<Option<String>, String> {
     match config.get(name) {
         None | Some(Json::Null) => Ok(None),
         Some(Json::String(text)) => Ok(Some(text.clone())),
@@ -16,7 +16,7 @@ pub(super) fn text(config: &Config, name: &str) -> Result<Option<String>, String
 }
 
 /// A setting that is a whole number.
-pub(super) fn count(config: &Config, name: &str) -> Result<Option<usize>, String> {
+pub(super) fn count(config: &YamlConfig, name: &str) -> Result<Option<usize>, String> {
     match config.get(name) {
         None | Some(Json::Null) => Ok(None),
         Some(value) => match value.as_u64().and_then(|count| usize::try_from(count).ok()) {
@@ -27,7 +27,7 @@ pub(super) fn count(config: &Config, name: &str) -> Result<Option<usize>, String
 }
 
 /// A setting that is a number.
-pub(super) fn real(config: &Config, name: &str) -> Result<Option<f64>, String> {
+pub(super) fn real(config: &YamlConfig, name: &str) -> Result<Option<f64>, String> {
     match config.get(name) {
         None | Some(Json::Null) => Ok(None),
         // YAML 1.1 has no numbers such as `1e-3`.
@@ -37,7 +37,7 @@ pub(super) fn real(config: &Config, name: &str) -> Result<Option<f64>, String> {
 }
 
 /// A setting that is `true` or `false`, or one of the other words that YAML 1.1 has for them.
-pub(super) fn flag(config: &Config, name: &str) -> Result<Option<bool>, String> {
+pub(super) fn flag(config: &YamlConfig, name: &str) -> Result<Option<bool>, String> {
     match config.get(name) {
         None | Some(Json::Null) => Ok(None),
         Some(Json::Bool(flag)) => Ok(Some(*flag)),
@@ -51,7 +51,7 @@ pub(super) fn flag(config: &Config, name: &str) -> Result<Option<bool>, String> 
 }
 
 /// A setting that is a list of texts, or one text.
-pub(super) fn texts(config: &Config, name: &str) -> Result<Option<Vec<String>>, String> {
+pub(super) fn texts(config: &YamlConfig, name: &str) -> Result<Option<Vec<String>>, String> {
     match config.get(name) {
         None | Some(Json::Null) => Ok(None),
         Some(Json::String(text)) => Ok(Some(vec![text.clone()])),
@@ -62,16 +62,16 @@ pub(super) fn texts(config: &Config, name: &str) -> Result<Option<Vec<String>>, 
 }
 
 /// A part with settings of its own.
-pub(super) fn part(config: &Config, name: &str) -> Result<Config, String> {
+pub(super) fn part(config: &YamlConfig, name: &str) -> Result<YamlConfig, String> {
     match config.get(name) {
-        None | Some(Json::Null) => Ok(Config::new()),
+        None | Some(Json::Null) => Ok(YamlConfig::new()),
         Some(Json::Object(part)) => Ok(part.clone()),
         Some(other) => Err(format!("`{name}` is {other}, not a mapping")),
     }
 }
 
 /// A list of parts with settings of their own; none where it is not said.
-pub(super) fn parts(config: &Config, name: &str) -> Result<Option<Vec<Config>>, String> {
+pub(super) fn parts(config: &YamlConfig, name: &str) -> Result<Option<Vec<YamlConfig>>, String> {
     match config.get(name) {
         None | Some(Json::Null) => Ok(None),
         Some(list) => serde_json::from_value(list.clone())
@@ -81,7 +81,7 @@ pub(super) fn parts(config: &Config, name: &str) -> Result<Option<Vec<Config>>, 
 }
 
 /// Refuses settings whose names are not among `known`.
-pub(super) fn only(config: &Config, what: &str, known: &[&str]) -> Result<(), String> {
+pub(super) fn only(config: &YamlConfig, what: &str, known: &[&str]) -> Result<(), String> {
     match config.keys().find(|name| !known.contains(&name.as_str())) {
         Some(other) => Err(format!("{what} has a setting `{other}`, which is not known here")),
         None => Ok(()),

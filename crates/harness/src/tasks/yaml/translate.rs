@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use super::file::{Config, function};
+use super::file::{YamlConfig, function};
 use super::scoring::{OutputType, filters, generation, metrics};
 use super::settings::{count, flag, only, part, text, texts};
 use crate::data::{Dataset, Row};
@@ -62,7 +62,7 @@ const SETTINGS: [&str; 37] = [
 ///
 /// # Errors
 /// Why it cannot be had here.
-pub(super) fn definition(name: &str, path: &Path, config: &Config) -> Result<TaskDefinition, String> {
+pub(super) fn definition(name: &str, path: &Path, config: &YamlConfig) -> Result<TaskDefinition, String> {
     refuse(config)?;
     let output = OutputType::of(config)?;
     let kind = if output == OutputType::GenerateUntil { TaskKind::Generate } else { TaskKind::Choose };
@@ -127,7 +127,7 @@ pub(super) fn definition(name: &str, path: &Path, config: &Config) -> Result<Tas
 }
 
 /// Refuses what needs Python, and what is not known here.
-fn refuse(config: &Config) -> Result<(), String> {
+fn refuse(config: &YamlConfig) -> Result<(), String> {
     if let Some((name, function)) = config.iter().find_map(|(name, value)| Some((name, function(value)?))) {
         return Err(format!("it needs Python: `{name}` has `!function {function}`"));
     }
@@ -149,12 +149,12 @@ fn refuse(config: &Config) -> Result<(), String> {
 }
 
 /// lm-evaluation-harness's number of a task that has none is a word.
-fn version(config: &Config) -> String {
+fn version(config: &YamlConfig) -> String {
     let metadata = config.get("metadata").and_then(Json::as_object);
     metadata.and_then(|metadata| metadata.get("version")).map_or_else(|| "Yaml".to_owned(), python_text)
 }
 
-fn dataset(config: &Config) -> Result<Dataset, String> {
+fn dataset(config: &YamlConfig) -> Result<Dataset, String> {
     let id = text(config, "dataset_path")?.ok_or("it has no `dataset_path`")?;
     let settings = part(config, "dataset_kwargs")?;
     only(&settings, "`dataset_kwargs`", &["trust_remote_code", "revision", "data_files"])?;
@@ -174,7 +174,7 @@ fn files(id: &str, named: Option<&Json>) -> Result<BTreeMap<String, Vec<PathBuf>
         None | Some(Json::Null) => return Ok(BTreeMap::new()),
         Some(_) if !is_format => return Err(format!("it picks `data_files` of `{id}`")),
         Some(Json::Object(splits)) => splits.clone(),
-        Some(files) => Config::from_iter([("train".to_owned(), files.clone())]),
+        Some(files) => YamlConfig::from_iter([("train".to_owned(), files.clone())]),
     };
     let paths = |split: &String| {
         let paths = texts(&named, split)?.unwrap_or_default();
@@ -186,7 +186,7 @@ fn files(id: &str, named: Option<&Json>) -> Result<BTreeMap<String, Vec<PathBuf>
     named.keys().map(paths).collect()
 }
 
-fn fewshot(config: &Config, usual: Option<String>, test: Option<&str>) -> Result<FewShotDefinition, String> {
+fn fewshot(config: &YamlConfig, usual: Option<String>, test: Option<&str>) -> Result<FewShotDefinition, String> {
     let settings = part(config, "fewshot_config")?;
     only(&settings, "`fewshot_config`", &["sampler", "split", "samples", "fewshot_indices"])?;
     let named = match text(&settings, "split")? {
@@ -214,7 +214,7 @@ fn fewshot(config: &Config, usual: Option<String>, test: Option<&str>) -> Result
     })
 }
 
-fn choices(config: &Config) -> Result<Option<String>, String> {
+fn choices(config: &YamlConfig) -> Result<Option<String>, String> {
     match config.get("doc_to_choice") {
         Some(list @ Json::Array(_)) => Ok(Some(literal(list))),
         Some(Json::Object(fields)) => Ok(Some(literal(&fields.values().cloned().collect()))),
