@@ -16,6 +16,7 @@ mod picks;
 mod process;
 mod prompt;
 mod registry;
+mod rendered;
 mod rows;
 mod rules;
 mod scorer;

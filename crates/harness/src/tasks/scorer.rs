@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::definition::TaskKind;
 use super::error::TaskError;
 use super::groups::{Groups, mean};
-use super::prompt::Target;
+use super::rendered::Target;
 use super::selection::Selection;
 use crate::filters::{FilterPipeline, FoundAnswer, ROBUST, Robust};
 use crate::metrics::{

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::definition::TaskDefinition;
 use super::harness_file::HarnessTexts;
-use super::prompt::{Rendered, Target, outside};
+use super::rendered::{Rendered, Target, outside};
 use super::template::{Template, ValueTemplate, context};
 use crate::data::Row;
 

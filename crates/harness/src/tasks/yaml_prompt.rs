@@ -9,7 +9,7 @@ use minijinja::{Environment, Error, ErrorKind};
 use serde_json::Value as Json;
 
 use super::definition::{PromptDefinition, ScoredPart, TaskDefinition, TaskKind};
-use super::prompt::{Rendered, Target};
+use super::rendered::{Rendered, Target};
 use super::template::context;
 use crate::data::Row;
 use crate::python::repr::text as python_text;
@@ -100,7 +100,7 @@ impl YamlTemplates {
             (TaskKind::Generate, _) => {
                 let target = match (target, choices) {
                     (Target::Index(number), Some(choices)) => Target::Text(
-                        choices.get(number).ok_or_else(|| super::prompt::outside(&number, choices.len()))?.clone(),
+                        choices.get(number).ok_or_else(|| super::rendered::outside(&number, choices.len()))?.clone(),
                     ),
                     (Target::Index(number), None) => Target::Text(number.to_string()),
                     (target, _) => target,
