@@ -306,3 +306,19 @@ fn a_run_records_what_templates_were_told_and_goes_on_at_the_time_it_began() {
     assert_eq!(other.0, first.0);
     assert_ne!(other.2, first.2, "what was said to templates is part of what a system is");
 }
+
+#[test]
+fn drafts_by_whomever_leave_answers_as_they_are() {
+    let gated = ["--gate", LLAMA, "--threshold", "0.7"];
+    for (system, drafters) in [(&[][..], ["prompt", LLAMA, "mini-qwen"]), (&gated[..], ["prompt", "gate", LLAMA])] {
+        let plain = generate(system);
+        for drafter in drafters {
+            let lines = generate(&[system, &["--draft", drafter, "--draft-tokens", "3"]].concat());
+            let drafted: u64 = lines.iter().filter_map(|line| line["drafts"]["drafted"].as_u64()).sum();
+            assert!(drafted > 0, "{drafter} drafts");
+            assert_eq!(texts(&lines), texts(&plain), "{drafter}, {system:?}");
+        }
+    }
+    let eval = [&["eval"][..], &PAIR, &["--tasks", "piqa", "--draft", "gate"]].concat();
+    refused(&eval, &["`draft` is `gate`, which is no gate here", "by `mini-llama` or `mini-qwen`"]);
+}
