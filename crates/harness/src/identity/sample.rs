@@ -37,6 +37,11 @@ impl SampleIdentity {
         }
         Self(sha256::of_bytes(identity.to_string()))
     }
+
+    /// The hash, hexadecimal.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Hash over everything that decides a response: a system, and what it is asked. What the answer is scored by is no part

@@ -50,6 +50,11 @@ impl SystemIdentity {
         let identity = json!({ "algorithm": ALGORITHM, "asking": asking, "system": settings });
         Self(sha256::of_bytes(identity.to_string()))
     }
+
+    /// The hash, hexadecimal.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 #[cfg(test)]

@@ -4,18 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::sources::{LmEvalSources, LmEvalTask, by_leaf};
+use super::leaves::by_leaf;
 use super::{results, samples};
+use crate::export::asked::AskedSystem;
+use crate::export::file::ExportedFile;
+use crate::export::sources::{ExportSources, TaskSources};
 use crate::results::StoredRun;
-
-/// A file to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LmEvalFile {
-    /// `<system>/results_<time>.json`, with `/` between folder and file.
-    pub path: String,
-    /// What it holds.
-    pub text: String,
-}
 
 /// A run as lm-evaluation-harness would have written it, a system standing for a model.
 ///
@@ -24,30 +18,30 @@ pub struct LmEvalFile {
 ///
 /// # Errors
 /// When a record cannot be written as JSON.
-pub fn lm_eval(run: &StoredRun, sources: &LmEvalSources) -> serde_json::Result<Vec<LmEvalFile>> {
+pub fn lm_eval(run: &StoredRun, sources: &ExportSources) -> serde_json::Result<Vec<ExportedFile>> {
     // `2024-06-18T09-05-03`: their file names have dashes for colons.
     let time = run.manifest.started.trim_end_matches('Z').replace(':', "-");
-    let none = LmEvalTask::default();
+    let none = TaskSources::default();
     let mut files = Vec::new();
     for (system, entry) in run.systems.iter().zip(&run.manifest.systems) {
         let folder = &entry.folder;
-        let asking = samples::AskedSystem::new(run, system, sources);
+        let asking = AskedSystem::new(run, system, sources);
         let mut lines: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for task in &system.tasks {
             let source = sources.tasks.get(&task.entry.name).unwrap_or(&none);
             for (leaf, samples) in by_leaf(task, source) {
-                lines.insert(leaf.name, samples::lines(&asking, task, source, &samples));
+                lines.insert(leaf.name, samples::lines(run, &asking, task, source, &samples));
             }
         }
         let results = serde_json::to_string_pretty(&results::results(run, system, sources, &lines))? + "\n";
-        files.push(LmEvalFile { path: format!("{folder}/results_{time}.json"), text: results });
+        files.push(ExportedFile::text(format!("{folder}/results_{time}.json"), results));
         for (leaf, lines) in lines {
             let mut text = String::new();
             for line in lines {
                 text.push_str(&serde_json::to_string(&line)?);
                 text.push('\n');
             }
-            files.push(LmEvalFile { path: format!("{folder}/samples_{leaf}_{time}.jsonl"), text });
+            files.push(ExportedFile::text(format!("{folder}/samples_{leaf}_{time}.jsonl"), text));
         }
     }
     Ok(files)

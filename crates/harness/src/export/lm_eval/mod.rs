@@ -2,10 +2,9 @@
 //! by the schema of release 0.4.13.
 
 mod files;
+mod leaves;
 mod results;
 mod samples;
-mod sources;
 mod task_config;
 
-pub use files::{LmEvalFile, lm_eval};
-pub use sources::{LmEvalSources, LmEvalTask};
+pub use files::lm_eval;

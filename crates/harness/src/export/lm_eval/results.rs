@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use gac_systems::{ChatPlan, ModelIdentity, ShotLayout, SystemPlan, sha256};
 use serde_json::{Map, Value, json};
 
-use super::sources::{LmEvalSources, LmEvalTask, by_leaf};
+use super::leaves::by_leaf;
 use super::task_config::{self, version};
 use crate::clock::Timestamp;
+use crate::export::sources::{ExportSources, TaskSources};
 use crate::filters::ROBUST;
 use crate::metrics::{CorpusMetric, Over};
 use crate::results::{StoredRun, StoredSystem, StoredTask};
@@ -35,7 +36,7 @@ struct Tables {
 pub(super) fn results(
     run: &StoredRun,
     system: &StoredSystem,
-    sources: &LmEvalSources,
+    sources: &ExportSources,
     lines: &BTreeMap<String, Vec<Value>>,
 ) -> Value {
     let manifest = &run.manifest;
@@ -45,7 +46,7 @@ pub(super) fn results(
     let facts: Vec<&ModelFacts> = system.members.iter().filter_map(|name| sources.models.get(name)).collect();
     let model_args = model_args(run, system, plan);
 
-    let none = LmEvalTask::default();
+    let none = TaskSources::default();
     let mut tables = Tables::default();
     for task in &system.tasks {
         tables.leaves(run, task, sources.tasks.get(&task.entry.name).unwrap_or(&none), &model_args);
@@ -115,7 +116,7 @@ pub(super) fn results(
 
 impl Tables {
     /// The subtasks of a task, or the task itself.
-    fn leaves(&mut self, run: &StoredRun, task: &StoredTask, source: &LmEvalTask, model_args: &Map<String, Value>) {
+    fn leaves(&mut self, run: &StoredRun, task: &StoredTask, source: &TaskSources, model_args: &Map<String, Value>) {
         let plan = run.manifest.plan.tasks.iter().find(|plan| plan.name == task.entry.name);
         let overrides = plan.and_then(|plan| plan.gen_kwargs.as_ref());
         let leaves = by_leaf(task, source);
@@ -143,7 +144,7 @@ impl Tables {
     }
 
     /// The groups that a task is made of.
-    fn groups(&mut self, task: &StoredTask, source: &LmEvalTask) {
+    fn groups(&mut self, task: &StoredTask, source: &TaskSources) {
         let Some(outline) = &source.outline else { return };
         for group in &outline.groups {
             let members = members(task, source, outline, &group.members);
@@ -173,7 +174,7 @@ impl Tables {
 }
 
 /// The names of a group's members that were evaluated.
-fn members(task: &StoredTask, source: &LmEvalTask, outline: &TaskOutline, members: &GroupMembers) -> Vec<String> {
+fn members(task: &StoredTask, source: &TaskSources, outline: &TaskOutline, members: &GroupMembers) -> Vec<String> {
     let has = |subject: &str| {
         match members {
         GroupMembers::Subjects(subjects) => subjects.iter().any(|known| known == subject),

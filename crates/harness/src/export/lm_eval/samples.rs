@@ -1,76 +1,32 @@
 //! `samples_<task>_<time>.jsonl`.
 
-use std::collections::HashMap;
-
-use gac_ensemble::Prompt;
-use gac_inference::{ChatTemplate, UnixTime};
-use gac_systems::{ChatPlan, sha256};
+use gac_systems::sha256;
 use serde_json::{Map, Value, json};
 
-use super::sources::{LmEvalSources, LmEvalTask};
 use super::task_config::generation_kwargs;
+use crate::export::asked::{AskedDocuments, AskedSystem};
+use crate::export::sources::TaskSources;
 use crate::python::repr;
-use crate::results::{ResponseRecord, SampleRecord, StoredRun, StoredSystem, StoredTask, prompt_hash};
-use crate::task::Document;
-
-/// How a system of a run was asked.
-pub(super) struct AskedSystem<'a> {
-    run: &'a StoredRun,
-    /// How prompts became chats.
-    chat: Option<&'a ChatPlan>,
-    /// What wrote them down, where it was one template.
-    template: Option<&'a ChatTemplate>,
-}
-
-impl<'a> AskedSystem<'a> {
-    pub(super) fn new(run: &'a StoredRun, system: &StoredSystem, sources: &'a LmEvalSources) -> Self {
-        let plan = run.manifest.plan.systems.iter().find(|plan| plan.name == system.name);
-        let templates = sources.templates.get(&system.name).map_or(&[][..], Vec::as_slice);
-        let template = if let [one] = templates { Some(one) } else { None };
-        Self { run, chat: plan.and_then(|plan| plan.settings.chat.as_ref()), template }
-    }
-
-    /// What a document's requests are as a system reads them: prompts, and the continuations behind them where they are
-    /// scored. None where members read different texts, or the template refuses.
-    fn asked(&self, document: &Document) -> Option<Vec<(String, Option<String>)>> {
-        let text = |prompt: Prompt| match prompt {
-            Prompt::Text(text) => Some(text),
-            // No task writes ids.
-            Prompt::Tokens(_) => None,
-            Prompt::Chat(chat) => {
-                let time = self.chat.and_then(|chat| chat.time).unwrap_or_else(UnixTime::now);
-                self.template?.render(&chat, time).ok()
-            }
-        };
-        if let Some(request) = document.generation_request(self.chat, false) {
-            return Some(vec![(text(request.prompt)?, None)]);
-        }
-        let requests = document.choice_requests(self.chat).into_iter();
-        requests.map(|request| Some((text(request.context)?, Some(request.continuation)))).collect()
-    }
-}
+use crate::results::{ResponseRecord, SampleRecord, StoredRun, StoredTask};
 
 /// A subtask's lines: those of the first filter, document by document, then those of the next one.
 pub(super) fn lines(
+    run: &StoredRun,
     asking: &AskedSystem<'_>,
     task: &StoredTask,
-    source: &LmEvalTask,
+    source: &TaskSources,
     samples: &[&SampleRecord],
 ) -> Vec<Value> {
-    let plan = asking.run.manifest.plan.tasks.iter().find(|plan| plan.name == task.entry.name);
+    let plan = run.manifest.plan.tasks.iter().find(|plan| plan.name == task.entry.name);
     let definition = source.outline.as_ref().map(|outline| &outline.definition);
     let kwargs =
         definition.and_then(|definition| generation_kwargs(definition, plan.and_then(|plan| plan.gen_kwargs.as_ref())));
-    let loaded = source.loaded.iter().flat_map(|loaded| &loaded.documents);
-    let documents: HashMap<(Option<&str>, usize), &Document> =
-        loaded.map(|document| ((document.subject.as_deref(), document.id), document)).collect();
+    let documents = AskedDocuments::new(source);
     let parts: Vec<SampleHead<'_>> = samples
         .iter()
         .map(|sample| {
-            let document = documents.get(&(sample.subject.as_deref(), sample.doc_id));
-            // Asked otherwise now: the data or the settings are not what they were.
-            let document = document.filter(|document| prompt_hash(&document.request) == sample.prompt_hash);
-            SampleHead::new(sample, document.and_then(|document| asking.asked(document)), kwargs.as_ref(), source)
+            let asked = documents.of(sample).and_then(|document| asking.texts(document));
+            SampleHead::new(sample, asked, kwargs.as_ref(), source)
         })
         .collect();
     let filters = parts.iter().map(|line| line.sample.filters.len()).max().unwrap_or(0);
@@ -89,7 +45,7 @@ impl<'a> SampleHead<'a> {
         sample: &'a SampleRecord,
         asked: Option<Vec<(String, Option<String>)>>,
         kwargs: Option<&Value>,
-        source: &LmEvalTask,
+        source: &TaskSources,
     ) -> Self {
         let target = repr::text(&sample.target);
         let row = source.rows.row(sample.subject.as_deref(), sample.doc_id, &sample.doc_hash);

@@ -1,84 +1,19 @@
-//! `gac export`: a run in another format.
+//! What an export tells beyond the run's folder.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use clap::{Args, ValueEnum};
-use gac_harness::export::{self, LmEvalSources, LmEvalTask};
-use gac_harness::frames::{self, DataFrame};
-use gac_harness::report::{self, Leaderboard};
-use gac_harness::results::{SampleRecord, StoredRun, StoredSystem, SystemResults};
-use gac_harness::stats::Bootstrap;
+use gac_harness::export::{ExportSources, TaskSources};
+use gac_harness::results::{SampleRecord, StoredRun};
 use gac_harness::tasks::TaskRows;
 use gac_harness::{DataSource, TaskRegistry};
 use gac_inference::{DeviceList, ModelFacts, ModelSource};
-use gac_systems::{ModelOrigin, ModelStore, write_atomic};
+use gac_systems::{ModelOrigin, ModelStore};
 
 use crate::commands::planning::options;
 use crate::commands::rerun;
 use crate::failure::Failure;
-use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
 
-#[derive(Args, Debug)]
-pub(crate) struct ExportArgs {
-    /// The run, a folder
-    pub(crate) run: PathBuf,
-    /// The format
-    #[arg(long, value_enum)]
-    pub(crate) format: ExportFormat,
-    /// A folder for lm-eval's files and frames, a file for parquet [default: RUN/lm-eval, RUN/frames,
-    /// RUN/samples.parquet]
-    #[arg(short, long, value_name = "PATH")]
-    pub(crate) output: Option<PathBuf>,
-}
-
-/// Formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFormat {
-    /// lm-evaluation-harness's `results_*.json` and `samples_*.jsonl`, a folder per system
-    LmEval,
-    /// All samples as one table
-    Parquet,
-    /// `samples.parquet`, `scores.parquet` (the leaderboard) and `subjects.parquet`, for notebooks
-    Frames,
-}
-
-/// Writes a run in another format.
-pub(crate) fn export(args: &ExportArgs, printer: &mut Printer) -> CommandOutcome {
-    let run = StoredRun::read(&args.run)?;
-    match args.format {
-        ExportFormat::LmEval => {
-            let folder = args.output.clone().unwrap_or_else(|| args.run.join("lm-eval"));
-            let files = export::lm_eval(&run, &sources(&run, printer))?;
-            for file in &files {
-                write(&folder.join(&file.path), file.text.as_bytes())?;
-            }
-            printer.note(&format!("{} files in {}", files.len(), folder.display()));
-        }
-        ExportFormat::Parquet => {
-            let path = args.output.clone().unwrap_or_else(|| args.run.join("samples.parquet"));
-            write_frame(&path, &frames::samples(&run)?)?;
-            printer.note(&format!("{}", path.display()));
-        }
-        ExportFormat::Frames => {
-            let folder = args.output.clone().unwrap_or_else(|| args.run.join("frames"));
-            let results: Vec<SystemResults> = run.systems.iter().map(StoredSystem::results).collect();
-            let mut leaderboard = Leaderboard::new(&results)?;
-            // What cannot be compared has no difference to show.
-            let _ = leaderboard.compare(&results, Bootstrap::default());
-            let parts = results.iter().map(|system| (&*system.system, system.tasks.iter().collect()));
-            write_frame(&folder.join("samples.parquet"), &frames::samples(&run)?)?;
-            write_frame(&folder.join("scores.parquet"), &report::scores(&leaderboard)?)?;
-            write_frame(&folder.join("subjects.parquet"), &frames::aggregates(parts)?)?;
-            printer.note(&format!("3 files in {}", folder.display()));
-        }
-    }
-    Ok(())
-}
-
-/// What the run's folder does not hold, as far as it is on this machine; of the rest a warning.
-fn sources(run: &StoredRun, printer: &mut Printer) -> LmEvalSources {
+/// What the run's folder does not hold of its tasks, as far as it is on this machine; of the rest a warning.
+pub(super) fn of_tasks(run: &StoredRun, printer: &mut Printer) -> ExportSources {
     let plan = rerun::plan(&run.manifest, None);
     let registry = match TaskRegistry::with_folders(&plan.include_path) {
         Ok(registry) => registry,
@@ -88,10 +23,10 @@ fn sources(run: &StoredRun, printer: &mut Printer) -> LmEvalSources {
         }
     };
     let data = DataSource::new(plan.data_dir.clone());
-    let mut sources = LmEvalSources::default();
+    let mut sources = ExportSources::default();
     for entry in &run.manifest.tasks {
         let name = &entry.name;
-        let mut task = LmEvalTask { outline: registry.outline(name).ok(), ..LmEvalTask::default() };
+        let mut task = TaskSources { outline: registry.outline(name).ok(), ..TaskSources::default() };
         match registry.rows(name, &data) {
             Ok(rows) => {
                 let others = others(run, name, &rows);
@@ -109,6 +44,13 @@ fn sources(run: &StoredRun, printer: &mut Printer) -> LmEvalSources {
         }
         sources.tasks.insert(name.clone(), task);
     }
+    sources
+}
+
+/// As [`of_tasks`], with what the models' files say.
+pub(super) fn of_tasks_and_models(run: &StoredRun, printer: &mut Printer) -> ExportSources {
+    let plan = rerun::plan(&run.manifest, None);
+    let mut sources = of_tasks(run, printer);
     for model in &plan.models {
         let source = match &model.source {
             ModelOrigin::Path(path) => ModelSource::local(path),
@@ -162,15 +104,4 @@ fn others(run: &StoredRun, task: &str, rows: &TaskRows) -> usize {
     let is_other =
         |sample: &&SampleRecord| rows.row(sample.subject.as_deref(), sample.doc_id, &sample.doc_hash).is_none();
     samples.flat_map(|done| &done.samples).filter(is_other).count()
-}
-
-fn write_frame(path: &Path, frame: &DataFrame) -> Result<(), Failure> {
-    let mut bytes = Vec::new();
-    frames::write_parquet(frame, &mut bytes)?;
-    write(path, &bytes)
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| write_atomic(path, bytes));
-    written.map_err(|source| Failure::cannot_write(path, source, "name another place with `-o`"))
 }

@@ -1,0 +1,6 @@
+//! `gac export`.
+
+mod command;
+mod sources;
+
+pub(crate) use command::{ExportArgs, export};
