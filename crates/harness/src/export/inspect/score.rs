@@ -141,3 +141,81 @@ fn figure(metrics: &mut Map<String, Value>, name: &str, found: &Aggregate) {
         metrics.insert(name.clone(), json!({ "name": name, "value": stderr }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two tries at one document and a failed one at another, with a figure that is a mean and one that is none.
+    fn task() -> StoredTask {
+        let primary = json!({ "metric": "acc", "filter": "none" });
+        let figure = |name: &str, metric: &str, value: f64| json!({ "name": name, "key": { "metric": metric, "filter": "none" }, "value": value, "stderr": 0.125, "documents": 1 });
+        let entry = json!({
+            "name": "t", "folder": "t", "version": "1", "num_fewshot": 0, "documents": 3, "repeats": 2, "primary": primary,
+        });
+        let results = json!({
+            "version": 1, "system": "s", "task": "t", "task_version": "1", "num_fewshot": 0, "documents": 2, "repeats": 2,
+            "primary": primary, "value": 0.5, "stderr": 0.125,
+            "aggregates": [
+                figure("t", "acc", 0.5), figure("t", "perplexity", 7.5), figure("t", "pass@2", 1.0), figure("t_a", "acc", 0.25),
+            ],
+            "outcomes": { "correct": 1, "wrong": 1, "no_answer": 0, "failed": 1 }, "truncated": 0,
+            "timing": { "wall_seconds": 1.0, "generated": 0, "tokens": 0, "ensembled": 0, "member_tokens": 0.0,
+                        "milliseconds": 0.0, "ms_per_token": null, "latency_basis": null, "ensembled_share": null },
+        });
+        let sample = |doc_id: usize, repeat: usize, outcome: &Value, value: Option<f64>| {
+            let metrics = json!([{ "metric": "acc", "value": value }, { "metric": "perplexity", "value": "-inf" }]);
+            let filters = value
+                .map_or_else(|| json!([]), |_| json!([{ "filter": "none", "extracted": "4", "metrics": metrics }]));
+            let mut sample = json!({
+                "version": 1, "identity": "", "system": "s", "task": "t", "task_version": "1", "subject": null,
+                "doc_id": doc_id, "repeat": repeat, "doc_hash": "", "prompt_hash": "", "target": "", "response": "none",
+                "filters": filters, "tokens": 0, "ensembled": 0, "member_tokens": [], "truncated": false, "seconds": null,
+                "elapsed": 0.0,
+            });
+            sample.as_object_mut().unwrap().extend(outcome.as_object().unwrap().clone());
+            serde_json::from_value(sample).unwrap()
+        };
+        StoredTask {
+            entry: serde_json::from_value(entry).unwrap(),
+            results: serde_json::from_value(results).unwrap(),
+            samples: vec![
+                sample(0, 0, &json!({ "outcome": "correct" }), Some(1.0)),
+                sample(0, 1, &json!({ "outcome": "no_answer" }), Some(0.0)),
+                sample(1, 0, &json!({ "outcome": "failed", "error": "too long" }), None),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_figure_is_called_mean_where_it_is_the_mean_of_its_samples() {
+        let results = results(&task());
+        assert_eq!((&results["total_samples"], &results["completed_samples"]), (&3.into(), &2.into()));
+        let [accuracy, perplexity] = &results["scores"].as_array().unwrap()[..] else { panic!("{results}") };
+        let names = |score: &Value| score["metrics"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(accuracy), ["mean", "stderr", "pass@2", "pass@2 stderr", "t_a"]);
+        assert_eq!(names(perplexity), ["perplexity", "perplexity stderr"]);
+        assert_eq!(results["headline"], json!({ "scorer": "acc,none", "score": "acc,none", "metric": "mean" }));
+    }
+
+    #[test]
+    fn a_score_without_an_answer_says_so_and_one_that_is_no_number_is_a_text() {
+        let task = task();
+        let scores = of_sample(&task, &task.samples[1]);
+        assert_eq!(scores["acc,none"]["reason"], "invalid_response_format");
+        assert_eq!(
+            (&scores["perplexity,none"]["value"], &scores["perplexity,none"]["reason"]),
+            (&"-inf".into(), &Value::Null)
+        );
+        assert_eq!(of_sample(&task, &task.samples[2]), Value::Null);
+    }
+
+    #[test]
+    fn tries_of_a_document_are_reduced_to_their_mean_and_failed_ones_are_in_none() {
+        let reductions = reductions(&task()).unwrap();
+        assert_eq!(
+            reductions[0],
+            json!({ "scorer": "acc,none", "reducer": "mean", "samples": [{ "value": 0.5, "sample_id": 0 }] })
+        );
+    }
+}
