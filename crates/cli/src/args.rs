@@ -73,7 +73,7 @@ pub(crate) enum Command {
     Leaderboard(LeaderboardArgs),
     /// A run as one self-contained HTML page: tables, charts, every sample
     Report(ReportArgs),
-    /// A run in another format: lm-evaluation-harness's, or parquet
+    /// A run in another tool's format
     Export(ExportArgs),
     /// Continue prompts
     Generate(GenerateArgs),
