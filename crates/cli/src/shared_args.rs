@@ -45,15 +45,8 @@ pub(crate) struct RunSettings {
     /// Documents that may fail (be too long for a model, say): with more the exit code is 2
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) allow_failed: usize,
-    /// Write the prompts into the sample records
-    #[arg(long, short_alias = 's')]
-    pub(crate) log_samples: bool,
-    /// Show each task's first prompt and answer before anything is asked
-    #[arg(long, short_alias = 'w')]
-    pub(crate) write_out: bool,
-    /// Keep prompts and responses, and print no scores
-    #[arg(long, short_alias = 'x')]
-    pub(crate) predict_only: bool,
+    #[command(flatten)]
+    pub(crate) samples_kept: SampleArgs,
     /// Folder with responses that are kept across runs: what a system was asked there already is not asked again, however
     /// it is scored now
     #[arg(long, short_alias = 'c', value_name = "DIR")]
@@ -68,6 +61,20 @@ pub(crate) struct RunSettings {
     pub(crate) chat: ChatArgs,
     #[command(flatten)]
     pub(crate) compute: Compute,
+}
+
+/// What is kept and shown of samples.
+#[derive(Args, Debug, Default)]
+pub(crate) struct SampleArgs {
+    /// Write the prompts into the sample records
+    #[arg(long, short_alias = 's')]
+    pub(crate) log_samples: bool,
+    /// Show each task's first prompt and answer before anything is asked
+    #[arg(long, short_alias = 'w')]
+    pub(crate) write_out: bool,
+    /// Keep prompts and responses, and print no scores
+    #[arg(long, short_alias = 'x')]
+    pub(crate) predict_only: bool,
 }
 
 /// Which models, and how they vote.

@@ -1,7 +1,5 @@
 //! BLEU, chrF and TER against sacrebleu, on made-up texts (`scripts/fixtures/translation.py`).
 
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
-
 use gac_harness::metrics::CorpusMetric;
 use serde::Deserialize;
 

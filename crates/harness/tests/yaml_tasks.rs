@@ -2,7 +2,7 @@
 //!
 //! `scripts/lm_eval/yaml_tasks.py` makes the folder.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, reason = "a test may fail; without the folder nothing is left to fail")]
 
 use std::collections::BTreeMap;
 use std::fs;

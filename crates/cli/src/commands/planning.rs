@@ -69,7 +69,7 @@ pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
         output: settings.output_path.clone(),
         data_dir: settings.data_dir.clone(),
         batch_size: settings.compute.batch_size(),
-        log_samples: (settings.log_samples || settings.predict_only).then_some(true),
+        log_samples: (settings.samples_kept.log_samples || settings.samples_kept.predict_only).then_some(true),
         trace: settings.trace.then_some(true),
         use_cache: settings.use_cache.clone(),
         shard: settings.shard,

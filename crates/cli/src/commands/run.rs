@@ -1,5 +1,6 @@
 //! `gac run`: a recipe.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -52,11 +53,13 @@ pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Pri
     }
     let compute = &settings.compute;
     let tasks = load_tasks(&plan)?;
-    if settings.write_out {
-        tasks.iter().for_each(|task| printer.note(&first_prompt(task)));
+    if settings.samples_kept.write_out {
+        for task in &tasks {
+            printer.note(&first_prompt(task));
+        }
     }
     let summary = execute_plan(&plan, &tasks, (&compute.device, compute.max_memory), printer)?;
-    if settings.predict_only {
+    if settings.samples_kept.predict_only {
         printer.note(&format!("responses: {}", summary.folder.display()));
     } else {
         print_leaderboard(&summary, settings.json, printer)?;
@@ -115,9 +118,10 @@ fn first_prompt(task: &LoadedTask) -> String {
     for (context, continuation) in document.request.choices() {
         // Where choices are parts of the question, each has a prompt of its own.
         let asked = if context == document.request.prompt() { "" } else { context };
-        shown.push_str(&format!("choice: {asked}{continuation:?}\n"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(shown, "choice: {asked}{continuation:?}");
     }
-    shown.push_str(&format!("right: {}\n", document.target));
+    let _ = write!(shown, "right: {}", document.target);
     shown
 }
 

@@ -79,7 +79,9 @@ fn ask_about_guesses(sample: &mut Sample, member: MemberId, segmentation: &mut S
     let settings = sample.settings.clone();
     sample.phase = SamplePhase::Leading;
     let others: Vec<usize> = settings.leads().iter().copied().filter(|&lead| lead != member.0).collect();
-    others.iter().for_each(|&lead| sample.lanes[lead].want_last());
+    for &lead in &others {
+        sample.lanes[lead].want_last();
+    }
     let Some(guesses) = &sample.guesses else { return };
     let most = if guesses.has_room { guesses.next.len() } else { 0 };
     let tokens: Vec<UnionId> = guesses.next.iter().copied().take(most).collect();
@@ -87,14 +89,13 @@ fn ask_about_guesses(sample: &mut Sample, member: MemberId, segmentation: &mut S
     let read_by_member = sample.lanes[member.0].given().len().saturating_sub(1);
     let mut read = 0;
     for (at, &token) in tokens.iter().enumerate() {
-        let asked: Vec<usize> = match at < read_by_member || others.is_empty() {
-            true => others.clone(),
-            false => settings.leads().to_vec(),
-        };
-        if !propose_to(sample, &asked, token, segmentation) {
+        let asked = if at < read_by_member || others.is_empty() { &others[..] } else { settings.leads() };
+        if !propose_to(sample, asked, token, segmentation) {
             break;
         }
-        asked.iter().for_each(|&lead| sample.lanes[lead].want_next());
+        for &lead in asked {
+            sample.lanes[lead].want_next();
+        }
         read += 1;
     }
     if let Some(guesses) = &mut sample.guesses {

@@ -144,15 +144,12 @@ fn pairs(chars: &[char], replaced: impl Fn(char, char) -> Option<[char; 4]>) -> 
     let mut at = 0;
     while at < chars.len() {
         let pair = chars.get(at + 1).and_then(|&next| replaced(chars[at], next));
-        match pair {
-            Some(pair) => {
-                out.extend(pair);
-                at += 2;
-            }
-            None => {
-                out.push(chars[at]);
-                at += 1;
-            }
+        if let Some(pair) = pair {
+            out.extend(pair);
+            at += 2;
+        } else {
+            out.push(chars[at]);
+            at += 1;
         }
     }
     out

@@ -156,12 +156,11 @@ impl Reader<'_> {
         if is_whole && plain.len() > 1 && plain.starts_with('0') && plain.bytes().any(|byte| byte != b'0') {
             return None;
         }
-        let number = match plain.parse::<i64>() {
-            Ok(whole) => Number::from(if is_negative { -whole } else { whole }),
-            Err(_) => {
-                let real: f64 = plain.parse().ok()?;
-                Number::from_f64(if is_negative { -real } else { real })?
-            }
+        let number = if let Ok(whole) = plain.parse::<i64>() {
+            Number::from(if is_negative { -whole } else { whole })
+        } else {
+            let real: f64 = plain.parse().ok()?;
+            Number::from_f64(if is_negative { -real } else { real })?
         };
         self.rest = rest;
         Some(Value::Number(number))

@@ -24,7 +24,7 @@ pub(super) struct PromptBuilder {
 
 enum Templates {
     Toml(Box<TomlTemplates>),
-    Yaml(YamlTemplates),
+    Yaml(Box<YamlTemplates>),
 }
 
 /// A document with its answer, and what stands around it.
@@ -43,7 +43,7 @@ impl PromptBuilder {
         let prompt = &definition.prompt;
         let templates = match prompt.language {
             TemplateLanguage::Toml => TomlTemplates::new(definition, texts).map(|own| Templates::Toml(Box::new(own))),
-            TemplateLanguage::Yaml => YamlTemplates::new(definition).map(Templates::Yaml),
+            TemplateLanguage::Yaml => YamlTemplates::new(definition).map(|own| Templates::Yaml(Box::new(own))),
         };
         Ok(Self {
             templates: templates.map_err(|reason| TaskError::Definition { task: definition.name.clone(), reason })?,

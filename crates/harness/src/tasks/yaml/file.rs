@@ -75,7 +75,7 @@ fn normal(path: &Path) -> PathBuf {
     normal
 }
 
-/// A value of a file. Of equal keys the last one counts, as for PyYAML; `<<` fills in what is not there.
+/// A value of a file. Of equal keys the last one counts, as for `PyYAML`; `<<` fills in what is not there.
 struct Node(Json);
 
 struct NodeVisitor;

@@ -9,6 +9,7 @@ use super::file::{YamlConfig, function};
 use super::scoring::{OutputType, filters, generation, metrics};
 use super::settings::{count, flag, only, part, text, texts};
 use crate::data::{Dataset, Row};
+use crate::metrics::MetricDefinition;
 use crate::python::repr::text as python_text;
 use crate::task::MetricKey;
 use crate::tasks::definition::{
@@ -74,7 +75,7 @@ pub(super) fn definition(name: &str, path: &Path, config: &YamlConfig) -> Result
     let metrics = metrics(config, output)?;
     let filters = if kind == TaskKind::Generate { filters(config)? } else { Vec::new() };
     let filter = filters.first().map_or(NONE, |filter| filter.name.as_str()).to_owned();
-    let metric = metrics.first().map(|metric| metric.name()).unwrap_or_default().to_owned();
+    let metric = metrics.first().map(MetricDefinition::name).unwrap_or_default().to_owned();
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let scored = match output {
         OutputType::GenerateUntil | OutputType::MultipleChoice => ScoredPart::Choices,
