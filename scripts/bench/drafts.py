@@ -3,10 +3,11 @@
 
     cargo build --release
     python scripts/bench/drafts.py /tmp/pair --tokenizers ../shared/tokenizers
-    python scripts/bench/drafts.py --cheap MODEL --other MODEL --prompts FILE.jsonl
+    python scripts/bench/drafts.py --cheap MODEL --other MODEL [--prompts FILE.jsonl]
 
 The first takes the random pair of `gac_pair.py` (135M and 0.5B); its members agree on nothing, so weights say how often the
-cheap one's guesses come true. The second takes any two models and prompts ({"prompt": ...} a line). Prints milliseconds per
+cheap one's guesses come true. The second takes any two models and prompts ({"prompt": ...} a line; nine of
+`scripts/remote/pairings.py` unless given; the first warms up). Prints milliseconds per
 token without drafts and with each number of tokens, how many guesses came true, tokens per reading, and whether the texts are
 equal (they have to be).
 """
@@ -14,6 +15,7 @@ equal (they have to be).
 import argparse
 import json
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -43,6 +45,13 @@ def main():
     args = parser.parse_args()
     if args.cheap:
         models, prompts, weights = [args.cheap, args.other], args.prompts, args.weights or ["0.5"]
+        if prompts is None:
+            sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "remote"))
+            from pairings import OPENINGS, PLACES
+
+            prompts = Path(tempfile.mkdtemp()) / "prompts.jsonl"
+            texts = [opening.format(place=PLACES[0]) for opening in OPENINGS[:9]]
+            prompts.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in texts))
     else:
         from gac_pair import PROMPT, make
 
