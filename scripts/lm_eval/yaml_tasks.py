@@ -274,18 +274,6 @@ def requests_of(config, rows, shots):
     return [documents[at] for at in sorted(documents)]
 
 
-def has_function(value):
-    if callable(value) or isinstance(value, Function):
-        return True
-    if isinstance(value, dict):
-        return any(map(has_function, value.values()))
-    return isinstance(value, list) and any(map(has_function, value))
-
-
-class Function(str):
-    pass
-
-
 def configs(root):
     """All tasks without Python by name, the first file of a name."""
     found = {}
@@ -317,9 +305,12 @@ def main():
     root = Path(lm_eval.__file__).parent / "tasks"
     args.folder.mkdir(parents=True, exist_ok=True)
     rounds, written, failed = {}, 0, {}
+    found = configs(root)
+    python = sum(is_python(config, root) for _, config in found.values())
+    print(f"{len(found)} tasks, {len(found) - python} of them without Python", flush=True)
     with open(args.folder / "expected.jsonl", "w") as out:
         out.write(json.dumps({"tasks": str(root), "lm_eval": "0.4.13"}) + "\n")
-        for name, (_, config) in sorted(configs(root).items()):
+        for name, (_, config) in sorted(found.items()):
             if is_python(config, root) or not fnmatch.fnmatch(name, args.only):
                 continue
             config = {key: value for key, value in config.items() if key not in ("tag", "group", "task_list")}
