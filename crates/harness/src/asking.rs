@@ -105,6 +105,10 @@ mod tests {
         }
     }
 
+    fn document(request: Request, parts: PromptParts) -> Document {
+        Document { id: 0, subject: None, group: None, repeat: 0, hash: String::new(), request, parts, target: 0.into() }
+    }
+
     fn plan(shots: ShotLayout, system: Option<&str>) -> ChatPlan {
         ChatPlan { system_instruction: system.map(str::to_owned), shots, ..ChatPlan::default() }
     }
@@ -140,16 +144,8 @@ mod tests {
             target_delimiter: 1,
             ..PromptParts::default()
         };
-        let document = Document {
-            id: 0,
-            subject: None,
-            group: None,
-            repeat: 0,
-            hash: String::new(),
-            request: Request::Choose { context: prefixed.to_owned(), continuations: vec![" A".into()] },
-            parts,
-            target: 0.into(),
-        };
+        let document =
+            document(Request::Choose { context: prefixed.to_owned(), continuations: vec![" A".into()] }, parts);
         let request = document.choice_requests(Some(&plan(ShotLayout::Turns, None))).remove(0);
         let Prompt::Chat(chat) = request.context else { panic!("a chat") };
         assert_eq!((said(&chat.messages), chat.answer_prefix.as_str()), (vec![("user", "Q: c b\nA:")], "So"));
@@ -170,16 +166,10 @@ mod tests {
 
     #[test]
     fn choices_of_a_chat_begin_without_the_delimiter() {
-        let document = Document {
-            id: 0,
-            subject: None,
-            group: None,
-            repeat: 0,
-            hash: String::new(),
-            request: Request::Choose { context: TEXT.to_owned(), continuations: vec![" A".into(), " B".into()] },
-            parts: parts(),
-            target: 0.into(),
-        };
+        let document = document(
+            Request::Choose { context: TEXT.to_owned(), continuations: vec![" A".into(), " B".into()] },
+            parts(),
+        );
         let texts = |chat: Option<&ChatPlan>| -> Vec<String> {
             document.choice_requests(chat).into_iter().map(|request| request.continuation).collect()
         };

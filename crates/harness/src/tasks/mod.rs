@@ -26,6 +26,7 @@ mod template;
 mod toml_prompt;
 mod yaml;
 mod yaml_prompt;
+mod yaml_registry;
 
 pub use definition::{
     FewShotDefinition, GenerationDefinition, PromptDefinition, RightChoiceDefinition, SamplerKind, ScoredPart,

@@ -17,9 +17,9 @@ use super::outline::TaskOutline;
 use super::rows::TaskRows;
 use super::sections::needs;
 use super::selection::{Selection, is_pattern, matching, named, names, parts};
-use super::yaml::{YamlGroup, YamlTasks};
+use super::yaml::YamlTasks;
 use crate::data::{DataSource, Dataset, Needs};
-use crate::task::{LoadedTask, MetricKey, TaskGroup};
+use crate::task::{LoadedTask, MetricKey};
 
 /// The definitions that ship: a protocol's in a folder of its name, the release's directly under `tasks/`.
 static DEFINITIONS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/tasks");
@@ -41,8 +41,8 @@ static BUILT_IN: LazyLock<TaskRegistry> = LazyLock::new(|| {
 #[derive(Clone, Debug, Default)]
 pub struct TaskRegistry {
     sources: Vec<Source>,
-    tasks: Vec<TaskDefinition>,
-    yaml: YamlTasks,
+    pub(super) tasks: Vec<TaskDefinition>,
+    pub(super) yaml: YamlTasks,
 }
 
 /// A task in a list.
@@ -88,18 +88,6 @@ impl TaskRegistry {
             registry.add_yaml(yaml, tasks);
         }
         Ok(registry)
-    }
-
-    fn add_yaml(&mut self, yaml: YamlTasks, tasks: Vec<TaskDefinition>) {
-        let names: BTreeSet<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
-        let before = self.tasks.len();
-        self.tasks.retain(|task| !names.contains(task.name.as_str()));
-        let replaced = before - self.tasks.len();
-        if replaced > 0 {
-            tracing::warn!(replaced, "tasks of `--include-path` go before built-in ones of their names");
-        }
-        self.tasks.extend(tasks);
-        self.yaml.extend(yaml);
     }
 
     fn with(mut self, files: Vec<(PathBuf, String)>) -> Result<Self, TaskError> {
@@ -194,57 +182,6 @@ impl TaskRegistry {
             return Err(TaskError::NoMatch { pattern: name.to_owned(), nearest: self.nearest(name) });
         }
         Ok(found)
-    }
-
-    /// Adds what a group of lm-evaluation-harness's form is made of, each task once; `open` are the groups around it.
-    fn add_members<'a>(
-        &'a self,
-        group: &str,
-        open: &mut Vec<String>,
-        found: &mut Vec<Selection<'a>>,
-    ) -> Result<(), TaskError> {
-        if open.iter().any(|other| other == group) {
-            return Err(TaskError::GroupInItself { group: group.to_owned() });
-        }
-        open.push(group.to_owned());
-        let Some(YamlGroup { members, weighting }) = self.yaml.groups.get(group) else { return Ok(()) };
-        let first = found.len();
-        let refused: Vec<_> = members.iter().filter_map(|name| Some((name, self.refusal(name)?))).collect();
-        if let Some((name, reason)) = refused.first() {
-            return Err(TaskError::RefusedParts {
-                group: group.to_owned(),
-                refused: refused.len(),
-                members: members.len(),
-                name: (*name).clone(),
-                reason: (*reason).clone(),
-            });
-        }
-        for name in members {
-            if self.yaml.groups.contains_key(name) && !self.has_task(name) {
-                self.add_members(name, open, found)?;
-                continue;
-            }
-            for selection in self.named(name)? {
-                if found.iter().all(|known| known.name != selection.name) {
-                    found.push(selection);
-                }
-            }
-        }
-        if let Some(weighting) = *weighting {
-            let of = TaskGroup { name: group.to_owned(), weighting };
-            found[first..].iter_mut().for_each(|selection| selection.groups.insert(0, of.clone()));
-        }
-        open.pop();
-        Ok(())
-    }
-
-    fn has_task(&self, name: &str) -> bool {
-        self.tasks.iter().any(|task| task.name == name)
-    }
-
-    /// Why a task of lm-evaluation-harness's form cannot be had; none where another one has its name.
-    fn refusal(&self, name: &str) -> Option<&String> {
-        self.yaml.refused.get(name).filter(|_| !self.has_task(name)).map(|(_, reason)| reason)
     }
 
     /// How a task, group or subtask is made of groups and subtasks.
