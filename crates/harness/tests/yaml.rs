@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use gac_ensemble::LogLikelihood;
+use gac_systems::ChatPlan;
 use gac_harness::{Answer, DataSource, LoadedTask, Outcome, Request, TaskError, TaskOptions, TaskRegistry};
 
 const ROWS: &str = r#"{"q": "what floats?", "options": ["stone", "cork"], "key": "B"}
@@ -143,4 +144,13 @@ fn a_file_that_is_missing_is_named() {
     let folder = folder(&[("zorb.yaml", text)]);
     let Err(TaskError::Data { source, .. }) = load(&registry(folder.path()), "zorb") else { panic!("it is loaded") };
     assert_eq!(source.to_string(), "split `test` is read from /nowhere/rows.jsonl, which is not there");
+}
+
+#[test]
+fn a_target_that_is_scored_as_it_is_loses_nothing_in_a_chat() {
+    let text = "include: _base_yaml\ntask: zorb\noutput_type: loglikelihood\ndoc_to_target: \"\u{e9}{{q}}\"\n";
+    let folder = folder(&[("zorb.yaml", text)]);
+    let task = load(&registry(folder.path()), "zorb").unwrap();
+    let request = task.documents[0].choice_requests(Some(&ChatPlan::default())).remove(0);
+    assert_eq!(request.continuation, "\u{e9}what floats?");
 }

@@ -125,7 +125,10 @@ impl PromptBuilder {
     ) -> (String, PromptParts) {
         let mut parts = PromptParts {
             description: description.len(),
-            target_delimiter: self.target_delimiter.len(),
+            target_delimiter: match self.scored {
+                ScoredPart::Choices => self.target_delimiter.len(),
+                ScoredPart::Target | ScoredPart::Whole => 0,
+            },
             fewshot_delimiter: self.fewshot_delimiter.clone(),
             ..PromptParts::default()
         };
