@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use gac_ensemble::LogLikelihood;
-use gac_systems::ChatPlan;
 use gac_harness::{Answer, DataSource, LoadedTask, Outcome, Request, TaskError, TaskOptions, TaskRegistry};
+use gac_systems::ChatPlan;
 
 const ROWS: &str = r#"{"q": "what floats?", "options": ["stone", "cork"], "key": "B"}
 {"q": "what sinks?", "options": ["stone", "cork"], "key": "A"}
