@@ -21,6 +21,9 @@ pub(crate) struct VotingArgs {
     /// The least probability of a model under `geometric` [default: 0.000001]
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     pub(crate) floor: Option<f64>,
+    /// How far `proxy` moves the first model by what the second has over the third [default: 1]
+    #[arg(long, value_name = "A", allow_negative_numbers = true)]
+    pub(crate) alpha: Option<f64>,
     /// What weights follow from, where `--weights` does not give them
     #[arg(long, value_name = "WHAT", value_parser = named::<Weighting>())]
     pub(crate) weight_by: Option<Weighting>,
@@ -102,6 +105,7 @@ impl VotingArgs {
         spec.method = self.method.map(Values::One);
         spec.top_k = self.unite_top_k;
         spec.floor = self.floor;
+        spec.alpha = self.alpha;
         spec.weight_by = self.weight_by;
         spec.gate_by = self.gate_by;
         spec.special_tokens = self.special_tokens;

@@ -77,6 +77,7 @@
 //! assert_eq!(union.token(union.end().unwrap()), &UnionToken::End);
 //! ```
 
+mod bytes;
 mod chat;
 mod decode;
 mod devices;

@@ -121,7 +121,7 @@ pub struct Generation {
     pub bytes: Vec<u8>,
     /// Steps taken: union tokens, the one that ended the text included.
     pub tokens: usize,
-    /// Steps at which the members voted.
+    /// Steps at which the members voted, or one of them was drawn.
     pub ensembled: usize,
     /// Tokens of the prompt, per member (0 for a member that was never consulted).
     pub prompt_tokens: Vec<usize>,
@@ -199,7 +199,7 @@ pub struct Step {
     pub bytes: Vec<u8>,
     /// Whether the token is END.
     pub end: bool,
-    /// Whether the members voted (otherwise the gate, or the only member, decided alone).
+    /// Whether the members voted, or one of them was drawn (otherwise the gate, or the only member, decided alone).
     pub ensembled: bool,
     /// The winner's fused probability where members voted, else its probability under the deciding member.
     pub probability: f64,

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use gac_inference::{ChatMessage, Conversation, Role};
 
+use crate::bytes::byte_tokens::ByteTokens;
+use crate::bytes::covering::Covering;
 use crate::chat::Chat;
 use crate::drafting::{DraftLength, Drafting, Proposer};
 use crate::ensemble::Ensemble;
@@ -22,13 +24,15 @@ pub struct Settings {
     weights: Weights,
     weighting: Weighting,
     lead: Lead,
-    /// Members asked at every step, by place; where one is drawn, those that may be.
+    /// Members asked at every step, by place; where one of them is drawn, those that may be.
     leads: Vec<usize>,
     /// Members asked where a vote is wanted, by place.
     supporters: Vec<usize>,
     /// Several thresholds count as many; otherwise 1.
     rules: usize,
     method: Method,
+    /// By member, what its ids are as bytes, where the vote is on bytes.
+    bytes: Vec<Arc<ByteTokens>>,
     decoding: Decoding,
     drafting: Option<Drafting>,
     chat: Option<Arc<Chat>>,
@@ -46,8 +50,6 @@ pub(crate) enum Lead {
     Gate { gate: MemberId, certainty: Certainty, thresholds: Vec<Threshold> },
     /// The drafter, where its proposal is verified (SAFE).
     Drafter(MemberId),
-    /// A member that is drawn at every step, always.
-    Drawn,
 }
 
 impl Lead {
@@ -58,7 +60,6 @@ impl Lead {
                 Self::Gate { gate, certainty, thresholds: vec![threshold] }
             }
             Gating::Safe { drafter } => Self::Drafter(drafter),
-            Gating::DrawnMember => Self::Drawn,
         };
         match lead.member() {
             Some(gate) if gate.0 >= members => Err(EnsembleError::UnknownGate { gate: gate.0, members }),
@@ -70,7 +71,7 @@ impl Lead {
     /// The member whose own token is taken where nobody votes; none where nobody is it at every step.
     pub(crate) fn member(&self) -> Option<MemberId> {
         match *self {
-            Self::Everybody | Self::Drawn => None,
+            Self::Everybody => None,
             Self::Only => Some(MemberId(0)),
             Self::Gate { gate: lead, .. } | Self::Drafter(lead) => Some(lead),
         }
@@ -80,15 +81,14 @@ impl Lead {
     pub(crate) fn certainty(&self) -> Certainty {
         match *self {
             Self::Gate { certainty, .. } => certainty,
-            Self::Everybody | Self::Only | Self::Drafter(_) | Self::Drawn => Certainty::TopProbability,
+            Self::Everybody | Self::Only | Self::Drafter(_) => Certainty::TopProbability,
         }
     }
 
-    /// Whether the members vote under rule `rule` where the lead is `certain`, 0 to 1; of a lead that is drawn, on what is
-    /// scored.
+    /// Whether the members vote under rule `rule` where the lead is `certain`, 0 to 1.
     pub(crate) fn votes(&self, rule: usize, certain: f64) -> bool {
         match self {
-            Self::Everybody | Self::Drafter(_) | Self::Drawn => true,
+            Self::Everybody | Self::Drafter(_) => true,
             Self::Only => false,
             Self::Gate { thresholds, .. } => thresholds.get(rule).is_some_and(|threshold| threshold.votes(certain)),
         }
@@ -111,6 +111,7 @@ impl Settings {
             supporters: Vec::new(),
             rules: 1,
             method: Method::Gac,
+            bytes: Vec::new(),
             decoding: Decoding::Greedy,
             drafting: None,
             chat: None,
@@ -156,7 +157,7 @@ impl Settings {
     /// Without a gate, or without thresholds.
     pub fn with_thresholds(mut self, thresholds: &[Threshold]) -> Result<Self, EnsembleError> {
         match &mut self.lead {
-            Lead::Everybody | Lead::Drafter(_) | Lead::Drawn => return Err(EnsembleError::ThresholdsWithoutGate),
+            Lead::Everybody | Lead::Drafter(_) => return Err(EnsembleError::ThresholdsWithoutGate),
             _ if thresholds.is_empty() => return Err(EnsembleError::NoThresholds),
             Lead::Gate { thresholds: of_gate, .. } => *of_gate = thresholds.to_vec(),
             // It has nobody to ask: all thresholds are one.
@@ -168,10 +169,16 @@ impl Settings {
     /// The same by another method.
     ///
     /// # Errors
-    /// For a method whose settings make no sense.
+    /// For a method whose settings make no sense, or that is for another number of members.
     pub fn with_method(self, method: Method) -> Result<Self, EnsembleError> {
+        let members = self.ensemble.members();
         method.validate()?;
-        Ok(Self { method, ..self })
+        method.validate_members(members.len())?;
+        let bytes = match method.coverings() {
+            Some(_) => members.iter().map(|seat| Arc::new(ByteTokens::new(Arc::clone(&seat.tokenizer)))).collect(),
+            None => Vec::new(),
+        };
+        Ok(Self { method, bytes, ..self })
     }
 
     /// The same with weights from elsewhere.
@@ -192,7 +199,7 @@ impl Settings {
     /// The same with tokens proposed ahead and verified. That changes no answer, only the time that it takes.
     ///
     /// Nothing is drafted where a member is a server's, which runs ahead by itself, nor under [`Gating::Safe`], whose
-    /// drafter does, or [`Gating::DrawnMember`]; nor by a member that is not asked at every step.
+    /// drafter does, or a [`Method`] that draws members or votes on bytes; nor by a member that is not asked at every step.
     #[must_use]
     pub fn with_drafting(self, drafting: Drafting) -> Self {
         Self { drafting: Some(drafting), ..self }
@@ -277,7 +284,7 @@ impl Settings {
     pub fn thresholds(&self) -> &[Threshold] {
         match &self.lead {
             Lead::Gate { thresholds, .. } => thresholds,
-            Lead::Everybody | Lead::Only | Lead::Drafter(_) | Lead::Drawn => &[],
+            Lead::Everybody | Lead::Only | Lead::Drafter(_) => &[],
         }
     }
 
@@ -294,6 +301,19 @@ impl Settings {
         self.method
     }
 
+    /// What `member` is told of a response, where it is told bytes: not one that decides alone in any case, nor where a
+    /// drafter's tokens are verified.
+    pub(crate) fn covering(&self, member: usize) -> Option<Covering> {
+        let votes = matches!(self.lead, Lead::Everybody | Lead::Gate { .. });
+        let tokens = self.bytes.get(member).filter(|_| votes)?;
+        Some(Covering::new(Arc::clone(tokens), self.method.coverings()?))
+    }
+
+    /// Whether one member is drawn where others would vote.
+    pub(crate) fn draws(&self) -> bool {
+        self.method == Method::SampleAMember && matches!(self.lead, Lead::Everybody | Lead::Gate { .. })
+    }
+
     /// How tokens are picked.
     pub fn decoding(&self) -> Decoding {
         self.decoding
@@ -301,7 +321,9 @@ impl Settings {
 
     /// What is drafted, where anything is.
     pub fn drafting(&self) -> Option<Drafting> {
-        let verifies = !matches!(self.lead, Lead::Drafter(_) | Lead::Drawn)
+        let verifies = !matches!(self.lead, Lead::Drafter(_))
+            && !self.draws()
+            && self.bytes.is_empty()
             && self.ensemble.members().iter().all(|seat| !seat.remote);
         let is_asked = |drafting: &Drafting| match drafting.by {
             Proposer::Prompt => true,

@@ -137,6 +137,9 @@ fn fuse(scripts: &[Script], weights: &[f64], views: &[Vec<f64>], order: &[Key], 
                 q.insert(top, of_best);
             }
         }
+        Method::SampleAMember | Method::Bytes | Method::BytesProduct | Method::Chared | Method::Proxy { .. } => {
+            unreachable!("no vote on tokens")
+        }
         Method::Unite { top_k } => {
             let mut candidates: Vec<Key> = Vec::new();
             for (script, p) in scripts.iter().zip(views) {

@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 use common::{Bench, Log, Random, Script, Told, random_prompt, random_script, request, scoring, stopping, watched};
 use gac_ensemble::{
     AnyRequest, BatchLimits, EnsembleError, Finish, Gating, Generation, GenerationRequest, LogLikelihood,
-    LogLikelihoodRequest, MemberId, ModelId, Overlong, RequestError, RequestId, Scheduler, SchedulerEvent, Settings,
-    Weighting, Weights,
+    LogLikelihoodRequest, MemberId, Method, ModelId, Overlong, RequestError, RequestId, Scheduler, SchedulerEvent,
+    Settings, Weighting, Weights,
 };
 use gac_inference::testkit::tokenizer;
 
@@ -35,22 +35,29 @@ struct System {
 
 /// All kinds of systems over three models.
 fn systems(scheduler: &mut Scheduler, scripts: &[Script]) -> Vec<System> {
-    let kinds: [(&[usize], Gating); 9] = [
-        (&[0], Gating::EveryStep),
-        (&[1], Gating::EveryStep),
-        (&[2], Gating::EveryStep),
-        (&[0, 1, 2], Gating::EveryStep),
-        (&[0, 1], common::gating(0, 0.4)),
+    let kinds: [(&[usize], Gating, Method); 14] = [
+        (&[0], Gating::EveryStep, Method::Gac),
+        (&[1], Gating::EveryStep, Method::Gac),
+        (&[2], Gating::EveryStep, Method::Gac),
+        (&[0, 1, 2], Gating::EveryStep, Method::Gac),
+        (&[0, 1], common::gating(0, 0.4), Method::Gac),
         // A gate that is asked about the other's key tokens, and the other way around.
-        (&[0, 1], common::gating(1, 0.4)),
-        (&[2, 0], common::gating(0, 0.6)),
-        (&[1, 2], Gating::Safe { drafter: MemberId(1) }),
-        (&[2, 1, 0], Gating::DrawnMember),
+        (&[0, 1], common::gating(1, 0.4), Method::Gac),
+        (&[2, 0], common::gating(0, 0.6), Method::Gac),
+        (&[1, 2], Gating::Safe { drafter: MemberId(1) }, Method::Gac),
+        (&[2, 1, 0], Gating::EveryStep, Method::SampleAMember),
+        (&[1, 2, 0], common::gating(1, 0.6), Method::SampleAMember),
+        (&[0, 1], common::gating(0, 0.4), Method::SampleAMember),
+        (&[0, 2], Gating::EveryStep, Method::Bytes),
+        (&[1, 2], common::gating(0, 0.6), Method::Chared),
+        (&[2, 0, 1], common::gating(2, 0.8), Method::PROXY),
     ];
-    let system = |(models, gating): (&[usize], Gating)| {
+    let system = |(models, gating, method): (&[usize], Gating, Method)| {
         let own: Vec<Script> = models.iter().map(|&model| scripts[model].clone()).collect();
-        let alone = Bench::new(&own, Weights::uniform(models.len()), gating);
-        System { settings: Arc::new(settings(scheduler, models, gating)), alone }
+        let mut alone = Bench::new(&own, Weights::uniform(models.len()), gating);
+        alone.set(|settings| settings.with_method(method));
+        let settings = settings(scheduler, models, gating).with_method(method).unwrap();
+        System { settings: Arc::new(settings), alone }
     };
     kinds.map(system).into()
 }

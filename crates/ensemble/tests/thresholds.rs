@@ -68,7 +68,15 @@ fn a_sweep_is_token_for_token_what_separate_runs_are() {
             .collect();
         let gate = random.below(members);
         let certainty = [Certainty::TopProbability, Certainty::Entropy, Certainty::Margin][round % 3];
-        let method = [Method::Gac, Method::UNITE, Method::GEOMETRIC][random.below(3)];
+        let method = [
+            Method::Gac,
+            Method::UNITE,
+            Method::GEOMETRIC,
+            Method::SampleAMember,
+            Method::Bytes,
+            Method::BytesProduct,
+            Method::Chared,
+        ][random.below(7)];
         let decoding = match random.below(3) {
             0 => Decoding::Sampled(Sampling::new(0.8, 5).unwrap().with_top_p(0.9).unwrap()),
             _ => Decoding::Greedy,

@@ -34,6 +34,11 @@ impl Distribution {
         Self(DistributionKind::Listed(Listed::new(rows, log_probs)))
     }
 
+    /// A distribution among some of `rows` tokens, with their log-probabilities in any order: all others are impossible.
+    pub fn among(rows: usize, log_probs: &[(TokenId, f64)]) -> Self {
+        Self(DistributionKind::Listed(Listed::among(rows, log_probs)))
+    }
+
     /// As [`listed`](Self::listed), where all probabilities together may be off one by `rounding`.
     pub fn listed_within(rows: usize, log_probs: &[(TokenId, f64)], rounding: f64) -> Self {
         Self(DistributionKind::Listed(Listed::within(rows, log_probs, rounding)))
@@ -68,7 +73,7 @@ impl Distribution {
     pub fn knows(&self, token: TokenId) -> bool {
         match &self.0 {
             DistributionKind::Dense(_) => true,
-            DistributionKind::Listed(list) => token.index() >= list.rows() || list.log_prob(token).is_some(),
+            DistributionKind::Listed(list) => list.knows(token),
         }
     }
 

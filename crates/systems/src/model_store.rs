@@ -89,7 +89,6 @@ impl ModelStore {
         let (method, ungated) = match settings.combination {
             Combination::Tokens(method) => (method, Gating::EveryStep),
             Combination::Safe(method) => (method, Gating::Safe { drafter: MemberId(system.drafter_index()) }),
-            Combination::DrawnMember => (Method::Gac, Gating::DrawnMember),
             Combination::Vote | Combination::BestOf => {
                 return Err(OpenError::FullResponse { system: system.name.clone() });
             }
@@ -113,7 +112,7 @@ impl ModelStore {
             None => made,
         };
         let is_plain = matches!(settings.decoding, Decoding::Sampled(sampling) if sampling.is_plain());
-        if settings.combination == Combination::DrawnMember && !is_plain {
+        if method == Method::SampleAMember && !is_plain {
             tracing::warn!(
                 system = system.name,
                 "`sample-a-member` draws as from the members' average at temperature 1 alone, without top-k, top-p and min-p"
@@ -374,7 +373,7 @@ impl OpenSystems for ModelStore {
         // Otherwise this system would find the prompts computed that the one before had to compute.
         self.scheduler.forget_prompts();
         let choice = match system.settings.combination {
-            Combination::Tokens(_) | Combination::Safe(_) | Combination::DrawnMember => None,
+            Combination::Tokens(_) | Combination::Safe(_) => None,
             Combination::Vote => Some(Chosen::Majority),
             Combination::BestOf => Some(Chosen::Surest),
         };

@@ -25,12 +25,21 @@ pub(crate) struct Winner {
     pub(crate) beyond: f64,
     /// The member that decided alone, and its own id; none where the members voted.
     pub(crate) alone: Option<(MemberId, TokenId)>,
+    /// Whether that member was drawn.
+    pub(crate) drawn: bool,
+}
+
+impl Winner {
+    /// Whether the ensemble decided: its members voted, or one of them was drawn.
+    pub(crate) fn is_of_ensemble(&self) -> bool {
+        self.alone.is_none() || self.drawn
+    }
 }
 
 impl From<&Draft> for Winner {
     fn from(draft: &Draft) -> Self {
         let alone = Some((draft.member, draft.id));
-        Self { token: draft.token, probability: draft.probability, beyond: 0.0, alone }
+        Self { token: draft.token, probability: draft.probability, beyond: 0.0, alone, drawn: false }
     }
 }
 
@@ -76,7 +85,7 @@ pub(crate) fn vote(
         _ => None,
     };
     let (token, probability) = sharpened.or(picked).ok_or_else(|| no_probabilities(settings, &all))?;
-    Ok(Winner { token, probability, beyond: combined.beyond(token), alone: None })
+    Ok(Winner { token, probability, beyond: combined.beyond(token), alone: None, drawn: false })
 }
 
 /// The error for distributions without a winner.

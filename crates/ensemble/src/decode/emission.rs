@@ -47,7 +47,7 @@ impl Emission {
                 Step {
                     bytes: union.bytes(winner.token).to_vec(),
                     end: union.end() == Some(winner.token),
-                    ensembled: winner.alone.is_none(),
+                    ensembled: winner.is_of_ensemble(),
                     probability: winner.probability,
                     beyond: winner.beyond,
                     runner_up: trace::runner_up(union, sample.weights(), &of_members, winner.token, alone),
@@ -62,7 +62,7 @@ impl Emission {
                     log_probs: log_probs.and_then(|asked| tell(sample, winner, &of_members, asked, segmentation)),
                 }
             });
-            (winner.alone.is_none(), step)
+            (winner.is_of_ensemble(), step)
         });
         Self { told: told.collect(), winner: winners.first().cloned().flatten() }
     }
@@ -77,6 +77,9 @@ impl Emission {
         let end = union.end() == Some(winner.token);
         if !end {
             for (member, lane) in sample.lanes.iter_mut().enumerate() {
+                if lane.push_bytes(union.bytes(winner.token)) {
+                    continue;
+                }
                 match winner.alone {
                     Some((alone, id)) if alone.0 == member => lane.push(&[id]),
                     _ => lane.push(settings.ensemble().segment(resources.segmentation, winner.token, member)?),

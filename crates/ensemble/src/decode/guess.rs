@@ -153,13 +153,13 @@ fn propose_to(sample: &mut Sample, members: &[usize], token: UnionId, segmentati
 pub(crate) fn consult(sample: &mut Sample, draft: &mut Draft, segmentation: &mut Segmentation) {
     let settings = sample.settings.clone();
     let mut asked = Vec::new();
-    for &supporter in settings.supporters() {
+    let drawn = sample.drawn();
+    for &supporter in settings.supporters().iter().filter(|&&member| drawn.is_none_or(|drawn| drawn.0 == member)) {
         draft.views[supporter] = sample.lanes[supporter].current();
         if draft.views[supporter].is_none() {
             draft.views[supporter] = Some(0);
             sample.lanes[supporter].forget_proposed();
-            let length = sample.lanes[supporter].length();
-            sample.consult(supporter, vec![length]);
+            sample.consult(supporter);
             asked.push(supporter);
         }
     }

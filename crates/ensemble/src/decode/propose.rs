@@ -51,7 +51,7 @@ pub(crate) fn propose(
     };
     let wanted = match settings.lead() {
         Lead::Drafter(_) => vec![verifiable()],
-        Lead::Drawn => vec![false; sample.branches.len()],
+        Lead::Everybody if settings.draws() => vec![false; sample.branches.len()],
         lead => sample.branches.iter().map(|branch| lead.votes(branch.rule, certainty)).collect(),
     };
     let mut views = vec![None; members.len()];

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use gac_inference::Distribution;
 
+use crate::bytes::covering::Covering;
 use crate::decode::branch::RuleBranch;
 use crate::decode::draft::Draft;
 use crate::decode::guesses::Guesses;
@@ -105,14 +106,15 @@ impl Sample {
             other => seed_of(seed, other.last_words().as_bytes()),
         };
         let seed = match decoding {
-            Decoding::Greedy if *settings.lead() == Lead::Drawn => seed_of(0),
+            Decoding::Greedy if settings.draws() => seed_of(0),
             Decoding::Greedy => 0,
             Decoding::Sampled(sampling) => seed_of(sampling.seed()),
         };
         let alone = *settings.lead() == Lead::Only && decoding == Decoding::Greedy;
-        let lane = |ids| {
-            let lane = Lane::new(ids);
-            if alone { lane.greedy(asked.max_new_tokens) } else { lane }
+        let lane = |(member, ids)| match settings.covering(member) {
+            Some(covering) => Lane::new(ids).by_bytes(covering),
+            None if alone => Lane::new(ids).greedy(asked.max_new_tokens),
+            None => Lane::new(ids),
         };
         let ends: Vec<PromptEnd> = prompts.iter().map(|prompt| prompt.end).collect();
         let lead = settings.leads()[0];
@@ -124,7 +126,7 @@ impl Sample {
             phase: SamplePhase::Leading,
             text: ResponseText::new(settings.thinking().start(&ends), &asked.stop),
             told: prompts.iter().map(told).collect(),
-            lanes: prompts.into_iter().map(|prompt| lane(prompt.ids)).collect(),
+            lanes: prompts.into_iter().map(|prompt| prompt.ids).enumerate().map(lane).collect(),
             branches: (0..settings.rules()).map(RuleBranch::new).collect(),
             settings,
             drafts: Vec::new(),
@@ -166,9 +168,14 @@ impl Sample {
     /// The member whose own token is taken where nobody votes.
     pub(crate) fn leader(&self) -> Option<MemberId> {
         match self.settings.lead() {
-            Lead::Drawn => Some(MemberId(self.weights().drawn(unit(self.seed ^ OF_MEMBERS, self.emitted)))),
+            Lead::Everybody => self.drawn(),
             lead => lead.member(),
         }
+    }
+
+    /// The member that decides on the next token where others would vote.
+    pub(crate) fn drawn(&self) -> Option<MemberId> {
+        self.settings.draws().then(|| MemberId(self.weights().drawn(unit(self.seed ^ OF_MEMBERS, self.emitted))))
     }
 
     /// Asks the leads for the next token.
@@ -177,8 +184,8 @@ impl Sample {
         if let Some(guesses) = &mut self.guesses {
             guesses.counts.verifications += 1;
         }
-        let drawn = self.leader().filter(|_| *self.settings.lead() == Lead::Drawn);
-        for &lead in self.settings.leads().iter().filter(|&&lead| drawn.is_none_or(|drawn| drawn.0 == lead)) {
+        let leader = self.leader();
+        for &lead in self.settings.leads().iter().filter(|&&lead| leader.is_none_or(|leader| leader.0 == lead)) {
             self.told[lead].consulted = true;
             self.lanes[lead].want_last();
         }
@@ -211,15 +218,33 @@ impl Sample {
         supporters_are_full(&self.settings, &self.lanes)
     }
 
+    /// Asks a supporter for the next token.
+    pub(crate) fn consult(&mut self, supporter: usize) {
+        self.told[supporter].consulted = true;
+        self.lanes[supporter].want_last();
+    }
+
     /// Asks a supporter for the distributions after `marks` of its tokens.
-    pub(crate) fn consult(&mut self, supporter: usize, marks: Vec<usize>) {
+    pub(crate) fn consult_at(&mut self, supporter: usize, marks: Vec<usize>) {
         self.told[supporter].consulted = true;
         self.lanes[supporter].want(marks);
     }
 
     /// Whether it may emit no more tokens.
     pub(crate) fn is_full(&self) -> bool {
-        self.emitted >= self.max_new_tokens
+        self.spent() >= self.max_new_tokens
+    }
+
+    /// Tokens emitted; of bytes, those that the first lead is sure to have them as.
+    fn spent(&self) -> usize {
+        let lead = &self.lanes[self.settings.leads()[0]];
+        lead.covering().map_or(self.emitted, Covering::sure)
+    }
+
+    /// Looks at what members said of tokens, where they are asked for bytes: whether some have to read on for that.
+    pub(crate) fn look(&mut self) -> bool {
+        let still = self.lanes.iter_mut().filter(|lane| !lane.is_reading());
+        still.fold(false, |reading, lane| lane.look() || reading)
     }
 
     /// Whether it is done.
@@ -263,7 +288,7 @@ impl Sample {
 
     /// Tokens that `member` will hold for it in a while: what there is, and up to `ahead` more by every rule.
     pub(crate) fn reserved(&self, member: usize, ahead: usize) -> usize {
-        let more = self.max_new_tokens.saturating_sub(self.emitted).min(ahead);
+        let more = self.max_new_tokens.saturating_sub(self.spent()).min(ahead);
         self.lanes[member].tokens().len() + more * self.branches.len()
     }
 
@@ -408,7 +433,9 @@ impl Sample {
                 .lanes
                 .iter()
                 .zip(&self.told)
-                .map(|(lane, told)| lane.tokens().len() - told.tokens + end)
+                .map(|(lane, told)| {
+                    lane.covering().map_or_else(|| lane.tokens().len() - told.tokens, Covering::written) + end
+                })
                 .collect(),
             truncated: self.told.iter().any(|told| told.truncated),
             thinking: self.text.thinking(),

@@ -16,6 +16,7 @@ use crate::member::MemberId;
 use crate::resources::Resources;
 use crate::settings::Lead;
 use crate::vocabulary::segmentation::Segmentation;
+use crate::vote::gating::Certainty;
 use crate::vote::undecided::{OwnedDetail, missing_of_lead};
 
 /// What has to be asked before a sample that is ready can go on: nothing where members give full distributions.
@@ -24,13 +25,16 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
         return Vec::new();
     }
     let settings = &*sample.settings;
+    if sample.lanes.iter().any(Lane::is_asked_for_bytes) {
+        return everything(sample);
+    }
     if sample.log_probs.is_some() && matches!(sample.phase, SamplePhase::Leading | SamplePhase::Supporting) {
         // They are told of whole distributions.
         return everything(sample);
     }
     match (&sample.phase, settings.lead()) {
         (SamplePhase::Weighing(weighing), _) => weighing.questions(&sample.lanes),
-        (SamplePhase::Leading, Lead::Everybody) => {
+        (SamplePhase::Leading, Lead::Everybody) if !settings.draws() => {
             let views = said(sample);
             let Some(all) = all_views(sample, &views) else { return Vec::new() };
             let votes = votes(sample, &all);
@@ -56,6 +60,9 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
         (SamplePhase::Supporting, lead) => {
             let asked = sample.drafts.iter().filter(|draft| draft.asks());
             let of_draft = |draft: &Draft| {
+                if settings.draws() {
+                    return missing_of_drawn(sample, draft).into_iter().collect();
+                }
                 let Some(all) = all_views(sample, &draft.views) else { return Vec::new() };
                 let votes = votes(sample, &all);
                 let (method, decoding) = (settings.method(), sample.decoding);
@@ -70,6 +77,16 @@ pub(crate) fn missing(sample: &Sample, segmentation: &mut Segmentation) -> Vec<Q
         // A guess by what is known will do.
         (SamplePhase::Drafting(_) | SamplePhase::Finished(_), _) => Vec::new(),
     }
+}
+
+/// What has to be asked of the member that is drawn.
+fn missing_of_drawn(sample: &Sample, draft: &Draft) -> Option<Question> {
+    let MemberId(member) = sample.drawn()?;
+    let index = draft.views[member]?;
+    let union = sample.settings.ensemble().union();
+    let (view, certainty) = (sample.view(member, index)?, Certainty::TopProbability);
+    let detail = missing_of_lead(union, MemberId(member), view, certainty, sample.decoding)?;
+    Some(Question { slot: 0, member, index, detail })
 }
 
 /// Which of its views each member has of what comes next.
@@ -92,6 +109,9 @@ fn everything(sample: &Sample) -> Vec<Question> {
 /// Goes on with a sample that is ready: asks others, or emits a token (or several that were drafted). Where its branches
 /// part, the other part is given.
 pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Result<Option<Sample>, Trouble> {
+    if sample.look() {
+        return Ok(None);
+    }
     match &mut sample.phase {
         SamplePhase::Finished(_) => Ok(None),
         SamplePhase::Weighing(weighing) => {
@@ -110,7 +130,7 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
             _ => decide(sample, resources),
         },
         SamplePhase::Leading => match *sample.settings.lead() {
-            Lead::Everybody => {
+            Lead::Everybody if !sample.settings.draws() => {
                 let views = said(sample);
                 watch(sample, &views);
                 let winner = vote(sample, None, &views, resources.segmentation)?;
@@ -119,7 +139,7 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
                 go_on(sample, resources);
                 Ok(None)
             }
-            Lead::Only | Lead::Gate { .. } | Lead::Drawn => {
+            Lead::Everybody | Lead::Only | Lead::Gate { .. } => {
                 let lead = sample.leader().unwrap_or(MemberId(0));
                 let index = sample.lanes[lead.0].current().unwrap_or(0);
                 let mut draft = propose(sample, lead, index, 0, &[])?;
@@ -168,10 +188,14 @@ fn watch(sample: &mut Sample, views: &[Option<usize>]) {
 /// forks, and the other part is given.
 fn decide(sample: &mut Sample, resources: &mut Resources<'_>) -> Result<Option<Sample>, Trouble> {
     let Some(draft) = sample.drafts.pop() else { return Ok(None) };
-    let alone = Winner::from(&draft);
+    let drawn = sample.drawn();
+    let alone = Winner { drawn: *sample.settings.lead() == Lead::Everybody, ..Winner::from(&draft) };
     let mut voted = None;
     if draft.asks() {
-        voted = Some(vote(sample, Some(&draft), &draft.views, resources.segmentation)?);
+        voted = Some(match drawn.zip(drawn.and_then(|member| draft.views[member.0])) {
+            Some((member, index)) => Winner { drawn: true, ..(&propose(sample, member, index, 0, &[])?).into() },
+            None => vote(sample, Some(&draft), &draft.views, resources.segmentation)?,
+        });
     }
     let winner = |wants: bool| if wants { voted.clone() } else { Some(alone.clone()) };
     let wanted = &draft.wanted;
@@ -209,10 +233,13 @@ fn same(
 ) -> Result<bool, RequestError> {
     let Some(voted) = voted.filter(|voted| voted.token == alone.token) else { return Ok(false) };
     let ensemble = sample.settings.ensemble();
-    match (alone.alone, voted.alone) {
-        (Some((lead, id)), None) if ensemble.union().end() != Some(alone.token) => {
-            Ok(ensemble.segment(segmentation, alone.token, lead.0)? == [id])
-        }
-        _ => Ok(true),
+    if alone.alone == voted.alone || ensemble.union().end() == Some(alone.token) {
+        return Ok(true);
     }
+    for (member, id) in [alone.alone, voted.alone].into_iter().flatten() {
+        if ensemble.segment(segmentation, alone.token, member.0)? != [id] {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -74,7 +74,7 @@ pub(crate) fn ask_to_verify(sample: &mut Sample, segmentation: &mut Segmentation
     for &member in supporters {
         let marks = std::mem::take(&mut marks[member]);
         if !marks.is_empty() {
-            sample.consult(member, marks);
+            sample.consult_at(member, marks);
         }
     }
     sample.drafts.iter().any(Draft::asks)

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use gac_inference::{Distribution, LanguageModel, ModelError, SequenceId, TokenId};
 
+use crate::bytes::covering::Covering;
+
 /// One member's tokens of a text, how far it is to read them, and what it said on the way.
 ///
 /// `tokens` is all that it should have seen; what its sequence does not hold yet it is owed. So a member that was not
@@ -28,6 +30,18 @@ pub(crate) struct Lane {
     expected: Vec<Vec<TokenId>>,
     /// From where to where it goes on by its own most probable tokens ([`LanguageModel::expect_greedy`]).
     greedy: Option<Range<usize>>,
+    /// The text behind its prompt, where it is asked for bytes.
+    spelled: Option<Box<Spelled>>,
+}
+
+/// A text that grows by bytes: which tokens it is read as depends on what follows.
+#[derive(Clone, Debug)]
+struct Spelled {
+    covering: Covering,
+    /// Tokens of the prompt.
+    prompt: usize,
+    /// Whether what was wanted is the distribution of a token, to be looked at before bytes are told.
+    asked: bool,
 }
 
 /// Tokens that a member reads in one forward.
@@ -58,6 +72,63 @@ impl Lane {
         Self { greedy: Some(from..from.saturating_add(tokens)), ..self }
     }
 
+    /// Is told bytes behind its tokens, and asked for the next byte.
+    pub(crate) fn by_bytes(self, covering: Covering) -> Self {
+        let spelled = Spelled { covering, prompt: self.tokens.len(), asked: false };
+        Self { spelled: Some(Box::new(spelled)), ..self }
+    }
+
+    /// What it is told by bytes.
+    pub(crate) fn covering(&self) -> Option<&Covering> {
+        self.spelled.as_ref().map(|spelled| &spelled.covering)
+    }
+
+    /// Adds bytes that it should see, where it is told by bytes; whether it is.
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) -> bool {
+        let Some(spelled) = &mut self.spelled else { return false };
+        spelled.covering.push(bytes);
+        self.want(Vec::new());
+        true
+    }
+
+    /// Looks at what was said of a token, where it is asked for the next byte: whether it has to be asked about another
+    /// before that is known.
+    pub(crate) fn look(&mut self) -> bool {
+        let Some(spelled) = self.spelled.as_mut().filter(|spelled| spelled.asked) else { return false };
+        if let Some(said) = self.given.first() {
+            spelled.covering.answer(said);
+            self.want_byte();
+        }
+        self.is_reading()
+    }
+
+    /// Whether what it was given is the distribution of a token, to be [looked at](Self::look).
+    pub(crate) fn is_asked_for_bytes(&self) -> bool {
+        self.spelled.as_ref().is_some_and(|spelled| spelled.asked)
+    }
+
+    /// Wants the distribution of the next byte, where it is told by bytes.
+    fn want_byte(&mut self) {
+        let Some(spelled) = &mut self.spelled else { return };
+        if let Some(tokens) = spelled.covering.asks() {
+            let known = &self.tokens[spelled.prompt..];
+            let same = known.iter().zip(&tokens).take_while(|(a, b)| a == b).count();
+            let agreed = spelled.prompt + same;
+            spelled.asked = true;
+            self.tokens.truncate(agreed);
+            self.tokens.extend_from_slice(&tokens[same..]);
+            self.settled = self.tokens.len();
+            self.agreed = Some(self.agreed.map_or(agreed, |before| before.min(agreed)));
+            self.want(vec![self.settled]);
+        } else {
+            spelled.asked = false;
+            let next = spelled.covering.next_byte();
+            self.want(vec![self.settled]);
+            self.goal = None;
+            self.given.push(next);
+        }
+    }
+
     /// One more continuation of all its tokens is going to be scored.
     pub(crate) fn expect(&mut self, continuation: Vec<TokenId>) {
         self.expected.push(continuation);
@@ -84,7 +155,8 @@ impl Lane {
 
     /// Number of its tokens, with those that are proposed.
     pub(crate) fn length(&self) -> usize {
-        self.tokens.len()
+        let spelled = self.spelled.as_ref().map_or(0, |spelled| spelled.prompt + spelled.covering.most());
+        self.tokens.len().max(spelled)
     }
 
     /// Adds tokens that it should see. Where they are what was proposed, they are settled now; where they are not,
@@ -141,9 +213,13 @@ impl Lane {
         self.given.clear();
     }
 
-    /// Wants the distribution after all its tokens, in place of earlier ones.
+    /// Wants the distribution of what comes next, in place of earlier ones.
     pub(crate) fn want_last(&mut self) {
-        self.want(vec![self.tokens.len()]);
+        if self.spelled.is_some() {
+            self.want_byte();
+        } else {
+            self.want(vec![self.tokens.len()]);
+        }
     }
 
     /// Wants the distribution after all its tokens, beside earlier ones.
@@ -266,6 +342,7 @@ impl Lane {
             sequence,
             agreed: self.agreed,
             pass: self.pass,
+            spelled: self.spelled.clone(),
             ..Self::default()
         })
     }

@@ -6,12 +6,36 @@ use gac_inference::{Distribution, Extension, LanguageModel, ModelError, Wanted};
 
 use crate::devices::at_once;
 use crate::forward_pace::ForwardPace;
-use crate::lanes::lane::Read;
+use crate::lanes::lane::{Lane, Read};
 use crate::member::Member;
 use crate::schedule::in_flight::InFlight;
 
-/// A text is short when no more is left of it to read. It has room of its own: it waits for no long one.
+/// A text is short when no more is left of it to read, and it is no longer than [`SHALLOW`]. It has room of its own: it waits
+/// for no long one.
 const SHORT: usize = 16;
+/// Behind more tokens than this each one takes much longer: the end of a long text is read as the rest of it was.
+const SHALLOW: usize = 1024;
+
+/// What a lane has to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owed {
+    /// What follows a token that was just emitted.
+    Next,
+    /// A short text, or the rest of one.
+    Short,
+    /// A long text, or the rest of one.
+    Long,
+}
+
+impl Owed {
+    fn of(lane: &Lane, owed: usize, is_streaming: bool) -> Self {
+        match owed <= SHORT {
+            true if is_streaming => Self::Next,
+            true if lane.length() <= SHALLOW => Self::Short,
+            _ => Self::Long,
+        }
+    }
+}
 
 /// Why a model did not read what it was to read.
 #[derive(Debug)]
@@ -127,22 +151,23 @@ fn share_out(
                 }
                 lane.open(computes)?;
                 let owed = lane.owed(computes);
-                let is_short = owed <= SHORT;
+                let kind = Owed::of(lane, owed, is_streaming);
                 let kept = if owed / MUCH_LONGER > texts.shortest { for_shorter } else { 0 };
-                let most = match is_short {
-                    true if is_streaming => owed,
-                    true => room_of_short,
-                    false => room.saturating_sub(kept),
+                let most = match kind {
+                    Owed::Next => owed,
+                    Owed::Short => room_of_short,
+                    Owed::Long => room.saturating_sub(kept),
                 };
                 if most == 0 {
                     continue;
                 }
                 let Some(read) = lane.next(computes, most)? else { continue };
-                let of_text = !(is_short && is_streaming);
-                if of_text {
-                    *(if is_short { &mut room_of_short } else { &mut room }) -= read.ids.len();
+                match kind {
+                    Owed::Next => {}
+                    Owed::Short => room_of_short -= read.ids.len(),
+                    Owed::Long => room -= read.ids.len(),
                 }
-                shares.push(Share { at, member, slot, read, of_text });
+                shares.push(Share { at, member, slot, read, of_text: kind != Owed::Next });
             }
         }
     }
@@ -164,10 +189,11 @@ impl OwedTexts {
             let is_streaming = item.is_streaming();
             for member in item.members_at(model).collect::<Vec<_>>() {
                 for (_, lane) in item.lanes(member, computes)? {
-                    match lane.owed(computes) {
-                        owed if owed > SHORT => texts.shortest = texts.shortest.min(owed),
-                        owed if !is_streaming => texts.short += owed,
-                        _ => {}
+                    let owed = lane.owed(computes);
+                    match Owed::of(lane, owed, is_streaming) {
+                        Owed::Next => {}
+                        Owed::Short => texts.short += owed,
+                        Owed::Long => texts.shortest = texts.shortest.min(owed),
                     }
                 }
             }

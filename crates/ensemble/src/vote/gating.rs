@@ -38,13 +38,6 @@ pub enum Gating {
         /// The member that proposes.
         drafter: MemberId,
     },
-    /// Nowhere: at every step one member is drawn by its weight, and the token is its own (arXiv 2605.00419). Only that
-    /// member reads; the others are told, and read what they were told when they are drawn.
-    ///
-    /// With tokens drawn at temperature 1 from all of a distribution, responses are drawn as from the weighted average of
-    /// the members ([`Method::Gac`](crate::Method::Gac)) at a fraction of its cost; otherwise they are not, for what is
-    /// cut or sharpened then is a member's own distribution. Continuations are scored by the vote.
-    DrawnMember,
 }
 
 /// How sure a gate is of its own next token: from 0 (not at all) to 1, whatever it is taken by, so that one scale of

@@ -18,6 +18,8 @@ pub(super) struct Listed {
     rest: f64,
     /// What all probabilities together may be off one by.
     rounding: f64,
+    /// Whether tokens that are not known are impossible.
+    others_are_impossible: bool,
 }
 
 impl Listed {
@@ -28,9 +30,20 @@ impl Listed {
     pub(super) fn within(rows: usize, log_probs: &[(TokenId, f64)], rounding: f64) -> Self {
         // Of nothing, nothing is known.
         let last = log_probs.iter().map(|(_, log)| log.exp()).fold(1.0, f64::min);
-        let mut listed = Self { rows, known: Vec::new(), log_probs: Vec::new(), last, rest: 1.0, rounding };
+        let others_are_impossible = false;
+        let mut listed =
+            Self { rows, known: Vec::new(), log_probs: Vec::new(), last, rest: 1.0, rounding, others_are_impossible };
         listed.learn(log_probs);
         listed
+    }
+
+    /// Tokens of which each other one is impossible.
+    pub(super) fn among(rows: usize, log_probs: &[(TokenId, f64)]) -> Self {
+        Self { others_are_impossible: true, rest: 0.0, ..Self::new(rows, log_probs) }
+    }
+
+    pub(super) fn knows(&self, token: TokenId) -> bool {
+        self.others_are_impossible || token.index() >= self.rows || self.log_prob(token).is_some()
     }
 
     /// Adds what is not known yet.
@@ -70,7 +83,7 @@ impl Listed {
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.known.len() == self.rows
+        self.others_are_impossible || self.known.len() == self.rows
     }
 
     pub(super) fn rest(&self) -> f64 {

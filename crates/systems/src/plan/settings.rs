@@ -1,6 +1,6 @@
 //! How a system's members come to one answer, resolved.
 
-use gac_ensemble::{Certainty, ControlSymbols, Decoding, MethodSettings, Sampling, SamplingError, Weighting};
+use gac_ensemble::{Certainty, ControlSymbols, Decoding, Method, MethodSettings, Sampling, SamplingError, Weighting};
 use gac_inference::{Named, UnixTime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -64,7 +64,7 @@ impl SystemSettings {
     /// Decides a system's settings.
     pub(super) fn resolve(one: &OneSystem<'_>) -> Result<Self, SettingError> {
         let spec = one.spec;
-        let told = MethodSettings { top_k: spec.top_k, floor: spec.floor };
+        let told = MethodSettings { top_k: spec.top_k, floor: spec.floor, alpha: spec.alpha };
         let combination = one.method.unwrap_or_default();
         let refuse = |setting, owns: fn(Combination, &str) -> bool| {
             let owners =
@@ -80,15 +80,18 @@ impl SystemSettings {
         if one.threshold.is_some() && !gates(combination, "threshold") {
             return Err(refuse("threshold", gates));
         }
-        if spec.draft.is_some() && !gates(combination, "draft") {
-            return Err(refuse("draft", gates));
+        let drafts: fn(Combination, &str) -> bool =
+            |combination, _| matches!(combination, Combination::Tokens(method) if method.takes_drafts());
+        if spec.draft.is_some() && !drafts(combination, "draft") {
+            return Err(refuse("draft", drafts));
         }
         let leads: fn(Combination, &str) -> bool =
             |combination, _| matches!(combination, Combination::Tokens(_) | Combination::Safe(_));
         if spec.gate.is_some() && !leads(combination, "gate") {
             return Err(refuse("gate", leads));
         }
-        let weighs: fn(Combination, &str) -> bool = |combination, _| combination.method().is_some();
+        let weighs: fn(Combination, &str) -> bool =
+            |combination, _| combination.method().is_some_and(Method::takes_weights);
         for (setting, given) in [("weights", one.weights.is_some()), ("weight-by", spec.weight_by.is_some())] {
             if given && !weighs(combination, setting) {
                 return Err(refuse(setting, weighs));
@@ -97,6 +100,7 @@ impl SystemSettings {
         let combination = combination.with(told);
         if let Some(method) = combination.method() {
             method.validate()?;
+            method.validate_members(spec.members.len())?;
         }
         if spec.gate_by.is_some() && one.threshold.is_none() {
             return Err(SettingError::GateByWithoutGate);

@@ -12,9 +12,6 @@ pub enum Combination {
     Tokens(Method),
     /// Members vote on the tokens that verification picks out (SAFE).
     Safe(Method),
-    /// No vote: at every step a member is drawn by its weight, whose own token is taken.
-    #[serde(rename = "sample-a-member")]
-    DrawnMember,
     /// Each member answers alone; the answer that most members give is taken.
     Vote,
     /// Each member answers alone; the answer of the member that is surest of its own is taken.
@@ -33,11 +30,10 @@ impl Combination {
         matches!(self, Self::Vote | Self::BestOf)
     }
 
-    /// The method of the vote on tokens, where there is one. Where members are drawn, choices are scored by it.
+    /// The method of the vote on tokens, where there is one.
     pub fn method(self) -> Option<Method> {
         match self {
             Self::Tokens(method) | Self::Safe(method) => Some(method),
-            Self::DrawnMember => Some(Method::Gac),
             Self::Vote | Self::BestOf => None,
         }
     }
@@ -48,7 +44,7 @@ impl Combination {
         match self {
             Self::Tokens(method) => Self::Tokens(method.with(settings)),
             Self::Safe(method) => Self::Safe(method.with(settings)),
-            Self::DrawnMember | Self::Vote | Self::BestOf => self,
+            Self::Vote | Self::BestOf => self,
         }
     }
 }
@@ -59,9 +55,7 @@ impl Named for Combination {
     /// Every method of the vote on tokens is registered in `gac-ensemble`.
     fn all() -> Vec<Self> {
         let tokens = Method::all().into_iter().map(Self::Tokens);
-        tokens
-            .chain([Self::Safe(Method::Gac), Self::Safe(Method::UNITE), Self::DrawnMember, Self::Vote, Self::BestOf])
-            .collect()
+        tokens.chain([Self::Safe(Method::Gac), Self::Safe(Method::UNITE), Self::Vote, Self::BestOf]).collect()
     }
 
     fn name(self) -> &'static str {
@@ -69,7 +63,6 @@ impl Named for Combination {
             Self::Tokens(method) => method.name(),
             Self::Safe(Method::Unite { .. }) => "safe-unite",
             Self::Safe(_) => "safe",
-            Self::DrawnMember => "sample-a-member",
             Self::Vote => "vote",
             Self::BestOf => "best-of",
         }
@@ -80,7 +73,6 @@ impl Named for Combination {
             Self::Tokens(method) => method.about(),
             Self::Safe(Method::Unite { .. }) => "`unite` where verification asks for it",
             Self::Safe(_) => "`gac` where verification asks for it; the gate (or the first model) drafts",
-            Self::DrawnMember => "At every step a model is drawn by its weight, whose own token is taken",
             Self::Vote => "Majority of the models' own answers",
             Self::BestOf => "The answer of the model that is surest of its own",
         }

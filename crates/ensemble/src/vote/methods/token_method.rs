@@ -52,12 +52,14 @@ pub struct MethodSettings {
     pub top_k: Option<usize>,
     /// `floor`: the least probability that a member is taken to give.
     pub floor: Option<f64>,
+    /// `alpha`: how far an expert moves another.
+    pub alpha: Option<f64>,
 }
 
 impl MethodSettings {
     /// The keys that are told.
     pub fn told(&self) -> impl Iterator<Item = &'static str> {
-        let told = [("top-k", self.top_k.is_some()), ("floor", self.floor.is_some())];
+        let told = [("top-k", self.top_k.is_some()), ("floor", self.floor.is_some()), ("alpha", self.alpha.is_some())];
         told.into_iter().filter_map(|(key, told)| told.then_some(key))
     }
 }
@@ -73,5 +75,17 @@ pub enum MethodError {
     Floor {
         /// The value.
         floor: f64,
+    },
+    /// An expert that moves nobody to a place.
+    #[error("alpha {alpha} of the method `proxy` is not a number")]
+    Alpha {
+        /// The value.
+        alpha: f64,
+    },
+    /// Others than a base, an expert and an anti-expert.
+    #[error("the method `proxy` is for three models (base, expert, anti-expert), and there are {members}")]
+    ProxyMembers {
+        /// How many there are.
+        members: usize,
     },
 }
