@@ -38,6 +38,11 @@ impl ByteTokens {
         Self { ids, tokenizer }
     }
 
+    /// Number of its ids.
+    pub(crate) fn rows(&self) -> usize {
+        self.tokenizer.vocabulary().len()
+    }
+
     /// The bytes of a token that goes on with the text; none for the end and other control symbols.
     pub(crate) fn bytes(&self, id: TokenId) -> &[u8] {
         let vocabulary = self.tokenizer.vocabulary();
@@ -50,12 +55,15 @@ impl ByteTokens {
     }
 
     /// Whether the tokenizer, given the text of both, splits it into exactly these two: whether it ever writes `next` behind
-    /// `last`, or at the beginning of a text. Inside of a character it is taken to.
+    /// `last`, or at the beginning of a text. Inside of a character it is taken to, and behind a part of one it is asked
+    /// about `next` alone.
     pub(crate) fn may_follow(&self, last: Option<TokenId>, next: TokenId) -> bool {
         let both: Vec<TokenId> = last.into_iter().chain([next]).collect();
         let whole: Vec<u8> = both.iter().flat_map(|&id| self.bytes(id)).copied().collect();
-        let Ok(text) = std::str::from_utf8(&whole) else { return true };
-        self.tokenizer.encoder().encode_inner(text).is_ok_and(|ids| ids == both)
+        match std::str::from_utf8(&whole) {
+            Ok(text) => self.tokenizer.encoder().encode_inner(text).is_ok_and(|ids| ids == both),
+            Err(_) => last.is_none() || std::str::from_utf8(self.bytes(next)).is_err() || self.may_follow(None, next),
+        }
     }
 
     /// How the tokenizer writes `text`; what follows the last whole character is written byte by byte. None where it has no
@@ -79,6 +87,6 @@ impl ByteTokens {
         let told: Vec<(TokenId, f64)> = told.filter(|(_, mass)| *mass > 0.0).collect();
         let total: f64 = told.iter().map(|(_, mass)| mass).sum();
         let logs: Vec<(TokenId, f64)> = told.into_iter().map(|(id, mass)| (id, (mass / total).ln())).collect();
-        Distribution::among(self.tokenizer.vocabulary().len(), &logs)
+        Distribution::among(self.rows(), &logs)
     }
 }

@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn a_byte_is_as_probable_as_all_ways_to_write_a_text_that_goes_on_with_it() {
         let tokens = mini();
-        let rows = 300;
+        let rows = tokens.rows();
         for text in ["the ship", "12345 + 6", "caf\u{e9}s", "Q: a\n\nA:"] {
             let text = text.as_bytes();
             let mut covering = Covering::new(Arc::clone(&tokens), Coverings::Written);
@@ -279,7 +279,12 @@ mod tests {
                     let masses = std::array::from_fn(|outcome| f64::from(u8::from(outcome == usize::from(byte))));
                     let Some((id, _)) = tokens.distribution(&masses).known().next() else { continue };
                     let found = next.prob(id);
-                    assert!((found - expected).abs() < 1e-4, "{at} {}: {found}, not {expected}", byte.escape_ascii());
+                    // Tokens that are too improbable to be looked at count where the tokenizer would not write them.
+                    assert!(
+                        (found - expected).abs() < 10.0 * LOOKED_AT,
+                        "{at} {}: {found}, not {expected}",
+                        byte.escape_ascii()
+                    );
                 }
                 covering.push(&text[at..=at]);
             }
@@ -292,7 +297,7 @@ mod tests {
         for text in ["The quick brown foxes", "12 + 345 = 357", "a caf\u{e9} \u{2014} \u{1f980}!", "x\n\n  y"] {
             let mut covering = Covering::new(Arc::clone(&tokens), Coverings::Written);
             covering.push(text.as_bytes());
-            let asked = asked(&mut covering, 300);
+            let asked = asked(&mut covering, tokens.rows());
             let bytes = |ids: &[TokenId]| ids.iter().flat_map(|&id| tokens.bytes(id)).copied().collect::<Vec<u8>>();
             let mut whole = 0;
             for ids in asked {
@@ -311,7 +316,7 @@ mod tests {
     fn a_text_that_no_covering_leads_to_is_taken_as_its_tokenizer_writes_it() {
         let tokens = mini();
         let mut covering = Covering::new(Arc::clone(&tokens), Coverings::Written);
-        let one = |id: TokenId| Distribution::among(300, &[(id, 0.0)]);
+        let one = |id: TokenId| Distribution::among(tokens.rows(), &[(id, 0.0)]);
         let first = tokens.write(b"ship").unwrap()[0];
         assert_eq!(covering.asks(), Some(Vec::new()));
         covering.answer(&one(first));
