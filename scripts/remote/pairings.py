@@ -128,10 +128,12 @@ def main():
                 steps = [step for line in lines for step in line["steps"]]
                 asked = sum(1 for step in steps if step.get("asks"))
                 requests = sum(requests for requests, _ in found)
-                # Members are waited for at the same time: the slower one counts.
+                # Members are waited for at the same time, and the slower one counts; but for a gate, behind which the other
+                # is often waited for by itself.
                 waited = max((waited for _, waited in found), default=0)
                 local = not all(model.startswith("http") for model in models)
-                outside = "-" if not found or local else f"{(seconds * 1e3 - waited) / len(steps):.2f} ms"
+                most = "" if gated is None else "at most "
+                outside = "-" if not found or local else f"{most}{(seconds * 1e3 - waited) / len(steps):.2f} ms"
                 close = [before.get("close") or after.get("close") for before, after in differences]
                 print(f"| {name} | {vote} | {100 * equal / total:.1f} % | {same} of {len(lines)} "
                       f"| {100 * asked / len(steps):.1f} % | {requests / len(steps):.2f} | {seconds * 1e3 / len(steps):.1f} "

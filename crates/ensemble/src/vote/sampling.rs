@@ -88,34 +88,66 @@ impl Sampling {
     /// in probability are ordered by key. None when none has any probability.
     pub(crate) fn pick<K: Copy + Ord>(&self, mut entries: Vec<(K, f64)>, unit: f64) -> Option<(K, f64)> {
         entries.retain(|(_, p)| *p > 0.0);
-        let order = |a: &(K, f64), b: &(K, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
         if let Some(k) = self.top_k.filter(|&k| k < entries.len()) {
-            entries.select_nth_unstable_by(k - 1, order);
+            entries.select_nth_unstable_by(k - 1, by_probability);
             entries.truncate(k);
         }
-        entries.sort_unstable_by(order);
-        let most = entries.first()?.1.ln();
+        let most = entries.iter().map(|(_, p)| *p).fold(0.0, f64::max);
         // Each relative to the most probable one, which is 1.
-        let mut weights: Vec<f64> = entries.iter().map(|(_, p)| ((p.ln() - most) / self.temperature).exp()).collect();
-        let total: f64 = weights.iter().sum();
-        if self.top_p < 1.0 {
-            let mut held = 0.0;
-            let reach = |weight: &f64| {
-                held += weight;
-                held >= self.top_p * total
-            };
-            let kept = weights.iter().position(reach).map_or(weights.len(), |last| last + 1);
-            weights.truncate(kept);
+        let plain = self.temperature.to_bits() == 1f64.to_bits();
+        let weight = |p: f64| if plain { p / most } else { ((p.ln() - most.ln()) / self.temperature).exp() };
+        let total: f64 = entries.iter().map(|(_, p)| weight(*p)).sum();
+        let mut entries = InOrder { entries, sorted: 0 };
+        let is_cut = self.top_p < 1.0 || self.min_p > 0.0;
+        let mut kept = if is_cut { 0.0 } else { total };
+        let mut count = if is_cut { 0 } else { entries.entries.len() };
+        while is_cut && let Some((_, p)) = entries.get(count) {
+            let weight = weight(p);
+            if count > 0 && (weight < self.min_p || self.top_p < 1.0 && kept >= self.top_p * total) {
+                break;
+            }
+            kept += weight;
+            count += 1;
         }
-        weights.truncate(weights.partition_point(|weight| *weight >= self.min_p).max(1));
-        let mut left = unit * weights.iter().sum::<f64>();
-        for (entry, weight) in entries.iter().zip(&weights) {
-            left -= weight;
+        let mut left = unit * kept;
+        for at in 0..count {
+            let entry = entries.get(at)?;
+            left -= weight(entry.1);
             if left < 0.0 {
-                return Some(*entry);
+                return Some(entry);
             }
         }
-        entries.get(weights.len() - 1).copied()
+        entries.get(count.checked_sub(1)?)
+    }
+}
+
+/// The most probable first, ties by key.
+fn by_probability<K: Ord>(a: &(K, f64), b: &(K, f64)) -> std::cmp::Ordering {
+    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+}
+
+/// Entries by probability. Draws look at a few of them: the others are put in order when somebody asks.
+struct InOrder<K> {
+    entries: Vec<(K, f64)>,
+    /// How many are in order, from the first one on.
+    sorted: usize,
+}
+
+impl<K: Copy + Ord> InOrder<K> {
+    /// How many are put in order at first.
+    const FEW: usize = 128;
+
+    fn get(&mut self, at: usize) -> Option<(K, f64)> {
+        while at >= self.sorted && self.sorted < self.entries.len() {
+            let rest = &mut self.entries[self.sorted..];
+            let next = (7 * self.sorted).max(Self::FEW).min(rest.len());
+            if next < rest.len() {
+                rest.select_nth_unstable_by(next, by_probability);
+            }
+            rest[..next].sort_unstable_by(by_probability);
+            self.sorted += next;
+        }
+        self.entries.get(at).copied()
     }
 }
 
@@ -197,6 +229,47 @@ mod tests {
         close(&shares(plain.with_top_p(0.5).unwrap(), &p), &[0.0, 1.0, 0.0, 0.0]);
         close(&shares(plain.with_min_p(0.4).unwrap(), &p), &[0.2 / 0.95, 0.5 / 0.95, 0.0, 0.25 / 0.95]);
         close(&shares(plain.with_min_p(1.0).unwrap(), &p), &[0.0, 1.0, 0.0, 0.0]);
+    }
+
+    /// As [`Sampling::pick`], with everything put in order first.
+    fn pick_of_all(sampling: &Sampling, mut entries: Vec<(u32, f64)>, unit: f64) -> (u32, f64) {
+        entries.sort_by(by_probability);
+        entries.truncate(sampling.top_k.unwrap_or(usize::MAX));
+        let weight = |p: f64| (p / entries[0].1).powf(1.0 / sampling.temperature);
+        let total: f64 = entries.iter().map(|(_, p)| weight(*p)).sum();
+        let mut kept: Vec<((u32, f64), f64)> = Vec::new();
+        for &(id, p) in &entries {
+            let held: f64 = kept.iter().map(|(_, weight)| weight).sum();
+            if kept.is_empty() || held < sampling.top_p * total && weight(p) >= sampling.min_p {
+                kept.push(((id, p), weight(p)));
+            }
+        }
+        let mut left = unit * kept.iter().map(|(_, weight)| weight).sum::<f64>();
+        let drawn = kept.iter().find(|(_, weight)| {
+            left -= weight;
+            left < 0.0
+        });
+        drawn.unwrap_or(&kept[kept.len() - 1]).0
+    }
+
+    #[test]
+    fn few_entries_are_put_in_order_and_the_same_one_is_drawn() {
+        for draw in 0..400_usize {
+            let count = [1, 5, 128, 129, 700, 3000][draw % 6];
+            let entries: Vec<(u32, f64)> = (0..count).map(|id| (id, unit(draw as u64, id as usize).powi(9))).collect();
+            let mut sampling = Sampling::new([0.3, 1.0, 4.0][draw % 3], 0).unwrap();
+            if draw % 5 == 0 {
+                sampling = sampling.with_top_p(0.95).unwrap();
+            }
+            if draw % 7 == 0 {
+                sampling = sampling.with_min_p(0.01).unwrap();
+            }
+            if draw % 4 == 0 {
+                sampling = sampling.with_top_k(150).unwrap();
+            }
+            let at = unit(99, draw);
+            assert_eq!(sampling.pick(entries.clone(), at), Some(pick_of_all(&sampling, entries, at)), "{draw}");
+        }
     }
 
     #[test]
