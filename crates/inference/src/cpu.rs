@@ -1,6 +1,6 @@
-//! Whether the CPU's own operations compute something.
+//! Whether our own operations compute something, or candle's.
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 
 /// Whether the fused operations of the CPU compute what is on `device`. Elsewhere plain tensor operations do.
 pub(crate) fn fused(device: &Device) -> bool {
@@ -11,7 +11,16 @@ pub(crate) fn fused(device: &Device) -> bool {
     device.is_cpu()
 }
 
-/// What other devices do, done by the CPU.
+/// Whether our own CUDA kernels compute what is on `device` in `dtype`. Elsewhere plain tensor operations do.
+pub(crate) fn has_own_kernels(device: &Device, dtype: DType) -> bool {
+    #[cfg(test)]
+    if plain::PLAIN.get() {
+        return false;
+    }
+    cfg!(feature = "cuda") && device.is_cuda() && matches!(dtype, DType::F32 | DType::F16 | DType::BF16)
+}
+
+/// What devices without operations of our own do, done by any device.
 #[cfg(test)]
 pub(crate) mod plain {
     use std::cell::Cell;

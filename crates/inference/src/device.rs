@@ -31,13 +31,26 @@ impl DeviceSpec {
             Self::Cuda(_) if !cfg!(feature = "cuda") => {
                 Err(DeviceError::NotCompiledIn { device: self.to_string(), feature: "cuda" })
             }
-            Self::Cuda(ordinal) => Device::new_cuda(ordinal).map_err(unavailable),
+            Self::Cuda(ordinal) => open_cuda(ordinal).map_err(unavailable),
             Self::Metal(_) if !cfg!(feature = "metal") => {
                 Err(DeviceError::NotCompiledIn { device: self.to_string(), feature: "metal" })
             }
             Self::Metal(ordinal) => Device::new_metal(ordinal).map_err(unavailable),
         }
     }
+}
+
+/// Opens a GPU with a stream of its own. candle's default is a stream for each thread, and work that one thread gives is not
+/// ordered after that of another: a model is loaded by one, and asked by any.
+fn open_cuda(ordinal: usize) -> candle_core::Result<Device> {
+    let device = Device::new_cuda_with_stream(ordinal)?;
+    #[cfg(feature = "cuda")]
+    // SAFETY: what belongs to this device is used on its one stream alone; between devices all goes by way of the host,
+    // which waits (`moved`). So there is nothing that events would have to order.
+    unsafe {
+        device.as_cuda_device()?.disable_event_tracking();
+    }
+    Ok(device)
 }
 
 impl FromStr for DeviceSpec {

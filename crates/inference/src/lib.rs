@@ -37,6 +37,8 @@ mod chat;
 mod checkpoint;
 mod compute_type;
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod decoder;
 mod device;
 mod device_list;

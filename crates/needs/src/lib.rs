@@ -31,6 +31,7 @@ use need::Need;
 /// | `real` | `GAC_REAL` | real weights, as `scripts/real/fetch.py` brings them |
 /// | `yaml` | `GAC_YAML_TASKS` | prompts of YAML tasks, as `scripts/lm_eval/yaml_tasks.py` makes them |
 /// | `browser` | `GAC_CHROMIUM`, else `chromium` on the path | a browser |
+/// | `emulator` | `GAC_CUDA_EMULATOR` | a GPU that is not there: `scripts/cuda/emulator/run.sh` runs what needs it |
 /// | `namespaces` | | `unshare`, allowed to make a user's mount namespace |
 ///
 /// It stands above `#[test]`; anywhere else it does not compile.

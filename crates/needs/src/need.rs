@@ -13,6 +13,7 @@ pub(crate) enum Need {
     Yaml,
     Browser,
     Namespaces,
+    Emulator,
 }
 
 impl Need {
@@ -23,8 +24,9 @@ impl Need {
             "yaml" => Ok(Self::Yaml),
             "browser" => Ok(Self::Browser),
             "namespaces" => Ok(Self::Namespaces),
+            "emulator" => Ok(Self::Emulator),
             other => {
-                let known = "known are `shared`, `real`, `yaml`, `browser` and `namespaces`";
+                let known = "known are `shared`, `real`, `yaml`, `browser`, `namespaces` and `emulator`";
                 Err(syn::Error::new(name.span(), format!("no test needs `{other}`; {known}")))
             }
         }
@@ -38,6 +40,7 @@ impl Need {
             Self::Yaml => Some("GAC_YAML_TASKS"),
             Self::Browser => Some("GAC_CHROMIUM"),
             Self::Namespaces => None,
+            Self::Emulator => Some("GAC_CUDA_EMULATOR"),
         }
     }
 
@@ -51,6 +54,7 @@ impl Need {
             }
             Self::Browser => "Chromium (GAC_CHROMIUM, or `apt-get install chromium`)",
             Self::Namespaces => "mount namespaces (`unshare -rm`)",
+            Self::Emulator => "an emulated GPU (scripts/cuda/emulator/run.sh FOLDER cargo test --features cuda ...)",
         }
         .to_owned()
     }
@@ -60,7 +64,7 @@ impl Need {
         let named = self.variable().and_then(std::env::var_os).filter(|value| !value.is_empty()).map(PathBuf::from);
         match self {
             Self::Shared => named.or_else(beside_the_repository).filter(|path| path.is_dir()),
-            Self::Real | Self::Yaml => named.filter(|path| path.is_dir()),
+            Self::Real | Self::Yaml | Self::Emulator => named.filter(|path| path.is_dir()),
             Self::Browser => {
                 let program = named.unwrap_or_else(|| PathBuf::from("chromium"));
                 runs(Command::new(&program).arg("--version")).then_some(program)

@@ -6,9 +6,15 @@ use std::sync::Arc;
 
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
 
 use super::gguf::Gguf;
+#[cfg(feature = "cuda")]
+use crate::cuda::quantised::DeviceBlocks;
 use crate::kernel::{BlockType, Panels, unpack};
+
+/// Rows that are quantised together.
+const ROWS_OF_PART: usize = 64;
 
 /// Rows of a matrix `(output, input)` in blocks. They are read when they are asked for.
 pub(crate) struct BlockRows {
@@ -39,16 +45,20 @@ impl BlockRows {
         Self { kind, outputs, inputs, source, order: None }
     }
 
-    /// A matrix `(output, input)` as candle quantises it.
+    /// A matrix `(output, input)` as candle quantises it: on the CPU, a part on each thread.
     ///
     /// # Errors
     /// When candle has not the type, or cannot read the matrix.
     pub(crate) fn quantised(weight: &Tensor, kind: BlockType) -> candle_core::Result<Self> {
         let (outputs, inputs) = weight.dims2()?;
         let Some(dtype) = candle_type(kind) else { candle_core::bail!("no way to quantise to {}", kind.name()) };
-        let quantised = QTensor::quantize(&weight.to_dtype(DType::F32)?, dtype)?;
-        let source = RowSource::Memory(quantised.data()?.into_owned());
-        Ok(Self { kind, outputs, inputs, source, order: None })
+        let weight = weight.to_device(&Device::Cpu)?;
+        let parts = (0..outputs).step_by(ROWS_OF_PART).collect::<Vec<_>>().into_par_iter().map(|from| {
+            let rows = weight.narrow(0, from, ROWS_OF_PART.min(outputs - from))?.to_dtype(DType::F32)?;
+            Ok(QTensor::quantize(&rows, dtype)?.data()?.into_owned())
+        });
+        let parts: Vec<Vec<u8>> = parts.collect::<candle_core::Result<_>>()?;
+        Ok(Self { kind, outputs, inputs, source: RowSource::Memory(parts.concat()), order: None })
     }
 
     /// Rows.
@@ -98,10 +108,24 @@ impl BlockRows {
     /// When they cannot be read, or not be brought to the device.
     pub(crate) fn candle(&self, device: &Device) -> candle_core::Result<Option<QMatMul>> {
         let Some(dtype) = candle_type(self.kind) else { return Ok(None) };
+        let storage = QStorage::from_data(self.bytes()?.into(), device, dtype)?;
+        Ok(Some(QMatMul::from_qtensor(QTensor::new(storage, (self.outputs, self.inputs))?)?))
+    }
+
+    /// Rows as our CUDA kernels read them; none where these have not the type.
+    ///
+    /// # Errors
+    /// When they cannot be read, or not be brought to the device.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn on_cuda(&self, device: &Device) -> candle_core::Result<Option<DeviceBlocks>> {
+        DeviceBlocks::new(self.kind, &self.bytes()?, (self.outputs, self.inputs), device)
+    }
+
+    /// All rows, as they are stored.
+    fn bytes(&self) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; self.outputs * self.row_bytes()];
         self.read(0..self.outputs, &mut bytes)?;
-        let storage = QStorage::from_data(bytes.into(), device, dtype)?;
-        Ok(Some(QMatMul::from_qtensor(QTensor::new(storage, (self.outputs, self.inputs))?)?))
+        Ok(bytes)
     }
 
     fn row_bytes(&self) -> usize {

@@ -26,7 +26,7 @@ impl Attention {
 
     /// The same by tensor operations on any device: the plain version that the kernel is tested against. Rows are taken
     /// so many at a time that there are at most `most` scores, so that long prompts take no more memory than short ones.
-    pub(super) fn gathered(&self, queries: &Tensor, cache: &LayerCache, most: usize) -> Result<Tensor> {
+    pub(crate) fn gathered(&self, queries: &Tensor, cache: &LayerCache, most: usize) -> Result<Tensor> {
         let (_, heads, width) = queries.dims3()?;
         let kv_heads = cache.keys.dim(1)?;
         let group = heads / kv_heads;

@@ -47,6 +47,17 @@ pub(crate) struct RaggedBatch {
 }
 
 impl RaggedBatch {
+    /// Whether it is one token of each sequence.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn is_one_token_each(&self) -> bool {
+        self.segments.len() == self.tokens.len()
+    }
+
+    /// Whether the logits of all rows are wanted, in order.
+    pub(crate) fn wants_all(&self) -> bool {
+        self.wanted.len() == self.tokens.len()
+    }
+
     /// Packs `parts`: a sequence, the new tokens that the table already holds for it at `past..past + tokens`, and
     /// which of them are wanted.
     pub(crate) fn new(table: &BlockTable, parts: &[BatchPart<'_>]) -> Result<Self, ModelError> {

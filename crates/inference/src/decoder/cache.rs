@@ -5,7 +5,11 @@ use candle_core::{DType, Device, Result, Shape, Tensor};
 use super::batch::SlotRun;
 use super::blocks::BlockCopy;
 use super::layer_device::LayerDevice;
+#[cfg(feature = "cuda")]
+use super::rope::{AngleTable, RopeTable};
 use crate::checkpoint::config::DecoderConfig;
+#[cfg(feature = "cuda")]
+use crate::checkpoint::config::RopeConfig;
 use crate::cpu::fused;
 use crate::kernel::{BLOCK, LANES};
 
@@ -16,11 +20,16 @@ pub(crate) struct LayerCache {
     pub(crate) keys: Tensor,
     /// `(blocks * BLOCK, kv_heads, head_dim)`.
     pub(crate) values: Tensor,
+    /// What positions are turned by, on an NVIDIA GPU; none where the layer has no positions.
+    #[cfg(feature = "cuda")]
+    pub(crate) angles: Option<AngleTable>,
 }
 
 /// Keys and values of every layer.
 pub(crate) struct PagedCache {
     layers: Vec<LayerCache>,
+    /// Positions that a sequence can have.
+    positions: usize,
 }
 
 impl PagedCache {
@@ -35,16 +44,28 @@ impl PagedCache {
         let by_slot = (blocks * BLOCK, kv_heads, head_dim);
         let by_vector = (blocks * BLOCK / LANES, kv_heads, head_dim, LANES);
         let layers = config.layers.len();
+        let positions = config.context.min(blocks * BLOCK);
+        #[cfg(feature = "cuda")]
+        let mut tables = AngleTables { ropes: &config.ropes, positions, made: Vec::new() };
         let layer = |(index, LayerDevice { device, dtype }): (usize, &LayerDevice)| {
             if fused(device) {
                 let keys = zeros(by_vector, (2 * index, 2 * layers), *dtype, device)?;
                 let values = zeros(by_slot, (2 * index + 1, 2 * layers), *dtype, device)?;
-                return Ok(LayerCache { keys, values });
+                return Ok(LayerCache::new(keys, values));
             }
             let [keys, values] = [(); 2].map(|()| Tensor::zeros(by_slot, *dtype, device));
-            Ok(LayerCache { keys: keys?, values: values? })
+            Ok(LayerCache {
+                #[cfg(feature = "cuda")]
+                angles: config.layers[index].rope.map(|rope| tables.on(rope, device)).transpose()?,
+                ..LayerCache::new(keys?, values?)
+            })
         };
-        Ok(Self { layers: devices.into_iter().enumerate().map(layer).collect::<Result<_>>()? })
+        Ok(Self { layers: devices.into_iter().enumerate().map(layer).collect::<Result<_>>()?, positions })
+    }
+
+    /// Positions that a sequence can have.
+    pub(crate) fn positions(&self) -> usize {
+        self.positions
     }
 
     pub(crate) fn layer(&self, index: usize) -> &LayerCache {
@@ -68,6 +89,27 @@ impl PagedCache {
     }
 }
 
+/// What positions are turned by, made once for each device and rotary embedding.
+#[cfg(feature = "cuda")]
+struct AngleTables<'c> {
+    ropes: &'c [RopeConfig],
+    positions: usize,
+    made: Vec<(usize, Device, AngleTable)>,
+}
+
+#[cfg(feature = "cuda")]
+impl AngleTables<'_> {
+    fn on(&mut self, rope: usize, device: &Device) -> Result<AngleTable> {
+        let made = self.made.iter().find(|(of, on, _)| *of == rope && on.same_device(device));
+        if let Some((_, _, table)) = made {
+            return Ok(table.clone());
+        }
+        let table = RopeTable::new(&self.ropes[rope]).table(self.positions, device)?;
+        self.made.push((rope, device.clone(), table.clone()));
+        Ok(table)
+    }
+}
+
 /// What the system clears at once when a page is first written, where it has large pages.
 const LARGE_PAGE: usize = 2 << 20;
 
@@ -84,6 +126,15 @@ fn zeros(shape: impl Into<Shape>, (index, count): (usize, usize), dtype: DType, 
 }
 
 impl LayerCache {
+    pub(crate) fn new(keys: Tensor, values: Tensor) -> Self {
+        Self {
+            keys,
+            values,
+            #[cfg(feature = "cuda")]
+            angles: None,
+        }
+    }
+
     /// Writes the batch's keys and values, `(T, kv_heads, head_dim)` each, to their slots.
     pub(crate) fn write(&self, keys: &Tensor, values: &Tensor, runs: &[SlotRun]) -> Result<()> {
         for run in runs {

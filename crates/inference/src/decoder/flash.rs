@@ -202,17 +202,17 @@ mod tests {
     }
 
     #[cfg(feature = "flash-attn")]
+    #[gac_needs::needs(emulator)]
     #[test]
-    #[ignore = "needs a CUDA device"]
     fn the_paged_kernels_agree_with_gathered_tensor_operations() -> Result<()> {
-        let device = Device::new_cuda(0)?;
+        let device = crate::device::DeviceSpec::Cuda(0).open().map_err(candle_core::Error::wrap)?;
         let (heads, kv_heads, slots) = (6, 2, 10 * BLOCK);
         for (dtype, width) in [(DType::BF16, 64), (DType::F16, 80), (DType::BF16, 256)] {
             let random = |rows, heads| Tensor::randn(0f32, 1.0, (rows, heads, width), &device)?.to_dtype(dtype);
-            let cache = LayerCache { keys: random(slots, kv_heads)?, values: random(slots, kv_heads)? };
+            let cache = LayerCache::new(random(slots, kv_heads)?, random(slots, kv_heads)?);
             let queries = random(26, heads)?;
             let wide = |x: &Tensor| x.to_dtype(DType::F32);
-            let exact = LayerCache { keys: wide(&cache.keys)?, values: wide(&cache.values)? };
+            let exact = LayerCache::new(wide(&cache.keys)?, wide(&cache.values)?);
             for (window, cap) in [(None, None), (Some(7), None), (None, Some(0.5)), (Some(BLOCK + 5), Some(0.5))] {
                 let attention = attention(window, cap);
                 let plain = attention.gathered(&wide(&queries)?, &exact, usize::MAX)?;

@@ -11,6 +11,8 @@ use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::{CheckpointTensors, LinearWeight};
 use crate::compute_type::ComputeType;
 use crate::cpu::fused;
+#[cfg(feature = "cuda")]
+use crate::cuda::quantised::DeviceBlocks;
 use crate::dtype::Quantization;
 use crate::kernel::{DenseRows, Panels, Simd, matmul, unpack_row};
 
@@ -141,23 +143,50 @@ enum Weight {
     Panels(Vec<Panels>),
     Plain(Tensor),
     Quantised(QMatMul),
+    /// On an NVIDIA GPU.
+    #[cfg(feature = "cuda")]
+    Blocks(DeviceBlocks),
 }
 
 impl Linear {
     /// `(T, input)` to `(T, output)`.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        let product = match &self.parts[..] {
-            [one] => one.forward(input, self.compute)?,
-            parts => {
-                let products =
-                    parts.iter().map(|part| part.forward(input, self.compute)).collect::<Result<Vec<_>>>()?;
-                Tensor::cat(&products, 1)?
-            }
-        };
+        self.biased(self.product(input)?)
+    }
+
+    /// A product with the bias added.
+    pub(crate) fn biased(&self, product: Tensor) -> Result<Tensor> {
         match &self.bias {
             Some(bias) => product.broadcast_add(bias),
             None => Ok(product),
         }
+    }
+
+    /// The same without the bias.
+    pub(crate) fn product(&self, input: &Tensor) -> Result<Tensor> {
+        match &self.parts[..] {
+            [one] => one.forward(input, self.compute),
+            parts => {
+                let products =
+                    parts.iter().map(|part| part.forward(input, self.compute)).collect::<Result<Vec<_>>>()?;
+                Tensor::cat(&products, 1)
+            }
+        }
+    }
+
+    /// The weight `(output, input)`, where it is one that is not quantised.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn plain_weight(&self) -> Option<&Tensor> {
+        match &self.parts[..] {
+            [Weight::Plain(weight)] => Some(weight),
+            _ => None,
+        }
+    }
+
+    /// What is added to every row of the product, `(output,)`.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn bias(&self) -> Option<&Tensor> {
+        self.bias.as_ref()
     }
 
     /// Whether [`Linear::rows`] can be asked.
@@ -205,7 +234,15 @@ impl Weight {
         if weights.device().is_cpu() {
             return Ok(Self::Panels(vec![rows.panels()?]));
         }
-        if let Some(weight) = rows.candle(weights.device())? {
+        #[cfg(feature = "cuda")]
+        if weights.device().is_cuda()
+            && let Some(blocks) = rows.on_cuda(weights.device())?
+        {
+            return Ok(Self::Blocks(blocks));
+        }
+        if !weights.device().is_cuda()
+            && let Some(weight) = rows.candle(weights.device())?
+        {
             return Ok(Self::Quantised(weight));
         }
         let wide = rows.dequantise()?;
@@ -217,6 +254,8 @@ impl Weight {
             Self::Panels(panels) => input.apply_op1_no_bwd(&PanelProduct { panels, compute }),
             Self::Plain(weight) => input.matmul(&weight.t()?),
             Self::Quantised(weight) => weight.forward(input),
+            #[cfg(feature = "cuda")]
+            Self::Blocks(blocks) => blocks.forward(input),
         }
     }
 }

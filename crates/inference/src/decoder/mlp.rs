@@ -5,10 +5,14 @@ use candle_nn::ops::{sigmoid, silu};
 
 use super::fused::GateTimesOp;
 use super::layers::{Linear, StoredLinear};
+use super::norm::Norm;
+use super::residual::Residual;
 use crate::checkpoint::config::{Activation, DecoderConfig, ExpertNames as Stored, ExpertsConfig, GateUp, MlpConfig};
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::{CheckpointTensors, LinearWeight};
 use crate::cpu::fused;
+#[cfg(feature = "cuda")]
+use crate::cpu::has_own_kernels;
 use crate::kernel::GateActivation;
 
 type Loaded<T> = std::result::Result<T, CheckpointError>;
@@ -55,6 +59,17 @@ impl Mlp {
         }
     }
 
+    /// Of the residual stream, normed: `(T, H)`.
+    pub(crate) fn of(&self, residual: &mut Residual<'_>, norm: Option<&Norm>) -> Result<Tensor> {
+        #[cfg(feature = "cuda")]
+        if let Self::Gated(GatedMlp { gate_up, down, activation }) = self
+            && let Some(gated) = residual.gated_product(norm, gate_up, *activation)?
+        {
+            return down.forward(&gated);
+        }
+        self.forward(&residual.normed(norm)?)
+    }
+
     /// `(T, H)` to `(T, H)`.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
         match self {
@@ -86,6 +101,10 @@ pub(crate) struct GatedMlp {
 impl GatedMlp {
     fn forward(&self, input: &Tensor) -> Result<Tensor> {
         let both = self.gate_up.forward(input)?;
+        #[cfg(feature = "cuda")]
+        if has_own_kernels(both.device(), both.dtype()) {
+            return self.down.forward(&crate::cuda::gate::gate_times(&both, self.activation)?);
+        }
         let gate = match self.activation {
             Activation::Silu => Some(GateActivation::Silu),
             Activation::GeluTanh => Some(GateActivation::GeluTanh),

@@ -8,6 +8,8 @@ use crate::checkpoint::config::{NormConfig, NormKind};
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::CheckpointTensors;
 use crate::cpu::fused;
+#[cfg(feature = "cuda")]
+use crate::{cpu::has_own_kernels, cuda::norm::NormWeights};
 
 /// A norm over the last dimension.
 pub(crate) struct Norm {
@@ -40,6 +42,10 @@ impl Norm {
 
     /// `(.., width)` to the same shape. The input is contiguous.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        #[cfg(feature = "cuda")]
+        if has_own_kernels(input.device(), input.dtype()) {
+            return Ok(crate::cuda::norm::add_norm(input, None, Some(self.weights()))?.1);
+        }
         match &self.bias {
             None if fused(input.device()) => input.apply_op2_no_bwd(&self.weight, &RmsNormOp { epsilon: self.epsilon }),
             None => rms_norm(input, &self.weight, self.epsilon),
@@ -48,6 +54,20 @@ impl Norm {
             }
             Some(bias) => layer_norm(input, &self.weight, bias, self.epsilon),
         }
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl Norm {
+    /// Whether there is a bias; one of zeros counts.
+    pub(crate) fn has_bias(&self) -> bool {
+        self.bias.is_some()
+    }
+
+    /// As the kernels take them.
+    pub(crate) fn weights(&self) -> NormWeights<'_> {
+        let (weight, bias) = (&self.weight, self.bias.as_ref());
+        NormWeights { weight, bias, epsilon: self.epsilon, is_centred: bias.is_some() }
     }
 }
 

@@ -127,8 +127,8 @@ mod tests {
         let keys = Tensor::randn(0f32, 1.0, (slots, kv_heads, width), &device)?;
         let values = Tensor::randn(0f32, 1.0, (slots, kv_heads, width), &device)?;
         let transposed = keys.reshape((slots / LANES, LANES, kv_heads, width))?.permute((0, 2, 3, 1))?.contiguous()?;
-        let cache = LayerCache { keys: transposed, values: values.clone() };
-        let by_slot = LayerCache { keys, values };
+        let cache = LayerCache::new(transposed, values.clone());
+        let by_slot = LayerCache::new(keys, values);
         let segments = Arc::new(vec![
             Segment { start: 0, length: 5, past: 0, blocks: vec![3] },
             Segment { start: 5, length: 1, past: 40, blocks: vec![7, 1, 9] },

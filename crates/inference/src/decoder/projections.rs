@@ -7,6 +7,8 @@ use super::norm::{HeadNorms, Norm};
 use crate::checkpoint::config::{DecoderConfig, Projections as Stored, QueryKeyNorm};
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::CheckpointTensors;
+#[cfg(feature = "cuda")]
+use crate::cuda::attention::ProjectedHeads;
 
 /// Queries, keys and values of all heads, side by side: `(H, (heads + 2 kv_heads) * head_dim)`.
 pub(crate) struct QueryKeyValue {
@@ -66,14 +68,40 @@ impl QueryKeyValue {
         Ok(Self { joined, norms, heads, kv_heads, head_dim })
     }
 
-    /// `(T, H)` to `(T, (heads + 2 kv_heads) * head_dim)`, queries and keys normed but not rotated.
-    pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
-        let projected = self.joined.forward(input)?;
+    /// `(T, (heads + 2 kv_heads) * head_dim)`, queries and keys normed but not rotated, of what `product` makes of the joined
+    /// layer.
+    pub(crate) fn forward(&self, product: impl FnOnce(&Linear) -> Result<Tensor>) -> Result<Tensor> {
+        self.normed(self.joined.biased(product(&self.joined)?)?)
+    }
+
+    /// Projected rows, queries and keys normed.
+    fn normed(&self, projected: Tensor) -> Result<Tensor> {
         let Some((query_norm, key_norm)) = &self.norms else { return Ok(projected) };
         let (wide, narrow) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
         let queries = query_norm.forward(&projected.narrow(1, 0, wide)?, self.heads, self.head_dim)?;
         let keys = key_norm.forward(&projected.narrow(1, wide, narrow)?, self.kv_heads, self.head_dim)?;
         Tensor::cat(&[&queries, &keys, &projected.narrow(1, wide + narrow, narrow)?.contiguous()?], 1)
+    }
+}
+
+#[cfg(feature = "cuda")]
+impl QueryKeyValue {
+    /// Rows as the kernels of attention take them, of what `product` makes of the joined layer, without its bias: that and
+    /// norms are left to the kernels, where these are of their kind.
+    pub(crate) fn heads(&self, product: impl FnOnce(&Linear) -> Result<Tensor>) -> Result<ProjectedHeads<'_>> {
+        let Self { joined, norms, heads, kv_heads, head_dim } = self;
+        let shared = match norms {
+            Some((HeadNorm::Shared(query), HeadNorm::Shared(key))) if !query.has_bias() && !key.has_bias() => {
+                let [query, key] = [query.weights(), key.weights()];
+                Some((query.weight, key.weight, query.epsilon))
+            }
+            _ => None,
+        };
+        let is_done = norms.is_some() && shared.is_none();
+        let rows = product(joined)?;
+        let rows = if is_done { self.normed(joined.biased(rows)?)? } else { rows };
+        let bias = joined.bias().filter(|_| !is_done);
+        Ok(ProjectedHeads { rows, bias, norms: shared, heads: *heads, kv_heads: *kv_heads, head_dim: *head_dim })
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::sync::OnceLock;
 
+#[cfg(feature = "cuda")]
+use candle_core::Device;
 use candle_core::{Result, Tensor};
+#[cfg(feature = "cuda")]
+use rayon::prelude::*;
 
 use crate::checkpoint::config::{RopeConfig, RopeScaling, RopeStyle};
 
@@ -25,6 +29,15 @@ pub(crate) enum Factors {
     #[default]
     Short,
     Long,
+}
+
+/// Cosines and sines by position on a device, `(.., width / 2)` each.
+#[cfg(feature = "cuda")]
+#[derive(Clone, Debug)]
+pub(crate) struct AngleTable {
+    pub(crate) cosines: Tensor,
+    pub(crate) sines: Tensor,
+    pub(crate) style: RopeStyle,
 }
 
 /// Cosines and sines of a batch's positions, `(T, width / 2)` each.
@@ -81,6 +94,27 @@ impl RopeTable {
     /// Longest pass that is turned by the short factors; none where there are no others.
     pub(crate) fn border(&self) -> Option<usize> {
         self.beyond.as_ref().map(|(border, _)| *border)
+    }
+
+    /// Cosines and sines of all positions before `positions`, on a device; where there are long factors, those turned by them
+    /// behind the others.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn table(&self, positions: usize, device: &Device) -> Result<AngleTable> {
+        let of = |factors| {
+            let parts = (0..positions as u32).collect::<Vec<_>>();
+            let parts = parts.par_chunks(1024).map(|part| self.angles(part, &vec![factors; part.len()]));
+            let (cos, sin): (Vec<_>, Vec<_>) = parts.map(|angles| (angles.cos, angles.sin)).unzip();
+            [cos.concat(), sin.concat()]
+        };
+        let [mut cosines, mut sines] = of(Factors::Short);
+        if self.beyond.is_some() {
+            let [long_cosines, long_sines] = of(Factors::Long);
+            cosines.extend(long_cosines);
+            sines.extend(long_sines);
+        }
+        let half = self.frequencies.len();
+        let on = |numbers: Vec<f32>| Tensor::from_vec(numbers, ((), half), device);
+        Ok(AngleTable { cosines: on(cosines)?, sines: on(sines)?, style: self.style })
     }
 
     /// Cosines and sines of `positions`, each turned by its own `factors`.

@@ -7,13 +7,14 @@ use candle_core::{DType, Device, Result, Tensor};
 use super::attention::Attention;
 use super::batch::RaggedBatch;
 use super::cache::{LayerCache, PagedCache};
-use super::flash::Paged;
-use super::fused::{QueriesOp, StoreKeysOp, StoreValuesOp, add};
+use super::forward::Forward;
+use super::fused::{QueriesOp, StoreKeysOp, StoreValuesOp};
 use super::layer_device::{LayerDevice, moved};
 use super::layers::{Linear, StoredLinear};
 use super::mlp::Mlp;
 use super::norm::Norm;
 use super::projections::QueryKeyValue;
+use super::residual::{Residual, times};
 use super::rope::{Angles, RopeTable};
 use crate::checkpoint::config::{Block, DecoderConfig, LayerConfig};
 use crate::checkpoint::error::CheckpointError;
@@ -143,70 +144,109 @@ impl Transformer {
     /// Keys and values are written to the slots that the batch names.
     pub(crate) fn forward(&self, batch: &RaggedBatch, cache: &PagedCache) -> Result<Option<Tensor>> {
         let multipliers = self.config.multipliers;
-        let mut angles: Vec<Angles> =
-            self.ropes.iter().map(|rope| rope.angles(&batch.positions, &batch.factors)).collect();
-        let mut hidden = match &self.embedding {
-            Embedding::Table(table) => table.index_select(&Tensor::new(&batch.tokens[..], table.device())?, 0)?,
+        let mut forward = Forward::new((&self.config, &self.ropes), batch, cache);
+        if let Some(first) = self.layer_devices().next() {
+            forward.move_to(first)?;
+        }
+        let mut embedded = match &self.embedding {
+            Embedding::Table(table) => table.index_select(&forward.tokens(table.device())?, 0)?,
             Embedding::Rows(rows) => rows.rows(&batch.tokens)?,
             Embedding::Head => self.head.rows(&batch.tokens)?,
         };
-        let mut paged = Paged::default();
         if let Some(first) = self.layer_devices().next() {
-            hidden = hidden.to_dtype(first.dtype)?;
+            embedded = embedded.to_dtype(first.dtype)?;
         }
-        hidden = times(hidden, multipliers.embedding)?;
+        let mut residual = Residual::new(times(embedded, multipliers.embedding)?);
         for (index, layer) in self.layers.iter().enumerate() {
-            if !layer.computes_on.holds(&hidden) {
-                hidden = layer.computes_on.receive(&hidden)?;
-                angles.iter_mut().for_each(Angles::leave_device);
-                paged.leave_device();
+            if !residual.is_on(&layer.computes_on) {
+                residual.map(|hidden| layer.computes_on.receive(hidden))?;
+                forward.move_to(&layer.computes_on)?;
             }
-            let angles = layer.rope.map(|rope| &angles[rope]);
-            hidden = self.layer(layer, &hidden, angles, batch, (cache.layer(index), &paged))?;
+            self.layer(layer, &mut residual, &forward, cache.layer(index))?;
         }
         if batch.wanted.is_empty() {
             return Ok(None);
         }
-        let wanted = Tensor::new(batch.wanted.as_slice(), hidden.device())?;
-        let hidden = self.norm.forward(&hidden.index_select(&wanted, 0)?)?;
-        let logits = times(self.head.forward(&hidden)?.to_dtype(DType::F32)?, multipliers.logits)?;
+        if !batch.wants_all() {
+            let wanted = forward.wanted(residual.device())?;
+            residual.map(|hidden| hidden.index_select(&wanted, 0))?;
+        }
+        let logits = self.head.biased(residual.product(Some(&self.norm), &self.head)?)?;
+        let logits = times(logits.to_dtype(DType::F32)?, multipliers.logits)?;
         Ok(Some(match self.config.caps.logits {
             Some(cap) => ((logits / cap)?.tanh()? * cap)?,
             None => logits,
         }))
     }
 
-    fn layer(
+    fn layer<'n>(
+        &self,
+        layer: &'n Layer,
+        residual: &mut Residual<'n>,
+        forward: &Forward<'_>,
+        cache: &LayerCache,
+    ) -> Result<()> {
+        let factor = self.config.multipliers.residual;
+        let attention_norm = layer.attention_norm.as_ref();
+        if let Block::Parallel | Block::ParallelTwoNorms = self.config.block {
+            // Side by side, the MLP sees what attention saw; with a norm of its own or the same one.
+            let normed = residual.normed(attention_norm)?;
+            let attended = self.attended(layer, |linear| linear.product(&normed), forward, cache)?;
+            let mixed = match &layer.mlp_norm {
+                Some(norm) => layer.mlp.of(residual, Some(norm))?,
+                None => layer.mlp.forward(&normed)?,
+            };
+            residual.add(attended, None, factor)?;
+            return residual.add(mixed, None, 1.0);
+        }
+        let attended = self.attended(layer, |linear| residual.product(attention_norm, linear), forward, cache)?;
+        residual.add(attended, layer.attention_post_norm.as_ref(), factor)?;
+        let added = layer.mlp.of(residual, layer.mlp_norm.as_ref())?;
+        residual.add(added, layer.mlp_post_norm.as_ref(), factor)
+    }
+
+    /// What a layer's attention adds to the stream, `(T, H)`, of what `product` makes of the projection. Keys and values are
+    /// stored.
+    fn attended(
         &self,
         layer: &Layer,
-        hidden: &Tensor,
-        angles: Option<&Angles>,
-        batch: &RaggedBatch,
-        (cache, paged): (&LayerCache, &Paged),
+        product: impl FnOnce(&Linear) -> Result<Tensor>,
+        forward: &Forward<'_>,
+        cache: &LayerCache,
     ) -> Result<Tensor> {
-        let residual = self.config.multipliers.residual;
-        let normed = normed(layer.attention_norm.as_ref(), hidden)?;
-        let queries = self.store(&layer.projections.forward(&normed)?, angles, batch, cache)?;
+        layer.output.forward(&self.mixed(layer, product, forward, cache)?)
+    }
+
+    /// The heads' values, mixed by attention: `(T, heads * head_dim)`.
+    fn mixed(
+        &self,
+        layer: &Layer,
+        product: impl FnOnce(&Linear) -> Result<Tensor>,
+        forward: &Forward<'_>,
+        cache: &LayerCache,
+    ) -> Result<Tensor> {
         let attention = Attention {
-            segments: Arc::clone(&batch.segments),
+            segments: Arc::clone(&forward.batch.segments),
             scale: self.config.attention_scale as f32,
             cap: self.config.caps.attention.map(|cap| cap as f32),
             window: layer.window,
             simd: self.simd,
         };
-        let attended = layer.output.forward(&attention.apply(&queries, cache, paged)?)?;
-        let attended = times(self::normed(layer.attention_post_norm.as_ref(), &attended)?, residual)?;
-        // Side by side, the MLP sees what attention saw; with a norm of its own or the same one.
-        let mixed = match self.config.block {
-            Block::Parallel => return add(&add(hidden, &attended)?, &layer.mlp.forward(&normed)?),
-            Block::ParallelTwoNorms => {
-                let mixed = layer.mlp.forward(&self::normed(layer.mlp_norm.as_ref(), hidden)?)?;
-                return add(&add(hidden, &attended)?, &mixed);
+        #[cfg(feature = "cuda")]
+        if let Some(tables) = &forward.tables {
+            let heads = layer.projections.heads(product)?;
+            if forward.batch.is_one_token_each() {
+                return heads.decode(&attention, cache, tables);
             }
-            Block::Before | Block::After | Block::Around => add(hidden, &attended)?,
-        };
-        let added = layer.mlp.forward(&self::normed(layer.mlp_norm.as_ref(), &mixed)?)?;
-        add(&mixed, &times(self::normed(layer.mlp_post_norm.as_ref(), &added)?, residual)?)
+            let queries = heads.store(cache, tables)?;
+            return match forward.paged.attend(&attention, &queries, cache)? {
+                Some(attended) => Ok(attended),
+                None => crate::cuda::attention::attend(&attention, &queries, cache, tables),
+            };
+        }
+        let angles = layer.rope.map(|rope| &forward.angles[rope]);
+        let queries = self.store(&layer.projections.forward(product)?, angles, forward.batch, cache)?;
+        attention.apply(&queries, cache, &forward.paged)
     }
 
     /// Writes the keys and values of projected rows to the cache and gives their queries `(T, heads, head_dim)`.
@@ -271,21 +311,11 @@ impl Layer {
     }
 }
 
-/// `x`, normed where there is a norm.
-fn normed(norm: Option<&Norm>, x: &Tensor) -> Result<Tensor> {
-    match norm {
-        Some(norm) => norm.forward(x),
-        None => Ok(x.clone()),
-    }
-}
-
-fn times(x: Tensor, factor: f64) -> Result<Tensor> {
-    if (factor - 1.0).abs() < f64::EPSILON { Ok(x) } else { x * factor }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use gac_needs::needs;
 
     use super::*;
     use crate::checkpoint::source::ModelSource;
@@ -293,18 +323,19 @@ mod tests {
     use crate::decoder::batch::BatchPart;
     use crate::decoder::blocks::BlockTable;
     use crate::decoder::rope::Factors;
+    use crate::device::DeviceSpec;
     use crate::dtype::WeightType;
     use crate::id::TokenId;
     use crate::kernel::BLOCK;
 
     /// Logits of two sequences, all rows: prompts over a boundary of blocks, then some more tokens of each.
-    fn logits(folder: &Path, weight_type: WeightType) -> Tensor {
+    fn logits(folder: &Path, weight_type: WeightType, device: &Device) -> Tensor {
         let source = ModelSource::Folder(folder.to_owned());
         let config = DecoderConfig::load(&source.config().unwrap()).unwrap();
         let files = source.weights().unwrap();
-        let weights = CheckpointTensors::open(&files, source.to_string(), Device::Cpu, weight_type, None).unwrap();
+        let weights = CheckpointTensors::open(&files, source.to_string(), device.clone(), weight_type, None).unwrap();
         let layers = config.layers.len();
-        let transformer = Transformer::load(config, &weights, &vec![Device::Cpu; layers]).unwrap();
+        let transformer = Transformer::load(config, &weights, &vec![device.clone(); layers]).unwrap();
         let cache = PagedCache::new(transformer.config(), 16, transformer.layer_devices()).unwrap();
         let mut table = BlockTable::new(16);
         let sequences = [table.open(&[], Factors::Short), table.open(&[], Factors::Short)];
@@ -327,18 +358,29 @@ mod tests {
         Tensor::cat(&[prompts, step(&mut table, [1, 7])], 0).unwrap()
     }
 
-    #[test]
-    fn what_other_devices_compute_with_agrees_with_the_fused_operations() {
+    /// Our own operations on a device against candle's, on every fixture.
+    fn assert_own_are_plain_ones(device: &Device) {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
         for folder in std::fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path()) {
             if !folder.join("config.json").exists() {
                 continue;
             }
-            let fused = logits(&folder, WeightType::F32);
-            let plain = plainly(|| logits(&folder, WeightType::F32));
-            let error = (fused - plain).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+            let own = logits(&folder, WeightType::F32, device);
+            let plain = plainly(|| logits(&folder, WeightType::F32, device));
+            let error = (own - plain).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
             let error = error.to_scalar::<f32>().unwrap();
             assert!(error < 1e-4, "{}: {error}", folder.display());
         }
+    }
+
+    #[test]
+    fn what_other_devices_compute_with_agrees_with_the_fused_operations() {
+        assert_own_are_plain_ones(&Device::Cpu);
+    }
+
+    #[needs(emulator)]
+    #[test]
+    fn our_cuda_kernels_agree_with_tensor_operations() {
+        assert_own_are_plain_ones(&DeviceSpec::Cuda(0).open().unwrap());
     }
 }

@@ -18,6 +18,13 @@ impl Downloads {
         tensor.flatten_all()?.to_vec1()
     }
 
+    /// The words of a tensor of u32, row by row.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn words(&mut self, tensor: &Tensor) -> Result<Vec<u32>> {
+        self.count(tensor);
+        tensor.flatten_all()?.to_vec1()
+    }
+
     /// The dense distributions of logits `(R, V)`.
     pub(crate) fn distributions(&mut self, logits: &Tensor) -> Result<Vec<Distribution>> {
         self.count(logits);

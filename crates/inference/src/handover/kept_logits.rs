@@ -106,7 +106,7 @@ impl KeptLogits {
             return self.downloads.distributions(logits);
         }
         let vocabulary = logits.dim(1)?;
-        let logits = DeviceLogits::new(logits, &mut self.downloads)?;
+        let logits = DeviceLogits::new(logits, k, &mut self.downloads)?;
         let (whole, listed): (Vec<usize>, Vec<usize>) =
             (0..after.len()).partition(|row| self.whole.contains(&after[*row].0) || !logits.is_proper(*row));
         let lists: Vec<_> = listed.iter().map(|&row| (row, Detail::Top(k))).collect();

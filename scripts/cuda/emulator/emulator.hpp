@@ -1,0 +1,50 @@
+// A CUDA driver without a GPU: what its parts know of each other.
+//
+// Device memory is the host's, and every call is carried out before it returns. What a real device would do later and
+// at the same time as other things is told apart by `ledger.cpp`, which knows the order that streams and events give.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+// As the driver's and cuBLAS's headers have it, which are not needed to build this.
+constexpr int OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_FOUND = 500;
+
+struct Dim3 { uint32_t x, y, z; };
+
+// A stream's clock counts the work that was put into it. `CU_STREAM_PER_THREAD` is another stream for every thread.
+struct Stream;
+Stream *stream_of(void *handle);
+
+namespace ledger {
+// Adds a line to the file that EMULATOR_LOG names: `launch NAME`, `up BYTES`, `down BYTES`, `alloc BYTES`, `event`.
+void note(const char *kind, const char *name);
+void note(const char *kind, uint64_t bytes);
+
+// Work of a stream uses memory: ends the process if other work on it might not have been done by then.
+void use(Stream *stream, const void *address, const char *work);
+// The host waits for a stream.
+void wait(Stream *stream);
+// An event remembers what a stream has been given; another stream waits for that.
+void record(void *event, Stream *stream);
+void wait_for(Stream *stream, void *event);
+}
+
+namespace memory {
+// Memory with a page behind it that may not be touched, filled with bytes that are not a number in any float type.
+void *take(uint64_t bytes);
+void give_back(void *address);
+// The allocation that an address is in; null where there is none.
+const void *allocation(const void *address);
+}
+
+// A kernel of a module, translated and compiled when it is first launched.
+struct Kernel;
+Kernel *kernel_of(const char *ptx, const char *name);
+void run(Kernel *kernel, Dim3 grid, Dim3 block, uint32_t shared, char **parameters);
+const char *name_of(Kernel *kernel);
+// Bytes of a parameter, and how many there are.
+const std::string &parameters_of(Kernel *kernel);
+
+[[noreturn]] void fail(const char *format, ...);

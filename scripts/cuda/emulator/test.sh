@@ -1,0 +1,19 @@
+#!/bin/sh
+# All tests that need a GPU, on emulated ones: our kernels beside candle's operations, whole models, and what a step costs.
+#
+#     scripts/cuda/emulator/test.sh FOLDER [FEATURES]
+#
+# FEATURES are `cuda`, or `cuda,flash-attn`, for which flash attention is stood in for. FOLDER is run.sh's.
+set -eu
+
+folder=${1:?"usage: test.sh FOLDER [FEATURES]"}
+features=${2:-cuda}
+cd "$(dirname "$0")/../../.."
+
+# The same packages in every call: with others, candle's kernels would be compiled anew.
+on_emulator() {
+    scripts/cuda/emulator/run.sh "$folder" cargo test --release --locked -p gac -p gac-inference --features "$features" "$@"
+}
+# Tests that need the emulator are marked so; the others have been run without it.
+on_emulator --lib -- kernel blocks_is_widened attention_over_the_paged lists
+on_emulator --test cuda --test cuda_budgets -- --nocapture --test-threads 1
