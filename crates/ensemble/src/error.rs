@@ -59,6 +59,16 @@ pub enum EnsembleError {
         /// Number of members.
         members: usize,
     },
+    /// A member cannot vote on bytes.
+    #[error(
+        "member `{member}` cannot vote on bytes: it has no token for the byte {byte:#04x} alone, which is in others of its tokens"
+    )]
+    NoByteToken {
+        /// The member.
+        member: String,
+        /// The byte.
+        byte: u8,
+    },
     /// A member's reasoning ends with a token that is no text.
     #[error("the reasoning of member `{member}` ends with an empty token: it has to be a text, or there is none")]
     EmptyThinkEnd {

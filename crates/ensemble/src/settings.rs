@@ -8,7 +8,7 @@ use crate::bytes::byte_tokens::ByteTokens;
 use crate::bytes::covering::Covering;
 use crate::chat::Chat;
 use crate::drafting::{DraftLength, Drafting, Proposer};
-use crate::ensemble::Ensemble;
+use crate::ensemble::{Ensemble, Seat};
 use crate::error::{EnsembleError, RequestError};
 use crate::member::MemberId;
 use crate::thinking::{PromptEnd, ThinkEnd, ThinkEnds, Thought};
@@ -169,13 +169,18 @@ impl Settings {
     /// The same by another method.
     ///
     /// # Errors
-    /// For a method whose settings make no sense, or that is for another number of members.
+    /// For a method whose settings make no sense, or that is for other members: for another number of them, or, for a vote
+    /// on bytes, ones that have tokens of single bytes.
     pub fn with_method(self, method: Method) -> Result<Self, EnsembleError> {
         let members = self.ensemble.members();
         method.validate()?;
         method.validate_members(members.len())?;
+        let spell = |seat: &Seat| {
+            let tokens = ByteTokens::new(Arc::clone(&seat.tokenizer));
+            tokens.map(Arc::new).map_err(|byte| EnsembleError::NoByteToken { member: seat.name.clone(), byte })
+        };
         let bytes = match method.coverings() {
-            Some(_) => members.iter().map(|seat| Arc::new(ByteTokens::new(Arc::clone(&seat.tokenizer)))).collect(),
+            Some(_) => members.iter().map(spell).collect::<Result<_, _>>()?,
             None => Vec::new(),
         };
         Ok(Self { method, bytes, ..self })

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Bench, Random, Script, random_prompt, random_script, request};
+use common::{Bench, Random, Script, random_prompt, random_speller, request};
 use gac_ensemble::{Decoding, EnsembleError, Finish, Gating, Generation, GenerationRequest, Method, Sampling, Weights};
 use gac_inference::testkit::tokenizer;
 
@@ -115,7 +115,7 @@ fn a_response_is_as_long_as_tokens_were_asked_for() {
 fn members_that_are_alike_say_together_what_one_says() {
     let mut random = Random(91);
     for _ in 0..10 {
-        let script = random_script(&mut random);
+        let script = random_speller(&mut random);
         let same = [script.clone(), script.clone(), script];
         let decoding = Some(Decoding::Sampled(Sampling::new(1.0, random.next()).unwrap()));
         let asked = GenerationRequest { decoding, ..request(&random_prompt(&mut random), 12) };

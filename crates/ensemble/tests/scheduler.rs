@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use common::{Bench, Log, Random, Script, Told, random_prompt, random_script, request, scoring, stopping, watched};
+use common::{Bench, Log, Random, Script, Told, random_prompt, random_speller, request, scoring, stopping, watched};
 use gac_ensemble::{
     AnyRequest, BatchLimits, EnsembleError, Finish, Gating, Generation, GenerationRequest, LogLikelihood,
     LogLikelihoodRequest, MemberId, Method, ModelId, Overlong, RequestError, RequestId, Scheduler, SchedulerEvent,
@@ -109,7 +109,7 @@ fn crowd(
     for round in 0..rounds {
         let cache = cache(&mut random);
         let scripts: Vec<Script> =
-            (0..3).map(|_| random_script(&mut random).with(|limits| limits.cache = cache)).collect();
+            (0..3).map(|_| random_speller(&mut random).with(|limits| limits.cache = cache)).collect();
         let listing: Vec<Script> =
             scripts.iter().map(|it| if lists { it.listing(1 + random.below(5)) } else { it.clone() }).collect();
         let (members, _, open) = watched(&listing, usize::MAX);

@@ -6,7 +6,7 @@ mod common;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use common::{Bench, Random, Script, gating, random_prompt, random_script, request, scoring, stopping};
+use common::{Bench, Random, Script, gating, random_prompt, random_script, random_speller, request, scoring, stopping};
 use gac_ensemble::{
     BatchLimits, Certainty, Decoding, EnsembleError, Finish, Gating, Generation, GenerationRequest, MemberId, Method,
     Sampling, Settings, Threshold, Weighting, Weights, generate_each, log_likelihood_each,
@@ -58,7 +58,7 @@ fn a_sweep_is_token_for_token_what_separate_runs_are() {
         let members = 2 + random.below(2);
         let scripts: Vec<Script> = (0..members)
             .map(|_| {
-                random_script(&mut random).with(|limits| match round % 4 {
+                random_speller(&mut random).with(|limits| match round % 4 {
                     // Too little cache for all branches, and too short a context for long responses.
                     1 => limits.cache = 70,
                     2 | 3 => limits.context = 14,

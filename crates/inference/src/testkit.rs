@@ -16,12 +16,14 @@ pub use wrapped::{Before, Listing, Otherwise, Wrapped};
 
 /// A tokenizer over `pieces`: id `n` stands for `pieces[n]`, text is encoded by greedy longest match.
 ///
-/// `"<...>"` pieces of more than two characters are control symbols; those named in `ends` end a text.
+/// `"<0x61>"` is a byte; other `"<...>"` pieces of more than two characters are control symbols; those named in `ends` end a text.
 pub fn tokenizer(pieces: &[&str], ends: &[&str]) -> Tokenizer {
     let symbols = pieces
         .iter()
         .map(|piece| {
-            if piece.len() > 2 && piece.starts_with('<') && piece.ends_with('>') {
+            if let Some(byte) = crate::tokenizer::bytes::fallback_byte(piece) {
+                Symbol::Text { bytes: [byte].into(), kind: TextKind::ByteFallback }
+            } else if piece.len() > 2 && piece.starts_with('<') && piece.ends_with('>') {
                 Symbol::Control { name: (*piece).into() }
             } else {
                 Symbol::Text { bytes: piece.as_bytes().into(), kind: TextKind::Piece }

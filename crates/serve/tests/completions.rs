@@ -223,6 +223,7 @@ fn a_request_overrides_its_systems_settings_and_is_told_who_decided() {
     assert_eq!(steps(json!({ "threshold": 0.0 }))["ensembled"], 0);
     assert_eq!(steps(json!({ "gate": "second", "threshold": 0.6 }))["ensembled"], 1);
     assert_eq!(steps(json!({ "threshold": 1.0, "weights": [0, 1], "method": "unite" }))["ensembled"], 2);
+    assert_eq!(steps(json!({ "threshold": 1.0, "method": "sample-a-member" }))["ensembled"], 2);
     let refused = |gac: Value| {
         let body = json!({ "model": "both", "prompt": "q", "gac": gac });
         server.refused("/v1/completions", &body)
@@ -231,6 +232,8 @@ fn a_request_overrides_its_systems_settings_and_is_told_who_decided() {
     assert_eq!(refused(json!({ "gate": "third", "threshold": 0.5 })), (400, json!("gac.gate")));
     assert_eq!(refused(json!({ "weights": [1] })), (400, json!("gac.weights")));
     assert_eq!(refused(json!({ "method": "median" })), (400, json!("gac.method")));
+    assert_eq!(refused(json!({ "method": "proxy" })), (400, json!("gac.method")), "it is for three models");
+    assert_eq!(refused(json!({ "method": "bytes" })), (400, json!("gac.method")), "the first has no `a` alone");
     server.stop();
 }
 

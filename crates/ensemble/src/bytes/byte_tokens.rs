@@ -18,7 +18,9 @@ pub(crate) struct ByteTokens {
 }
 
 impl ByteTokens {
-    pub(crate) fn new(tokenizer: Arc<Tokenizer>) -> Self {
+    /// # Errors
+    /// The first byte that is in some token, and has none of its own.
+    pub(crate) fn new(tokenizer: Arc<Tokenizer>) -> Result<Self, u8> {
         let vocabulary = tokenizer.vocabulary();
         let mut ids: Vec<Option<(TokenId, _)>> = vec![None; OUTCOMES];
         for (id, symbol) in vocabulary.iter() {
@@ -34,8 +36,13 @@ impl ByteTokens {
             }
         }
         let mut ids: Vec<Option<TokenId>> = ids.into_iter().map(|best| best.map(|(id, _)| id)).collect();
+        let is_missing = |byte: &u8| ids[usize::from(*byte)].is_none();
+        let missing = vocabulary.iter().flat_map(|(id, _)| vocabulary.bytes(id)).copied().find(is_missing);
+        if let Some(byte) = missing {
+            return Err(byte);
+        }
         ids[END] = vocabulary.ends().first().copied();
-        Self { ids, tokenizer }
+        Ok(Self { ids, tokenizer })
     }
 
     /// Number of its ids.

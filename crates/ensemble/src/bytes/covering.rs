@@ -128,6 +128,12 @@ impl Covering {
         self.ends.iter().map(|end| end.tokens.len()).max().unwrap_or(0) + self.text.len() - self.seen
     }
 
+    /// Whether the tokenizer writes the whole text in more than so many tokens.
+    pub(crate) fn is_longer_than(&self, tokens: usize) -> bool {
+        // A token has a byte at least.
+        self.text.len() > tokens && self.written() > tokens
+    }
+
     /// Number of tokens that the tokenizer writes the whole text in.
     pub(crate) fn written(&self) -> usize {
         self.tokens.write(&self.text).map_or(self.text.len(), |ids| ids.len())
@@ -211,7 +217,7 @@ mod tests {
 
     fn mini() -> Arc<ByteTokens> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mini-llama");
-        Arc::new(ByteTokens::new(Arc::new(Tokenizer::load(&ModelSource::Folder(folder), None).unwrap())))
+        Arc::new(ByteTokens::new(Arc::new(Tokenizer::load(&ModelSource::Folder(folder), None).unwrap())).unwrap())
     }
 
     /// A distribution over `rows` tokens that depends on all of `tokens`, of some kinds: sharp and flat.

@@ -7,15 +7,21 @@ use crate::request::Step;
 pub(crate) struct RuleBranch {
     /// Index of the rule.
     pub(crate) rule: usize,
-    /// Whether it has ever wanted a vote.
-    pub(crate) consulted: bool,
+    /// By member: whether it was ever asked because this rule wanted a vote.
+    pub(crate) consulted: Vec<bool>,
     pub(crate) ensembled: usize,
     pub(crate) steps: Vec<Step>,
 }
 
 impl RuleBranch {
-    pub(crate) fn new(rule: usize) -> Self {
-        Self { rule, consulted: false, ensembled: 0, steps: Vec::new() }
+    /// With nobody of so many `members` asked.
+    pub(crate) fn new(rule: usize, members: usize) -> Self {
+        Self { rule, consulted: vec![false; members], ensembled: 0, steps: Vec::new() }
+    }
+
+    /// A vote is wanted of some members.
+    pub(crate) fn consult(&mut self, members: impl Iterator<Item = usize>) {
+        members.for_each(|member| self.consulted[member] = true);
     }
 
     /// Counts a step, and keeps it where a trace was asked for.

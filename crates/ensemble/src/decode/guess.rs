@@ -151,10 +151,8 @@ fn propose_to(sample: &mut Sample, members: &[usize], token: UnionId, segmentati
 /// Asks the supporters about `draft`, on which a vote is wanted, and in the same chunk about those of what the leads have
 /// read ahead that will want one if the guesses come true.
 pub(crate) fn consult(sample: &mut Sample, draft: &mut Draft, segmentation: &mut Segmentation) {
-    let settings = sample.settings.clone();
     let mut asked = Vec::new();
-    let drawn = sample.drawn();
-    for &supporter in settings.supporters().iter().filter(|&&member| drawn.is_none_or(|drawn| drawn.0 == member)) {
+    for supporter in sample.voters().collect::<Vec<_>>() {
         draft.views[supporter] = sample.lanes[supporter].current();
         if draft.views[supporter].is_none() {
             draft.views[supporter] = Some(0);

@@ -116,6 +116,7 @@ impl Sample {
             None if alone => Lane::new(ids).greedy(asked.max_new_tokens),
             None => Lane::new(ids),
         };
+        let members = prompts.len();
         let ends: Vec<PromptEnd> = prompts.iter().map(|prompt| prompt.end).collect();
         let lead = settings.leads()[0];
         let key = |id| settings.ensemble().union().projection(MemberId(lead)).key(id);
@@ -127,7 +128,7 @@ impl Sample {
             text: ResponseText::new(settings.thinking().start(&ends), &asked.stop),
             told: prompts.iter().map(told).collect(),
             lanes: prompts.into_iter().map(|prompt| prompt.ids).enumerate().map(lane).collect(),
-            branches: (0..settings.rules()).map(RuleBranch::new).collect(),
+            branches: (0..settings.rules()).map(|rule| RuleBranch::new(rule, members)).collect(),
             settings,
             drafts: Vec::new(),
             ahead: 1,
@@ -178,6 +179,12 @@ impl Sample {
         self.settings.draws().then(|| MemberId(self.weights().drawn(unit(self.seed ^ OF_MEMBERS, self.emitted))))
     }
 
+    /// The supporters that are asked where a vote is wanted: all of them, or the one that is drawn.
+    pub(crate) fn voters(&self) -> impl Iterator<Item = usize> {
+        let drawn = self.drawn();
+        self.settings.supporters().iter().copied().filter(move |member| drawn.is_none_or(|drawn| drawn.0 == *member))
+    }
+
     /// Asks the leads for the next token.
     pub(crate) fn lead(&mut self) {
         self.phase = SamplePhase::Leading;
@@ -204,7 +211,7 @@ impl Sample {
         }
         self.lanes.iter_mut().for_each(Lane::forget_proposed);
         let members = self.settings.ensemble().members();
-        let full = |&member: &usize| self.lanes[member].length() > members[member].limits.context;
+        let full = |&member: &usize| self.lanes[member].overflows(members[member].limits.context);
         if self.settings.leads().iter().any(full) {
             self.phase = SamplePhase::Finished(Finish::Context);
             return false;
@@ -425,7 +432,7 @@ impl Sample {
                 .iter()
                 .enumerate()
                 .map(|(member, told)| {
-                    let asked = told.consulted && (branch.consulted || leads.contains(&member));
+                    let asked = told.consulted && (branch.consulted[member] || leads.contains(&member));
                     if asked { told.tokens } else { 0 }
                 })
                 .collect(),
@@ -451,5 +458,5 @@ impl Sample {
 /// Whether some supporter has no room for what it would be asked about, by what stands in its lane.
 pub(crate) fn supporters_are_full(settings: &Settings, lanes: &[Lane]) -> bool {
     let members = settings.ensemble().members();
-    settings.supporters().iter().any(|&member| lanes[member].length() > members[member].limits.context)
+    settings.supporters().iter().any(|&member| lanes[member].overflows(members[member].limits.context))
 }

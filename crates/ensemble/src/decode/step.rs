@@ -149,8 +149,9 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
                 if draft.is_voted_on() {
                     draft.full = sample.supporters_are_full();
                 }
+                let asked: Vec<usize> = if draft.full { Vec::new() } else { sample.voters().collect() };
                 for (branch, wanted) in sample.branches.iter_mut().zip(&draft.wanted) {
-                    branch.consulted |= *wanted && !draft.full;
+                    branch.consult(asked.iter().copied().filter(|_| *wanted));
                 }
                 let asks = draft.asks();
                 if asks {

@@ -85,7 +85,9 @@ pub(crate) fn verify(sample: &mut Sample, resources: &mut Resources<'_>) -> Resu
     let drafts = std::mem::take(&mut sample.drafts);
     let mut held = 0;
     for draft in &drafts {
-        sample.branches[0].consulted |= draft.asks();
+        if draft.asks() {
+            sample.branches[0].consult(sample.settings.supporters().iter().copied());
+        }
         let winner = match (draft.is_voted_on(), draft.full) {
             (false, _) => Some(Winner::from(draft)),
             (true, true) => None,

@@ -34,6 +34,9 @@ pub(crate) struct Lane {
     spelled: Option<Box<Spelled>>,
 }
 
+/// The last tokens of a text that grows by bytes may be more than those that it is written in at last.
+const UNSETTLED: usize = 8;
+
 /// A text that grows by bytes: which tokens it is read as depends on what follows.
 #[derive(Clone, Debug)]
 struct Spelled {
@@ -157,6 +160,15 @@ impl Lane {
     pub(crate) fn length(&self) -> usize {
         let spelled = self.spelled.as_ref().map_or(0, |spelled| spelled.prompt + spelled.covering.most());
         self.tokens.len().max(spelled)
+    }
+
+    /// Whether a context of so many tokens does not hold what it is to read. That follows from the text alone, whether or not
+    /// it was asked about all of it.
+    pub(crate) fn overflows(&self, context: usize) -> bool {
+        match &self.spelled {
+            None => self.tokens.len() > context,
+            Some(spelled) => spelled.covering.is_longer_than(context.saturating_sub(spelled.prompt + UNSETTLED)),
+        }
     }
 
     /// Adds tokens that it should see. Where they are what was proposed, they are settled now; where they are not,

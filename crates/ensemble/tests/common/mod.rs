@@ -346,6 +346,11 @@ const ALPHABET: [&str; 6] = ["a", "b", "c", " ", "é", "\n"];
 
 /// A random tokenizer over the alphabet, with several END ids.
 pub fn random_tokenizer(random: &mut Random) -> Tokenizer {
+    tokenizer_with(&[], random)
+}
+
+/// The same with some pieces more.
+fn tokenizer_with(more: &[&str], random: &mut Random) -> Tokenizer {
     let mut pieces: Vec<String> = ALPHABET.iter().map(ToString::to_string).collect();
     for _ in 0..random.below(10) {
         let length = 2 + random.below(3);
@@ -364,13 +369,23 @@ pub fn random_tokenizer(random: &mut Random) -> Tokenizer {
     for last in (1..pieces.len()).rev() {
         pieces.swap(last, random.below(last + 1));
     }
-    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).chain(more.iter().copied()).collect();
     gac_inference::testkit::tokenizer(&pieces, ends)
 }
 
 /// A random member: its distribution depends on all the tokens so far, now flat, now sure of itself.
 pub fn random_script(random: &mut Random) -> Script {
     let tokenizer = random_tokenizer(random);
+    random_rule(random, tokenizer)
+}
+
+/// The same with a token for every byte, for votes on bytes.
+pub fn random_speller(random: &mut Random) -> Script {
+    let tokenizer = tokenizer_with(&["<0xC3>", "<0xA9>"], random);
+    random_rule(random, tokenizer)
+}
+
+fn random_rule(random: &mut Random, tokenizer: Tokenizer) -> Script {
     let rows = tokenizer.vocabulary().len();
     let seed = random.next();
     Script::new(tokenizer, move |tokens| {

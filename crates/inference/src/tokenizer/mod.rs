@@ -1,7 +1,7 @@
 //! Tokenizer files: the bytes of every token id, and text to ids.
 
 mod byte_level;
-mod bytes;
+pub(crate) mod bytes;
 mod declared;
 mod decoding;
 pub(crate) mod encoder;
