@@ -1,6 +1,7 @@
 """Records what lm-evaluation-harness 0.4.13 makes of made-up documents and made-up responses.
 
-    pip install lm_eval==0.4.13
+    pip install lm_eval==0.4.13 rouge_score langdetect immutabledict math_verify antlr4-python3-runtime==4.11
+    export SQUAD_METRICS=...  # see squad_v2.py
     python scripts/lm_eval/goldens.py [TASK ...]
 
 The recordings lie in crates/harness/tests/fixtures/lm_eval and need nothing from outside of the repository: documents
@@ -19,12 +20,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+import evaluate
+import langdetect
 import local_data
 import lm_eval
 import made_up
+import squad_v2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from lm_eval.api.metrics import bits_per_byte, weighted_perplexity
 from lm_eval.api.model import LM
 from lm_eval.tasks import TaskManager
 
@@ -58,9 +63,36 @@ TASKS = [
     ("hendrycks_math500", 2, 36, OWN),
     ("aime24", 0, 16, OWN),
     ("aime25", 2, 16, OWN),
+    ("wikitext", 0, 12, OWN),
+    ("own_minerva", 2, 36, OWN),
+    ("ifeval", 0, 400, OWN),
+    ("squadv2", 0, 30, OWN),
+    ("squad_completion", 0, 12, OWN),
+    ("cnn_dailymail_abisee", 0, 20, OWN),
+    ("samsum", 2, 20, OWN),
 ]
 # Their scores come from functions of their own, which extract what filters do here.
-EXTRACT_BY_THEMSELVES = ("hendrycks_math500", "aime24", "aime25")
+EXTRACT_BY_THEMSELVES = ("hendrycks_math500", "aime24", "aime25", "own_minerva")
+
+# Figures that only whole runs have, or that need another model.
+LEFT_OUT = ("best_exact", "best_f1", "summary_length", "math_verify", "bertscore_precision", "bertscore_recall", "bertscore_f1")
+# A task of ours in lm-evaluation-harness's form.
+SAMSUM = {
+    "task": "samsum", "dataset_path": "knkarthick/samsum", "dataset_name": "default", "output_type": "generate_until",
+    "training_split": "train", "test_split": "test", "doc_to_text": "Conversation:\n{{dialogue}}\n\nSummary:", "doc_to_target": "{{summary}}",
+    "generation_kwargs": {"until": ["\n"], "max_gen_toks": 128, "do_sample": False},
+    "metric_list": [{"metric": metric, "aggregation": "mean", "higher_is_better": True} for metric in ("rouge1", "rouge2", "rougeL")],
+    "metadata": {"version": 1.0},
+}
+SAMSUM_SCORES = """
+from rouge_score import rouge_scorer
+
+
+def process_results(doc, results):
+    scores = rouge_scorer.RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=True).score(doc["summary"], results[0])
+    return {name: score.fmeasure for name, score in scores.items()}
+"""
+AGGREGATIONS = {"word_perplexity": weighted_perplexity, "byte_perplexity": weighted_perplexity, "bits_per_byte": bits_per_byte}
 
 # How responses say an answer; `{g}` is the right one, `{w}` a wrong one.
 NUMBERS = ["We count.\n#### {g}", "The answer is {g}.", "#### {g}.", "#### ${g}", "#### {w}", "", "{w} or {g}", "#### -{g}",
@@ -158,6 +190,18 @@ def make_up_primer():
     (OWN / "own/tasks/primer.yaml").write_text(yaml.safe_dump({"doc_to_text": template}, width=200))
 
 
+def make_up_minerva():
+    """Shots in the form of minerva_math's, in a file of Python."""
+    ending = "Final Answer: The final answer is ${a}$. I hope it is correct."
+    shots = [
+        {"problem": "What is $\\frac{1}{4}+\\frac{1}{4}$?", "solution": "Two quarters are $\\boxed{\\frac{1}{2}}.$\n" + ending.replace("{a}", "\\frac{1}{2}"), "few_shot": "1"},
+        {"problem": "Solve $x-3=4$.", "solution": "We add 3: $x=\\boxed{7}.$\n" + ending.replace("{a}", "7"), "few_shot": "1"},
+    ]
+    body = "".join(f"        {shot!r},\n" for shot in shots)
+    (OWN / "own/tasks/minerva.py").write_text(f"def list_fewshot_samples() -> list[dict]:\n    return [\n{body}    ]\n")
+    return shots
+
+
 def task_files(folder):
     """lm-evaluation-harness's own templates with our descriptions and shots in them."""
     bbh = [yaml.safe_load((OWN / f"own/tasks/{name}.yaml").read_text()) for name in ("parity", "reversal")]
@@ -173,6 +217,19 @@ def task_files(folder):
     cot |= {"include": str(INCLUDED / "gsm8k/gsm8k-cot.yaml"), "task": "own_cot", "tag": []}
     cot |= {"dataset_path": "own/cot", "num_fewshot": 3}
     (folder / "cot.yaml").write_text(yaml.safe_dump(cot))
+    for subject in ("algebra", "counting_and_probability"):
+        theirs = str(INCLUDED / "minerva_math/minerva_math_algebra.yaml")
+        file = {"include": theirs, "task": f"own_minerva_{subject}", "tag": [], "dataset_name": subject, "num_fewshot": 2}
+        file |= {"fewshot_config": {"sampler": "first_n", "samples": make_up_minerva()}}
+        (folder / f"{subject}.yaml").write_text(yaml.safe_dump(file))
+    group = yaml.safe_load((INCLUDED / "benchmarks/minerva_math.yaml").read_text())
+    group |= {"group": "own_minerva", "task": ["own_minerva_algebra", "own_minerva_counting_and_probability"]}
+    (folder / "minerva.yaml").write_text(yaml.safe_dump(group))
+    samsum = SAMSUM | {"process_results": "!function samsum_scores.process_results"}
+    # A tag of YAML's, which is no text.
+    text = yaml.safe_dump(samsum, sort_keys=False).replace("'!function samsum_scores.process_results'", "!function samsum_scores.process_results")
+    (folder / "samsum.yaml").write_text(text)
+    (folder / "samsum_scores.py").write_text(SAMSUM_SCORES)
     primer = yaml.safe_load((OWN / "own/tasks/primer.yaml").read_text())
     for kind in ("mc1", "mc2"):
         # Their functions are found beside their files only.
@@ -218,7 +275,7 @@ class MadeUp(LM):
         return -0.4 * len(request.args[1]) * (0.5 + draw.random()) - 3.0
 
     def loglikelihood_rolling(self, requests):
-        raise NotImplementedError
+        return [-1.1 * len(request.args[0]) - request.doc_id for request in requests]
 
 
 def sha256(*parts):
@@ -227,6 +284,8 @@ def sha256(*parts):
 
 def prompt_line(key, records):
     arguments = records[0]["arguments"]
+    if len(arguments[0]) == 1:
+        arguments = [("", text) for (text,) in arguments]
     if isinstance(arguments[0][1], dict):
         context, settings = arguments[0]
         settings = {name: float(value) if name == "temperature" else value for name, value in settings.items()}
@@ -237,7 +296,27 @@ def prompt_line(key, records):
 def score_line(key, records):
     first = records[0]
     line = {"type": "response"} | key
-    metrics = lambda record: {metric: float(record[metric]) for metric in record["metrics"]}  # noqa: E731
+    named = [metric for metric in first["metrics"] if metric not in LEFT_OUT]
+    metrics = lambda record: {metric: float(record[metric]) for metric in named}  # noqa: E731
+    if key["task"] == "ifeval":
+        doc = first["doc"]
+        given = [{"id": name} | {k: v for k, v in settings.items() if v} for name, settings in zip(doc["instruction_id_list"], doc["kwargs"])]
+        share = lambda value: sum(value) / len(value) if isinstance(value, list) else float(value)  # noqa: E731
+        metrics = {metric: share(first[metric]) for metric in named}
+        text = first["resps"][0][0]
+        target = [json.dumps(instruction, ensure_ascii=False, separators=(",", ":")) for instruction in given]
+        return line | {"response": text, "target": target, "filters": {"none": {"filtered": text} | metrics}}
+    if key["task"] == "squadv2":
+        # Of each document by itself; 0 to 1.
+        prediction, reference = first["exact"]
+        alone = evaluate.load("squad_v2").compute([prediction], [reference])
+        of_one = {metric: alone[metric] / 100 for metric in named if metric in alone}
+        filters = {"none": {"filtered": prediction["prediction_text"]} | of_one}
+        return line | {"response": prediction["prediction_text"], "target": first["doc"]["answers"]["text"], "filters": filters}
+    if len(first["arguments"][0]) == 1:
+        # Of each document by itself.
+        of_one = {metric: float(AGGREGATIONS[metric]([first[metric]])) for metric in first["metrics"]}
+        return line | {"lls": [float(first["resps"][0][0])], "greedy": [False], "target": first["target"], "metrics": of_one}
     if isinstance(first["arguments"][0][1], dict):
         filtered = lambda r: {} if key["task"] in EXTRACT_BY_THEMSELVES else {"filtered": r["filtered_resps"][0]}  # noqa: E731
         filters = {r["filter"]: filtered(r) | metrics(r) for r in records}
@@ -279,9 +358,15 @@ def record(name, shots, limit, data, manager):
             scores.append(score_line(key, records))
     for task, values in found["results"].items():
         subject = subject_of(task, name) if task in counts else {}
-        metrics = {key: value for key, value in values.items() if "," in key and isinstance(value, (int, float))}
+        is_kept = lambda key: "," in key and key.split(",")[0].removesuffix("_stderr") not in LEFT_OUT  # noqa: E731
+        metrics = {key: value for key, value in values.items() if is_kept(key) and isinstance(value, (int, float))}
         count = sum(counts[leaf] for leaf in leaves(found, task))
-        scores.append({"type": "aggregate", "task": name, "name": task, **subject, "n": count, "metrics": metrics})
+        line = {"type": "aggregate", "task": name, "name": task, **subject, "n": count, "metrics": metrics}
+        if task == "squadv2":
+            line["metrics"] = {key: value / 100 for key, value in metrics.items()}
+            answered = sum(bool(sample["doc"]["answers"]["text"]) for sample in found["samples"][task])
+            line["of"] = {"HasAns": answered, "NoAns": count - answered}
+        scores.append(line)
     for path, lines in [(OUTPUT / f"{name}.jsonl", prompts), (OUTPUT / f"scoring/{name}.jsonl", scores)]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
@@ -294,6 +379,9 @@ def main():
     make_up_bbh()
     make_up_cot()
     make_up_primer()
+    squad_v2.use()
+    # It draws at random.
+    langdetect.DetectorFactory.seed = 0
     made_up.write_all(lambda place, columns: write(OWN / place, columns))
     only = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:

@@ -19,6 +19,7 @@ COPIES = {
     "piqa": "ybisk/piqa",
     "SaylorTwift/bbh": "lukaemon/bbh",
     "hails/mmlu_no_train": "cais/mmlu",
+    "lighteval/squad_v2": "rajpurkar/squad_v2",
 }
 CONFIGS = {
     "ybisk/piqa": "plain_text",
@@ -27,6 +28,8 @@ CONFIGS = {
     "TIGER-Lab/MMLU-Pro": "data",
     "Maxwell-Jia/AIME_2024": "default",
     "math-ai/aime25": "default",
+    "google/IFEval": "default",
+    "rajpurkar/squad_v2": "squad_v2",
 }
 # As on the hub, what `process_docs` makes of a file is made once: GPQA's choices are drawn there.
 CACHE = tempfile.TemporaryDirectory()

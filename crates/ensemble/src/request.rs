@@ -112,6 +112,9 @@ pub enum Overlong {
     Refuse,
     /// Drop tokens from the left until the prompt and `max_new_tokens` fit, as lm-evaluation-harness does.
     TruncateLeft,
+    /// Score a text behind no context in windows that fit, as lm-evaluation-harness's rolling log-likelihood does. Anything
+    /// else is refused.
+    Windows,
 }
 
 /// The continuation of a prompt.

@@ -36,7 +36,7 @@ impl Document {
             context: self.prompt(context, chat.filter(|_| !is_alone)),
             continuation: continuation[delimiter..].to_owned(),
             encoding: PromptEncoding::WithSpecial,
-            overlong: if is_alone { Overlong::Refuse } else { Overlong::TruncateLeft },
+            overlong: if is_alone { Overlong::Windows } else { Overlong::TruncateLeft },
         };
         self.request.choices().into_iter().map(request).collect()
     }

@@ -129,14 +129,14 @@ fn fit(member: &Seat, request: &GenerationRequest, mut prompt: EncodedPrompt) ->
         prompt.ids.push(begin.ok_or_else(|| RequestError::EmptyPrompt { member: member.name.clone() })?);
     }
     match request.overlong {
-        Overlong::Refuse if prompt.ids.len() + 1 > limits.context => {
+        Overlong::Refuse | Overlong::Windows if prompt.ids.len() + 1 > limits.context => {
             return Err(RequestError::TooLong {
                 member: member.name.clone(),
                 tokens: prompt.ids.len() + 1,
                 context: limits.context,
             });
         }
-        Overlong::Refuse => {}
+        Overlong::Refuse | Overlong::Windows => {}
         Overlong::TruncateLeft => {
             let keep = limits.context.saturating_sub(request.max_new_tokens).max(1);
             prompt.truncated = keep_last(&mut prompt.ids, keep);

@@ -66,6 +66,12 @@ pub fn generate_each(
 /// scored by its own ids. Another method than `gac` counts u among its candidates whatever its probability. With
 /// [`Gating::Safe`](crate::Gating::Safe) there is nothing drafted to verify: all members count at every token.
 ///
+/// With [`Overlong::Windows`](crate::Overlong::Windows), a text behind no context that is too long for some member is scored
+/// in windows, and its score is their sum. They are those of lm-evaluation-harness's rolling log-likelihood: every window
+/// but the last is as long as the members have room for, and begins with a token that the one before has scored; the last
+/// one begins as early as they have room for. They are cut between the first member's tokens. The others read these in their
+/// segmentation, so that the member that has room for the least decides.
+///
 /// # Errors
 /// As [`generate`].
 pub fn log_likelihood(
@@ -94,17 +100,23 @@ pub fn log_likelihood_each(
     limits: BatchLimits,
     finished: &mut dyn FnMut(usize, Result<(usize, LogLikelihood), RequestError>) -> ControlFlow<()>,
 ) -> Result<(), EnsembleError> {
-    let requests: Vec<AnyRequest<'_>> = requests.iter().map(AnyRequest::from).collect();
+    let batch = Batch::scores(scheduler, settings, requests);
+    let mut parts = WindowScores::new(&batch.ids);
     // Those that are done before an earlier one.
     let mut early: BTreeMap<(usize, usize), LogLikelihood> = BTreeMap::new();
     let mut failed: BTreeSet<usize> = BTreeSet::new();
     let (mut next, mut rule) = (0, 0);
-    Batch::new(scheduler, settings, &requests).run(limits, &mut |index, event| {
+    batch.run(limits, &mut |index, event| {
         match event {
-            SchedulerEvent::Scored { rule, score, .. } => drop(early.insert((index, rule), score)),
+            SchedulerEvent::Scored { request, rule, score, .. } => {
+                if let Some(whole) = parts.add(index, request, rule, score) {
+                    early.insert((index, rule), whole);
+                }
+            }
             SchedulerEvent::Failed { error, .. } => {
-                failed.insert(index);
-                finished(index, Err(error))?;
+                if failed.insert(index) && index >= next {
+                    finished(index, Err(error))?;
+                }
             }
             SchedulerEvent::Token { .. } | SchedulerEvent::Generated { .. } => {}
         }
@@ -137,16 +149,57 @@ fn served<T>(
     }
 }
 
+/// The scores of windows, until all of their text are there.
+struct WindowScores {
+    /// By text: how many windows it has.
+    windows: BTreeMap<usize, usize>,
+    /// By text and rule: the scores that are there, by window.
+    scores: BTreeMap<(usize, usize), BTreeMap<RequestId, LogLikelihood>>,
+}
+
+impl WindowScores {
+    fn new(ids: &[(RequestId, usize)]) -> Self {
+        let mut windows = BTreeMap::new();
+        for (_, index) in ids {
+            *windows.entry(*index).or_default() += 1;
+        }
+        Self { windows, scores: BTreeMap::new() }
+    }
+
+    /// Adds a window's score; gives the text's where it was the last one. They are summed in the order of the text,
+    /// whatever was scored first.
+    fn add(&mut self, index: usize, window: RequestId, rule: usize, score: LogLikelihood) -> Option<LogLikelihood> {
+        let scores = self.scores.entry((index, rule)).or_default();
+        scores.insert(window, score);
+        if Some(&scores.len()) != self.windows.get(&index) {
+            return None;
+        }
+        let joined = |mut text: LogLikelihood, window: LogLikelihood| {
+            text.sum += window.sum;
+            text.greedy &= window.greedy;
+            text.tokens.extend(window.tokens);
+            text.truncated |= window.truncated;
+            text
+        };
+        self.scores.remove(&(index, rule))?.into_values().reduce(joined)
+    }
+}
+
 /// The requests of one call.
 struct Batch<'s> {
     scheduler: &'s mut Scheduler,
-    /// Ascending.
-    ids: Vec<RequestId>,
+    /// Ascending, each with the index of what it is, or is a window of.
+    ids: Vec<(RequestId, usize)>,
 }
 
 impl<'s> Batch<'s> {
     fn new(scheduler: &'s mut Scheduler, settings: &Arc<Settings>, requests: &[AnyRequest<'_>]) -> Self {
-        let ids = scheduler.submit_all(requests, settings);
+        let ids = scheduler.submit_all(requests, settings).into_iter().zip(0..).collect();
+        Self { scheduler, ids }
+    }
+
+    fn scores(scheduler: &'s mut Scheduler, settings: &Arc<Settings>, requests: &[LogLikelihoodRequest]) -> Self {
+        let ids = scheduler.submit_scores(requests, settings);
         Self { scheduler, ids }
     }
 
@@ -160,8 +213,8 @@ impl<'s> Batch<'s> {
         let mut events = self.scheduler.drain();
         loop {
             for event in events {
-                let Ok(index) = self.ids.binary_search(&event.request()) else { continue };
-                if on(index, event).is_break() {
+                let Ok(at) = self.ids.binary_search_by_key(&event.request(), |(id, _)| *id) else { continue };
+                if on(self.ids[at].1, event).is_break() {
                     return Ok(());
                 }
             }
@@ -176,7 +229,7 @@ impl<'s> Batch<'s> {
 impl Drop for Batch<'_> {
     /// However the call ends, nothing of it stays in flight.
     fn drop(&mut self) {
-        for &request in &self.ids {
+        for &(request, _) in &self.ids {
             self.scheduler.cancel(request);
         }
     }

@@ -55,11 +55,38 @@ impl Continuation {
 /// A context and its continuation as ids, before the members' ways are worked out.
 #[derive(Debug)]
 pub(crate) struct Encoded {
-    /// `[member]`: the context.
-    context: Vec<Vec<TokenId>>,
-    /// Context and continuation, by the first member.
-    whole: Vec<TokenId>,
-    overlong: Overlong,
+    /// `[member]`: the context; empty where there is nothing to read.
+    pub(super) context: Vec<Vec<TokenId>>,
+    /// The continuation, by the first member.
+    pub(super) tokens: Vec<TokenId>,
+    pub(super) overlong: Overlong,
+}
+
+impl Encoded {
+    /// The first member's ids `whole` behind what it reads of the context.
+    fn new(context: Vec<Vec<TokenId>>, mut whole: Vec<TokenId>, overlong: Overlong) -> Self {
+        whole.drain(..context[0].len().min(whole.len()));
+        Self { context, tokens: whole, overlong }
+    }
+
+    /// Has members that would read nothing first read a begin-of-text, which is not scored.
+    pub(super) fn begin(&mut self, settings: &Settings) -> Result<(), RequestError> {
+        let Self { context, tokens, .. } = self;
+        for (member, ids) in context.iter_mut().enumerate().filter(|(_, ids)| ids.is_empty()) {
+            let Seat { name, tokenizer, .. } = &settings.ensemble().members()[member];
+            let begin = prefix(tokenizer).ok_or_else(|| RequestError::EmptyPrompt { member: name.clone() })?;
+            ids.push(begin);
+            if member == 0 && tokens.first() == Some(&begin) {
+                tokens.remove(0);
+            }
+        }
+        if tokens.is_empty() { Err(RequestError::EmptyContinuation) } else { Ok(()) }
+    }
+
+    /// Whether it is to be cut into windows.
+    pub(crate) fn rolls(&self) -> bool {
+        self.overlong == Overlong::Windows
+    }
 }
 
 /// A context as every member reads it.
@@ -104,7 +131,12 @@ impl ReadContext {
         let whole = format!("{}{}", self.text, request.continuation);
         let whole = PromptReader::new(settings, 0).encode(&whole, request.encoding);
         let whole = whole.map_err(|error| error.of(&settings.ensemble().members()[0]))?;
-        Ok(Encoded { context: self.ids.clone(), whole, overlong: request.overlong })
+        // Only a text without a context is cut.
+        let overlong = match request.overlong {
+            Overlong::Windows if !self.text.is_empty() => Overlong::Refuse,
+            overlong => overlong,
+        };
+        Ok(Encoded::new(self.ids.clone(), whole, overlong))
     }
 }
 
@@ -127,7 +159,7 @@ pub(crate) fn encode_tokens(settings: &Settings, request: &TokenScoreRequest) ->
         let text = reader.text(&before).map_err(|error| error.of(member))?;
         read.push(reader.encode(&text, PromptEncoding::WithSpecial).map_err(|error| error.of(member))?);
     }
-    Ok(Encoded { context: read, whole: tokens.clone(), overlong: Overlong::Refuse })
+    Ok(Encoded::new(read, tokens.clone(), Overlong::Refuse))
 }
 
 /// Whether two requests have the same context.
@@ -163,23 +195,12 @@ impl Continuation {
     pub(crate) fn new(
         settings: &Settings,
         segmentation: &mut Segmentation,
-        encoded: Encoded,
+        mut encoded: Encoded,
     ) -> Result<Self, RequestError> {
-        let Encoded { mut context, mut whole, overlong } = encoded;
+        encoded.begin(settings)?;
+        let Encoded { mut context, tokens: whole, overlong } = encoded;
         let ensemble = settings.ensemble();
         let members = ensemble.members();
-        whole.drain(..context[0].len().min(whole.len()));
-        for (member, ids) in context.iter_mut().enumerate().filter(|(_, ids)| ids.is_empty()) {
-            let Seat { name, tokenizer, .. } = &members[member];
-            let begin = prefix(tokenizer).ok_or_else(|| RequestError::EmptyPrompt { member: name.clone() })?;
-            ids.push(begin);
-            if member == 0 && whole.first() == Some(&begin) {
-                whole.remove(0);
-            }
-        }
-        if whole.is_empty() {
-            return Err(RequestError::EmptyContinuation);
-        }
         let projection = ensemble.union().projection(MemberId(0));
         let tokens: Vec<_> = whole.iter().map(|&id| (id, projection.key(id))).collect();
 
@@ -209,7 +230,7 @@ impl Continuation {
         let mut truncated = false;
         for ((member, ids), fed) in members.iter().zip(&mut context).zip(&fed) {
             let room = member.limits.context.saturating_sub(fed.len());
-            if ids.len() > room && (room == 0 || overlong == Overlong::Refuse) {
+            if ids.len() > room && (room == 0 || overlong != Overlong::TruncateLeft) {
                 return Err(RequestError::TooLong {
                     member: member.name.clone(),
                     tokens: ids.len() + fed.len(),

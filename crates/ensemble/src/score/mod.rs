@@ -5,3 +5,4 @@ pub(crate) mod group;
 pub(crate) mod scored;
 pub(crate) mod scoring;
 pub(crate) mod tally;
+pub(crate) mod windows;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::extract::Extract;
 use super::multi_choice::MultiChoice;
 use super::step::FilterStep;
-use crate::metrics::{between_dollars, boxed_answer};
+use crate::metrics::{NO_ANSWER, between_dollars, boxed_answer, final_answer};
 use crate::python::{PatternError, PythonRegex, strip};
 
 /// A named sequence of steps, as task definitions write it.
@@ -35,6 +35,7 @@ enum Compiled {
     Remove(PythonRegex),
     Regex { extract: Extract, fallback: String },
     MathAnswer { boxed: bool },
+    MinervaAnswer,
     MultiChoice(MultiChoice),
 }
 
@@ -67,6 +68,7 @@ impl FilterPipeline {
                 let boxed = boxed_answer(&text).filter(|_| *boxed);
                 boxed.unwrap_or_else(|| between_dollars(&text)).to_owned()
             }
+            Compiled::MinervaAnswer => final_answer(&text),
             Compiled::MultiChoice(filter) => filter.apply(&text, choices),
         })
     }
@@ -84,6 +86,7 @@ impl FilterPipeline {
                 | Compiled::Remove(_)
                 | Compiled::MathAnswer { .. } => false,
                 Compiled::Regex { fallback, .. } => extracted == fallback,
+                Compiled::MinervaAnswer => extracted == NO_ANSWER,
                 Compiled::MultiChoice(filter) => extracted == filter.fallback(),
             })
     }
@@ -102,6 +105,7 @@ impl Compiled {
                 Self::Regex { extract: Extract::new(pattern, *group_select)?, fallback: fallback.clone() }
             }
             FilterStep::MathAnswer { boxed } => Self::MathAnswer { boxed: *boxed },
+            FilterStep::MinervaAnswer => Self::MinervaAnswer,
             FilterStep::MultiChoiceRegex {
                 pattern,
                 group_select,

@@ -43,6 +43,8 @@ pub enum FilterStep {
         #[serde(default)]
         boxed: bool,
     },
+    /// Keeps the answer that is given in the words of Minerva's protocol, in one way.
+    MinervaAnswer,
     /// Like `regex`; where the pattern does not match, looks for a choice's text in the response and gives its letter
     /// in parentheses, then for a letter after a colon.
     MultiChoiceRegex {

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::corpus::{CorpusMetric, Over};
+use super::instructions::{InstructionLevel, Strictness};
+use super::reading::{AnswerScore, Questions};
+use super::rouge::Rouge;
 
 /// A metric of one document.
 ///
@@ -62,6 +65,35 @@ pub enum MetricDefinition {
     /// Whether the extracted text is the reference once both are written in one way, as answers to MATH are; reported as
     /// `exact_match`.
     MathMatch,
+    /// Whether the extracted text has the value of the reference, as answers to MATH do under Minerva's protocol; reported as
+    /// `exact_match`.
+    ValueMatch,
+    /// Which instructions a response follows, as `IFEval` has them; reported as `prompt_level_strict_acc` and so on. The target is the
+    /// list of the instructions.
+    Instructions {
+        /// What is counted.
+        level: InstructionLevel,
+        /// Which texts of the response are looked at.
+        strictness: Strictness,
+    },
+    /// ROUGE against a reference, of several the best.
+    Rouge {
+        /// What is counted.
+        of: Rouge,
+        /// Whether words are stemmed.
+        #[serde(default)]
+        stems: bool,
+    },
+    /// An answer about a passage that may have none, as `SQuAD` 2.0 has them; reported as `exact`, `HasAns_f1` and so on.
+    Reading {
+        /// How it is compared.
+        score: AnswerScore,
+        /// Over which questions.
+        #[serde(default)]
+        of: Questions,
+    },
+    /// Whether a reference stands in the extracted text, in any case.
+    Contains,
 }
 
 /// A metric that is not aggregated by its mean.
@@ -74,7 +106,7 @@ impl MetricDefinition {
     /// lm-evaluation-harness's name.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::ExactMatch { .. } | Self::MathMatch => "exact_match",
+            Self::ExactMatch { .. } | Self::MathMatch | Self::ValueMatch => "exact_match",
             Self::NormalisedMatch => "normalised_match",
             Self::NormalisedMatchAsPublished => "normalised_match_as_published",
             Self::RunningMeanAsPublished => RUNNING_MEAN,
@@ -82,6 +114,10 @@ impl MetricDefinition {
             Self::AccNorm => "acc_norm",
             Self::AccBytes => "acc_bytes",
             Self::Perplexity => PERPLEXITY,
+            Self::Rouge { of, .. } => of.name(),
+            Self::Reading { score, of } => score.name(*of),
+            Self::Contains => "contains",
+            Self::Instructions { level, strictness } => level.name(*strictness),
             Self::F1
             | Self::Mcc
             | Self::Bleu

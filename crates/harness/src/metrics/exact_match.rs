@@ -50,6 +50,22 @@ impl ExactMatch {
     }
 }
 
+/// Whether a reference stands in `text`, in any case: `re.search` of the escaped reference with `re.IGNORECASE`.
+pub fn contains(text: &str, references: &[&str]) -> bool {
+    // What is one character in one case and several in the other is only itself.
+    let simple = |text: &str| -> Vec<char> {
+        text.chars()
+            .map(|c| {
+                let mut lower = c.to_lowercase();
+                lower.next().filter(|_| lower.next().is_none()).unwrap_or(c)
+            })
+            .collect()
+    };
+    let text = simple(text);
+    let stands = |wanted: Vec<char>| wanted.is_empty() || text.windows(wanted.len()).any(|part| part == wanted);
+    references.iter().any(|reference| stands(simple(reference)))
+}
+
 /// numpy's array of texts of one width (in characters).
 struct TextArray {
     width: usize,

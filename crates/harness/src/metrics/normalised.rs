@@ -13,8 +13,12 @@ static ARTICLES: LazyLock<PythonRegex> =
 ///
 /// Source: the Natural Questions open-domain evaluation, which `DeePEn` uses.
 pub fn normalise_answer(text: &str) -> String {
-    let text: String = text.nfd().collect::<String>().to_lowercase();
-    let text: String = text.chars().filter(|c| !is_ascii_punctuation(*c)).collect();
+    plain_answer(&text.nfd().collect::<String>())
+}
+
+/// An answer without case, ASCII punctuation, articles and superfluous white space.
+pub(super) fn plain_answer(text: &str) -> String {
+    let text: String = text.to_lowercase().chars().filter(|c| !is_ascii_punctuation(*c)).collect();
     let text = ARTICLES.replace_all(&text, " ");
     split_whitespace(&text).collect::<Vec<_>>().join(" ")
 }

@@ -65,6 +65,26 @@ impl PythonRegex {
         found
     }
 
+    /// `len(re.findall(pattern, text))`.
+    pub fn count(&self, text: &str) -> usize {
+        let mut count = 0;
+        self.each_match(text, |_| count += 1);
+        count
+    }
+
+    /// `re.split(pattern, text)`, for a pattern without groups.
+    pub fn split<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        let (mut parts, mut end) = (Vec::new(), 0);
+        self.each_match(text, |captures| {
+            if let Some(whole) = captures.get(0) {
+                parts.push(&text[end..whole.start()]);
+                end = whole.end();
+            }
+        });
+        parts.push(&text[end..]);
+        parts
+    }
+
     /// `re.sub(pattern, "", text)`.
     pub fn remove_all(&self, text: &str) -> String {
         self.replace_all(text, "")
@@ -80,6 +100,32 @@ impl PythonRegex {
                 kept.push_str(literal);
                 end = whole.end();
             }
+        });
+        kept.push_str(&text[end..]);
+        kept
+    }
+
+    /// `re.sub(pattern, template, text)`, for a template of which `\\1` to `\\9` stand for the groups and all else for itself.
+    pub fn sub(&self, text: &str, template: &str) -> String {
+        let mut parts = template.split('\\');
+        let first = parts.next().unwrap_or_default();
+        let parts: Vec<(usize, &str)> = parts
+            .filter_map(|part| {
+                let digit = part.chars().next()?.to_digit(10)?;
+                Some((usize::try_from(digit).ok()?, &part[1..]))
+            })
+            .collect();
+        let mut kept = String::with_capacity(text.len());
+        let mut end = 0;
+        self.each_match(text, |captures| {
+            let Some(whole) = captures.get(0) else { return };
+            kept.push_str(&text[end..whole.start()]);
+            kept.push_str(first);
+            for (group, literal) in &parts {
+                kept.push_str(captures.get(*group).map_or("", |group| group.as_str()));
+                kept.push_str(literal);
+            }
+            end = whole.end();
         });
         kept.push_str(&text[end..]);
         kept
@@ -228,6 +274,21 @@ mod tests {
         assert_eq!(find("{a}", "{a}"), [["{a}"]]);
         assert_eq!(find("a{2}", "aaa"), [["aa"]]);
         assert_eq!(find("\\'\\,\\\"", "',\""), [["',\""]]);
+    }
+
+    #[test]
+    fn groups_stand_in_what_a_match_becomes() {
+        let sub = |pattern, text, template| PythonRegex::new(pattern).unwrap().sub(text, template);
+        assert_eq!(sub(r"(\w)(\d)?", "a1 b", r"<\2\1>"), "<1a> <b>");
+        assert_eq!(sub(r"\(\s*(.*?)\s*\)", "( x ) (y )", r"(\1)"), "(x) (y)");
+        assert_eq!(sub("b*", "ab", "-"), "-a--", "an empty match may follow another one");
+    }
+
+    #[test]
+    fn a_text_is_split_at_matches() {
+        let split = PythonRegex::new(r"\s?\*\*\*\s?").unwrap();
+        assert_eq!(split.split("a ***\n b***"), ["a", " b", ""]);
+        assert_eq!((split.split(""), split.count("*** x ***")), (vec![""], 2));
     }
 
     #[test]

@@ -134,6 +134,9 @@ pub struct PromptDefinition {
     /// The number of the right choice and what it numbers, where rows have both: a row whose number is none of its
     /// choices is refused.
     pub right_choice: Option<RightChoiceDefinition>,
+    /// The text whose words and bytes perplexities are per, where it is another than `target`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<String>,
     /// What every answer begins with; it stands at the end of prompts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_prefix: Option<String>,
@@ -167,7 +170,7 @@ pub enum ScoredPart {
     /// The target as it is: lm-evaluation-harness's output type `loglikelihood`.
     Target,
     /// The target from its first token on, without any prompt: lm-evaluation-harness's `loglikelihood_rolling`. A text that
-    /// does not fit a member's context cannot be asked about.
+    /// does not fit a member's context is scored in windows that do.
     Whole,
 }
 

@@ -11,6 +11,10 @@ use serde_json::Value;
 
 use super::error::TaskError;
 use crate::data::Row;
+use crate::python::literal_eval;
+
+/// The function that gives shots, in files of Python.
+const SHOTS: &str = "def list_fewshot_samples(";
 
 /// Which of lm-evaluation-harness's task files a task reads, and what it takes from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +34,8 @@ pub enum HarnessText {
     Description,
     /// `doc_to_text`: the prompt's template, which may begin with built-in shots.
     Text,
-    /// `fewshot_config.samples`: rows that shots are made of.
+    /// `fewshot_config.samples`: rows that shots are made of. In a file of Python, the list that its function
+    /// `list_fewshot_samples` returns.
     Shots,
 }
 
@@ -64,6 +69,11 @@ impl HarnessTexts {
             source,
         };
         let text = fs::read_to_string(path).map_err(|source| failed(source.into()))?;
+        if path.extension().is_some_and(|extension| extension == "py") {
+            let samples = samples_of_python(&text).filter(|_| take == [HarnessText::Shots]);
+            let samples = samples.ok_or_else(|| failed("it has no list that `list_fewshot_samples` returns".into()))?;
+            return Ok(Self { shots: Some(samples), ..Self::default() });
+        }
         let file: RawTaskFile = serde_norway::from_str(&text).map_err(|source| failed(source.into()))?;
         let mut texts = Self::default();
         for part in take {
@@ -88,6 +98,16 @@ impl HarnessTexts {
         }
         Ok(texts)
     }
+}
+
+/// The list that the function for shots returns.
+fn samples_of_python(text: &str) -> Option<Vec<Row>> {
+    let function = &text[text.find(SHOTS)?..];
+    let list = &function[function.find("return [")? + "return ".len()..];
+    // It ends where its bracket stands as deep as the word in front of it.
+    let literal =
+        list.match_indices("\n    ]").find_map(|(end, bracket)| literal_eval(&list[..end + bracket.len()]))?;
+    serde_json::from_value(literal).ok()
 }
 
 /// YAML reads an unquoted `33` or `True` as no text; a shot's fields are texts.
@@ -122,6 +142,23 @@ mod tests {
         assert_eq!(texts.text.as_deref(), Some("Q: {{input}}\nA:"));
         let shots = texts.shots.unwrap();
         assert_eq!(serde_json::to_string(&shots).unwrap(), r#"[{"input":"a long line","target":"7"}]"#);
+    }
+
+    #[test]
+    fn shots_are_read_from_the_function_that_gives_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("utils.py");
+        let text = "import re\n\n\ndef list_fewshot_samples() -> list[dict]:\n    return [\n        {\n            \"problem\": \
+                    \"Find $\\\\frac{1}{2}$.\\n    ]\",\n            \"few_shot\": \"1\",\n        },\n    ]\n\n\ndef other():\n    return []\n";
+        fs::write(&path, text).unwrap();
+        let shots = HarnessTexts::read("zorb", &path, &[HarnessText::Shots]).unwrap().shots.unwrap();
+        assert_eq!(
+            serde_json::to_string(&shots).unwrap(),
+            r#"[{"problem":"Find $\\frac{1}{2}$.\n    ]","few_shot":"1"}]"#
+        );
+        fs::write(&path, "def other():\n    return []\n").unwrap();
+        let error = HarnessTexts::read("zorb", &path, &[HarnessText::Shots]).unwrap_err();
+        assert!(std::error::Error::source(&error).unwrap().to_string().contains("list_fewshot_samples"));
     }
 
     #[test]

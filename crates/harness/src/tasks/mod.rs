@@ -24,6 +24,7 @@ mod sections;
 mod selection;
 mod template;
 mod toml_prompt;
+mod wikitext;
 mod yaml;
 mod yaml_prompt;
 mod yaml_registry;

@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::wikitext::running_text;
 use crate::data::Row;
-use crate::metrics::boxed_answer;
+use crate::metrics::{Instruction, boxed_answer, written_in_one_way};
 use crate::python::{PythonRandom, PythonRegex, capitalize, strip};
 
 /// Columns that are added to a task's rows: lm-evaluation-harness's `process_docs` of that task.
@@ -23,6 +24,12 @@ pub enum RowProcess {
     Gpqa,
     /// MATH: what the last `\boxed` of `solution` holds, as `answer`.
     Math,
+    /// MATH under Minerva's protocol: as `math`, and the answer in one way.
+    Minerva,
+    /// `IFEval`: `instructions`, each with its settings.
+    Ifeval,
+    /// `WikiText`: `text`, the `page` as running text.
+    Wikitext,
 }
 
 /// A row that does not fit.
@@ -45,7 +52,10 @@ impl RowProcess {
             let added = match self {
                 Self::Hellaswag => hellaswag(columns),
                 Self::Gpqa => gpqa(columns, &mut random),
-                Self::Math => math(columns),
+                Self::Math => boxed(columns).map(|answer| vec![("answer", answer.into())]),
+                Self::Minerva => boxed(columns).map(|answer| vec![("answer", written_in_one_way(answer).into())]),
+                Self::Ifeval => instructions(columns),
+                Self::Wikitext => wikitext(columns),
             };
             let added = added.map_err(|reason| UnfitRow { row, reason })?;
             let mut processed = columns.clone();
@@ -86,9 +96,18 @@ fn gpqa(row: &Row, random: &mut PythonRandom) -> Result<NewColumns, String> {
     Ok(vec![("choices", choices.into()), ("answer", format!("({letter})").into())])
 }
 
-fn math(row: &Row) -> Result<NewColumns, String> {
-    let answer = boxed_answer(text(row, "solution")?).ok_or("its solution has no answer in `\\boxed{}`")?;
-    Ok(vec![("answer", answer.into())])
+fn boxed(row: &Row) -> Result<&str, String> {
+    boxed_answer(text(row, "solution")?).ok_or_else(|| "its solution has no answer in `\\boxed{}`".to_owned())
+}
+
+fn instructions(row: &Row) -> Result<NewColumns, String> {
+    let column = |name: &str| row.get(name).ok_or_else(|| format!("there is no column `{name}`"));
+    let instructions = Instruction::of_row(column("instruction_id_list")?, column("kwargs")?)?;
+    Ok(vec![("instructions", instructions.into())])
+}
+
+fn wikitext(row: &Row) -> Result<NewColumns, String> {
+    Ok(vec![("text", running_text(text(row, "page")?).into())])
 }
 
 fn text<'r>(row: &'r Row, column: &str) -> Result<&'r str, String> {

@@ -25,6 +25,8 @@ pub(super) struct Rendered {
     pub(super) continuation: Option<String>,
     /// Whether each choice is right, where several are; empty elsewhere.
     pub(super) right_choices: Vec<bool>,
+    /// The text that perplexities are per a word or byte of, where it is another than the target.
+    pub(super) measured: Option<String>,
     /// What the answer begins with, where the task says so.
     pub(super) answer_prefix: Option<String>,
 }

@@ -12,7 +12,8 @@ use super::rendered::Target;
 use super::selection::Selection;
 use crate::filters::{FilterPipeline, FoundAnswer, ROBUST, Robust};
 use crate::metrics::{
-    ChoiceScores, CorpusMetric, DocumentMean, ExactMatch, MetricDefinition, Over, is_equivalent, normalised_match,
+    AnswerScore, ChoiceScores, CorpusMetric, DocumentMean, ExactMatch, InstructionLevel, MetricDefinition, Over,
+    Questions, Rouge, Strictness, contains, followed, is_equivalent, is_equivalent_by_value, normalised_match,
 };
 use crate::python::PatternError;
 use crate::task::{Aggregate, Answer, Document, FilterScore, MetricKey, Outcome, Score, Scorer};
@@ -26,6 +27,15 @@ pub(super) struct Reference {
     pub(super) choices: Vec<String>,
     /// Whether each choice is right, where several are.
     pub(super) right_choices: Vec<bool>,
+    /// The text that perplexities are per a word or byte of, where it is another than the target.
+    pub(super) measured: Option<String>,
+}
+
+impl Reference {
+    /// The text that perplexities are per a word or byte of.
+    fn measured(&self) -> Option<&str> {
+        self.measured.as_deref().or_else(|| self.target.texts().first().copied())
+    }
 }
 
 /// A document's key: subject and row.
@@ -54,6 +64,20 @@ enum Rule {
         credits_empty: bool,
     },
     MathMatch,
+    ValueMatch,
+    Rouge {
+        of: Rouge,
+        stems: bool,
+    },
+    Reading {
+        score: AnswerScore,
+        of: Questions,
+    },
+    Contains,
+    Instructions {
+        level: InstructionLevel,
+        strictness: Strictness,
+    },
     Acc,
     AccNorm,
     AccBytes,
@@ -141,12 +165,17 @@ impl TaskScorer {
                     Rule::Perplexity => first.sum,
                     Rule::Corpus(metric) if metric.over() == Over::Choices => is_right(scores.best()),
                     Rule::Corpus(metric) if metric.over() == Over::LogLikelihoods => {
-                        let text = reference.target.texts();
-                        metric.of_log_likelihoods([(*text.first()?, first.sum)])?
+                        metric.of_log_likelihoods([(reference.measured()?, first.sum)])?
                     }
-                    Rule::Corpus(_) | Rule::ExactMatch(_) | Rule::NormalisedMatch { .. } | Rule::MathMatch => {
-                        return None;
-                    }
+                    Rule::Corpus(_)
+                    | Rule::ExactMatch(_)
+                    | Rule::NormalisedMatch { .. }
+                    | Rule::MathMatch
+                    | Rule::ValueMatch
+                    | Rule::Rouge { .. }
+                    | Rule::Reading { .. }
+                    | Rule::Instructions { .. }
+                    | Rule::Contains => return None,
                 };
                 Some((metric.name.to_owned(), value))
             })
@@ -181,10 +210,24 @@ impl TaskScorer {
             ),
             // JSON has no word for what is impossible.
             Over::LogLikelihoods => metric.of_log_likelihoods(found.iter().filter_map(|(reference, sum)| {
-                Some((*reference.target.texts().first()?, sum.as_f64().unwrap_or(f64::NEG_INFINITY)))
+                Some((reference.measured()?, sum.as_f64().unwrap_or(f64::NEG_INFINITY)))
             })),
         };
         value.map(|value| DocumentMean { value, stderr: None, documents: found.len() })
+    }
+
+    /// The share of instructions that are followed, of all documents together. It has no standard error.
+    fn of_instructions(&self, key: &MetricKey, scored: &[(&Document, &Score)]) -> Option<DocumentMean> {
+        let counts = scored.iter().filter_map(|(document, score)| {
+            let filter = score.filters.iter().find(|filter| filter.filter == key.filter)?;
+            let (_, share) = filter.metrics.iter().find(|(name, _)| *name == key.metric)?;
+            let instructions = self.reference(document)?.target.texts().len() as f64;
+            Some((share * instructions, instructions))
+        });
+        let counts: Vec<(f64, f64)> = counts.collect();
+        let all: f64 = counts.iter().map(|(_, instructions)| instructions).sum();
+        let followed: f64 = counts.iter().map(|(followed, _)| followed.round()).sum();
+        (all > 0.0).then(|| DocumentMean { value: followed / all, stderr: None, documents: counts.len() })
     }
 
     /// Right is what has more than half of the credit; most metrics give all or nothing.
@@ -226,9 +269,12 @@ impl Scorer for TaskScorer {
     }
 
     fn aggregate(&self, scored: &[(&Document, &Score)]) -> Vec<Aggregate> {
-        self.groups.aggregate(&self.keys(), scored, &|scored, key| match CorpusMetric::named(&key.metric) {
-            Some(metric) => self.of_corpus(metric, key, scored),
-            None => mean(scored, key),
+        let rule =
+            |key: &MetricKey| self.metrics.iter().find(|metric| metric.name == key.metric).map(|metric| &metric.rule);
+        self.groups.aggregate(&self.keys(), scored, &|scored, key| match rule(key) {
+            Some(Rule::Corpus(metric)) => self.of_corpus(*metric, key, scored),
+            Some(Rule::Instructions { level: InstructionLevel::Instruction, .. }) => self.of_instructions(key, scored),
+            _ => mean(scored, key),
         })
     }
 }
@@ -249,6 +295,13 @@ impl Metric {
             MetricDefinition::Greedy => Rule::Greedy,
             MetricDefinition::Perplexity => Rule::Perplexity,
             MetricDefinition::MathMatch => Rule::MathMatch,
+            MetricDefinition::ValueMatch => Rule::ValueMatch,
+            MetricDefinition::Rouge { of, stems } => Rule::Rouge { of: *of, stems: *stems },
+            MetricDefinition::Reading { score, of } => Rule::Reading { score: *score, of: *of },
+            MetricDefinition::Contains => Rule::Contains,
+            MetricDefinition::Instructions { level, strictness } => {
+                Rule::Instructions { level: *level, strictness: *strictness }
+            }
             MetricDefinition::F1 => Rule::Corpus(CorpusMetric::F1),
             MetricDefinition::Mcc => Rule::Corpus(CorpusMetric::Matthews),
             MetricDefinition::Bleu => Rule::Corpus(CorpusMetric::Bleu),
@@ -269,6 +322,16 @@ impl Metric {
                 Some(f64::from(normalised_match(extracted, references, *credits_empty)))
             }
             Rule::MathMatch => Some(f64::from(references.iter().any(|reference| is_equivalent(extracted, reference)))),
+            Rule::ValueMatch => {
+                Some(f64::from(references.iter().any(|reference| is_equivalent_by_value(extracted, reference))))
+            }
+            Rule::Rouge { of, stems } => Some(of.score(extracted, references, *stems)),
+            Rule::Reading { of, .. } if !of.has(references) => None,
+            Rule::Reading { score, .. } => Some(score.score(extracted, references)),
+            Rule::Instructions { level, strictness } => {
+                Some(level.value(&followed(extracted, references, *strictness)))
+            }
+            Rule::Contains => Some(f64::from(contains(extracted, references))),
             Rule::Corpus(metric) => metric.of_texts([(*references.first()?, extracted)]),
             Rule::Acc | Rule::AccNorm | Rule::AccBytes | Rule::RightMass | Rule::Greedy | Rule::Perplexity => None,
         }

@@ -19,6 +19,7 @@ pub(super) struct TomlTemplates {
     continuation: Option<ValueTemplate>,
     right_choices: Option<ValueTemplate>,
     right_choice: Option<RightChoice>,
+    measured: Option<ValueTemplate>,
     answer_prefix: Option<Template>,
 }
 
@@ -56,6 +57,7 @@ impl TomlTemplates {
                 }),
                 None => None,
             },
+            measured: prompt.measured.as_deref().map(|it| expression("measured", it)).transpose()?,
             answer_prefix: prompt.answer_prefix.as_deref().map(|it| template("answer_prefix", it, true)).transpose()?,
         })
     }
@@ -75,15 +77,17 @@ impl TomlTemplates {
         let render = |template: &Template| template.render(&document).map_err(|error| error.to_string());
         let text = render(&self.text)?;
         let target = target(evaluate(&self.target)?)?;
-        let continuation = match self.continuation.as_ref().map(evaluate).transpose()? {
-            Some(Json::String(text)) => Some(text),
-            Some(other) => return Err(format!("what follows its choices is {other}, not a text")),
-            None => None,
+        let one = |template: &Option<ValueTemplate>, what: &str| match template.as_ref().map(evaluate).transpose()? {
+            Some(Json::String(text)) => Ok(Some(text)),
+            Some(other) => Err(format!("{what} is {other}, not a text")),
+            None => Ok(None),
         };
+        let continuation = one(&self.continuation, "what follows its choices")?;
+        let measured = one(&self.measured, "what is measured")?;
         let right_choices = self.right_choices.as_ref().map(evaluate).transpose()?;
         let right_choices = right_choices.map_or_else(|| Ok(Vec::new()), |labels| flags(&labels, choices.len()))?;
         let answer_prefix = self.answer_prefix.as_ref().map(render).transpose()?;
-        Ok(Rendered { text, target, choices, continuation, right_choices, answer_prefix })
+        Ok(Rendered { text, target, choices, continuation, right_choices, measured, answer_prefix })
     }
 
     /// The description in front of a document's prompt.

@@ -74,6 +74,7 @@ impl YamlTemplates {
             choices,
             continuation,
             right_choices: Vec::new(),
+            measured: None,
             answer_prefix,
         };
         let target = self.target(document, choices.as_deref())?;

@@ -118,6 +118,7 @@ pub(super) fn definition(name: &str, path: &Path, config: &YamlConfig) -> Result
             continuation: None,
             right_choices: None,
             right_choice: None,
+            measured: None,
             answer_prefix: text(config, "gen_prefix")?,
             target_delimiter: text(config, "target_delimiter")?.unwrap_or_else(|| " ".to_owned()),
             fewshot_delimiter,

@@ -1,0 +1,101 @@
+//! What LaTeX says, as a tree.
+
+use super::fraction::Fraction;
+
+/// An expression.
+#[derive(Clone, Debug, PartialEq)]
+pub(in super::super) enum Expression {
+    /// A number; none where it has more digits than are kept exactly.
+    Number(Option<Fraction>, f64),
+    /// A name.
+    Name(String),
+    Infinity,
+    Sum(Box<Self>, Box<Self>),
+    Negative(Box<Self>),
+    Product(Box<Self>, Box<Self>),
+    Quotient(Box<Self>, Box<Self>),
+    /// Base and exponent.
+    Power(Box<Self>, Box<Self>),
+    /// Number and base.
+    Logarithm(Box<Self>, Option<Box<Self>>),
+    Of(Function, Box<Self>),
+    /// The number of ways to choose the second of the first.
+    Binomial(Box<Self>, Box<Self>),
+    /// A function of a name, and what it is applied to.
+    Applied(String, Vec<Self>),
+}
+
+/// A function of one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Function {
+    Exp,
+    Sin,
+    Cos,
+    Tan,
+    Csc,
+    Sec,
+    Cot,
+    Arcsin,
+    Arccos,
+    Arctan,
+    Arccsc,
+    Arcsec,
+    Arccot,
+    Sinh,
+    Cosh,
+    Tanh,
+    Arsinh,
+    Arcosh,
+    Artanh,
+    Abs,
+    Floor,
+    Ceiling,
+    Conjugate,
+    Factorial,
+}
+
+impl Expression {
+    /// Whether a name stands in it.
+    pub(super) fn has_names(&self) -> bool {
+        match self {
+            Self::Name(_) => true,
+            Self::Number(..) | Self::Infinity => false,
+            Self::Negative(one) | Self::Of(_, one) | Self::Logarithm(one, None) => one.has_names(),
+            Self::Sum(one, other)
+            | Self::Product(one, other)
+            | Self::Quotient(one, other)
+            | Self::Power(one, other)
+            | Self::Logarithm(one, Some(other))
+            | Self::Binomial(one, other) => one.has_names() || other.has_names(),
+            Self::Applied(_, of) => of.iter().any(Self::has_names),
+        }
+    }
+}
+
+impl Function {
+    /// The function of a command, where it is one that may be raised or go without parentheses.
+    pub(super) fn of_command(name: &str) -> Option<Self> {
+        Some(match name {
+            "exp" => Self::Exp,
+            "sin" => Self::Sin,
+            "cos" => Self::Cos,
+            "tan" => Self::Tan,
+            "csc" => Self::Csc,
+            "sec" => Self::Sec,
+            "cot" => Self::Cot,
+            "arcsin" => Self::Arcsin,
+            "arccos" => Self::Arccos,
+            "arctan" => Self::Arctan,
+            "arccsc" => Self::Arccsc,
+            "arcsec" => Self::Arcsec,
+            "arccot" => Self::Arccot,
+            "sinh" => Self::Sinh,
+            "cosh" => Self::Cosh,
+            "tanh" => Self::Tanh,
+            "arsinh" => Self::Arsinh,
+            "arcosh" => Self::Arcosh,
+            "artanh" => Self::Artanh,
+            _ => return None,
+        })
+    }
+}
