@@ -27,7 +27,7 @@ fn letters(context: usize) -> Script {
 
 /// Reads "ab" as one token.
 fn pairs(context: usize) -> Script {
-    counting(tokenizer(&["<eos>", "ab"], &["<eos>"]), context)
+    counting(tokenizer(&["<eos>", "ab", "a", "b"], &["<eos>"]), context)
 }
 
 fn text(text: &str) -> LogLikelihoodRequest {
