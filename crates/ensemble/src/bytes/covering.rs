@@ -54,12 +54,12 @@ struct TokenEnd {
     /// Their probability, against that of the other places.
     weight: f64,
     /// What follows; none before the member was asked.
-    next: Option<Next>,
+    next: Option<Following>,
 }
 
 /// What may follow a place where a token ends.
 #[derive(Clone, Debug, Default)]
-struct Next {
+struct Following {
     /// Tokens that go on as the text does, with their probabilities.
     tokens: Vec<(TokenId, f64)>,
     /// The probability that the text ends there; 0 where it did not.
@@ -88,7 +88,7 @@ impl Covering {
     pub(crate) fn answer(&mut self, said: &Distribution) {
         let Some(at) = self.ends.iter().position(|end| end.next.is_none()) else { return };
         let last = self.ends[at].tokens.last().copied();
-        let mut next = Next::default();
+        let mut next = Following::default();
         for (id, p) in said.known().filter(|(_, p)| *p > 0.0) {
             if self.tokens.is_end(id) {
                 next.end += p;

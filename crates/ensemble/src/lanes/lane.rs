@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use gac_inference::{Distribution, LanguageModel, ModelError, SequenceId, TokenId};
 
+use super::spelled_text::{NextByte, SpelledText};
 use crate::bytes::covering::Covering;
 
 /// One member's tokens of a text, how far it is to read them, and what it said on the way.
@@ -31,20 +32,7 @@ pub(crate) struct Lane {
     /// From where to where it goes on by its own most probable tokens ([`LanguageModel::expect_greedy`]).
     greedy: Option<Range<usize>>,
     /// The text behind its prompt, where it is asked for bytes.
-    spelled: Option<Box<Spelled>>,
-}
-
-/// The last tokens of a text that grows by bytes may be more than those that it is written in at last.
-const UNSETTLED: usize = 8;
-
-/// A text that grows by bytes: which tokens it is read as depends on what follows.
-#[derive(Clone, Debug)]
-struct Spelled {
-    covering: Covering,
-    /// Tokens of the prompt.
-    prompt: usize,
-    /// Whether what was wanted is the distribution of a token, to be looked at before bytes are told.
-    asked: bool,
+    spelled: Option<Box<SpelledText>>,
 }
 
 /// Tokens that a member reads in one forward.
@@ -77,7 +65,7 @@ impl Lane {
 
     /// Is told bytes behind its tokens, and asked for the next byte.
     pub(crate) fn by_bytes(self, covering: Covering) -> Self {
-        let spelled = Spelled { covering, prompt: self.tokens.len(), asked: false };
+        let spelled = SpelledText::new(covering, self.tokens.len());
         Self { spelled: Some(Box::new(spelled)), ..self }
     }
 
@@ -94,42 +82,20 @@ impl Lane {
         true
     }
 
-    /// Looks at what was said of a token, where it is asked for the next byte: whether it has to be asked about another
-    /// before that is known.
+    /// Looks at what was said of tokens, where it is asked for the next byte: whether it has to be asked about others before
+    /// that is known.
     pub(crate) fn look(&mut self) -> bool {
-        let Some(spelled) = self.spelled.as_mut().filter(|spelled| spelled.asked) else { return false };
+        let Some(spelled) = self.spelled.as_mut().filter(|spelled| spelled.is_asked) else { return false };
         if let Some(said) = self.given.first() {
             spelled.covering.answer(said);
-            self.want_byte();
+            self.want_last();
         }
         self.is_reading()
     }
 
-    /// Whether what it was given is the distribution of a token, to be [looked at](Self::look).
+    /// Whether what it was given is said of tokens, to be [looked at](Self::look).
     pub(crate) fn is_asked_for_bytes(&self) -> bool {
-        self.spelled.as_ref().is_some_and(|spelled| spelled.asked)
-    }
-
-    /// Wants the distribution of the next byte, where it is told by bytes.
-    fn want_byte(&mut self) {
-        let Some(spelled) = &mut self.spelled else { return };
-        if let Some(tokens) = spelled.covering.asks() {
-            let known = &self.tokens[spelled.prompt..];
-            let same = known.iter().zip(&tokens).take_while(|(a, b)| a == b).count();
-            let agreed = spelled.prompt + same;
-            spelled.asked = true;
-            self.tokens.truncate(agreed);
-            self.tokens.extend_from_slice(&tokens[same..]);
-            self.settled = self.tokens.len();
-            self.agreed = Some(self.agreed.map_or(agreed, |before| before.min(agreed)));
-            self.want(vec![self.settled]);
-        } else {
-            spelled.asked = false;
-            let next = spelled.covering.next_byte();
-            self.want(vec![self.settled]);
-            self.goal = None;
-            self.given.push(next);
-        }
+        self.spelled.as_ref().is_some_and(|spelled| spelled.is_asked)
     }
 
     /// One more continuation of all its tokens is going to be scored.
@@ -158,7 +124,7 @@ impl Lane {
 
     /// Number of its tokens, with those that are proposed.
     pub(crate) fn length(&self) -> usize {
-        let spelled = self.spelled.as_ref().map_or(0, |spelled| spelled.prompt + spelled.covering.most());
+        let spelled = self.spelled.as_ref().map_or(0, |spelled| spelled.most());
         self.tokens.len().max(spelled)
     }
 
@@ -167,7 +133,7 @@ impl Lane {
     pub(crate) fn overflows(&self, context: usize) -> bool {
         match &self.spelled {
             None => self.tokens.len() > context,
-            Some(spelled) => spelled.covering.is_longer_than(context.saturating_sub(spelled.prompt + UNSETTLED)),
+            Some(spelled) => spelled.overflows(context),
         }
     }
 
@@ -227,10 +193,15 @@ impl Lane {
 
     /// Wants the distribution of what comes next, in place of earlier ones.
     pub(crate) fn want_last(&mut self) {
-        if self.spelled.is_some() {
-            self.want_byte();
-        } else {
-            self.want(vec![self.tokens.len()]);
+        let next = self.spelled.as_mut().map(|spelled| spelled.next_byte(&mut self.tokens));
+        if let Some(NextByte::Asks { agreed }) = next {
+            self.agreed = Some(self.agreed.map_or(agreed, |before| before.min(agreed)));
+            self.settled = self.tokens.len();
+        }
+        self.want(vec![self.tokens.len()]);
+        if let Some(NextByte::Known(next)) = next {
+            self.goal = None;
+            self.given.push(next);
         }
     }
 

@@ -4,3 +4,4 @@ pub(crate) mod lane;
 pub(crate) mod perplexity;
 pub(crate) mod prompt;
 pub(crate) mod question;
+mod spelled_text;

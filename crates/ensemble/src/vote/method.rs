@@ -4,7 +4,7 @@ use gac_inference::Named;
 use serde::{Deserialize, Serialize};
 
 use super::combined::Combined;
-use super::methods::bytes::{Bytes, BytesProduct, Chared};
+use super::methods::bytes::{ByteAverage, BytesProduct, Chared};
 use super::methods::core::Core;
 use super::methods::gac::Gac;
 use super::methods::geometric::Geometric;
@@ -97,7 +97,7 @@ impl Method {
             Self::Gac => apply(&Gac),
             Self::Core => apply(&Core),
             Self::SampleAMember => apply(&SampleAMember),
-            Self::Bytes => apply(&Bytes),
+            Self::Bytes => apply(&ByteAverage),
             Self::BytesProduct => apply(&BytesProduct),
             Self::Chared => apply(&Chared),
             Self::Proxy { alpha } => apply(&Proxy { alpha }),

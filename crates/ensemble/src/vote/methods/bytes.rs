@@ -18,7 +18,7 @@ use crate::vote::votes::Votes;
 pub(super) const LEAST: f64 = -690.0;
 
 /// See [`Method::Bytes`](crate::Method::Bytes).
-pub(crate) struct Bytes;
+pub(crate) struct ByteAverage;
 
 /// See [`Method::Chared`](crate::Method::Chared).
 pub(crate) struct Chared;
@@ -26,7 +26,7 @@ pub(crate) struct Chared;
 /// See [`Method::BytesProduct`](crate::Method::BytesProduct).
 pub(crate) struct BytesProduct;
 
-impl TokenMethod for Bytes {
+impl TokenMethod for ByteAverage {
     fn description(&self) -> &'static MethodDescription {
         &MethodDescription { name: "bytes", about: "Weighted average of byte probabilities", settings: &[] }
     }
