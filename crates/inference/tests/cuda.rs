@@ -54,7 +54,9 @@ fn read(engine: &mut Engine, texts: &[&[TokenId]]) -> Vec<Vec<Distribution>> {
             all[at].extend(found);
         }
     }
-    sequences.into_iter().for_each(|sequence| engine.close(sequence));
+    for sequence in sequences {
+        engine.close(sequence);
+    }
     all
 }
 

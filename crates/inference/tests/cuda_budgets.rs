@@ -151,7 +151,9 @@ fn a_step_keeps_within_its_budget_whatever_the_batch() {
             assert_eq!(cost.events, 0, "{dtype:?} x{count}: events on one stream");
             assert!(cost.up <= count * BYTES_UP + blocks, "{dtype:?} x{count}: {} bytes up", cost.up);
             assert!(cost.down <= count * BYTES_DOWN, "{dtype:?} x{count}: {} bytes down", cost.down);
-            sequences.into_iter().for_each(|sequence| engine.close(sequence));
+            for sequence in sequences {
+                engine.close(sequence);
+            }
         }
     }
 }

@@ -201,7 +201,7 @@ impl DeviceLogits {
         let mut named = gather(&self.logits.flatten_all()?, &named, downloads)?.into_iter();
         let mut longer = match most {
             0 => Vec::new(),
-            ..=TOLD => told_rows(tops, Some(&longer), most, downloads)?.iter().map(log_probs).collect(),
+            1..=TOLD => told_rows(tops, Some(&longer), most, downloads)?.iter().map(log_probs).collect(),
             _ => self.sorted(&longer, downloads)?,
         }
         .into_iter();
