@@ -1,4 +1,4 @@
-//! What a GPU computes is what the CPU and transformers do: tried with the real kernels on an emulated GPU.
+//! What a GPU computes is what the CPU and transformers do: on a card (`GAC_GPU=yes`), or the same kernels on an emulated one.
 //!
 //! `scripts/cuda/emulator/run.sh FOLDER cargo test --release --workspace --features cuda --test cuda`
 
@@ -68,7 +68,7 @@ fn error(folder: &Path, options: &EngineOptions) -> f64 {
     references.iter().zip(&read).map(|(reference, read)| largest_error(reference, read)).fold(0.0, f64::max)
 }
 
-#[needs(emulator)]
+#[needs(gpu)]
 #[test]
 fn every_architecture_says_on_a_gpu_what_transformers_says() {
     for folder in fixtures("fixtures") {
@@ -89,7 +89,7 @@ fn difference(a: &[Vec<Distribution>], b: &[Vec<Distribution>]) -> f64 {
     each.iter().sum::<f64>() / each.len() as f64
 }
 
-#[needs(emulator)]
+#[needs(gpu)]
 #[test]
 fn half_precision_on_a_gpu_rounds_and_does_no_more() {
     for folder in fixtures("fixtures") {
@@ -109,7 +109,7 @@ fn text(count: u32, seed: u32) -> Vec<TokenId> {
     (0..count).map(|at| TokenId((at * at * 7 + at * seed + seed) % 900)).collect()
 }
 
-#[needs(emulator)]
+#[needs(gpu)]
 #[test]
 fn quantised_weights_on_a_gpu_are_the_cpus() {
     let texts = [text(50, 3), text(9, 5), text(1, 7)];
@@ -125,7 +125,7 @@ fn quantised_weights_on_a_gpu_are_the_cpus() {
     }
 }
 
-#[needs(emulator)]
+#[needs(gpu)]
 #[test]
 fn a_model_over_several_gpus_says_what_it_says_on_one() {
     let texts = [text(40, 11), text(12, 4)];
@@ -140,7 +140,7 @@ fn a_model_over_several_gpus_says_what_it_says_on_one() {
     }
 }
 
-#[needs(emulator)]
+#[needs(gpu)]
 #[test]
 fn models_that_are_loaded_by_one_thread_answer_to_others_at_the_same_time() {
     // The emulator ends the process where work of two streams is not ordered.
@@ -157,7 +157,7 @@ fn models_that_are_loaded_by_one_thread_answer_to_others_at_the_same_time() {
     }
 }
 
-#[needs(emulator)]
+#[needs(gpu)]
 #[test]
 fn forks_shared_prefixes_and_cut_off_tokens_change_nothing_on_a_gpu() {
     let text = text(90, 6);

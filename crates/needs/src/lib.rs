@@ -31,7 +31,8 @@ use need::Need;
 /// | `real` | `GAC_REAL` | real weights, as `scripts/real/fetch.py` brings them |
 /// | `yaml` | `GAC_YAML_TASKS` | prompts of YAML tasks, as `scripts/lm_eval/yaml_tasks.py` makes them |
 /// | `browser` | `GAC_CHROMIUM`, else `chromium` on the path | a browser |
-/// | `emulator` | `GAC_CUDA_EMULATOR` | a GPU that is not there: `scripts/cuda/emulator/run.sh` runs what needs it |
+/// | `gpu` | `GAC_GPU`, any value | an NVIDIA GPU; an emulated one with `scripts/cuda/emulator/run.sh` |
+/// | `emulator` | `GAC_CUDA_EMULATOR` | an emulated one alone: what it writes down is counted |
 /// | `namespaces` | | `unshare`, allowed to make a user's mount namespace |
 ///
 /// It stands above `#[test]`; anywhere else it does not compile.

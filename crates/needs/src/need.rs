@@ -13,6 +13,7 @@ pub(crate) enum Need {
     Yaml,
     Browser,
     Namespaces,
+    Gpu,
     Emulator,
 }
 
@@ -24,9 +25,10 @@ impl Need {
             "yaml" => Ok(Self::Yaml),
             "browser" => Ok(Self::Browser),
             "namespaces" => Ok(Self::Namespaces),
+            "gpu" => Ok(Self::Gpu),
             "emulator" => Ok(Self::Emulator),
             other => {
-                let known = "known are `shared`, `real`, `yaml`, `browser`, `namespaces` and `emulator`";
+                let known = "known are `shared`, `real`, `yaml`, `browser`, `namespaces`, `gpu` and `emulator`";
                 Err(syn::Error::new(name.span(), format!("no test needs `{other}`; {known}")))
             }
         }
@@ -40,6 +42,7 @@ impl Need {
             Self::Yaml => Some("GAC_YAML_TASKS"),
             Self::Browser => Some("GAC_CHROMIUM"),
             Self::Namespaces => None,
+            Self::Gpu => Some("GAC_GPU"),
             Self::Emulator => Some("GAC_CUDA_EMULATOR"),
         }
     }
@@ -54,7 +57,8 @@ impl Need {
             }
             Self::Browser => "Chromium (GAC_CHROMIUM, or `apt-get install chromium`)",
             Self::Namespaces => "mount namespaces (`unshare -rm`)",
-            Self::Emulator => "an emulated GPU (scripts/cuda/emulator/run.sh FOLDER cargo test --features cuda ...)",
+            Self::Gpu => "a GPU (GAC_GPU=yes) or scripts/cuda/emulator/run.sh, and --features cuda",
+            Self::Emulator => "scripts/cuda/emulator/run.sh, and --features cuda",
         }
         .to_owned()
     }
@@ -65,6 +69,7 @@ impl Need {
         match self {
             Self::Shared => named.or_else(beside_the_repository).filter(|path| path.is_dir()),
             Self::Real | Self::Yaml | Self::Emulator => named.filter(|path| path.is_dir()),
+            Self::Gpu => named,
             Self::Browser => {
                 let program = named.unwrap_or_else(|| PathBuf::from("chromium"));
                 runs(Command::new(&program).arg("--version")).then_some(program)

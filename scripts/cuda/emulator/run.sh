@@ -44,5 +44,5 @@ export EMULATOR_TOOLS="$tools" EMULATOR_KERNELS="$toolkit_folder/kernels/$transl
 export EMULATOR_LOG="${EMULATOR_LOG:-$toolkit_folder/log}"
 rm -f "$EMULATOR_LOG"
 # Tests that need the emulator (crates/needs).
-export GAC_CUDA_EMULATOR="$toolkit_folder"
+export GAC_GPU=emulated GAC_CUDA_EMULATOR="$toolkit_folder"
 exec "$@"

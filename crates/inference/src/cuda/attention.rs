@@ -184,7 +184,7 @@ mod tests {
     use crate::device::DeviceSpec;
     use crate::kernel::Simd;
 
-    #[needs(emulator)]
+    #[needs(gpu)]
     #[test]
     fn attention_over_the_paged_cache_agrees_with_gathered_tensor_operations() -> Result<()> {
         let device = DeviceSpec::Cuda(0).open().map_err(candle_core::Error::wrap)?;

@@ -121,7 +121,7 @@ mod tests {
         tensor.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
     }
 
-    #[needs(emulator)]
+    #[needs(gpu)]
     #[test]
     fn every_type_of_blocks_is_widened_and_multiplied_as_on_the_cpu() {
         let device = DeviceSpec::Cuda(0).open().unwrap();

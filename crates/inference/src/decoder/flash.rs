@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[cfg(feature = "flash-attn")]
-    #[gac_needs::needs(emulator)]
+    #[gac_needs::needs(gpu)]
     #[test]
     fn the_paged_kernels_agree_with_gathered_tensor_operations() -> Result<()> {
         let device = crate::device::DeviceSpec::Cuda(0).open().map_err(candle_core::Error::wrap)?;

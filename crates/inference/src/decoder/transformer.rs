@@ -378,7 +378,7 @@ mod tests {
         assert_own_are_plain_ones(&Device::Cpu);
     }
 
-    #[needs(emulator)]
+    #[needs(gpu)]
     #[test]
     fn our_cuda_kernels_agree_with_tensor_operations() {
         assert_own_are_plain_ones(&DeviceSpec::Cuda(0).open().unwrap());

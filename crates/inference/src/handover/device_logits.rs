@@ -335,13 +335,13 @@ mod tests {
         assert_told_as_sorted(&Device::Cpu, 30);
     }
 
-    #[needs(emulator)]
+    #[needs(gpu)]
     #[test]
     fn what_a_kernel_tells_is_what_a_sort_of_the_whole_row_says() {
         assert_told_as_sorted(&DeviceSpec::Cuda(0).open().unwrap(), 6);
     }
 
-    #[needs(emulator)]
+    #[needs(gpu)]
     #[test]
     fn a_list_of_twenty_brings_down_two_hundred_bytes_of_a_row_where_there_is_a_kernel() {
         let device = DeviceSpec::Cuda(0).open().unwrap();
@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(downloads.bytes, 2 * (12 + 20 * 8));
     }
 
-    #[needs(emulator)]
+    #[needs(gpu)]
     #[test]
     fn a_kernel_knows_rows_without_probabilities() {
         assert_improper_rows_are_known(&DeviceSpec::Cuda(0).open().unwrap());
