@@ -93,6 +93,7 @@ impl Cost {
                 "launch" => *cost.launches.entry(what.to_owned()).or_default() += 1,
                 "alloc" => cost.allocations += 1,
                 "event" => cost.events += 1,
+                "module" => {}
                 "up" => cost.up += what.parse::<usize>().unwrap(),
                 "down" => cost.down += what.parse::<usize>().unwrap(),
                 other => panic!("{other}"),

@@ -18,7 +18,8 @@ struct Stream;
 Stream *stream_of(void *handle);
 
 namespace ledger {
-// Adds a line to the file that EMULATOR_LOG names: `launch NAME`, `up BYTES`, `down BYTES`, `alloc BYTES`, `event`.
+// Adds a line to the file that EMULATOR_LOG names: `launch NAME`, `up BYTES`, `down BYTES`, `alloc BYTES`, `event WHAT`,
+// `module BYTES`.
 void note(const char *kind, const char *name);
 void note(const char *kind, uint64_t bytes);
 

@@ -14,6 +14,7 @@ cd "$(dirname "$0")/../../.."
 on_emulator() {
     scripts/cuda/emulator/run.sh "$folder" cargo test --release --locked -p gac -p gac-inference --features "$features" "$@"
 }
-# Tests that need the emulator are marked so; the others have been run without it.
-on_emulator --lib -- kernel blocks_is_widened attention_over_the_paged lists
+# Of the crate's own tests, those that need a GPU.
+on_emulator --lib -- cuda kernels a_kernel a_list_of_twenty
+# One at a time: the budgets count all that is asked of the GPUs.
 on_emulator --test cuda --test cuda_budgets -- --nocapture --test-threads 1

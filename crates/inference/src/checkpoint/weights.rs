@@ -185,11 +185,17 @@ impl CheckpointTensors {
                 wide.map_err(|source| self.unreadable(&source))?
             }
         };
-        value.to_dtype(self.weight_type.resolve(value.dtype())).map_err(|source| self.unreadable(&source))
+        let value = value.to_dtype(self.weight_type.resolve(value.dtype()));
+        value.and_then(|value| value.to_device(&self.device)).map_err(|source| self.unreadable(&source))
+    }
+
+    /// Where the matrices of linear layers are read to: what is quantised is so by the CPU, and goes to its device then.
+    fn linear_device(&self) -> &Device {
+        if self.quantization.is_some() { &Device::Cpu } else { &self.device }
     }
 
     /// The tensor `name`, which must have `shape`, quantised as it is stored, or else in the weight type; elsewhere than
-    /// on the CPU in the type of activations.
+    /// on the CPU in the type of activations. What is about to be quantised is on the CPU.
     pub(crate) fn linear(&self, name: &str, shape: impl Into<Shape>) -> Result<LinearWeight, CheckpointError> {
         let expected = shape.into();
         if !self.has(name) {
@@ -217,7 +223,8 @@ impl CheckpointTensors {
                         found: format!("{:?}", stored.dtype),
                     });
                 }
-                let value = files.load(&stored.name, &self.device).map_err(|source| self.unreadable(&source))?;
+                let value =
+                    files.load(&stored.name, self.linear_device()).map_err(|source| self.unreadable(&source))?;
                 check(value.shape())?;
                 Ok(LinearWeight::Plain(self.round(&value, value.dtype()).map_err(|e| self.unreadable(&e))?))
             }
@@ -228,10 +235,10 @@ impl CheckpointTensors {
                 let read = || -> candle_core::Result<Tensor> {
                     let bytes = gguf.bytes(&header)?;
                     if let Some(dtype) = header.stored.float() {
-                        return Tensor::from_raw_buffer(&bytes, dtype, header.dims, &self.device);
+                        return Tensor::from_raw_buffer(&bytes, dtype, header.dims, self.linear_device());
                     }
                     let storage = QStorage::from_data(bytes.into(), &Device::Cpu, GgmlDType::Q8K)?;
-                    QTensor::new(storage, header.dims)?.dequantize(&self.device)
+                    QTensor::new(storage, header.dims)?.dequantize(self.linear_device())
                 };
                 match header.stored {
                     TensorType::Other(_) => Err(CheckpointError::GgufType {

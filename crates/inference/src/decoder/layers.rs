@@ -109,7 +109,7 @@ impl StoredLinear {
             };
             let ready = match blocks {
                 Ok(rows) => Weight::blocks(&rows, weights)?,
-                Err(weight) => Weight::plain(weight)?,
+                Err(weight) => Weight::plain(weight.to_device(weights.device())?)?,
             };
             match (parts.last_mut(), ready) {
                 (Some(Weight::Panels(before)), Weight::Panels(panels)) => before.extend(panels),

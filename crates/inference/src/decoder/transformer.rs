@@ -95,10 +95,11 @@ impl Transformer {
         let tied = config.tied_embeddings.unwrap_or(!weights.has(&format!("{}.weight", names.output)));
         let shape = (config.hidden, config.vocabulary);
         let head = match &embedding {
-            LinearWeight::Plain(table) if tied => {
+            // What is quantised is read once more: it is the CPU that quantises.
+            LinearWeight::Plain(table) if tied && (weights.quantization().is_none() || last.device().is_cpu()) => {
                 StoredLinear::over(moved(table, last.device()).map_err(|source| weights.unreadable(&source))?)
             }
-            LinearWeight::Blocks(_) if tied => StoredLinear::load(&last, names.embedding, shape, false)?,
+            _ if tied => StoredLinear::load(&last, names.embedding, shape, false)?,
             _ => StoredLinear::load(&last, names.output, shape, false)?,
         };
         // Few weights decide every token: the output layer keeps 8 bits.
