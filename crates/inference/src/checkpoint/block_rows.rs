@@ -54,7 +54,9 @@ impl BlockRows {
         let Some(dtype) = candle_type(kind) else { candle_core::bail!("no way to quantise to {}", kind.name()) };
         let weight = weight.to_device(&Device::Cpu)?;
         let parts = (0..outputs).step_by(ROWS_OF_PART).collect::<Vec<_>>().into_par_iter().map(|from| {
-            let rows = weight.narrow(0, from, ROWS_OF_PART.min(outputs - from))?.to_dtype(DType::F32)?;
+            let rows = weight.narrow(0, from, ROWS_OF_PART.min(outputs - from))?;
+            // candle quantises all that is behind a view.
+            let rows = rows.force_contiguous()?.to_dtype(DType::F32)?;
             Ok(QTensor::quantize(&rows, dtype)?.data()?.into_owned())
         });
         let parts: Vec<Vec<u8>> = parts.collect::<candle_core::Result<_>>()?;
