@@ -24,6 +24,9 @@ pub(crate) struct VotingArgs {
     /// How far `proxy` moves the first model by what the second has over the third [default: 1]
     #[arg(long, value_name = "A", allow_negative_numbers = true)]
     pub(crate) alpha: Option<f64>,
+    /// How many hypotheses `abe` follows at once [default: 1]
+    #[arg(long, value_name = "K")]
+    pub(crate) beam: Option<usize>,
     /// What weights follow from, where `--weights` does not give them
     #[arg(long, value_name = "WHAT", value_parser = named::<Weighting>())]
     pub(crate) weight_by: Option<Weighting>,
@@ -106,6 +109,7 @@ impl VotingArgs {
         spec.top_k = self.unite_top_k;
         spec.floor = self.floor;
         spec.alpha = self.alpha;
+        spec.beam = self.beam;
         spec.weight_by = self.weight_by;
         spec.gate_by = self.gate_by;
         spec.special_tokens = self.special_tokens;

@@ -195,6 +195,12 @@ pub enum RequestError {
         /// The member.
         member: String,
     },
+    /// It asks for what a search for a whole response does not do.
+    #[error("the method `abe` {what}")]
+    Search {
+        /// What it does not do.
+        what: &'static str,
+    },
     /// A member does not take its tokens.
     #[error("member `{member}` refuses its tokens")]
     Refused {

@@ -77,6 +77,7 @@
 //! assert_eq!(union.token(union.end().unwrap()), &UnionToken::End);
 //! ```
 
+mod agree;
 mod bytes;
 mod chat;
 mod decode;

@@ -204,7 +204,7 @@ impl Settings {
     /// The same with tokens proposed ahead and verified. That changes no answer, only the time that it takes.
     ///
     /// Nothing is drafted where a member is a server's, which runs ahead by itself, nor under [`Gating::Safe`], whose
-    /// drafter does, or a [`Method`] that draws members or votes on bytes; nor by a member that is not asked at every step.
+    /// drafter does, or a [`Method`] that [takes none](Method::takes_drafts); nor by a member that is not asked at every step.
     #[must_use]
     pub fn with_drafting(self, drafting: Drafting) -> Self {
         Self { drafting: Some(drafting), ..self }
@@ -314,6 +314,14 @@ impl Settings {
         Some(Covering::new(Arc::clone(tokens), self.method.coverings()?))
     }
 
+    /// How many hypotheses are followed at once, where members agree on a text by a search.
+    pub(crate) fn beam(&self) -> Option<usize> {
+        match self.method {
+            Method::Abe { beam } if matches!(self.lead, Lead::Everybody | Lead::Gate { .. }) => Some(beam),
+            _ => None,
+        }
+    }
+
     /// Whether one member is drawn where others would vote.
     pub(crate) fn draws(&self) -> bool {
         self.method == Method::SampleAMember && matches!(self.lead, Lead::Everybody | Lead::Gate { .. })
@@ -327,8 +335,7 @@ impl Settings {
     /// What is drafted, where anything is.
     pub fn drafting(&self) -> Option<Drafting> {
         let verifies = !matches!(self.lead, Lead::Drafter(_))
-            && !self.draws()
-            && self.bytes.is_empty()
+            && self.method.takes_drafts()
             && self.ensemble.members().iter().all(|seat| !seat.remote);
         let is_asked = |drafting: &Drafting| match drafting.by {
             Proposer::Prompt => true,

@@ -137,7 +137,12 @@ fn fuse(scripts: &[Script], weights: &[f64], views: &[Vec<f64>], order: &[Key], 
                 q.insert(top, of_best);
             }
         }
-        Method::SampleAMember | Method::Bytes | Method::BytesProduct | Method::Chared | Method::Proxy { .. } => {
+        Method::SampleAMember
+        | Method::Bytes
+        | Method::BytesProduct
+        | Method::Chared
+        | Method::Abe { .. }
+        | Method::Proxy { .. } => {
             unreachable!("no vote on tokens")
         }
         Method::Unite { top_k } => {

@@ -35,7 +35,7 @@ struct System {
 
 /// All kinds of systems over three models.
 fn systems(scheduler: &mut Scheduler, scripts: &[Script]) -> Vec<System> {
-    let kinds: [(&[usize], Gating, Method); 14] = [
+    let kinds: [(&[usize], Gating, Method); 17] = [
         (&[0], Gating::EveryStep, Method::Gac),
         (&[1], Gating::EveryStep, Method::Gac),
         (&[2], Gating::EveryStep, Method::Gac),
@@ -48,6 +48,9 @@ fn systems(scheduler: &mut Scheduler, scripts: &[Script]) -> Vec<System> {
         (&[2, 1, 0], Gating::EveryStep, Method::SampleAMember),
         (&[1, 2, 0], common::gating(1, 0.6), Method::SampleAMember),
         (&[0, 1], common::gating(0, 0.4), Method::SampleAMember),
+        (&[0, 2], Gating::EveryStep, Method::ABE),
+        (&[1, 2, 0], Gating::EveryStep, Method::Abe { beam: 3 }),
+        (&[2, 1], common::gating(1, 0.6), Method::Abe { beam: 2 }),
         (&[0, 2], Gating::EveryStep, Method::Bytes),
         (&[1, 2], common::gating(0, 0.6), Method::Chared),
         (&[2, 0, 1], common::gating(2, 0.8), Method::PROXY),

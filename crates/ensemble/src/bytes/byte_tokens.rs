@@ -42,7 +42,7 @@ impl ByteTokens {
             return Err(byte);
         }
         ids[END] = vocabulary.ends().first().copied();
-        Ok(Self { ids, tokenizer })
+        Ok(Self { tokenizer, ids })
     }
 
     /// Number of its ids.

@@ -251,7 +251,8 @@ impl Sample {
     /// Looks at what members said of tokens, where they are asked for bytes: whether some have to read on for that.
     pub(crate) fn look(&mut self) -> bool {
         let still = self.lanes.iter_mut().filter(|lane| !lane.is_reading());
-        still.fold(false, |reading, lane| lane.look() || reading)
+        // All of them look.
+        still.map(Lane::look).filter(|reads| *reads).count() > 0
     }
 
     /// Whether it is done.

@@ -68,7 +68,7 @@ pub(crate) fn runner_up(
 }
 
 /// A member's most probable union tokens. Several ids of one token are one entry.
-fn top(union: &UnionVocabulary, member: MemberId, distribution: &Distribution) -> Vec<(UnionToken, f64)> {
+pub(crate) fn top(union: &UnionVocabulary, member: MemberId, distribution: &Distribution) -> Vec<(UnionToken, f64)> {
     let mut keys: Vec<UnionId> = Vec::new();
     for (id, _) in most_probable(union, member, distribution, TOP) {
         keys.extend(union.projection(member).key(id).filter(|key| !keys.contains(key)));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gac_inference::{LanguageModel, ModelError};
 
+use crate::agree::search::AgreementSearch;
 use crate::decode::guess;
 use crate::decode::sample::Sample;
 use crate::decode::step;
@@ -26,6 +27,7 @@ const AHEAD: usize = 16;
 #[derive(Debug)]
 pub(crate) enum InFlight {
     Sample(Box<Sample>),
+    Search(Box<AgreementSearch>),
     Group(Box<ContextGroup>),
 }
 
@@ -33,6 +35,7 @@ impl InFlight {
     pub(crate) fn settings(&self) -> &Arc<Settings> {
         match self {
             Self::Sample(sample) => &sample.settings,
+            Self::Search(search) => &search.settings,
             Self::Group(group) => &group.settings,
         }
     }
@@ -40,7 +43,7 @@ impl InFlight {
     /// How many samples it counts as.
     pub(crate) fn weight(&self) -> usize {
         match self {
-            Self::Sample(_) => 1,
+            Self::Sample(_) | Self::Search(_) => 1,
             Self::Group(group) => group.weight(),
         }
     }
@@ -82,6 +85,7 @@ impl InFlight {
         self.members_at(model)
             .map(|member| match self {
                 Self::Sample(sample) => sample.reserved(member, AHEAD),
+                Self::Search(search) => search.reserved(member, AHEAD),
                 Self::Group(group) => group.reserved(member),
             })
             .sum()
@@ -92,6 +96,7 @@ impl InFlight {
         self.members_at(model)
             .map(|member| match self {
                 Self::Sample(sample) => sample.lanes[member].length(),
+                Self::Search(search) => search.size(member),
                 Self::Group(group) => group.reserved(member),
             })
             .sum()
@@ -110,6 +115,7 @@ impl InFlight {
                 let lane = &sample.lanes[member];
                 lane.sequence().is_some() || lane.is_reading()
             }
+            Self::Search(search) => search.is_at(member),
             Self::Group(group) => group.is_reading(member) || group.holds(member),
         })
     }
@@ -117,6 +123,7 @@ impl InFlight {
     pub(crate) fn admit(&mut self) {
         match self {
             Self::Sample(sample) => sample.admit(),
+            Self::Search(search) => search.admit(),
             Self::Group(group) => group.admit(),
         }
     }
@@ -125,6 +132,7 @@ impl InFlight {
     pub(crate) fn is_streaming(&self) -> bool {
         match self {
             Self::Sample(sample) => sample.emitted > 0 && !sample.is_finished(),
+            Self::Search(search) => search.is_streaming(),
             Self::Group(_) => false,
         }
     }
@@ -132,6 +140,7 @@ impl InFlight {
     pub(crate) fn is_finished(&self) -> bool {
         match self {
             Self::Sample(sample) => sample.is_finished(),
+            Self::Search(search) => search.is_finished(),
             Self::Group(group) => group.is_empty() && !group.more,
         }
     }
@@ -140,6 +149,7 @@ impl InFlight {
     pub(crate) fn promised(&self) -> usize {
         match self {
             Self::Sample(sample) => sample.promised(),
+            Self::Search(_) => 0,
             Self::Group(group) => group.promised(),
         }
     }
@@ -148,6 +158,7 @@ impl InFlight {
     pub(crate) fn plan(&mut self, room: usize) {
         match self {
             Self::Sample(sample) => sample.plan(room),
+            Self::Search(_) => {}
             Self::Group(group) => group.plan(room),
         }
     }
@@ -156,6 +167,7 @@ impl InFlight {
     pub(crate) fn is_ready(&self) -> bool {
         match self {
             Self::Sample(sample) => sample.is_ready(),
+            Self::Search(search) => search.is_ready(),
             Self::Group(group) => group.is_ready(),
         }
     }
@@ -168,6 +180,7 @@ impl InFlight {
                 let reading = (0..sample.lanes.len()).filter(|&member| sample.lanes[member].is_reading());
                 (reading.collect(), if may_consult { sample.settings.supporters() } else { &[] })
             }
+            Self::Search(search) => (search.reading(), &[]),
             Self::Group(group) => {
                 let members = group.settings.ensemble().members().len();
                 let reading = (0..members).filter(|&member| group.is_reading(member));
@@ -187,6 +200,7 @@ impl InFlight {
                 let lane = &mut sample.lanes[member];
                 Ok(if lane.is_reading() { vec![(0, lane)] } else { Vec::new() })
             }
+            Self::Search(search) => Ok(search.lanes_of(member).filter(|(_, lane)| lane.is_reading()).collect()),
             Self::Group(group) => group.lanes(member, model),
         }
     }
@@ -194,6 +208,7 @@ impl InFlight {
     pub(crate) fn lane(&mut self, member: usize, slot: usize) -> Option<&mut Lane> {
         match self {
             Self::Sample(sample) => sample.lanes.get_mut(member),
+            Self::Search(search) => search.lanes_of(member).nth(slot).map(|(_, lane)| lane),
             Self::Group(group) => group.lane(member, slot),
         }
     }
@@ -202,14 +217,17 @@ impl InFlight {
     pub(crate) fn missing(&self, segmentation: &mut Segmentation) -> Vec<Question> {
         match self {
             Self::Sample(sample) => step::missing(sample, segmentation),
+            Self::Search(search) => search.missing(),
             Self::Group(group) => group.missing(segmentation),
         }
     }
 
     /// Something was asked for it.
     pub(crate) fn count_ask(&mut self) {
-        if let Self::Sample(sample) = self {
-            sample.asks += 1;
+        match self {
+            Self::Sample(sample) => sample.asks += 1,
+            Self::Search(search) => search.count_ask(),
+            Self::Group(_) => {}
         }
     }
 
@@ -217,6 +235,7 @@ impl InFlight {
     pub(crate) fn advance(&mut self, resources: &mut Resources<'_>) -> Result<Option<Self>, Trouble> {
         match self {
             Self::Sample(sample) => Ok(step::advance(sample, resources)?.map(|other| Self::Sample(Box::new(other)))),
+            Self::Search(search) => search.advance(resources).map(|()| None),
             Self::Group(group) => {
                 group.advance(resources);
                 Ok(None)
@@ -228,6 +247,7 @@ impl InFlight {
     pub(crate) fn close(&mut self, models: &mut [Member]) {
         match self {
             Self::Sample(sample) => sample.close(models),
+            Self::Search(search) => search.close(models),
             Self::Group(group) => group.close(models),
         }
     }
@@ -236,6 +256,7 @@ impl InFlight {
     pub(crate) fn give_way(&mut self, models: &mut [Member]) {
         match self {
             Self::Sample(sample) => sample.give_way(models),
+            Self::Search(search) => search.give_way(models),
             Self::Group(group) => group.give_way(models),
         }
     }
@@ -244,14 +265,14 @@ impl InFlight {
     pub(crate) fn forget_guesses(&mut self) -> bool {
         match self {
             Self::Sample(sample) => guess::forget(sample),
-            Self::Group(_) => false,
+            Self::Search(_) | Self::Group(_) => false,
         }
     }
 
     /// Makes itself smaller where it does not fit a cache by itself; whether it could.
     pub(crate) fn narrow(&mut self, models: &mut [Member]) -> bool {
         match self {
-            Self::Sample(_) => false,
+            Self::Sample(_) | Self::Search(_) => false,
             Self::Group(group) => group.narrow(models),
         }
     }
@@ -260,6 +281,7 @@ impl InFlight {
     pub(crate) fn requests(&self) -> Vec<RequestId> {
         match self {
             Self::Sample(sample) => vec![sample.request],
+            Self::Search(search) => vec![search.request],
             Self::Group(group) => group.requests().collect(),
         }
     }
@@ -271,7 +293,11 @@ impl InFlight {
                 sample.close(models);
                 Cancelled::Whole
             }
-            Self::Sample(_) => Cancelled::Nothing,
+            Self::Search(search) if search.request == request => {
+                search.close(models);
+                Cancelled::Whole
+            }
+            Self::Sample(_) | Self::Search(_) => Cancelled::Nothing,
             Self::Group(group) => {
                 if !group.cancel(request, models) {
                     return Cancelled::Nothing;
@@ -287,8 +313,10 @@ impl InFlight {
 
     /// Tells what became of it.
     pub(crate) fn tell(self, events: &mut Vec<SchedulerEvent>) {
-        if let Self::Sample(sample) = self {
-            sample.tell(events);
+        match self {
+            Self::Sample(sample) => sample.tell(events),
+            Self::Search(search) => search.tell(events),
+            Self::Group(_) => {}
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use gac_inference::ModelError;
 
+use crate::agree::search::AgreementSearch;
 use crate::decode::acceptance::Acceptance;
 use crate::decode::sample::Sample;
 use crate::devices::waves;
@@ -204,6 +205,10 @@ impl Scheduler {
     ) -> Result<InFlight, RequestError> {
         match encoded? {
             EncodedRequest::Sample(asked, prompts) => {
+                if let Some(width) = settings.beam() {
+                    let search = AgreementSearch::new(request, Arc::clone(settings), width, prompts, asked)?;
+                    return Ok(InFlight::Search(Box::new(search)));
+                }
                 Ok(InFlight::Sample(Box::new(Sample::new(request, Arc::clone(settings), prompts, asked))))
             }
             EncodedRequest::Continuation(encoded, log_probs) => {

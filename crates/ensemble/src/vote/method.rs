@@ -4,6 +4,7 @@ use gac_inference::Named;
 use serde::{Deserialize, Serialize};
 
 use super::combined::Combined;
+use super::methods::abe::Abe;
 use super::methods::bytes::{ByteAverage, BytesProduct, Chared};
 use super::methods::core::Core;
 use super::methods::gac::Gac;
@@ -64,6 +65,13 @@ pub enum Method {
     /// As [`Bytes`](Self::Bytes), by `CharED`'s approximation (Gu et al., arXiv 2407.11009), for any tokenizer: where some token
     /// ends, the member is asked what follows the text, whatever tokens it may be written in.
     Chared,
+    /// Agreement-based ensembling (Wicks et al., arXiv 2502.21265): each member writes the text in its own tokens; who lags
+    /// behind catches up, and of what members may take together the best goes on by their mean log-probabilities, weighted. A
+    /// search: it draws nothing. Nobody says control symbols other than END. Choices are scored by the weighted average.
+    Abe {
+        /// Hypotheses that are followed at once; 1 is greedy.
+        beam: usize,
+    },
     /// Proxy tuning on bytes (Liu et al., arXiv 2401.08565; on bytes: arXiv 2506.14123): of three members, the first is moved
     /// by what the second, an expert, has over the third, its anti-expert: `log q = log p_1 + a (log p_2 - log p_3)`. Weights
     /// are of no matter.
@@ -78,6 +86,8 @@ impl Method {
     pub const UNITE: Self = Self::Unite { top_k: 10 };
     /// The geometric mean with a floor of one in a million.
     pub const GEOMETRIC: Self = Self::Geometric { floor: 1e-6 };
+    /// Agreement-based ensembling, greedy.
+    pub const ABE: Self = Self::Abe { beam: 1 };
     /// Proxy tuning by all that the expert has over the anti-expert.
     pub const PROXY: Self = Self::Proxy { alpha: 1.0 };
 
@@ -86,6 +96,7 @@ impl Method {
     pub fn with(self, settings: MethodSettings) -> Self {
         match self {
             Self::Gac | Self::Core | Self::SampleAMember | Self::Bytes | Self::BytesProduct | Self::Chared => self,
+            Self::Abe { beam } => Self::Abe { beam: settings.beam.unwrap_or(beam) },
             Self::Proxy { alpha } => Self::Proxy { alpha: settings.alpha.unwrap_or(alpha) },
             Self::Unite { top_k } => Self::Unite { top_k: settings.top_k.unwrap_or(top_k) },
             Self::Geometric { floor } => Self::Geometric { floor: settings.floor.unwrap_or(floor) },
@@ -100,6 +111,7 @@ impl Method {
             Self::Bytes => apply(&ByteAverage),
             Self::BytesProduct => apply(&BytesProduct),
             Self::Chared => apply(&Chared),
+            Self::Abe { beam } => apply(&Abe { beam }),
             Self::Proxy { alpha } => apply(&Proxy { alpha }),
             Self::Unite { top_k } => apply(&Unite { top_k }),
             Self::Geometric { floor } => apply(&Geometric { floor }),
@@ -123,9 +135,15 @@ impl Method {
         self.rule(|rule| rule.validate())
     }
 
-    /// Whether tokens can be proposed ahead and verified: not where a member is drawn, nor where the vote is on bytes.
+    /// Whether tokens can be proposed ahead and verified: not where a member is drawn, nor where the vote is on bytes or a
+    /// search.
     pub fn takes_drafts(self) -> bool {
-        self != Self::SampleAMember && self.coverings().is_none()
+        !self.is_search() && self != Self::SampleAMember && self.coverings().is_none()
+    }
+
+    /// Whether it searches for one text: it draws nothing, and its weights are given.
+    pub fn is_search(self) -> bool {
+        matches!(self, Self::Abe { .. })
     }
 
     /// Whether the members' weights count.
@@ -149,7 +167,12 @@ impl Method {
         match self {
             Self::Bytes | Self::BytesProduct | Self::Proxy { .. } => Some(Coverings::Written),
             Self::Chared => Some(Coverings::Any),
-            Self::Gac | Self::Unite { .. } | Self::Geometric { .. } | Self::Core | Self::SampleAMember => None,
+            Self::Gac
+            | Self::Unite { .. }
+            | Self::Geometric { .. }
+            | Self::Core
+            | Self::SampleAMember
+            | Self::Abe { .. } => None,
         }
     }
 
@@ -215,6 +238,7 @@ impl Named for Method {
             Self::Bytes,
             Self::BytesProduct,
             Self::Chared,
+            Self::ABE,
             Self::PROXY,
         ]
     }

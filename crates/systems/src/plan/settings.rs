@@ -64,7 +64,7 @@ impl SystemSettings {
     /// Decides a system's settings.
     pub(super) fn resolve(one: &OneSystem<'_>) -> Result<Self, SettingError> {
         let spec = one.spec;
-        let told = MethodSettings { top_k: spec.top_k, floor: spec.floor, alpha: spec.alpha };
+        let told = MethodSettings { top_k: spec.top_k, floor: spec.floor, alpha: spec.alpha, beam: spec.beam };
         let combination = one.method.unwrap_or_default();
         let refuse = |setting, owns: fn(Combination, &str) -> bool| {
             let owners =
@@ -92,10 +92,18 @@ impl SystemSettings {
         }
         let weighs: fn(Combination, &str) -> bool =
             |combination, _| combination.method().is_some_and(Method::takes_weights);
-        for (setting, given) in [("weights", one.weights.is_some()), ("weight-by", spec.weight_by.is_some())] {
-            if given && !weighs(combination, setting) {
-                return Err(refuse(setting, weighs));
-            }
+        if one.weights.is_some() && !weighs(combination, "weights") {
+            return Err(refuse("weights", weighs));
+        }
+        let votes: fn(Combination, &str) -> bool =
+            |combination, _| combination.method().is_some_and(|method| method.takes_weights() && !method.is_search());
+        if spec.weight_by.is_some() && !votes(combination, "weight-by") {
+            return Err(refuse("weight-by", votes));
+        }
+        let draws: fn(Combination, &str) -> bool =
+            |combination, _| !combination.method().is_some_and(Method::is_search);
+        if spec.sampling.is_some() && !draws(combination, "sampling") {
+            return Err(refuse("sampling", draws));
         }
         let combination = combination.with(told);
         if let Some(method) = combination.method() {

@@ -120,6 +120,8 @@ pub struct SystemSpec {
     pub floor: Option<f64>,
     /// How far `proxy` moves its first member by what the second has over the third.
     pub alpha: Option<f64>,
+    /// How many hypotheses `abe` follows at once.
+    pub beam: Option<usize>,
     /// One weight per member, in any scale (so they may be scores); equal weights when absent. Several lists make a system
     /// of each.
     #[serde(default, deserialize_with = "lists")]

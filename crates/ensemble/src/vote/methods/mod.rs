@@ -1,5 +1,6 @@
 //! The methods, a file each.
 
+pub(crate) mod abe;
 pub(crate) mod bytes;
 pub(crate) mod core;
 pub(crate) mod gac;

@@ -54,12 +54,19 @@ pub struct MethodSettings {
     pub floor: Option<f64>,
     /// `alpha`: how far an expert moves another.
     pub alpha: Option<f64>,
+    /// `beam`: hypotheses that a search follows at once.
+    pub beam: Option<usize>,
 }
 
 impl MethodSettings {
     /// The keys that are told.
     pub fn told(&self) -> impl Iterator<Item = &'static str> {
-        let told = [("top-k", self.top_k.is_some()), ("floor", self.floor.is_some()), ("alpha", self.alpha.is_some())];
+        let told = [
+            ("top-k", self.top_k.is_some()),
+            ("floor", self.floor.is_some()),
+            ("alpha", self.alpha.is_some()),
+            ("beam", self.beam.is_some()),
+        ];
         told.into_iter().filter_map(|(key, told)| told.then_some(key))
     }
 }
@@ -76,6 +83,9 @@ pub enum MethodError {
         /// The value.
         floor: f64,
     },
+    /// No hypothesis.
+    #[error("the method `abe` would follow 0 hypotheses: `beam` has to be at least 1")]
+    Beam,
     /// An expert that moves nobody to a place.
     #[error("alpha {alpha} of the method `proxy` is not a number")]
     Alpha {
