@@ -6,7 +6,7 @@ use std::time::Instant;
 use gac_inference::Distribution;
 
 use super::hypothesis::{Candidate, Hypothesis, Turn};
-use super::tuples::{Choices, Successor, best};
+use super::tuples::{Successor, TupleChoices, best};
 use crate::decode::response_text::ResponseText;
 use crate::decode::trace;
 use crate::error::{RequestError, Trouble};
@@ -47,7 +47,7 @@ impl AgreementSearch {
         request: RequestId,
         settings: Arc<Settings>,
         width: usize,
-        prompts: Vec<EncodedPrompt>,
+        prompts: &[EncodedPrompt],
         asked: &GenerationRequest,
     ) -> Result<Self, RequestError> {
         if asked.decoding.unwrap_or(settings.decoding()) != Decoding::Greedy {
@@ -170,7 +170,9 @@ impl AgreementSearch {
         let mut asks = false;
         for hypothesis in self.beams[rule].iter_mut().filter(|it| it.finish.is_none()) {
             if let Turn::Ask(members) = hypothesis.turn(&self.settings, rule) {
-                members.iter().for_each(|&member| hypothesis.voices[member].lane.want_last());
+                for member in members {
+                    hypothesis.voices[member].lane.want_last();
+                }
                 asks = true;
             }
         }
@@ -203,11 +205,11 @@ impl AgreementSearch {
                 of_members.push((member, candidates));
             }
             voted.push(!alone);
-            choices.push(Choices { place, members: of_members });
+            choices.push(TupleChoices { place, members: of_members });
         }
         let mut found = best(beam, &choices, finished, &settings, self.width);
         if found.is_empty()
-            && let Some(Choices { place, members }) = choices.first()
+            && let Some(TupleChoices { place, members }) = choices.first()
         {
             // Nothing was agreed on among so many: the member with the most weight leads, and the others follow it.
             let weight = |member: usize| settings.weights().get()[member];

@@ -19,7 +19,7 @@ pub(super) struct Successor {
 }
 
 /// Members of a hypothesis that take a token each, with what they may take.
-pub(super) struct Choices {
+pub(super) struct TupleChoices {
     pub(super) place: usize,
     pub(super) members: Vec<(usize, Vec<Candidate>)>,
 }
@@ -54,13 +54,13 @@ impl PartialOrd for Tuple {
 /// was.
 pub(super) fn best(
     beam: &[Hypothesis],
-    choices: &[Choices],
+    choices: &[TupleChoices],
     finished: Vec<(usize, f64)>,
     settings: &Settings,
     count: usize,
 ) -> Vec<Successor> {
     let weights = settings.weights().get();
-    let score = |choices: &Choices, ranks: &[usize]| {
+    let score = |choices: &TupleChoices, ranks: &[usize]| {
         let hypothesis = &beam[choices.place];
         let taken = choices.members.iter().zip(ranks);
         let gained = taken.map(|((member, candidates), rank)| {
@@ -87,7 +87,7 @@ pub(super) fn best(
             continue;
         }
         let Some(Tuple { choices: at, ranks, .. }) = open.pop() else { break };
-        let Choices { place, members } = &choices[at];
+        let TupleChoices { place, members } = &choices[at];
         let taken: Vec<(usize, Candidate)> =
             members.iter().zip(&ranks).map(|((member, candidates), rank)| (*member, candidates[*rank])).collect();
         for position in 0..ranks.len() {

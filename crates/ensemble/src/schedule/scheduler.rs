@@ -206,7 +206,7 @@ impl Scheduler {
         match encoded? {
             EncodedRequest::Sample(asked, prompts) => {
                 if let Some(width) = settings.beam() {
-                    let search = AgreementSearch::new(request, Arc::clone(settings), width, prompts, asked)?;
+                    let search = AgreementSearch::new(request, Arc::clone(settings), width, &prompts, asked)?;
                     return Ok(InFlight::Search(Box::new(search)));
                 }
                 Ok(InFlight::Sample(Box::new(Sample::new(request, Arc::clone(settings), prompts, asked))))
