@@ -4,7 +4,8 @@
     python scripts/lm_eval/ifeval.py
 
 Each line of crates/harness/tests/fixtures/ifeval.jsonl is a text with its number of sentences, of words, of words in capitals, and its
-language (none where there is none to tell). The test beside `crates/harness/src/metrics/instructions/check.rs` counts what
+language (none where there is none to tell). The lists of the Rust code were made with the made-up texts in sight; paragraphs of this
+repository's documents, which were not, are marked as `held_out`. The test beside `crates/harness/src/metrics/instructions/check.rs` counts what
 differs. langdetect draws at random; here its seed is 0.
 """
 
@@ -16,7 +17,8 @@ import langdetect
 import made_up
 from lm_eval.tasks.ifeval import instructions_util
 
-OUTPUT = Path(__file__).resolve().parents[2] / "crates/harness/tests/fixtures/ifeval.jsonl"
+ROOT = Path(__file__).resolve().parents[2]
+OUTPUT = ROOT / "crates/harness/tests/fixtures/ifeval.jsonl"
 PARTS = [
     *made_up.SENTENCES,
     "Prof. Emeka taught at St. Mark's for 12 years.", "It rained all day", "What?! Nobody came...", "She paid $5.20 for no. 7.", "He left at 9 a.m. The bus was late.",
@@ -43,12 +45,15 @@ def main():
     for text in made_up.LANGUAGES.values():
         words = text.split(" ")
         texts += [text, f"{text} {text}", " ".join(words[: max(len(words) // 2, 1)]), text[: len(text) // 2]]
+    paragraphs = [p for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]) for p in path.read_text().split("\n\n")]
+    prose = [p.strip() for p in paragraphs if len(p) > 100 and not p.lstrip().startswith(("|", "```", "#"))]
+    held_out = random.Random(14).sample(prose, 100)
     lines = []
-    for text in texts:
+    for text in texts + held_out:
         words = instructions_util.nltk.word_tokenize(text)
         lines.append({
             "text": text, "sentences": instructions_util.count_sentences(text), "words": instructions_util.count_words(text),
-            "capitals": sum(word.isupper() for word in words), "language": language(text),
+            "capitals": sum(word.isupper() for word in words), "language": language(text), "held_out": text in held_out,
         })
     OUTPUT.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
     print(len(lines), "texts")

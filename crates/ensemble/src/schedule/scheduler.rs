@@ -1,6 +1,7 @@
 //! The requests in flight: who enters, who reads when, who makes room.
 
 mod room;
+mod scores;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::error::{EnsembleError, RequestError, Trouble};
 use crate::event::SchedulerEvent;
 use crate::forward_pace::ForwardPace;
 use crate::member::{Member, ModelId};
-use crate::request::{AnyRequest, LogLikelihoodRequest, RequestId};
+use crate::request::{AnyRequest, RequestId};
 use crate::resources::Resources;
 use crate::schedule::asking::{Unanswered, ask};
 use crate::schedule::entry::{EncodedRequest, encode_all};
@@ -27,7 +28,6 @@ use crate::schedule::load::{Load, ModelLoad};
 use crate::schedule::order::stages;
 use crate::score::continuation::Continuation;
 use crate::score::group::ContextGroup;
-use crate::score::windows::windows;
 use crate::settings::Settings;
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vocabulary::union::ControlSymbols;
@@ -147,37 +147,6 @@ impl Scheduler {
     pub fn submit_all(&mut self, requests: &[AnyRequest<'_>], settings: &Arc<Settings>) -> Vec<RequestId> {
         self.check_own(settings);
         encode_all(requests, settings).into_iter().map(|encoded| self.take_in(settings, encoded)).collect()
-    }
-
-    /// Takes continuations in. A text that is to be scored in windows enters as one request for each; all that entered, in
-    /// order, with the place in `requests` of what they are of.
-    ///
-    /// # Panics
-    /// As [`submit_all`](Self::submit_all).
-    pub(crate) fn submit_scores(
-        &mut self,
-        requests: &[LogLikelihoodRequest],
-        settings: &Arc<Settings>,
-    ) -> Vec<(RequestId, usize)> {
-        self.check_own(settings);
-        let any: Vec<AnyRequest<'_>> = requests.iter().map(AnyRequest::from).collect();
-        let mut entered = Vec::with_capacity(requests.len());
-        for (place, encoded) in encode_all(&any, settings).into_iter().enumerate() {
-            let parts = match encoded {
-                Ok(EncodedRequest::Continuation(text, None)) if text.rolls() => {
-                    let segmentation = &mut self.segmentations[settings.ensemble().index];
-                    match windows(settings, segmentation, text) {
-                        Ok(windows) => {
-                            windows.into_iter().map(|window| Ok(EncodedRequest::Continuation(window, None))).collect()
-                        }
-                        Err(error) => vec![Err(error)],
-                    }
-                }
-                whole => vec![whole],
-            };
-            entered.extend(parts.into_iter().map(|part| (self.take_in(settings, part), place)));
-        }
-        entered
     }
 
     fn check_own(&self, settings: &Settings) {

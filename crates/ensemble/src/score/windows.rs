@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use crate::vocabulary::segmentation::Segmentation;
 
 /// A text as one member reads it, token by token of the first member; what stands before the text is token 0.
-struct Spelled {
+struct MemberText {
     ids: Vec<TokenId>,
     /// Where each token begins in `ids`, but for the last one: it is scored and not read.
     starts: Vec<usize>,
@@ -20,7 +20,7 @@ struct Spelled {
     room: usize,
 }
 
-impl Spelled {
+impl MemberText {
     /// The ids of the tokens from `from` up to `to`.
     fn ids(&self, from: usize, to: usize) -> &[TokenId] {
         &self.ids[self.starts[from]..self.starts[to]]
@@ -69,7 +69,11 @@ pub(crate) fn windows(
 }
 
 /// The text as each member reads it.
-fn spell(settings: &Settings, segmentation: &mut Segmentation, text: &Encoded) -> Result<Vec<Spelled>, RequestError> {
+fn spell(
+    settings: &Settings,
+    segmentation: &mut Segmentation,
+    text: &Encoded,
+) -> Result<Vec<MemberText>, RequestError> {
     let ensemble = settings.ensemble();
     let projection = ensemble.union().projection(MemberId(0));
     let mut spelled = Vec::with_capacity(text.context.len());
@@ -87,7 +91,7 @@ fn spell(settings: &Settings, segmentation: &mut Segmentation, text: &Encoded) -
             }
             starts.push(ids.len());
         }
-        spelled.push(Spelled { ids, starts, room: member.limits.context });
+        spelled.push(MemberText { ids, starts, room: member.limits.context });
     }
     Ok(spelled)
 }

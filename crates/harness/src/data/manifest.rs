@@ -165,7 +165,7 @@ mod tests {
             }
         }
         let files: Vec<&SourceFile> = BUILT_IN.sources.iter().flat_map(|source| &source.files).collect();
-        assert_eq!(files.len(), 2 * 28 + 27 + 1);
+        assert_eq!(files.len(), 2 * 28 + 27 + 2);
         assert!(files.iter().all(|file| is_checksum(&file.sha256)));
     }
 }

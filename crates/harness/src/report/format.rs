@@ -1,6 +1,6 @@
 //! Numbers and cells as all tables show them.
 
-use super::estimate::Estimate;
+use super::estimate::{Estimate, ScoreUnit};
 use super::leaderboard::{AgainstBest, Column, Leaderboard, SystemRow};
 use crate::results::LatencyBasis;
 use gac_ensemble::DraftCounts;
@@ -8,14 +8,33 @@ use gac_ensemble::DraftCounts;
 /// Where there is nothing to say.
 pub(super) const NOTHING: &str = "-";
 
-/// `62.50`: a score in percent.
+/// `62.50`: a score, in percent where it is a share.
 pub(super) fn percent(score: Estimate) -> String {
-    format!("{:.2}", score.value * 100.0)
+    shown(score.value, score.unit)
 }
 
-/// ` ± 1.21`: a standard error in percentage points, or nothing.
+/// ` ± 1.21`: a standard error, in percentage points where the score is a share, or nothing.
 pub(super) fn plus_minus(score: Estimate) -> String {
-    score.stderr.map_or_else(String::new, |stderr| format!(" ± {:.2}", stderr * 100.0))
+    standard_error(score).map_or_else(String::new, |error| format!(" ± {error}"))
+}
+
+/// `1.21`: a standard error.
+pub(super) fn standard_error(score: Estimate) -> Option<String> {
+    score.stderr.map(|stderr| shown(stderr, score.unit))
+}
+
+/// What is no percentage, where a column has it.
+pub(super) fn perplexity_note(leaderboard: &Leaderboard) -> Option<&'static str> {
+    let has = leaderboard.columns.iter().any(|column| ScoreUnit::of(&column.metric.metric) == ScoreUnit::Perplexity);
+    has.then_some("Perplexities stand as they are: less is better, and they are in no average.")
+}
+
+fn shown(value: f64, unit: ScoreUnit) -> String {
+    match unit {
+        ScoreUnit::Share => format!("{:.2}", value * 100.0),
+        ScoreUnit::Perplexity if value.abs() >= 1e6 => format!("{value:.2e}"),
+        ScoreUnit::Perplexity => format!("{value:.2}"),
+    }
 }
 
 /// `12.34`, or nothing to say.

@@ -24,7 +24,7 @@ impl GroupTable {
         let results = systems.iter().map(|system| (&*system.system, system.tasks.iter().collect()));
         let groups = aggregates(results)?.lazy().filter(col("is_group"));
         let grid = grid(groups, systems.len())?;
-        let score = |(value, stderr)| Estimate { value, stderr };
+        let score = |(value, stderr)| Estimate::share(value, stderr);
         let mut table = Self {
             names: grid.iter().map(|group| group.name.clone()).collect(),
             rows: (0..systems.len())
@@ -77,7 +77,7 @@ fn figure(weighting: GroupWeighting, tasks: &[DocumentMean]) -> Option<Estimate>
         GroupWeighting::BySize => pooled.value,
         GroupWeighting::Equal => tasks.iter().map(|task| task.value).sum::<f64>() / tasks.len() as f64,
     };
-    Some(Estimate { value, stderr: pooled.stderr })
+    Some(Estimate::share(value, pooled.stderr))
 }
 
 #[cfg(test)]

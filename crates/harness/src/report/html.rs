@@ -4,7 +4,8 @@ use gac_drawing::BASE_STYLE;
 use serde::Serialize;
 
 use super::format::{
-    NOTHING, comparison, drafts, failures, latency, latency_note, points, protocols, served_note, share,
+    NOTHING, comparison, drafts, failures, latency, latency_note, perplexity_note, points, protocols, served_note,
+    share,
 };
 use super::html_table::{HtmlCell, HtmlHeading, HtmlRow, HtmlTable};
 use super::leaderboard::{Leaderboard, SystemRow};
@@ -39,6 +40,7 @@ pub(super) fn table(leaderboard: &Leaderboard) -> String {
     notes.extend(leaderboard.comparisons.iter().map(|found| comparison(found, str::to_owned)));
     notes.extend(failures(leaderboard, str::to_owned));
     notes.extend(protocols(leaderboard, str::to_owned));
+    notes.extend(perplexity_note(leaderboard).map(str::to_owned));
     notes.extend(latency_note(leaderboard).map(str::to_owned));
     notes.extend(drafts(leaderboard, str::to_owned));
     notes.extend(served_note(leaderboard, str::to_owned));

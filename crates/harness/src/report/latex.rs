@@ -1,7 +1,10 @@
 //! A leaderboard for papers.
 
 use super::estimate::Estimate;
-use super::format::{NOTHING, drafts, failures, latency, latency_note, percent, points, protocols, served_note, share};
+use super::format::{
+    NOTHING, drafts, failures, latency, latency_note, percent, perplexity_note, points, protocols, served_note, share,
+    standard_error,
+};
 use super::leaderboard::{Leaderboard, SystemRow};
 
 /// A LaTeX table with the rules of the `booktabs` package: the best of each column in bold, standard errors as
@@ -40,6 +43,7 @@ pub fn latex(leaderboard: &Leaderboard) -> String {
     lines.push("    \\bottomrule".to_owned());
     lines.push("  \\end{tabular}".to_owned());
     let mut notes = vec!["Scores in percent with standard errors; $\\Delta$: points above the best member.".to_owned()];
+    notes.extend(perplexity_note(leaderboard).map(str::to_owned));
     notes.extend(protocols(leaderboard, escape).into_iter().map(|protocol| format!("{protocol}.")));
     notes.extend(failures(leaderboard, escape));
     notes.extend(latency_note(leaderboard).map(str::to_owned));
@@ -54,8 +58,8 @@ fn cell(leaderboard: &Leaderboard, score: Option<Estimate>, column: impl Fn(&Sys
     let Some(score) = score else { return dash(NOTHING) };
     let value = percent(score);
     let value = if leaderboard.is_best(score, column) { format!("\\textbf{{{value}}}") } else { value };
-    match score.stderr {
-        Some(stderr) => format!("{value}$_{{\\pm {:.2}}}$", stderr * 100.0),
+    match standard_error(score) {
+        Some(error) => format!("{value}$_{{\\pm {error}}}$"),
         None => value,
     }
 }

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::estimate::Estimate;
+use super::estimate::{Estimate, ScoreUnit};
 use super::group_table::GroupTable;
 use crate::frames::FrameError;
 use crate::results::{RECORD_VERSION, SystemResults, TaskResults, Timing};
-use crate::stats::{Bootstrap, PairedDifference, StatsError, paired_difference};
+use crate::stats::{Bootstrap, PairedDifference, StatsError, TaskScores, paired_difference};
 use crate::task::MetricKey;
 
 /// Systems as rows, tasks as columns.
@@ -58,7 +58,7 @@ pub struct SystemRow {
     /// Documents of each column that failed, and are in no score.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<usize>,
-    /// The plain average over tasks, where it did all; its standard error takes the tasks as independent.
+    /// The plain average over tasks that have shares, where it did all; its standard error takes the tasks as independent.
     pub average: Option<Estimate>,
     /// Time and tokens of each column; none for a task that it did not do.
     pub timings: Vec<Option<Timing>>,
@@ -175,7 +175,7 @@ impl Leaderboard {
             let member = self.best(systems, is_member);
             let Some(best) = member.or_else(|| self.best(systems, |_| true)) else { continue };
             let best = &systems[best];
-            match paired_difference(&best.scores, &system.scores, bootstrap) {
+            match paired_difference(&self.shares(best), &self.shares(system), bootstrap) {
                 Ok(paired) => self.comparisons.push(AgainstBest {
                     system: system.system.clone(),
                     baseline: best.system.clone(),
@@ -186,6 +186,13 @@ impl Leaderboard {
             }
         }
         failed
+    }
+
+    /// The scores of a system on the tasks that have shares.
+    fn shares(&self, system: &SystemResults) -> Vec<TaskScores> {
+        let has_shares =
+            |task: &str| self.columns.iter().all(|column| column.task != task || column.unit() == ScoreUnit::Share);
+        system.scores.iter().filter(|scores| has_shares(&scores.task)).cloned().collect()
     }
 
     /// The single model with the highest average; the first of equals.
@@ -217,10 +224,13 @@ impl Leaderboard {
         column.map_or_else(|| self.columns.iter().map(|column| column.documents).sum(), |column| column.documents)
     }
 
-    /// Whether `score` is the highest of its column, or as high as it, as far as two decimals of a percentage show. A
-    /// leaderboard of one row has no best.
+    /// Whether `score` is the best of its column, or as good as it, as far as two decimals show. A leaderboard of one row has
+    /// no best.
     pub(super) fn is_best(&self, score: Estimate, column: impl Fn(&SystemRow) -> Option<Estimate>) -> bool {
-        let shown = |score: Estimate| (score.value * 10_000.0).round();
+        let shown = |score: Estimate| match score.unit {
+            ScoreUnit::Share => (score.value * 10_000.0).round(),
+            ScoreUnit::Perplexity => -(score.value * 100.0).round(),
+        };
         self.rows.len() > 1 && self.rows.iter().filter_map(column).all(|other| shown(other) <= shown(score))
     }
 
@@ -242,10 +252,18 @@ impl Column {
         }
     }
 
+    fn unit(&self) -> ScoreUnit {
+        ScoreUnit::of(&self.metric.metric)
+    }
+
     /// What scores of a column must have in common to compare: `5-shot, version 3, exact_match,none, 1319 documents`.
     pub fn protocol(&self) -> String {
         format!("{}-shot, version {}, {}, {} documents", self.num_fewshot, self.version, self.metric, self.documents)
     }
+}
+
+fn shares(scores: Vec<Estimate>) -> Vec<Estimate> {
+    scores.into_iter().filter(|score| score.unit == ScoreUnit::Share).collect()
 }
 
 impl SystemRow {
@@ -253,7 +271,9 @@ impl SystemRow {
         let of = |column: &Column| system.tasks.iter().find(|task| task.task == column.task);
         let scores: Vec<Option<Estimate>> = columns
             .iter()
-            .map(|column| of(column).map(|task| Estimate { value: task.value, stderr: task.stderr }))
+            .map(|column| {
+                of(column).map(|task| Estimate { value: task.value, stderr: task.stderr, unit: column.unit() })
+            })
             .collect();
         let timings: Vec<Option<Timing>> = columns.iter().map(|column| of(column).map(|task| task.timing)).collect();
         let failed: Vec<usize> =
@@ -263,7 +283,7 @@ impl SystemRow {
             system: system.system.clone(),
             members: system.members.len(),
             served: system.served.clone(),
-            average: all.filter(|all| !all.is_empty()).map(|all| Estimate::average(&all)),
+            average: all.map(shares).filter(|shares| !shares.is_empty()).map(|shares| Estimate::average(&shares)),
             scores,
             failed: if failed.iter().all(|&failed| failed == 0) { Vec::new() } else { failed },
             timing: Timing::total(timings.iter().flatten()),
@@ -297,7 +317,7 @@ pub(super) mod testing {
             mixed: Vec::new(),
         };
         let row = |system: &str, members, [mmlu, arc]: [(f64, Option<f64>); 2], ms: f64, ensembled| {
-            let scores = [mmlu, arc].map(|(value, stderr)| Estimate { value, stderr });
+            let scores = [mmlu, arc].map(|(value, stderr)| Estimate::share(value, stderr));
             let mut generated = Timing::default();
             generated.add(1000, ensembled, &[1000]);
             generated.finish(ms + 1.0, ms, 1);

@@ -2,7 +2,8 @@
 
 use super::estimate::Estimate;
 use super::format::{
-    NOTHING, comparison, drafts, failures, latency, latency_note, percent, plus_minus, protocols, served_note, share,
+    NOTHING, comparison, drafts, failures, latency, latency_note, percent, perplexity_note, plus_minus, protocols,
+    served_note, share,
 };
 use super::leaderboard::{Leaderboard, SystemRow};
 
@@ -43,6 +44,7 @@ pub fn markdown(leaderboard: &Leaderboard) -> String {
     }
     lines.push(String::new());
     lines.push("Scores in percent.".to_owned());
+    lines.extend(perplexity_note(leaderboard).map(str::to_owned));
     lines.extend(failures(leaderboard, escape).into_iter().map(|failure| format!("- {failure}")));
     lines.extend(protocols(leaderboard, escape).into_iter().map(|protocol| format!("- {protocol}")));
     if let Some(note) = latency_note(leaderboard) {

@@ -26,7 +26,7 @@ pub(crate) use terminal::{printable, wrap};
 
 pub use chart_csv::chart_csv;
 pub use csv::csv;
-pub use estimate::Estimate;
+pub use estimate::{Estimate, ScoreUnit};
 pub use group_table::GroupTable;
 pub use html::html;
 pub use json::json;

@@ -2,7 +2,8 @@
 
 use super::estimate::Estimate;
 use super::format::{
-    NOTHING, comparison, drafts, failures, latency, latency_note, percent, plus_minus, protocols, served_note, share,
+    NOTHING, comparison, drafts, failures, latency, latency_note, percent, perplexity_note, plus_minus, protocols,
+    served_note, share,
 };
 use super::leaderboard::{Leaderboard, SystemRow};
 
@@ -31,6 +32,7 @@ pub fn terminal(leaderboard: &Leaderboard, width: usize) -> String {
     } else {
         notes.push("Scores in percent.".to_owned());
     }
+    notes.extend(perplexity_note(leaderboard).map(str::to_owned));
     if leaderboard.columns.iter().any(|column| !column.mixed.is_empty()) {
         let mixed = protocols(leaderboard, printable).into_iter();
         notes.push(format!("Protocols are mixed. {}.", mixed.collect::<Vec<_>>().join(". ")));
@@ -320,7 +322,7 @@ ms/token: a request's wall time over its
         let mut leaderboard = testing::leaderboard();
         leaderboard.rows.truncate(2);
         leaderboard.comparisons.clear();
-        let score = |value| Some(Estimate { value, stderr: Some(0.01) });
+        let score = |value| Some(Estimate::share(value, Some(0.01)));
         leaderboard.groups.names = vec!["mmlu_other".to_owned(), "mmlu_stem".to_owned()];
         leaderboard.groups.rows = vec![vec![score(0.5), score(0.25)], vec![None, score(0.75)]];
         let drawn = terminal(&leaderboard, 140);

@@ -98,4 +98,20 @@ impl Function {
             _ => return None,
         })
     }
+
+    /// What it is to the power of -1 in LaTeX, where that is its inverse.
+    pub(super) fn inverse(self) -> Option<Self> {
+        Some(match self {
+            Self::Sin => Self::Arcsin,
+            Self::Cos => Self::Arccos,
+            Self::Tan => Self::Arctan,
+            Self::Csc => Self::Arccsc,
+            Self::Sec => Self::Arcsec,
+            Self::Cot => Self::Arccot,
+            Self::Sinh => Self::Arsinh,
+            Self::Cosh => Self::Arcosh,
+            Self::Tanh => Self::Artanh,
+            _ => return None,
+        })
+    }
 }

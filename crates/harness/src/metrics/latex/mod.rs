@@ -5,6 +5,7 @@
 
 mod approximate;
 mod complex;
+mod cursor;
 mod evaluate;
 mod expression;
 mod fraction;

@@ -1,8 +1,9 @@
 //! From tokens to expressions.
 
+use super::cursor::Cursor;
 use super::expression::{Expression, Function};
 use super::fraction::Fraction;
-use super::token::{Token, tokens};
+use super::token::{LatexToken, tokens};
 
 /// What a text says, as far as it is an expression. None where it is none, or a relation, or nothing that is known here
 /// (integrals, sums, limits, derivatives).
@@ -11,10 +12,10 @@ pub(in super::super) fn parse(text: &str) -> Option<Expression> {
     if tokens.len() > LONGEST {
         return None;
     }
-    let mut parser = Parser { tokens, at: 0, bars: 0, depth: 0 };
+    let mut parser = Parser { cursor: Cursor::new(tokens), bars: 0, depth: 0 };
     let expression = parser.sum()?;
-    match parser.peek() {
-        Some(Token::Sign('<' | '=') | Token::Unknown) => None,
+    match parser.cursor.peek() {
+        Some(LatexToken::Sign('<' | '=') | LatexToken::Unknown) => None,
         _ => Some(expression),
     }
 }
@@ -25,8 +26,7 @@ const LONGEST: usize = 1000;
 const DEEPEST: usize = 100;
 
 struct Parser {
-    tokens: Vec<Token>,
-    at: usize,
+    cursor: Cursor,
     /// Bars that are open: the next one closes.
     bars: usize,
     depth: usize,
@@ -40,47 +40,13 @@ enum Functions {
 }
 
 impl Parser {
-    fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.at)
-    }
-
-    fn behind(&self, offset: usize) -> Option<&Token> {
-        self.tokens.get(self.at + offset)
-    }
-
-    fn is_sign(&self, sign: char) -> bool {
-        self.peek() == Some(&Token::Sign(sign))
-    }
-
-    fn is_command(&self, name: &str) -> bool {
-        matches!(self.peek(), Some(Token::Command(command)) if command == name)
-    }
-
-    /// Goes over a sign, if it is there.
-    fn skip(&mut self, sign: char) -> bool {
-        let found = self.is_sign(sign);
-        self.at += usize::from(found);
-        found
-    }
-
-    /// Goes over a sign that has to be there.
-    fn expect(&mut self, sign: char) -> Option<()> {
-        self.skip(sign).then_some(())
-    }
-
-    fn expect_command(&mut self, name: &str) -> Option<()> {
-        let found = self.is_command(name);
-        self.at += usize::from(found);
-        found.then_some(())
-    }
-
     /// Sums of products.
     fn sum(&mut self) -> Option<Expression> {
         let mut sum = self.product(Functions::Allowed)?;
         loop {
-            let product = if self.skip('+') {
+            let product = if self.cursor.skip('+') {
                 self.product(Functions::Allowed)?
-            } else if self.skip('-') {
+            } else if self.cursor.skip('-') {
                 Expression::Negative(Box::new(self.product(Functions::Allowed)?))
             } else {
                 return Some(sum);
@@ -97,9 +63,9 @@ impl Parser {
         }
         let mut product = self.signed(functions)?;
         loop {
-            if self.skip('*') {
+            if self.cursor.skip('*') {
                 product = Expression::Product(Box::new(product), Box::new(self.signed(functions)?));
-            } else if self.skip('/') {
+            } else if self.cursor.skip('/') {
                 product = Expression::Quotient(Box::new(product), Box::new(self.signed(functions)?));
             } else {
                 self.depth -= 1;
@@ -112,9 +78,9 @@ impl Parser {
     fn signed(&mut self, functions: Functions) -> Option<Expression> {
         let mut negative = false;
         loop {
-            if self.skip('-') {
+            if self.cursor.skip('-') {
                 negative = !negative;
-            } else if !self.skip('+') {
+            } else if !self.cursor.skip('+') {
                 break;
             }
         }
@@ -129,10 +95,15 @@ impl Parser {
 
     /// Whether a factor begins here.
     fn begins(&self, functions: Functions) -> bool {
-        match self.peek() {
-            Some(Token::Sign('(' | '[' | '{') | Token::Digit(_) | Token::Letter(_) | Token::Differential(_)) => true,
-            Some(Token::Sign('|')) => self.bars == 0,
-            Some(Token::Command(name)) => match name.as_str() {
+        match self.cursor.peek() {
+            Some(
+                LatexToken::Sign('(' | '[' | '{')
+                | LatexToken::Digit(_)
+                | LatexToken::Letter(_)
+                | LatexToken::Differential(_),
+            ) => true,
+            Some(LatexToken::Sign('|')) => self.bars == 0,
+            Some(LatexToken::Command(name)) => match name.as_str() {
                 "}" | "right|" | "rangle" | "rfloor" | "rceil" => false,
                 "to" | "rightarrow" | "Rightarrow" | "longrightarrow" | "Longrightarrow" => false,
                 "sqrt" | "overline" | "log" | "ln" | "lg" | "lim" | "int" | "sum" | "prod" => {
@@ -148,9 +119,9 @@ impl Parser {
     fn factor(&mut self, functions: Functions) -> Option<Expression> {
         let mut factor = self.power(functions)?;
         loop {
-            if self.skip('!') {
+            if self.cursor.skip('!') {
                 factor = Expression::Of(Function::Factorial, Box::new(factor));
-            } else if self.is_sign('|') && matches!(self.behind(1), Some(Token::Sign('^' | '_'))) {
+            } else if self.cursor.is_sign('|') && matches!(self.cursor.behind(1), Some(LatexToken::Sign('^' | '_'))) {
                 // What it is at a place.
                 return None;
             } else {
@@ -162,9 +133,9 @@ impl Parser {
     /// Exponents are taken from the left: `a^b^c` is `(a^b)^c`.
     fn power(&mut self, functions: Functions) -> Option<Expression> {
         let mut base = self.component(functions)?;
-        while self.skip('^') {
+        while self.cursor.skip('^') {
             let exponent = self.braced_or_atom()?;
-            if self.is_sign('_') {
+            if self.cursor.is_sign('_') {
                 self.subscript()?;
             }
             base = Expression::Power(Box::new(base), Box::new(exponent));
@@ -173,12 +144,12 @@ impl Parser {
     }
 
     fn braced_or_atom(&mut self) -> Option<Expression> {
-        if self.is_sign('{') { self.enclosed('{', '}') } else { self.atom(Functions::NotAllowed) }
+        if self.cursor.is_sign('{') { self.enclosed('{', '}') } else { self.atom(Functions::NotAllowed) }
     }
 
     /// What stands below a name, as a part of it.
     fn subscript(&mut self) -> Option<String> {
-        self.expect('_')?;
+        self.cursor.expect('_')?;
         Some(match self.braced_or_atom()? {
             Expression::Name(name) => name,
             Expression::Number(_, value) => value.to_string(),
@@ -187,51 +158,51 @@ impl Parser {
     }
 
     fn enclosed(&mut self, open: char, close: char) -> Option<Expression> {
-        self.expect(open)?;
+        self.cursor.expect(open)?;
         // Bars outside do not close inside.
         let bars = std::mem::take(&mut self.bars);
         let inner = self.sum()?;
         self.bars = bars;
-        self.expect(close)?;
+        self.cursor.expect(close)?;
         Some(inner)
     }
 
     fn component(&mut self, functions: Functions) -> Option<Expression> {
         let of = |function, inner| Some(Expression::Of(function, Box::new(inner)));
-        match self.peek()? {
-            Token::Sign('(') => self.enclosed('(', ')'),
-            Token::Sign('[') => self.enclosed('[', ']'),
-            Token::Sign('{') => self.enclosed('{', '}'),
-            Token::Sign('|') => {
-                self.expect('|')?;
+        match self.cursor.peek()? {
+            LatexToken::Sign('(') => self.enclosed('(', ')'),
+            LatexToken::Sign('[') => self.enclosed('[', ']'),
+            LatexToken::Sign('{') => self.enclosed('{', '}'),
+            LatexToken::Sign('|') => {
+                self.cursor.expect('|')?;
                 self.bars += 1;
                 let inner = self.sum()?;
                 self.bars -= 1;
-                self.expect('|')?;
+                self.cursor.expect('|')?;
                 of(Function::Abs, inner)
             }
-            Token::Command(name) => match name.clone().as_str() {
+            LatexToken::Command(name) => match name.clone().as_str() {
                 "{" => {
-                    self.at += 1;
+                    self.cursor.at += 1;
                     let inner = self.sum()?;
-                    self.expect_command("}")?;
+                    self.cursor.expect_command("}")?;
                     Some(inner)
                 }
                 "lfloor" => {
-                    self.at += 1;
+                    self.cursor.at += 1;
                     let inner = self.sum()?;
-                    self.expect_command("rfloor")?;
+                    self.cursor.expect_command("rfloor")?;
                     of(Function::Floor, inner)
                 }
                 "lceil" => {
-                    self.at += 1;
+                    self.cursor.at += 1;
                     let inner = self.sum()?;
-                    self.expect_command("rceil")?;
+                    self.cursor.expect_command("rceil")?;
                     of(Function::Ceiling, inner)
                 }
                 "sqrt" => self.root(),
                 "overline" => {
-                    self.at += 1;
+                    self.cursor.at += 1;
                     let inner = self.enclosed('{', '}')?;
                     of(Function::Conjugate, inner)
                 }
@@ -247,8 +218,8 @@ impl Parser {
     }
 
     fn root(&mut self) -> Option<Expression> {
-        self.at += 1;
-        let index = if self.is_sign('[') { Some(self.enclosed('[', ']')?) } else { None };
+        self.cursor.at += 1;
+        let index = if self.cursor.is_sign('[') { Some(self.enclosed('[', ']')?) } else { None };
         let base = self.enclosed('{', '}')?;
         let index = index.unwrap_or_else(|| number("2"));
         let exponent = Expression::Quotient(Box::new(number("1")), Box::new(index));
@@ -259,9 +230,9 @@ impl Parser {
     fn scripts(&mut self) -> Option<(Option<Expression>, Option<Expression>)> {
         let (mut below, mut above) = (None, None);
         loop {
-            if below.is_none() && self.skip('_') {
+            if below.is_none() && self.cursor.skip('_') {
                 below = Some(self.script()?);
-            } else if above.is_none() && self.skip('^') {
+            } else if above.is_none() && self.cursor.skip('^') {
                 above = Some(self.script()?);
             } else {
                 return Some((below, above));
@@ -272,51 +243,39 @@ impl Parser {
     /// What stands below or above a function's name. The last of several digits is what the function is of, where nothing
     /// else is.
     fn script(&mut self) -> Option<Expression> {
-        if !matches!(self.peek(), Some(Token::Digit(_))) {
+        if !matches!(self.cursor.peek(), Some(LatexToken::Digit(_))) {
             return self.braced_or_atom();
         }
-        let mut digits = self.digits();
-        let goes_on =
-            self.begins(Functions::NotAllowed) || matches!(self.peek(), Some(Token::Sign('+' | '-' | '^' | '_')));
+        let mut digits = self.cursor.digits();
+        let goes_on = self.begins(Functions::NotAllowed)
+            || matches!(self.cursor.peek(), Some(LatexToken::Sign('+' | '-' | '^' | '_')));
         if !goes_on && digits.len() > 1 {
             digits.pop();
-            self.at -= 1;
+            self.cursor.at -= 1;
         }
         Some(number(&digits))
     }
 
     /// What a function is of: the first of what stands in parentheses, or a product.
     fn argument(&mut self) -> Option<Expression> {
-        if !self.skip('(') {
+        if !self.cursor.skip('(') {
             return self.product(Functions::NotAllowed);
         }
         let bars = std::mem::take(&mut self.bars);
         let first = self.sum()?;
-        while self.skip(',') {
+        while self.cursor.skip(',') {
             self.sum()?;
         }
         self.bars = bars;
-        self.expect(')')?;
+        self.cursor.expect(')')?;
         Some(first)
     }
 
     fn function(&mut self, function: Function) -> Option<Expression> {
-        self.at += 1;
+        self.cursor.at += 1;
         let (_, above) = self.scripts()?;
         let argument = Box::new(self.argument()?);
-        let inverse = match function {
-            Function::Sin => Some(Function::Arcsin),
-            Function::Cos => Some(Function::Arccos),
-            Function::Tan => Some(Function::Arctan),
-            Function::Csc => Some(Function::Arccsc),
-            Function::Sec => Some(Function::Arcsec),
-            Function::Cot => Some(Function::Arccot),
-            Function::Sinh => Some(Function::Arsinh),
-            Function::Cosh => Some(Function::Arcosh),
-            Function::Tanh => Some(Function::Artanh),
-            _ => None,
-        };
-        Some(match (above, inverse) {
+        Some(match (above, function.inverse()) {
             (Some(above), Some(inverse)) if above == Expression::Negative(Box::new(number("1"))) => {
                 Expression::Of(inverse, argument)
             }
@@ -326,7 +285,7 @@ impl Parser {
     }
 
     fn logarithm(&mut self, name: &str) -> Option<Expression> {
-        self.at += 1;
+        self.cursor.at += 1;
         let (below, above) = self.scripts()?;
         let base = below.or_else(|| (name == "lg").then(|| number("10"))).map(Box::new);
         let logarithm = Expression::Logarithm(Box::new(self.argument()?), base);
@@ -337,20 +296,20 @@ impl Parser {
     }
 
     fn atom(&mut self, functions: Functions) -> Option<Expression> {
-        match self.peek()?.clone() {
-            Token::Digit(_) => self.number(),
-            Token::Letter(letter) => {
-                self.at += 1;
+        match self.cursor.peek()?.clone() {
+            LatexToken::Digit(_) => self.number(),
+            LatexToken::Letter(letter) => {
+                self.cursor.at += 1;
                 self.name(letter.to_string(), true, functions)
             }
-            Token::Differential(name) => {
-                self.at += 1;
+            LatexToken::Differential(name) => {
+                self.cursor.at += 1;
                 Some(Expression::Name(format!("d{name}")))
             }
-            Token::Command(name) => match name.as_str() {
+            LatexToken::Command(name) => match name.as_str() {
                 "frac" | "dfrac" | "tfrac" => self.fraction(),
                 "binom" | "dbinom" | "tbinom" => {
-                    self.at += 1;
+                    self.cursor.at += 1;
                     let (of, chosen) = (self.enclosed('{', '}')?, self.enclosed('{', '}')?);
                     Some(Expression::Binomial(Box::new(of), Box::new(chosen)))
                 }
@@ -360,11 +319,11 @@ impl Parser {
                 | "Rightarrow" | "longrightarrow" | "Longrightarrow" => None,
                 name if Function::of_command(name).is_some() => None,
                 "infty" => {
-                    self.at += 1;
+                    self.cursor.at += 1;
                     Some(Expression::Infinity)
                 }
                 name => {
-                    self.at += 1;
+                    self.cursor.at += 1;
                     self.name(name.to_owned(), false, functions)
                 }
             },
@@ -376,14 +335,14 @@ impl Parser {
     fn name(&mut self, mut name: String, primed: bool, functions: Functions) -> Option<Expression> {
         let (mut below, mut primes) = (false, false);
         loop {
-            match self.peek() {
-                Some(Token::Sign('_')) if !below => {
+            match self.cursor.peek() {
+                Some(LatexToken::Sign('_')) if !below => {
                     let subscript = self.subscript()?;
                     name = format!("{name}_{{{subscript}}}");
                     below = true;
                 }
-                Some(&Token::Primes(count)) if !primes => {
-                    self.at += 1;
+                Some(&LatexToken::Primes(count)) if !primes => {
+                    self.cursor.at += 1;
                     if primed {
                         name.push_str(&"'".repeat(count));
                     }
@@ -392,62 +351,63 @@ impl Parser {
                 _ => break,
             }
         }
-        if functions == Functions::NotAllowed || !self.skip('(') {
+        if functions == Functions::NotAllowed || !self.cursor.skip('(') {
             return Some(Expression::Name(name));
         }
         let bars = std::mem::take(&mut self.bars);
         let mut of = vec![self.sum()?];
-        while self.skip(',') {
+        while self.cursor.skip(',') {
             of.push(self.sum()?);
         }
         self.bars = bars;
-        self.expect(')')?;
+        self.cursor.expect(')')?;
         Some(Expression::Applied(name, of))
     }
 
     /// Digits, with commas before groups of three, and decimals.
     fn number(&mut self) -> Option<Expression> {
-        let mut digits = self.digits();
+        let mut digits = self.cursor.digits();
         loop {
-            let [comma, a, b, c] = [0, 1, 2, 3].map(|offset| self.behind(offset).cloned());
+            let [comma, a, b, c] = [0, 1, 2, 3].map(|offset| self.cursor.behind(offset).cloned());
             match (comma, a, b, c) {
-                (Some(Token::Sign(',')), Some(Token::Digit(a)), Some(Token::Digit(b)), Some(Token::Digit(c))) => {
+                (
+                    Some(LatexToken::Sign(',')),
+                    Some(LatexToken::Digit(a)),
+                    Some(LatexToken::Digit(b)),
+                    Some(LatexToken::Digit(c)),
+                ) => {
                     digits.extend([a, b, c]);
-                    self.at += 4;
+                    self.cursor.at += 4;
                 }
                 // It had to be looked at.
-                (Some(Token::Sign(',')), Some(Token::Unknown), ..)
-                | (Some(Token::Sign(',')), Some(Token::Digit(_)), Some(Token::Unknown), _)
-                | (Some(Token::Sign(',')), Some(Token::Digit(_)), Some(Token::Digit(_)), Some(Token::Unknown)) => {
+                (Some(LatexToken::Sign(',')), Some(LatexToken::Unknown), ..)
+                | (Some(LatexToken::Sign(',')), Some(LatexToken::Digit(_)), Some(LatexToken::Unknown), _)
+                | (
+                    Some(LatexToken::Sign(',')),
+                    Some(LatexToken::Digit(_)),
+                    Some(LatexToken::Digit(_)),
+                    Some(LatexToken::Unknown),
+                ) => {
                     return None;
                 }
                 _ => break,
             }
         }
-        if self.is_sign('.') && matches!(self.behind(1), Some(Token::Digit(_))) {
-            self.at += 1;
+        if self.cursor.is_sign('.') && matches!(self.cursor.behind(1), Some(LatexToken::Digit(_))) {
+            self.cursor.at += 1;
             digits.push('.');
-            digits.push_str(&self.digits());
+            digits.push_str(&self.cursor.digits());
         }
         Some(number(&digits))
     }
 
-    fn digits(&mut self) -> String {
-        let mut digits = String::new();
-        while let Some(&Token::Digit(digit)) = self.peek() {
-            digits.push(digit);
-            self.at += 1;
-        }
-        digits
-    }
-
     fn fraction(&mut self) -> Option<Expression> {
-        self.at += 1;
+        self.cursor.at += 1;
         let above = self.part_of_fraction()?;
         // A derivative.
         if matches!(
-            (self.peek(), self.behind(1), self.behind(2)),
-            (Some(Token::Sign('{')), Some(Token::Differential(_)), Some(Token::Sign('}')))
+            (self.cursor.peek(), self.cursor.behind(1), self.cursor.behind(2)),
+            (Some(LatexToken::Sign('{')), Some(LatexToken::Differential(_)), Some(LatexToken::Sign('}')))
         ) {
             return None;
         }
@@ -456,10 +416,10 @@ impl Parser {
     }
 
     fn part_of_fraction(&mut self) -> Option<Expression> {
-        match self.peek()? {
-            Token::Digit(digit) => {
+        match self.cursor.peek()? {
+            LatexToken::Digit(digit) => {
                 let digit = digit.to_string();
-                self.at += 1;
+                self.cursor.at += 1;
                 Some(number(&digit))
             }
             _ => self.enclosed('{', '}'),
@@ -467,14 +427,14 @@ impl Parser {
     }
 
     fn italic(&mut self) -> Option<Expression> {
-        self.at += 1;
-        self.expect('{')?;
+        self.cursor.at += 1;
+        self.cursor.expect('{')?;
         let mut name = String::new();
-        while let Some(Token::Letter(letter)) = self.peek() {
+        while let Some(LatexToken::Letter(letter)) = self.cursor.peek() {
             name.push(*letter);
-            self.at += 1;
+            self.cursor.at += 1;
         }
-        self.expect('}')?;
+        self.cursor.expect('}')?;
         Some(Expression::Name(name))
     }
 }

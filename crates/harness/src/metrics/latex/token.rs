@@ -2,7 +2,7 @@
 
 /// A token.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Token {
+pub(super) enum LatexToken {
     /// A character that stands for itself: `+ - * / ( ) { } [ ] | ^ _ : ! , . < >` and `=`.
     Sign(char),
     /// A digit.
@@ -50,37 +50,37 @@ const SIGNS: [(&str, char); 3] = [("times", '*'), ("cdot", '*'), ("div", '/')];
 const RELATIONS: [&str; 9] = ["neq", "leq", "le", "leqq", "leqslant", "geq", "ge", "geqq", "geqslant"];
 
 /// All tokens up to the first unknown one.
-pub(super) fn tokens(text: &str) -> Vec<Token> {
+pub(super) fn tokens(text: &str) -> Vec<LatexToken> {
     let mut tokens = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let (token, length) = match first {
             ' ' | '\t' | '\r' | '\n' => (None, 1),
-            '\\' => command(&rest[1..]).map_or((Some(Token::Unknown), 1), |(token, length)| (token, length + 1)),
+            '\\' => command(&rest[1..]).map_or((Some(LatexToken::Unknown), 1), |(token, length)| (token, length + 1)),
             'd' => match differential(&rest[1..]) {
-                Some((name, length)) => (Some(Token::Differential(name)), length + 1),
-                None => (Some(Token::Letter('d')), 1),
+                Some((name, length)) => (Some(LatexToken::Differential(name)), length + 1),
+                None => (Some(LatexToken::Letter('d')), 1),
             },
-            letter if letter.is_ascii_alphabetic() => (Some(Token::Letter(letter)), 1),
-            digit if digit.is_ascii_digit() => (Some(Token::Digit(digit)), 1),
+            letter if letter.is_ascii_alphabetic() => (Some(LatexToken::Letter(letter)), 1),
+            digit if digit.is_ascii_digit() => (Some(LatexToken::Digit(digit)), 1),
             '\'' => {
                 let primes = rest.bytes().take_while(|byte| *byte == b'\'').count();
-                (Some(Token::Primes(primes)), primes)
+                (Some(LatexToken::Primes(primes)), primes)
             }
-            '>' => (Some(Token::Sign('<')), 1),
+            '>' => (Some(LatexToken::Sign('<')), 1),
             // `&` belongs to the sign of equality before or behind it.
             '&' if rest[1..].trim_start_matches([' ', '\t', '\r', '\n']).starts_with('=') => (None, 1),
             '=' => {
                 let behind = rest[1..].trim_start_matches([' ', '\t', '\r', '\n']);
                 let length = if behind.starts_with('&') { rest.len() - behind.len() + 1 } else { 1 };
-                (Some(Token::Sign('=')), length)
+                (Some(LatexToken::Sign('=')), length)
             }
-            ':' => (Some(Token::Sign('/')), 1),
-            sign if "+-*/(){}[]|^_!,.<".contains(sign) => (Some(Token::Sign(sign)), 1),
-            _ => (Some(Token::Unknown), 1),
+            ':' => (Some(LatexToken::Sign('/')), 1),
+            sign if "+-*/(){}[]|^_!,.<".contains(sign) => (Some(LatexToken::Sign(sign)), 1),
+            _ => (Some(LatexToken::Unknown), 1),
         };
-        if token == Some(Token::Unknown) {
-            tokens.push(Token::Unknown);
+        if token == Some(LatexToken::Unknown) {
+            tokens.push(LatexToken::Unknown);
             break;
         }
         tokens.extend(token);
@@ -91,13 +91,13 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
 
 /// What a backslash and `rest` begin with, and how many bytes of `rest` that is; no token for what is passed over. None
 /// where there is no such command.
-fn command(rest: &str) -> Option<(Option<Token>, usize)> {
+fn command(rest: &str) -> Option<(Option<LatexToken>, usize)> {
     let first = rest.chars().next()?;
     if SKIPPED_SIGNS.contains(first) {
         return Some((None, 1));
     }
     if first == '{' || first == '}' {
-        return Some((Some(Token::Command(first.to_string())), 1));
+        return Some((Some(LatexToken::Command(first.to_string())), 1));
     }
     let name = name(rest);
     if name.is_empty() {
@@ -105,14 +105,14 @@ fn command(rest: &str) -> Option<(Option<Token>, usize)> {
     }
     // These bars are others than the sign.
     if (name == "left" || name == "right") && rest[name.len()..].starts_with('|') {
-        return Some((Some(Token::Command(format!("{name}|"))), name.len() + 1));
+        return Some((Some(LatexToken::Command(format!("{name}|"))), name.len() + 1));
     }
     let token = match name {
         _ if SKIPPED.contains(&name) => None,
-        _ if RELATIONS.contains(&name) => Some(Token::Sign('<')),
+        _ if RELATIONS.contains(&name) => Some(LatexToken::Sign('<')),
         _ => match SIGNS.iter().find(|(command, _)| *command == name) {
-            Some((_, sign)) => Some(Token::Sign(*sign)),
-            None => Some(Token::Command(name.to_owned())),
+            Some((_, sign)) => Some(LatexToken::Sign(*sign)),
+            None => Some(LatexToken::Command(name.to_owned())),
         },
     };
     Some((token, name.len()))
@@ -141,18 +141,18 @@ mod tests {
 
     #[test]
     fn commands_spaces_and_differentials_are_told_apart() {
-        let sign = Token::Sign;
-        let command = |name: &str| Token::Command(name.to_owned());
+        let sign = LatexToken::Sign;
+        let command = |name: &str| LatexToken::Command(name.to_owned());
         assert_eq!(
             tokens(r"\left(\frac{1}{2}\right)\cdot\pi\,"),
             [
                 sign('('),
                 command("frac"),
                 sign('{'),
-                Token::Digit('1'),
+                LatexToken::Digit('1'),
                 sign('}'),
                 sign('{'),
-                Token::Digit('2'),
+                LatexToken::Digit('2'),
                 sign('}'),
                 sign(')'),
                 sign('*'),
@@ -161,13 +161,13 @@ mod tests {
         );
         assert_eq!(
             tokens(r"d x+d\theta"),
-            [Token::Differential("x".into()), sign('+'), Token::Differential("theta".into())]
+            [LatexToken::Differential("x".into()), sign('+'), LatexToken::Differential("theta".into())]
         );
         assert_eq!(
             tokens(r"\left|f''\right|"),
-            [command("left|"), Token::Letter('f'), Token::Primes(2), command("right|")]
+            [command("left|"), LatexToken::Letter('f'), LatexToken::Primes(2), command("right|")]
         );
-        assert_eq!(tokens(r"5\%3"), [Token::Digit('5'), Token::Unknown]);
-        assert_eq!(tokens(r"a\geq b"), [Token::Letter('a'), sign('<'), Token::Letter('b')]);
+        assert_eq!(tokens(r"5\%3"), [LatexToken::Digit('5'), LatexToken::Unknown]);
+        assert_eq!(tokens(r"a\geq b"), [LatexToken::Letter('a'), sign('<'), LatexToken::Letter('b')]);
     }
 }

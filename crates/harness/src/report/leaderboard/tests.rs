@@ -75,3 +75,21 @@ fn an_ensemble_is_compared_with_the_best_of_its_own_members() {
         leaderboard.comparisons.iter().map(|c| (&*c.system, &*c.baseline, c.is_member)).collect();
     assert_eq!(found, [("a + b", "b", true), ("d + e", "c", false)]);
 }
+
+#[test]
+fn a_perplexity_is_in_no_average_and_the_lowest_is_the_best() {
+    let with_perplexity = |name: &str, share, perplexity| {
+        let mut system = results(name, &[name], &[("x", 0, share), ("text", 0, perplexity)]);
+        system.tasks[1].primary.metric = "word_perplexity".into();
+        system
+    };
+    let systems = [with_perplexity("a", 0.5, 31.0), with_perplexity("b", 0.4, 20.0)];
+    let leaderboard = Leaderboard::new(&systems).unwrap();
+    assert_eq!(leaderboard.rows[0].average, Some(Estimate::share(0.5, None)));
+    let scores = |row: &SystemRow| row.scores[1];
+    let best = leaderboard.rows.iter().map(|row| leaderboard.is_best(row.scores[1].unwrap(), scores));
+    assert_eq!(best.collect::<Vec<_>>(), [false, true]);
+    assert!(leaderboard.shares(&systems[0]).iter().all(|scores| scores.task == "x"));
+    let shown = crate::report::terminal(&leaderboard, 100);
+    assert!(shown.contains(" 31.00") && shown.contains("*20.00") && shown.contains("*50.00"), "{shown}");
+}

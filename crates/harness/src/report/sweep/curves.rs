@@ -82,8 +82,7 @@ fn short_names(names: &[&str]) -> Vec<String> {
 impl Spot {
     /// Several tasks at one threshold: scores averaged, steps and times added up.
     fn pooled(threshold: f64, points: &[&SweepPoint]) -> Self {
-        let scores: Vec<Estimate> =
-            points.iter().map(|point| Estimate { value: point.value, stderr: point.stderr }).collect();
+        let scores: Vec<Estimate> = points.iter().map(|point| Estimate::share(point.value, point.stderr)).collect();
         let generated: Vec<&SweepPoint> = points.iter().copied().filter(|point| point.tokens > 0).collect();
         let total = |count: &dyn Fn(&SweepPoint) -> f64| generated.iter().map(|point| count(point)).sum::<f64>();
         let (steps, tokens) = (total(&|point| point.tokens as f64), total(&|point| point.member_tokens));
