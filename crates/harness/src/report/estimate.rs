@@ -21,10 +21,10 @@ impl ScoreUnit {
             _ => Self::Share,
         }
     }
+}
 
-    fn is_share(&self) -> bool {
-        *self == Self::Share
-    }
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A score with its uncertainty.
@@ -35,7 +35,7 @@ pub struct Estimate {
     /// Its standard error, where one is defined.
     pub stderr: Option<f64>,
     /// What it is.
-    #[serde(default, skip_serializing_if = "ScoreUnit::is_share")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub unit: ScoreUnit,
 }
 

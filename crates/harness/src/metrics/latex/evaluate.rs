@@ -55,9 +55,7 @@ fn product(from: i128, to: i128) -> Option<Fraction> {
     if to < 0 || to - from > 100 {
         return None;
     }
-    (from..=to)
-        .try_fold(1_i128, |product, factor| product.checked_mul(factor))
-        .and_then(|product| Fraction::new(product, 1))
+    (from..=to).try_fold(1_i128, i128::checked_mul).and_then(|product| Fraction::new(product, 1))
 }
 
 /// The value of an expression, with the values that names are given at a try.

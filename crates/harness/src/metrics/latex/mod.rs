@@ -1,6 +1,6 @@
 //! Mathematics in LaTeX by its value.
 //!
-//! What is read, and as what, follows the grammar of SymPy 1.14's `parse_latex` (its ANTLR version), slips included: a text
+//! What is read, and as what, follows the grammar of `SymPy` 1.14's `parse_latex` (its ANTLR version), slips included: a text
 //! is read as far as it is mathematics, `x(2)` is a function of 2, `\pi`, `e` and `i` are names like others.
 
 mod approximate;

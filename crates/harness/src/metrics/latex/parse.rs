@@ -104,8 +104,8 @@ impl Parser {
             ) => true,
             Some(LatexToken::Sign('|')) => self.bars == 0,
             Some(LatexToken::Command(name)) => match name.as_str() {
-                "}" | "right|" | "rangle" | "rfloor" | "rceil" => false,
-                "to" | "rightarrow" | "Rightarrow" | "longrightarrow" | "Longrightarrow" => false,
+                "}" | "right|" | "rangle" | "rfloor" | "rceil" | "to" | "rightarrow" | "Rightarrow"
+                | "longrightarrow" | "Longrightarrow" => false,
                 "sqrt" | "overline" | "log" | "ln" | "lg" | "lim" | "int" | "sum" | "prod" => {
                     functions == Functions::Allowed
                 }
