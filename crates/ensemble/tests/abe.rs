@@ -115,7 +115,7 @@ fn a_model_with_itself_says_what_it_says_alone() {
 #[test]
 fn a_gate_goes_on_alone_where_it_is_sure_and_the_others_follow_when_they_are_asked() {
     let mut random = Random(78);
-    let mut shares = [0.0; 3];
+    let mut shares = [0; 3];
     for _ in 0..20 {
         let scripts: Vec<Script> = (0..2 + random.below(2)).map(|_| plain_script(&mut random)).collect();
         let weights = vec![1.0; scripts.len()];
@@ -126,7 +126,7 @@ fn a_gate_goes_on_alone_where_it_is_sure_and_the_others_follow_when_they_are_ask
         };
         for (place, threshold) in [0.0, 0.5, 1.0].into_iter().enumerate() {
             let generation = said(1, common::gating(gate, threshold));
-            shares[place] += generation.ensembled as f64;
+            shares[place] += generation.ensembled;
             if threshold == 0.0 {
                 let alone =
                     Bench::every_step(&scripts[gate..=gate]).generate(std::slice::from_ref(&asked), 1).remove(0);
@@ -137,7 +137,7 @@ fn a_gate_goes_on_alone_where_it_is_sure_and_the_others_follow_when_they_are_ask
             }
         }
     }
-    assert!(shares[0] == 0.0 && 0.0 < shares[1] && shares[1] < shares[2], "{shares:?}");
+    assert!(shares[0] == 0 && 0 < shares[1] && shares[1] < shares[2], "{shares:?}");
 }
 
 #[test]
