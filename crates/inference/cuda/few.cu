@@ -5,8 +5,9 @@
 #include "activation.cuh"
 #include "common.cuh"
 
-// Tokens, and numbers of a row that a thread takes together (16 bytes of 2-byte types).
-constexpr u32 TOKENS = 8, TOGETHER = 8;
+// Tokens, beyond which reading them takes longer than reading weights; and numbers of a row that a thread takes together (16
+// bytes of 2-byte types).
+constexpr u32 TOKENS = 4, TOGETHER = 8;
 
 template <typename T> struct alignas(16) Vector {
     T values[TOGETHER];

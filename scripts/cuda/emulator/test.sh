@@ -18,3 +18,16 @@ on_emulator() {
 on_emulator --lib -- cuda kernels a_kernel a_list_of_twenty
 # One at a time: the budgets count all that is asked of the GPUs.
 on_emulator --test cuda --test cuda_budgets -- --nocapture --test-threads 1
+
+# The beginning of the mini recipe, beside the CPU.
+scripts/cuda/emulator/run.sh "$folder" \
+    cargo build --release --locked -p gac -p gac-inference --features "$features" --bin gac
+gac() {
+    scripts/cuda/emulator/run.sh "$folder" "$folder/target/release/gac" "$@"
+}
+for device in cpu cuda:0; do
+    rm -rf "$folder/mini-$device"
+    gac run recipes/mini.toml --limit 2 --dtype f32 --max-memory 64MiB --device "$device" \
+        --output-path "$folder/mini-$device"
+done
+gac compare "$folder/mini-cpu" "$folder/mini-cuda:0" --fail-on regression

@@ -8,7 +8,7 @@ use super::norm::NormWeights;
 use crate::checkpoint::config::Activation;
 
 /// The most tokens, and what rows consist of whole pieces of; as the kernel has them.
-const TOKENS: usize = 8;
+const TOKENS: usize = 4;
 const TOGETHER: usize = 8;
 
 /// `norm(hidden + factor * delta) W^T`, of which the first half are gates of the second where there is an activation.
@@ -61,5 +61,54 @@ impl NormedProduct<'_> {
         let shape = LaunchShape { blocks: (pairs.div_ceil(4), 1, 1), threads: 128, shared: 0 };
         launch(device, (KernelFile::Few, dtype), &format!("normed_product_{suffix}"), shape, &arguments)?;
         Ok((sum.unwrap_or_else(|| self.hidden.clone()), out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use gac_needs::needs;
+
+    use super::*;
+    use crate::cuda::gate::gate_times;
+    use crate::cuda::norm::{Delta, add_norm};
+    use crate::device::DeviceSpec;
+
+    fn max_abs(tensor: &Tensor) -> Result<f32> {
+        tensor.to_dtype(DType::F32)?.abs()?.flatten_all()?.max(0)?.to_scalar()
+    }
+
+    #[needs(gpu)]
+    #[test]
+    fn kernels_for_few_tokens_do_what_three_launches_do() -> Result<()> {
+        let device: Device = DeviceSpec::Cuda(0).open().map_err(candle_core::Error::wrap)?;
+        let inputs = 264;
+        for (dtype, most) in [(DType::F32, 1e-5), (DType::BF16, 2e-2)] {
+            let random = |rows: usize, width: usize| Tensor::randn(0f32, 1.0, (rows, width), &device)?.to_dtype(dtype);
+            let weight = random(1, inputs)?.flatten_all()?;
+            let norm = NormWeights { weight: &weight, bias: None, epsilon: 1e-5, is_centred: false };
+            for (tokens, outputs, gate) in
+                [(1, 37, None), (4, 64, Some(Activation::Silu)), (3, 6, Some(Activation::Gelu))]
+            {
+                let (hidden, values, matrix) =
+                    (random(tokens, inputs)?, random(tokens, inputs)?, random(outputs, inputs)?);
+                for delta in [None, Some((&values, 0.5))] {
+                    let product = NormedProduct { hidden: &hidden, delta, norm, weight: &matrix, gate };
+                    assert!(product.is_taken());
+                    let (sum, found) = product.compute()?;
+                    let delta = delta.map(|(values, factor)| Delta { values, norm: None, factor });
+                    let (plain_sum, normed) = add_norm(&hidden, delta, Some(norm))?;
+                    let plain = normed.matmul(&matrix.t()?)?;
+                    let plain = match gate {
+                        Some(activation) => gate_times(&plain, activation)?,
+                        None => plain,
+                    };
+                    assert_eq!(max_abs(&(sum - plain_sum)?)?, 0.0, "{tokens} tokens");
+                    let error = max_abs(&(found - &plain)?)? / max_abs(&plain)?;
+                    assert!(error < most, "{tokens} tokens, {outputs} outputs, {gate:?} in {dtype:?}: {error}");
+                }
+            }
+        }
+        Ok(())
     }
 }
