@@ -1,5 +1,5 @@
 //! Votes on the next byte, step by step with scripted members.
-#![allow(clippy::unwrap_used, reason = "test code: a panic is a failure")]
+#![allow(clippy::unwrap_used, clippy::manual_midpoint, reason = "tests; sums as one would write them by hand")]
 
 mod common;
 
