@@ -4,13 +4,12 @@ use gac_inference::Named;
 use serde::{Deserialize, Serialize};
 
 use super::combined::Combined;
-use super::methods::abe::Abe;
-use super::methods::bytes::{ByteAverage, BytesProduct, Chared};
+use super::methods::bytes_product::BytesProduct;
 use super::methods::core::Core;
 use super::methods::gac::Gac;
 use super::methods::geometric::Geometric;
+use super::methods::on_average::{ABE, BYTES, CHARED, SAMPLE_A_MEMBER};
 use super::methods::proxy::Proxy;
-use super::methods::sample_a_member::SampleAMember;
 use super::methods::token_method::{MethodDescription, MethodError, MethodSettings, TokenMethod};
 use super::methods::unite::Unite;
 use super::sampling::Decoding;
@@ -107,11 +106,11 @@ impl Method {
         match self {
             Self::Gac => apply(&Gac),
             Self::Core => apply(&Core),
-            Self::SampleAMember => apply(&SampleAMember),
-            Self::Bytes => apply(&ByteAverage),
+            Self::SampleAMember => apply(&SAMPLE_A_MEMBER),
+            Self::Bytes => apply(&BYTES),
             Self::BytesProduct => apply(&BytesProduct),
-            Self::Chared => apply(&Chared),
-            Self::Abe { beam } => apply(&Abe { beam }),
+            Self::Chared => apply(&CHARED),
+            Self::Abe { .. } => apply(&ABE),
             Self::Proxy { alpha } => apply(&Proxy { alpha }),
             Self::Unite { top_k } => apply(&Unite { top_k }),
             Self::Geometric { floor } => apply(&Geometric { floor }),
@@ -132,6 +131,9 @@ impl Method {
     /// # Errors
     /// For no tokens per member, or a floor that is no probability between 0 and 1.
     pub fn validate(self) -> Result<(), MethodError> {
+        if matches!(self, Self::Abe { beam: 0 }) {
+            return Err(MethodError::Beam);
+        }
         self.rule(|rule| rule.validate())
     }
 

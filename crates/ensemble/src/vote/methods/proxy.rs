@@ -1,6 +1,6 @@
 //! `proxy`: proxy tuning on bytes.
 
-use super::bytes::log_linear;
+use super::bytes_product::log_linear;
 use super::token_method::{MethodDescription, MethodError, TokenMethod};
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vocabulary::union::UnionId;

@@ -1,9 +1,8 @@
-//! `bytes`, `bytes-product` and `chared`: votes on the next byte.
+//! `bytes-product`: a geometric mean over the next byte.
 //!
 //! What members say of bytes is made in `bytes`. Here it comes as distributions over their ids of single bytes; scores of choices
 //! come as distributions over all ids.
 
-use super::gac::Gac;
 use super::token_method::{MethodDescription, TokenMethod};
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vocabulary::union::UnionId;
@@ -15,56 +14,10 @@ use crate::vote::votes::Votes;
 
 /// The least log-probability that a member is taken to give to what another one gives any: what is no byte of a text
 /// for one of them is not said.
-pub(super) const LEAST: f64 = -690.0;
-
-/// See [`Method::Bytes`](crate::Method::Bytes).
-pub(crate) struct ByteAverage;
-
-/// See [`Method::Chared`](crate::Method::Chared).
-pub(crate) struct Chared;
+const LEAST: f64 = -690.0;
 
 /// See [`Method::BytesProduct`](crate::Method::BytesProduct).
 pub(crate) struct BytesProduct;
-
-impl TokenMethod for ByteAverage {
-    fn description(&self) -> &'static MethodDescription {
-        &MethodDescription { name: "bytes", about: "Weighted average of byte probabilities", settings: &[] }
-    }
-
-    fn combine<'a>(&self, votes: Votes<'a>, also: Option<UnionId>, segmentation: &mut Segmentation) -> Combined<'a> {
-        Gac.combine(votes, also, segmentation)
-    }
-
-    fn missing(
-        &self,
-        votes: Votes<'_>,
-        decoding: Decoding,
-        also: Option<UnionId>,
-        segmentation: &mut Segmentation,
-    ) -> Vec<MissingDetail> {
-        Gac.missing(votes, decoding, also, segmentation)
-    }
-}
-
-impl TokenMethod for Chared {
-    fn description(&self) -> &'static MethodDescription {
-        &MethodDescription { name: "chared", about: "`bytes` approximately, for any tokenizer", settings: &[] }
-    }
-
-    fn combine<'a>(&self, votes: Votes<'a>, also: Option<UnionId>, segmentation: &mut Segmentation) -> Combined<'a> {
-        Gac.combine(votes, also, segmentation)
-    }
-
-    fn missing(
-        &self,
-        votes: Votes<'_>,
-        decoding: Decoding,
-        also: Option<UnionId>,
-        segmentation: &mut Segmentation,
-    ) -> Vec<MissingDetail> {
-        Gac.missing(votes, decoding, also, segmentation)
-    }
-}
 
 impl TokenMethod for BytesProduct {
     fn description(&self) -> &'static MethodDescription {
