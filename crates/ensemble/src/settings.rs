@@ -306,11 +306,15 @@ impl Settings {
         self.method
     }
 
+    /// Whether a step is a byte, so that the `tokens` of a [`Generation`](crate::Generation) are bytes.
+    pub fn votes_on_bytes(&self) -> bool {
+        matches!(self.lead, Lead::Everybody | Lead::Gate { .. }) && self.method.coverings().is_some()
+    }
+
     /// What `member` is told of a response, where it is told bytes: not one that decides alone in any case, nor where a
     /// drafter's tokens are verified.
     pub(crate) fn covering(&self, member: usize) -> Option<Covering> {
-        let votes = matches!(self.lead, Lead::Everybody | Lead::Gate { .. });
-        let tokens = self.bytes.get(member).filter(|_| votes)?;
+        let tokens = self.bytes.get(member).filter(|_| self.votes_on_bytes())?;
         Some(Covering::new(Arc::clone(tokens), self.method.coverings()?))
     }
 

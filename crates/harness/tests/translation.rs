@@ -1,6 +1,6 @@
 //! BLEU, chrF and TER against sacrebleu, on made-up texts (`scripts/fixtures/translation.py`).
 
-use gac_harness::metrics::CorpusMetric;
+use gac_harness::metrics::{MetricDefinition, over_texts};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -23,10 +23,12 @@ fn corpora_are_scored_as_sacrebleu_scores_them() {
     for (number, corpus) in recorded.corpora.iter().enumerate() {
         let pairs =
             || corpus.references.iter().zip(&corpus.written).map(|(reference, written)| (&**reference, &**written));
-        for (metric, expected) in
-            [(CorpusMetric::Bleu, corpus.bleu), (CorpusMetric::Chrf, corpus.chrf), (CorpusMetric::Ter, corpus.ter)]
-        {
-            let found = metric.of_texts(pairs()).unwrap();
+        for (metric, expected) in [
+            (MetricDefinition::Bleu, corpus.bleu),
+            (MetricDefinition::Chrf, corpus.chrf),
+            (MetricDefinition::Ter, corpus.ter),
+        ] {
+            let found = over_texts(&metric, pairs()).unwrap();
             assert!((found - expected).abs() < 1e-9, "{metric:?} of corpus {number}: {found}, not {expected}");
         }
     }

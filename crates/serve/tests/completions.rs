@@ -238,6 +238,20 @@ fn a_request_overrides_its_systems_settings_and_is_told_who_decided() {
 }
 
 #[test]
+fn a_response_made_of_bytes_is_counted_in_the_first_members_tokens() {
+    let server = Fixture::spellers();
+    let cost = |gac: Value| {
+        let answer = server.completion(&json!({ "model": "both", "prompt": "q", "max_tokens": 5, "gac": gac }));
+        assert_eq!(answer["choices"][0]["text"], "ab");
+        (answer["choices"][0]["gac"]["tokens"].clone(), answer["usage"]["completion_tokens"].clone())
+    };
+    let both_with_the_end = json!(2);
+    assert_eq!(cost(json!({ "weights": [1, 0] })), (json!(2), both_with_the_end.clone()));
+    assert_eq!(cost(json!({ "method": "bytes" })), (json!(3), both_with_the_end));
+    server.stop();
+}
+
+#[test]
 fn what_cannot_be_honoured_is_refused_by_its_name_and_what_is_unknown_is_ignored() {
     let server = Fixture::new();
     let with = |field: &str, value: Value| {

@@ -8,7 +8,7 @@ use gac_harness::results::{GitState, Provenance, StoredRun};
 use gac_harness::{Shards, Timestamp, Tolerance, report};
 use gac_inference::remote::without_passwords;
 
-use crate::commands::planning::load_tasks;
+use crate::commands::planning::Planned;
 use crate::commands::rerun;
 use crate::commands::run::check_failed;
 use crate::failure::Failure;
@@ -56,7 +56,7 @@ pub(crate) fn merge(args: &MergeArgs, printer: &mut Printer) -> CommandOutcome {
     let name = &manifest.plan.name;
     let default = || PathBuf::from("results").join(format!("{name}-{}", Timestamp::now().compact()));
     let output = args.output_path.clone().unwrap_or_else(default);
-    let plan = Plan { shard: None, ..rerun::plan(manifest, Some(output)) };
+    let planned = Planned::of(Plan { shard: None, ..rerun::plan(manifest, Some(output)) })?;
     let provenance = Provenance {
         build: option_env!("GAC_BUILD_COMMIT").map(str::to_owned),
         command: std::env::args_os().map(|word| without_passwords(&word.to_string_lossy())).collect(),
@@ -65,7 +65,8 @@ pub(crate) fn merge(args: &MergeArgs, printer: &mut Printer) -> CommandOutcome {
         task_files: manifest.task_files.clone(),
         git: GitState::around(".".as_ref()),
     };
-    let summary = shards.merge(&plan, load_tasks(&plan)?, &mut Progress::new(printer), &provenance)?;
+    let summary =
+        shards.merge(&planned.plan, planned.load_tasks()?.loaded, &mut Progress::new(printer), &provenance)?;
     let leaderboard = &summary.leaderboard;
     let text = if args.json { report::json(leaderboard) } else { report::terminal(leaderboard, printer.width()) };
     printer.data(&text)?;

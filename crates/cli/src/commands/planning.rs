@@ -1,5 +1,8 @@
 //! From a recipe and flags to a plan, with its tasks.
 
+use std::collections::BTreeSet;
+
+use gac_harness::data::Dataset;
 use gac_harness::plan::{Overrides, Plan, Recipe, SelectedTasks, TaskPlan};
 use gac_harness::tasks::{DocumentPicks, DocumentPicksError, GenerationOverrides};
 use gac_harness::{DataSource, LoadedTask, TaskError, TaskOptions, TaskRegistry};
@@ -10,14 +13,29 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shared_args::RunSettings;
 
+/// A plan with all tasks that there are: those that `--include-path` adds are read once.
+pub(crate) struct Planned {
+    pub(crate) plan: Plan,
+    pub(crate) registry: TaskRegistry,
+}
+
+/// A plan's tasks with their documents, and what these come from.
+pub(crate) struct PlannedTasks {
+    pub(crate) loaded: Vec<LoadedTask>,
+    /// Splits of data sets.
+    pub(crate) splits: Vec<(Dataset, String)>,
+    /// Files of lm-evaluation-harness.
+    pub(crate) task_files: BTreeSet<String>,
+}
+
 /// What a recipe and flags say is to be done.
-pub(crate) fn plan(recipe: &Recipe, settings: &RunSettings, printer: &mut Printer) -> Result<Plan, Failure> {
+pub(crate) fn plan(recipe: &Recipe, settings: &RunSettings, printer: &mut Printer) -> Result<Planned, Failure> {
     let plan = Plan::resolve(recipe, &overrides(settings)?)?;
     select_tasks(plan, settings, printer)
 }
 
 /// A plan with names of tasks in place of patterns, and with the documents that flags pick.
-pub(crate) fn select_tasks(plan: Plan, settings: &RunSettings, printer: &mut Printer) -> Result<Plan, Failure> {
+pub(crate) fn select_tasks(plan: Plan, settings: &RunSettings, printer: &mut Printer) -> Result<Planned, Failure> {
     let picks = settings.samples.as_deref().map(picks).transpose()?;
     let registry = TaskRegistry::with_folders(&plan.include_path)?;
     let SelectedTasks { plan, not_picked } =
@@ -38,7 +56,34 @@ pub(crate) fn select_tasks(plan: Plan, settings: &RunSettings, printer: &mut Pri
         };
         printer.warning(&text, None);
     }
-    Ok(plan)
+    Ok(Planned { plan, registry })
+}
+
+impl Planned {
+    /// A plan whose tasks are named already.
+    pub(crate) fn of(plan: Plan) -> Result<Self, Failure> {
+        let registry = TaskRegistry::with_folders(&plan.include_path)?;
+        Ok(Self { plan, registry })
+    }
+
+    /// The plan's tasks, with their documents.
+    pub(crate) fn load_tasks(&self) -> Result<PlannedTasks, Failure> {
+        let Self { plan, registry } = self;
+        let data = DataSource::new(plan.data_dir.clone());
+        let mut tasks = PlannedTasks { loaded: Vec::new(), splits: Vec::new(), task_files: BTreeSet::new() };
+        for of_task in &plan.tasks {
+            let mut task = registry.load(&of_task.name, &data, &options(of_task))?;
+            if let Some(shard) = plan.shard {
+                shard.divide(&mut task)?;
+            }
+            task.repeat(of_task.repeats);
+            task.groups.clone_from(&of_task.groups);
+            tasks.splits.extend(registry.splits(&task.name, task.num_fewshot > 0)?);
+            tasks.task_files.extend(registry.task_files(&task.name)?);
+            tasks.loaded.push(task);
+        }
+        Ok(tasks)
+    }
 }
 
 /// The documents that `--samples` picks: in a JSON text or in a file.
@@ -79,22 +124,6 @@ pub(crate) fn overrides(settings: &RunSettings) -> Result<Overrides, Failure> {
             chat_template_args: settings.chat.chat_template_args.clone().unwrap_or_default(),
         },
     })
-}
-
-/// A plan's tasks, with their documents.
-pub(crate) fn load_tasks(plan: &Plan) -> Result<Vec<LoadedTask>, Failure> {
-    let data = DataSource::new(plan.data_dir.clone());
-    let registry = TaskRegistry::with_folders(&plan.include_path)?;
-    let load = |of_task: &TaskPlan| {
-        let mut task = registry.load(&of_task.name, &data, &options(of_task))?;
-        if let Some(shard) = plan.shard {
-            shard.divide(&mut task)?;
-        }
-        task.repeat(of_task.repeats);
-        task.groups.clone_from(&of_task.groups);
-        Ok(task)
-    };
-    plan.tasks.iter().map(load).collect()
 }
 
 /// What a plan asks of a task.

@@ -9,7 +9,7 @@ use gac_harness::results::{Manifest, SampleRecord, StoredRun};
 use gac_inference::DeviceList;
 use gac_systems::{ModelOrigin, ModelStore, OpenSystems};
 
-use crate::commands::planning::load_tasks;
+use crate::commands::planning::{Planned, PlannedTasks};
 use crate::commands::run::{ReadFiles, check_failed, execute_plan, print_leaderboard, read_files};
 use crate::failure::Failure;
 use crate::outcome::CommandOutcome;
@@ -48,8 +48,9 @@ pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> CommandOutcome {
         Some(device) => device.clone(),
         None => recorded_device(&manifest)?,
     };
-    let plan = plan(&manifest, args.output_path.clone());
-    let changes = changes(&manifest, &plan, &device)?;
+    let planned = Planned::of(plan(&manifest, args.output_path.clone()))?;
+    let tasks = planned.load_tasks()?;
+    let changes = changes(&manifest, &planned.plan, &tasks, &device)?;
     if !changes.is_empty() {
         let text = format!("not what `{}` was made with: {}", args.run.display(), changes.join("; "));
         if !args.allow_changes {
@@ -57,7 +58,7 @@ pub(crate) fn rerun(args: &RerunArgs, printer: &mut Printer) -> CommandOutcome {
         }
         printer.warning(&text, None);
     }
-    let summary = execute_plan(&plan, &load_tasks(&plan)?, (&device, None), printer)?;
+    let summary = execute_plan(&planned.plan, &tasks, (&device, None), printer)?;
     print_leaderboard(&summary, args.json, printer)?;
     match (StoredRun::read(&args.run), StoredRun::read(&summary.folder)) {
         (Ok(before), Ok(after)) => printer.note(&agreement(&before, &after)),
@@ -102,7 +103,12 @@ pub(crate) fn plan(manifest: &Manifest, output: Option<PathBuf>) -> Plan {
 }
 
 /// Which models and data are not what they were.
-fn changes(manifest: &Manifest, plan: &Plan, device: &DeviceList) -> Result<Vec<String>, Failure> {
+fn changes(
+    manifest: &Manifest,
+    plan: &Plan,
+    tasks: &PlannedTasks,
+    device: &DeviceList,
+) -> Result<Vec<String>, Failure> {
     let mut changes = Vec::new();
     let mut store = ModelStore::new(plan.models.clone(), device.clone(), plan.batch_size);
     let mut seen: Vec<String> = Vec::new();
@@ -122,7 +128,7 @@ fn changes(manifest: &Manifest, plan: &Plan, device: &DeviceList) -> Result<Vec<
             changes.push(format!("model `{}` ({})", now.name, files.join(", ")));
         }
     }
-    let ReadFiles { data, task_files } = read_files(plan, &load_tasks(plan)?)?;
+    let ReadFiles { data, task_files } = read_files(plan, tasks)?;
     for before in &manifest.data {
         let now = data
             .iter()

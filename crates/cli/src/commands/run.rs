@@ -8,13 +8,13 @@ use gac_harness::identity::{DataFiles, TaskFile, data_files, task_files};
 use gac_harness::plan::{Plan, Recipe};
 use gac_harness::report::{Leaderboard, SystemRow};
 use gac_harness::results::{GitState, Manifest, Provenance, unfinished_run};
-use gac_harness::{DataSource, LoadedTask, RunSummary, TaskRegistry, report};
+use gac_harness::{DataSource, LoadedTask, RunSummary, report};
 use gac_inference::DeviceList;
 use gac_inference::remote::without_passwords;
 use gac_systems::{HashCache, ModelStore};
 
 use crate::commands::dry_run::dry_run;
-use crate::commands::planning::{load_tasks, plan};
+use crate::commands::planning::{PlannedTasks, plan};
 use crate::failure::Failure;
 use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
@@ -39,26 +39,26 @@ pub(crate) struct RunArgs {
 pub(crate) fn run(args: &RunArgs, printer: &mut Printer) -> CommandOutcome {
     let recipe = Recipe::load(&args.recipe)?;
     if args.dry_run {
-        let plan = plan(&recipe, &args.settings, printer)?;
-        return dry_run(&plan, &args.settings.compute, args.probe, args.settings.json, printer);
+        let planned = plan(&recipe, &args.settings, printer)?;
+        return dry_run(&planned, &args.settings.compute, args.probe, args.settings.json, printer);
     }
     execute(&recipe, &args.settings, printer)
 }
 
 /// Resolves a recipe, loads its tasks, runs it and prints the leaderboard.
 pub(crate) fn execute(recipe: &Recipe, settings: &RunSettings, printer: &mut Printer) -> CommandOutcome {
-    let mut plan = plan(recipe, settings, printer)?;
+    let mut planned = plan(recipe, settings, printer)?;
     if recipe.output.is_none() {
-        plan = or_unfinished(plan, settings, printer);
+        planned.plan = or_unfinished(planned.plan, settings, printer);
     }
     let compute = &settings.compute;
-    let tasks = load_tasks(&plan)?;
+    let tasks = planned.load_tasks()?;
     if settings.samples_kept.write_out {
-        for task in &tasks {
+        for task in &tasks.loaded {
             printer.note(&first_prompt(task));
         }
     }
-    let summary = execute_plan(&plan, &tasks, (&compute.device, compute.max_memory), printer)?;
+    let summary = execute_plan(&planned.plan, &tasks, (&compute.device, compute.max_memory), printer)?;
     if settings.samples_kept.predict_only {
         printer.note(&format!("responses: {}", summary.folder.display()));
     } else {
@@ -97,7 +97,7 @@ pub(crate) fn check_failed(leaderboard: &Leaderboard, allowed: usize) -> Command
 /// Runs a plan.
 pub(crate) fn execute_plan(
     plan: &Plan,
-    tasks: &[LoadedTask],
+    tasks: &PlannedTasks,
     (device, max_memory): (&DeviceList, Option<u64>),
     printer: &mut Printer,
 ) -> Result<RunSummary, Failure> {
@@ -108,7 +108,7 @@ pub(crate) fn execute_plan(
     let before = Manifest::read(&plan.output).ok();
     let before = before.as_ref().map_or(&[][..], |manifest| &manifest.plan.systems);
     models.fix_times(&mut plan.systems, before)?;
-    Ok(gac_harness::run_with(&plan, tasks, &mut models, &mut Progress::new(printer), &provenance)?)
+    Ok(gac_harness::run_with(&plan, &tasks.loaded, &mut models, &mut Progress::new(printer), &provenance)?)
 }
 
 /// What a task asks first, and what is right.
@@ -142,24 +142,18 @@ pub(crate) struct ReadFiles {
 }
 
 /// Finds and hashes the files that tasks read.
-pub(crate) fn read_files(plan: &Plan, tasks: &[LoadedTask]) -> Result<ReadFiles, Failure> {
-    let registry = TaskRegistry::with_folders(&plan.include_path)?;
-    let (mut splits, mut places) = (Vec::new(), Vec::new());
-    for task in tasks {
-        splits.extend(registry.splits(&task.name, task.num_fewshot > 0)?);
-        places.extend(registry.task_files(&task.name)?);
-    }
-    let splits = splits.iter().map(|(dataset, split)| (dataset, split.as_str()));
+pub(crate) fn read_files(plan: &Plan, tasks: &PlannedTasks) -> Result<ReadFiles, Failure> {
+    let splits = tasks.splits.iter().map(|(dataset, split)| (dataset, split.as_str()));
     let source = DataSource::new(plan.data_dir.clone());
     let mut cache = HashCache::of_user();
     let data = data_files(splits, &source, &mut cache)?;
-    let task_files = task_files(places, &source, &mut cache)?;
+    let task_files = task_files(tasks.task_files.iter().cloned(), &source, &mut cache)?;
     cache.save();
     Ok(ReadFiles { data, task_files })
 }
 
 /// What is known of a run besides its plan.
-fn provenance(plan: &Plan, tasks: &[LoadedTask], device: &DeviceList) -> Result<Provenance, Failure> {
+fn provenance(plan: &Plan, tasks: &PlannedTasks, device: &DeviceList) -> Result<Provenance, Failure> {
     let ReadFiles { data, task_files } = read_files(plan, tasks)?;
     let folder = plan.recipe.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
     Ok(Provenance {

@@ -7,7 +7,7 @@ use gac_harness::results::StoredRun;
 use gac_systems::{Combination, SpecError, Values};
 
 use crate::commands::eval::{check, recipe};
-use crate::commands::planning::{load_tasks, overrides, select_tasks};
+use crate::commands::planning::{overrides, select_tasks};
 use crate::commands::run::{check_failed, execute_plan, or_unfinished};
 use crate::failure::Failure;
 use crate::named::named;
@@ -58,10 +58,11 @@ pub(crate) fn sweep(args: &SweepArgs, printer: &mut Printer) -> CommandOutcome {
         overrides.batch_size = Some(1);
     }
     let plan = Plan::resolve(&axes(args)?, &overrides).map_err(in_words_of_flags)?;
-    let plan = select_tasks(plan, &args.settings, printer)?;
-    let plan = or_unfinished(plan, &args.settings, printer);
+    let mut planned = select_tasks(plan, &args.settings, printer)?;
+    planned.plan = or_unfinished(planned.plan, &args.settings, printer);
     let compute = &args.settings.compute;
-    let summary = execute_plan(&plan, &load_tasks(&plan)?, (&compute.device, compute.max_memory), printer)?;
+    let tasks = planned.load_tasks()?;
+    let summary = execute_plan(&planned.plan, &tasks, (&compute.device, compute.max_memory), printer)?;
     if let Some(sweep) = Sweep::of(&StoredRun::read(&summary.folder)?) {
         let json = || serde_json::to_string_pretty(&sweep).map(|json| json + "\n");
         printer.data(&if args.settings.json { json()? } else { sweep.csv() })?;

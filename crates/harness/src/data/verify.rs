@@ -69,11 +69,11 @@ pub(super) fn rows(path: &Path) -> Result<usize, DataError> {
     parquet::height(path)
 }
 
-/// The rows that a file in this state should have; `None` for a file that nothing is known of.
+/// The rows that a file in this state should have; `None` where nothing is known of them.
 pub(super) fn expected_rows(entry: &FileEntry, state: FileState) -> Option<usize> {
     match (state, &entry.rebuilt) {
         (FileState::Rebuilt, Some(rebuilt)) => Some(rebuilt.rows),
-        (FileState::Hub, _) => Some(entry.rows),
+        (FileState::Hub, _) => entry.rows,
         _ => None,
     }
 }

@@ -2,115 +2,49 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::definition::{F1Average, MetricDefinition};
 use super::edit_rate::edit_rate;
 use super::translation::{TextPair, bleu, chrf};
 use crate::python::is_space;
 
-/// A metric of all documents together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CorpusMetric {
-    /// F1 of choice 1, where there are two; 0 to 1.
-    F1,
-    /// Matthews' correlation of what was chosen with what is right, -1 to 1.
-    Matthews,
-    /// BLEU, 0 to 1.
-    Bleu,
-    /// chrF, 0 to 1.
-    Chrf,
-    /// TER: less is better.
-    Ter,
-    /// Perplexity per word.
-    WordPerplexity,
-    /// Perplexity per byte.
-    BytePerplexity,
-    /// Bits per byte.
-    BitsPerByte,
+/// Of texts with their log-likelihoods. None where the metric is not over these, or of nothing.
+pub(crate) fn over_log_likelihoods<'t>(
+    metric: &MetricDefinition,
+    texts: impl IntoIterator<Item = (&'t str, f64)>,
+) -> Option<f64> {
+    let length: fn(&str) -> usize = match metric {
+        MetricDefinition::WordPerplexity => words,
+        MetricDefinition::BytePerplexity | MetricDefinition::BitsPerByte => str::len,
+        _ => return None,
+    };
+    let (mut sum, mut lengths) = (0.0, 0);
+    for (text, log_likelihood) in texts {
+        sum += log_likelihood;
+        lengths += length(text);
+    }
+    let nats = (lengths > 0).then(|| -sum / lengths as f64)?;
+    Some(if *metric == MetricDefinition::BitsPerByte { nats / std::f64::consts::LN_2 } else { nats.exp() })
 }
 
-/// What of documents a metric is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
-    /// Choices, right and chosen.
-    Choices,
-    /// Texts, right and written.
-    Texts,
-    /// Log-likelihoods of texts, and how long these are.
-    LogLikelihoods,
+/// Of choices: the right one and the chosen one of each document. None where the metric is none of choices, or F1 of two
+/// classes and there are more.
+pub(crate) fn over_choices(metric: &MetricDefinition, pairs: &[(usize, usize)]) -> Option<f64> {
+    match metric {
+        MetricDefinition::F1 { average: F1Average::Binary } => f1_of_two(pairs),
+        MetricDefinition::F1 { average } => Some(f1_of_classes(pairs, *average)),
+        MetricDefinition::Mcc => Some(matthews(pairs)),
+        _ => None,
+    }
 }
 
-impl CorpusMetric {
-    /// lm-evaluation-harness's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F1 => "f1",
-            Self::Matthews => "mcc",
-            Self::Bleu => "bleu",
-            Self::Chrf => "chrf",
-            Self::Ter => "ter",
-            Self::WordPerplexity => "word_perplexity",
-            Self::BytePerplexity => "byte_perplexity",
-            Self::BitsPerByte => "bits_per_byte",
-        }
-    }
-
-    /// The metric of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        let all = [
-            Self::F1,
-            Self::Matthews,
-            Self::Bleu,
-            Self::Chrf,
-            Self::Ter,
-            Self::WordPerplexity,
-            Self::BytePerplexity,
-            Self::BitsPerByte,
-        ];
-        all.into_iter().find(|metric| metric.name() == name)
-    }
-
-    /// What it is over.
-    pub fn over(self) -> Over {
-        match self {
-            Self::F1 | Self::Matthews => Over::Choices,
-            Self::Bleu | Self::Chrf | Self::Ter => Over::Texts,
-            Self::WordPerplexity | Self::BytePerplexity | Self::BitsPerByte => Over::LogLikelihoods,
-        }
-    }
-
-    /// Of texts with their log-likelihoods. None where it is not over these, or of nothing.
-    pub fn of_log_likelihoods<'t>(self, texts: impl IntoIterator<Item = (&'t str, f64)>) -> Option<f64> {
-        let length: fn(&str) -> usize = match self {
-            Self::WordPerplexity => words,
-            Self::BytePerplexity | Self::BitsPerByte => str::len,
-            _ => return None,
-        };
-        let (mut sum, mut lengths) = (0.0, 0);
-        for (text, log_likelihood) in texts {
-            sum += log_likelihood;
-            lengths += length(text);
-        }
-        let nats = (lengths > 0).then(|| -sum / lengths as f64)?;
-        Some(if self == Self::BitsPerByte { nats / std::f64::consts::LN_2 } else { nats.exp() })
-    }
-
-    /// Of choices: the right one and the chosen one of each document. None where it is none of choices, or F1 of more than
-    /// two.
-    pub fn of_choices(self, pairs: &[(usize, usize)]) -> Option<f64> {
-        match self {
-            Self::F1 => f1(pairs),
-            Self::Matthews => Some(matthews(pairs)),
-            _ => None,
-        }
-    }
-
-    /// Of texts: the reference and what was written, of each document. None where it is none of texts.
-    pub fn of_texts<'t>(self, pairs: impl IntoIterator<Item = TextPair<'t>>) -> Option<f64> {
-        match self {
-            Self::Bleu => Some(bleu(pairs)),
-            Self::Chrf => Some(chrf(pairs)),
-            Self::Ter => Some(edit_rate(pairs)),
-            _ => None,
-        }
+/// Of texts: the reference and what was written, of each document; 0 to 1 but for TER. None where the metric is none of
+/// texts together.
+pub fn over_texts<'t>(metric: &MetricDefinition, pairs: impl IntoIterator<Item = TextPair<'t>>) -> Option<f64> {
+    match metric {
+        MetricDefinition::Bleu => Some(bleu(pairs)),
+        MetricDefinition::Chrf => Some(chrf(pairs)),
+        MetricDefinition::Ter => Some(edit_rate(pairs)),
+        _ => None,
     }
 }
 
@@ -126,17 +60,36 @@ fn words(text: &str) -> usize {
 }
 
 /// scikit-learn's `f1_score` of two classes; 0 where nobody says 1.
-fn f1(pairs: &[(usize, usize)]) -> Option<f64> {
+fn f1_of_two(pairs: &[(usize, usize)]) -> Option<f64> {
     let classes: BTreeSet<usize> = pairs.iter().flat_map(|(right, chosen)| [*right, *chosen]).collect();
     if classes.len() > 2 || (classes.len() == 2 && !classes.contains(&1)) {
         return None;
     }
+    Some(f1_of(1, pairs))
+}
+
+/// F1 of one class against all others; 0 where nobody says it.
+fn f1_of(class: usize, pairs: &[(usize, usize)]) -> f64 {
     let count = |wanted: (bool, bool)| {
-        let is = |&&(right, chosen): &&(usize, usize)| (right == 1, chosen == 1) == wanted;
+        let is = |&&(right, chosen): &&(usize, usize)| (right == class, chosen == class) == wanted;
         pairs.iter().filter(is).count() as f64
     };
     let (hits, wrong) = (count((true, true)), count((false, true)) + count((true, false)));
-    Some(if hits + wrong == 0.0 { 0.0 } else { 2.0 * hits / (2.0 * hits + wrong) })
+    if hits + wrong == 0.0 { 0.0 } else { 2.0 * hits / (2.0 * hits + wrong) }
+}
+
+/// scikit-learn's `f1_score` of any number of classes: those that are right or chosen somewhere. 0 of nothing.
+fn f1_of_classes(pairs: &[(usize, usize)], average: F1Average) -> f64 {
+    let classes: BTreeSet<usize> = pairs.iter().flat_map(|(right, chosen)| [*right, *chosen]).collect();
+    let of_class = |class: usize| pairs.iter().filter(|(right, _)| *right == class).count() as f64;
+    let weight = |class: usize| if average == F1Average::Weighted { of_class(class) } else { 1.0 };
+    if average == F1Average::Micro {
+        let hits = pairs.iter().filter(|(right, chosen)| right == chosen).count();
+        return hits as f64 / pairs.len().max(1) as f64;
+    }
+    let all: f64 = classes.iter().map(|class| weight(*class)).sum();
+    let sum: f64 = classes.iter().map(|class| weight(*class) * f1_of(*class, pairs)).sum();
+    if all == 0.0 { 0.0 } else { sum / all }
 }
 
 /// scikit-learn's `matthews_corrcoef`, of any number of classes; 0 where one side says the same of everything.
@@ -164,34 +117,34 @@ mod tests {
     #[test]
     fn choices_are_counted_as_scikit_learn_counts_them() {
         let pairs = [(1, 1), (1, 0), (0, 0), (0, 1), (1, 1), (0, 0), (1, 1)];
-        let of = |metric: CorpusMetric, pairs: &[(usize, usize)]| metric.of_choices(pairs);
-        assert!((of(CorpusMetric::F1, &pairs).unwrap() - 0.75).abs() < 1e-12);
-        assert!((of(CorpusMetric::Matthews, &pairs).unwrap() - 0.416_666_666_666_666_7).abs() < 1e-12);
-        let three = [(0, 0), (1, 2), (2, 2), (1, 1), (0, 1), (2, 0)];
-        assert_eq!(of(CorpusMetric::F1, &three), None);
-        assert!((of(CorpusMetric::Matthews, &three).unwrap() - 0.25).abs() < 1e-12);
-        assert_eq!(of(CorpusMetric::F1, &[(0, 0)]), Some(0.0));
-        assert_eq!(of(CorpusMetric::F1, &[(0, 2)]), None);
-        assert_eq!(of(CorpusMetric::Matthews, &[(1, 1), (1, 1)]), Some(0.0));
-        assert_eq!(of(CorpusMetric::Bleu, &pairs), None);
+        let f1 = |average, pairs: &[(usize, usize)]| over_choices(&MetricDefinition::F1 { average }, pairs);
+        let mcc = |pairs: &[(usize, usize)]| over_choices(&MetricDefinition::Mcc, pairs);
+        let close = |found: Option<f64>, expected: f64| {
+            assert!(found.is_some_and(|found| (found - expected).abs() < 1e-12), "{found:?} is not {expected}");
+        };
+        close(f1(F1Average::Binary, &pairs), 0.75);
+        close(mcc(&pairs), 0.416_666_666_666_666_7);
+        let three = [(0, 0), (1, 2), (2, 2), (1, 1), (0, 1), (2, 0), (2, 2)];
+        assert_eq!(f1(F1Average::Binary, &three), None);
+        close(f1(F1Average::Weighted, &three), 0.571_428_571_428_571_4);
+        close(f1(F1Average::Macro, &three), 0.555_555_555_555_555_5);
+        close(f1(F1Average::Micro, &three), 4.0 / 7.0);
+        close(mcc(&three[..6]), 0.25);
+        close(f1(F1Average::Weighted, &[(0, 3), (0, 0)]), 2.0 / 3.0);
+        assert_eq!(f1(F1Average::Binary, &[(0, 0)]), Some(0.0));
+        assert_eq!(f1(F1Average::Binary, &[(0, 2)]), None);
+        assert_eq!(mcc(&[(1, 1), (1, 1)]), Some(0.0));
+        assert_eq!(over_choices(&MetricDefinition::Bleu, &pairs), None);
     }
 
     #[test]
     fn long_texts_weigh_more_and_words_are_what_white_space_divides() {
         let texts = [("a b  c", -6.0), (" d\n", -2.0)];
-        let of = |metric: CorpusMetric| metric.of_log_likelihoods(texts).unwrap();
+        let of = |metric: MetricDefinition| over_log_likelihoods(&metric, texts).unwrap();
         // From Python: re.split(r"\s+", ...) gives three pieces each; six bytes and three.
-        assert!((of(CorpusMetric::WordPerplexity) - (8.0_f64 / 6.0).exp()).abs() < 1e-12);
-        assert!((of(CorpusMetric::BytePerplexity) - (8.0_f64 / 9.0).exp()).abs() < 1e-12);
-        assert!((of(CorpusMetric::BitsPerByte) - 8.0 / 9.0 / 2.0_f64.ln()).abs() < 1e-12);
-        assert_eq!(CorpusMetric::WordPerplexity.of_log_likelihoods([]), None);
-    }
-
-    #[test]
-    fn every_metric_is_found_by_its_name() {
-        for name in ["f1", "mcc", "bleu", "chrf", "ter", "word_perplexity", "byte_perplexity", "bits_per_byte"] {
-            assert_eq!(CorpusMetric::named(name).map(CorpusMetric::name), Some(name));
-        }
-        assert_eq!(CorpusMetric::named("acc"), None);
+        assert!((of(MetricDefinition::WordPerplexity) - (8.0_f64 / 6.0).exp()).abs() < 1e-12);
+        assert!((of(MetricDefinition::BytePerplexity) - (8.0_f64 / 9.0).exp()).abs() < 1e-12);
+        assert!((of(MetricDefinition::BitsPerByte) - 8.0 / 9.0 / 2.0_f64.ln()).abs() < 1e-12);
+        assert_eq!(over_log_likelihoods(&MetricDefinition::WordPerplexity, []), None);
     }
 }

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::corpus::{CorpusMetric, Over};
 use super::instructions::{InstructionLevel, Strictness};
 use super::reading::{AnswerScore, Questions};
 use super::rouge::Rouge;
+use super::span::SpanDefinition;
+use super::true_answers::{Likeness, TruthFigure};
 
 /// A metric of one document.
 ///
@@ -46,8 +47,12 @@ pub enum MetricDefinition {
     Greedy,
     /// The log-likelihood of the only choice; over documents, the exponential of its negative mean. Less is better.
     Perplexity,
-    /// F1 of choice 1 over all documents.
-    F1,
+    /// F1 over all documents.
+    F1 {
+        /// Of which classes.
+        #[serde(default)]
+        average: F1Average,
+    },
     /// Matthews' correlation over all documents.
     Mcc,
     /// BLEU over all documents.
@@ -94,6 +99,50 @@ pub enum MetricDefinition {
     },
     /// Whether a reference stands in the extracted text, in any case.
     Contains,
+    /// How like the response is to true answers and to false ones: those are the task's choices, `right_choices` says which
+    /// are true. Reported as `bleu_max` and so on.
+    TrueAnswers {
+        /// What is counted.
+        by: Likeness,
+        /// What is told of it.
+        figure: TruthFigure,
+    },
+    /// An answer found in a text, compared by its words; reported as `exact_match` or `f1`.
+    Span(SpanDefinition),
+}
+
+/// Which classes F1 is of, where it is one of all documents; scikit-learn's names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum F1Average {
+    /// Choice 1, where there are two.
+    #[default]
+    Binary,
+    /// The mean over the classes, each by how many documents are of it.
+    Weighted,
+    /// The mean over the classes.
+    Macro,
+    /// All classes at once: with one answer a document, the share of right ones.
+    Micro,
+}
+
+/// What a metric of all documents together is over. No mean over documents gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Choices, right and chosen.
+    Choices,
+    /// Texts, right and written.
+    Texts,
+    /// Log-likelihoods of texts, and how long these are.
+    LogLikelihoods,
+    /// Lists of instructions, and what share of each is followed.
+    Instructions,
+}
+
+/// Whether lm-evaluation-harness writes the figures of a metric from 0 to 100.
+pub(crate) fn is_percentage_there(metric: &str) -> bool {
+    let is_likeness = ["bleu_", "rouge1_", "rouge2_", "rougeL_"].iter().any(|by| metric.starts_with(by));
+    matches!(metric, "bleu" | "chrf" | "ter") || (is_likeness && !metric.ends_with("_acc"))
 }
 
 /// A metric that is not aggregated by its mean.
@@ -117,15 +166,17 @@ impl MetricDefinition {
             Self::Rouge { of, .. } => of.name(),
             Self::Reading { score, of } => score.name(*of),
             Self::Contains => "contains",
+            Self::Span(span) => span.name(),
+            Self::TrueAnswers { by, figure } => by.name(*figure),
             Self::Instructions { level, strictness } => level.name(*strictness),
-            Self::F1
-            | Self::Mcc
-            | Self::Bleu
-            | Self::Chrf
-            | Self::Ter
-            | Self::WordPerplexity
-            | Self::BytePerplexity
-            | Self::BitsPerByte => self.of_corpus().map(CorpusMetric::name).unwrap_or_default(),
+            Self::F1 { .. } => "f1",
+            Self::Mcc => "mcc",
+            Self::Bleu => "bleu",
+            Self::Chrf => "chrf",
+            Self::Ter => "ter",
+            Self::WordPerplexity => "word_perplexity",
+            Self::BytePerplexity => "byte_perplexity",
+            Self::BitsPerByte => "bits_per_byte",
         }
     }
 
@@ -134,7 +185,7 @@ impl MetricDefinition {
         match self {
             Self::Perplexity => "perplexity",
             Self::Mcc => "matthews_corrcoef",
-            Self::F1 | Self::Bleu | Self::Chrf | Self::Ter | Self::BitsPerByte => self.name(),
+            Self::F1 { .. } | Self::Bleu | Self::Chrf | Self::Ter | Self::BitsPerByte => self.name(),
             Self::WordPerplexity | Self::BytePerplexity => "weighted_perplexity",
             _ => "mean",
         }
@@ -145,26 +196,28 @@ impl MetricDefinition {
         !matches!(self, Self::Perplexity | Self::Ter | Self::WordPerplexity | Self::BytePerplexity | Self::BitsPerByte)
     }
 
-    /// The metric of all documents together that it is, if it is one.
-    pub(crate) fn of_corpus(&self) -> Option<CorpusMetric> {
+    /// What it is over, where it is one of all documents together.
+    pub fn over(&self) -> Option<Over> {
         match self {
-            Self::F1 => Some(CorpusMetric::F1),
-            Self::Mcc => Some(CorpusMetric::Matthews),
-            Self::Bleu => Some(CorpusMetric::Bleu),
-            Self::Chrf => Some(CorpusMetric::Chrf),
-            Self::Ter => Some(CorpusMetric::Ter),
-            Self::WordPerplexity => Some(CorpusMetric::WordPerplexity),
-            Self::BytePerplexity => Some(CorpusMetric::BytePerplexity),
-            Self::BitsPerByte => Some(CorpusMetric::BitsPerByte),
+            Self::F1 { .. } | Self::Mcc => Some(Over::Choices),
+            Self::Bleu | Self::Chrf | Self::Ter => Some(Over::Texts),
+            Self::WordPerplexity | Self::BytePerplexity | Self::BitsPerByte => Some(Over::LogLikelihoods),
+            Self::Instructions { level: InstructionLevel::Instruction, .. } => Some(Over::Instructions),
             _ => None,
         }
     }
 
+    /// Whether it is told which of a document's choices are right, of which there may be several.
+    pub(crate) fn takes_right_choices(&self) -> bool {
+        matches!(self, Self::RightMass | Self::TrueAnswers { .. })
+    }
+
     /// Whether it is one of choices, and not of texts.
     pub(crate) fn is_of_choices(&self) -> bool {
-        if let Some(metric) = self.of_corpus() {
-            return metric.over() != Over::Texts;
-        }
-        matches!(self, Self::Acc | Self::AccNorm | Self::AccBytes | Self::RightMass | Self::Greedy | Self::Perplexity)
+        matches!(self.over(), Some(Over::Choices | Over::LogLikelihoods))
+            || matches!(
+                self,
+                Self::Acc | Self::AccNorm | Self::AccBytes | Self::RightMass | Self::Greedy | Self::Perplexity
+            )
     }
 }

@@ -80,13 +80,18 @@ fn f1(text: &str, answer: &str) -> f64 {
     if text.is_empty() || answer.is_empty() {
         return f64::from(text == answer);
     }
+    shared_words(&text, &answer)
+}
+
+/// F1 of words; 0 where none is shared.
+pub(super) fn shared_words<W: AsRef<str>>(text: &[W], answer: &[W]) -> f64 {
     let mut left: HashMap<&str, usize> = HashMap::new();
-    for word in &answer {
-        *left.entry(word).or_default() += 1;
+    for word in answer {
+        *left.entry(word.as_ref()).or_default() += 1;
     }
     let mut common = 0.0;
-    for word in &text {
-        if let Some(count) = left.get_mut(word).filter(|count| **count > 0) {
+    for word in text {
+        if let Some(count) = left.get_mut(word.as_ref()).filter(|count| **count > 0) {
             *count -= 1;
             common += 1.0;
         }

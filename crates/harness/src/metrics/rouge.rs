@@ -4,7 +4,7 @@
 //! words are runs of ASCII letters and digits in lower case, those of more than three characters stemmed where that is
 //! asked for; the figure is F1.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,10 @@ pub enum Rouge {
     /// The longest common subsequence of words.
     #[serde(rename = "rougeL")]
     Longest,
+    /// The same of sentences, one a line: for each of the reference's, the words that its longest common subsequences with
+    /// all of the text's have together.
+    #[serde(rename = "rougeLsum")]
+    OfSentences,
 }
 
 impl Rouge {
@@ -31,11 +35,17 @@ impl Rouge {
             Self::One => "rouge1",
             Self::Two => "rouge2",
             Self::Longest => "rougeL",
+            Self::OfSentences => "rougeLsum",
         }
     }
 
     /// F1 of `text` against a reference, 0 to 1; of several the best.
     pub fn score(self, text: &str, references: &[&str], stems: bool) -> f64 {
+        if self == Self::OfSentences {
+            let text = sentences(text, stems);
+            let of = |reference: &&str| of_sentences(&text, &sentences(reference, stems));
+            return references.iter().map(of).fold(0.0, f64::max);
+        }
         let text = words(text, stems);
         references.iter().map(|reference| self.of_words(&text, &words(reference, stems))).fold(0.0, f64::max)
     }
@@ -44,12 +54,73 @@ impl Rouge {
         let (common, written, wanted) = match self {
             Self::One => overlap(text, reference, 1),
             Self::Two => overlap(text, reference, 2),
-            Self::Longest => (longest_common(text, reference), text.len(), reference.len()),
+            Self::Longest | Self::OfSentences => (longest_common(text, reference), text.len(), reference.len()),
         };
-        let share = |of: usize| common as f64 / of.max(1) as f64;
-        let (precision, recall) = (share(written), share(wanted));
-        if common == 0 { 0.0 } else { 2.0 * precision * recall / (precision + recall) }
+        f1(common, written, wanted)
     }
+}
+
+fn f1(common: usize, written: usize, wanted: usize) -> f64 {
+    let share = |of: usize| common as f64 / of.max(1) as f64;
+    let (precision, recall) = (share(written), share(wanted));
+    if common == 0 { 0.0 } else { 2.0 * precision * recall / (precision + recall) }
+}
+
+/// The words of each line.
+fn sentences(text: &str, stems: bool) -> Vec<Vec<String>> {
+    text.split('\n').filter(|line| !line.is_empty()).map(|line| words(line, stems)).collect()
+}
+
+fn of_sentences(text: &[Vec<String>], reference: &[Vec<String>]) -> f64 {
+    let count = |sentences: &[Vec<String>]| {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for word in sentences.iter().flatten() {
+            *counts.entry(word.clone()).or_default() += 1;
+        }
+        counts
+    };
+    let (mut left_in_text, mut left_in_reference) = (count(text), count(reference));
+    let mut common = 0;
+    for sentence in reference {
+        let places: BTreeSet<usize> = text.iter().flat_map(|other| common_places(sentence, other)).collect();
+        for word in places.into_iter().map(|place| &sentence[place]) {
+            // A word counts as often as both have it.
+            let (Some(here), Some(there)) = (left_in_text.get_mut(word), left_in_reference.get_mut(word)) else {
+                continue;
+            };
+            if *here > 0 && *there > 0 {
+                (*here, *there) = (*here - 1, *there - 1);
+                common += 1;
+            }
+        }
+    }
+    f1(common, text.iter().map(Vec::len).sum(), reference.iter().map(Vec::len).sum())
+}
+
+/// Where in `reference` a longest common subsequence with `text` is; of several the one that `rouge_score` finds.
+fn common_places(reference: &[String], text: &[String]) -> Vec<usize> {
+    let mut table = vec![vec![0; text.len() + 1]; reference.len() + 1];
+    for (row, wanted) in reference.iter().enumerate() {
+        for (column, word) in text.iter().enumerate() {
+            table[row + 1][column + 1] = if wanted == word {
+                table[row][column] + 1
+            } else {
+                table[row][column + 1].max(table[row + 1][column])
+            };
+        }
+    }
+    let (mut row, mut column, mut places) = (reference.len(), text.len(), Vec::new());
+    while row > 0 && column > 0 {
+        if reference[row - 1] == text[column - 1] {
+            places.push(row - 1);
+            (row, column) = (row - 1, column - 1);
+        } else if table[row][column - 1] > table[row - 1][column] {
+            column -= 1;
+        } else {
+            row -= 1;
+        }
+    }
+    places
 }
 
 fn words(text: &str, stems: bool) -> Vec<String> {

@@ -12,6 +12,24 @@ pub(crate) fn literal_eval(text: &str) -> Option<Value> {
     reader.rest.is_empty().then_some(value)
 }
 
+/// The literal that a source of Python first assigns to `name`, in a function or outside; none where what it assigns is more
+/// than a literal, or nothing is assigned.
+pub(crate) fn assigned(source: &str, name: &str) -> Option<Value> {
+    let value = source.lines().find_map(|line| {
+        let value = line.trim_start().strip_prefix(name)?.trim_start().strip_prefix('=')?;
+        Some(value).filter(|value| !value.starts_with('='))
+    })?;
+    // What follows a line of `source` stands behind it.
+    let start = value.as_ptr() as usize - source.as_ptr() as usize;
+    let mut reader = Reader { rest: &source[start..] };
+    let value = reader.value()?;
+    let read = &source[start..source.len() - reader.rest.len()];
+    let is_over = reader.rest.trim_start_matches([' ', '\t']);
+    let is_over = is_over.is_empty() || is_over.starts_with(['\n', '#']);
+    let is_next_line = read[read.trim_end_matches(is_space).len()..].contains('\n');
+    (is_over || is_next_line).then_some(value)
+}
+
 struct Reader<'a> {
     rest: &'a str,
 }
@@ -278,6 +296,18 @@ mod tests {
             ("+-1", json!(-1)),
         ] {
             assert_eq!(literal_eval(text), Some(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_stands_for_the_literal_that_is_assigned_to_it() {
+        let source = "LABELS = [\n    'a.',  # one\n]\ndef f(doc):\n    text = \"\"\"x\n  {y}\"\"\"\n    return text\n\
+                      more = ['a'] * 2\nformatted = f'{x}'\nLABELS_2 = 'b'\nsame == 'c'\nlast = {'k': 'v'}";
+        assert_eq!(assigned(source, "LABELS"), Some(json!(["a."])));
+        assert_eq!(assigned(source, "text"), Some(json!("x\n  {y}")));
+        assert_eq!(assigned(source, "last"), Some(json!({"k": "v"})));
+        for name in ["more", "formatted", "same", "LABEL", "nothing"] {
+            assert_eq!(assigned(source, name), None, "{name}");
         }
     }
 

@@ -8,7 +8,7 @@ mod regex;
 pub(crate) mod repr;
 mod text;
 
-pub(crate) use evaluate::literal_eval;
+pub(crate) use evaluate::{assigned, literal_eval};
 pub(crate) use literal::Literal;
 pub use random::PythonRandom;
 pub use regex::{PatternError, PythonRegex};

@@ -36,7 +36,8 @@ pub(crate) fn float(number: f64) -> String {
     }
 }
 
-fn repr(value: &Value) -> String {
+/// `repr(value)` of a JSON value.
+pub(crate) fn repr(value: &Value) -> String {
     match value {
         Value::Null => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),

@@ -27,9 +27,11 @@ impl TaskDefinition {
         {
             return wrong(format!("the metric `{}` is one of choices, and its kind is `generate`", metric.name()));
         }
-        let is_of_several = self.metrics.iter().any(|metric| matches!(metric, MetricDefinition::RightMass));
+        let is_of_several = self.metrics.iter().any(MetricDefinition::takes_right_choices);
         if is_of_several != self.prompt.right_choices.is_some() {
-            return wrong("`prompt.right_choices` and the metric `right_mass` belong together".to_owned());
+            return wrong(
+                "`prompt.right_choices` and the metrics `right_mass` and `true_answers` belong together".to_owned(),
+            );
         }
         if self.prompt.text.is_none() && !takes(HarnessText::Text) {
             return wrong("`prompt` has no `text`, and no `harness_file` gives it".to_owned());

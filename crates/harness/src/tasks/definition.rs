@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::harness_file::HarnessFileDefinition;
-use super::process::RowProcess;
+use super::process::{RowFilter, RowProcess};
 use super::rules::HarnessRules;
 use crate::data::{Dataset, Row};
 use crate::filters::{FilterDefinition, RobustKind};
@@ -30,6 +30,9 @@ pub struct TaskDefinition {
     pub split: String,
     /// The columns that are read; together they are the document. All there are where none is named.
     pub columns: Vec<String>,
+    /// Which rows there are documents and shots of; all without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<RowFilter>,
     /// Columns that are made of them before templates see a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<RowProcess>,
@@ -120,6 +123,9 @@ pub struct PromptDefinition {
     pub text: Option<String>,
     /// The reference answer: a text, a list of accepted texts, or for multiple choice the right choice or its index.
     pub target: String,
+    /// The question that shots show, where it is another than `text`; for [`TemplateLanguage::Yaml`] only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shot_text: Option<String>,
     /// The answer that shots show, where it is another than `target`.
     pub shot_target: Option<String>,
     /// The choices' texts.

@@ -14,7 +14,7 @@ use crate::data::Row;
 use crate::python::literal_eval;
 
 /// The function that gives shots, in files of Python.
-const SHOTS: &str = "def list_fewshot_samples(";
+const SHOTS: &str = "list_fewshot_samples";
 
 /// Which of lm-evaluation-harness's task files a task reads, and what it takes from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ impl HarnessTexts {
         };
         let text = fs::read_to_string(path).map_err(|source| failed(source.into()))?;
         if path.extension().is_some_and(|extension| extension == "py") {
-            let samples = samples_of_python(&text).filter(|_| take == [HarnessText::Shots]);
+            let samples = list_of_function(&text, SHOTS).filter(|_| take == [HarnessText::Shots]);
             let samples = samples.ok_or_else(|| failed("it has no list that `list_fewshot_samples` returns".into()))?;
             return Ok(Self { shots: Some(samples), ..Self::default() });
         }
@@ -100,9 +100,9 @@ impl HarnessTexts {
     }
 }
 
-/// The list that the function for shots returns.
-fn samples_of_python(text: &str) -> Option<Vec<Row>> {
-    let function = &text[text.find(SHOTS)?..];
+/// The list of rows that a function of Python writes out and returns.
+pub(super) fn list_of_function(text: &str, name: &str) -> Option<Vec<Row>> {
+    let function = &text[text.find(&format!("def {name}("))?..];
     let list = &function[function.find("return [")? + "return ".len()..];
     // It ends where its bracket stands as deep as the word in front of it.
     let literal =

@@ -8,7 +8,9 @@ use gac_ensemble::Decoding;
 use gac_systems::sha256;
 use serde_json::Value;
 
-use super::definition::{DEFAULT_MAX_NEW_TOKENS, GenerationDefinition, ScoredPart, TaskDefinition, TaskKind};
+use super::definition::{
+    DEFAULT_MAX_NEW_TOKENS, GenerationDefinition, ScoredPart, TaskDefinition, TaskKind, TemplateLanguage,
+};
 use super::error::TaskError;
 use super::fewshot::{DEFAULT_SHOT_SEED, ShotSampler};
 use super::limit::Limit;
@@ -164,7 +166,9 @@ impl UnbuiltSection<'_> {
         let mut shots: HashMap<usize, Shot> = HashMap::new();
         let mut references = HashMap::with_capacity(ids.len());
         let pool_split = fewshot.split.as_deref().unwrap_or("built-in shots");
-        let shown = self.processed(pool_split, pool)?;
+        // Shots that a YAML file writes out are what it makes of rows.
+        let is_written = self.definition.prompt.language == TemplateLanguage::Yaml && pool.numbers.is_empty();
+        let shown = if is_written { Cow::Borrowed(&pool.rows[..]) } else { self.processed(pool_split, pool)? };
         for (id, row) in ids.iter().map(|&id| (id, &rows.rows[id])) {
             let in_row = |reason| self.row_error(&self.definition.split, id, rows.numbers.get(id).copied(), reason);
             let chosen = sampler.next(row).map_err(|small| TaskError::TooFewShots {
@@ -256,7 +260,7 @@ impl UnbuiltSection<'_> {
 
     /// The rows as templates see them.
     fn processed<'r>(&self, split: &str, rows: &'r SplitRows) -> Result<Cow<'r, [Row]>, TaskError> {
-        let Some(process) = self.definition.process else { return Ok(Cow::Borrowed(&rows.rows)) };
+        let Some(process) = &self.definition.process else { return Ok(Cow::Borrowed(&rows.rows)) };
         let processed = process
             .apply(&rows.rows)
             .map_err(|UnfitRow { row, reason }| self.row_error(split, row, rows.numbers.get(row).copied(), reason));

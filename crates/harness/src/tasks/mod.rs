@@ -28,6 +28,7 @@ mod wikitext;
 mod yaml;
 mod yaml_prompt;
 mod yaml_registry;
+mod yaml_template;
 
 pub use definition::{
     FewShotDefinition, GenerationDefinition, PromptDefinition, RightChoiceDefinition, SamplerKind, ScoredPart,
@@ -41,7 +42,7 @@ pub use load::TaskOptions;
 pub use outline::{GroupMembers, GroupOutline, Leaf, TaskOutline};
 pub use overrides::{GENERATION_SETTINGS, GenerationOverrides, GenerationOverridesError};
 pub use picks::{DocumentPicks, DocumentPicksError};
-pub use process::RowProcess;
+pub use process::{ColumnTemplate, RowFilter, RowProcess};
 pub use registry::{TaskInfo, TaskRegistry, load_task, task_definition, task_names};
 pub use rows::TaskRows;
 pub use rules::HarnessRules;

@@ -72,10 +72,9 @@ impl PromptBuilder {
 
     /// A document with its answer, as a shot. Whether an empty answer leaves out both delimiters depends on the rules.
     pub(super) fn shot(&self, document: &Row) -> Result<Shot, String> {
-        let rendered = self.render(document)?;
-        let shown = match &self.templates {
-            Templates::Toml(templates) => templates.shown_target(document)?,
-            Templates::Yaml(_) => None,
+        let (rendered, shown) = match &self.templates {
+            Templates::Toml(templates) => (templates.render(document)?, templates.shown_target(document)?),
+            Templates::Yaml(templates) => (templates.render_shot(document)?, None),
         };
         let Rendered { mut text, target: own, choices, continuation, answer_prefix, .. } = rendered;
         let target = shown.unwrap_or(own);

@@ -86,3 +86,12 @@ pub(super) fn outside(number: &impl std::fmt::Display, choices: usize) -> String
         None => format!("its answer is {number}, but it has no choices"),
     }
 }
+
+/// Ones and zeros, as many as there are choices.
+pub(super) fn flags(labels: &Json, choices: usize) -> Result<Vec<bool>, String> {
+    let flag = |label: &Json| label.as_u64().filter(|label| *label < 2).map(|label| label == 1);
+    let flags: Option<Vec<bool>> = labels.as_array().and_then(|labels| labels.iter().map(flag).collect());
+    flags
+        .filter(|flags| flags.len() == choices)
+        .ok_or_else(|| format!("its labels are {labels}, not one of 0 and 1 for each of its {choices} choices"))
+}

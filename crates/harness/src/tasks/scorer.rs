@@ -12,8 +12,8 @@ use super::rendered::Target;
 use super::selection::Selection;
 use crate::filters::{FilterPipeline, FoundAnswer, ROBUST, Robust};
 use crate::metrics::{
-    AnswerScore, ChoiceScores, CorpusMetric, DocumentMean, ExactMatch, InstructionLevel, MetricDefinition, Over,
-    Questions, Rouge, Strictness, contains, followed, is_equivalent, is_equivalent_by_value, normalised_match,
+    ChoiceScores, DocumentMean, ExactMatch, MetricDefinition, Over, Span, contains, followed, is_equivalent,
+    is_equivalent_by_value, normalised_match, over_choices, over_log_likelihoods, over_texts,
 };
 use crate::python::PatternError;
 use crate::task::{Aggregate, Answer, Document, FilterScore, MetricKey, Outcome, Score, Scorer};
@@ -53,39 +53,11 @@ pub(super) struct TaskScorer {
     references: References,
 }
 
+/// A metric, its patterns compiled.
 struct Metric {
-    name: &'static str,
-    rule: Rule,
-}
-
-enum Rule {
-    ExactMatch(ExactMatch),
-    NormalisedMatch {
-        credits_empty: bool,
-    },
-    MathMatch,
-    ValueMatch,
-    Rouge {
-        of: Rouge,
-        stems: bool,
-    },
-    Reading {
-        score: AnswerScore,
-        of: Questions,
-    },
-    Contains,
-    Instructions {
-        level: InstructionLevel,
-        strictness: Strictness,
-    },
-    Acc,
-    AccNorm,
-    AccBytes,
-    RightMass,
-    Greedy,
-    Perplexity,
-    /// A document's own value stands for it in samples.
-    Corpus(CorpusMetric),
+    definition: MetricDefinition,
+    exact: Option<ExactMatch>,
+    span: Option<Span>,
 }
 
 /// The metric of the robust filter.
@@ -124,7 +96,7 @@ impl TaskScorer {
                 let metrics: Vec<(String, f64)> = self
                     .metrics
                     .iter()
-                    .filter_map(|metric| Some((metric.name.to_owned(), metric.of_text(&extracted, &targets)?)))
+                    .filter_map(|metric| Some((metric.name().to_owned(), metric.of_text(&extracted, reference)?)))
                     .collect();
                 if filter.name() == self.primary.filter {
                     // An empty answer is none, even where the metric credits it (an alias of punctuation only).
@@ -156,62 +128,62 @@ impl TaskScorer {
             .metrics
             .iter()
             .filter_map(|metric| {
-                let value = match metric.rule {
-                    Rule::Acc => is_right(scores.best()),
-                    Rule::AccNorm => is_right(scores.best_normalised()),
-                    Rule::AccBytes => is_right(scores.best_per_byte()),
-                    Rule::RightMass => scores.mass(&reference.right_choices),
-                    Rule::Greedy => f64::from(first.greedy),
-                    Rule::Perplexity => first.sum,
-                    Rule::Corpus(metric) if metric.over() == Over::Choices => is_right(scores.best()),
-                    Rule::Corpus(metric) if metric.over() == Over::LogLikelihoods => {
-                        metric.of_log_likelihoods([(reference.measured()?, first.sum)])?
+                let definition = &metric.definition;
+                let value = match (definition, definition.over()) {
+                    (MetricDefinition::Acc, _) | (_, Some(Over::Choices)) => is_right(scores.best()),
+                    (MetricDefinition::AccNorm, _) => is_right(scores.best_normalised()),
+                    (MetricDefinition::AccBytes, _) => is_right(scores.best_per_byte()),
+                    (MetricDefinition::RightMass, _) => scores.mass(&reference.right_choices),
+                    (MetricDefinition::Greedy, _) => f64::from(first.greedy),
+                    (MetricDefinition::Perplexity, _) => first.sum,
+                    (_, Some(Over::LogLikelihoods)) => {
+                        over_log_likelihoods(definition, [(reference.measured()?, first.sum)])?
                     }
-                    Rule::Corpus(_)
-                    | Rule::ExactMatch(_)
-                    | Rule::NormalisedMatch { .. }
-                    | Rule::MathMatch
-                    | Rule::ValueMatch
-                    | Rule::Rouge { .. }
-                    | Rule::Reading { .. }
-                    | Rule::Instructions { .. }
-                    | Rule::Contains => return None,
+                    _ => return None,
                 };
-                Some((metric.name.to_owned(), value))
+                Some((metric.name().to_owned(), value))
             })
             .collect();
         let outcome = self.verdict(&metrics);
-        let is_whole = self
-            .metrics
-            .iter()
-            .any(|metric| matches!(metric.rule, Rule::Corpus(of) if of.over() == Over::LogLikelihoods));
+        let is_whole = self.metrics.iter().any(|metric| metric.definition.over() == Some(Over::LogLikelihoods));
         let extracted = if is_whole { first.sum.into() } else { scores.best().into() };
         Score { outcome, filters: vec![FilterScore { filter: NONE.to_owned(), extracted, metrics }] }
     }
 
     /// A metric of all documents together, without a standard error.
-    fn of_corpus(&self, metric: CorpusMetric, key: &MetricKey, scored: &[(&Document, &Score)]) -> Option<DocumentMean> {
+    fn of_corpus(
+        &self,
+        metric: &MetricDefinition,
+        over: Over,
+        key: &MetricKey,
+        scored: &[(&Document, &Score)],
+    ) -> Option<DocumentMean> {
         let found = scored.iter().filter_map(|(document, score)| {
             let filter = score.filters.iter().find(|filter| filter.filter == key.filter)?;
             Some((self.reference(document)?, &filter.extracted))
         });
         let found: Vec<(&Reference, &Json)> = found.collect();
-        let value = match metric.over() {
+        let value = match over {
+            Over::Instructions => return self.of_instructions(key, scored),
             Over::Choices => {
                 let pair = |(reference, chosen): &(&Reference, &Json)| {
                     Some((reference.target.choice(&reference.choices)?, usize::try_from(chosen.as_u64()?).ok()?))
                 };
-                metric.of_choices(&found.iter().filter_map(pair).collect::<Vec<_>>())
+                over_choices(metric, &found.iter().filter_map(pair).collect::<Vec<_>>())
             }
-            Over::Texts => metric.of_texts(
+            Over::Texts => over_texts(
+                metric,
                 found
                     .iter()
                     .filter_map(|(reference, written)| Some((*reference.target.texts().first()?, written.as_str()?))),
             ),
             // JSON has no word for what is impossible.
-            Over::LogLikelihoods => metric.of_log_likelihoods(found.iter().filter_map(|(reference, sum)| {
-                Some((reference.measured()?, sum.as_f64().unwrap_or(f64::NEG_INFINITY)))
-            })),
+            Over::LogLikelihoods => over_log_likelihoods(
+                metric,
+                found.iter().filter_map(|(reference, sum)| {
+                    Some((reference.measured()?, sum.as_f64().unwrap_or(f64::NEG_INFINITY)))
+                }),
+            ),
         };
         value.map(|value| DocumentMean { value, stderr: None, documents: found.len() })
     }
@@ -245,7 +217,7 @@ impl TaskScorer {
         let key = |metric: &str, filter: &str| MetricKey { metric: metric.to_owned(), filter: filter.to_owned() };
         filters
             .into_iter()
-            .flat_map(|filter| self.metrics.iter().map(move |metric| key(metric.name, filter)))
+            .flat_map(|filter| self.metrics.iter().map(move |metric| key(metric.name(), filter)))
             .chain(self.robust.map(|_| key(ROBUST_METRIC, ROBUST)))
             .collect()
     }
@@ -265,75 +237,71 @@ impl Scorer for TaskScorer {
     }
 
     fn needs_greedy(&self) -> bool {
-        self.metrics.iter().any(|metric| matches!(metric.rule, Rule::Greedy))
+        self.metrics.iter().any(|metric| metric.definition == MetricDefinition::Greedy)
     }
 
     fn aggregate(&self, scored: &[(&Document, &Score)]) -> Vec<Aggregate> {
-        let rule =
-            |key: &MetricKey| self.metrics.iter().find(|metric| metric.name == key.metric).map(|metric| &metric.rule);
-        self.groups.aggregate(&self.keys(), scored, &|scored, key| match rule(key) {
-            Some(Rule::Corpus(metric)) => self.of_corpus(*metric, key, scored),
-            Some(Rule::Instructions { level: InstructionLevel::Instruction, .. }) => self.of_instructions(key, scored),
-            _ => mean(scored, key),
+        let of_corpus = |key: &MetricKey| {
+            let metric = self.metrics.iter().find(|metric| metric.name() == key.metric)?;
+            Some((&metric.definition, metric.definition.over()?))
+        };
+        self.groups.aggregate(&self.keys(), scored, &|scored, key| match of_corpus(key) {
+            Some((metric, over)) => self.of_corpus(metric, over, key, scored),
+            None => mean(scored, key),
         })
     }
 }
 
 impl Metric {
     fn new(definition: &MetricDefinition) -> Result<Self, PatternError> {
-        let rule = match definition {
+        let exact = match definition {
             MetricDefinition::ExactMatch { regexes_to_ignore, ignore_case, ignore_punctuation } => {
-                Rule::ExactMatch(ExactMatch::new(regexes_to_ignore, *ignore_case, *ignore_punctuation)?)
+                Some(ExactMatch::new(regexes_to_ignore, *ignore_case, *ignore_punctuation)?)
             }
-            MetricDefinition::RunningMeanAsPublished => Rule::ExactMatch(ExactMatch::new(&[], false, false)?),
-            MetricDefinition::NormalisedMatch => Rule::NormalisedMatch { credits_empty: false },
-            MetricDefinition::NormalisedMatchAsPublished => Rule::NormalisedMatch { credits_empty: true },
-            MetricDefinition::Acc => Rule::Acc,
-            MetricDefinition::AccNorm => Rule::AccNorm,
-            MetricDefinition::AccBytes => Rule::AccBytes,
-            MetricDefinition::RightMass => Rule::RightMass,
-            MetricDefinition::Greedy => Rule::Greedy,
-            MetricDefinition::Perplexity => Rule::Perplexity,
-            MetricDefinition::MathMatch => Rule::MathMatch,
-            MetricDefinition::ValueMatch => Rule::ValueMatch,
-            MetricDefinition::Rouge { of, stems } => Rule::Rouge { of: *of, stems: *stems },
-            MetricDefinition::Reading { score, of } => Rule::Reading { score: *score, of: *of },
-            MetricDefinition::Contains => Rule::Contains,
-            MetricDefinition::Instructions { level, strictness } => {
-                Rule::Instructions { level: *level, strictness: *strictness }
-            }
-            MetricDefinition::F1 => Rule::Corpus(CorpusMetric::F1),
-            MetricDefinition::Mcc => Rule::Corpus(CorpusMetric::Matthews),
-            MetricDefinition::Bleu => Rule::Corpus(CorpusMetric::Bleu),
-            MetricDefinition::Chrf => Rule::Corpus(CorpusMetric::Chrf),
-            MetricDefinition::Ter => Rule::Corpus(CorpusMetric::Ter),
-            MetricDefinition::WordPerplexity => Rule::Corpus(CorpusMetric::WordPerplexity),
-            MetricDefinition::BytePerplexity => Rule::Corpus(CorpusMetric::BytePerplexity),
-            MetricDefinition::BitsPerByte => Rule::Corpus(CorpusMetric::BitsPerByte),
+            MetricDefinition::RunningMeanAsPublished => Some(ExactMatch::new(&[], false, false)?),
+            _ => None,
         };
-        Ok(Self { name: definition.name(), rule })
+        let span = match definition {
+            MetricDefinition::Span(span) => Some(Span::new(span)?),
+            _ => None,
+        };
+        Ok(Self { definition: definition.clone(), exact, span })
+    }
+
+    fn name(&self) -> &'static str {
+        self.definition.name()
     }
 
     /// The value of an extracted text; `None` where the metric is one of choices.
-    fn of_text(&self, extracted: &str, references: &[&str]) -> Option<f64> {
-        match &self.rule {
-            Rule::ExactMatch(exact) => Some(exact.score(extracted, references)),
-            Rule::NormalisedMatch { credits_empty } => {
-                Some(f64::from(normalised_match(extracted, references, *credits_empty)))
+    fn of_text(&self, extracted: &str, reference: &Reference) -> Option<f64> {
+        let references = &reference.target.texts()[..];
+        if let Some(exact) = &self.exact {
+            return Some(exact.score(extracted, references));
+        }
+        if let Some(span) = &self.span {
+            return Some(span.score(extracted, references));
+        }
+        let any = |is_same: fn(&str, &str) -> bool| {
+            Some(f64::from(references.iter().any(|reference| is_same(extracted, reference))))
+        };
+        match &self.definition {
+            MetricDefinition::NormalisedMatch => Some(f64::from(normalised_match(extracted, references, false))),
+            MetricDefinition::NormalisedMatchAsPublished => {
+                Some(f64::from(normalised_match(extracted, references, true)))
             }
-            Rule::MathMatch => Some(f64::from(references.iter().any(|reference| is_equivalent(extracted, reference)))),
-            Rule::ValueMatch => {
-                Some(f64::from(references.iter().any(|reference| is_equivalent_by_value(extracted, reference))))
-            }
-            Rule::Rouge { of, stems } => Some(of.score(extracted, references, *stems)),
-            Rule::Reading { of, .. } if !of.has(references) => None,
-            Rule::Reading { score, .. } => Some(score.score(extracted, references)),
-            Rule::Instructions { level, strictness } => {
+            MetricDefinition::MathMatch => any(is_equivalent),
+            MetricDefinition::ValueMatch => any(is_equivalent_by_value),
+            MetricDefinition::Rouge { of, stems } => Some(of.score(extracted, references, *stems)),
+            MetricDefinition::Reading { of, .. } if !of.has(references) => None,
+            MetricDefinition::Reading { score, .. } => Some(score.score(extracted, references)),
+            MetricDefinition::Instructions { level, strictness } => {
                 Some(level.value(&followed(extracted, references, *strictness)))
             }
-            Rule::Contains => Some(f64::from(contains(extracted, references))),
-            Rule::Corpus(metric) => metric.of_texts([(*references.first()?, extracted)]),
-            Rule::Acc | Rule::AccNorm | Rule::AccBytes | Rule::RightMass | Rule::Greedy | Rule::Perplexity => None,
+            MetricDefinition::TrueAnswers { by, figure } => {
+                Some(by.score(*figure, extracted, &reference.choices, &reference.right_choices))
+            }
+            MetricDefinition::Contains => Some(f64::from(contains(extracted, references))),
+            metric => over_texts(metric, [(*references.first()?, extracted)]),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::definition::{SubjectsDefinition, TaskDefinition};
 use super::error::TaskError;
 use super::harness_file::HarnessTexts;
+use super::process::UnfitRow;
 use super::selection::{Part, Selection};
 use super::template::{Template, context};
 use crate::data::{DataSource, Dataset, Needs, Row};
@@ -146,7 +147,20 @@ impl SectionReader<'_> {
             Columns::All => self.data.whole_rows(dataset, split),
         };
         let rows = rows.map_err(|source| TaskError::Data { task: self.definition.name.clone(), source })?;
-        Ok(SplitRows { numbers: (0..rows.len()).collect(), rows })
+        let Some(keep) = &self.definition.keep else {
+            return Ok(SplitRows { numbers: (0..rows.len()).collect(), rows });
+        };
+        let numbers = keep.kept(&rows).map_err(|UnfitRow { row, reason }| TaskError::Row {
+            task: self.definition.name.clone(),
+            split: split.to_owned(),
+            row,
+            file: self.data.place_of_row(dataset, split, row),
+            reason,
+        })?;
+        let mut kept = numbers.iter().copied().peekable();
+        let is_kept = |(number, _): &(usize, Row)| kept.next_if_eq(number).is_some();
+        let rows = rows.into_iter().enumerate().filter(is_kept).map(|(_, row)| row).collect();
+        Ok(SplitRows { rows, numbers })
     }
 
     fn section(
@@ -182,19 +196,19 @@ impl SectionReader<'_> {
     /// Rows by subject, subjects in alphabetical order.
     fn by_subject(&self, column: &str, split: &str, rows: SplitRows) -> Result<BTreeMap<String, SplitRows>, TaskError> {
         let mut sections: BTreeMap<String, SplitRows> = BTreeMap::new();
-        for (index, row) in rows.rows.into_iter().enumerate() {
+        for (row, number) in rows.rows.into_iter().zip(rows.numbers) {
             let Some(subject) = row.get(column).and_then(|value| value.as_str()).map(str::to_owned) else {
                 return Err(TaskError::Row {
                     task: self.definition.name.clone(),
                     split: split.to_owned(),
-                    row: index,
-                    file: self.data.place_of_row(&self.definition.dataset, split, index),
+                    row: number,
+                    file: self.data.place_of_row(&self.definition.dataset, split, number),
                     reason: format!("column `{column}` holds no text"),
                 });
             };
             let section = sections.entry(subject).or_default();
             section.rows.push(row);
-            section.numbers.push(index);
+            section.numbers.push(number);
         }
         Ok(sections)
     }

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::definition::TaskDefinition;
 use super::harness_file::HarnessTexts;
-use super::rendered::{Rendered, Target, outside};
+use super::rendered::{Rendered, Target, flags, outside};
 use super::template::{Template, ValueTemplate, context};
 use crate::data::Row;
 
@@ -126,15 +126,6 @@ fn target(value: Json) -> Result<Target, String> {
         Json::Array(_) => texts(value).map(Target::Texts).ok_or_else(|| "its answers are no list of texts".to_owned()),
         other => Err(format!("its answer is {other}, which is neither a text nor a number")),
     }
-}
-
-/// Ones and zeros, as many as there are choices.
-fn flags(labels: &Json, choices: usize) -> Result<Vec<bool>, String> {
-    let flag = |label: &Json| label.as_u64().filter(|label| *label < 2).map(|label| label == 1);
-    let flags: Option<Vec<bool>> = labels.as_array().and_then(|labels| labels.iter().map(flag).collect());
-    flags
-        .filter(|flags| flags.len() == choices)
-        .ok_or_else(|| format!("its labels are {labels}, not one of 0 and 1 for each of its {choices} choices"))
 }
 
 fn texts(value: Json) -> Option<Vec<String>> {

@@ -3,17 +3,14 @@
 //!
 //! Source: lm-evaluation-harness 0.4.13, `lm_eval/api/task.py` (`doc_to_text`, `doc_to_target`, `doc_to_choice`).
 
-use gac_inference::TaskTemplate;
-use minijinja::value::Value;
-use minijinja::{Environment, Error, ErrorKind};
 use serde_json::Value as Json;
 
 use super::definition::{PromptDefinition, ScoredPart, TaskDefinition, TaskKind};
-use super::rendered::{Rendered, Target};
-use super::template::context;
+use super::rendered::{Rendered, Target, flags};
+use super::yaml_template::YamlTemplate;
 use crate::data::Row;
+use crate::python::literal_eval;
 use crate::python::repr::text as python_text;
-use crate::python::{PythonRegex, literal_eval};
 
 /// A task's templates, compiled.
 pub(super) struct YamlTemplates {
@@ -24,12 +21,17 @@ pub(super) struct YamlTemplates {
     target: Field,
     choices: Option<Field>,
     answer_prefix: Option<Field>,
+    /// The question and the answer as shots show them, where these are others.
+    shot_text: Option<Field>,
+    shot_target: Option<Field>,
+    right_choices: Option<Field>,
+    measured: Option<Field>,
 }
 
 /// A column's name, or a template.
 struct Field {
     source: String,
-    template: TaskTemplate,
+    template: YamlTemplate,
 }
 
 /// What a field gives.
@@ -43,8 +45,10 @@ enum FieldValue<'r> {
 impl YamlTemplates {
     /// Compiles a definition's templates; the error says which one is wrong.
     pub(super) fn new(definition: &TaskDefinition) -> Result<Self, String> {
-        let PromptDefinition { description, text, target, choices, answer_prefix, scored, .. } = &definition.prompt;
+        let PromptDefinition { description, text, target, scored, .. } = &definition.prompt;
+        let prompt = &definition.prompt;
         let field = |what: &str, source: &str| Field::new(source).map_err(|error| format!("`{what}`: {error:#}"));
+        let optional = |what: &str, source: &Option<String>| source.as_deref().map(|it| field(what, it)).transpose();
         let text = text.as_deref().ok_or("`prompt` has no `text`")?;
         Ok(Self {
             kind: definition.kind,
@@ -52,8 +56,12 @@ impl YamlTemplates {
             description: field("description", description)?,
             text: field("text", text)?,
             target: field("target", target)?,
-            choices: choices.as_deref().map(|it| field("choices", it)).transpose()?,
-            answer_prefix: answer_prefix.as_deref().map(|it| field("answer_prefix", it)).transpose()?,
+            choices: optional("choices", &prompt.choices)?,
+            answer_prefix: optional("answer_prefix", &prompt.answer_prefix)?,
+            shot_text: optional("shot_text", &prompt.shot_text)?,
+            shot_target: optional("shot_target", &prompt.shot_target)?,
+            right_choices: optional("right_choices", &prompt.right_choices)?,
+            measured: optional("measured", &prompt.measured)?,
         })
     }
 
@@ -64,20 +72,38 @@ impl YamlTemplates {
 
     /// Puts a document through the templates; the error says what does not fit.
     pub(super) fn render(&self, document: &Row) -> Result<Rendered, String> {
+        self.render_fields(document, &self.text, &self.target)
+    }
+
+    /// As [`render`](Self::render), with the question and the answer that shots show.
+    pub(super) fn render_shot(&self, document: &Row) -> Result<Rendered, String> {
+        let text = self.shot_text.as_ref().unwrap_or(&self.text);
+        self.render_fields(document, text, self.shot_target.as_ref().unwrap_or(&self.target))
+    }
+
+    fn render_fields(&self, document: &Row, text: &Field, target: &Field) -> Result<Rendered, String> {
         let choices = self.choices.as_ref().map(|choices| choices.list(document)).transpose()?;
-        let text = self.text.text(document)?;
+        let text = text.text(document)?;
         let answer_prefix = self.answer_prefix.as_ref().map(|prefix| prefix.text(document)).transpose()?;
         let answer_prefix = answer_prefix.filter(|prefix| !prefix.is_empty());
+        // Filters and metrics of texts look for choices in a column of that name.
+        let listed = document.get("choices").filter(|_| self.kind == TaskKind::Generate).cloned();
+        let listed: Vec<String> = listed.and_then(|listed| serde_json::from_value(listed).ok()).unwrap_or_default();
+        let right_choices = match &self.right_choices {
+            Some(flags) => flags.flags(document, choices.as_ref().map_or(listed.len(), Vec::len))?,
+            None => Vec::new(),
+        };
+        let measured = self.measured.as_ref().map(|measured| measured.text(document)).transpose()?;
         let rendered = |text, target, choices, continuation| Rendered {
             text,
             target,
             choices,
             continuation,
-            right_choices: Vec::new(),
-            measured: None,
+            right_choices,
+            measured,
             answer_prefix,
         };
-        let target = self.target(document, choices.as_deref())?;
+        let target = target.target(document, choices.as_deref())?;
         match (self.kind, self.scored) {
             (TaskKind::Choose, ScoredPart::Choices) => {
                 let choices = choices.ok_or("the task has no choices")?;
@@ -106,15 +132,26 @@ impl YamlTemplates {
                     (Target::Index(number), None) => Target::Text(number.to_string()),
                     (target, _) => target,
                 };
-                // Filters look for choices in a column of that name.
-                let listed = document.get("choices").cloned().and_then(|listed| serde_json::from_value(listed).ok());
-                Ok(rendered(text, target, listed.unwrap_or_default(), None))
+                Ok(rendered(text, target, listed, None))
             }
         }
     }
+}
+
+impl Field {
+    fn new(source: &str) -> Result<Self, minijinja::Error> {
+        Ok(Self { source: source.to_owned(), template: YamlTemplate::new(source)? })
+    }
+
+    fn of<'r>(&self, document: &'r Row) -> Result<FieldValue<'r>, String> {
+        if let Some(value) = document.get(&self.source) {
+            return Ok(FieldValue::Column(value));
+        }
+        self.template.render(document).map(FieldValue::Text)
+    }
 
     fn target(&self, document: &Row, choices: Option<&[String]>) -> Result<Target, String> {
-        match self.target.of(document)? {
+        match self.of(document)? {
             FieldValue::Column(Json::String(text)) => Ok(Target::Text(text.clone())),
             FieldValue::Column(value) => read_target(value, choices.is_some()),
             FieldValue::Text(text) if is_number(&text) && choices.is_some() => {
@@ -129,22 +166,14 @@ impl YamlTemplates {
             FieldValue::Text(text) => Ok(Target::Text(text)),
         }
     }
-}
 
-impl Field {
-    fn new(source: &str) -> Result<Self, Error> {
-        let template = TaskTemplate::new(source, |environment: &mut Environment<'static>| {
-            environment.add_filter("regex_replace", regex_replace);
-        })?;
-        Ok(Self { source: source.to_owned(), template })
-    }
-
-    fn of<'r>(&self, document: &'r Row) -> Result<FieldValue<'r>, String> {
-        if let Some(value) = document.get(&self.source) {
-            return Ok(FieldValue::Column(value));
-        }
-        let text = self.template.render(context(document)).map_err(|error| error.to_string())?;
-        Ok(FieldValue::Text(text))
+    /// Ones and zeros, as many as there are choices.
+    fn flags(&self, document: &Row, choices: usize) -> Result<Vec<bool>, String> {
+        let labels = match self.of(document)? {
+            FieldValue::Column(value) => value.clone(),
+            FieldValue::Text(text) => literal_eval(&text).ok_or_else(|| format!("its labels are {text}, no list"))?,
+        };
+        flags(&labels, choices)
     }
 
     fn text(&self, document: &Row) -> Result<String, String> {
@@ -193,16 +222,6 @@ fn read_target(value: &Json, has_choices: bool) -> Result<Target, String> {
         }
         other => Ok(Target::Text(python_text(other))),
     }
-}
-
-/// lm-evaluation-harness's own filter, for replacements without groups.
-fn regex_replace(text: &str, pattern: &str, replacement: &str) -> Result<Value, Error> {
-    let wrong = |reason: String| Error::new(ErrorKind::InvalidOperation, reason);
-    if replacement.contains('\\') {
-        return Err(wrong(format!("`regex_replace` writes no groups: `{replacement}`")));
-    }
-    let pattern = PythonRegex::new(pattern).map_err(|source| wrong(source.to_string()).with_source(source))?;
-    Ok(Value::from(pattern.replace_all(text, replacement)))
 }
 
 #[cfg(test)]

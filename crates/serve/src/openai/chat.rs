@@ -173,7 +173,7 @@ impl ChatCompletion {
         let mut count = TokenCount::default();
         for progress in ended {
             let JobProgress::Generated(generation) = progress else { continue };
-            count.add(&generation);
+            count.add(&self.settings, &generation);
             let parts = self.tags.parts(&generation.bytes, generation.thinking);
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             let mut said = json!({ "role": "assistant", "content": text(&generation.bytes[parts.answer..]) });
@@ -212,10 +212,10 @@ struct TokenCount {
 
 impl TokenCount {
     /// All answers are to one prompt.
-    fn add(&mut self, generation: &Generation) {
+    fn add(&mut self, settings: &Settings, generation: &Generation) {
         // By the first member that has read it.
         self.prompt = generation.prompt_tokens.iter().copied().find(|tokens| *tokens > 0).unwrap_or(self.prompt);
-        self.tokens += generation.tokens;
+        self.tokens += stream::response_tokens(settings, generation);
     }
 
     fn value(&self) -> Value {
@@ -292,7 +292,7 @@ impl ChoicePieces for StreamedChat {
     }
 
     fn end(&mut self, index: usize, generation: &Generation) -> Value {
-        self.count.add(generation);
+        self.count.add(&self.chat.settings, generation);
         let mut delta = Map::new();
         let rest = self.choices[index].answer.finish();
         if !rest.is_empty() {

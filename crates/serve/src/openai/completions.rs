@@ -260,7 +260,7 @@ impl Completion {
                 }
                 if let Some(generation) = &generation {
                     text.push_str(&generation.text());
-                    tokens += generation.tokens;
+                    tokens += stream::response_tokens(&self.settings, generation);
                     choice["gac"] = stream::beside(generation, self.shared.traces());
                 }
                 choice["text"] = text.into();
@@ -361,7 +361,7 @@ impl ChoicePieces for StreamedCompletion {
     }
 
     fn end(&mut self, index: usize, generation: &Generation) -> Value {
-        self.tokens += generation.tokens;
+        self.tokens += stream::response_tokens(&self.completion.settings, generation);
         json!({ "index": index, "text": self.choices[index].text.finish(), "logprobs": null })
     }
 

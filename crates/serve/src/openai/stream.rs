@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use gac_ensemble::{Finish, Generation, Step, Thinking};
+use gac_ensemble::{Finish, Generation, Settings, Step, Thinking};
 use hyper::body::Frame;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, error::SendError};
@@ -67,6 +67,12 @@ impl Envelope {
 /// What an answer cost, in tokens.
 pub(crate) fn usage(prompt: usize, completion: usize) -> Value {
     json!({ "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion })
+}
+
+/// What a response cost, in tokens: the first member's where a step is a byte.
+pub(crate) fn response_tokens(settings: &Settings, generation: &Generation) -> usize {
+    let of_first = generation.member_tokens.first().filter(|_| settings.votes_on_bytes());
+    of_first.copied().unwrap_or(generation.tokens)
 }
 
 /// Why a text ends, in `OpenAI`'s words; where none was to be made, its length.

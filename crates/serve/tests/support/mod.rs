@@ -90,6 +90,26 @@ pub fn models(manner: Manner) -> Vec<Member> {
     ]
 }
 
+/// Two models that go on "q" -> "ab" -> END: `whole` has "ab" as a token, `spelled` does not. Both have tokens of single bytes.
+pub fn spellers() -> Vec<Member> {
+    let whole = tokenizer(&["q", "a", "b", "ab", "<eos>"], &["<eos>"]);
+    let spelled = tokenizer(&["q", "a", "b", "</s>"], &["</s>"]);
+    let says = |name: &str, tokenizer: gac_inference::Tokenizer, next: Vec<(&'static str, u32)>| {
+        let vocabulary = tokenizer.vocabulary().clone();
+        let rule = move |tokens: &[TokenId]| {
+            let text = vocabulary.decode(tokens);
+            let known = next.iter().find(|(ending, _)| text.ends_with(ending.as_bytes()));
+            known.map_or_else(Vec::new, |(_, id)| vec![(TokenId(*id), 0.9)])
+        };
+        let inner = ScriptedModel::new(tokenizer.vocabulary().len(), rule);
+        Member { name: name.into(), model: mannered(inner, Manner::Plain), tokenizer: Arc::new(tokenizer) }
+    };
+    vec![
+        says("whole", whole, vec![("q", 3), ("ab", 4), ("a", 2)]),
+        says("spelled", spelled, vec![("q", 1), ("ab", 3), ("a", 2)]),
+    ]
+}
+
 /// A model that never ends: "x" again and again.
 pub fn endless(name: &str, manner: Manner) -> Member {
     let tokenizer = tokenizer(&["q", "x", "<eos>"], &["<eos>"]);
@@ -154,6 +174,14 @@ impl Fixture {
         ];
         let catalog = Catalog::new(systems, vec![served_member("first"), served_member("second")]).unwrap();
         Self::start(catalog, scheduler, options)
+    }
+
+    /// [`spellers`] voting at every step ("both").
+    pub fn spellers() -> Self {
+        let mut scheduler = Scheduler::new(spellers());
+        let systems = vec![system(&mut scheduler, "both", &[0, 1], None)];
+        let catalog = Catalog::new(systems, vec![served_member("whole"), served_member("spelled")]).unwrap();
+        Self::start(catalog, scheduler, ServerOptions::default())
     }
 
     /// One endless model, `x`, and the first of the others, `first`.

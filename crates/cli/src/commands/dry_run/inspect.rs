@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use gac_ensemble::{MemberId, UnionVocabulary};
-use gac_harness::plan::Plan;
-use gac_harness::{DataSource, LoadedTask, Request, TaskRegistry};
+use gac_harness::{DataSource, LoadedTask, Request};
 use gac_inference::{DeviceSpec, ModelSource, Placement, Tokenizer, TokenizerError};
 use gac_systems::{ModelPlan, ModelStore, SystemPlan};
 use serde::Serialize;
 
-use crate::commands::planning::options;
+use crate::commands::planning::{Planned, options};
 use crate::failure::Failure;
 
 /// A model of the plan.
@@ -144,11 +143,10 @@ pub(super) fn name<S: serde::Serializer>(device: &DeviceSpec, serializer: S) -> 
 
 /// Loads the tasks that can be; what cannot is told with its reason.
 pub(super) fn tasks(
-    plan: &Plan,
+    Planned { plan, registry }: &Planned,
     models: &[ModelInspection],
 ) -> Result<(Vec<TaskInspection>, Vec<LoadedTask>), Failure> {
     let data = DataSource::new(plan.data_dir.clone());
-    let registry = TaskRegistry::with_folders(&plan.include_path)?;
     let mut inspections = Vec::new();
     let mut loaded = Vec::new();
     for task in &plan.tasks {

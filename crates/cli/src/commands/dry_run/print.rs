@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::inspect::{self, ModelInspection, ShareInspection, TaskInspection, UnionInspection};
 use super::memory::{self, DeviceMemory};
 use super::probe::{self, TimeEstimate};
+use crate::commands::planning::Planned;
 use crate::compute::Compute;
 use crate::outcome::CommandOutcome;
 use crate::printer::Printer;
@@ -29,16 +30,17 @@ struct Inspection {
 
 /// Prints what `plan` would do. Fetches no model; runs `probe` documents per task for the estimate of time.
 pub(crate) fn dry_run(
-    plan: &Plan,
+    planned: &Planned,
     compute: &Compute,
     documents: usize,
     json: bool,
     printer: &mut Printer,
 ) -> CommandOutcome {
+    let plan = &planned.plan;
     let mut store = ModelStore::new(plan.models.clone(), compute.device.clone(), plan.batch_size)
         .with_max_memory(compute.max_memory);
     let models: Vec<ModelInspection> = plan.models.iter().map(|model| inspect::model(model, &mut store)).collect();
-    let (tasks, loaded) = inspect::tasks(plan, &models)?;
+    let (tasks, loaded) = inspect::tasks(planned, &models)?;
     let unions = plan.systems.iter().filter_map(|system| inspect::union(system, &models)).collect();
     let devices = memory::devices(&models);
     let is_complete =

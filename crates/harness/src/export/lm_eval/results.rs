@@ -10,7 +10,7 @@ use super::task_config::{self, version};
 use crate::clock::Timestamp;
 use crate::export::sources::{ExportSources, TaskSources};
 use crate::filters::ROBUST;
-use crate::metrics::{CorpusMetric, Over};
+use crate::metrics::is_percentage_there;
 use crate::results::{StoredRun, StoredSystem, StoredTask};
 use crate::task::Aggregate;
 use crate::tasks::{GroupMembers, TaskOutline};
@@ -200,9 +200,8 @@ fn members(task: &StoredTask, source: &TaskSources, outline: &TaskOutline, membe
 /// Adds a metric with its standard error.
 fn figures(entry: &mut Value, found: &Aggregate) {
     let (metric, filter) = (&found.key.metric, &found.key.filter);
-    // There, those of translations are percentages.
-    let is_of_texts = CorpusMetric::named(metric).is_some_and(|metric| metric.over() == Over::Texts);
-    entry[format!("{metric},{filter}")] = (if is_of_texts { 100.0 * found.value } else { found.value }).into();
+    let scale = if is_percentage_there(metric) { 100.0 } else { 1.0 };
+    entry[format!("{metric},{filter}")] = (scale * found.value).into();
     entry[format!("{metric}_stderr,{filter}")] = found.stderr.map_or_else(|| "N/A".into(), Value::from);
 }
 

@@ -8,16 +8,22 @@ use serde::Deserialize;
 use serde::de::{Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_json::{Map, Value as Json};
 
+use super::functions::{PythonFunctions, StandIn};
+
 /// What a file says.
 pub(super) type YamlConfig = Map<String, Json>;
 
-/// The only key of what a file says to be a Python function.
+/// The key of what a file says to be a Python function: its name.
 const FUNCTION: &str = "!function";
+
+/// Beside it, what stands for it here; absent where nothing does.
+const STAND_IN: &str = "is";
 
 /// Reads files, each once.
 #[derive(Default)]
 pub(super) struct YamlReader {
     read: HashMap<PathBuf, YamlConfig>,
+    functions: PythonFunctions,
 }
 
 impl YamlReader {
@@ -37,10 +43,12 @@ impl YamlReader {
             return Err(format!("{} includes itself", path.display()));
         }
         let mut own = parse(path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        own.values_mut().for_each(|value| self.stand_in(value, folder));
         open.push(path.to_owned());
         let mut merged = YamlConfig::new();
         for name in texts(own.remove("include").unwrap_or_default()) {
-            let included = normal(&path.parent().unwrap_or(Path::new("")).join(name));
+            let included = normal(&folder.join(name));
             let mut included = self.with_included(&included, open)?;
             included.remove("task_list");
             merged.extend(included);
@@ -49,6 +57,21 @@ impl YamlReader {
         open.pop();
         self.read.insert(path.to_owned(), merged.clone());
         Ok(merged)
+    }
+
+    /// Writes beside each function of a file in `folder` what stands for it.
+    fn stand_in(&mut self, value: &mut Json, folder: &Path) {
+        match value {
+            Json::Object(fields) => {
+                let name = fields.get(FUNCTION).and_then(Json::as_str).map(str::to_owned);
+                match name.map(|name| self.functions.stand_in(folder, &name)) {
+                    Some(found) => fields.extend(found.map(|found| (STAND_IN.to_owned(), found))),
+                    None => fields.values_mut().for_each(|value| self.stand_in(value, folder)),
+                }
+            }
+            Json::Array(items) => items.iter_mut().for_each(|item| self.stand_in(item, folder)),
+            _ => {}
+        }
     }
 }
 
@@ -166,16 +189,19 @@ pub(super) fn texts(value: Json) -> Vec<String> {
     }
 }
 
-/// The Python function that a value is, or that stands somewhere in it.
+/// The Python function that a value is.
 pub(super) fn function(value: &Json) -> Option<&str> {
-    match value {
-        Json::Object(fields) => match fields.get(FUNCTION) {
-            Some(name) => name.as_str(),
-            None => fields.values().find_map(function),
-        },
-        Json::Array(items) => items.iter().find_map(function),
-        _ => None,
-    }
+    value.get(FUNCTION)?.as_str()
+}
+
+/// What stands here for the function that a value is; none where it is none.
+///
+/// # Errors
+/// When nothing does.
+pub(super) fn stand_in(setting: &str, value: &Json) -> Result<Option<StandIn>, String> {
+    let Some(name) = function(value) else { return Ok(None) };
+    let found = value.get(STAND_IN).and_then(|found| serde_json::from_value(found.clone()).ok());
+    found.map(Some).ok_or_else(|| format!("it needs Python: `{setting}` has `!function {name}`"))
 }
 
 #[cfg(test)]
@@ -210,11 +236,14 @@ mod tests {
     }
 
     #[test]
-    fn a_function_is_found_where_it_stands() {
+    fn a_function_for_which_nothing_stands_is_named() {
         let files = [("a.yaml", "doc_to_text: x\nmetric_list:\n  - metric: !function utils.score\n")];
         let config = load(&files, "a.yaml").unwrap();
-        assert_eq!(function(&config), Some("utils.score"));
-        assert_eq!(function(&config["doc_to_text"]), None);
+        let metric = &config["metric_list"][0]["metric"];
+        assert_eq!(function(metric), Some("utils.score"));
+        let refused = stand_in("metric", metric).unwrap_err();
+        assert_eq!(refused, "it needs Python: `metric` has `!function utils.score`");
+        assert_eq!(stand_in("doc_to_text", &config["doc_to_text"]), Ok(None));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod file;
 mod folder;
+mod functions;
 mod scoring;
 mod settings;
 mod translate;

@@ -1,12 +1,16 @@
 //! Filters, metrics and generation settings of a task's file.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
-use super::file::YamlConfig;
-use super::settings::{count, flag, only, part, parts, real, text, texts};
+use super::file::{YamlConfig, function, stand_in};
+use super::functions::{FilterStandIn, MetricsStandIn, StandIn};
+use super::settings::{count, flag, only, part, parts, real, text, texts, truth};
 use crate::filters::{FilterDefinition, FilterStep};
-use crate::metrics::MetricDefinition;
+use crate::metrics::{F1Average, MetricDefinition};
 use crate::tasks::definition::GenerationDefinition;
+use crate::tasks::process::ColumnTemplate;
 
 /// What lm-evaluation-harness asks a model for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +61,42 @@ pub(super) fn metrics(config: &YamlConfig, output: OutputType) -> Result<Vec<Met
     if metrics.is_empty() { Err("`metric_list` is empty".to_owned()) } else { Ok(metrics) }
 }
 
+/// What stands for its function that makes metrics of results, if it has one.
+pub(super) fn of_results(config: &YamlConfig) -> Result<Option<MetricsStandIn>, String> {
+    match config.get("process_results") {
+        None | Some(Json::Null) => Ok(None),
+        Some(value) => match stand_in("process_results", value)? {
+            Some(StandIn::Metrics(metrics)) => Ok(Some(metrics)),
+            _ => Err(format!("its `process_results` is {value}, no function over results")),
+        },
+    }
+}
+
+/// The metric that a function is, or that it makes of documents together.
+fn metric_of_function(config: &YamlConfig, setting: &str) -> Result<Option<MetricDefinition>, String> {
+    let Some(value) = config.get(setting) else { return Ok(None) };
+    match stand_in(setting, value)? {
+        None => Ok(None),
+        Some(StandIn::Metric(metric)) => Ok(Some(metric)),
+        Some(_) => Err(format!("its `{setting}` is {value}, no function over documents")),
+    }
+}
+
 fn metric(config: &YamlConfig, output: OutputType) -> Result<MetricDefinition, String> {
+    let (own, together) = (metric_of_function(config, "metric")?, metric_of_function(config, "aggregation")?);
+    if let Some(found) = own.or(together) {
+        let named = config.get("metric").map(|value| (function(value).is_some(), value.as_str()));
+        return match named {
+            Some((false, name)) if name != Some(found.name()) => {
+                Err(format!("its metric `{}` has the function of `{}`", name.unwrap_or_default(), found.name()))
+            }
+            _ => Ok(found),
+        };
+    }
     let name = text(config, "metric")?.ok_or("`metric_list` has an entry without `metric`")?;
     let unknown = || Err(format!("its metric `{name}` is not known here"));
-    if flag(config, "hf_evaluate")? == Some(true) {
+    // Metrics of choices are lm-evaluation-harness's own whatever that says.
+    if flag(config, "hf_evaluate")? == Some(true) && output == OutputType::GenerateUntil {
         return unknown();
     }
     let found = match (output, name.as_str()) {
@@ -77,14 +113,14 @@ fn metric(config: &YamlConfig, output: OutputType) -> Result<MetricDefinition, S
             only(config, "its metric `exact_match`", &SETTINGS)?;
             MetricDefinition::ExactMatch {
                 regexes_to_ignore: texts(config, "regexes_to_ignore")?.unwrap_or_default(),
-                ignore_case: flag(config, "ignore_case")?.unwrap_or(false),
-                ignore_punctuation: flag(config, "ignore_punctuation")?.unwrap_or(false),
+                ignore_case: truth(config, "ignore_case"),
+                ignore_punctuation: truth(config, "ignore_punctuation"),
             }
         }
         (OutputType::GenerateUntil, "bleu") => MetricDefinition::Bleu,
         (OutputType::GenerateUntil, "chrf") => MetricDefinition::Chrf,
         (OutputType::GenerateUntil, "ter") => MetricDefinition::Ter,
-        (OutputType::MultipleChoice, "f1") => MetricDefinition::F1,
+        (OutputType::MultipleChoice, "f1") => MetricDefinition::F1 { average: F1Average::Binary },
         (OutputType::MultipleChoice, "mcc") => MetricDefinition::Mcc,
         (OutputType::MultipleChoice, "acc") => MetricDefinition::Acc,
         (OutputType::MultipleChoice, "acc_norm") => MetricDefinition::AccNorm,
@@ -118,8 +154,32 @@ pub(super) fn filters(config: &YamlConfig) -> Result<Vec<FilterDefinition>, Stri
     listed.iter().map(filter).collect()
 }
 
+/// What stands for the function that a step is, if it is one.
+fn filter_of_function(step: &YamlConfig) -> Result<Option<FilterStandIn>, String> {
+    let Some(value) = step.get("function") else { return Ok(None) };
+    match stand_in("filter_list", value)? {
+        None => Ok(None),
+        Some(StandIn::Filter(filter)) => Ok(Some(filter)),
+        Some(_) => Err("a filter has a function that filters nothing".to_owned()),
+    }
+}
+
+/// The columns that filters read which are functions.
+pub(super) fn columns_of_filters(config: &YamlConfig) -> Result<BTreeMap<String, ColumnTemplate>, String> {
+    let mut columns = BTreeMap::new();
+    for listed in parts(config, "filter_list")?.unwrap_or_default() {
+        for step in parts(&listed, "filter")?.unwrap_or_default() {
+            columns.extend(filter_of_function(&step)?.map(|filter| filter.columns).unwrap_or_default());
+        }
+    }
+    Ok(columns)
+}
+
 fn step(config: &YamlConfig) -> Result<FilterStep, String> {
-    let function = text(config, "function")?.ok_or("a filter has a step without `function`")?;
+    let function = match filter_of_function(config)? {
+        Some(filter) => filter.name,
+        None => text(config, "function")?.ok_or("a filter has a step without `function`")?,
+    };
     let what = format!("its filter `{function}`");
     let select = || match config.get("group_select") {
         None | Some(Json::Null) => Ok(0),

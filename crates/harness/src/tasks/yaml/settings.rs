@@ -50,6 +50,18 @@ pub(super) fn flag(config: &YamlConfig, name: &str) -> Result<Option<bool>, Stri
     }
 }
 
+/// Whether a setting is true as Python has it: what is neither absent, `false`, 0 nor empty.
+pub(super) fn truth(config: &YamlConfig, name: &str) -> bool {
+    match config.get(name) {
+        None | Some(Json::Null) => false,
+        Some(Json::Bool(flag)) => *flag,
+        Some(Json::Number(number)) => number.as_f64() != Some(0.0),
+        Some(Json::String(text)) => !matches!(text.to_ascii_lowercase().as_str(), "" | "no" | "off"),
+        Some(Json::Array(items)) => !items.is_empty(),
+        Some(Json::Object(fields)) => !fields.is_empty(),
+    }
+}
+
 /// A setting that is a list of texts, or one text.
 pub(super) fn texts(config: &YamlConfig, name: &str) -> Result<Option<Vec<String>>, String> {
     match config.get(name) {

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use super::file::{YamlConfig, function};
-use super::scoring::{OutputType, filters, generation, metrics};
+use super::file::{YamlConfig, function, stand_in};
+use super::functions::{MetricsStandIn, RowsStandIn, StandIn};
+use super::scoring::{OutputType, columns_of_filters, filters, generation, metrics, of_results};
 use super::settings::{count, flag, only, part, text, texts};
 use crate::data::{Dataset, Row};
 use crate::metrics::MetricDefinition;
@@ -15,6 +16,7 @@ use crate::task::MetricKey;
 use crate::tasks::definition::{
     FewShotDefinition, PromptDefinition, SamplerKind, ScoredPart, TaskDefinition, TaskKind, TemplateLanguage,
 };
+use crate::tasks::process::RowProcess;
 use crate::tasks::rules::HarnessRules;
 use crate::tasks::scorer::NONE;
 
@@ -59,6 +61,9 @@ const SETTINGS: [&str; 37] = [
     "class",
 ];
 
+/// All settings that its shots may have.
+const SHOT_SETTINGS: [&str; 6] = ["sampler", "split", "samples", "fewshot_indices", "doc_to_text", "doc_to_target"];
+
 /// The definition of the task `name`, which the file at `path` writes.
 ///
 /// # Errors
@@ -72,8 +77,19 @@ pub(super) fn definition(name: &str, path: &Path, config: &YamlConfig) -> Result
     let evaluated =
         test.as_ref().or(validation.as_ref()).ok_or("it has neither a `test_split` nor a `validation_split`")?;
     let fewshot_delimiter = text(config, "fewshot_delimiter")?.unwrap_or_else(|| "\n\n".to_owned());
-    let metrics = metrics(config, output)?;
-    let filters = if kind == TaskKind::Generate { filters(config)? } else { Vec::new() };
+    let results = of_results(config)?;
+    let metrics = match &results {
+        Some(results) => results.list.clone(),
+        None => metrics(config, output)?,
+    };
+    let mut filters = if kind == TaskKind::Generate { filters(config)? } else { Vec::new() };
+    if let Some(results) = &results {
+        for filter in &mut filters {
+            filter.steps.extend(results.steps.iter().cloned());
+        }
+    }
+    let rows = rows(config)?;
+    let process = process(config, &rows, results.as_ref())?;
     let filter = filters.first().map_or(NONE, |filter| filter.name.as_str()).to_owned();
     let metric = metrics.first().map(MetricDefinition::name).unwrap_or_default().to_owned();
     let file = path.file_name().unwrap_or_default().to_string_lossy();
@@ -83,6 +99,7 @@ pub(super) fn definition(name: &str, path: &Path, config: &YamlConfig) -> Result
         OutputType::LogLikelihoodRolling => ScoredPart::Whole,
     };
     let choices = choices(config)?;
+    let shown = part(config, "fewshot_config")?;
     if output == OutputType::MultipleChoice && choices.is_none() {
         return Err("it has no `doc_to_choice`".to_owned());
     }
@@ -95,7 +112,8 @@ pub(super) fn definition(name: &str, path: &Path, config: &YamlConfig) -> Result
         kind,
         split: evaluated.clone(),
         columns: Vec::new(),
-        process: None,
+        keep: rows.keep,
+        process,
         group_by: None,
         robust: None,
         primary: MetricKey { metric, filter },
@@ -108,17 +126,22 @@ pub(super) fn definition(name: &str, path: &Path, config: &YamlConfig) -> Result
             language: TemplateLanguage::Yaml,
             scored,
             description: text(config, "description")?.unwrap_or_default(),
-            text: Some(text(config, "doc_to_text")?.ok_or("it has no `doc_to_text`")?),
-            target: match config.get("doc_to_target") {
-                Some(list @ Json::Array(_)) => literal(list),
-                _ => text(config, "doc_to_target")?.ok_or("it has no `doc_to_target`")?,
+            text: Some(template(config, "doc_to_text")?.ok_or("it has no `doc_to_text`")?),
+            target: match (config.get("doc_to_target"), results.as_ref().and_then(|results| results.target.clone())) {
+                (_, Some(target)) => target,
+                (Some(list @ &Json::Array(_)), None) => literal(list),
+                _ => template(config, "doc_to_target")?.ok_or("it has no `doc_to_target`")?,
             },
-            shot_target: None,
+            shot_text: template(&shown, "doc_to_text")?,
+            shot_target: match (template(&shown, "doc_to_target")?, &results) {
+                (None, Some(results)) if results.target.is_some() => template(config, "doc_to_target")?,
+                (own, _) => own,
+            },
             choices: choices.filter(|_| scored == ScoredPart::Choices),
             continuation: None,
-            right_choices: None,
+            right_choices: results.as_ref().and_then(|results| results.right_choices.clone()),
             right_choice: None,
-            measured: None,
+            measured: results.and_then(|results| results.measured),
             answer_prefix: text(config, "gen_prefix")?,
             target_delimiter: text(config, "target_delimiter")?.unwrap_or_else(|| " ".to_owned()),
             fewshot_delimiter,
@@ -130,13 +153,8 @@ pub(super) fn definition(name: &str, path: &Path, config: &YamlConfig) -> Result
 
 /// Refuses what needs Python, and what is not known here.
 fn refuse(config: &YamlConfig) -> Result<(), String> {
-    if let Some((name, function)) = config.iter().find_map(|(name, value)| Some((name, function(value)?))) {
-        return Err(format!("it needs Python: `{name}` has `!function {function}`"));
-    }
     only(config, "it", &SETTINGS)?;
-    for name in
-        ["class", "custom_dataset", "process_docs", "process_results", "use_prompt", "doc_to_image", "doc_to_audio"]
-    {
+    for name in ["class", "custom_dataset", "use_prompt", "doc_to_image", "doc_to_audio"] {
         if config.get(name).is_some_and(|value| !value.is_null()) {
             return Err(format!("`{name}` is not known here"));
         }
@@ -147,6 +165,44 @@ fn refuse(config: &YamlConfig) -> Result<(), String> {
     match count(config, "repeats")? {
         None | Some(1) => Ok(()),
         Some(repeats) => Err(format!("`repeats` asks each document {repeats} times and makes one answer of them")),
+    }
+}
+
+/// A setting that is a template, or a function for which one stands.
+fn template(config: &YamlConfig, name: &str) -> Result<Option<String>, String> {
+    let Some(value) = config.get(name) else { return Ok(None) };
+    match stand_in(name, value)? {
+        None => text(config, name),
+        Some(StandIn::Template(template)) => Ok(Some(template)),
+        Some(_) => Err(format!("`{name}` has a function that writes nothing")),
+    }
+}
+
+/// What its function makes of rows.
+fn rows(config: &YamlConfig) -> Result<RowsStandIn, String> {
+    match config.get("process_docs") {
+        None | Some(Json::Null) => Ok(RowsStandIn::default()),
+        Some(value) => match stand_in("process_docs", value)? {
+            Some(StandIn::Rows(rows)) => Ok(rows),
+            _ => Err(format!("its `process_docs` is {value}, no function over rows")),
+        },
+    }
+}
+
+/// What is made of rows for its templates, its filters and its metrics.
+fn process(
+    config: &YamlConfig,
+    rows: &RowsStandIn,
+    results: Option<&MetricsStandIn>,
+) -> Result<Option<RowProcess>, String> {
+    let columns = columns_of_filters(config)?;
+    let of_filters = (!columns.is_empty()).then_some(RowProcess::Columns(columns));
+    let of_results = results.and_then(|results| results.process.clone());
+    let mut found = rows.process.clone().into_iter().chain(of_filters).chain(of_results);
+    let first = found.next();
+    match found.find(|other| Some(other) != first.as_ref()) {
+        Some(_) => Err("its functions make two things of its rows".to_owned()),
+        None => Ok(first),
     }
 }
 
@@ -190,13 +246,17 @@ fn files(id: &str, named: Option<&Json>) -> Result<BTreeMap<String, Vec<PathBuf>
 
 fn fewshot(config: &YamlConfig, usual: Option<String>, test: Option<&str>) -> Result<FewShotDefinition, String> {
     let settings = part(config, "fewshot_config")?;
-    only(&settings, "`fewshot_config`", &["sampler", "split", "samples", "fewshot_indices"])?;
+    only(&settings, "`fewshot_config`", &SHOT_SETTINGS)?;
     let named = match text(&settings, "split")? {
         Some(split) => Some(split),
         None => text(config, "fewshot_split")?,
     };
     let samples: Vec<Row> = match settings.get("samples") {
         None | Some(Json::Null) => Vec::new(),
+        Some(value) if function(value).is_some() => match stand_in("samples", value)? {
+            Some(StandIn::Shots(shots)) => shots,
+            _ => return Err("its shots are of a function that lists none".to_owned()),
+        },
         Some(list) => serde_json::from_value(list.clone())
             .map_err(|_| "`fewshot_config` has `samples` that are no list of mappings".to_owned())?,
     };
@@ -219,8 +279,10 @@ fn fewshot(config: &YamlConfig, usual: Option<String>, test: Option<&str>) -> Re
 fn choices(config: &YamlConfig) -> Result<Option<String>, String> {
     match config.get("doc_to_choice") {
         Some(list @ Json::Array(_)) => Ok(Some(literal(list))),
-        Some(Json::Object(fields)) => Ok(Some(literal(&fields.values().cloned().collect()))),
-        _ => text(config, "doc_to_choice"),
+        Some(value @ Json::Object(fields)) if function(value).is_none() => {
+            Ok(Some(literal(&fields.values().cloned().collect())))
+        }
+        _ => template(config, "doc_to_choice"),
     }
 }
 
