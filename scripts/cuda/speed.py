@@ -72,18 +72,18 @@ def wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def ours(program: str, path: Path, device: str, seconds: float) -> dict[str, float]:
-    command = [program, str(path), device, "bf16", str(seconds), *MEASURES]
+def ours(program: str, path: Path, device: str, seconds: float, measures: list[str]) -> dict[str, float]:
+    command = [program, str(path), device, "bf16", str(seconds), *measures]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     return {row["measure"]: row["tokens_per_second"] for row in map(json.loads, lines) if "tokens_per_second" in row}
 
 
 @torch.no_grad()
-def transformers(path: Path, device: str, seconds: float) -> dict[str, float]:
+def transformers(path: Path, device: str, seconds: float, measures: list[str]) -> dict[str, float]:
     """Prompts by one forward; steps by `generate` with a static cache, compiled: 64 tokens more, less what one more takes."""
     loaded = AutoModelForCausalLM.from_pretrained(path, dtype=torch.bfloat16).to(device)
     rates, vocabulary = {}, loaded.config.vocab_size
-    for measure in MEASURES:
+    for measure in measures:
         count = int(measure[1:])
         if measure[0] == "p":
             tokens = torch.randint(0, vocabulary, (1, count), device=device)
@@ -100,7 +100,7 @@ def transformers(path: Path, device: str, seconds: float) -> dict[str, float]:
     return rates
 
 
-def vllm(path: Path, seconds: float) -> dict[str, float]:
+def vllm(path: Path, seconds: float, measures: list[str]) -> dict[str, float]:
     """Nothing where it is not installed."""
     try:
         from vllm import LLM, SamplingParams
@@ -108,7 +108,7 @@ def vllm(path: Path, seconds: float) -> dict[str, float]:
         return {}
     served = LLM(str(path), dtype="bfloat16", skip_tokenizer_init=True, gpu_memory_utilization=0.5)
     rates = {}
-    for measure in MEASURES:
+    for measure in measures:
         count = int(measure[1:])
         prompts = [{"prompt_token_ids": [(at * 7 + index) % 900 for at in range(128)]} for index in range(count)]
         if measure[0] == "p":
@@ -128,21 +128,23 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--shapes", nargs="+", default=["135m", "0.5b", "3b", "8b"], choices=SHAPES)
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--device", default="cuda:0", help="of gac; `cpu` rehearses without a card")
+    parser.add_argument("--measures", nargs="+", default=MEASURES, help="pN: a prompt of N tokens; dN: a step of N sequences")
+    parser.add_argument("--device", default="cuda:0", help="of gac; torch is on the CPU where it has no card")
     arguments = parser.parse_args()
-    device = "cpu" if arguments.device == "cpu" else "cuda"
+    device = "cuda" if torch.cuda.is_available() and arguments.device != "cpu" else "cpu"
     bandwidth = copy_bandwidth(device)
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
     print(f"{name}: copies {bandwidth / 1e12:.2f} TB/s\n")
-    print("| shape | | " + " | ".join(MEASURES) + " |")
-    print("|---|---|" + "---:|" * len(MEASURES))
+    print("| shape | | " + " | ".join(arguments.measures) + " |")
+    print("|---|---|" + "---:|" * len(arguments.measures))
     for shape in arguments.shapes:
         path = model(shape, arguments.folder, device)
         size = sum(file.stat().st_size for file in path.glob("*.safetensors"))
+        how = (arguments.seconds, arguments.measures)
         programs = {
-            "gac": lambda: ours(arguments.program, path, arguments.device, arguments.seconds),
-            "transformers": lambda: transformers(path, device, arguments.seconds),
-            "vLLM": lambda: vllm(path, arguments.seconds) if device == "cuda" else {},
+            "gac": lambda: ours(arguments.program, path, arguments.device, *how),
+            "transformers": lambda: transformers(path, device, *how),
+            "vLLM": lambda: vllm(path, *how) if device == "cuda" else {},
         }
         for program, rates in programs.items():
             try:
@@ -153,7 +155,7 @@ def main() -> None:
             if not found:
                 continue
             cells = []
-            for measure in MEASURES:
+            for measure in arguments.measures:
                 rate = found[measure]
                 share = f" ({rate / int(measure[1:]) * size / bandwidth:.0%})" if measure[0] == "d" else ""
                 cells.append(f"{rate:,.0f}{share}")

@@ -51,7 +51,7 @@ class Proxy:
 
             def hand_on(self, body):
                 hit = False
-                if self.command == "POST" and "completion" in self.path:
+                if self.command == "POST" and ("completion" in self.path or self.path == "/generate"):
                     with outer.lock:
                         outer.count += 1
                         hit = outer.count > 8 and outer.count % nth == 0

@@ -11,6 +11,7 @@ calls close: the second token has at least e^(-1/8) of the first one's probabili
 contenders, those that are not close first.
 
 With `--keep FOLDER` what was generated stays there, and is not generated again: a long comparison may be made in pieces.
+`--only NAME+NAME` (several times) leaves out the other pairings, but for the reference.
 
     python scripts/remote/pairings.py ... --choices 200
 
@@ -100,6 +101,7 @@ def main():
     parser.add_argument("--threshold", type=float, default=0.5)
     parser.add_argument("--choices", type=int, default=0)
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME+NAME")
     parser.add_argument("--differences", type=int, default=5, help="most first differences to print of a pairing")
     args = parser.parse_args()
     first = [pair.split("=", 1) for pair in args.first]
@@ -111,6 +113,10 @@ def main():
         texts = [OPENINGS[at % 10].format(place=PLACES[at // 10 % 10]) for at in range(args.prompts)]
         prompts.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in texts))
         pairs = [[a, b] for a in first for b in second] or [[a] for a in first]
+        names = ["+".join(name for name, _ in pair) for pair in pairs]
+        if unknown := set(args.only) - set(names):
+            parser.error(f"--only {', '.join(sorted(unknown))}: there are {', '.join(names)}")
+        pairs = [pair for at, pair in enumerate(pairs) if at == 0 or not args.only or names[at] in args.only]
         print(f"{args.prompts} prompts, {args.tokens} tokens each")
         print("| members | vote | tokens as here | texts as here | steps that asked | requests/token | ms/token | outside servers | first differences that are close |")
         print("|---|---|---|---|---|---|---|---|---|", flush=True)

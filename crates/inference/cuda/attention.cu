@@ -1,7 +1,8 @@
 // Attention over the paged cache, which is read in place: no gathered copy, no mask in memory.
 //
 // Softmax goes along with the keys (Milakov and Gimelshein 2018, arXiv 1805.02867). A block answers some queries of one
-// head of the cache, for some tokens of one sequence.
+// head of the cache, for some tokens of one sequence; where there are few of these, several blocks share out its keys (Dao et al.
+// 2023, Flash-Decoding).
 #include "heads.cuh"
 
 constexpr u32 THREADS = 128, WARPS = THREADS / WARP, QUERIES = 16;
@@ -27,7 +28,15 @@ template <typename T> struct Attention {
     float scale, cap;
     // Tokens that a token sees, itself included; 0 for all.
     u32 window;
+    // Blocks that share out the keys of a query. Where it is more than one, each leaves what it has in `partials` `(T, heads, splits,
+    // width + 2)`, and counts in `counters` that it has; the last one puts all together and leaves zero.
+    u32 splits;
+    float *partials;
+    u32 *counters;
 };
+
+// Keys that are worth a block of their own.
+constexpr u32 LEAST_KEYS = 128;
 
 // Copies rows of keys or values of the cache to shared memory, `stride` apart; a warp a row.
 template <typename T>
@@ -48,12 +57,22 @@ __device__ void attend(const Projected<T> &p, const T *queries, const u32 *slots
     __shared__ float scores[QUERIES][WARP], most[QUERIES], total[QUERIES], kept[QUERIES];
     u32 warp = threadIdx.x / WARP, lane = threadIdx.x % WARP, width = p.width, stride = width + 1;
     float *asked = memory, *seen = memory + QUERIES * width;
-    Tile tile = a.tiles[blockIdx.x];
+    u32 split = FUSED ? blockIdx.x % a.splits : 0, unit = FUSED ? blockIdx.x / a.splits : blockIdx.x;
+    Tile tile = a.tiles[unit];
     const u32 *blocks = a.blocks + tile.blocks;
     u32 kv_head = blockIdx.y, group = p.heads / p.kv_heads;
     // Of a group of many heads, some.
     u32 from = blockIdx.z * QUERIES, heads = min(group - from, QUERIES), count = heads * tile.rows;
     u32 first_head = kv_head * group + from, row_width = p.kv_heads * width;
+    u32 end = tile.position + tile.rows;
+    u32 begin = a.window && tile.position + 1 > a.window ? tile.position + 1 - a.window : 0;
+    u32 parts = 1;
+    if (FUSED && a.splits > 1) {
+        u32 keys = end - begin, each = max((keys + a.splits - 1) / a.splits, LEAST_KEYS);
+        parts = (keys + each - 1) / each;
+        if (split >= parts) return;
+        begin += split * each, end = min(begin + each, end);
+    }
 
     for (u32 query = warp; query < count; query += WARPS) {
         u64 row = tile.row + query / heads;
@@ -65,8 +84,8 @@ __device__ void attend(const Projected<T> &p, const T *queries, const u32 *slots
             for (u32 at = lane; at < width; at += WARP) to[at] = wide(queries[(row * p.heads + head) * width + at]);
         }
     }
-    if (FUSED && warp < 2) {
-        // One warp the key, another the value.
+    if (FUSED && split == parts - 1 && warp < 2) {
+        // One warp the key, another the value: of the block that sees them.
         u64 row = tile.row;
         T *to = (warp ? a.values : a.keys) + (u64)slots[row] * row_width + kv_head * width;
         head_of(p, row, p.heads + warp * p.kv_heads + kv_head, angles[row], [&](u32 at, float value) { to[at] = narrow<T>(value); });
@@ -80,8 +99,6 @@ __device__ void attend(const Projected<T> &p, const T *queries, const u32 *slots
     u32 own_queries = share < count ? (count - share + shares - 1) / shares : 0;
     float mixed[QUERIES][COLUMNS] = {};
 
-    u32 end = tile.position + tile.rows;
-    u32 begin = a.window && tile.position + 1 > a.window ? tile.position + 1 - a.window : 0;
     for (u32 first = begin; first < end; first += a.chunk) {
         u32 keys = min(a.chunk, end - first);
         fetch(a.keys, blocks, a.block, first, keys, row_width, kv_head * width, width, stride, seen);
@@ -131,6 +148,47 @@ __device__ void attend(const Projected<T> &p, const T *queries, const u32 *slots
         }
         __syncthreads();
     }
+    if (FUSED && parts > 1) {
+        auto partial = [&](u32 query, u32 part) {
+            return a.partials + (((u64)tile.row * p.heads + first_head + query) * a.splits + part) * (width + 2);
+        };
+#pragma unroll
+        for (u32 at = 0; at < QUERIES; at++) {
+            if (at >= own_queries) break;
+            u32 query = at * shares + share;
+            float *to = partial(query, split);
+#pragma unroll
+            for (u32 part = 0; part < COLUMNS; part++) {
+                u32 component = column + part * THREADS;
+                if (component < width) to[2 + component] = mixed[at][part];
+            }
+            if (column == 0) to[0] = most[query], to[1] = total[query];
+        }
+        __shared__ u32 before;
+        __threadfence();
+        __syncthreads();
+        u32 *counter = a.counters + (unit * p.kv_heads + kv_head) * gridDim.z + blockIdx.z;
+        if (threadIdx.x == 0) before = atomicAdd(counter, 1);
+        __syncthreads();
+        if (before + 1 < parts) return;
+        __threadfence();
+        if (threadIdx.x == 0) *counter = 0;
+        for (u32 query = 0; query < count; query++) {
+            float peak = -INFINITY, sum = 0;
+            for (u32 part = 0; part < parts; part++) peak = fmaxf(peak, __ldcg(partial(query, part)));
+            for (u32 part = 0; part < parts; part++) sum += __ldcg(partial(query, part) + 1) * expf(__ldcg(partial(query, part)) - peak);
+            T *to = a.out + ((u64)tile.row * p.heads + first_head + query) * width;
+            for (u32 at = threadIdx.x; at < width; at += THREADS) {
+                float all = 0;
+                for (u32 part = 0; part < parts; part++) {
+                    const float *from = partial(query, part);
+                    all += __ldcg(from + 2 + at) * expf(__ldcg(from) - peak);
+                }
+                to[at] = narrow<T>(all / sum);
+            }
+        }
+        return;
+    }
 #pragma unroll
     for (u32 at = 0; at < QUERIES; at++) {
         if (at >= own_queries) break;
@@ -158,14 +216,15 @@ template <typename T> __device__ void store(const Projected<T> &p, const u32 *sl
 }
 
 #define PROJECTED(T)                                                                                                 \
-    const T *rows, const T *bias, const T *query_norm, const T *key_norm, const float *cosines, const float *sines, \
+    const T *rows, const T *bias, const T *query_norm, const T *key_norm, u32 kind, const float *cosines, const float *sines, \
         const u32 *slots, const u32 *angles, u32 heads, u32 kv_heads, u32 width, u32 half, u32 pairs, float epsilon
 #define PROJECTED_OF(T) \
-    Projected<T> { rows, bias, query_norm, key_norm, cosines, sines, heads, kv_heads, width, half, pairs, epsilon }
+    Projected<T> { rows, bias, query_norm, key_norm, kind, cosines, sines, heads, kv_heads, width, half, pairs, epsilon }
 #define ATTENTION(T) \
-    T *keys, T *values, T *out, const Tile *tiles, const u32 *blocks, u32 block, u32 chunk, float scale, float cap, u32 window
+    T *keys, T *values, T *out, const Tile *tiles, const u32 *blocks, u32 block, u32 chunk, float scale, float cap, u32 window, u32 splits, \
+        float *partials, u32 *counters
 #define ATTENTION_OF(T) \
-    Attention<T> { keys, values, out, tiles, blocks, block, chunk, scale, cap, window }
+    Attention<T> { keys, values, out, tiles, blocks, block, chunk, scale, cap, window, splits, partials, counters }
 
 #define KERNELS(NAME, T, COLUMNS)                                                                                      \
     extern "C" __global__ __launch_bounds__(THREADS) void decode_##NAME##_##COLUMNS(PROJECTED(T), ATTENTION(T)) {      \

@@ -45,10 +45,13 @@ impl DeviceSpec {
 fn open_cuda(ordinal: usize) -> candle_core::Result<Device> {
     let device = Device::new_cuda_with_stream(ordinal)?;
     #[cfg(feature = "cuda")]
-    // SAFETY: what belongs to this device is used on its one stream alone; between devices all goes by way of the host,
-    // which waits (`moved`). So there is nothing that events would have to order.
-    unsafe {
-        device.as_cuda_device()?.disable_event_tracking();
+    {
+        let cuda = device.as_cuda_device()?;
+        // SAFETY: what belongs to this device is used on its one stream alone; between devices all goes by way of the host,
+        // which waits (`moved`). So there is nothing that events would have to order.
+        unsafe { cuda.disable_event_tracking() };
+        crate::cuda::memory::keep_freed(cuda)?;
+        crate::cuda::modules::load_common(cuda)?;
     }
     Ok(device)
 }

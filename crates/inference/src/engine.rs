@@ -12,12 +12,16 @@ use crate::checkpoint::source::ModelSource;
 use crate::decoder::batch::{BatchPart, RaggedBatch};
 use crate::decoder::blocks::{BlockKey, BlockTable};
 use crate::decoder::cache::PagedCache;
+#[cfg(feature = "cuda")]
+use crate::decoder::captured_steps::CapturedSteps;
 use crate::decoder::rope::Factors;
 use crate::decoder::transformer::Transformer;
 use crate::device::DeviceSpec;
 use crate::device_list::DeviceList;
 use crate::distribution::Distribution;
 use crate::engine_error::EngineError;
+#[cfg(feature = "cuda")]
+use crate::engine_options::StepLaunch;
 use crate::engine_options::{EngineOptions, Handover};
 use crate::forwards::{Turned, plan_forwards};
 use crate::handover::kept_logits::KeptLogits;
@@ -42,6 +46,9 @@ pub struct Engine {
     border: Option<usize>,
     handover: Handover,
     kept: KeptLogits,
+    /// None where steps are launched kernel by kernel.
+    #[cfg(feature = "cuda")]
+    captured: Option<CapturedSteps>,
 }
 
 impl Engine {
@@ -113,6 +120,8 @@ impl Engine {
             border: transformer.border(),
             handover: options.handover,
             kept: KeptLogits::default(),
+            #[cfg(feature = "cuda")]
+            captured: (options.steps == StepLaunch::Captured).then(CapturedSteps::default),
             transformer,
         })
     }
@@ -145,17 +154,39 @@ impl Engine {
         });
         let after: Vec<(SequenceId, usize)> = after.collect();
         let Self { transformer, cache, kept, handover, .. } = self;
+        #[cfg(feature = "cuda")]
+        let captured = &mut self.captured;
         let on_cpu = transformer.layer_devices().all(|layer| layer.device.is_cpu());
         let mut forward = || {
-            let Some(logits) = transformer.forward(&batch, cache)? else { return Ok(Vec::new()) };
-            match handover.listed_of(logits.device()) {
-                Some(count) => kept.hand_up(&logits, count, &after),
-                None => kept.downloads.distributions(&logits),
-            }
+            #[cfg(feature = "cuda")]
+            let step = match captured {
+                Some(captured) => captured.run(transformer, &batch, cache)?,
+                None => None,
+            };
+            #[cfg(not(feature = "cuda"))]
+            let step = None;
+            let last = match step {
+                Some(last) => Some(last),
+                None => transformer.run(transformer.begin(&batch, cache), cache)?,
+            };
+            let Some(last) = last else { return Ok(Vec::new()) };
+            let Some(count) = handover.listed_of(last.device()) else {
+                return kept.downloads.distributions(&transformer.logits(&last, None)?);
+            };
+            let vocabulary = transformer.config().vocabulary;
+            kept.hand_up_computed((vocabulary, last.device()), count, &after, |place| transformer.logits(&last, place))
         };
         // Threads that wait for a GPU may sleep.
         let distributions = if on_cpu { spinning(forward) } else { forward() };
         distributions.map_err(backend)
+    }
+
+    /// How many steps have been captured as CUDA graphs, each for another number of sequences.
+    pub fn captured_steps(&self) -> usize {
+        #[cfg(feature = "cuda")]
+        return self.captured.as_ref().map_or(0, CapturedSteps::count);
+        #[cfg(not(feature = "cuda"))]
+        0
     }
 
     /// Bytes of logits that have come from where they were computed to be handed up, or to tell more.

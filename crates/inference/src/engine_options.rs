@@ -19,6 +19,8 @@ pub struct EngineOptions {
     pub cache_bytes: usize,
     /// Which distributions it hands up. Models that candle-transformers runs hand up dense ones.
     pub handover: Handover,
+    /// How steps of one token for each sequence are given to a GPU.
+    pub steps: StepLaunch,
 }
 
 impl Default for EngineOptions {
@@ -29,8 +31,19 @@ impl Default for EngineOptions {
             compute: ComputeType::default(),
             cache_bytes: 2 << 30,
             handover: Handover::default(),
+            steps: StepLaunch::default(),
         }
     }
+}
+
+/// How a GPU is given the steps that are alike but for their tokens. What they compute is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StepLaunch {
+    /// As CUDA graphs, captured once for each number of sequences, where a model's steps can be captured.
+    #[default]
+    Captured,
+    /// Kernel by kernel.
+    Single,
 }
 
 /// The most probable tokens that are listed unless told otherwise: most votes are decided by them.

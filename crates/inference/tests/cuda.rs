@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use gac_inference::{
     DeviceList, DeviceSpec, Distribution, Dtype, Engine, EngineOptions, Extension, Handover, LanguageModel,
-    ModelSource, Named, TokenId, Wanted,
+    ModelSource, Named, StepLaunch, TokenId, Wanted,
 };
 use gac_needs::needs;
 
@@ -172,4 +172,60 @@ fn forks_shared_prefixes_and_cut_off_tokens_change_nothing_on_a_gpu() {
     engine.truncate(again, held).unwrap();
     let rest = engine.extend(&[Extension { sequence: again, tokens: &text[held..], wanted: Wanted::All }]).unwrap();
     assert!(difference(&[plain[held..].to_vec()], &rest) < 1e-5);
+}
+
+/// What `steps` sequences say that are read together, and then step by step, fewer from time to time.
+fn stepwise(engine: &mut Engine, count: u32, steps: u32) -> Vec<Vec<Distribution>> {
+    let texts: Vec<Vec<TokenId>> = (0..count).map(|seed| text(3 + seed % 5, seed)).collect();
+    let mut sequences: Vec<_> = texts.iter().map(|_| engine.open(&[]).unwrap()).collect();
+    let mut all = Vec::new();
+    for step in 0..steps {
+        let next = [TokenId(7 * step % 900)];
+        let batch: Vec<_> = sequences
+            .iter()
+            .zip(&texts)
+            .map(|(&sequence, text)| {
+                let tokens = if step == 0 { text.as_slice() } else { &next };
+                Extension { sequence, tokens, wanted: Wanted::Last }
+            })
+            .collect();
+        all.push(engine.extend(&batch).unwrap().into_iter().flatten().collect());
+        if step % 4 == 3 && sequences.len() > 1 {
+            engine.close(sequences.pop().unwrap());
+        }
+    }
+    for sequence in sequences {
+        engine.close(sequence);
+    }
+    all
+}
+
+#[needs(gpu)]
+#[test]
+fn captured_steps_have_the_bits_of_single_launches() {
+    // Sequences that grow over several blocks, in batches that shrink from one graph's rows to another's.
+    for dtype in [Dtype::F32, Dtype::Bf16] {
+        let captured = on(&[DeviceSpec::Cuda(0)], Some(dtype));
+        let single = EngineOptions { steps: StepLaunch::Single, ..captured.clone() };
+        let [mut captured, mut single] = [captured, single].map(|options| load(&model("mini-qwen"), &options));
+        for (count, steps) in [(1, 40), (6, 22), (19, 9)] {
+            let [all, expected] = [&mut captured, &mut single].map(|engine| stepwise(engine, count, steps));
+            assert!(difference(&expected, &all) == 0.0, "{count} sequences in {}", dtype.name());
+        }
+        assert_eq!((captured.captured_steps(), single.captured_steps()), (5, 0), "of 1, 2, 4, 8 and 32 rows");
+    }
+}
+
+#[needs(gpu)]
+#[test]
+fn steps_of_every_architecture_are_captured_and_have_the_bits_of_single_launches() {
+    for folder in fixtures("fixtures") {
+        let options = on(&[DeviceSpec::Cuda(0)], Some(Dtype::F32));
+        let single = EngineOptions { steps: StepLaunch::Single, ..options.clone() };
+        let [mut captured, mut single] = [options, single].map(|options| load(&folder, &options));
+        let tokens: Vec<TokenId> = references(&folder)[0].tokens.iter().copied().take(9).collect();
+        let [all, expected] = [&mut captured, &mut single].map(|engine| read(engine, &[&tokens]));
+        assert!(difference(&expected, &all) == 0.0, "{}", folder.display());
+        assert!(captured.captured_steps() > 0, "{} is not captured", folder.display());
+    }
 }

@@ -34,7 +34,7 @@ pub struct ServerSetup {
     pub others: Vec<String>,
     /// vLLM's `--max-logprobs`, -1 for all.
     pub max_logprobs: i64,
-    /// vLLM's `--max-model-len`.
+    /// vLLM's `--max-model-len`, SGLang's `--context-length`.
     pub context: usize,
     /// What `Authorization` has to be.
     pub key: Option<String>,
@@ -60,6 +60,9 @@ impl Default for ServerSetup {
         }
     }
 }
+
+/// Places of a context that SGLang keeps free: a prompt has to be shorter than the rest.
+const SGLANG_FREE: usize = 6;
 
 pub(crate) struct Served {
     engine: TestEngine,
@@ -152,8 +155,8 @@ impl Served {
             (TestEngine::Vllm | TestEngine::OldVllm, "/version") => Ok(json!({ "version": version })),
             (TestEngine::Gac, "/version") => Ok(json!({ "version": version, "engine": "gac" })),
             (TestEngine::Sglang, "/server_info") | (TestEngine::OldSglang, "/get_server_info") => Ok(json!({
-                "version": version, "model_path": self.limits.name, "dtype": "bfloat16", "revision": null,
-                "context_length": null, "tp_size": 8
+                "version": version, "model_path": self.limits.name, "dtype": "auto", "revision": null,
+                "context_length": null, "tp_size": 8, "max_req_input_len": self.limits.context - SGLANG_FREE
             })),
             (TestEngine::LlamaCpp, "/props") => Ok(json!({
                 "build_info": version, "model_path": self.limits.name, "total_slots": 4,
@@ -328,8 +331,16 @@ impl Served {
     }
 
     fn sglang(&self, body: &Value) -> AnswerOrRefusal {
+        let prompt = self.prompt(&body["input_ids"], 0)?;
+        let most = self.limits.context - SGLANG_FREE;
+        if prompt.len() >= most {
+            let length = prompt.len();
+            return refused(format!(
+                "Input length ({length} tokens) exceeds the maximum allowed length ({most} tokens)."
+            ));
+        }
         let steps = body["sampling_params"]["max_new_tokens"].as_u64().unwrap_or(16) as usize;
-        let prompt = self.prompt(&body["input_ids"], steps)?;
+        let steps = steps.min(self.limits.context - 2 - prompt.len());
         let count = body["top_logprobs_num"].as_u64().unwrap_or(0) as usize;
         let ids: Option<Vec<TokenId>> = body["token_ids_logprob"]
             .as_array()

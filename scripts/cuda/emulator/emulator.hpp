@@ -6,10 +6,13 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
+#include <functional>
 #include <string>
 
 // As the driver's and cuBLAS's headers have it, which are not needed to build this.
 constexpr int OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_FOUND = 500;
+constexpr int CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901;
 
 struct Dim3 { uint32_t x, y, z; };
 
@@ -18,8 +21,9 @@ struct Stream;
 Stream *stream_of(void *handle);
 
 namespace ledger {
-// Adds a line to the file that EMULATOR_LOG names: `launch NAME`, `up BYTES`, `down BYTES`, `alloc BYTES`, `event WHAT`,
-// `module BYTES`.
+// Adds a line to the file that EMULATOR_LOG names for each call: `launch NAME`, `graph WORK`, `up BYTES`, `down BYTES`,
+// `wait stream`, `alloc BYTES`, `free ADDRESS`, `event WHAT`, `module BYTES`, `instantiate WORK`, `pages BYTES`. Copies to and from
+// pages of the host that may be moved are `up-pageable` and `down-pageable`. What a graph launches is `replayed NAME`.
 void note(const char *kind, const char *name);
 void note(const char *kind, uint64_t bytes);
 
@@ -30,6 +34,26 @@ void wait(Stream *stream);
 // An event remembers what a stream has been given; another stream waits for that.
 void record(void *event, Stream *stream);
 void wait_for(Stream *stream, void *event);
+void forget(const void *allocation);
+}
+
+namespace graphs {
+// Does work that is put into a stream; where the stream is captured, when the graph is launched.
+int put(void *stream, std::function<void(Stream *)> work);
+// Breaks the capture of a stream by what cannot be captured; OK where it is not captured.
+int refuse(void *stream);
+// Memory by the order of a stream.
+int allocate(void *stream, uint64_t *address, uint64_t bytes);
+int give_back(void *stream, uint64_t address);
+}
+
+namespace pinned {
+// Whether memory of the host is locked to its place.
+bool is(const void *address);
+// Copies are done when the host waits: what comes down is not there before, what goes up must not be changed.
+void up(Stream *stream, const void *from, uint64_t bytes);
+void down(Stream *stream, void *to, const void *from, uint64_t bytes);
+void wait(Stream *stream);
 }
 
 namespace memory {

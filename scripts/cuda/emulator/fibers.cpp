@@ -75,6 +75,35 @@ uint32_t exchange(Thread *thread, uint32_t value, uint32_t lane, uint32_t mask) 
     return block.fibers[first + lane].thread.left[turn];
 }
 
+float number(uint32_t bits, bool is_bf16) {
+    if (!is_bf16) { _Float16 value; memcpy(&value, &bits, 2); return value; }
+    uint32_t wide = bits << 16;
+    float value;
+    memcpy(&value, &wide, 4);
+    return value;
+}
+
+// Of lane 4 g + t: rows g and g + 8 of the sums, at columns 2 t and 2 t + 1. It holds of a, in the same rows, and of b, in column g,
+// the numbers 2 t, 2 t + 1, 2 t + 8 and 2 t + 9.
+void multiply_tiles(Thread *thread, float *sums, const uint32_t *a, const uint32_t *b, int is_bf16) {
+    uint32_t turn = thread->turn++ & 1;
+    float *own = thread->tiles[turn];
+    for (int at = 0; at < 4; at++) own[2 * at] = number(a[at] & 0xffff, is_bf16), own[2 * at + 1] = number(a[at] >> 16, is_bf16);
+    for (int at = 0; at < 2; at++) own[8 + 2 * at] = number(b[at] & 0xffff, is_bf16), own[9 + 2 * at] = number(b[at] >> 16, is_bf16);
+    give_turn(State::AtExchange, 0xffffffff);
+    size_t first = (block.current - block.fibers.data()) / WARP * WARP;
+    uint32_t group = thread->lane / 4, pair = thread->lane % 4;
+    for (uint32_t at = 0; at < 4; at++) {
+        float sum = sums[at];
+        for (uint32_t part = 0; part < 4; part++) {
+            const float *left = block.fibers[first + 4 * group + part].thread.tiles[turn] + at / 2 * 2;
+            const float *right = block.fibers[first + 4 * (2 * pair + at % 2) + part].thread.tiles[turn] + 8;
+            sum += left[0] * right[0] + left[1] * right[1] + left[4] * right[2] + left[5] * right[3];
+        }
+        sums[at] = sum;
+    }
+}
+
 void begin() {
     Fiber *own = block.current;
     block.body(&own->thread, block.parameters);
@@ -149,6 +178,7 @@ void run_blocks(const Translated &kernel, const char *name, Dim3 grid, Dim3 size
         thread.dynamic = kernel.shared;
         thread.barrier = barrier;
         thread.exchange = exchange;
+        thread.multiply_tiles = multiply_tiles;
     }
     for (uint32_t z = 0; z < grid.z; z++) for (uint32_t y = 0; y < grid.y; y++) for (uint32_t x = 0; x < grid.x; x++) {
         // Nothing is left of the block before.

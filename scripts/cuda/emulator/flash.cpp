@@ -32,9 +32,11 @@ extern "C" void run_mha(const void *q, const void *k, const void *v, void *o, vo
                         float scale, uint32_t most_queries, uint32_t most_keys, uint32_t, uint32_t, uint32_t, int bf16, int causal,
                         int, int left, int right, float cap, const int *table, uint32_t table_row, int block, const int *ranges,
                         uint32_t, int, void *stream) {
+    if (!table || slopes || ranges || block % 32 || width % 8) fail("flash attention that is not stood in for");
+    // It reports no errors.
+    if (graphs::refuse(stream)) return;
     ledger::note("launch", "flash_attention");
     for (const void *used : {q, k, v, (const void *)o, (const void *)table}) ledger::use(stream_of(stream), used, "flash attention");
-    if (!table || slopes || ranges || block % 32 || width % 8) fail("flash attention that is not stood in for");
     std::vector<float> scores;
     for (uint32_t sequence = 0; sequence < sequences; sequence++) {
         int first = q_ends[sequence], queries = q_ends[sequence + 1] - first, keys = k_ends[sequence + 1] - k_ends[sequence];

@@ -14,7 +14,10 @@ typedef struct Thread {
     uint32_t dynamic;
     void (*barrier)(struct Thread *);
     uint32_t (*exchange)(struct Thread *, uint32_t value, uint32_t lane, uint32_t mask);
+    /* sums += a * b of a warp's tiles, 16 by 16 and 16 by 8 (PTX ISA, mma.m16n8k16). */
+    void (*multiply_tiles)(struct Thread *, float sums[4], const uint32_t a[4], const uint32_t b[2], int is_bf16);
     uint32_t turn, left[2];
+    float tiles[2][12];
 } Thread;
 
 typedef void (*Body)(Thread *, char **);

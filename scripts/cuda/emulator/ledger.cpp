@@ -44,8 +44,13 @@ Stream *stream_of(void *handle) {
     return handle ? (Stream *)handle : &first;
 }
 
+extern thread_local bool graphs_replay;
+
 namespace ledger {
-void note(const char *kind, const char *name) { line(std::string(kind) + " " + name + "\n"); }
+void note(const char *kind, const char *name) {
+    bool replayed = graphs_replay && kind == std::string("launch");
+    line(std::string(replayed ? "replayed" : kind) + " " + name + "\n");
+}
 void note(const char *kind, uint64_t bytes) { line(std::string(kind) + " " + std::to_string(bytes) + "\n"); }
 
 void use(Stream *stream, const void *address, const char *work) {
@@ -66,6 +71,7 @@ void wait(Stream *stream) {
     std::lock_guard guard(lock);
     host[stream] = stream->given;
     join(host, stream->done);
+    pinned::wait(stream);
 }
 
 void record(void *event, Stream *stream) {

@@ -54,28 +54,28 @@ int cublasSetStream_v2(void **handle, void *stream) { *handle = stream; return O
 int cublasGemmStridedBatchedEx(void **handle, int turn_a, int turn_b, int m, int n, int k, const void *alpha, const void *a,
                                int type_a, int lda, long long stride_a, const void *b, int type_b, int ldb, long long stride_b,
                                const void *beta, void *c, int type_c, int ldc, long long stride_c, int batch, int compute, int) {
-    ledger::note("launch", "gemm");
     if (lda < (turn_a ? k : m) || ldb < (turn_b ? n : k) || ldc < m) return 7;
-    Stream *stream = stream_of(*handle);
-    for (const void *operand : {a, b, (const void *)c}) ledger::use(stream, operand, "a product");
     // CUBLAS_COMPUTE_16F has its factors in f16.
     int type = compute == 64 ? F16 : F32;
     float by = read(alpha, 0, type), keep = read(beta, 0, type);
-    std::vector<float> rows((size_t)m * k), column(k);
-    for (int at = 0; at < batch; at++) {
-        for (int i = 0; i < m; i++) for (int x = 0; x < k; x++) {
-            rows[(size_t)i * k + x] = read(a, at * stride_a + (turn_a ? (uint64_t)i * lda + x : (uint64_t)x * lda + i), type_a);
-        }
-        for (int j = 0; j < n; j++) {
-            for (int x = 0; x < k; x++) column[x] = read(b, at * stride_b + (turn_b ? (uint64_t)x * ldb + j : (uint64_t)j * ldb + x), type_b);
-            for (int i = 0; i < m; i++) {
-                uint64_t place = at * stride_c + (uint64_t)j * ldc + i;
-                float before = keep ? keep * read(c, place, type_c) : 0;
-                write(c, place, type_c, by * dot(&rows[(size_t)i * k], column.data(), k) + before);
+    return graphs::put(*handle, [=](Stream *stream) {
+        ledger::note("launch", "gemm");
+        for (const void *operand : {a, b, (const void *)c}) ledger::use(stream, operand, "a product");
+        std::vector<float> rows((size_t)m * k), column(k);
+        for (int at = 0; at < batch; at++) {
+            for (int i = 0; i < m; i++) for (int x = 0; x < k; x++) {
+                rows[(size_t)i * k + x] = read(a, at * stride_a + (turn_a ? (uint64_t)i * lda + x : (uint64_t)x * lda + i), type_a);
+            }
+            for (int j = 0; j < n; j++) {
+                for (int x = 0; x < k; x++) column[x] = read(b, at * stride_b + (turn_b ? (uint64_t)x * ldb + j : (uint64_t)j * ldb + x), type_b);
+                for (int i = 0; i < m; i++) {
+                    uint64_t place = at * stride_c + (uint64_t)j * ldc + i;
+                    float before = keep ? keep * read(c, place, type_c) : 0;
+                    write(c, place, type_c, by * dot(&rows[(size_t)i * k], column.data(), k) + before);
+                }
             }
         }
-    }
-    return OK;
+    });
 }
 
 static std::mt19937 generator;

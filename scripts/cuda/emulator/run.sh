@@ -43,6 +43,8 @@ translator=$(cat "$tools"/*.py "$tools/kernel.h" | cksum | cut -d ' ' -f 1)
 export EMULATOR_TOOLS="$tools" EMULATOR_KERNELS="$toolkit_folder/kernels/$translator"
 export EMULATOR_LOG="${EMULATOR_LOG:-$toolkit_folder/log}"
 rm -f "$EMULATOR_LOG"
+# PTX is all that can be translated.
+export GAC_CUDA_CODE=
 # Tests that need the emulator (crates/needs).
 export GAC_GPU=emulated GAC_CUDA_EMULATOR="$toolkit_folder"
 exec "$@"

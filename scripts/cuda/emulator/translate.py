@@ -492,6 +492,20 @@ class Translation:
         a, b = (self.read(one, "u32") for one in operands[1:3])
         self.write(operands[0], "s32", f"dot4({a}, {b}, {self.read(operands[3], 's32')})")
 
+    def op_mma(self, opcode, operands):
+        """`mma.sync.aligned.m16n8k16.row.col.f32.TYPE.TYPE.f32 {d..}, {a..}, {b..}, {c..}`."""
+        shape, kinds = opcode[3], opcode[6:]
+        if shape != "m16n8k16" or kinds not in (["f32", "bf16", "bf16", "f32"], ["f32", "f16", "f16", "f32"]):
+            raise ValueError(kinds)
+        self.waits = True
+        to, a, b, c = ([one.strip() for one in operand.strip("{}").split(",")] for operand in operands)
+        lists = [", ".join(self.read(one, kind) for one in part) for part, kind in ((c, "f32"), (a, "u32"), (b, "u32"))]
+        self.emit(f"{{ f32 sums[4] = {{{lists[0]}}}; const u32 a[4] = {{{lists[1]}}}, b[2] = {{{lists[2]}}};")
+        self.emit(f"t->multiply_tiles(t, sums, a, b, {int(kinds[1] == 'bf16')});")
+        for at, one in enumerate(to):
+            self.write(one, "f32", f"sums[{at}]")
+        self.emit("}")
+
     def op_trap(self, opcode, operands):
         self.emit(f'unknown("a trap of {self.entry.name}");')
 

@@ -1,17 +1,17 @@
 //! Heads on their way from the projection, and attention over the paged cache.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
 use super::launch::{Argument, KernelFile, LaunchShape, address, address_or_null, launch, suffix, to_fill};
+use super::shared_keys::{QUERIES, splits};
 use crate::checkpoint::config::RopeStyle;
 use crate::decoder::attention::Attention;
 use crate::decoder::cache::LayerCache;
 use crate::decoder::step_tables::StepTables;
 use crate::kernel::BLOCK;
 
-/// Threads of a block, and queries that it answers at most; as the kernels have them.
+/// Threads of a block, as the kernels have them.
 const THREADS: usize = 128;
-const QUERIES: usize = 16;
 
 /// Shared memory that any card has, less what the kernels declare themselves.
 const SHARED: usize = (48 << 10) - (QUERIES * 32 + 3 * QUERIES) * size_of::<f32>();
@@ -24,11 +24,30 @@ pub(crate) struct ProjectedHeads<'a> {
     /// `(T, (heads + 2 kv_heads) * head_dim)`.
     pub(crate) rows: Tensor,
     pub(crate) bias: Option<&'a Tensor>,
-    /// Weights of root mean square norms over each head of queries and of keys, and their epsilon.
-    pub(crate) norms: Option<(&'a Tensor, &'a Tensor, f32)>,
+    pub(crate) norms: Option<HeadNormWeights<'a>>,
     pub(crate) heads: usize,
     pub(crate) kv_heads: usize,
     pub(crate) head_dim: usize,
+}
+
+/// Norms of queries and keys.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeadNormWeights<'a> {
+    pub(crate) query: &'a Tensor,
+    pub(crate) key: &'a Tensor,
+    pub(crate) epsilon: f32,
+    pub(crate) kind: HeadNormKind,
+}
+
+/// Over which numbers, and with whose weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeadNormKind {
+    /// Each head's root mean square; all heads have the same weights.
+    Shared,
+    /// Each head's, centred, with weights of its own.
+    Own,
+    /// The root mean square of all heads together.
+    Whole,
 }
 
 /// Whether heads of this width have kernels.
@@ -60,9 +79,16 @@ impl ProjectedHeads<'_> {
     pub(crate) fn decode(&self, attention: &Attention, cache: &LayerCache, tables: &StepTables) -> Result<Tensor> {
         let (tokens, suffix, device) = (self.rows.dim(0)?, self.suffix()?, self.rows.device());
         let out = to_fill((tokens, self.heads * self.head_dim), self.rows.dtype(), device)?;
-        let tiling = Tiling::new(self.heads, self.kv_heads, self.head_dim, tables);
+        let splits = cache.counters.as_ref().map_or(1, |_| splits(tokens));
+        let mut tiling = Tiling::new(self.heads, self.kv_heads, self.head_dim, tables);
+        tiling.shape.blocks.0 *= splits;
+        let partials = (splits > 1)
+            .then(|| to_fill((tokens, self.heads * splits * (self.head_dim + 2)), DType::F32, device))
+            .transpose()?;
         let mut arguments = self.arguments(cache, tables)?;
         arguments.extend(tiling.arguments(attention, cache, tables, &out)?);
+        let counters = cache.counters.as_ref().filter(|_| splits > 1);
+        arguments.extend([splits.into(), address_or_null(partials.as_ref())?, address_or_null(counters)?]);
         launch(
             device,
             (KernelFile::Attention, self.rows.dtype()),
@@ -82,13 +108,12 @@ impl ProjectedHeads<'_> {
 
     fn arguments(&self, cache: &LayerCache, tables: &StepTables) -> Result<Vec<Argument>> {
         let angles = cache.angles.as_ref();
-        let (query_norm, key_norm, epsilon) =
-            self.norms.map_or((None, None, 0.0), |(query, key, epsilon)| (Some(query), Some(key), epsilon));
         Ok(vec![
             address(&self.rows)?,
             address_or_null(self.bias)?,
-            address_or_null(query_norm)?,
-            address_or_null(key_norm)?,
+            address_or_null(self.norms.map(|norms| norms.query))?,
+            address_or_null(self.norms.map(|norms| norms.key))?,
+            Argument::Count(self.norms.map_or(0, |norms| norms.kind as u32)),
             address_or_null(angles.map(|angles| &angles.cosines))?,
             address_or_null(angles.map(|angles| &angles.sines))?,
             address(&tables.slots)?,
@@ -98,7 +123,7 @@ impl ProjectedHeads<'_> {
             self.head_dim.into(),
             angles.map_or(Ok(0), |angles| angles.cosines.dim(1))?.into(),
             Argument::from(angles.is_some_and(|angles| angles.style == RopeStyle::Pairs)),
-            epsilon.into(),
+            self.norms.map_or(0.0, |norms| norms.epsilon).into(),
         ])
     }
 }
@@ -117,6 +142,8 @@ pub(crate) fn attend(
     let tiling = Tiling::new(heads, kv_heads, width, tables);
     let mut arguments = vec![address(queries)?, heads.into(), kv_heads.into(), width.into()];
     arguments.extend(tiling.arguments(attention, cache, tables, &out)?);
+    // Keys are not shared out.
+    arguments.extend([1.into(), Argument::Address(0), Argument::Address(0)]);
     launch(
         queries.device(),
         (KernelFile::Attention, queries.dtype()),
@@ -179,8 +206,10 @@ mod tests {
     use gac_needs::needs;
 
     use super::*;
+    use crate::cuda::shared_keys::counters;
     use crate::decoder::batch::{RaggedBatch, Segment, SlotRun};
     use crate::decoder::rope::Factors;
+    use crate::decoder::step_tables::StepNumbers;
     use crate::device::DeviceSpec;
     use crate::kernel::Simd;
 
@@ -206,7 +235,7 @@ mod tests {
             let random = |rows, heads| Tensor::randn(0f32, 1.0, (rows, heads, width), &device);
             let cache = LayerCache::new(random(10 * BLOCK, kv_heads)?, random(10 * BLOCK, kv_heads)?);
             let queries = random(26, heads)?;
-            let tables = StepTables::new(&batch, rows_of_tile(heads, kv_heads), 0, &device)?;
+            let tables = StepTables::new(&StepNumbers::new(&batch, rows_of_tile(heads, kv_heads), 0), &device)?;
             for (window, cap) in [(None, None), (Some(7), None), (None, Some(0.5)), (Some(BLOCK + 5), Some(0.5))] {
                 let segments = Arc::clone(&segments);
                 let attention = Attention { segments, scale: 0.25, cap, window, simd: Simd::detect() };
@@ -217,6 +246,57 @@ mod tests {
             }
         }
         assert!(takes_heads(512) && !takes_heads(513));
+        Ok(())
+    }
+
+    #[needs(gpu)]
+    #[test]
+    fn kernels_for_steps_share_out_keys_and_say_what_the_others_say() -> Result<()> {
+        let device = DeviceSpec::Cuda(0).open().map_err(candle_core::Error::wrap)?;
+        for (heads, kv_heads, width) in [(6, 2, 16), (40, 2, 80), (2, 2, 264)] {
+            for pasts in [vec![900], vec![5, 300, 127, 128], vec![40; 33]] {
+                let blocks =
+                    |past: usize, from: usize| (from..=from + past / BLOCK).map(|block| block as u32).collect();
+                let mut segments = Vec::new();
+                let mut from = 0;
+                for (start, &past) in pasts.iter().enumerate() {
+                    let segment = Segment { start, length: 1, past, blocks: blocks(past, from) };
+                    from += segment.blocks.len();
+                    segments.push(segment);
+                }
+                let slot =
+                    |segment: &Segment| segment.blocks[segment.past / BLOCK] as usize * BLOCK + segment.past % BLOCK;
+                let runs = segments.iter().map(|it| SlotRun { row: it.start, slot: slot(it), length: 1 }).collect();
+                let batch = RaggedBatch {
+                    tokens: vec![0; pasts.len()],
+                    positions: pasts.iter().map(|&past| past as u32).collect(),
+                    factors: vec![Factors::Short; pasts.len()],
+                    runs,
+                    segments: Arc::new(segments),
+                    ..RaggedBatch::default()
+                };
+                let random = |rows, columns| Tensor::randn(0f32, 1.0, (rows, columns, width), &device);
+                let mut cache = LayerCache::new(random(from * BLOCK, kv_heads)?, random(from * BLOCK, kv_heads)?);
+                cache.counters = Some(counters(heads, kv_heads, &device)?);
+                let rows = random(pasts.len(), heads + 2 * kv_heads)?.reshape((pasts.len(), ()))?;
+                let projected = ProjectedHeads { rows, bias: None, norms: None, heads, kv_heads, head_dim: width };
+                let tables = StepTables::new(&StepNumbers::new(&batch, rows_of_tile(heads, kv_heads), 0), &device)?;
+                for (window, cap) in [(None, None), (Some(200), Some(0.5))] {
+                    let segments = Arc::clone(&batch.segments);
+                    let attention = Attention { segments, scale: 0.25, cap, window, simd: Simd::detect() };
+                    let queries = projected.store(&cache, &tables)?;
+                    let whole = attend(&attention, &queries, &cache, &tables)?;
+                    let stored = cache.keys.copy()?;
+                    for _ in 0..2 {
+                        let shared = projected.decode(&attention, &cache, &tables)?;
+                        let error = (&whole - shared)?.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>()?;
+                        assert!(error < 2e-5, "{heads} heads over {kv_heads}, {width} wide, {pasts:?}: {error}");
+                    }
+                    let moved = (&stored - &cache.keys)?.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>()?;
+                    assert_eq!(moved, 0.0, "keys are stored alike");
+                }
+            }
+        }
         Ok(())
     }
 }

@@ -6,45 +6,8 @@ use candle_core::cuda_backend::cudarc::driver::{CudaSlice, DevicePtr, LaunchConf
 use candle_core::{DType, Device, Result, Shape, Storage, Tensor, bail};
 use half::{bf16, f16};
 
-/// A file of kernels.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum KernelFile {
-    Attention,
-    Few,
-    Gate,
-    Norm,
-    Quantised,
-    Top,
-}
-
-impl KernelFile {
-    /// Its name among a device's modules, and its PTX, for activations of type `dtype`.
-    fn source(self, dtype: DType) -> Result<(&'static str, &'static str)> {
-        macro_rules! ptx {
-            ($name:literal, $of:literal) => {
-                (concat!("gac-", $name, "-", $of), include_str!(concat!(env!("OUT_DIR"), "/", $name, "-", $of, ".ptx")))
-            };
-        }
-        macro_rules! ptx_of {
-            ($name:literal) => {
-                match dtype {
-                    DType::F32 => ptx!($name, "f32"),
-                    DType::F16 => ptx!($name, "f16"),
-                    DType::BF16 => ptx!($name, "bf16"),
-                    other => bail!("no kernel for activations of type {other:?}"),
-                }
-            };
-        }
-        Ok(match self {
-            Self::Attention => ptx_of!("attention"),
-            Self::Few => ptx_of!("few"),
-            Self::Gate => ptx_of!("gate"),
-            Self::Norm => ptx_of!("norm"),
-            Self::Quantised => ptx_of!("quantised"),
-            Self::Top => ptx_of!("top"),
-        })
-    }
-}
+pub(super) use super::modules::KernelFile;
+use super::modules::kernel;
 
 /// What a kernel is told.
 #[derive(Clone, Copy, Debug)]
@@ -129,13 +92,13 @@ pub(super) fn to_fill(shape: impl Into<Shape>, dtype: DType, device: &Device) ->
 pub(super) fn launch(
     device: &Device,
     (file, dtype): (KernelFile, DType),
-    kernel: &str,
+    name: &str,
     shape: LaunchShape,
     arguments: &[Argument],
 ) -> Result<()> {
-    let (module, ptx) = file.source(dtype)?;
-    let function = device.as_cuda_device()?.get_or_load_custom_func(kernel, module, ptx)?;
-    let mut builder = function.builder();
+    let device = device.as_cuda_device()?;
+    let (function, stream) = (kernel(device, (file, dtype), name)?, device.cuda_stream());
+    let mut builder = stream.launch_builder(&function);
     for argument in arguments {
         match argument {
             Argument::Address(address) | Argument::Long(address) => builder.arg(address),

@@ -7,9 +7,16 @@
 //! done in order. That is why memory may be written that is behind a shared reference, and why no events are recorded.
 
 pub(crate) mod attention;
-pub(crate) mod few;
+pub(crate) mod experts;
 pub(crate) mod gate;
 mod launch;
+pub(crate) mod logit_places;
+pub(crate) mod memory;
+pub(crate) mod modules;
 pub(crate) mod norm;
+pub(crate) mod pinned;
+pub(crate) mod product;
 pub(crate) mod quantised;
+pub(crate) mod rows;
+pub(crate) mod shared_keys;
 pub(crate) mod top;

@@ -3,16 +3,11 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::launch::{Argument, KernelFile, LaunchShape, address, address_or_null, launch, to_fill};
-
-/// Logits that compete before others, as the kernels have it.
-const CHUNK: usize = 128;
+use super::logit_places::{BEFORE, CHUNK, LogitPlace};
 
 /// Bytes that the kernel keeps for each chunk of a row, and all that it may.
 const OFFER: usize = size_of::<u64>();
 const SHARED: usize = 46 << 10;
-
-/// What comes down of a row before its tokens: the largest logit, and the sum of exponentials in two halves.
-const BEFORE: usize = 3;
 
 /// The best token of every chunk of logits `(R, V)`, f32, and the chunk's share of the normaliser.
 #[derive(Debug)]
@@ -21,6 +16,8 @@ pub(crate) struct TopTokens {
     best: Tensor,
     sums: Tensor,
     chunks: usize,
+    /// Where all that is in is kept.
+    place: Option<LogitPlace>,
 }
 
 /// What a device tells of a row.
@@ -38,17 +35,19 @@ impl TopTokens {
         vocabulary.div_ceil(CHUNK) * OFFER <= SHARED
     }
 
-    /// Finds the best token of every chunk.
-    pub(crate) fn new(logits: &Tensor) -> Result<Self> {
+    /// Finds the best token of every chunk, of logits that may have a place.
+    pub(crate) fn new(logits: &Tensor, place: Option<LogitPlace>) -> Result<Self> {
         let (rows, vocabulary) = logits.dims2()?;
         let (device, logits) = (logits.device(), logits.contiguous()?);
         let chunks = vocabulary.div_ceil(CHUNK);
-        let best = to_fill((rows, chunks), DType::I64, device)?;
-        let sums = to_fill((rows, chunks), DType::F32, device)?;
+        let (best, sums) = match &place {
+            Some(place) => (place.best.clone(), place.sums.clone()),
+            None => (to_fill((rows, chunks), DType::I64, device)?, to_fill((rows, chunks), DType::F32, device)?),
+        };
         let arguments = [address(&logits)?, address(&best)?, address(&sums)?, vocabulary.into(), chunks.into()];
         let shape = LaunchShape { blocks: (chunks.div_ceil(4), rows, 1), threads: 128, shared: 0 };
         launch(device, (KernelFile::Top, DType::F32), "chunks_of_logits", shape, &arguments)?;
-        Ok(Self { logits, best, sums, chunks })
+        Ok(Self { logits, best, sums, chunks, place })
     }
 
     /// Tells `count` tokens of some rows, of all where none are named: `(rows, 3 + 2 count)` words, for
@@ -58,7 +57,11 @@ impl TopTokens {
         let device = self.logits.device();
         let named = rows.map(|rows| Tensor::new(rows, device)).transpose()?;
         let rows = rows.map_or(all, <[u32]>::len);
-        let told = to_fill((rows, BEFORE + 2 * count), DType::U32, device)?;
+        let size = (rows, BEFORE + 2 * count);
+        let told = match &self.place {
+            Some(place) if place.told.dims2()? == size => place.told.clone(),
+            _ => to_fill(size, DType::U32, device)?,
+        };
         let arguments: [Argument; 8] = [
             address(&self.logits)?,
             address(&self.best)?,

@@ -58,6 +58,22 @@ impl RaggedBatch {
         self.wanted.len() == self.tokens.len()
     }
 
+    /// One token of each sequence, all wanted, with more rows that write into `block`, which is nobody's.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn padded(&self, rows: usize, block: BlockId) -> Self {
+        let mut padded = self.clone();
+        let mut segments = self.segments.to_vec();
+        for row in self.tokens.len()..rows {
+            padded.tokens.push(0);
+            padded.positions.push(0);
+            padded.factors.push(Factors::Short);
+            padded.wanted.push(row as u32);
+            padded.runs.push(SlotRun { row, slot: block as usize * BLOCK, length: 1 });
+            segments.push(Segment { start: row, length: 1, past: 0, blocks: vec![block] });
+        }
+        Self { segments: Arc::new(segments), ..padded }
+    }
+
     /// Packs `parts`: a sequence, the new tokens that the table already holds for it at `past..past + tokens`, and
     /// which of them are wanted.
     pub(crate) fn new(table: &BlockTable, parts: &[BatchPart<'_>]) -> Result<Self, ModelError> {

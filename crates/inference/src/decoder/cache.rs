@@ -4,6 +4,8 @@ use candle_core::{DType, Device, Result, Shape, Tensor};
 
 use super::batch::SlotRun;
 use super::blocks::BlockCopy;
+#[cfg(feature = "cuda")]
+use super::blocks::BlockId;
 use super::layer_device::LayerDevice;
 #[cfg(feature = "cuda")]
 use super::rope::{AngleTable, RopeTable};
@@ -11,6 +13,8 @@ use crate::checkpoint::config::DecoderConfig;
 #[cfg(feature = "cuda")]
 use crate::checkpoint::config::RopeConfig;
 use crate::cpu::fused;
+#[cfg(feature = "cuda")]
+use crate::cuda::shared_keys::counters;
 use crate::kernel::{BLOCK, LANES};
 
 /// One layer's keys and values. Slot `block * BLOCK + offset` holds one token.
@@ -23,11 +27,17 @@ pub(crate) struct LayerCache {
     /// What positions are turned by, on an NVIDIA GPU; none where the layer has no positions.
     #[cfg(feature = "cuda")]
     pub(crate) angles: Option<AngleTable>,
+    /// By which blocks of the step's attention know who is last, on an NVIDIA GPU.
+    #[cfg(feature = "cuda")]
+    pub(crate) counters: Option<Tensor>,
 }
 
 /// Keys and values of every layer.
 pub(crate) struct PagedCache {
     layers: Vec<LayerCache>,
+    /// Blocks that sequences can have.
+    #[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "only GPUs have one more"))]
+    blocks: usize,
     /// Positions that a sequence can have.
     positions: usize,
 }
@@ -41,7 +51,7 @@ impl PagedCache {
         devices: impl IntoIterator<Item = &'p LayerDevice>,
     ) -> Result<Self> {
         let DecoderConfig { kv_heads, head_dim, .. } = *config;
-        let by_slot = (blocks * BLOCK, kv_heads, head_dim);
+        let slots = |blocks| (blocks * BLOCK, kv_heads, head_dim);
         let by_vector = (blocks * BLOCK / LANES, kv_heads, head_dim, LANES);
         let layers = config.layers.len();
         let positions = config.context.min(blocks * BLOCK);
@@ -50,22 +60,31 @@ impl PagedCache {
         let layer = |(index, LayerDevice { device, dtype }): (usize, &LayerDevice)| {
             if fused(device) {
                 let keys = zeros(by_vector, (2 * index, 2 * layers), *dtype, device)?;
-                let values = zeros(by_slot, (2 * index + 1, 2 * layers), *dtype, device)?;
+                let values = zeros(slots(blocks), (2 * index + 1, 2 * layers), *dtype, device)?;
                 return Ok(LayerCache::new(keys, values));
             }
-            let [keys, values] = [(); 2].map(|()| Tensor::zeros(by_slot, *dtype, device));
+            // One more is nobody's: rows that fill up a captured step write there.
+            let [keys, values] = [(); 2].map(|()| Tensor::zeros(slots(blocks + 1), *dtype, device));
             Ok(LayerCache {
                 #[cfg(feature = "cuda")]
                 angles: config.layers[index].rope.map(|rope| tables.on(rope, device)).transpose()?,
+                #[cfg(feature = "cuda")]
+                counters: device.is_cuda().then(|| counters(config.heads, kv_heads, device)).transpose()?,
                 ..LayerCache::new(keys?, values?)
             })
         };
-        Ok(Self { layers: devices.into_iter().enumerate().map(layer).collect::<Result<_>>()?, positions })
+        Ok(Self { layers: devices.into_iter().enumerate().map(layer).collect::<Result<_>>()?, blocks, positions })
     }
 
     /// Positions that a sequence can have.
     pub(crate) fn positions(&self) -> usize {
         self.positions
+    }
+
+    /// The block that is nobody's. On the CPU there is none.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn spare_block(&self) -> BlockId {
+        self.blocks as BlockId
     }
 
     pub(crate) fn layer(&self, index: usize) -> &LayerCache {
@@ -132,6 +151,8 @@ impl LayerCache {
             values,
             #[cfg(feature = "cuda")]
             angles: None,
+            #[cfg(feature = "cuda")]
+            counters: None,
         }
     }
 

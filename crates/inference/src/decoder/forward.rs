@@ -7,7 +7,7 @@ use super::cache::PagedCache;
 use super::flash::Paged;
 use super::layer_device::LayerDevice;
 use super::rope::{Angles, RopeTable};
-use super::step_tables::StepTables;
+use super::step_tables::{StepNumbers, StepTables};
 use crate::checkpoint::config::DecoderConfig;
 use crate::cpu::has_own_kernels;
 #[cfg(feature = "cuda")]
@@ -36,6 +36,12 @@ impl<'a> Forward<'a> {
     ) -> Self {
         let (angles, paged) = (Vec::new(), Paged::default());
         Self { batch, angles, paged, tables: None, config, ropes, positions: cache.positions() }
+    }
+
+    /// The same for layers on one GPU, where its tables are already.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn over(self, tables: StepTables) -> Self {
+        Self { tables: Some(tables), ..self }
     }
 
     /// Makes ready for layers on a device.
@@ -74,9 +80,13 @@ impl<'a> Forward<'a> {
         if !has_own_kernels(device, *dtype) || !takes_heads(config.head_dim) {
             return Ok(None);
         }
-        let rows = rows_of_tile(config.heads, config.kv_heads);
-        StepTables::new(self.batch, rows, self.positions, device).map(Some)
+        StepTables::new(&step_numbers(config, self.batch, self.positions), device).map(Some)
     }
+}
+
+/// A batch in numbers, for the kernels of a model whose sequences can have so many positions.
+pub(crate) fn step_numbers(config: &DecoderConfig, batch: &RaggedBatch, positions: usize) -> StepNumbers {
+    StepNumbers::new(batch, rows_of_tile(config.heads, config.kv_heads), positions)
 }
 
 #[cfg(not(feature = "cuda"))]

@@ -235,3 +235,8 @@ fn place(angles: Option<&Angles>, row: usize, x: &[f32], out: &mut [f32], head_d
 pub(super) fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if fused(a.device()) { a.apply_op2_no_bwd(b, &AddOp) } else { a + b }
 }
+
+/// `x` by a factor.
+pub(super) fn times(x: Tensor, factor: f64) -> Result<Tensor> {
+    if (factor - 1.0).abs() < f64::EPSILON { Ok(x) } else { x * factor }
+}

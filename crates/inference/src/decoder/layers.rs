@@ -11,10 +11,16 @@ use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::{CheckpointTensors, LinearWeight};
 use crate::compute_type::ComputeType;
 use crate::cpu::fused;
-#[cfg(feature = "cuda")]
-use crate::cuda::quantised::DeviceBlocks;
 use crate::dtype::Quantization;
 use crate::kernel::{DenseRows, Panels, Simd, matmul, unpack_row};
+#[cfg(feature = "cuda")]
+use crate::{
+    cpu::has_own_kernels,
+    cuda::{
+        product::{Factor, StepProduct},
+        quantised::DeviceBlocks,
+    },
+};
 
 /// A linear layer as a checkpoint holds it, `x W^T + b`.
 pub(crate) struct StoredLinear {
@@ -151,6 +157,10 @@ enum Weight {
 impl Linear {
     /// `(T, input)` to `(T, output)`.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        #[cfg(feature = "cuda")]
+        if let Some(product) = self.own_product(input) {
+            return product.plain(Factor::Plain(input));
+        }
         self.biased(self.product(input)?)
     }
 
@@ -181,6 +191,12 @@ impl Linear {
             [Weight::Plain(weight)] => Some(weight),
             _ => None,
         }
+    }
+
+    /// The layer's product with `x`, its bias added, by our own kernel where that takes it.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn own_product(&self, x: &Tensor) -> Option<StepProduct<'_>> {
+        has_own_kernels(x.device(), x.dtype()).then(|| StepProduct::of(self.plain_weight()?, self.bias(), x)).flatten()
     }
 
     /// What is added to every row of the product, `(output,)`.

@@ -11,9 +11,12 @@ use crate::checkpoint::config::{Activation, DecoderConfig, ExpertNames as Stored
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::{CheckpointTensors, LinearWeight};
 use crate::cpu::fused;
-#[cfg(feature = "cuda")]
-use crate::cpu::has_own_kernels;
 use crate::kernel::GateActivation;
+#[cfg(feature = "cuda")]
+use crate::{
+    cpu::has_own_kernels,
+    cuda::experts::{DeviceExperts, RoutedTokens, is_worth_routing},
+};
 
 type Loaded<T> = std::result::Result<T, CheckpointError>;
 
@@ -59,15 +62,27 @@ impl Mlp {
         }
     }
 
-    /// Of the residual stream, normed: `(T, H)`.
-    pub(crate) fn of(&self, residual: &mut Residual<'_>, norm: Option<&Norm>) -> Result<Tensor> {
+    /// Adds to the residual stream `factor` times what becomes of it, normed before by `norm` and behind by `post_norm`.
+    pub(crate) fn add_to<'n>(
+        &'n self,
+        residual: &mut Residual<'n>,
+        [norm, post_norm]: [Option<&'n Norm>; 2],
+        factor: f64,
+    ) -> Result<()> {
         #[cfg(feature = "cuda")]
         if let Self::Gated(GatedMlp { gate_up, down, activation }) = self
             && let Some(gated) = residual.gated_product(norm, gate_up, *activation)?
         {
-            return down.forward(&gated);
+            return residual.add_product(down, gated, post_norm, factor);
         }
-        self.forward(&residual.normed(norm)?)
+        let normed = residual.normed(norm)?;
+        match self {
+            Self::Gated(mlp) => residual.add_product(&mlp.down, mlp.gated(&normed)?, post_norm, factor),
+            Self::Plain { up, down, activation } => {
+                residual.add_product(down, activation.apply(&up.forward(&normed)?)?, post_norm, factor)
+            }
+            Self::Experts(experts) => residual.add(experts.forward(&normed)?, post_norm, factor),
+        }
     }
 
     /// `(T, H)` to `(T, H)`.
@@ -100,10 +115,15 @@ pub(crate) struct GatedMlp {
 
 impl GatedMlp {
     fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        self.down.forward(&self.gated(input)?)
+    }
+
+    /// `(T, H)` to `(T, I)`.
+    fn gated(&self, input: &Tensor) -> Result<Tensor> {
         let both = self.gate_up.forward(input)?;
         #[cfg(feature = "cuda")]
         if has_own_kernels(both.device(), both.dtype()) {
-            return self.down.forward(&crate::cuda::gate::gate_times(&both, self.activation)?);
+            return crate::cuda::gate::gate_times(&both, self.activation);
         }
         let gate = match self.activation {
             Activation::Silu => Some(GateActivation::Silu),
@@ -111,11 +131,11 @@ impl GatedMlp {
             Activation::Gelu => None,
         };
         if let Some(gate) = gate.filter(|_| fused(both.device())) {
-            return self.down.forward(&both.apply_op1_no_bwd(&GateTimesOp(gate))?);
+            return both.apply_op1_no_bwd(&GateTimesOp(gate));
         }
         let width = both.dim(1)? / 2;
         let gate = self.activation.apply(&both.narrow(1, 0, width)?.contiguous()?)?;
-        self.down.forward(&(gate * both.narrow(1, width, width)?)?)
+        gate * both.narrow(1, width, width)?
     }
 }
 
@@ -126,6 +146,9 @@ pub(crate) struct Experts {
     shared: Option<(GatedMlp, Linear)>,
     active: usize,
     renormalise: bool,
+    /// Where tokens find their way on an NVIDIA GPU.
+    #[cfg(feature = "cuda")]
+    on_device: Option<DeviceExperts>,
 }
 
 impl Experts {
@@ -153,7 +176,7 @@ impl Experts {
             joined(gate_up, part(down, (hidden, width))?)
         };
         let (count, width) = (experts.experts, experts.intermediate);
-        let mlps = match names.experts {
+        let mlps: Vec<GatedMlp> = match names.experts {
             Stored::Numbered(under, parts) => {
                 (0..count).map(|e| mlp(&format!("{prefix}.{under}.{e}"), width, parts)).collect::<Loaded<_>>()?
             }
@@ -182,10 +205,33 @@ impl Experts {
             .transpose()?;
         let router = format!("{prefix}.{}", names.router);
         let router = StoredLinear::load(weights, &router, (hidden, experts.experts), false)?;
-        Ok(Self { router: whole(router)?, mlps, shared, active: experts.active, renormalise: experts.renormalise })
+        Ok(Self {
+            #[cfg(feature = "cuda")]
+            on_device: on_device(&mlps).map_err(|e| weights.unreadable(&e))?,
+            router: whole(router)?,
+            mlps,
+            shared,
+            active: experts.active,
+            renormalise: experts.renormalise,
+        })
     }
 
     fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        #[cfg(feature = "cuda")]
+        if let Some(experts) = &self.on_device
+            && let Some(first) = self.mlps.first()
+            && has_own_kernels(input.device(), input.dtype())
+            && is_worth_routing(input.dim(0)?, input.device())
+        {
+            let routed = RoutedTokens::new(&self.router.forward(input)?, self.active, self.renormalise)?;
+            let answers = experts.answers(input, &routed, first.activation)?;
+            let common = self
+                .shared
+                .as_ref()
+                .map(|(expert, gate)| Ok::<_, candle_core::Error>((expert.forward(input)?, gate.forward(input)?)));
+            let common = common.transpose()?;
+            return routed.combined(&answers, common.as_ref().map(|(values, gates)| (values, gates)));
+        }
         let logits = self.router.forward(input)?.to_dtype(DType::F32)?.to_vec2::<f32>()?;
         // Per expert: its tokens, and how much each counts.
         let mut assigned: Vec<(Vec<u32>, Vec<f32>)> = vec![(Vec::new(), Vec::new()); self.mlps.len()];
@@ -224,4 +270,14 @@ impl Experts {
         let divisor = if self.renormalise { order.iter().map(|&expert| exps[expert]).sum() } else { total };
         order.into_iter().map(|expert| (expert, exps[expert] / divisor)).collect()
     }
+}
+
+/// The matrices of experts as kernels find them; none where these do not take them.
+#[cfg(feature = "cuda")]
+fn on_device(mlps: &[GatedMlp]) -> Result<Option<DeviceExperts>> {
+    fn plain(linear: &Linear) -> Option<&Tensor> {
+        linear.plain_weight().filter(|_| linear.bias().is_none())
+    }
+    let (gate_ups, downs): (Vec<_>, Vec<_>) = mlps.iter().map(|mlp| (plain(&mlp.gate_up), plain(&mlp.down))).unzip();
+    DeviceExperts::new(&gate_ups, &downs)
 }

@@ -4,9 +4,12 @@ pub(crate) mod attention;
 pub(crate) mod batch;
 pub(crate) mod blocks;
 pub(crate) mod cache;
+#[cfg(feature = "cuda")]
+pub(crate) mod captured_steps;
 pub(crate) mod flash;
 mod forward;
 pub(crate) mod fused;
+pub(crate) mod last_rows;
 mod layer_device;
 pub(crate) mod layers;
 pub(crate) mod mlp;

@@ -97,6 +97,17 @@ impl HeadNorms {
         Ok(Self { weight, epsilon })
     }
 
+    /// `(heads, head_dim)`.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    #[cfg(feature = "cuda")]
+    pub(crate) fn epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
     /// `(T, heads, head_dim)` to the same shape.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
         let wide = input.to_dtype(DType::F32)?;

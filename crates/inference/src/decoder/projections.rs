@@ -8,7 +8,7 @@ use crate::checkpoint::config::{DecoderConfig, Projections as Stored, QueryKeyNo
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::CheckpointTensors;
 #[cfg(feature = "cuda")]
-use crate::cuda::attention::ProjectedHeads;
+use crate::cuda::attention::{HeadNormKind, HeadNormWeights, ProjectedHeads};
 
 /// Queries, keys and values of all heads, side by side: `(H, (heads + 2 kv_heads) * head_dim)`.
 pub(crate) struct QueryKeyValue {
@@ -87,22 +87,36 @@ impl QueryKeyValue {
 #[cfg(feature = "cuda")]
 impl QueryKeyValue {
     /// Rows as the kernels of attention take them, of what `product` makes of the joined layer, without its bias: that and
-    /// norms are left to the kernels, where these are of their kind.
+    /// norms are left to the kernels, but for norms that have a bias.
     pub(crate) fn heads(&self, product: impl FnOnce(&Linear) -> Result<Tensor>) -> Result<ProjectedHeads<'_>> {
         let Self { joined, norms, heads, kv_heads, head_dim } = self;
-        let shared = match norms {
-            Some((HeadNorm::Shared(query), HeadNorm::Shared(key))) if !query.has_bias() && !key.has_bias() => {
-                let [query, key] = [query.weights(), key.weights()];
-                Some((query.weight, key.weight, query.epsilon))
-            }
-            _ => None,
-        };
-        let is_done = norms.is_some() && shared.is_none();
+        let norms = norms.as_ref().map(|(query, key)| norm_weights(query, key));
         let rows = product(joined)?;
-        let rows = if is_done { self.normed(joined.biased(rows)?)? } else { rows };
-        let bias = joined.bias().filter(|_| !is_done);
-        Ok(ProjectedHeads { rows, bias, norms: shared, heads: *heads, kv_heads: *kv_heads, head_dim: *head_dim })
+        let (rows, bias) = match norms {
+            Some(None) => (self.normed(joined.biased(rows)?)?, None),
+            _ => (rows, joined.bias()),
+        };
+        let norms = norms.flatten();
+        Ok(ProjectedHeads { rows, bias, norms, heads: *heads, kv_heads: *kv_heads, head_dim: *head_dim })
     }
+}
+
+/// Norms as the kernels take them; none for those with a bias.
+#[cfg(feature = "cuda")]
+fn norm_weights<'a>(query: &'a HeadNorm, key: &'a HeadNorm) -> Option<HeadNormWeights<'a>> {
+    let (query, key, epsilon, kind) = match (query, key) {
+        (HeadNorm::Shared(query), HeadNorm::Shared(key)) if !query.has_bias() && !key.has_bias() => {
+            (query.weights().weight, key.weights().weight, query.weights().epsilon, HeadNormKind::Shared)
+        }
+        (HeadNorm::Whole(query), HeadNorm::Whole(key)) if !query.has_bias() && !key.has_bias() => {
+            (query.weights().weight, key.weights().weight, query.weights().epsilon, HeadNormKind::Whole)
+        }
+        (HeadNorm::Own(query), HeadNorm::Own(key)) => {
+            (query.weight(), key.weight(), query.epsilon() as f32, HeadNormKind::Own)
+        }
+        _ => return None,
+    };
+    Some(HeadNormWeights { query, key, epsilon, kind })
 }
 
 impl HeadNorm {

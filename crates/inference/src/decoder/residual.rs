@@ -2,7 +2,8 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use super::fused::add;
+use super::fused::{add, times};
+use super::last_rows::LastRows;
 use super::layer_device::LayerDevice;
 use super::layers::Linear;
 use super::norm::Norm;
@@ -10,11 +11,11 @@ use super::norm::Norm;
 use crate::{
     checkpoint::config::Activation,
     cpu::has_own_kernels,
-    cuda::few::NormedProduct,
     cuda::norm::{Delta, add_norm},
+    cuda::product::{Factor, StepProduct, Weighed},
 };
 
-/// The residual stream, `(T, H)`. What was added last waits until the stream is normed: where there is a kernel for both,
+/// The residual stream, `(T, H)`. What was added last waits until the stream is normed: where there are kernels for both,
 /// they are one pass.
 pub(crate) struct Residual<'n> {
     hidden: Tensor,
@@ -23,9 +24,24 @@ pub(crate) struct Residual<'n> {
 
 /// What waits: values, the norm that they go through, and a factor.
 struct Addend<'n> {
-    values: Tensor,
+    values: AddedValues<'n>,
     norm: Option<&'n Norm>,
     factor: f64,
+}
+
+/// What is added: values, or what a layer makes of its input.
+enum AddedValues<'n> {
+    Known(Tensor),
+    Product(&'n Linear, Tensor),
+}
+
+impl AddedValues<'_> {
+    fn known(self) -> Result<Tensor> {
+        match self {
+            Self::Known(values) => Ok(values),
+            Self::Product(linear, input) => linear.forward(&input),
+        }
+    }
 }
 
 impl<'n> Residual<'n> {
@@ -40,29 +56,43 @@ impl<'n> Residual<'n> {
     /// Adds `factor` times `values`, normed where there is a norm.
     pub(crate) fn add(&mut self, values: Tensor, norm: Option<&'n Norm>, factor: f64) -> Result<()> {
         self.settle()?;
-        self.waiting = Some(Addend { values, norm, factor });
+        self.waiting = Some(Addend { values: AddedValues::Known(values), norm, factor });
+        Ok(())
+    }
+
+    /// Adds `factor` times what `linear` makes of `input`, normed where there is a norm.
+    pub(crate) fn add_product(
+        &mut self,
+        linear: &'n Linear,
+        input: Tensor,
+        norm: Option<&'n Norm>,
+        factor: f64,
+    ) -> Result<()> {
+        self.settle()?;
+        self.waiting = Some(Addend { values: AddedValues::Product(linear, input), norm, factor });
         Ok(())
     }
 
     /// The stream, normed where there is a norm.
     pub(crate) fn normed(&mut self, norm: Option<&Norm>) -> Result<Tensor> {
         #[cfg(feature = "cuda")]
-        if let Some(Addend { values, norm: before, factor }) = self.waiting.as_ref()
-            && has_own_kernels(self.hidden.device(), self.hidden.dtype())
-        {
-            // The kernel norms what is added without a bias.
-            let (values, before) = match before {
-                Some(norm) if norm.has_bias() => (&norm.forward(values)?, None),
-                before => (values, before.as_ref()),
-            };
-            let delta = Delta { values, norm: before.map(|norm| norm.weights()), factor: *factor as f32 };
-            let (sum, normed) = add_norm(&self.hidden, Some(delta), norm.map(Norm::weights))?;
-            self.hidden = sum;
-            self.waiting = None;
-            return Ok(if norm.is_some() { normed } else { self.hidden.clone() });
+        if has_own_kernels(self.hidden.device(), self.hidden.dtype()) {
+            self.add_waiting_product(None)?;
+            if let Some(Addend { values, norm: before, factor }) = self.waiting.take() {
+                let values = values.known()?;
+                // The kernel norms what is added without a bias.
+                let (values, before) = match before {
+                    Some(norm) if norm.has_bias() => (norm.forward(&values)?, None),
+                    before => (values, before),
+                };
+                let delta = Delta { values: &values, norm: before.map(Norm::weights), factor: factor as f32 };
+                let (sum, normed) = add_norm(&self.hidden, Some(delta), norm.map(Norm::weights))?;
+                self.hidden = sum;
+                return Ok(if norm.is_some() { normed } else { self.hidden.clone() });
+            }
         }
         if let Some(Addend { values, norm, factor }) = self.waiting.take() {
-            self.hidden = add(&self.hidden, &times(through(norm, &values)?, factor)?)?;
+            self.hidden = add(&self.hidden, &times(through(norm, &values.known()?)?, factor)?)?;
         }
         through(norm, &self.hidden)
     }
@@ -70,43 +100,25 @@ impl<'n> Residual<'n> {
     /// The stream, normed and multiplied; without the layer's bias.
     pub(crate) fn product(&mut self, norm: Option<&Norm>, linear: &Linear) -> Result<Tensor> {
         #[cfg(feature = "cuda")]
-        if let Some(product) = self.product_of_few(norm, linear, None)? {
-            return Ok(product);
+        if let Some(weight) = linear.plain_weight()
+            && let Some(product) = StepProduct::of(weight, None, &self.hidden)
+            && has_own_kernels(self.hidden.device(), self.hidden.dtype())
+        {
+            return self.multiplied(norm, |x| product.plain(x));
         }
         linear.product(&self.normed(norm)?)
     }
 
-    /// The stream, normed and multiplied, and the first half of that as gates of the second, where one kernel does it.
-    #[cfg(feature = "cuda")]
-    pub(crate) fn gated_product(
-        &mut self,
-        norm: Option<&Norm>,
-        linear: &Linear,
-        activation: Activation,
-    ) -> Result<Option<Tensor>> {
-        if linear.bias().is_some() { Ok(None) } else { self.product_of_few(norm, linear, Some(activation)) }
-    }
-
-    #[cfg(feature = "cuda")]
-    fn product_of_few(
-        &mut self,
-        norm: Option<&Norm>,
-        linear: &Linear,
-        gate: Option<Activation>,
-    ) -> Result<Option<Tensor>> {
-        let Some((norm, weight)) = norm.zip(linear.plain_weight()) else { return Ok(None) };
-        let delta = match &self.waiting {
-            Some(Addend { norm: Some(_), .. }) => return Ok(None),
-            waiting => waiting.as_ref().map(|addend| (&addend.values, addend.factor as f32)),
-        };
-        let product = NormedProduct { hidden: &self.hidden, delta, norm: norm.weights(), weight, gate };
-        if !has_own_kernels(self.hidden.device(), self.hidden.dtype()) || !product.is_taken() {
-            return Ok(None);
+    /// What the output layer multiplies: the stream, normed or weighed for `norm`.
+    pub(crate) fn last(&mut self, norm: &Norm, head: &Linear) -> Result<LastRows> {
+        #[cfg(feature = "cuda")]
+        if head.own_product(&self.hidden).is_some()
+            && let Some(weighed) = self.add_waiting_product(Some(norm))?
+        {
+            return Ok(LastRows::Weighed(weighed));
         }
-        let (sum, product) = product.compute()?;
-        self.hidden = sum;
-        self.waiting = None;
-        Ok(Some(product))
+        let _ = head;
+        self.normed(Some(norm)).map(LastRows::Normed)
     }
 
     /// Goes on with some rows, or where another layer computes.
@@ -129,15 +141,45 @@ impl<'n> Residual<'n> {
     }
 }
 
+#[cfg(feature = "cuda")]
+impl Residual<'_> {
+    /// The stream, normed and multiplied, and the first half of that as gates of the second, where one kernel does it.
+    pub(crate) fn gated_product(
+        &mut self,
+        norm: Option<&Norm>,
+        linear: &Linear,
+        activation: Activation,
+    ) -> Result<Option<Tensor>> {
+        let Some(product) = linear.own_product(&self.hidden) else { return Ok(None) };
+        self.multiplied(norm, |x| product.gated(x, activation)).map(Some)
+    }
+
+    /// What `multiply` makes of the stream, normed; or only weighed for the norm, where what waits is a product.
+    fn multiplied<T>(&mut self, norm: Option<&Norm>, multiply: impl FnOnce(Factor<'_>) -> Result<T>) -> Result<T> {
+        match self.add_waiting_product(norm)? {
+            Some(weighed) => multiply(Factor::Weighed(&weighed)),
+            None => multiply(Factor::Plain(&self.normed(norm)?)),
+        }
+    }
+
+    /// Adds a product that waits, and weighs the sum for a norm that is one by root mean square.
+    fn add_waiting_product(&mut self, norm: Option<&Norm>) -> Result<Option<Weighed>> {
+        let Some(Addend { values: AddedValues::Product(linear, input), norm: None, factor }) = &self.waiting else {
+            return Ok(None);
+        };
+        let Some(product) = linear.own_product(input) else { return Ok(None) };
+        let norm = norm.map(Norm::weights).filter(|norm| !norm.is_centred);
+        let (sum, weighed) = product.added(Factor::Plain(input), (&self.hidden, *factor as f32), norm)?;
+        self.hidden = sum;
+        self.waiting = None;
+        Ok(weighed)
+    }
+}
+
 /// `x`, normed where there is a norm.
 fn through(norm: Option<&Norm>, x: &Tensor) -> Result<Tensor> {
     match norm {
         Some(norm) => norm.forward(x),
         None => Ok(x.clone()),
     }
-}
-
-/// `x` by a factor.
-pub(crate) fn times(x: Tensor, factor: f64) -> Result<Tensor> {
-    if (factor - 1.0).abs() < f64::EPSILON { Ok(x) } else { x * factor }
 }

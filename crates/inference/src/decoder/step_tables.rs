@@ -6,7 +6,7 @@ use super::batch::RaggedBatch;
 use super::rope::Factors;
 
 #[cfg_attr(not(feature = "cuda"), allow(dead_code, reason = "only kernels read all of them"))]
-/// A batch on a device: brought there in one piece, once for all layers. All of type u32.
+/// A batch on a device, in one piece, for all layers. All of type u32.
 pub(crate) struct StepTables {
     /// Token ids, `(T,)`.
     pub(crate) tokens: Tensor,
@@ -24,10 +24,17 @@ pub(crate) struct StepTables {
     pub(crate) blocks: Tensor,
 }
 
-impl StepTables {
-    /// Brings a batch to `device`. A tile has at most `rows` tokens. Rows of angles are positions; those that are turned by
-    /// the long factors come behind `positions` others.
-    pub(crate) fn new(batch: &RaggedBatch, rows: usize, positions: usize, device: &Device) -> Result<Self> {
+/// What [`StepTables`] are made of, one after the other.
+pub(crate) struct StepNumbers {
+    pub(crate) all: Vec<u32>,
+    /// Of tokens, slots, angles, wanted rows, tiles and blocks.
+    lengths: [usize; 6],
+}
+
+impl StepNumbers {
+    /// A tile has at most `rows` tokens. Rows of angles are positions; those that are turned by the long factors come behind
+    /// `positions` others.
+    pub(crate) fn new(batch: &RaggedBatch, rows: usize, positions: usize) -> Self {
         let tokens = batch.tokens.len();
         let mut all = batch.tokens.clone();
         for run in &batch.runs {
@@ -39,19 +46,32 @@ impl StepTables {
             Factors::Long => position + positions as u32,
         }));
         all.extend_from_slice(&batch.wanted);
-        let (mut tile_count, mut blocks) = (0, Vec::new());
+        let (mut tiles, mut blocks) = (0, Vec::new());
         for segment in batch.segments.iter() {
             for from in (0..segment.length).step_by(rows) {
                 let place = [segment.start + from, rows.min(segment.length - from), segment.past + from, blocks.len()];
                 all.extend(place.map(|number| number as u32));
-                tile_count += 1;
+                tiles += 1;
             }
             blocks.extend_from_slice(&segment.blocks);
         }
-        let lengths = [tokens, tokens, tokens, batch.wanted.len(), 4 * tile_count, blocks.len()];
+        let lengths = [tokens, tokens, tokens, batch.wanted.len(), 4 * tiles, blocks.len()];
         all.extend(blocks);
-        let all = Tensor::new(all, device)?;
+        Self { all, lengths }
+    }
+}
+
+impl StepTables {
+    /// Brings numbers to `device`.
+    pub(crate) fn new(numbers: &StepNumbers, device: &Device) -> Result<Self> {
+        Self::over(&Tensor::new(numbers.all.as_slice(), device)?, numbers)
+    }
+
+    /// Tables for numbers that are to be at the beginning of `all`. What is behind belongs to the blocks.
+    pub(crate) fn over(all: &Tensor, numbers: &StepNumbers) -> Result<Self> {
         let mut from = 0;
+        let mut lengths = numbers.lengths;
+        lengths[5] += all.dim(0)? - numbers.all.len();
         let [tokens, slots, angles, wanted, tiles, blocks] = lengths.map(|length| {
             from += length;
             all.narrow(0, from - length, length)
@@ -62,7 +82,7 @@ impl StepTables {
             angles: angles?,
             wanted: wanted?,
             tiles: tiles?,
-            tile_count,
+            tile_count: lengths[4] / 4,
             blocks: blocks?,
         })
     }
@@ -88,7 +108,7 @@ mod tests {
             runs: vec![SlotRun { row: 0, slot: 100, length: 3 }, SlotRun { row: 3, slot: 19, length: 1 }],
             wanted: vec![2, 3],
         };
-        let tables = StepTables::new(&batch, 2, 1000, &Device::Cpu)?;
+        let tables = StepTables::new(&StepNumbers::new(&batch, 2, 1000), &Device::Cpu)?;
         assert_eq!(tables.tokens.to_vec1::<u32>()?, [7, 8, 9, 5]);
         assert_eq!(tables.slots.to_vec1::<u32>()?, [100, 101, 102, 19]);
         assert_eq!(tables.angles.to_vec1::<u32>()?, [1020, 1021, 1022, 3]);

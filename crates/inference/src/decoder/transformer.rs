@@ -8,13 +8,14 @@ use super::attention::Attention;
 use super::batch::RaggedBatch;
 use super::cache::{LayerCache, PagedCache};
 use super::forward::Forward;
-use super::fused::{QueriesOp, StoreKeysOp, StoreValuesOp};
+use super::fused::{QueriesOp, StoreKeysOp, StoreValuesOp, times};
+use super::last_rows::{LastRows, LogitShape};
 use super::layer_device::{LayerDevice, moved};
 use super::layers::{Linear, StoredLinear};
 use super::mlp::Mlp;
 use super::norm::Norm;
 use super::projections::QueryKeyValue;
-use super::residual::{Residual, times};
+use super::residual::Residual;
 use super::rope::{Angles, RopeTable};
 use crate::checkpoint::config::{Block, DecoderConfig, LayerConfig};
 use crate::checkpoint::error::CheckpointError;
@@ -135,6 +136,14 @@ impl Transformer {
         self.ropes.iter().find_map(RopeTable::border)
     }
 
+    /// The GPU that all of it is on, where there is one.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn only_gpu(&self) -> Option<&Device> {
+        let Embedding::Table(table) = &self.embedding else { return None };
+        let is_there = |layer: &LayerDevice| layer.device.same_device(table.device());
+        (table.device().is_cuda() && self.layer_devices().all(is_there)).then_some(table.device())
+    }
+
     /// Where each layer computes.
     pub(crate) fn layer_devices(&self) -> impl Iterator<Item = &LayerDevice> {
         self.layers.iter().map(|layer| &layer.computes_on)
@@ -143,21 +152,41 @@ impl Transformer {
     /// Runs `batch` and gives the logits of its wanted rows, f32 `(wanted, V)`; `None` when no row is wanted.
     ///
     /// Keys and values are written to the slots that the batch names.
+    #[cfg(test)]
     pub(crate) fn forward(&self, batch: &RaggedBatch, cache: &PagedCache) -> Result<Option<Tensor>> {
-        let multipliers = self.config.multipliers;
-        let mut forward = Forward::new((&self.config, &self.ropes), batch, cache);
-        if let Some(first) = self.layer_devices().next() {
+        self.run(self.begin(batch, cache), cache)?.map(|last| self.logits(&last, None)).transpose()
+    }
+
+    /// A forward of `batch` that has not run yet.
+    pub(crate) fn begin<'a>(&'a self, batch: &'a RaggedBatch, cache: &PagedCache) -> Forward<'a> {
+        Forward::new((&self.config, &self.ropes), batch, cache)
+    }
+
+    /// The logits of rows that have come through all layers, f32 `(wanted, V)`; in `place` where there is one.
+    pub(crate) fn logits(&self, last: &LastRows, place: Option<&Tensor>) -> Result<Tensor> {
+        let shape = LogitShape { factor: self.config.multipliers.logits, cap: self.config.caps.logits };
+        last.logits(&self.head, shape, place)
+    }
+
+    /// Runs a forward through all layers and gives its wanted rows; `None` when no row is wanted.
+    ///
+    /// Keys and values are written to the slots that the batch names.
+    pub(crate) fn run(&self, mut forward: Forward<'_>, cache: &PagedCache) -> Result<Option<LastRows>> {
+        let batch = forward.batch;
+        if let Some(first) = self.layer_devices().next()
+            && forward.tables.is_none()
+        {
             forward.move_to(first)?;
         }
         let mut embedded = match &self.embedding {
-            Embedding::Table(table) => table.index_select(&forward.tokens(table.device())?, 0)?,
+            Embedding::Table(table) => taken(table, &forward.tokens(table.device())?)?,
             Embedding::Rows(rows) => rows.rows(&batch.tokens)?,
             Embedding::Head => self.head.rows(&batch.tokens)?,
         };
         if let Some(first) = self.layer_devices().next() {
             embedded = embedded.to_dtype(first.dtype)?;
         }
-        let mut residual = Residual::new(times(embedded, multipliers.embedding)?);
+        let mut residual = Residual::new(times(embedded, self.config.multipliers.embedding)?);
         for (index, layer) in self.layers.iter().enumerate() {
             if !residual.is_on(&layer.computes_on) {
                 residual.map(|hidden| layer.computes_on.receive(hidden))?;
@@ -170,14 +199,9 @@ impl Transformer {
         }
         if !batch.wants_all() {
             let wanted = forward.wanted(residual.device())?;
-            residual.map(|hidden| hidden.index_select(&wanted, 0))?;
+            residual.map(|hidden| taken(hidden, &wanted))?;
         }
-        let logits = self.head.biased(residual.product(Some(&self.norm), &self.head)?)?;
-        let logits = times(logits.to_dtype(DType::F32)?, multipliers.logits)?;
-        Ok(Some(match self.config.caps.logits {
-            Some(cap) => ((logits / cap)?.tanh()? * cap)?,
-            None => logits,
-        }))
+        residual.last(&self.norm, &self.head).map(Some)
     }
 
     fn layer<'n>(
@@ -194,32 +218,20 @@ impl Transformer {
             let normed = residual.normed(attention_norm)?;
             let attended = self.attended(layer, |linear| linear.product(&normed), forward, cache)?;
             let mixed = match &layer.mlp_norm {
-                Some(norm) => layer.mlp.of(residual, Some(norm))?,
+                Some(norm) => layer.mlp.forward(&residual.normed(Some(norm))?)?,
                 None => layer.mlp.forward(&normed)?,
             };
-            residual.add(attended, None, factor)?;
+            residual.add_product(&layer.output, attended, None, factor)?;
             return residual.add(mixed, None, 1.0);
         }
         let attended = self.attended(layer, |linear| residual.product(attention_norm, linear), forward, cache)?;
-        residual.add(attended, layer.attention_post_norm.as_ref(), factor)?;
-        let added = layer.mlp.of(residual, layer.mlp_norm.as_ref())?;
-        residual.add(added, layer.mlp_post_norm.as_ref(), factor)
+        residual.add_product(&layer.output, attended, layer.attention_post_norm.as_ref(), factor)?;
+        layer.mlp.add_to(residual, [layer.mlp_norm.as_ref(), layer.mlp_post_norm.as_ref()], factor)
     }
 
-    /// What a layer's attention adds to the stream, `(T, H)`, of what `product` makes of the projection. Keys and values are
-    /// stored.
+    /// The heads' values, mixed by attention, `(T, heads * head_dim)`, of what `product` makes of the projection. Keys and
+    /// values are stored.
     fn attended(
-        &self,
-        layer: &Layer,
-        product: impl FnOnce(&Linear) -> Result<Tensor>,
-        forward: &Forward<'_>,
-        cache: &LayerCache,
-    ) -> Result<Tensor> {
-        layer.output.forward(&self.mixed(layer, product, forward, cache)?)
-    }
-
-    /// The heads' values, mixed by attention: `(T, heads * head_dim)`.
-    fn mixed(
         &self,
         layer: &Layer,
         product: impl FnOnce(&Linear) -> Result<Tensor>,
@@ -276,6 +288,15 @@ impl Transformer {
         cache.write(&keys, &values, &batch.runs)?;
         rotated(part(0, heads)?)
     }
+}
+
+/// Rows of a table by their numbers.
+fn taken(table: &Tensor, rows: &Tensor) -> Result<Tensor> {
+    #[cfg(feature = "cuda")]
+    if crate::cpu::has_own_kernels(table.device(), table.dtype()) {
+        return crate::cuda::rows::take_rows(table, rows);
+    }
+    table.index_select(rows, 0)
 }
 
 impl Layer {

@@ -12,6 +12,8 @@ use crate::ask::{Detail, LogProbs};
 #[cfg(feature = "cuda")]
 use crate::cpu::has_own_kernels;
 #[cfg(feature = "cuda")]
+use crate::cuda::logit_places::LogitPlace;
+#[cfg(feature = "cuda")]
 use crate::cuda::top::{ToldRow, TopTokens};
 use crate::distribution::Distribution;
 use crate::id::TokenId;
@@ -24,6 +26,13 @@ const CHUNK: usize = 128;
 const TOLD: usize = 1024;
 /// Numbers that are exponentiated at once: bounds the memory that is taken for it on the device.
 const AT_ONCE: usize = 1 << 24;
+
+/// For logits of other devices no memory is kept.
+#[cfg(not(feature = "cuda"))]
+pub(super) type KeptPlace = std::convert::Infallible;
+/// Memory that is kept for logits.
+#[cfg(feature = "cuda")]
+pub(super) type KeptPlace = LogitPlace;
 
 /// What is known here of the large logits of rows.
 #[derive(Debug)]
@@ -54,20 +63,25 @@ impl DeviceLogits {
     pub(crate) const ROUNDING: f64 = 2e-6;
 
     /// Brings down two numbers for every chunk of `logits`, f32 `(R, V)`; where there is a kernel for it, the `count` most
-    /// probable tokens of every row instead.
-    pub(crate) fn new(logits: &Tensor, count: usize, downloads: &mut Downloads) -> Result<Self> {
+    /// probable tokens of every row instead. `place` is where the logits are kept.
+    pub(crate) fn new(
+        logits: &Tensor,
+        place: Option<KeptPlace>,
+        count: usize,
+        downloads: &mut Downloads,
+    ) -> Result<Self> {
         let (rows, vocabulary) = logits.dims2()?;
         let chunks = vocabulary.div_ceil(CHUNK).max(1);
         #[cfg(feature = "cuda")]
         if has_own_kernels(logits.device(), logits.dtype()) && TopTokens::takes(vocabulary) {
-            let tops = TopTokens::new(logits)?;
-            let told = told_rows(&tops, None, count.min(vocabulary).min(TOLD), downloads)?;
+            let tops = TopTokens::new(logits, place)?;
+            let told = told_rows(&tops, None, told_count(count, vocabulary), downloads)?;
             let log_normalizers = told.iter().map(|row| row.log_normalizer).collect();
             let summary = Summary::Lists(told.iter().map(log_probs).collect(), tops);
             return Ok(Self { logits: logits.contiguous()?, vocabulary, chunks, summary, log_normalizers });
         }
         #[cfg(not(feature = "cuda"))]
-        let _ = count;
+        let _ = (place, count);
         let logits = match chunks * CHUNK - vocabulary {
             0 => logits.contiguous()?,
             more => Tensor::cat(&[logits, &Tensor::full(f32::NEG_INFINITY, (rows, more), logits.device())?], 1)?,
@@ -232,6 +246,12 @@ impl DeviceLogits {
     }
 }
 
+/// How many tokens a kernel tells where `count` are wanted.
+#[cfg(feature = "cuda")]
+pub(super) fn told_count(count: usize, vocabulary: usize) -> usize {
+    count.min(vocabulary).min(TOLD)
+}
+
 /// What a device tells of rows.
 #[cfg(feature = "cuda")]
 fn told_rows(tops: &TopTokens, rows: Option<&[u32]>, count: usize, downloads: &mut Downloads) -> Result<Vec<ToldRow>> {
@@ -347,7 +367,7 @@ mod tests {
         let device = DeviceSpec::Cuda(0).open().unwrap();
         let mut downloads = Downloads::default();
         let logits = tensor_on(&[Numbers(5).row(20_000), Numbers(7).row(20_000)], &device);
-        let logits = DeviceLogits::new(&logits, 20, &mut downloads).unwrap();
+        let logits = DeviceLogits::new(&logits, None, 20, &mut downloads).unwrap();
         logits.tell(&[0, 1].map(|row| (row, Detail::Top(20))), &mut downloads).unwrap();
         assert_eq!(downloads.bytes, 2 * (12 + 20 * 8));
     }
@@ -364,7 +384,7 @@ mod tests {
             for round in 0..rounds {
                 let rows: Vec<Vec<f32>> = (0..=numbers.below(4)).map(|_| numbers.row(vocabulary)).collect();
                 let mut downloads = Downloads::default();
-                let logits = DeviceLogits::new(&tensor_on(&rows, device), 20, &mut downloads).unwrap();
+                let logits = DeviceLogits::new(&tensor_on(&rows, device), None, 20, &mut downloads).unwrap();
                 let ids: Vec<TokenId> = (0..9).map(|_| TokenId(numbers.below(vocabulary + 2) as u32)).collect();
                 let mut wanted = Vec::new();
                 for row in 0..rows.len() {
@@ -397,7 +417,7 @@ mod tests {
         for spread in [0.5, 2.0, 8.0] {
             let row: Vec<f32> =
                 (0..262_144).map(|_| spread * (numbers.below(1 << 20) as f32 / 65_536.0 - 8.0)).collect();
-            let logits = DeviceLogits::new(&tensor(&[row]), 20, &mut Downloads::default()).unwrap();
+            let logits = DeviceLogits::new(&tensor(&[row]), None, 20, &mut Downloads::default()).unwrap();
             let told = logits.tell(&[(0, Detail::Top(usize::MAX))], &mut Downloads::default()).unwrap().remove(0);
             let sum: f64 = told.iter().map(|(_, log_prob)| log_prob.exp()).sum();
             assert!((sum - 1.0).abs() < DeviceLogits::ROUNDING / 2.0, "{sum}");
@@ -415,7 +435,7 @@ mod tests {
         rows[1][0] = f32::NAN;
         rows[2] = vec![f32::NEG_INFINITY; 300];
         rows[3][7] = f32::INFINITY;
-        let logits = DeviceLogits::new(&tensor_on(&rows, device), 20, &mut Downloads::default()).unwrap();
+        let logits = DeviceLogits::new(&tensor_on(&rows, device), None, 20, &mut Downloads::default()).unwrap();
         assert_eq!([0, 1, 2, 3, 4].map(|row| logits.is_proper(row)), [false, false, false, false, true]);
         let whole = logits.distributions(&[4, 0], &mut Downloads::default()).unwrap();
         assert!((whole[0].prob(TokenId(9)) - 1.0 / 300.0).abs() < 1e-9 && whole[0].rows() == 300);
@@ -427,7 +447,7 @@ mod tests {
         let rows = AT_ONCE / (2 * CHUNK) / 64;
         let wide = 2 * CHUNK * 64;
         let logits = Tensor::zeros((rows + 3, wide), candle_core::DType::F32, &Device::Cpu).unwrap();
-        let logits = DeviceLogits::new(&logits, 20, &mut Downloads::default()).unwrap();
+        let logits = DeviceLogits::new(&logits, None, 20, &mut Downloads::default()).unwrap();
         let last = logits.tell(&[(rows + 2, Detail::Top(2))], &mut Downloads::default()).unwrap().remove(0);
         let expected = -(wide as f64).ln();
         assert_told(&last, &[(TokenId(0), expected), (TokenId(1), expected)], "the last row");
@@ -439,7 +459,7 @@ mod tests {
         let vocabulary = 151_936;
         let logits = Tensor::rand(-5.0_f32, 5.0, (3, vocabulary), &Device::Cpu).unwrap();
         let mut downloads = Downloads::default();
-        let logits = DeviceLogits::new(&logits, 20, &mut downloads).unwrap();
+        let logits = DeviceLogits::new(&logits, None, 20, &mut downloads).unwrap();
         logits.tell(&[0, 1, 2].map(|row| (row, Detail::Top(20))), &mut downloads).unwrap();
         let per_row = 4 * (2 * vocabulary / CHUNK + 20 * CHUNK);
         assert_eq!(downloads.bytes, 3 * per_row as u64);

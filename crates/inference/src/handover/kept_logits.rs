@@ -2,14 +2,23 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use candle_core::{Result, Tensor};
+#[cfg(feature = "cuda")]
+use candle_core::DType;
+use candle_core::{Device, Result, Tensor};
 
-use super::device_logits::DeviceLogits;
+#[cfg(feature = "cuda")]
+use super::device_logits::told_count;
+use super::device_logits::{DeviceLogits, KeptPlace};
 use super::downloads::{Downloads, bytes};
 use crate::ask::{Ask, Detail, LogProbs};
 use crate::distribution::Distribution;
 use crate::id::SequenceId;
 use crate::language_model::Extension;
+#[cfg(feature = "cuda")]
+use crate::{
+    cpu::has_own_kernels,
+    cuda::{logit_places::LogitPlaces, top::TopTokens},
+};
 
 /// Bytes of logits that are kept on a device: 256 rows of the largest vocabularies.
 const ROOM: usize = 256 << 20;
@@ -27,6 +36,8 @@ pub(crate) struct KeptLogits {
     current: usize,
     /// Sequences that were asked for a long list: they are handed up whole from then on.
     whole: HashSet<SequenceId>,
+    #[cfg(feature = "cuda")]
+    places: LogitPlaces,
     pub(crate) downloads: Downloads,
 }
 
@@ -46,7 +57,15 @@ impl Default for KeptLogits {
 
 impl KeptLogits {
     fn new(room: usize) -> Self {
-        Self { room, forwards: VecDeque::new(), current: 0, whole: HashSet::new(), downloads: Downloads::default() }
+        Self {
+            room,
+            forwards: VecDeque::new(),
+            current: 0,
+            whole: HashSet::new(),
+            #[cfg(feature = "cuda")]
+            places: LogitPlaces::default(),
+            downloads: Downloads::default(),
+        }
     }
 
     /// Sequences are extended now: of what they were before, nothing is kept.
@@ -94,6 +113,24 @@ impl KeptLogits {
         self.forwards.retain(|forward| !forward.rows.is_empty());
     }
 
+    /// The distributions of logits that `compute` makes, `(R, V)`: in the memory that it is given, where that is kept for them.
+    pub(crate) fn hand_up_computed(
+        &mut self,
+        (vocabulary, device): (usize, &Device),
+        k: usize,
+        after: &[(SequenceId, usize)],
+        compute: impl FnOnce(Option<&Tensor>) -> Result<Tensor>,
+    ) -> Result<Vec<Distribution>> {
+        #[cfg(feature = "cuda")]
+        if has_own_kernels(device, DType::F32) && TopTokens::takes(vocabulary) {
+            let place = self.places.take((after.len(), vocabulary), told_count(k, vocabulary), device)?;
+            let logits = compute(place.as_ref().map(|place| &place.logits))?;
+            return self.hand_up_placed((&logits, place), k, after);
+        }
+        let _ = (vocabulary, device);
+        self.hand_up(&compute(None)?, k, after)
+    }
+
     /// The distributions of a forward's logits `(R, V)`, each after so many tokens of a sequence: lists of `k` tokens, whose
     /// logits are kept; whole ones where there is no room for that, or a row has no probabilities.
     pub(crate) fn hand_up(
@@ -102,11 +139,21 @@ impl KeptLogits {
         k: usize,
         after: &[(SequenceId, usize)],
     ) -> Result<Vec<Distribution>> {
+        self.hand_up_placed((logits, None), k, after)
+    }
+
+    /// The same for logits in memory that is kept for them.
+    fn hand_up_placed(
+        &mut self,
+        (logits, place): (&Tensor, Option<KeptPlace>),
+        k: usize,
+        after: &[(SequenceId, usize)],
+    ) -> Result<Vec<Distribution>> {
         if after.iter().all(|(sequence, _)| self.whole.contains(sequence)) || !self.has_room(bytes(logits)) {
             return self.downloads.distributions(logits);
         }
         let vocabulary = logits.dim(1)?;
-        let logits = DeviceLogits::new(logits, k, &mut self.downloads)?;
+        let logits = DeviceLogits::new(logits, place, k, &mut self.downloads)?;
         let (whole, listed): (Vec<usize>, Vec<usize>) =
             (0..after.len()).partition(|row| self.whole.contains(&after[*row].0) || !logits.is_proper(*row));
         let lists: Vec<_> = listed.iter().map(|&row| (row, Detail::Top(k))).collect();
@@ -154,8 +201,6 @@ impl KeptLogits {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
     use super::*;
     use crate::id::TokenId;
     use crate::language_model::Wanted;

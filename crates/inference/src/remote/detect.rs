@@ -85,7 +85,12 @@ struct SglangInfo {
     revision: Option<String>,
     dtype: Option<String>,
     context_length: Option<usize>,
+    /// Prompts have to be shorter.
+    max_req_input_len: Option<usize>,
 }
+
+/// Places of a context that SGLang keeps free behind a prompt, where it does not tell.
+const SGLANG_FREE: usize = 6;
 
 /// Asks a server what it is.
 pub(super) fn identify(http: &Http, server: &ServerUrl, name: Option<&str>) -> Result<FoundServer, RemoteError> {
@@ -192,9 +197,9 @@ impl AskedServer<'_> {
                 tracing::warn!(server = %self.server, %failure, "it tells neither its version nor its settings");
                 SglangInfo::default()
             });
-        let context = card.max_model_len.or(info.context_length);
+        let context = card.max_model_len.or(info.context_length).map(|tokens| tokens.saturating_sub(SGLANG_FREE));
         FoundServer {
-            context: context.map(|tokens| tokens.saturating_sub(1)),
+            context: info.max_req_input_len.or(context).map(|tokens| tokens.saturating_sub(1)),
             rows: None,
             slots: None,
             tokenizer: info.tokenizer_path.or_else(|| info.model_path.clone()).or_else(|| Some(card.id.clone())),
@@ -204,7 +209,8 @@ impl AskedServer<'_> {
                 root: info.model_path.filter(|root| *root != card.id),
                 model: card.id,
                 revision: info.revision,
-                dtype: info.dtype,
+                // It says `auto` where nobody named one.
+                dtype: info.dtype.filter(|dtype| dtype != "auto"),
                 parameters: None,
             },
         }

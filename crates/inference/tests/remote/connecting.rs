@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use gac_inference::remote::{RemoteError, RemoteModel, RemoteOptions, Secret, ServerEngine};
-use gac_inference::{LanguageModel, ModelSource};
+use gac_inference::{Extension, LanguageModel, ModelError, ModelSource, Wanted};
 use gac_testserver::{ServerSetup, TestEngine};
 
-use crate::support::{ENGINES, counting, folder, greedy, options, prompts, rows, serve_counting, serve_with};
+use crate::support::{
+    ENGINES, counting, folder, greedy, ids, options, prompts, rows, serve_counting, serve_with, start,
+};
 
 fn refusal(options: &RemoteOptions) -> RemoteError {
     match RemoteModel::connect(options) {
@@ -29,8 +31,25 @@ fn engine_version_and_model_are_found_out() {
         let model = RemoteModel::connect(&options(&[&server])).unwrap();
         let identity = model.identity();
         assert_eq!((identity.engine, identity.version.as_str(), identity.model.as_str()), (found, "1.2.3", "served"));
-        assert_eq!((model.limits().vocabulary, model.limits().context), (rows(), 2047));
+        // SGLang keeps places free behind a prompt.
+        let context = if found == ServerEngine::Sglang { 2041 } else { 2047 };
+        assert_eq!((model.limits().vocabulary, model.limits().context), (rows(), context));
+        let told = (found == ServerEngine::LlamaCpp).then_some("F32");
+        assert_eq!(identity.dtype.as_deref(), told, "SGLang's `auto` is none");
         assert!(model.devices().is_empty(), "it computes elsewhere, beside all others");
+    }
+}
+
+#[test]
+fn a_prompt_that_fills_the_context_is_answered() {
+    for engine in ENGINES {
+        let server = serve_with(engine, ServerSetup { context: 40, ..ServerSetup::default() });
+        let mut remote = RemoteModel::connect(&options(&[&server])).unwrap();
+        let context = remote.limits().context;
+        let (sequence, full) = start(&mut remote, &ids((0..context as u32).map(|id| 10 + id)));
+        assert!(full.known().count() > 0, "{engine:?}");
+        let over = Extension { sequence, tokens: &ids([9]), wanted: Wanted::Last };
+        assert!(matches!(remote.extend(&[over]), Err(ModelError::ContextFull { .. })), "{engine:?}");
     }
 }
 
