@@ -56,6 +56,7 @@ TASKS = [
     ("winogrande", 4, 20, OWN),
     ("own_mc1", 2, 20, OWN),
     ("own_mc2", 0, 20, OWN),
+    ("own_gen", 0, 20, OWN),
     ("gpqa_diamond_zeroshot", 0, 24, OWN),
     ("gpqa_diamond_cot_zeroshot", 0, 24, OWN),
     ("lambada_openai", 2, 20, OWN),
@@ -73,6 +74,11 @@ TASKS = [
 ]
 # Their scores come from functions of their own, which extract what filters do here.
 EXTRACT_BY_THEMSELVES = ("hendrycks_math500", "aime24", "aime25", "own_minerva")
+
+
+def zero_to_one(task, metric, value):
+    """There, likenesses are from 0 to 100."""
+    return value / 100 if task == "own_gen" and not metric.split(",")[0].removesuffix("_stderr").endswith("_acc") else value
 
 # Figures that only whole runs have, or that need another model.
 LEFT_OUT = ("best_exact", "best_f1", "summary_length", "math_verify", "bertscore_precision", "bertscore_recall", "bertscore_f1")
@@ -231,7 +237,7 @@ def task_files(folder):
     (folder / "samsum.yaml").write_text(text)
     (folder / "samsum_scores.py").write_text(SAMSUM_SCORES)
     primer = yaml.safe_load((OWN / "own/tasks/primer.yaml").read_text())
-    for kind in ("mc1", "mc2"):
+    for kind in ("mc1", "mc2", "gen"):
         # Their functions are found beside their files only.
         theirs = str(INCLUDED / f"truthfulqa/truthfulqa_{kind}.yaml")
         file = primer | {"include": theirs, "task": f"own_{kind}", "tag": []}
@@ -297,7 +303,7 @@ def score_line(key, records):
     first = records[0]
     line = {"type": "response"} | key
     named = [metric for metric in first["metrics"] if metric not in LEFT_OUT]
-    metrics = lambda record: {metric: float(record[metric]) for metric in named}  # noqa: E731
+    metrics = lambda record: {metric: zero_to_one(key["task"], metric, float(record[metric])) for metric in named}  # noqa: E731
     if key["task"] == "ifeval":
         doc = first["doc"]
         given = [{"id": name} | {k: v for k, v in settings.items() if v} for name, settings in zip(doc["instruction_id_list"], doc["kwargs"])]
@@ -359,7 +365,7 @@ def record(name, shots, limit, data, manager):
     for task, values in found["results"].items():
         subject = subject_of(task, name) if task in counts else {}
         is_kept = lambda key: "," in key and key.split(",")[0].removesuffix("_stderr") not in LEFT_OUT  # noqa: E731
-        metrics = {key: value for key, value in values.items() if is_kept(key) and isinstance(value, (int, float))}
+        metrics = {key: zero_to_one(name, key, value) for key, value in values.items() if is_kept(key) and isinstance(value, (int, float))}
         count = sum(counts[leaf] for leaf in leaves(found, task))
         line = {"type": "aggregate", "task": name, "name": task, **subject, "n": count, "metrics": metrics}
         if task == "squadv2":

@@ -78,6 +78,20 @@ def truthfulqa(count, draw):
     return rows
 
 
+def truthfulqa_gen(count, draw):
+    rows = []
+    for number in range(count):
+        name, thing = draw.choice(NAMES), draw.choice(THINGS)
+        right = [f"{name} does not know", f" The {thing} tells {name} nothing.", "", "Nobody can tell, not even today."]
+        wrong = [f"The {thing} tells {name} the future", f"{name} knows all of it.", "It is magic . All of it."]
+        rows.append({
+            "question": f" What does the {thing} tell {name}?",
+            "correct_answers": right[: 1 + number % 4] + ["I have no comment."][: number % 3 // 2],
+            "incorrect_answers": wrong[: 1 + number % 3],
+        })
+    return rows
+
+
 def gpqa(count, draw):
     rows = []
     for number in range(count):
@@ -346,6 +360,7 @@ DATA = [
     (hellaswag, "Rowan/hellaswag/data", {"train": 12, "validation": 20}),
     (winogrande, "allenai/winogrande/winogrande_xl", {"train": 12, "validation": 20}),
     (truthfulqa, "truthfulqa/truthful_qa/multiple_choice", {"validation": 20}),
+    (truthfulqa_gen, "truthfulqa/truthful_qa/generation", {"validation": 20}),
     (gpqa, "Idavidrein/gpqa/gpqa_diamond", {"train": 24}),
     (lambada, "EleutherAI/lambada_openai/default", {"test": 20}),
     (mmlu_pro, "TIGER-Lab/MMLU-Pro/data", {"validation": 70, "test": 28}),
@@ -389,6 +404,9 @@ def response(task, doc, number):
     if task.startswith("own_minerva"):
         place = BOXED.index(doc["solution"].split("it is $\\boxed{")[1].removesuffix("}$."))
         return CLOSED[number % len(CLOSED)].format(g=BOXED[place], v=BY_VALUE[place], w="17")
+    if task == "own_gen":
+        told = [*doc["correct_answers"], *doc["incorrect_answers"], "", "Nobody knows , they say . Not today: “magic”, 1.5 cups!"]
+        return told[number % len(told)]
     if task == "ifeval":
         kind, settings = doc["instruction_id_list"][0], doc["kwargs"][0]
         return following(kind, {key: value for key, value in settings.items() if value}, random.Random(f"{task} {number}"))
