@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gac_ensemble::{BatchLimits, Scheduler, Settings};
 use gac_inference::remote::RemoteModel;
-use gac_inference::{EngineOptions, UnixTime};
+use gac_inference::{EngineOptions, Keeping, UnixTime};
 use gac_systems::{DEFAULT_BATCH_SIZE, ModelStore, SystemIdentity, SystemPlan, SystemsOverrides, SystemsPlan};
 
 use crate::commands::eval::specs;
@@ -88,6 +88,7 @@ pub(crate) fn engine_options(compute: &Compute) -> EngineOptions {
         dtype: compute.dtype(),
         compute: compute.products_in.unwrap_or_default(),
         cache_bytes,
+        keeping: if compute.max_memory.is_some() { Keeping::Everything } else { Keeping::AsUsed },
         ..default
     }
 }

@@ -72,6 +72,13 @@ fn a_dry_run_tells_which_layers_would_go_to_which_device() {
     assert_eq!(plan["devices"].as_array().unwrap().len(), 1);
     let cache = plan["devices"][0]["cache"].as_u64().unwrap();
     assert!(cache <= 1 << 30 && cache > 1 << 29, "{cache}");
+    assert_eq!(plan["devices"][0]["used"], cache, "a limit that was chosen is used");
+
+    // Without one, as much as one document can use.
+    let json = gac(&["run", "recipes/mini.toml", "--dry-run", "--probe", "0", "--limit", "1", "--json"]);
+    let plan: Value = serde_json::from_str(&json.stdout).unwrap();
+    let [used, cache] = ["used", "cache"].map(|bytes| plan["devices"][0][bytes].as_u64().unwrap());
+    assert!(used > 0 && used < 100 << 20 && used < cache, "{used} of {cache}");
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Engine {
         };
         Ok(Self {
             cache,
-            table: BlockTable::new(blocks),
+            table: BlockTable::new(blocks, options.keeping),
             limits,
             devices: options.device.clone(),
             border: transformer.border(),
@@ -233,7 +233,9 @@ impl LanguageModel for Engine {
     }
 
     fn forget(&mut self) {
-        self.table.forget();
+        if self.table.forget() {
+            self.cache.give_back();
+        }
     }
 
     fn length(&self, sequence: SequenceId) -> usize {

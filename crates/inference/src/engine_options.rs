@@ -17,6 +17,8 @@ pub struct EngineOptions {
     pub compute: ComputeType,
     /// Most bytes of keys and values, on all devices together. On the CPU they are only claimed as they are written.
     pub cache_bytes: usize,
+    /// How much of that is kept for what nobody reads at the moment.
+    pub keeping: Keeping,
     /// Which distributions it hands up. Models that candle-transformers runs hand up dense ones.
     pub handover: Handover,
     /// How steps of one token for each sequence are given to a GPU.
@@ -30,6 +32,7 @@ impl Default for EngineOptions {
             dtype: None,
             compute: ComputeType::default(),
             cache_bytes: 2 << 30,
+            keeping: Keeping::default(),
             handover: Handover::default(),
             steps: StepLaunch::default(),
         }
@@ -44,6 +47,16 @@ pub enum StepLaunch {
     Captured,
     /// Kernel by kernel.
     Single,
+}
+
+/// What is kept of keys and values that no open sequence has: later ones may begin alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeping {
+    /// As much as was in use at once, so that memory follows use.
+    #[default]
+    AsUsed,
+    /// Everything that there is room for: for a limit that somebody chose.
+    Everything,
 }
 
 /// The most probable tokens that are listed unless told otherwise: most votes are decided by them.

@@ -87,7 +87,7 @@ pub use distribution::Distribution;
 pub use dtype::Dtype;
 pub use engine::Engine;
 pub use engine_error::EngineError;
-pub use engine_options::{EngineOptions, Handover, StepLaunch};
+pub use engine_options::{EngineOptions, Handover, Keeping, StepLaunch};
 pub use id::{SequenceId, TokenId};
 pub use language_model::{Extension, LanguageModel, Limits, ModelError, Wanted};
 pub use load::{Backend, backend_of, check_model, load_model, model_types, placement};

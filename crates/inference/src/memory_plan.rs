@@ -58,7 +58,8 @@ impl MemoryPlan {
         };
         let rooms: Vec<Room> = devices.iter().map(room).collect();
         let bytes = model_bytes(config, weights, options);
-        Ok(Self { placement: Placement::new(&bytes, &rooms)?, blocks })
+        let placement = Placement::new(&bytes, &rooms)?.with_cached_tokens(blocks * BLOCK);
+        Ok(Self { placement, blocks })
     }
 }
 

@@ -49,6 +49,8 @@ pub struct DeviceShare {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
     shares: Vec<DeviceShare>,
+    /// Tokens whose keys and values there is room for; none where that is not known.
+    cached_tokens: Option<usize>,
 }
 
 impl Placement {
@@ -78,7 +80,19 @@ impl Placement {
                 layers,
             }
         });
-        Ok(Self { shares: shares.collect() })
+        Ok(Self { shares: shares.collect(), cached_tokens: None })
+    }
+
+    /// With room for the keys and values of so many tokens in all shares' caches together.
+    #[must_use]
+    pub fn with_cached_tokens(mut self, tokens: usize) -> Self {
+        self.cached_tokens = Some(tokens);
+        self
+    }
+
+    /// Tokens whose keys and values there is room for; none where that is not known.
+    pub fn cached_tokens(&self) -> Option<usize> {
+        self.cached_tokens
     }
 
     /// What each device holds, in the order of the layers.

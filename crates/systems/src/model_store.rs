@@ -10,7 +10,7 @@ use gac_ensemble::{
 };
 use gac_inference::remote::{RemoteModel, RemoteOptions, ServerIdentity};
 use gac_inference::{
-    ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineOptions, LanguageModel, ModelSource, Placement,
+    ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineOptions, Keeping, LanguageModel, ModelSource, Placement,
     Tokenizer, TokenizerLoadError, UnixTime, available_memory, check_model, load_model, placement,
 };
 
@@ -71,8 +71,9 @@ impl ModelStore {
         }
     }
 
-    /// With at most `bytes` for the keys and values of all models together, shared equally. Otherwise those of models
-    /// on the CPU take a quarter of the memory that is free, and those of others what an engine takes by default.
+    /// With at most `bytes` for the keys and values of all models together, shared equally; what is no longer read is kept
+    /// as far as that goes. Otherwise those of models on the CPU take as much as is used, at most a quarter of the memory
+    /// that is free, and those of others what an engine takes by default.
     #[must_use]
     pub fn with_max_memory(mut self, bytes: Option<u64>) -> Self {
         self.cache_bytes = bytes;
@@ -309,6 +310,7 @@ impl ModelStore {
         let device = model.device.as_ref().map_or(&self.device, |device| &device.0).clone();
         EngineOptions {
             cache_bytes: self.cache_share(&device),
+            keeping: self.keeping(),
             device,
             dtype: model.dtype,
             compute: model.compute,
@@ -324,6 +326,11 @@ impl ModelStore {
         let here = self.models.iter().filter(|model| !matches!(model.source, model::ModelOrigin::Server(_)));
         let share = self.cache_bytes.or_else(quarter).map(|all| all / here.count().max(1) as u64);
         share.map_or(EngineOptions::default().cache_bytes, |share| usize::try_from(share).unwrap_or(usize::MAX))
+    }
+
+    /// What is kept of keys and values that nobody reads at the moment.
+    pub fn keeping(&self) -> Keeping {
+        if self.cache_bytes.is_some() { Keeping::Everything } else { Keeping::AsUsed }
     }
 
     fn model(&self, name: &str) -> Result<&ModelPlan, OpenError> {

@@ -3,11 +3,12 @@
 //! Blocks are counted references. Forking a sequence and sharing a prompt's prefix are the same thing: two tables
 //! naming the same blocks. A full block is remembered by its tokens and everything before them, so that a later
 //! sequence with the same beginning finds it; unused remembered blocks are given away, oldest first, when room is
-//! needed. Keys that were turned by other factors are other keys: they are remembered apart.
+//! needed, or before memory is claimed for more of them than were ever in use at once. Keys that were turned by other factors are other keys: they are remembered apart.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::rope::Factors;
+use crate::engine_options::Keeping;
 use crate::id::{SequenceId, TokenId};
 use crate::kernel::BLOCK;
 use crate::language_model::ModelError;
@@ -60,8 +61,15 @@ pub(crate) struct BlockCopy {
 /// All blocks and all sequences.
 pub(crate) struct BlockTable {
     blocks: Vec<CacheBlock>,
+    /// Blocks that were given up and hold nothing.
     free: Vec<BlockId>,
+    /// Blocks from this one on were never taken: no memory is claimed for them yet.
+    untouched: usize,
     idle: BTreeMap<u64, BlockId>,
+    /// Which idle blocks are kept where there are untouched ones.
+    keeping: Keeping,
+    in_use: usize,
+    most_in_use: usize,
     remembered: HashMap<BlockKey, BlockId>,
     sequences: HashMap<SequenceId, Sequence>,
     next_sequence: u64,
@@ -70,11 +78,15 @@ pub(crate) struct BlockTable {
 }
 
 impl BlockTable {
-    pub(crate) fn new(blocks: usize) -> Self {
+    pub(crate) fn new(blocks: usize, keeping: Keeping) -> Self {
         Self {
             blocks: std::iter::repeat_with(CacheBlock::default).take(blocks).collect(),
-            free: (0..blocks as BlockId).rev().collect(),
+            free: Vec::new(),
+            untouched: 0,
             idle: BTreeMap::new(),
+            keeping,
+            in_use: 0,
+            most_in_use: 0,
             remembered: HashMap::new(),
             sequences: HashMap::new(),
             next_sequence: 0,
@@ -85,7 +97,7 @@ impl BlockTable {
 
     /// Blocks that can be had without closing a sequence.
     pub(crate) fn available(&self) -> usize {
-        self.free.len() + self.idle.len()
+        self.free.len() + self.idle.len() + self.blocks.len() - self.untouched
     }
 
     pub(crate) fn get(&self, id: SequenceId) -> Result<&Sequence, ModelError> {
@@ -240,13 +252,20 @@ impl BlockTable {
         }
     }
 
-    /// Forgets every block: a sequence to come finds nothing of its beginning.
-    pub(crate) fn forget(&mut self) {
+    /// Forgets every block: a sequence to come finds nothing of its beginning. Gives whether no block holds anything
+    /// that is still of use.
+    pub(crate) fn forget(&mut self) -> bool {
         self.remembered.clear();
         for block in &mut self.blocks {
             block.remembered = None;
         }
         self.free.extend(std::mem::take(&mut self.idle).into_values());
+        self.most_in_use = self.in_use;
+        if self.in_use == 0 {
+            self.free.clear();
+            self.untouched = 0;
+        }
+        self.in_use == 0
     }
 
     /// Whether the last block is partly filled and another may read it: then it is copied before it is written.
@@ -273,8 +292,14 @@ impl BlockTable {
         let entry = &mut self.blocks[block as usize];
         if entry.references == 0 {
             self.idle.remove(&entry.idle_since);
+            self.use_one_more();
         }
-        entry.references += 1;
+        self.blocks[block as usize].references += 1;
+    }
+
+    fn use_one_more(&mut self) {
+        self.in_use += 1;
+        self.most_in_use = self.most_in_use.max(self.in_use);
     }
 
     fn release_all(&mut self, blocks: &[BlockId]) {
@@ -285,6 +310,7 @@ impl BlockTable {
             if entry.references > 0 {
                 continue;
             }
+            self.in_use -= 1;
             if entry.remembered.is_some() {
                 self.clock += 1;
                 entry.idle_since = self.clock;
@@ -296,17 +322,34 @@ impl BlockTable {
     }
 
     fn take(&mut self) -> Result<BlockId, ModelError> {
-        let block = if let Some(block) = self.free.pop() {
-            block
-        } else {
-            let (_, block) = self.idle.pop_first().ok_or(ModelError::CacheFull { needed: 1, free: 0 })?;
-            if let Some((key, _)) = self.blocks[block as usize].remembered.take() {
-                self.remembered.remove(&key);
-            }
-            block
-        };
+        let block = self.free.pop().or_else(|| self.touch()).or_else(|| self.evict());
+        let block = block.ok_or(ModelError::CacheFull { needed: 1, free: 0 })?;
         self.blocks[block as usize].references = 1;
+        self.use_one_more();
         Ok(block)
+    }
+
+    /// A block for which memory has to be claimed; none where an idle one is to be given away before.
+    fn touch(&mut self) -> Option<BlockId> {
+        let kept = match self.keeping {
+            Keeping::AsUsed => self.idle.len() <= self.most_in_use,
+            Keeping::Everything => true,
+        };
+        let fresh = self.untouched;
+        let is_there = fresh < self.blocks.len() && kept;
+        is_there.then(|| {
+            self.untouched += 1;
+            fresh as BlockId
+        })
+    }
+
+    /// The block that was idle for longest, forgotten.
+    fn evict(&mut self) -> Option<BlockId> {
+        let (_, block) = self.idle.pop_first()?;
+        if let Some((key, _)) = self.blocks[block as usize].remembered.take() {
+            self.remembered.remove(&key);
+        }
+        Some(block)
     }
 }
 

@@ -347,6 +347,7 @@ mod tests {
     use crate::decoder::rope::Factors;
     use crate::device::DeviceSpec;
     use crate::dtype::WeightType;
+    use crate::engine_options::Keeping;
     use crate::id::TokenId;
     use crate::kernel::BLOCK;
 
@@ -359,7 +360,7 @@ mod tests {
         let layers = config.layers.len();
         let transformer = Transformer::load(config, &weights, &vec![device.clone(); layers]).unwrap();
         let cache = PagedCache::new(transformer.config(), 16, transformer.layer_devices()).unwrap();
-        let mut table = BlockTable::new(16);
+        let mut table = BlockTable::new(16, Keeping::Everything);
         let sequences = [table.open(&[], Factors::Short), table.open(&[], Factors::Short)];
         let step = |table: &mut BlockTable, counts: [usize; 2]| {
             let starts = sequences.map(|sequence| table.length(sequence));

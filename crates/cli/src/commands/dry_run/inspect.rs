@@ -24,6 +24,8 @@ pub(super) struct ModelInspection {
     pub(super) device: String,
     /// What each of its devices would hold.
     pub(super) shares: Vec<ShareInspection>,
+    /// Tokens whose keys and values they have room for; none where that is not known.
+    pub(super) cached_tokens: Option<usize>,
     #[serde(skip)]
     pub(super) tokenizer: Option<Arc<Tokenizer>>,
 }
@@ -61,6 +63,8 @@ pub(super) struct PromptInspection {
     pub(super) model: String,
     pub(super) tokens: usize,
     pub(super) longest: usize,
+    /// Most tokens that are held at once: the longest requests in flight, with all that they may generate.
+    pub(super) at_once: usize,
 }
 
 /// The union of an ensemble's vocabularies.
@@ -99,6 +103,7 @@ pub(super) fn model(plan: &ModelPlan, store: &mut ModelStore) -> ModelInspection
         missing,
         weight_bytes: shares.iter().map(|share| share.weights).sum(),
         device: options.device.to_string(),
+        cached_tokens: placement.as_ref().and_then(Placement::cached_tokens),
         shares,
         tokenizer: here
             .and_then(|source| Tokenizer::load(&source, None).ok()?.with_add_bos(plan.add_bos).ok())
@@ -122,6 +127,7 @@ fn served(plan: &ModelPlan, store: &mut ModelStore) -> ModelInspection {
         weight_bytes: None,
         device,
         shares: Vec::new(),
+        cached_tokens: None,
         tokenizer,
     }
 }
@@ -152,7 +158,7 @@ pub(super) fn tasks(
     for task in &plan.tasks {
         match registry.load(&task.name, &data, &options(task)) {
             Ok(task) => {
-                inspections.push(inspect(&task, models)?);
+                inspections.push(inspect(&task, models, plan.batch_size)?);
                 loaded.push(task);
             }
             Err(error) => inspections.push(TaskInspection {
@@ -168,7 +174,7 @@ pub(super) fn tasks(
     Ok((inspections, loaded))
 }
 
-fn inspect(task: &LoadedTask, models: &[ModelInspection]) -> Result<TaskInspection, TokenizerError> {
+fn inspect(task: &LoadedTask, models: &[ModelInspection], batch: usize) -> Result<TaskInspection, TokenizerError> {
     let (mut requests, mut most_new_tokens) = (0, 0);
     for document in &task.documents {
         match &document.request {
@@ -183,6 +189,7 @@ fn inspect(task: &LoadedTask, models: &[ModelInspection]) -> Result<TaskInspecti
     for model in models {
         let Some(tokenizer) = &model.tokenizer else { continue };
         let (mut tokens, mut longest) = (0, 0);
+        let mut held = Vec::new();
         for document in &task.documents {
             // Of several prompts the first: they differ in a few words.
             let context = tokenizer.encode_prompt(document.request.prompt())?.len();
@@ -191,8 +198,15 @@ fn inspect(task: &LoadedTask, models: &[ModelInspection]) -> Result<TaskInspecti
             let choices = choices.collect::<Result<Vec<usize>, TokenizerError>>()?;
             tokens += context + choices.iter().sum::<usize>();
             longest = longest.max(context + choices.iter().max().unwrap_or(&0));
+            let generated = match &document.request {
+                Request::Generate { max_new_tokens, .. } => *max_new_tokens,
+                Request::Choose { .. } | Request::Fill { .. } => choices.iter().sum(),
+            };
+            held.push(context + generated);
         }
-        prompts.push(PromptInspection { model: model.name.clone(), tokens, longest });
+        held.sort_unstable_by(|a, b| b.cmp(a));
+        let at_once = held.iter().take(batch.max(1)).sum();
+        prompts.push(PromptInspection { model: model.name.clone(), tokens, longest, at_once });
     }
     Ok(TaskInspection {
         task: task.name.clone(),

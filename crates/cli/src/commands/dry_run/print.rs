@@ -42,7 +42,7 @@ pub(crate) fn dry_run(
     let models: Vec<ModelInspection> = plan.models.iter().map(|model| inspect::model(model, &mut store)).collect();
     let (tasks, loaded) = inspect::tasks(planned, &models)?;
     let unions = plan.systems.iter().filter_map(|system| inspect::union(system, &models)).collect();
-    let devices = memory::devices(&models);
+    let devices = memory::devices(&models, &tasks, store.keeping());
     let is_complete =
         models.iter().all(|model| model.missing.is_empty()) && tasks.iter().all(|task| task.missing.is_none());
     let (estimate, no_estimate) = if documents == 0 {
@@ -127,8 +127,9 @@ fn text(found: &Inspection, documents: usize) -> String {
         };
         let _ = writeln!(
             text,
-            "  {}: weights {weights}, keys and values up to {}; free {free}: {verdict}",
+            "  {}: weights {weights}, keys and values up to {} of {} allowed; free {free}: {verdict}",
             device.device,
+            size(device.used),
             size(device.cache)
         );
     }

@@ -10,7 +10,7 @@ fn ids(range: std::ops::Range<u32>) -> Vec<TokenId> {
 
 #[test]
 fn a_closed_sequence_gives_every_block_back() {
-    let mut table = BlockTable::new(4);
+    let mut table = BlockTable::new(4, Keeping::Everything);
     let id = table.open(&[], Factors::Short);
     table.reserve(id, &ids(0..HALF)).unwrap();
     assert_eq!(table.available(), 1);
@@ -21,7 +21,7 @@ fn a_closed_sequence_gives_every_block_back() {
 
 #[test]
 fn a_prompt_finds_its_remembered_prefix_but_never_its_last_token() {
-    let mut table = BlockTable::new(8);
+    let mut table = BlockTable::new(8, Keeping::Everything);
     let first = table.open(&[], Factors::Short);
     table.reserve(first, &ids(0..HALF)).unwrap();
     table.remember(first);
@@ -37,7 +37,7 @@ fn a_prompt_finds_its_remembered_prefix_but_never_its_last_token() {
 
 #[test]
 fn a_prefix_is_found_by_sequences_with_the_same_factors_alone() {
-    let mut table = BlockTable::new(12);
+    let mut table = BlockTable::new(12, Keeping::Everything);
     for factors in [Factors::Short, Factors::Long] {
         let first = table.open(&ids(0..HALF), factors);
         assert_eq!(table.length(first), 0, "{factors:?}");
@@ -58,7 +58,7 @@ fn a_prefix_is_found_by_sequences_with_the_same_factors_alone() {
 
 #[test]
 fn what_is_forgotten_is_not_found_and_its_blocks_are_free() {
-    let mut table = BlockTable::new(6);
+    let mut table = BlockTable::new(6, Keeping::Everything);
     let (closed, open) = (table.open(&[], Factors::Short), table.open(&[], Factors::Short));
     for (sequence, first) in [(closed, 0), (open, 100)] {
         table.reserve(sequence, &ids(first..first + HALF)).unwrap();
@@ -77,7 +77,7 @@ fn what_is_forgotten_is_not_found_and_its_blocks_are_free() {
 
 #[test]
 fn an_open_sequence_adopts_what_another_has_computed_since() {
-    let mut table = BlockTable::new(8);
+    let mut table = BlockTable::new(8, Keeping::Everything);
     let (first, second) = (table.open(&ids(0..HALF), Factors::Short), table.open(&ids(0..HALF), Factors::Short));
     assert_eq!(table.next_key(first, &ids(0..HALF)), table.next_key(second, &ids(0..HALF - 1)));
     table.reserve(first, &ids(0..HALF)).unwrap();
@@ -91,7 +91,7 @@ fn an_open_sequence_adopts_what_another_has_computed_since() {
 
 #[test]
 fn a_fork_that_writes_into_a_shared_block_gets_its_own_copy() {
-    let mut table = BlockTable::new(4);
+    let mut table = BlockTable::new(4, Keeping::Everything);
     let first = table.open(&[], Factors::Short);
     table.reserve(first, &ids(0..WHOLE + 4)).unwrap();
     let second = table.fork(first).unwrap();
@@ -106,7 +106,7 @@ fn a_fork_that_writes_into_a_shared_block_gets_its_own_copy() {
 
 #[test]
 fn a_remembered_block_is_not_overwritten_after_a_truncation() {
-    let mut table = BlockTable::new(4);
+    let mut table = BlockTable::new(4, Keeping::Everything);
     let id = table.open(&[], Factors::Short);
     table.reserve(id, &ids(0..WHOLE)).unwrap();
     table.remember(id);
@@ -116,7 +116,7 @@ fn a_remembered_block_is_not_overwritten_after_a_truncation() {
 
 #[test]
 fn idle_blocks_are_evicted_oldest_first_and_forgotten() {
-    let mut table = BlockTable::new(2);
+    let mut table = BlockTable::new(2, Keeping::Everything);
     for start in [0, 100] {
         let id = table.open(&[], Factors::Short);
         table.reserve(id, &ids(start..start + WHOLE)).unwrap();
@@ -131,4 +131,49 @@ fn idle_blocks_are_evicted_oldest_first_and_forgotten() {
     assert_eq!(table.length(kept), BLOCK);
     assert_eq!(table.available(), 0);
     assert!(matches!(table.reserve(id, &ids(0..1)), Err(ModelError::CacheFull { .. })));
+}
+
+/// Opens a sequence of two whole blocks that begin with `start`, and closes it.
+fn read_and_close(table: &mut BlockTable, start: u32) {
+    let id = table.open(&[], Factors::Short);
+    table.reserve(id, &ids(start..start + 2 * WHOLE)).unwrap();
+    table.remember(id);
+    table.close(id);
+}
+
+#[test]
+fn no_more_blocks_are_kept_idle_than_were_in_use_at_once() {
+    let touched = |keeping| {
+        let mut table = BlockTable::new(100, keeping);
+        (0..20).for_each(|number| read_and_close(&mut table, 1000 * number));
+        let newest = table.open(&ids(19_000..19_000 + HALF), Factors::Short);
+        assert_eq!(table.length(newest), 2 * BLOCK, "the newest is found");
+        assert_eq!(table.available(), 98);
+        table.untouched
+    };
+    assert_eq!(touched(Keeping::Everything), 40);
+    assert!((4..=5).contains(&touched(Keeping::AsUsed)), "{}", touched(Keeping::AsUsed));
+}
+
+#[test]
+fn every_block_can_be_had_whatever_is_kept() {
+    let mut table = BlockTable::new(6, Keeping::AsUsed);
+    (0..5).for_each(|number| read_and_close(&mut table, 1000 * number));
+    let id = table.open(&[], Factors::Short);
+    assert_eq!(table.available(), 6);
+    table.reserve(id, &ids(0..6 * WHOLE)).unwrap();
+    assert_eq!(table.available(), 0);
+}
+
+#[test]
+fn what_nobody_uses_is_given_back_when_it_is_forgotten() {
+    let mut table = BlockTable::new(6, Keeping::AsUsed);
+    let open = table.open(&[], Factors::Short);
+    table.reserve(open, &ids(0..WHOLE)).unwrap();
+    read_and_close(&mut table, 1000);
+    assert!(!table.forget(), "a sequence is open");
+    assert_eq!(table.length(open), BLOCK);
+    table.close(open);
+    assert!(table.forget());
+    assert_eq!((table.untouched, table.available()), (0, 6));
 }
