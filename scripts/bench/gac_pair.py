@@ -9,11 +9,14 @@ The checkpoints are made in the folder: random bfloat16 weights in the shapes of
 vocabularies of Llama-3.2 (128k) and Qwen2.5 (152k). PyTorch's time is that of the forwards alone, with a KV cache; in
 `recomputed` the supporting member reads the whole text again at every step, as the published code does in threshold mode.
 gac's time is all of a step: forwards, union, fusion, detokenising. Gated runs take their thresholds from the gate's own
-probabilities in a run before, and are set beside the gate's time plus their share of the supporting member's.
+probabilities in a run before, and are set beside the gate's time plus their share of the supporting member's, and beside
+what its members' forwards took in that run, as gac counts them (`-vv`): a supporting member reads in its next forward what
+was said without it, so its forwards are of more than one token.
 """
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -62,11 +65,16 @@ def generate(models: list[Path], *flags: object) -> dict:
         prompts, output = Path(folder) / "prompts.jsonl", Path(folder) / "out.jsonl"
         # The first warms up.
         prompts.write_text((json.dumps({"prompt": PROMPT}) + "\n") * 3)
-        command = [GAC, "generate", "--prompts", prompts, "--output", output, "--batch-size", 1, "--quiet"]
+        command = [GAC, "generate", "--prompts", prompts, "--output", output, "--batch-size", 1, "-vv"]
         command += ["--max-new-tokens", TOKENS, *(word for model in models for word in ("--model", model)), *flags]
-        subprocess.run([str(word) for word in command], check=True)
+        done = subprocess.run([str(word) for word in command], check=True, stderr=subprocess.PIPE, text=True)
         samples = [json.loads(line) for line in output.read_text().splitlines()]
-        return min(samples[1:], key=lambda sample: sample["seconds"])
+        counted = re.findall(r'done with a model.*?model="?([^" ]+)"? forwards=(\d+) tokens=(\d+) ms=([\d.]+)', done.stderr)
+        all_tokens = sum(sample["tokens"] for sample in samples)
+        # By model: forwards, tokens that they read, and milliseconds, for each token of the samples.
+        counts = {name: [float(value) / all_tokens for value in values] for name, *values in counted}
+        seconds = 1000 * sum(sample["seconds"] for sample in samples) / all_tokens
+        return {**min(samples[1:], key=lambda sample: sample["seconds"]), "counts": counts, "mean": seconds}
 
 
 def milliseconds(sample: dict) -> float:
@@ -129,10 +137,15 @@ def main() -> None:
     alone, support = best["gac 135M"], best["gac 0.5B"]
     overhead = best["gac every step"] - alone - support
     print(f"gac outside the members' own times: {overhead:.2f} ms/token, {100 * overhead / (alone + support):.1f} %")
-    print("gated: share ensembled, ms/token, gate + share x support")
+    print("gated: share ensembled, ms/token, gate + share x support; mean ms/token of three samples, of it the gate's forwards")
+    print("and the supporter's, all else; a token's forwards of the supporter, and tokens that they read")
     for sample in gated.values():
         share = sample["ensembled"] / sample["tokens"]
-        print(f"{share:8.2f} {milliseconds(sample):8.1f} {alone + share * support:8.1f}")
+        of_gate = sample["counts"].get("135M", [0, 0, 0])
+        of_support = sample["counts"].get("0.5B", [0, 0, 0])
+        rest = sample["mean"] - of_gate[2] - of_support[2]
+        print(f"{share:8.2f} {milliseconds(sample):8.1f} {alone + share * support:8.1f};"
+              f"{sample['mean']:8.1f} {of_gate[2]:8.1f} {of_support[2]:8.1f} {rest:8.2f}; {of_support[0]:6.2f} {of_support[1]:6.2f}")
 
 
 if __name__ == "__main__":

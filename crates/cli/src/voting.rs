@@ -33,8 +33,8 @@ pub(crate) struct VotingArgs {
     /// What the gate's certainty is [default: top-probability]
     #[arg(long, value_name = "WHAT", value_parser = named::<Certainty>())]
     pub(crate) gate_by: Option<Certainty>,
-    /// Propose tokens ahead for the models to verify several in one forward: `prompt` repeats what was said before, `gate`
-    /// or one of the models (as `--model` names it) goes on alone; answers stay the same
+    /// Propose tokens ahead for the models to verify several in one forward: `prompt` repeats what was said before; `gate`,
+    /// one of the models (as `--model` names it) or another model, which has no vote, goes on alone; answers stay the same
     #[arg(long, value_name = "WHO")]
     pub(crate) draft: Option<String>,
     /// Tokens to propose at once, or `auto`: as many as are worth it [default: auto]

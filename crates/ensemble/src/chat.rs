@@ -26,6 +26,15 @@ impl Chat {
 
     /// The text that `member` reads.
     pub(crate) fn text(&self, member: usize, chat: &Conversation) -> Result<String, ChatError> {
-        self.templates[member].render(chat, self.time.unwrap_or_else(UnixTime::now))
+        self.text_by(&self.templates[member], chat)
+    }
+
+    /// The text that a drafter reads, by its own template where it has one and the first member's otherwise.
+    pub(crate) fn text_of_drafter(&self, own: Option<&ChatTemplate>, chat: &Conversation) -> Result<String, ChatError> {
+        self.text_by(own.unwrap_or(&self.templates[0]), chat)
+    }
+
+    fn text_by(&self, template: &ChatTemplate, chat: &Conversation) -> Result<String, ChatError> {
+        template.render(chat, self.time.unwrap_or_else(UnixTime::now))
     }
 }

@@ -19,6 +19,9 @@ pub enum Proposer {
     Prompt,
     /// A member that is asked at every step: it goes on alone for some tokens, which all others then read at once.
     Member(MemberId),
+    /// A model without a vote ([`Settings::with_drafter`](crate::Settings::with_drafter)) goes on alone for some tokens, which
+    /// all members that are asked at every step then read at once.
+    Drafter,
 }
 
 /// How many tokens are proposed at once.

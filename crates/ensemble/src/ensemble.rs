@@ -35,6 +35,15 @@ pub(crate) struct Seat {
     pub(crate) remote: bool,
 }
 
+impl Seat {
+    /// Of one of the `loaded` models.
+    pub(crate) fn new(loaded: &[Member], model: ModelId) -> Self {
+        let Member { name, model: computes, tokenizer } = &loaded[model.0];
+        let (limits, remote) = (computes.limits(), computes.devices().is_empty());
+        Self { model, name: name.clone(), tokenizer: Arc::clone(tokenizer), limits, remote }
+    }
+}
+
 impl Ensemble {
     /// Joins the vocabularies of some of the `loaded` models.
     ///
@@ -46,12 +55,7 @@ impl Ensemble {
         models: &[ModelId],
         controls: ControlSymbols,
     ) -> Result<Self, EnsembleError> {
-        let seat = |&model: &ModelId| {
-            let Member { name, model: computes, tokenizer } = &loaded[model.0];
-            let (limits, remote) = (computes.limits(), computes.devices().is_empty());
-            Seat { model, name: name.clone(), tokenizer: Arc::clone(tokenizer), limits, remote }
-        };
-        let members: Vec<Seat> = models.iter().map(seat).collect();
+        let members: Vec<Seat> = models.iter().map(|&model| Seat::new(loaded, model)).collect();
         if members.is_empty() {
             return Err(EnsembleError::NoMembers);
         }

@@ -43,6 +43,12 @@ pub enum EnsembleError {
         /// Number of models.
         loaded: usize,
     },
+    /// A drafter that proposes to another ensemble.
+    #[error("`{drafter}` proposes to another ensemble")]
+    OtherDrafter {
+        /// The drafter.
+        drafter: String,
+    },
     /// Not one chat template per member.
     #[error("{templates} chat templates for {members} members: there has to be one per member")]
     TemplateCount {

@@ -10,17 +10,27 @@ const FEW: usize = 64;
 /// The weight of one more measurement among those before.
 const NEWEST: f64 = 1.0 / 16.0;
 
-/// How long a forward of one token takes, as forwards of few tokens tell.
+/// How long a forward of one token takes, as forwards of few tokens tell; and how many there were.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ForwardPace {
     /// Seconds; 0 as long as nothing is known.
     one: f64,
+    pub(crate) forwards: u64,
+    pub(crate) tokens: u64,
+    /// Of all forwards.
+    pub(crate) time: Duration,
 }
 
 impl ForwardPace {
     /// A forward of so many tokens took so long.
     pub(crate) fn took(&mut self, tokens: usize, time: Duration) {
-        if tokens == 0 || tokens > FEW {
+        if tokens == 0 {
+            return;
+        }
+        self.forwards += 1;
+        self.tokens += tokens as u64;
+        self.time += time;
+        if tokens > FEW {
             return;
         }
         let one = time.as_secs_f64() / cost(tokens as f64);

@@ -82,6 +82,7 @@ mod bytes;
 mod chat;
 mod decode;
 mod devices;
+mod drafter;
 mod drafting;
 mod ensemble;
 mod error;
@@ -99,6 +100,7 @@ mod vocabulary;
 mod vote;
 
 pub use chat::Chat;
+pub use drafter::Drafter;
 pub use drafting::{DraftLength, Drafting, Proposer};
 pub use ensemble::Ensemble;
 pub use error::{EnsembleError, RequestError};

@@ -7,6 +7,7 @@ use gac_inference::{ChatMessage, Conversation, Role};
 use crate::bytes::byte_tokens::ByteTokens;
 use crate::bytes::covering::Covering;
 use crate::chat::Chat;
+use crate::drafter::Drafter;
 use crate::drafting::{DraftLength, Drafting, Proposer};
 use crate::ensemble::{Ensemble, Seat};
 use crate::error::{EnsembleError, RequestError};
@@ -35,6 +36,7 @@ pub struct Settings {
     bytes: Vec<Arc<ByteTokens>>,
     decoding: Decoding,
     drafting: Option<Drafting>,
+    drafter: Option<Arc<Drafter>>,
     chat: Option<Arc<Chat>>,
     thinking: ThinkEnds,
 }
@@ -114,6 +116,7 @@ impl Settings {
             bytes: Vec::new(),
             decoding: Decoding::Greedy,
             drafting: None,
+            drafter: None,
             chat: None,
             thinking: ThinkEnds::default(),
         };
@@ -204,10 +207,22 @@ impl Settings {
     /// The same with tokens proposed ahead and verified. That changes no answer, only the time that it takes.
     ///
     /// Nothing is drafted where a member is a server's, which runs ahead by itself, nor under [`Gating::Safe`], whose
-    /// drafter does, or a [`Method`] that [takes none](Method::takes_drafts); nor by a member that is not asked at every step.
+    /// drafter does, or a [`Method`] that [takes none](Method::takes_drafts); nor by a member that is not asked at every step,
+    /// or a drafter that there is not.
     #[must_use]
     pub fn with_drafting(self, drafting: Drafting) -> Self {
         Self { drafting: Some(drafting), ..self }
+    }
+
+    /// The same with a model without a vote, for [`Proposer::Drafter`].
+    ///
+    /// # Errors
+    /// For one that proposes to another ensemble.
+    pub fn with_drafter(self, drafter: Drafter) -> Result<Self, EnsembleError> {
+        if !drafter.is_of(&self.ensemble) {
+            return Err(EnsembleError::OtherDrafter { drafter: drafter.seat.name });
+        }
+        Ok(Self { drafter: Some(Arc::new(drafter)), ..self })
     }
 
     /// The same with every prompt and context a chat.
@@ -344,8 +359,24 @@ impl Settings {
         let is_asked = |drafting: &Drafting| match drafting.by {
             Proposer::Prompt => true,
             Proposer::Member(member) => self.leads.contains(&member.0),
+            Proposer::Drafter => self.drafter.as_ref().is_some_and(|drafter| !drafter.seat.remote),
         };
         self.drafting.filter(|drafting| verifies && is_asked(drafting) && drafting.length != DraftLength::Tokens(0))
+    }
+
+    /// The model without a vote that drafts, where one does.
+    pub(crate) fn drafter(&self) -> Option<&Arc<Drafter>> {
+        let drafts = self.drafting().is_some_and(|drafting| drafting.by == Proposer::Drafter);
+        self.drafter.as_ref().filter(|_| drafts)
+    }
+
+    /// Who reads at `place`: a member, or behind them the drafter.
+    pub(crate) fn seat(&self, place: usize) -> &Seat {
+        let members = self.ensemble.members();
+        match &self.drafter {
+            Some(drafter) if place == members.len() => &drafter.seat,
+            _ => &members[place],
+        }
     }
 
     pub(crate) fn chat(&self) -> Option<&Chat> {

@@ -31,10 +31,11 @@ fn repeating(random: &mut Random) -> Script {
     Script { rule: Arc::new(repeats), ..any }
 }
 
-/// By the prompt, or by a member that is asked at every step.
+/// By the prompt, by a drafter without a vote, or by a member that is asked at every step.
 fn proposer(random: &mut Random, trial: &Trial) -> Proposer {
     match trial.gating {
         _ if random.below(3) == 0 => Proposer::Prompt,
+        _ if random.below(3) == 0 => Proposer::Drafter,
         Gating::KeyTokens { gate, .. } => Proposer::Member(gate),
         _ => Proposer::Member(MemberId(random.below(trial.scripts.len()))),
     }
@@ -77,6 +78,8 @@ fn answers(bench: &mut Bench, requests: &[GenerationRequest], samples: usize) ->
 /// A system to be asked with drafts and without: random members, weights, gating, method, sampling, caches, contexts.
 struct Trial {
     scripts: Vec<Script>,
+    /// Who drafts without a vote, where that is asked for: one like a member, or another one.
+    drafter: Script,
     weights: Weights,
     gating: Gating,
     method: Method,
@@ -94,13 +97,15 @@ impl Trial {
         if members > 1 && random.below(3) == 0 {
             scripts[1] = scripts[0].clone();
         }
-        let mut limit = |script: &Script| {
+        let limit = |random: &mut Random, script: &Script| {
             let cache = if random.below(4) == 0 { 10 + random.below(50) } else { 1 << 20 };
             let context = if random.below(4) == 0 { 16 + random.below(20) } else { 4096 };
             let script = script.with(|limits| (limits.cache, limits.context) = (cache, context));
             if random.below(5) == 0 { script.listing(1 + random.below(6)) } else { script }
         };
-        let scripts: Vec<Script> = scripts.iter().map(&mut limit).collect();
+        let drafter = if random.below(2) == 0 { scripts[0].clone() } else { repeating(random) };
+        let drafter = limit(random, &drafter);
+        let scripts: Vec<Script> = scripts.iter().map(|script| limit(random, script)).collect();
         let raw: Vec<f64> = (0..members).map(|_| 0.1 + random.unit()).collect();
         let threshold = |random: &mut Random| Threshold::new([0.2, 0.4, 0.7, 1.0][random.below(4)]).unwrap();
         let certainty = [Certainty::TopProbability, Certainty::Margin, Certainty::Entropy][random.below(3)];
@@ -134,6 +139,7 @@ impl Trial {
                 .collect(),
             samples: [1, 3, 9][random.below(3)],
             scripts,
+            drafter,
         }
     }
 
@@ -151,6 +157,9 @@ impl Trial {
                 None => settings,
             })
         });
+        if let Some(Drafting { by: Proposer::Drafter, length }) = drafting {
+            bench.draft_by(&self.drafter, length);
+        }
         answers(&mut bench, &self.requests, self.samples)
     }
 }
@@ -165,7 +174,7 @@ fn with_drafts_everything_comes_out_as_it_does_without() {
         let drafting = Drafting { length: lengths(&mut random), by: proposer(&mut random, &trial) };
         let (mut without, nothing) = trial.ask(None);
         let (mut with, counts) = trial.ask(Some(drafting));
-        if trial.scripts.iter().any(|script| script.limits.cache < 1 << 20) {
+        if trial.scripts.iter().chain([&trial.drafter]).any(|script| script.limits.cache < 1 << 20) {
             // Who makes room is asked again, and when that is depends on what is read ahead.
             let generations = with.iter_mut().chain(&mut without).filter_map(|(_, answer)| answer.as_mut().ok());
             generations.flat_map(|(_, generation)| &mut generation.steps).for_each(|step| step.asks = 0);
@@ -232,6 +241,48 @@ fn a_gate_goes_on_alone_and_its_supporters_are_asked_about_several_tokens_at_onc
     assert_eq!(generation.text(), format!("{}a", "ab".repeat(10)));
     let supporter = bench.logs[1].lock().unwrap().len();
     assert!(supporter <= 7, "{supporter} forwards for 21 tokens that are all voted on");
+}
+
+#[test]
+fn a_drafter_without_a_vote_goes_on_alone_and_all_members_read_what_it_guessed() {
+    for (mut bench, gated) in [
+        (Bench::every_step(&[alternating(), alternating()]), false),
+        (Bench::every_step(&[alternating()]), false),
+        (Bench::gated(&[alternating(), alternating()], 1.0), true),
+    ] {
+        let members = bench.logs.len();
+        // Its ids are others than the members'.
+        let others = tokenizer(&["b", "x", "a", "q"], &[]);
+        bench.draft_by(&Script::says(others, &[("a", &[("b", 0.8)]), ("", &[("a", 0.8)])]), DraftLength::Tokens(4));
+        let generation = bench.generate(&[request("q", 21)], 1).remove(0);
+        assert_eq!(generation.text(), format!("{}a", "ab".repeat(10)));
+        assert_eq!((generation.prompt_tokens.len(), generation.steps[0].views.len()), (members, members));
+        let forwards: Vec<usize> = bench.logs.iter().map(|log| log.lock().unwrap().len()).collect();
+        // One token, then four times five; the drafter's first forward reads the prompt.
+        assert_eq!(forwards[members], 4 * 4, "gated: {gated}");
+        assert!(forwards[..members].iter().all(|&of_member| of_member <= 7), "{forwards:?}, gated: {gated}");
+        let drafts = generation.drafts;
+        assert_eq!((drafts.drafted, drafts.accepted, drafts.verifications), (16, 16, 5), "{drafts:?}");
+    }
+}
+
+#[test]
+fn a_drafter_that_cannot_hold_or_spell_a_text_changes_nothing() {
+    let without = Bench::every_step(&[alternating()]).text("qq", 21);
+    let spells = |pieces: &[&str]| Script::says(tokenizer(pieces, &[]), &[("", &[("a", 0.9)])]);
+    let all = spells(&["q", "a", "b"]);
+    for drafter in [
+        spells(&["q", "a"]),
+        spells(&["a"]),
+        all.with(|limits| limits.context = 2),
+        all.with(|limits| limits.context = 6),
+        all.with(|limits| limits.cache = 1),
+        all.with(|limits| limits.cache = 5),
+    ] {
+        let mut bench = Bench::every_step(&[alternating()]);
+        bench.draft_by(&drafter, DraftLength::Tokens(3));
+        assert_eq!(bench.text("qq", 21), without);
+    }
 }
 
 #[test]

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-/// How long a step may take beside one in which no prompt is read. A stream is to wait for no longer than three of its
-/// steps; what is left is for what is done between steps.
-const STRETCH: f64 = 1.6;
+/// How long a stream is to wait at most, in its own steps.
+const LONGEST: f64 = 3.0;
+/// How long a step that reads may take beside one in which no prompt is read: what [`LONGEST`] leaves where the machine
+/// makes steps uneven by itself, within these bounds.
+const STRETCH: (f64, f64) = (1.25, 1.5);
+/// What is left of how uneven steps were after one more that was even.
+const CALMING: f64 = 0.9995;
 /// Tokens that are read before anything is known.
 const AT_FIRST: usize = 16;
 /// Most tokens that are read in a step.
@@ -22,6 +26,8 @@ pub(crate) struct StepPace {
     plain: Option<f64>,
     /// Seconds that each token of a prompt adds.
     token: Option<f64>,
+    /// How many times longer than thought some step took of late, less one.
+    uneven: f64,
     steps: u32,
     chunk: usize,
 }
@@ -37,15 +43,26 @@ impl StepPace {
         self.steps = self.steps.wrapping_add(1);
         self.chunk = match (self.plain, self.token) {
             _ if self.steps.is_multiple_of(LOOK) => 0,
-            (Some(plain), Some(token)) => (((STRETCH - 1.0) * plain / token) as usize).clamp(1, MOST),
+            (Some(plain), Some(token)) => (((self.stretch() - 1.0) * plain / token) as usize).clamp(1, MOST),
             _ => AT_FIRST,
         };
         self.chunk
     }
 
+    /// How long a step that reads may take beside one that does not.
+    fn stretch(&self) -> f64 {
+        (LONGEST / (1.0 + self.uneven)).clamp(STRETCH.0, STRETCH.1)
+    }
+
     /// The step took so long, in which so many tokens of prompts were read.
     pub(crate) fn observe(&mut self, took: Duration, read: usize) {
         let took = took.as_secs_f64();
+        if let (Some(plain), Some(token)) = (self.plain, self.token)
+            && read <= 2 * self.chunk.max(AT_FIRST)
+        {
+            let thought = plain + token * read as f64;
+            self.uneven = (CALMING * self.uneven).max(took / thought - 1.0);
+        }
         match (read, self.plain) {
             (0, _) => self.plain = Some(mean(self.plain, took, NEW.1)),
             // Where nobody streams, more is read at once, and each token costs less. Short prompts have room of their own.
@@ -71,14 +88,34 @@ mod tests {
             read.push(chunk);
             pace.observe(Duration::from_secs_f64(plain + token * chunk as f64), chunk);
         }
-        assert!(read[40..].iter().all(|&chunk| chunk == 0 || (14..=19).contains(&chunk)), "{read:?}");
+        assert!(read[40..].iter().all(|&chunk| chunk == 0 || (12..=16).contains(&chunk)), "{read:?}");
         // More streams: a step takes longer by itself, and may read more.
         for _ in 0..80 {
             let chunk = pace.next();
             read.push(chunk);
             pace.observe(Duration::from_secs_f64(2.0 * plain + token * chunk as f64), chunk);
         }
-        assert!(read[140..].iter().all(|&chunk| chunk == 0 || (28..=38).contains(&chunk)), "{read:?}");
+        assert!(read[140..].iter().all(|&chunk| chunk == 0 || (24..=32).contains(&chunk)), "{read:?}");
+    }
+
+    #[test]
+    fn where_the_machine_makes_steps_uneven_less_is_read() {
+        let (plain, token) = (0.03, 0.001);
+        let read = |slowest: f64| {
+            let mut pace = StepPace::default();
+            let mut last = 0;
+            for step in 0..200 {
+                last = pace.next().max(last / 2);
+                let took = plain + token * pace.chunk as f64;
+                let took = if step == 150 { slowest * took } else { took };
+                pace.observe(Duration::from_secs_f64(took), pace.chunk);
+            }
+            last
+        };
+        let [even, uneven] = [1.0, 2.2].map(read);
+        assert!(even >= 14 && (8..13).contains(&uneven), "{even} {uneven}");
+        // A step is at most as long as three at such times.
+        assert!((plain + token * uneven as f64) * 2.2 <= 3.1 * plain);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use gac_ensemble::{
 };
 use gac_inference::remote::{RemoteModel, RemoteOptions, ServerIdentity};
 use gac_inference::{
-    ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineOptions, Keeping, LanguageModel, ModelSource, Placement,
-    Tokenizer, TokenizerLoadError, UnixTime, available_memory, check_model, load_model, placement,
+    ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineOptions, Keeping, LanguageModel, ModelSource,
+    Placement, Tokenizer, TokenizerLoadError, UnixTime, available_memory, check_model, load_model, placement,
 };
 
 use crate::ensemble_system::EnsembleSystem;
@@ -21,6 +21,7 @@ use crate::identity::model::ModelIdentity;
 use crate::identity::system::SystemIdentity;
 use crate::open::OpenSystems;
 use crate::open_error::OpenError;
+use crate::plan::draft::DraftPlan;
 use crate::plan::model::{self, ModelPlan};
 use crate::plan::server::ServerPlan;
 use crate::plan::system::SystemPlan;
@@ -109,7 +110,7 @@ impl ModelStore {
             .with_weighting(settings.weighting)?
             .with_decoding(settings.decoding);
         let made = match &settings.draft {
-            Some(draft) => made.with_drafting(draft.drafting(&system.members)),
+            Some(draft) => self.with_draft(made, draft, system)?,
             None => made,
         };
         let is_plain = matches!(settings.decoding, Decoding::Sampled(sampling) if sampling.is_plain());
@@ -123,6 +124,27 @@ impl ModelStore {
             tracing::warn!(system = system.name, "nothing is drafted: members on servers run ahead by themselves");
         }
         Ok(Arc::new(self.with_chat(made, system)?))
+    }
+
+    /// With what `system` drafts; a model that has no vote is loaded for it.
+    fn with_draft(
+        &mut self,
+        settings: Settings,
+        draft: &DraftPlan,
+        system: &SystemPlan,
+    ) -> Result<Settings, OpenError> {
+        let settings = settings.with_drafting(draft.drafting(&system.members));
+        let Some(name) = draft.drafter(&system.members) else { return Ok(settings) };
+        let model = self.load(name)?;
+        let drafter = self.scheduler.drafter(settings.ensemble(), model)?;
+        let chats = system.settings.chat.is_some();
+        // Without a template of its own it reads what the first member does.
+        let template = chats.then(|| self.templates(&[name.to_owned()], system).ok()?.pop()).flatten();
+        let drafter = match template {
+            Some(template) => drafter.with_template(template),
+            None => drafter,
+        };
+        Ok(settings.with_drafter(drafter)?)
     }
 
     /// What serves requests with the loaded models.

@@ -54,14 +54,20 @@ pub(crate) fn recipe(args: &SystemArgs, tasks: &[String]) -> Result<Recipe, Fail
 
 /// The models and the one system that flags name.
 pub(crate) fn specs(args: &SystemArgs) -> Result<SystemsSpec, Failure> {
-    let names = names(&args.model);
+    // A model that drafts without a vote is named last.
+    let drafter = args.voting.draft.as_ref().filter(|draft| is_drafter(draft, &args.model));
+    let mut names = names(&args.model.iter().chain(drafter).cloned().collect::<Vec<_>>());
+    let drafter = drafter.and_then(|text| Some((names.pop()?, text)));
     let models = names.iter().zip(&args.model).zip(0..).map(|((name, text), place)| {
         let chat_template = of_model(&args.chat_template, place).cloned();
         let think_end_token = of_model(&args.think_end_token, place).map(|token| ThinkEndToken::from(token.as_str()));
         let add_bos = of_model(&args.add_bos, place).copied();
         Ok((name.clone(), ModelSpec { chat_template, add_bos, think_end_token, ..spec(text)? }))
     });
-    let models = models.collect::<Result<BTreeMap<_, _>, Failure>>()?;
+    let mut models = models.collect::<Result<BTreeMap<_, _>, Failure>>()?;
+    if let Some((name, text)) = &drafter {
+        models.insert(name.clone(), spec(text)?);
+    }
     // A gate is named as its `--model` was, or by the name it got.
     let gate = args.gate.as_ref().map(|gate| {
         let place = args.model.iter().position(|model| model == gate);
@@ -83,12 +89,18 @@ pub(crate) fn specs(args: &SystemArgs) -> Result<SystemsSpec, Failure> {
         ..SystemSpec::default()
     };
     args.voting.apply(&mut system);
-    // So is a member that drafts.
-    let drafter = system.draft.as_ref().and_then(|draft| args.model.iter().position(|model| model == draft));
-    if let Some(place) = drafter {
-        system.draft = Some(system.members[place].clone());
+    // So is whoever drafts.
+    let member = system.draft.as_ref().and_then(|draft| args.model.iter().position(|model| model == draft));
+    let drafter = drafter.map(|(name, _)| name);
+    if let Some(name) = drafter.or_else(|| Some(system.members[member?].clone())) {
+        system.draft = Some(name);
     }
     Ok(SystemsSpec { path: None, models, systems: vec![system] })
+}
+
+/// Whether what drafts is a model beside the members: a path or an address, and none of theirs.
+fn is_drafter(draft: &String, members: &[String]) -> bool {
+    !members.contains(draft) && (draft.contains('/') || Path::new(draft).exists())
 }
 
 /// Refuses what flags cannot mean: kinds of models in place of models, chat templates that nobody would use, and settings

@@ -10,6 +10,12 @@ const MEMORY: f64 = 64.0;
 /// What is thought of guesses of which nothing is known: so many, so many of them true.
 const PRIOR: (f64, f64) = (4.0, 1.0);
 
+/// The same of a drafter that has no vote. It is only known by asking it, which costs time, so it is asked first.
+const PRIOR_OF_DRAFTER: (f64, f64) = (4.0, 3.0);
+/// The part of what is known of a drafter that fades with every token that it is not asked about: later it is tried
+/// again.
+const FADING: f64 = 0.02;
+
 /// What a guess goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GuessSource {
@@ -17,6 +23,8 @@ pub(crate) enum GuessSource {
     Repeat(usize),
     /// What a member would say.
     Member,
+    /// What a drafter without a vote says.
+    Drafter,
 }
 
 /// How often guesses came true, by what they went by.
@@ -28,11 +36,12 @@ pub(crate) struct Acceptance {
     counts: [(f64, f64); LONGEST],
     /// The same of a member's guesses.
     of_member: (f64, f64),
+    of_drafter: (f64, f64),
 }
 
 impl Default for Acceptance {
     fn default() -> Self {
-        Self { counts: [PRIOR; LONGEST], of_member: PRIOR }
+        Self { counts: [PRIOR; LONGEST], of_member: PRIOR, of_drafter: PRIOR_OF_DRAFTER }
     }
 }
 
@@ -42,6 +51,7 @@ impl Acceptance {
         let counts = match source {
             GuessSource::Repeat(length) => self.counts.get_mut(length.wrapping_sub(1)),
             GuessSource::Member => Some(&mut self.of_member),
+            GuessSource::Drafter => Some(&mut self.of_drafter),
         };
         let Some((guesses, hits)) = counts else { return };
         *guesses += 1.0;
@@ -50,6 +60,13 @@ impl Acceptance {
             *hits *= MEMORY / *guesses;
             *guesses = MEMORY;
         }
+    }
+
+    /// A drafter was not asked, because it is not worth it.
+    pub(crate) fn not_asked(&mut self) {
+        let fade = |known: f64, prior: f64| known + FADING * (prior - known);
+        let (guesses, hits) = self.of_drafter;
+        self.of_drafter = (fade(guesses, PRIOR_OF_DRAFTER.0), fade(hits, PRIOR_OF_DRAFTER.1));
     }
 
     /// The part of the guesses by an ending of `length` tokens that comes true.
@@ -78,10 +95,11 @@ impl Acceptance {
         MOST
     }
 
-    /// How many tokens are worth a member's going on alone, where `in_flight` samples do so at the same time and one of its
-    /// forwards takes the part `alone` of a step's: as many as make tokens come fastest, none where that is without.
-    pub(crate) fn worth_of_member(&self, alone: f64, in_flight: usize) -> usize {
-        let (guesses, hits) = self.of_member;
+    /// How many tokens are worth a member's or a drafter's going on alone, where `in_flight` samples do so at the same time
+    /// and one of its forwards takes the part `alone` of a step's: as many as make tokens come fastest, none where that is
+    /// without.
+    pub(crate) fn worth_alone(&self, source: GuessSource, alone: f64, in_flight: usize) -> usize {
+        let (guesses, hits) = if source == GuessSource::Drafter { self.of_drafter } else { self.of_member };
         let (rate, samples) = (hits / guesses, in_flight.max(1) as f64);
         let speed = |guesses: usize| {
             let tokens: f64 = (0..=guesses as i32).map(|behind| rate.powi(behind)).sum();
@@ -130,11 +148,28 @@ mod tests {
             (0..1000).for_each(|guess| acceptance.count(GuessSource::Member, guess % 20 < right));
             acceptance
         };
-        assert!((3..=8).contains(&after(17).worth_of_member(0.15, 1)));
-        assert_eq!(after(17).worth_of_member(0.9, 1), 0, "it costs as much as everybody");
-        assert_eq!(after(4).worth_of_member(0.15, 1), 0, "it is seldom right");
-        assert_eq!(after(17).worth_of_member(0.15, 64), 0, "forwards are shared already");
-        assert_eq!(Acceptance::default().worth_of_member(0.15, 1), 0, "nothing is known of it");
+        assert!((3..=8).contains(&after(17).worth_alone(GuessSource::Member, 0.15, 1)));
+        assert_eq!(after(17).worth_alone(GuessSource::Member, 0.9, 1), 0, "it costs as much as everybody");
+        assert_eq!(after(4).worth_alone(GuessSource::Member, 0.15, 1), 0, "it is seldom right");
+        assert_eq!(after(17).worth_alone(GuessSource::Member, 0.15, 64), 0, "forwards are shared already");
+        assert_eq!(Acceptance::default().worth_alone(GuessSource::Member, 0.15, 1), 0, "nothing is known of it");
+    }
+
+    #[test]
+    fn a_drafter_is_tried_and_tried_again_after_a_while() {
+        let mut acceptance = Acceptance::default();
+        let worth = |acceptance: &Acceptance| acceptance.worth_alone(GuessSource::Drafter, 0.2, 1);
+        assert!(worth(&acceptance) > 0, "nothing is known of it");
+        (0..100).for_each(|_| acceptance.count(GuessSource::Drafter, false));
+        assert_eq!(worth(&acceptance), 0);
+        let tokens = (0..1000)
+            .take_while(|_| {
+                acceptance.not_asked();
+                worth(&acceptance) == 0
+            })
+            .count();
+        assert!((50..500).contains(&tokens), "{tokens}");
+        assert_eq!(Acceptance::default().worth_alone(GuessSource::Drafter, 0.2, 64), 0, "forwards are shared already");
     }
 
     #[test]

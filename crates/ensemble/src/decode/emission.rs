@@ -86,6 +86,9 @@ impl Emission {
                 }
             }
         }
+        if let Some(drafting) = sample.drafter.as_mut().filter(|_| !end) {
+            drafting.push(winner.token);
+        }
         sample.asks = 0;
         if let Some(guesses) = &mut sample.guesses {
             guesses.follow(winner.token, resources.acceptance);

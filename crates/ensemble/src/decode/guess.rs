@@ -7,32 +7,39 @@
 use gac_inference::TokenId;
 
 use crate::decode::draft::Draft;
+use crate::decode::draft_lane::DraftLane;
 use crate::decode::guesses::Guesses;
 use crate::decode::propose::propose;
 use crate::decode::sample::{Sample, SamplePhase};
+use crate::drafting::Proposer;
 use crate::lanes::lane::Lane;
 use crate::member::MemberId;
 use crate::resources::Resources;
 use crate::vocabulary::segmentation::Segmentation;
 use crate::vocabulary::union::{UnionId, UnionToken};
+use crate::vote::sampling::unit;
 
 /// Goes on behind a token, and reads ahead where the leads have to read at all.
 pub(crate) fn go_on(sample: &mut Sample, resources: &mut Resources<'_>) {
     if !sample.go_on() {
         return;
     }
-    match sample.guesses.as_ref().and_then(Guesses::proposer) {
-        Some(member) => begin_alone(sample, member, resources),
-        None => read_ahead(sample, resources),
+    match sample.guesses.as_ref().map(Guesses::proposer) {
+        Some(Proposer::Member(member)) => begin_alone(sample, member.0, resources),
+        Some(Proposer::Drafter) if sample.drafter.as_ref().is_some_and(DraftLane::can_go_on) => {
+            begin_alone(sample, sample.lanes.len(), resources);
+        }
+        Some(Proposer::Prompt) => read_ahead(sample, resources),
+        Some(Proposer::Drafter) | None => {}
     }
 }
 
-/// Lets a member go on alone before the other leads read, where that is worth it.
-fn begin_alone(sample: &mut Sample, member: MemberId, resources: &mut Resources<'_>) {
+/// Lets the one at `place` go on alone before the other leads read, where that is worth it.
+fn begin_alone(sample: &mut Sample, place: usize, resources: &mut Resources<'_>) {
     let settings = sample.settings.clone();
-    let seconds = |lead: usize| resources.paces[settings.ensemble().members()[lead].model.0].seconds();
+    let seconds = |place: usize| resources.paces[settings.seat(place).model.0].seconds();
     let step: Option<f64> = settings.leads().iter().map(|&lead| seconds(lead)).sum();
-    let alone = seconds(member.0).zip(step).map(|(alone, step)| alone / step);
+    let alone = seconds(place).zip(step).map(|(alone, step)| alone / step);
     let Some(guesses) = &mut sample.guesses else { return };
     let wanted = guesses.begin_alone(resources.acceptance, alone, resources.in_flight);
     // What follows the last token that it may emit is of no use.
@@ -40,56 +47,71 @@ fn begin_alone(sample: &mut Sample, member: MemberId, resources: &mut Resources<
     if guesses.wanted == 0 {
         return;
     }
-    for &lead in settings.leads().iter().filter(|&&lead| lead != member.0) {
+    for &lead in settings.leads().iter().filter(|&&lead| lead != place) {
         sample.lanes[lead].want(Vec::new());
     }
-    sample.phase = SamplePhase::Drafting(member);
+    if place == sample.lanes.len() {
+        sample.lane_mut(place).want_last();
+    }
+    sample.phase = SamplePhase::Drafting(place);
 }
 
-/// Takes what a member that goes on alone says next as a guess. Where it has guessed enough, the other leads are asked
-/// about all of that.
-pub(crate) fn go_on_alone(sample: &mut Sample, member: MemberId, resources: &mut Resources<'_>) {
+/// Takes what the one at `place`, which goes on alone, says next as a guess. Where it has guessed enough, the other leads
+/// are asked about all of that.
+pub(crate) fn go_on_alone(sample: &mut Sample, place: usize, resources: &mut Resources<'_>) {
     let Some(guesses) = &sample.guesses else { return };
     let (ahead, wanted) = (guesses.next.len(), if guesses.has_room { guesses.wanted } else { 0 });
-    if let Some(token) = next_alone(sample, member, ahead) {
+    if let Some(token) = next_alone(sample, place, ahead) {
         if let Some(guesses) = &mut sample.guesses {
             guesses.next.push_back(token);
         }
-        if ahead + 1 < wanted && propose_to(sample, &[member.0], token, resources.segmentation) {
-            sample.lanes[member.0].want_next();
+        let goes_on = match &mut sample.drafter {
+            _ if ahead + 1 >= wanted => false,
+            Some(drafting) => drafting.propose(token),
+            None => propose_to(sample, &[place], token, resources.segmentation),
+        };
+        if goes_on {
+            sample.lane_mut(place).want_next();
             return;
         }
     }
-    ask_about_guesses(sample, member, resources.segmentation);
+    ask_about_guesses(sample, place, resources.segmentation);
 }
 
-/// What a member says behind `ahead` guesses; none where the text would end, or it says nothing that can be used.
-fn next_alone(sample: &Sample, member: MemberId, ahead: usize) -> Option<UnionId> {
+/// What the one at `place` says behind `ahead` guesses; none where the text would end, or it says nothing that can be
+/// used.
+fn next_alone(sample: &Sample, place: usize, ahead: usize) -> Option<UnionId> {
     let union = sample.settings.ensemble().union();
     let guesses = sample.guesses.as_ref()?;
     let text: Vec<u8> = guesses.next.iter().flat_map(|&token| union.bytes(token)).copied().collect();
-    let newest = sample.lanes[member.0].given().len().checked_sub(1)?;
-    let token = propose(sample, member, newest, ahead, &text).ok()?.token;
+    let newest = sample.lane(place).given().len().checked_sub(1)?;
+    let token = match &sample.drafter {
+        Some(DraftLane { drafter, lane, .. }) => {
+            let draw = unit(sample.seed, sample.emitted + ahead);
+            drafter.proposes(&lane.given()[newest], sample.decoding, draw)?
+        }
+        None => propose(sample, MemberId(place), newest, ahead, &text).ok()?.token,
+    };
     let UnionToken::Text(bytes) = union.token(token) else { return None };
     (!sample.text.stops_with(&[&text[..], bytes].concat())).then_some(token)
 }
 
-/// Asks all leads about what a member has guessed, in one forward each.
-fn ask_about_guesses(sample: &mut Sample, member: MemberId, segmentation: &mut Segmentation) {
+/// Asks all leads about what the one at `place` has guessed, in one forward each.
+fn ask_about_guesses(sample: &mut Sample, place: usize, segmentation: &mut Segmentation) {
     let settings = sample.settings.clone();
     sample.phase = SamplePhase::Leading;
-    let others: Vec<usize> = settings.leads().iter().copied().filter(|&lead| lead != member.0).collect();
+    let others: Vec<usize> = settings.leads().iter().copied().filter(|&lead| lead != place).collect();
     for &lead in &others {
         sample.lanes[lead].want_last();
     }
     let Some(guesses) = &sample.guesses else { return };
     let most = if guesses.has_room { guesses.next.len() } else { 0 };
     let tokens: Vec<UnionId> = guesses.next.iter().copied().take(most).collect();
-    // The member itself has not read its last guess, unless it could not be spelled to it.
-    let read_by_member = sample.lanes[member.0].given().len().saturating_sub(1);
+    // A member itself has not read its last guess, unless it could not be spelled to it.
+    let read_by_itself = sample.lane(place).given().len().saturating_sub(1);
     let mut read = 0;
     for (at, &token) in tokens.iter().enumerate() {
-        let asked = if at < read_by_member || others.is_empty() { &others[..] } else { settings.leads() };
+        let asked = if at < read_by_itself || others.is_empty() { &others[..] } else { settings.leads() };
         if !propose_to(sample, asked, token, segmentation) {
             break;
         }
@@ -198,11 +220,16 @@ pub(crate) fn forget(sample: &mut Sample) -> bool {
     guesses.has_room = false;
     guesses.next.clear();
     let ahead = |lane: &Lane| lane.length() > lane.tokens().len();
-    if guesses.read == 0 && !sample.lanes.iter().any(ahead) {
+    let drafter_reads =
+        sample.drafter.as_ref().is_some_and(|drafting| drafting.lane.is_reading() || ahead(&drafting.lane));
+    if guesses.read == 0 && !drafter_reads && !sample.lanes.iter().any(ahead) {
         return false;
     }
     guesses.read = 0;
     sample.drafts.clear();
+    if let Some(drafting) = &mut sample.drafter {
+        drafting.forget();
+    }
     for lane in &mut sample.lanes {
         lane.forget_proposed();
         lane.want(Vec::new());

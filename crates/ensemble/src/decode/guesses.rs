@@ -57,25 +57,35 @@ impl Guesses {
         }
     }
 
+    /// Who proposes.
+    pub(crate) fn proposer(&self) -> Proposer {
+        self.drafting.by
+    }
+
     /// The member that goes on alone, where one does.
-    pub(crate) fn proposer(&self) -> Option<MemberId> {
+    pub(crate) fn member(&self) -> Option<MemberId> {
         match self.drafting.by {
-            Proposer::Prompt => None,
             Proposer::Member(member) => Some(member),
+            Proposer::Prompt | Proposer::Drafter => None,
         }
     }
 
-    /// Nothing is guessed any more: how many tokens a member is to guess alone, where one of its forwards takes the part
-    /// `alone` of a step's (none: that is unknown).
-    pub(crate) fn begin_alone(&mut self, acceptance: &Acceptance, alone: Option<f64>, in_flight: usize) -> usize {
+    /// Nothing is guessed any more: how many tokens a member or a drafter is to guess alone, where one of its forwards takes
+    /// the part `alone` of a step's (none: that is unknown).
+    pub(crate) fn begin_alone(&mut self, acceptance: &mut Acceptance, alone: Option<f64>, in_flight: usize) -> usize {
         self.next.clear();
         self.read = 0;
-        self.source = GuessSource::Member;
-        let most = match (self.drafting.length, alone) {
-            (DraftLength::Tokens(tokens), _) => tokens,
-            (DraftLength::Auto, Some(alone)) => acceptance.worth_of_member(alone, in_flight),
-            (DraftLength::Auto, None) => 0,
+        self.source = if self.drafting.by == Proposer::Drafter { GuessSource::Drafter } else { GuessSource::Member };
+        let most = match (self.drafting.length, self.source, alone) {
+            (DraftLength::Tokens(tokens), ..) => tokens,
+            (DraftLength::Auto, source, Some(alone)) => acceptance.worth_alone(source, alone, in_flight),
+            // What nobody has asked yet is asked once, to know.
+            (DraftLength::Auto, GuessSource::Drafter, None) => 1,
+            (DraftLength::Auto, _, None) => 0,
         };
+        if most == 0 && self.source == GuessSource::Drafter {
+            acceptance.not_asked();
+        }
         if self.has_room { most } else { 0 }
     }
 

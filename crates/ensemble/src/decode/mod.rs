@@ -4,6 +4,7 @@ pub(crate) mod acceptance;
 pub(crate) mod ballot;
 pub(crate) mod branch;
 pub(crate) mod draft;
+pub(crate) mod draft_lane;
 pub(crate) mod emission;
 pub(crate) mod guess;
 pub(crate) mod guesses;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use gac_inference::Distribution;
+use gac_inference::{Distribution, TokenId};
 
 use crate::bytes::covering::Covering;
 use crate::decode::branch::RuleBranch;
 use crate::decode::draft::Draft;
+use crate::decode::draft_lane::DraftLane;
 use crate::decode::guesses::Guesses;
 use crate::decode::response_text::ResponseText;
 use crate::error::Trouble;
@@ -32,8 +33,8 @@ const OF_MEMBERS: u64 = 0x6d65_6d62_6572;
 pub(crate) enum SamplePhase {
     /// Its members' weights follow from its prompt, which they read.
     Weighing(Weighing),
-    /// A member goes on alone, before the other leads read what it guesses.
-    Drafting(MemberId),
+    /// The one at this place, a member or the drafter, goes on alone, before the leads read what it guesses.
+    Drafting(usize),
     /// The leads are asked for the next token.
     Leading,
     /// The supporters are asked about what the lead proposes.
@@ -61,6 +62,8 @@ pub(crate) struct Sample {
     pub(crate) phase: SamplePhase,
     /// By member: its prompt, then what was emitted, in its own ids.
     pub(crate) lanes: Vec<Lane>,
+    /// A drafter that has no vote.
+    pub(crate) drafter: Option<DraftLane>,
     told: Vec<Told>,
     /// Ascending by rule, at least one.
     pub(crate) branches: Vec<RuleBranch>,
@@ -128,6 +131,7 @@ impl Sample {
             text: ResponseText::new(settings.thinking().start(&ends), &asked.stop),
             told: prompts.iter().map(told).collect(),
             lanes: prompts.into_iter().map(|prompt| prompt.ids).enumerate().map(lane).collect(),
+            drafter: None,
             branches: (0..settings.rules()).map(|rule| RuleBranch::new(rule, members)).collect(),
             settings,
             drafts: Vec::new(),
@@ -141,6 +145,27 @@ impl Sample {
             trace: asked.trace,
             log_probs: asked.log_probs.clone(),
             admitted: None,
+        }
+    }
+
+    /// With the settings' drafter, which reads these ids of its prompt; without one where it reads none.
+    pub(crate) fn with_drafter(self, prompt: Option<Vec<TokenId>>) -> Self {
+        let drafter = self.settings.drafter().cloned().zip(prompt);
+        Self { drafter: drafter.map(|(drafter, prompt)| DraftLane::new(drafter, prompt)), ..self }
+    }
+
+    /// What is read at `place`: by a member, or behind them by the drafter.
+    pub(crate) fn lane(&self, place: usize) -> &Lane {
+        match &self.drafter {
+            Some(drafting) if place == self.lanes.len() => &drafting.lane,
+            _ => &self.lanes[place],
+        }
+    }
+
+    pub(crate) fn lane_mut(&mut self, place: usize) -> &mut Lane {
+        match &mut self.drafter {
+            Some(drafting) if place == self.lanes.len() => &mut drafting.lane,
+            _ => &mut self.lanes[place],
         }
     }
 
@@ -210,6 +235,9 @@ impl Sample {
             return false;
         }
         self.lanes.iter_mut().for_each(Lane::forget_proposed);
+        if let Some(drafting) = &mut self.drafter {
+            drafting.forget();
+        }
         let members = self.settings.ensemble().members();
         let full = |&member: &usize| self.lanes[member].overflows(members[member].limits.context);
         if self.settings.leads().iter().any(full) {
@@ -265,7 +293,7 @@ impl Sample {
         let read = |members: &[usize]| members.iter().all(|&member| !self.lanes[member].is_reading());
         match self.phase {
             SamplePhase::Weighing(ref weighing) => weighing.is_ready(&self.lanes),
-            SamplePhase::Drafting(member) => !self.lanes[member.0].is_reading(),
+            SamplePhase::Drafting(place) => !self.lane(place).is_reading(),
             SamplePhase::Leading => read(self.settings.leads()),
             SamplePhase::Supporting => read(self.settings.supporters()),
             SamplePhase::Finished(_) => false,
@@ -297,7 +325,7 @@ impl Sample {
     /// Tokens that `member` will hold for it in a while: what there is, and up to `ahead` more by every rule.
     pub(crate) fn reserved(&self, member: usize, ahead: usize) -> usize {
         let more = self.max_new_tokens.saturating_sub(self.spent()).min(ahead);
-        self.lanes[member].tokens().len() + more * self.branches.len()
+        self.lane(member).tokens().len() + more * self.branches.len()
     }
 
     /// How much each member's vote counts.
@@ -328,6 +356,11 @@ impl Sample {
                 }
             }
         }
+        let drafter = self.drafter.as_ref().map(|drafting| {
+            let model = drafting.drafter.seat.model.0;
+            // Without room for it, the other part goes on without drafts.
+            drafting.fork(&mut *models[model].model).ok()
+        });
         let (leaving, staying): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.branches).into_iter().zip(leave).partition(|(_, leave)| **leave);
         let branches = |parts: Vec<(RuleBranch, _)>| parts.into_iter().map(|(branch, _)| branch).collect();
@@ -337,6 +370,7 @@ impl Sample {
             settings: Arc::clone(&self.settings),
             phase: SamplePhase::Leading,
             lanes,
+            drafter: drafter.flatten(),
             told: self.told.clone(),
             branches: branches(leaving),
             drafts: Vec::new(),
@@ -390,12 +424,18 @@ impl Sample {
         for (lane, member) in self.lanes.iter_mut().zip(self.settings.ensemble().members()) {
             lane.close(&mut *models[member.model.0].model);
         }
+        if let Some(drafting) = &mut self.drafter {
+            drafting.lane.close(&mut *models[drafting.drafter.seat.model.0].model);
+        }
     }
 
     /// Makes room for others: it starts over with what it has emitted.
     pub(crate) fn give_way(&mut self, models: &mut [Member]) {
         self.drafts.clear();
         self.lanes.iter_mut().for_each(Lane::forget_proposed);
+        if let Some(drafting) = &mut self.drafter {
+            drafting.forget();
+        }
         if !matches!(self.phase, SamplePhase::Weighing(_)) {
             self.lanes.iter_mut().for_each(|lane| lane.want(Vec::new()));
         }

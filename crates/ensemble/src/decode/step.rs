@@ -120,9 +120,9 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
             }
             Ok(None)
         }
-        SamplePhase::Drafting(member) => {
-            let member = *member;
-            go_on_alone(sample, member, resources);
+        SamplePhase::Drafting(place) => {
+            let place = *place;
+            go_on_alone(sample, place, resources);
             Ok(None)
         }
         SamplePhase::Supporting => match sample.settings.lead() {
@@ -143,7 +143,7 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
                 let lead = sample.leader().unwrap_or(MemberId(0));
                 let index = sample.lanes[lead.0].current().unwrap_or(0);
                 let mut draft = propose(sample, lead, index, 0, &[])?;
-                if let Some(guesses) = sample.guesses.as_mut().filter(|guesses| guesses.proposer() == Some(lead)) {
+                if let Some(guesses) = sample.guesses.as_mut().filter(|guesses| guesses.member() == Some(lead)) {
                     guesses.watch(draft.token);
                 }
                 if draft.is_voted_on() {
@@ -178,7 +178,7 @@ pub(crate) fn advance(sample: &mut Sample, resources: &mut Resources<'_>) -> Res
 /// Takes what a member that drafts says as a guess, where nothing is guessed.
 fn watch(sample: &mut Sample, views: &[Option<usize>]) {
     let Some(guesses) = sample.guesses.as_ref().filter(|guesses| guesses.next.is_empty()) else { return };
-    let Some((member, index)) = guesses.proposer().and_then(|member| Some((member, views[member.0]?))) else { return };
+    let Some((member, index)) = guesses.member().and_then(|member| Some((member, views[member.0]?))) else { return };
     let guess = propose(sample, member, index, 0, &[]);
     if let (Ok(draft), Some(guesses)) = (guess, &mut sample.guesses) {
         guesses.watch(draft.token);

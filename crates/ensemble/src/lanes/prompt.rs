@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use gac_inference::{ChatError, TokenId, Tokenizer, TokenizerError};
 
 use crate::chat::Chat;
+use crate::drafter::Drafter;
 use crate::ensemble::Seat;
 use crate::error::RequestError;
 use crate::request::{GenerationRequest, Overlong, Prompt, PromptEncoding};
@@ -36,6 +37,21 @@ pub(crate) fn prompts(settings: &Settings, request: &GenerationRequest) -> Resul
         fit(member, request, EncodedPrompt { ids, truncated: false, end })
     };
     settings.ensemble().members().iter().enumerate().map(read).collect()
+}
+
+/// The ids that `drafter` reads of a prompt; none where it cannot read or hold it: then nothing is drafted.
+pub(crate) fn drafters_prompt(
+    settings: &Settings,
+    drafter: &Drafter,
+    request: &GenerationRequest,
+) -> Option<Vec<TokenId>> {
+    let reader = PromptReader { tokenizer: &drafter.seat.tokenizer, ..PromptReader::new(settings, 0) };
+    let text = match (&request.prompt, settings.chat()) {
+        (Prompt::Chat(messages), Some(chat)) => Cow::Owned(chat.text_of_drafter(drafter.template(), messages).ok()?),
+        (prompt, _) => reader.text(prompt).ok()?,
+    };
+    let ids = reader.encode(&text, request.encoding).ok()?;
+    Some(fit(&drafter.seat, request, EncodedPrompt { ids, truncated: false, end: PromptEnd::Neither }).ok()?.ids)
 }
 
 /// One member, reading prompts.

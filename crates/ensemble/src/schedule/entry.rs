@@ -1,7 +1,9 @@
 //! Requests as ids, encoded on all cores.
 
+use gac_inference::TokenId;
+
 use crate::error::RequestError;
-use crate::lanes::prompt::{EncodedPrompt, parallel, prompts};
+use crate::lanes::prompt::{EncodedPrompt, drafters_prompt, parallel, prompts};
 use crate::request::{AnyRequest, GenerationRequest, LogLikelihoodRequest, TokenScoreRequest};
 use crate::score::continuation::{Encoded, encode, encode_tokens, same_context};
 use crate::settings::Settings;
@@ -12,8 +14,8 @@ const TOGETHER: usize = 16;
 
 /// A request as ids.
 pub(crate) enum EncodedRequest<'r> {
-    /// A text to continue, with every member's prompt.
-    Sample(&'r GenerationRequest, Vec<EncodedPrompt>),
+    /// A text to continue, with every member's prompt, and a drafter's that has no vote.
+    Sample(&'r GenerationRequest, Vec<EncodedPrompt>, Option<Vec<TokenId>>),
     /// A continuation to score, and what is told of its tokens beside their scores.
     Continuation(Encoded, Option<&'r AskedLogProbs>),
 }
@@ -46,7 +48,8 @@ pub(crate) fn encode_all<'r>(
     }
     let encoded = parallel(&works, |work| match work {
         Work::Prompt(request) => {
-            vec![prompts(settings, request).map(|prompts| EncodedRequest::Sample(request, prompts))]
+            let drafter = settings.drafter().and_then(|drafter| drafters_prompt(settings, drafter, request));
+            vec![prompts(settings, request).map(|prompts| EncodedRequest::Sample(request, prompts, drafter))]
         }
         Work::Choices(choices) => {
             let choice = |encoded: Result<_, _>| encoded.map(|encoded| EncodedRequest::Continuation(encoded, None));

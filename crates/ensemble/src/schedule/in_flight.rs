@@ -95,16 +95,20 @@ impl InFlight {
     pub(crate) fn size_at(&self, model: usize) -> usize {
         self.members_at(model)
             .map(|member| match self {
-                Self::Sample(sample) => sample.lanes[member].length(),
+                Self::Sample(sample) => sample.lane(member).length(),
                 Self::Search(search) => search.size(member),
                 Self::Group(group) => group.reserved(member),
             })
             .sum()
     }
 
-    /// The places of the members that are `model`.
+    /// The places of the members that are `model`; that of a drafter, where it is `model`, behind them.
     pub(crate) fn members_at(&self, model: usize) -> impl Iterator<Item = usize> {
-        let models = self.settings().ensemble().models().enumerate();
+        let drafter = match self {
+            Self::Sample(sample) => sample.drafter.as_ref().map(|drafting| drafting.drafter.seat.model),
+            Self::Search(_) | Self::Group(_) => None,
+        };
+        let models = self.settings().ensemble().models().chain(drafter).enumerate();
         models.filter(move |(_, of)| of.0 == model).map(|(member, _)| member)
     }
 
@@ -112,7 +116,7 @@ impl InFlight {
     pub(crate) fn is_at(&self, model: usize) -> bool {
         self.members_at(model).any(|member| match self {
             Self::Sample(sample) => {
-                let lane = &sample.lanes[member];
+                let lane = sample.lane(member);
                 lane.sequence().is_some() || lane.is_reading()
             }
             Self::Search(search) => search.is_at(member),
@@ -177,7 +181,8 @@ impl InFlight {
         match self {
             Self::Sample(sample) => {
                 let may_consult = sample.may_consult();
-                let reading = (0..sample.lanes.len()).filter(|&member| sample.lanes[member].is_reading());
+                let places = 0..sample.lanes.len() + usize::from(sample.drafter.is_some());
+                let reading = places.filter(|&place| sample.lane(place).is_reading());
                 (reading.collect(), if may_consult { sample.settings.supporters() } else { &[] })
             }
             Self::Search(search) => (search.reading(), &[]),
@@ -197,7 +202,7 @@ impl InFlight {
     ) -> Result<Vec<(usize, &mut Lane)>, ModelError> {
         match self {
             Self::Sample(sample) => {
-                let lane = &mut sample.lanes[member];
+                let lane = sample.lane_mut(member);
                 Ok(if lane.is_reading() { vec![(0, lane)] } else { Vec::new() })
             }
             Self::Search(search) => Ok(search.lanes_of(member).filter(|(_, lane)| lane.is_reading()).collect()),
@@ -207,7 +212,7 @@ impl InFlight {
 
     pub(crate) fn lane(&mut self, member: usize, slot: usize) -> Option<&mut Lane> {
         match self {
-            Self::Sample(sample) => sample.lanes.get_mut(member),
+            Self::Sample(sample) => Some(sample.lane_mut(member)),
             Self::Search(search) => search.lanes_of(member).nth(slot).map(|(_, lane)| lane),
             Self::Group(group) => group.lane(member, slot),
         }

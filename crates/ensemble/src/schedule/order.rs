@@ -10,7 +10,7 @@ pub(crate) fn stages(in_flight: &[InFlight]) -> Vec<Vec<usize>> {
     let mut left: BTreeSet<usize> = BTreeSet::new();
     let mut before: BTreeSet<(usize, usize)> = BTreeSet::new();
     for item in in_flight {
-        let model = |member: usize| item.settings().ensemble().members()[member].model.0;
+        let model = |place: usize| item.settings().seat(place).model.0;
         let (asked, later) = item.asked();
         for asked in asked.into_iter().map(model) {
             left.insert(asked);

@@ -12,7 +12,8 @@ use crate::agree::search::AgreementSearch;
 use crate::decode::acceptance::Acceptance;
 use crate::decode::sample::Sample;
 use crate::devices::waves;
-use crate::ensemble::Ensemble;
+use crate::drafter::Drafter;
+use crate::ensemble::{Ensemble, Seat};
 use crate::error::{EnsembleError, RequestError, Trouble};
 use crate::event::SchedulerEvent;
 use crate::forward_pace::ForwardPace;
@@ -124,6 +125,17 @@ impl Scheduler {
         Ok(ensemble)
     }
 
+    /// A model without a vote that proposes tokens to the members of `ensemble`.
+    ///
+    /// # Errors
+    /// For a model that there is not.
+    pub fn drafter(&self, ensemble: &Arc<Ensemble>, model: ModelId) -> Result<Drafter, EnsembleError> {
+        if model.0 >= self.models.len() {
+            return Err(EnsembleError::UnknownModel { model: model.0, loaded: self.models.len() });
+        }
+        Ok(Drafter::new(Arc::clone(ensemble), Seat::new(&self.models, model)))
+    }
+
     /// Makes every model forget the prompts of earlier requests: the next ones take the time that they take alone.
     pub fn forget_prompts(&mut self) {
         for member in &mut self.models {
@@ -173,12 +185,13 @@ impl Scheduler {
         encoded: Result<EncodedRequest<'_>, RequestError>,
     ) -> Result<InFlight, RequestError> {
         match encoded? {
-            EncodedRequest::Sample(asked, prompts) => {
+            EncodedRequest::Sample(asked, prompts, drafter) => {
                 if let Some(width) = settings.beam() {
                     let search = AgreementSearch::new(request, Arc::clone(settings), width, &prompts, asked)?;
                     return Ok(InFlight::Search(Box::new(search)));
                 }
-                Ok(InFlight::Sample(Box::new(Sample::new(request, Arc::clone(settings), prompts, asked))))
+                let sample = Sample::new(request, Arc::clone(settings), prompts, asked).with_drafter(drafter);
+                Ok(InFlight::Sample(Box::new(sample)))
             }
             EncodedRequest::Continuation(encoded, log_probs) => {
                 let segmentation = &mut self.segmentations[settings.ensemble().index];
@@ -386,10 +399,14 @@ impl Scheduler {
 }
 
 impl Drop for Scheduler {
-    /// However it ends, no sequence stays open.
+    /// However it ends, no sequence stays open. Tells what each model was asked, and how long that took.
     fn drop(&mut self) {
         for item in &mut self.active {
             item.close(&mut self.models);
+        }
+        for (Member { name, .. }, pace) in self.models.iter().zip(&self.paces).filter(|(_, pace)| pace.forwards > 0) {
+            let ms = pace.time.as_secs_f64() * 1000.0;
+            tracing::debug!(model = name, forwards = pace.forwards, tokens = pace.tokens, ms, "done with a model");
         }
     }
 }

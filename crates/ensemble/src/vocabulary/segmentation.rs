@@ -1,5 +1,6 @@
 //! What each member is fed for a union token.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use gac_inference::{Symbol, TokenId, Tokenizer};
 
 use crate::member::MemberId;
-use crate::vocabulary::union::{UnionId, UnionToken, UnionVocabulary};
+use crate::vocabulary::union::{Projection, UnionId, UnionToken, UnionVocabulary};
 
 /// Segmentations of union tokens, worked out on demand and remembered.
 ///
@@ -23,13 +24,19 @@ pub struct Segmentation {
 
 #[derive(Debug)]
 struct MemberSegmentation {
+    speller: Speller,
+    /// What is fed for tokens it does not have.
+    spelled: HashMap<UnionId, Box<[TokenId]>>,
+}
+
+/// One vocabulary's way to spell union tokens. Nothing is remembered.
+#[derive(Debug)]
+pub(crate) struct Speller {
     tokenizer: Arc<Tokenizer>,
-    /// `(U,)`: the member's own id for each union token, or [`NO_ID`].
+    /// `(U,)`: the own id for each union token, or [`NO_ID`].
     own: Vec<TokenId>,
     /// Length of its longest text in bytes.
     longest: usize,
-    /// What is fed for tokens it does not have.
-    spelled: HashMap<UnionId, Box<[TokenId]>>,
 }
 
 const NO_ID: TokenId = TokenId(u32::MAX);
@@ -53,7 +60,10 @@ impl Segmentation {
         let members = tokenizers
             .iter()
             .enumerate()
-            .map(|(member, tokenizer)| MemberSegmentation::new(&union, MemberId(member), Arc::clone(tokenizer)))
+            .map(|(member, tokenizer)| MemberSegmentation {
+                speller: Speller::new(&union, union.projection(MemberId(member)), Arc::clone(tokenizer)),
+                spelled: HashMap::new(),
+            })
             .collect();
         Self { union, members }
     }
@@ -63,35 +73,29 @@ impl Segmentation {
     /// # Errors
     /// When the member has no tokens to spell the bytes with.
     pub fn segment(&mut self, token: UnionId, member: MemberId) -> Result<&[TokenId], Unspellable> {
-        let MemberSegmentation { tokenizer, own, longest, spelled } = &mut self.members[member.0];
-        let UnionToken::Text(bytes) = self.union.token(token) else {
-            let id = &own[token.index()];
-            let fed = *id != NO_ID && Some(token) != self.union.end();
-            return Ok(if fed { std::slice::from_ref(id) } else { &[] });
-        };
-        if own[token.index()] != NO_ID {
-            return Ok(std::slice::from_ref(&own[token.index()]));
+        let MemberSegmentation { speller, spelled } = &mut self.members[member.0];
+        if let Some(known) = speller.known(&self.union, token) {
+            return Ok(known);
         }
         Ok(match spelled.entry(token) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(vacant) => {
-                let ids = encoded(tokenizer, bytes)
-                    .or_else(|| longest_match(&self.union, own, *longest, bytes))
-                    .ok_or_else(|| Unspellable { member, bytes: bytes.to_vec() })?;
-                vacant.insert(ids.into())
+                let bytes = self.union.bytes(token);
+                let ids = speller.spell(&self.union, bytes);
+                vacant.insert(ids.ok_or_else(|| Unspellable { member, bytes: bytes.to_vec() })?.into())
             }
         })
     }
 }
 
-impl MemberSegmentation {
-    fn new(union: &UnionVocabulary, member: MemberId, tokenizer: Arc<Tokenizer>) -> Self {
+impl Speller {
+    /// For the vocabulary of `tokenizer`, whose ids and union tokens correspond as `projection` says.
+    pub(crate) fn new(union: &UnionVocabulary, projection: &Projection, tokenizer: Arc<Tokenizer>) -> Self {
         let vocabulary = tokenizer.vocabulary();
         let rank = |id: TokenId| match vocabulary.symbol(id) {
             Symbol::Text { kind, .. } => Some(*kind),
             Symbol::Control { .. } | Symbol::Unused => None,
         };
-        let projection = union.projection(member);
         let own = union
             .iter()
             .map(|(token, _)| match projection.ids(token) {
@@ -101,7 +105,29 @@ impl MemberSegmentation {
             })
             .collect();
         let longest = vocabulary.iter().map(|(id, _)| vocabulary.bytes(id).len()).max().unwrap_or(0);
-        Self { tokenizer, own, longest, spelled: HashMap::new() }
+        Self { tokenizer, own, longest }
+    }
+
+    /// What is fed for `token`; none where it cannot be spelled.
+    pub(crate) fn ids(&self, union: &UnionVocabulary, token: UnionId) -> Option<Cow<'_, [TokenId]>> {
+        let known = self.known(union, token).map(Cow::Borrowed);
+        known.or_else(|| self.spell(union, union.bytes(token)).map(Cow::Owned))
+    }
+
+    /// What is fed for a token that is its own, or no text.
+    fn known(&self, union: &UnionVocabulary, token: UnionId) -> Option<&[TokenId]> {
+        let id = &self.own[token.index()];
+        match union.token(token) {
+            UnionToken::Text(_) if *id == NO_ID => None,
+            UnionToken::End => Some(&[]),
+            UnionToken::Control(_) if *id == NO_ID => Some(&[]),
+            UnionToken::Text(_) | UnionToken::Control(_) => Some(std::slice::from_ref(id)),
+        }
+    }
+
+    /// What is fed for a text that is no token of its own.
+    fn spell(&self, union: &UnionVocabulary, bytes: &[u8]) -> Option<Vec<TokenId>> {
+        encoded(&self.tokenizer, bytes).or_else(|| longest_match(union, &self.own, self.longest, bytes))
     }
 }
 

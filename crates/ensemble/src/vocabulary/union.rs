@@ -188,6 +188,25 @@ impl UnionVocabulary {
         self.texts.get(bytes).copied()
     }
 
+    /// How the ids of a vocabulary that is none of the members' correspond to the union tokens.
+    pub(crate) fn project(&self, vocabulary: &Vocabulary) -> Projection {
+        let controls: HashMap<&str, UnionId> = self
+            .iter()
+            .filter_map(|(id, token)| match token {
+                UnionToken::Control(name) => Some((&**name, id)),
+                UnionToken::Text(_) | UnionToken::End => None,
+            })
+            .collect();
+        let key = |(id, symbol): (TokenId, &Symbol)| match symbol {
+            _ if vocabulary.is_end(id) => self.end,
+            Symbol::Text { bytes, .. } => self.find(bytes),
+            Symbol::Control { name } => controls.get(&**name).copied(),
+            Symbol::Unused => None,
+        };
+        let keys = vocabulary.iter().map(|token| key(token).map_or(NONE, |key| key.0)).collect();
+        Projection::new(keys, self.len())
+    }
+
     /// How `member`'s ids and the union tokens correspond.
     pub fn projection(&self, member: MemberId) -> &Projection {
         &self.projections[member.0]
@@ -291,6 +310,17 @@ mod tests {
         assert_eq!(union.projection(MemberId(1)).ids(UnionId(1)), [TokenId(0)]);
         assert_eq!(union.projection(MemberId(1)).key(TokenId(1)), Some(UnionId(2)));
         assert_eq!(union.projection(MemberId(1)).ids(UnionId(0)), []);
+    }
+
+    #[test]
+    fn another_vocabulary_is_projected_on_the_tokens_that_are_there() {
+        let a = tokenizer(&["x", "<eos>", "y"], &["<eos>"]);
+        let other = tokenizer(&["y", "new", "</s>", "x"], &["</s>"]);
+        let union = UnionVocabulary::new(&[a.vocabulary()]);
+        let projection = union.project(other.vocabulary());
+        let keys: Vec<_> = (0..4).map(|id| projection.key(TokenId(id)).map(|key| key.0)).collect();
+        assert_eq!(keys, [Some(2), None, Some(1), Some(0)]);
+        assert_eq!((projection.unused(), union.len()), (&[TokenId(1)][..], 3));
     }
 
     #[test]

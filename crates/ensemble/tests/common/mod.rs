@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gac_ensemble::{
-    BatchLimits, Certainty, Ensemble, EnsembleError, Gating, Generation, GenerationRequest, LogLikelihood,
-    LogLikelihoodRequest, Member, MemberId, ModelId, Overlong, PromptEncoding, RequestError, RequestId, Scheduler,
-    SchedulerEvent, Settings, Threshold, Weights, generate, log_likelihood,
+    BatchLimits, Certainty, DraftLength, Drafting, Ensemble, EnsembleError, Gating, Generation, GenerationRequest,
+    LogLikelihood, LogLikelihoodRequest, Member, MemberId, ModelId, Overlong, PromptEncoding, Proposer, RequestError,
+    RequestId, Scheduler, SchedulerEvent, Settings, Threshold, Weights, generate, log_likelihood,
 };
 use gac_inference::testkit::{Listing, Otherwise, ScriptedModel, Wrapped};
 use gac_inference::{
@@ -175,16 +175,22 @@ pub fn watched(scripts: &[Script], fuse: usize) -> (Vec<Member>, Vec<Log>, Arc<A
     let open = Arc::new(AtomicUsize::new(0));
     let mut logs = Vec::new();
     let members = scripts.iter().enumerate().map(|(index, script)| {
-        let model = script.model();
-        logs.push(model.log());
-        let inner: Box<dyn LanguageModel> = match script.listed {
-            Some(k) => Box::new(Listing::of(Box::new(model), k)),
-            None => Box::new(model),
-        };
-        let model = Box::new(Wrapped { inner, otherwise: Watch { open: Arc::clone(&open), fuse } });
-        Member { name: format!("m{index}"), model, tokenizer: Arc::clone(&script.tokenizer) }
+        let (member, log) = watch(script, format!("m{index}"), Watch { open: Arc::clone(&open), fuse });
+        logs.push(log);
+        member
     });
     (members.collect(), logs, open)
+}
+
+fn watch(script: &Script, name: String, otherwise: Watch) -> (Member, Log) {
+    let model = script.model();
+    let log = model.log();
+    let inner: Box<dyn LanguageModel> = match script.listed {
+        Some(k) => Box::new(Listing::of(Box::new(model), k)),
+        None => Box::new(model),
+    };
+    let model = Box::new(Wrapped { inner, otherwise });
+    (Member { name, model, tokenizer: Arc::clone(&script.tokenizer) }, log)
 }
 
 /// An ensemble with a watch over each member, and settings to use it with.
@@ -218,6 +224,18 @@ impl Bench {
     /// The same with other settings.
     pub fn set(&mut self, change: impl FnOnce(Settings) -> Result<Settings, EnsembleError>) {
         self.settings = Arc::new(change((*self.settings).clone()).unwrap());
+    }
+
+    /// The same with a drafter that has no vote; its log is the last.
+    pub fn draft_by(&mut self, script: &Script, length: DraftLength) {
+        let watched = Watch { open: Arc::clone(&self.open), fuse: usize::MAX };
+        let (model, log) = watch(script, "drafter".to_owned(), watched);
+        self.logs.push(log);
+        let model = self.scheduler.add(model);
+        let drafter = self.scheduler.drafter(self.settings.ensemble(), model).unwrap();
+        self.set(|settings| {
+            Ok(settings.with_drafter(drafter)?.with_drafting(Drafting { by: Proposer::Drafter, length }))
+        });
     }
 
     pub fn ensemble(&self) -> &Ensemble {

@@ -29,7 +29,7 @@ pub enum SettingError {
     /// Nothing drafts by that name.
     #[error(
         "`draft` is `{given}`, which is {reason} here: tokens are proposed by `prompt`, from what was said before, or by `{}`",
-        members.join("` or `")
+        proposers.join("` or `")
     )]
     UnknownDraft {
         /// The name.
@@ -37,7 +37,7 @@ pub enum SettingError {
         /// What it is instead.
         reason: &'static str,
         /// Who could.
-        members: Vec<String>,
+        proposers: Vec<String>,
     },
     /// A number of tokens that cannot be proposed.
     #[error("`draft-tokens` is `{given}`: it has to be `auto`, or a number from 1 to {MOST_TOKENS}")]

@@ -61,8 +61,8 @@ pub enum ShotLayout {
 }
 
 impl SystemSettings {
-    /// Decides a system's settings.
-    pub(super) fn resolve(one: &OneSystem<'_>) -> Result<Self, SettingError> {
+    /// Decides a system's settings; `known` are the models that there are.
+    pub(super) fn resolve(one: &OneSystem<'_>, known: &[String]) -> Result<Self, SettingError> {
         let spec = one.spec;
         let told = MethodSettings { top_k: spec.top_k, floor: spec.floor, alpha: spec.alpha, beam: spec.beam };
         let combination = one.method.unwrap_or_default();
@@ -131,7 +131,7 @@ impl SystemSettings {
             weighting: spec.weight_by.unwrap_or_default(),
             decoding: spec.sampling.as_ref().map_or(Ok(Decoding::Greedy), sampled)?,
             special_tokens: spec.special_tokens.unwrap_or_default(),
-            draft: DraftPlan::resolve(spec)?,
+            draft: DraftPlan::resolve(spec, known)?,
             chat: spec.chat_template.unwrap_or(false).then(|| ChatPlan {
                 system_instruction: spec.system_instruction.clone(),
                 shots: match spec.fewshot_as_multiturn {
@@ -181,7 +181,7 @@ mod tests {
     fn resolve(toml: &str) -> Result<SystemSettings, SettingError> {
         let text = format!("name = \"s\"\nmembers = [\"a\", \"b\"]\n{toml}");
         let spec = toml::from_str::<SystemSpec>(&text).unwrap();
-        SystemSettings::resolve(&axes::systems(&spec).unwrap()[0])
+        SystemSettings::resolve(&axes::systems(&spec).unwrap()[0], &["a", "b", "small"].map(str::to_owned))
     }
 
     #[test]
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_is_by_a_member_that_is_asked_at_every_step() {
+    fn a_draft_is_by_a_member_that_is_asked_at_every_step_or_a_model_without_a_vote() {
         let members = ["a".to_owned(), "b".to_owned()];
         let by = |toml: &str| {
             let draft = resolve(toml).map(|settings| settings.draft);
@@ -226,7 +226,9 @@ mod tests {
             |found: Result<_, SettingError>| found.map(|_: Option<(String, Proposer)>| ()).unwrap_err().to_string();
         assert!(said(gated("b")).starts_with("`draft` is `b`, which is a member that is not asked at every step here"));
         assert!(said(by("draft = \"gate\"")).contains("which is no gate here"));
-        assert!(said(by("draft = \"c\"")).ends_with("or by `a` or `b`"));
+        assert!(said(by("draft = \"c\"")).ends_with("or by `a` or `b` or `small`"));
+        let outside = Ok(Some(("small".into(), Proposer::Drafter)));
+        assert_eq!((by("draft = \"small\""), gated("small")), (outside.clone(), outside));
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl SystemPlan {
             }
         }
         let settings =
-            SystemSettings::resolve(one).map_err(|source| SpecError::Setting { system: system(), source })?;
+            SystemSettings::resolve(one, known).map_err(|source| SpecError::Setting { system: system(), source })?;
         let drafts = matches!(settings.combination, Combination::Safe(_));
         if drafts && let Some(gate) = spec.gate.as_ref().filter(|gate| !spec.members.contains(gate)) {
             return Err(not_member(one, gate));
