@@ -95,7 +95,7 @@ mod tests {
             read.push(chunk);
             pace.observe(Duration::from_secs_f64(2.0 * plain + token * chunk as f64), chunk);
         }
-        assert!(read[140..].iter().all(|&chunk| chunk == 0 || (24..=32).contains(&chunk)), "{read:?}");
+        assert!(read[150..].iter().all(|&chunk| chunk == 0 || (24..=32).contains(&chunk)), "{read:?}");
     }
 
     #[test]
