@@ -233,9 +233,7 @@ impl LanguageModel for Engine {
     }
 
     fn forget(&mut self) {
-        if self.table.forget() {
-            self.cache.give_back();
-        }
+        self.table.forget();
     }
 
     fn length(&self, sequence: SequenceId) -> usize {

@@ -67,7 +67,6 @@ pub trait LanguageModel: Send {
     fn close(&mut self, sequence: SequenceId);
 
     /// Forgets what it remembers of closed sequences, so that the next ones take the time that they take for themselves.
-    /// Where none is open, the memory that they took is given back.
     fn forget(&mut self) {}
 
     /// Number of tokens that `sequence` holds; 0 for an unknown handle.

@@ -252,9 +252,9 @@ impl BlockTable {
         }
     }
 
-    /// Forgets every block: a sequence to come finds nothing of its beginning. Gives whether no block holds anything
-    /// that is still of use.
-    pub(crate) fn forget(&mut self) -> bool {
+    /// Forgets every block: a sequence to come finds nothing of its beginning. Where none is open, blocks are taken from the
+    /// first one on again, so that memory that was claimed is used before more is.
+    pub(crate) fn forget(&mut self) {
         self.remembered.clear();
         for block in &mut self.blocks {
             block.remembered = None;
@@ -265,7 +265,6 @@ impl BlockTable {
             self.free.clear();
             self.untouched = 0;
         }
-        self.in_use == 0
     }
 
     /// Whether the last block is partly filled and another may read it: then it is copied before it is written.

@@ -91,21 +91,6 @@ impl PagedCache {
         &self.layers[index]
     }
 
-    /// Gives back the memory of what was written, where pages are claimed by writing.
-    pub(crate) fn give_back(&mut self) {
-        let count = 2 * self.layers.len();
-        for (index, layer) in self.layers.iter_mut().enumerate() {
-            for (tensor, index) in [(&mut layer.keys, 2 * index), (&mut layer.values, 2 * index + 1)] {
-                if fused(tensor.device()) {
-                    // Without room for a second cache, this one stays as it is.
-                    if let Ok(empty) = zeros(tensor.shape().clone(), (index, count), tensor.dtype(), tensor.device()) {
-                        *tensor = empty;
-                    }
-                }
-            }
-        }
-    }
-
     /// Copies the beginning of a block into another, in every layer.
     pub(crate) fn copy(&mut self, copy: BlockCopy) -> Result<()> {
         let (from, to) = (copy.from as usize * BLOCK, copy.to as usize * BLOCK);
