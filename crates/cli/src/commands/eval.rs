@@ -56,7 +56,7 @@ pub(crate) fn recipe(args: &SystemArgs, tasks: &[String]) -> Result<Recipe, Fail
 pub(crate) fn specs(args: &SystemArgs) -> Result<SystemsSpec, Failure> {
     // A model that drafts without a vote is named last.
     let drafter = args.voting.draft.as_ref().filter(|draft| is_drafter(draft, &args.model));
-    let mut names = names(&args.model.iter().chain(drafter).cloned().collect::<Vec<_>>());
+    let mut names = short_names(&args.model.iter().chain(drafter).cloned().collect::<Vec<_>>());
     let drafter = drafter.and_then(|text| Some((names.pop()?, text)));
     let models = names.iter().zip(&args.model).zip(0..).map(|((name, text), place)| {
         let chat_template = of_model(&args.chat_template, place).cloned();
@@ -98,9 +98,11 @@ pub(crate) fn specs(args: &SystemArgs) -> Result<SystemsSpec, Failure> {
     Ok(SystemsSpec { path: None, models, systems: vec![system] })
 }
 
-/// Whether what drafts is a model beside the members: a path or an address, and none of theirs.
+/// Whether what drafts is a model beside the members: a path or an address, and neither one of theirs nor a word for
+/// something else, whatever lies here by that name.
 fn is_drafter(draft: &String, members: &[String]) -> bool {
-    !members.contains(draft) && (draft.contains('/') || Path::new(draft).exists())
+    let is_said = ["prompt", "gate"].contains(&draft.as_str()) || short_names(members).contains(draft);
+    !is_said && !members.contains(draft) && (draft.contains('/') || Path::new(draft).exists())
 }
 
 /// Refuses what flags cannot mean: kinds of models in place of models, chat templates that nobody would use, and settings
@@ -151,7 +153,7 @@ pub(crate) fn spec(text: &str) -> Result<ModelSpec, Failure> {
 }
 
 /// Short names: the last part of each path or id, the host of a server, numbered where that alone is not unique.
-fn names(models: &[String]) -> Vec<String> {
+fn short_names(models: &[String]) -> Vec<String> {
     let short = |text: &str| {
         if ServerUrl::looks_like_one(text) {
             // What is shown of an address has no password.
@@ -189,13 +191,22 @@ mod tests {
     #[test]
     fn models_of_the_same_name_are_numbered() {
         let models = ["a/llama".to_owned(), "/b/llama/".to_owned(), "org/qwen@v1".to_owned()];
-        assert_eq!(names(&models), ["llama", "llama-2", "qwen"]);
+        assert_eq!(short_names(&models), ["llama", "llama-2", "qwen"]);
+    }
+
+    #[test]
+    fn a_drafter_is_a_model_beside_the_members_and_no_word_for_another_proposer() {
+        let members = ["org/llama".to_owned(), "gemma".to_owned()];
+        let is = |draft: &str| is_drafter(&draft.to_owned(), &members);
+        // `src` lies here, where tests run.
+        assert_eq!(["./prompt", "org/small", "http://host:8000", "src"].map(is), [true; 4]);
+        assert_eq!(["prompt", "gate", "llama", "org/llama", "gemma", "nothing-of-that-name"].map(is), [false; 6]);
     }
 
     #[test]
     fn a_server_is_called_by_its_host_without_a_password() {
         let models = ["http://ann:secret@gpu-1:8000/v1".to_owned(), "http://gpu-1:8000,http://gpu-2:8000".to_owned()];
-        assert_eq!(names(&models), ["gpu-1:8000", "gpu-1:8000-2"]);
+        assert_eq!(short_names(&models), ["gpu-1:8000", "gpu-1:8000-2"]);
         let ModelSpec { url: Some(ServerUrls(urls)), .. } = spec(&models[1]).unwrap() else { panic!("no servers") };
         assert_eq!(urls.len(), 2);
         assert!(spec("http://").is_err());
