@@ -6,6 +6,7 @@ pub(crate) mod branch;
 pub(crate) mod draft;
 pub(crate) mod draft_lane;
 pub(crate) mod emission;
+mod generations;
 pub(crate) mod guess;
 pub(crate) mod guesses;
 pub(crate) mod lookup;

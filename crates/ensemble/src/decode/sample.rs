@@ -12,12 +12,11 @@ use crate::decode::draft_lane::DraftLane;
 use crate::decode::guesses::Guesses;
 use crate::decode::response_text::ResponseText;
 use crate::error::Trouble;
-use crate::event::SchedulerEvent;
 use crate::lanes::lane::Lane;
 use crate::lanes::perplexity::Weighing;
 use crate::lanes::prompt::EncodedPrompt;
 use crate::member::{Member, MemberId};
-use crate::request::{Finish, Generation, GenerationRequest, Prompt, RequestId};
+use crate::request::{Finish, GenerationRequest, Prompt, RequestId};
 use crate::settings::{Lead, Settings};
 use crate::thinking::PromptEnd;
 use crate::vocabulary::union::UnionToken;
@@ -45,16 +44,16 @@ pub(crate) enum SamplePhase {
 
 /// What one member was told of a sample's prompt.
 #[derive(Clone, Copy, Debug)]
-struct Told {
+pub(crate) struct Told {
     /// Tokens of the prompt.
-    tokens: usize,
+    pub(crate) tokens: usize,
     /// Whether the prompt was cut from the left.
-    truncated: bool,
+    pub(crate) truncated: bool,
     /// Whether it was ever asked about the sample.
-    consulted: bool,
+    pub(crate) consulted: bool,
 }
 
-/// A request on its way to a [`Generation`], for one rule or for several that agree so far.
+/// A request on its way to a [`Generation`](crate::request::Generation), for one rule or for several that agree so far.
 #[derive(Debug)]
 pub(crate) struct Sample {
     pub(crate) request: RequestId,
@@ -64,7 +63,7 @@ pub(crate) struct Sample {
     pub(crate) lanes: Vec<Lane>,
     /// A drafter that has no vote.
     pub(crate) drafter: Option<DraftLane>,
-    told: Vec<Told>,
+    pub(crate) told: Vec<Told>,
     /// Ascending by rule, at least one.
     pub(crate) branches: Vec<RuleBranch>,
     /// What the lead would emit next: one token, or several of a drafter.
@@ -90,7 +89,7 @@ pub(crate) struct Sample {
     pub(crate) trace: bool,
     /// What its steps tell of the distributions that tokens are taken from.
     pub(crate) log_probs: Option<AskedLogProbs>,
-    admitted: Option<Instant>,
+    pub(crate) admitted: Option<Instant>,
 }
 
 impl Sample {
@@ -440,59 +439,6 @@ impl Sample {
             self.lanes.iter_mut().for_each(|lane| lane.want(Vec::new()));
         }
         self.close(models);
-    }
-
-    /// Tells what became of it.
-    pub(crate) fn tell(mut self, events: &mut Vec<SchedulerEvent>) {
-        let SamplePhase::Finished(finish) = self.phase else { return };
-        let request = self.request;
-        let bytes = self.stream();
-        if !bytes.is_empty() {
-            let rules = self.branches.iter().map(|branch| branch.rule);
-            let thinking = self.text.thinking();
-            let token = |rule| SchedulerEvent::Token { request, rule, bytes: bytes.clone(), thinking, step: None };
-            events.extend(rules.map(token));
-        }
-        for (rule, generation) in self.into_generations(finish) {
-            events.push(SchedulerEvent::Generated { request, rule, generation });
-        }
-    }
-
-    /// What became of it, by rule. Leads were asked under every rule, other members only where a rule wanted a vote.
-    fn into_generations(self, finish: Finish) -> Vec<(usize, Generation)> {
-        // END is a token of the response for every member, though nobody is fed it.
-        let end = usize::from(finish == Finish::End);
-        let seconds = self.admitted.map_or(0.0, |admitted| admitted.elapsed().as_secs_f64());
-        let leads = self.settings.leads();
-        let generation = |branch: RuleBranch| Generation {
-            bytes: self.text.bytes().to_vec(),
-            tokens: self.emitted,
-            ensembled: branch.ensembled,
-            prompt_tokens: self
-                .told
-                .iter()
-                .enumerate()
-                .map(|(member, told)| {
-                    let asked = told.consulted && (branch.consulted[member] || leads.contains(&member));
-                    if asked { told.tokens } else { 0 }
-                })
-                .collect(),
-            member_tokens: self
-                .lanes
-                .iter()
-                .zip(&self.told)
-                .map(|(lane, told)| {
-                    lane.covering().map_or_else(|| lane.tokens().len() - told.tokens, Covering::written) + end
-                })
-                .collect(),
-            truncated: self.told.iter().any(|told| told.truncated),
-            thinking: self.text.thinking(),
-            finish,
-            seconds,
-            drafts: self.guesses.as_ref().map(|guesses| guesses.counts).unwrap_or_default(),
-            steps: branch.steps,
-        };
-        self.branches.into_iter().map(|branch| (branch.rule, generation(branch))).collect()
     }
 }
 
