@@ -3,7 +3,8 @@
 //! Blocks are counted references. Forking a sequence and sharing a prompt's prefix are the same thing: two tables
 //! naming the same blocks. A full block is remembered by its tokens and everything before them, so that a later
 //! sequence with the same beginning finds it; unused remembered blocks are given away, oldest first, when room is
-//! needed, or before memory is claimed for more of them than were ever in use at once. Keys that were turned by other factors are other keys: they are remembered apart.
+//! needed, or before memory is claimed for more of them than were ever in use at once. Keys that were turned by other
+//! factors are other keys: they are remembered apart.
 
 use std::collections::{BTreeMap, HashMap};
 
