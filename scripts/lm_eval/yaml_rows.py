@@ -514,6 +514,8 @@ def either(config, draw, texts):
 
 # Columns of a row for tasks whose names fit a pattern; with `only`, a row has no others.
 HINTS = [
+    # Their templates drop the first 21 characters of an answer.
+    ("afrimgsm_*", lambda config, draw, texts: {"answer": f"{'So the answer is':21}{draw.choice(texts)}", "answer_number": draw.randrange(100)}),
     ("mmmlu_*", subject_with_file),
     ("mmlu_prox_*", prox),
     ("mafand_*", translation),
