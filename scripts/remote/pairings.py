@@ -99,6 +99,7 @@ def main():
     parser.add_argument("--prompts", type=int, default=100)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--threshold", type=float, default=0.5)
+    parser.add_argument("--votes", choices=["every-step", "gated", "both"], default="both")
     parser.add_argument("--choices", type=int, default=0)
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
     parser.add_argument("--only", action="append", default=[], metavar="NAME+NAME")
@@ -121,7 +122,8 @@ def main():
         print("| members | vote | tokens as here | texts as here | steps that asked | requests/token | ms/token | outside servers | first differences that are close |")
         print("|---|---|---|---|---|---|---|---|---|", flush=True)
         told = []
-        for gated in [None, args.threshold] if second else [None]:
+        votes = {"every-step": [None], "gated": [args.threshold], "both": [None, args.threshold]}[args.votes]
+        for gated in votes if second else [None]:
             reference = None
             for pair in pairs:
                 models = [model for _, model in pair]

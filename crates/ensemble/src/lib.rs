@@ -111,6 +111,7 @@ pub use request::{
     Overlong, Prompt, PromptEncoding, RequestId, Step, TokenScoreRequest,
 };
 pub use schedule::batch::{generate, generate_each, log_likelihood, log_likelihood_each};
+pub use schedule::entry::PreparedRequest;
 pub use schedule::limits::BatchLimits;
 pub use schedule::load::{Load, ModelLoad};
 pub use schedule::scheduler::Scheduler;

@@ -353,15 +353,19 @@ impl Settings {
 
     /// What is drafted, where anything is.
     pub fn drafting(&self) -> Option<Drafting> {
-        let verifies = !matches!(self.lead, Lead::Drafter(_))
-            && self.method.takes_drafts()
-            && self.ensemble.members().iter().all(|seat| !seat.remote);
+        let verifies =
+            !matches!(self.lead, Lead::Drafter(_)) && self.method.takes_drafts() && self.readers().next().is_some();
         let is_asked = |drafting: &Drafting| match drafting.by {
             Proposer::Prompt => true,
             Proposer::Member(member) => self.leads.contains(&member.0),
             Proposer::Drafter => self.drafter.as_ref().is_some_and(|drafter| !drafter.seat.remote),
         };
         self.drafting.filter(|drafting| verifies && is_asked(drafting) && drafting.length != DraftLength::Tokens(0))
+    }
+
+    /// The leads that read what is drafted in one forward: not those on servers, which run ahead by themselves.
+    pub(crate) fn readers(&self) -> impl Iterator<Item = usize> {
+        self.leads.iter().copied().filter(|&lead| !self.seat(lead).remote)
     }
 
     /// The model without a vote that drafts, where one does.

@@ -101,7 +101,8 @@ impl Trial {
             let cache = if random.below(4) == 0 { 10 + random.below(50) } else { 1 << 20 };
             let context = if random.below(4) == 0 { 16 + random.below(20) } else { 4096 };
             let script = script.with(|limits| (limits.cache, limits.context) = (cache, context));
-            if random.below(5) == 0 { script.listing(1 + random.below(6)) } else { script }
+            let script = if random.below(5) == 0 { script.listing(1 + random.below(6)) } else { script };
+            if random.below(4) == 0 { script.on_a_server() } else { script }
         };
         let drafter = if random.below(2) == 0 { scripts[0].clone() } else { repeating(random) };
         let drafter = limit(random, &drafter);
@@ -215,6 +216,25 @@ fn a_text_that_repeats_itself_is_read_in_few_forwards() {
         let drafts = generation.drafts;
         assert_eq!((drafts.accepted, drafts.verifications), (23 - 7, 7), "{drafts:?}");
     }
+}
+
+#[test]
+fn a_member_on_a_server_runs_ahead_by_itself_and_is_asked_token_by_token() {
+    let four = Drafting { length: DraftLength::Tokens(4), ..PROMPT };
+    let by_first = Drafting { by: Proposer::Member(MemberId(0)), ..four };
+    let by_server = Drafting { by: Proposer::Member(MemberId(1)), ..four };
+    for (drafting, forwards) in [(four, [7, 23, 7]), (by_first, [23, 23, 6]), (by_server, [6, 23, 6])] {
+        let mut bench = Bench::every_step(&[alternating(), alternating().on_a_server(), alternating()]);
+        bench.set(|settings| Ok(settings.with_drafting(drafting)));
+        let generation = bench.generate(&[request("q", 23)], 1).remove(0);
+        assert_eq!(generation.text(), format!("{}a", "ab".repeat(11)));
+        let found: Vec<usize> = bench.logs.iter().map(|log| log.lock().unwrap().len()).collect();
+        assert_eq!(found, forwards, "{drafting:?}");
+    }
+    // Alone on servers, nothing is drafted.
+    let mut bench = Bench::every_step(&[alternating().on_a_server()]);
+    bench.set(|settings| Ok(settings.with_drafting(four)));
+    assert_eq!(bench.settings.drafting(), None);
 }
 
 #[test]

@@ -9,10 +9,11 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use gac_ensemble::{
-    BatchLimits, EnsembleError, Generation, GenerationRequest, RequestId, Scheduler, SchedulerEvent, Settings, Step,
-    Thinking, TokenLogProbs, TokenScoreRequest,
+    BatchLimits, EnsembleError, Generation, GenerationRequest, PreparedRequest, RequestId, Scheduler, SchedulerEvent,
+    Settings, Step, Thinking, TokenLogProbs, TokenScoreRequest,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::spawn_blocking;
 
 use crate::error::{ApiError, with_causes};
 use crate::metrics::Metrics;
@@ -26,6 +27,15 @@ const UNREAD: usize = 4096;
 pub(crate) enum TextJob {
     Generate(GenerationRequest),
     Score(TokenScoreRequest),
+}
+
+impl TextJob {
+    fn prepare(&self, settings: &Arc<Settings>) -> PreparedRequest {
+        match self {
+            Self::Generate(request) => PreparedRequest::new(request, settings),
+            Self::Score(request) => PreparedRequest::new(request, settings),
+        }
+    }
 }
 
 /// What becomes of a job.
@@ -44,7 +54,7 @@ pub(crate) enum JobProgress {
 /// A job on its way to the scheduler.
 struct Submission {
     ticket: u64,
-    job: TextJob,
+    prepared: PreparedRequest,
     settings: Arc<Settings>,
     /// Whether each token is wanted.
     streams: bool,
@@ -64,6 +74,8 @@ pub(crate) struct Dispatcher {
     tickets: Arc<AtomicU64>,
     taken: Arc<AtomicUsize>,
     max_queue: usize,
+    /// Who encodes prompts: one request at a time, so that streams keep the other cores.
+    encoding: Arc<Semaphore>,
 }
 
 /// Room in the queue for some jobs, given back when it is dropped.
@@ -99,8 +111,8 @@ impl Dispatcher {
         let (running, requests) = (HashMap::new(), HashMap::new());
         let worker = Worker { scheduler, limits, pace: StepPace::default(), metrics, running, requests };
         let thread = std::thread::Builder::new().name("scheduler".into()).spawn(move || worker.run(&receiver))?;
-        let (tickets, taken) = (Arc::default(), Arc::default());
-        Ok((Self { commands: sender, tickets, taken, max_queue }, thread))
+        let (tickets, taken, encoding) = (Arc::default(), Arc::default(), Arc::new(Semaphore::new(1)));
+        Ok((Self { commands: sender, tickets, taken, max_queue, encoding }, thread))
     }
 
     /// Room for `count` jobs.
@@ -125,20 +137,40 @@ impl Dispatcher {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// Hands jobs over; each answer comes with its job's index.
-    pub(crate) fn submit(&self, jobs: Vec<TextJob>, settings: &[Arc<Settings>], streams: bool) -> Answers {
+    /// Encodes jobs beside the scheduler, whose streams do not wait for it, and hands them over; each answer comes with its
+    /// job's index.
+    ///
+    /// # Errors
+    /// When encoding one panics.
+    pub(crate) async fn submit(
+        &self,
+        jobs: Vec<TextJob>,
+        settings: &[Arc<Settings>],
+        streams: bool,
+    ) -> Result<Answers, ApiError> {
+        // It is never closed.
+        let permit = Arc::clone(&self.encoding).acquire_owned().await.ok();
+        let settings = settings.to_vec();
+        let prepare = move || {
+            let _permit = permit;
+            let prepared = jobs.iter().zip(&settings).map(|(job, settings)| job.prepare(settings));
+            prepared.zip(settings.iter().map(Arc::clone)).collect::<Vec<_>>()
+        };
+        let jobs = spawn_blocking(prepare).await.map_err(|_| {
+            tracing::error!("a request made its encoding panic; it is dropped");
+            ApiError::internal("the request made the server fail")
+        })?;
         let capacity = if streams { UNREAD } else { jobs.len() };
         let (replies, receiver) = mpsc::channel(capacity.max(1));
         let mut open = Vec::with_capacity(jobs.len());
-        for (index, (job, settings)) in jobs.into_iter().zip(settings).enumerate() {
+        for (index, (prepared, settings)) in jobs.into_iter().enumerate() {
             let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-            let (settings, replies) = (Arc::clone(settings), replies.clone());
-            let submission = Submission { ticket, job, settings, streams, index, replies };
+            let submission = Submission { ticket, prepared, settings, streams, index, replies: replies.clone() };
             // A thread that has gone drops it, and with it the way back: that is seen there.
             let _ = self.commands.send(SchedulerCommand::Submit(Box::new(submission)));
             open.push(Some(ticket));
         }
-        Answers { replies: receiver, commands: self.commands.clone(), open }
+        Ok(Answers { replies: receiver, commands: self.commands.clone(), open })
     }
 }
 
@@ -235,15 +267,12 @@ impl Worker {
     }
 
     fn submit(&mut self, submission: Submission) {
-        let Submission { ticket, job, settings, streams, index, replies } = submission;
+        let Submission { ticket, prepared, settings, streams, index, replies } = submission;
         if replies.is_closed() {
             return;
         }
         let scheduler = &mut self.scheduler;
-        let submitted = catch_unwind(AssertUnwindSafe(|| match &job {
-            TextJob::Generate(request) => scheduler.submit(request, &settings),
-            TextJob::Score(request) => scheduler.submit(request, &settings),
-        }));
+        let submitted = catch_unwind(AssertUnwindSafe(|| scheduler.submit_prepared(prepared)));
         let Ok(request) = submitted else {
             tracing::error!("a request made the scheduler panic; it is dropped");
             let _ =
@@ -275,7 +304,9 @@ impl Worker {
         let scheduler = &mut self.scheduler;
         match catch_unwind(AssertUnwindSafe(|| scheduler.step(limits))) {
             Ok(Ok(events)) => {
-                self.pace.observe(began.elapsed(), self.scheduler.texts_read());
+                let (took, read) = (began.elapsed(), self.scheduler.texts_read());
+                tracing::trace!(ms = took.as_secs_f64() * 1e3, read, chunk, "a step");
+                self.pace.observe(took, read);
                 self.tell(events);
             }
             Ok(Err(error)) => {

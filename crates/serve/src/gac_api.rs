@@ -86,7 +86,7 @@ pub(crate) async fn generate(app: &App, body: &[u8]) -> Result<Value, ApiError> 
     }
     let _slots = app.dispatcher.slots(jobs.len())?;
     let settings = vec![Arc::clone(settings); jobs.len()];
-    let ended = app.dispatcher.submit(jobs, &settings, false).all().await?;
+    let ended = app.dispatcher.submit(jobs, &settings, false).await?.all().await?;
     let text = |progress: &JobProgress| match progress {
         JobProgress::Generated(generation) => Some(generation.text()),
         _ => None,

@@ -155,6 +155,10 @@ fn limits_of_lists_are_told_in_the_words_that_clients_look_for() {
     };
     assert!(ask("logprobs", json!(2_147_483_647)).contains("max allowed: 20 "));
     assert!(ask("logprob_token_ids", json!([2_147_483_647])).contains("Vocabulary size: 7\""));
+    // Tokens that are named are no list of the most probable ones.
+    let body =
+        json!({ "model": "first", "prompt": [0], "max_tokens": 1, "logprobs": 128, "logprob_token_ids": vec![4; 128] });
+    assert_eq!(server.completion(&body)["choices"][0]["logprobs"]["tokens"], json!(["ab"]));
     // -1 is as many as are allowed.
     let body = json!({ "model": "first", "prompt": [0], "max_tokens": 1, "logprobs": -1 });
     let lists = &server.completion(&body)["choices"][0]["logprobs"];

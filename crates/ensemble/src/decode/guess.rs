@@ -38,7 +38,7 @@ pub(crate) fn go_on(sample: &mut Sample, resources: &mut Resources<'_>) {
 fn begin_alone(sample: &mut Sample, place: usize, resources: &mut Resources<'_>) {
     let settings = sample.settings.clone();
     let seconds = |place: usize| resources.paces[settings.seat(place).model.0].seconds();
-    let step: Option<f64> = settings.leads().iter().map(|&lead| seconds(lead)).sum();
+    let step: Option<f64> = settings.readers().map(seconds).sum();
     let alone = seconds(place).zip(step).map(|(alone, step)| alone / step);
     let Some(guesses) = &mut sample.guesses else { return };
     let wanted = guesses.begin_alone(resources.acceptance, alone, resources.in_flight);
@@ -96,14 +96,17 @@ fn next_alone(sample: &Sample, place: usize, ahead: usize) -> Option<UnionId> {
     (!sample.text.stops_with(&[&text[..], bytes].concat())).then_some(token)
 }
 
-/// Asks all leads about what the one at `place` has guessed, in one forward each.
+/// Asks all leads that read drafts about what the one at `place` has guessed, in one forward each, and the others about the
+/// first of it.
 fn ask_about_guesses(sample: &mut Sample, place: usize, segmentation: &mut Segmentation) {
     let settings = sample.settings.clone();
     sample.phase = SamplePhase::Leading;
-    let others: Vec<usize> = settings.leads().iter().copied().filter(|&lead| lead != place).collect();
-    for &lead in &others {
+    for &lead in settings.leads().iter().filter(|&&lead| lead != place) {
         sample.lanes[lead].want_last();
     }
+    let others: Vec<usize> = settings.readers().filter(|&lead| lead != place).collect();
+    let everybody: Vec<usize> =
+        settings.leads().iter().copied().filter(|&lead| lead == place || others.contains(&lead)).collect();
     let Some(guesses) = &sample.guesses else { return };
     let most = if guesses.has_room { guesses.next.len() } else { 0 };
     let tokens: Vec<UnionId> = guesses.next.iter().copied().take(most).collect();
@@ -111,7 +114,7 @@ fn ask_about_guesses(sample: &mut Sample, place: usize, segmentation: &mut Segme
     let read_by_itself = sample.lane(place).given().len().saturating_sub(1);
     let mut read = 0;
     for (at, &token) in tokens.iter().enumerate() {
-        let asked = if at < read_by_itself || others.is_empty() { &others[..] } else { settings.leads() };
+        let asked = if at < read_by_itself || others.is_empty() { &others } else { &everybody };
         if !propose_to(sample, asked, token, segmentation) {
             break;
         }
@@ -127,7 +130,7 @@ fn ask_about_guesses(sample: &mut Sample, place: usize, segmentation: &mut Segme
     }
 }
 
-/// Lets the leads of `sample`, which are asked for its next token, read on with what may come next.
+/// Lets the leads of `sample` that read drafts, which are asked for its next token, read on with what may come next.
 fn read_ahead(sample: &mut Sample, resources: &mut Resources<'_>) {
     let Some(guesses) = &mut sample.guesses else { return };
     let mut most = guesses.look(resources.acceptance, resources.in_flight);
@@ -135,16 +138,19 @@ fn read_ahead(sample: &mut Sample, resources: &mut Resources<'_>) {
     most = most.min(sample.max_new_tokens.saturating_sub(sample.emitted + 1));
     let tokens: Vec<UnionId> = guesses.next.iter().copied().take(most).collect();
     let settings = sample.settings.clone();
+    let readers: Vec<usize> = settings.readers().collect();
     let union = settings.ensemble().union();
     let mut text = Vec::new();
     let mut read = 0;
     for token in tokens {
         let UnionToken::Text(bytes) = union.token(token) else { break };
         text.extend_from_slice(bytes);
-        if sample.text.stops_with(&text) || !propose_to(sample, settings.leads(), token, resources.segmentation) {
+        if sample.text.stops_with(&text) || !propose_to(sample, &readers, token, resources.segmentation) {
             break;
         }
-        settings.leads().iter().for_each(|&lead| sample.lanes[lead].want_next());
+        for &lead in &readers {
+            sample.lanes[lead].want_next();
+        }
         read += 1;
     }
     if let Some(guesses) = &mut sample.guesses {
@@ -170,8 +176,8 @@ fn propose_to(sample: &mut Sample, members: &[usize], token: UnionId, segmentati
     true
 }
 
-/// Asks the supporters about `draft`, on which a vote is wanted, and in the same chunk about those of what the leads have
-/// read ahead that will want one if the guesses come true.
+/// Asks the supporters about `draft`, on which a vote is wanted, and those that read drafts in the same chunk about what the
+/// leads have read ahead that will want one if the guesses come true.
 pub(crate) fn consult(sample: &mut Sample, draft: &mut Draft, segmentation: &mut Segmentation) {
     let mut asked = Vec::new();
     for supporter in sample.voters().collect::<Vec<_>>() {
@@ -180,7 +186,9 @@ pub(crate) fn consult(sample: &mut Sample, draft: &mut Draft, segmentation: &mut
             draft.views[supporter] = Some(0);
             sample.lanes[supporter].forget_proposed();
             sample.consult(supporter);
-            asked.push(supporter);
+            if !sample.settings.seat(supporter).remote {
+                asked.push(supporter);
+            }
         }
     }
     let (Some(guesses), Some(first)) = (&sample.guesses, draft.views[draft.member.0]) else { return };

@@ -223,23 +223,37 @@ impl Sample {
     }
 
     /// Asks for the next token, unless it is done, a member that is to be asked has no room, or all leads have said
-    /// what they say of it already; whether leads have to read.
+    /// what they say of it already; whether all leads have to read. Where only those on servers do not know it, which read no
+    /// drafts, only they are asked.
     pub(crate) fn go_on(&mut self) -> bool {
         if self.is_finished() {
             return false;
         }
         self.phase = SamplePhase::Leading;
-        let known = |&lead: &usize| self.lanes[lead].current().is_some();
-        if !matches!(self.settings.lead(), Lead::Drafter(_)) && self.settings.leads().iter().all(known) {
+        let settings = Arc::clone(&self.settings);
+        let unknown = |&lead: &usize| self.lanes[lead].current().is_none();
+        let unknown: Vec<usize> = settings.leads().iter().copied().filter(unknown).collect();
+        if !matches!(settings.lead(), Lead::Drafter(_)) && unknown.is_empty() {
+            return false;
+        }
+        let members = settings.ensemble().members();
+        let is_full = |lanes: &[Lane], member: usize| lanes[member].overflows(members[member].limits.context);
+        let drafts_hold = self.guesses.is_some() && unknown.len() < settings.leads().len();
+        if drafts_hold && unknown.iter().all(|&lead| members[lead].remote) {
+            if unknown.iter().any(|&lead| is_full(&self.lanes, lead)) {
+                self.phase = SamplePhase::Finished(Finish::Context);
+            }
+            for lead in unknown {
+                self.told[lead].consulted = true;
+                self.lanes[lead].want_last();
+            }
             return false;
         }
         self.lanes.iter_mut().for_each(Lane::forget_proposed);
         if let Some(drafting) = &mut self.drafter {
             drafting.forget();
         }
-        let members = self.settings.ensemble().members();
-        let full = |&member: &usize| self.lanes[member].overflows(members[member].limits.context);
-        if self.settings.leads().iter().any(full) {
+        if settings.leads().iter().any(|&lead| is_full(&self.lanes, lead)) {
             self.phase = SamplePhase::Finished(Finish::Context);
             return false;
         }

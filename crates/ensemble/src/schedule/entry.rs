@@ -1,5 +1,8 @@
 //! Requests as ids, encoded on all cores.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use gac_inference::TokenId;
 
 use crate::error::RequestError;
@@ -13,11 +16,41 @@ use crate::vote::log_probs::AskedLogProbs;
 const TOGETHER: usize = 16;
 
 /// A request as ids.
+#[derive(Debug)]
 pub(crate) enum EncodedRequest<'r> {
     /// A text to continue, with every member's prompt, and a drafter's that has no vote.
-    Sample(&'r GenerationRequest, Vec<EncodedPrompt>, Option<Vec<TokenId>>),
+    Sample(Cow<'r, GenerationRequest>, Vec<EncodedPrompt>, Option<Vec<TokenId>>),
     /// A continuation to score, and what is told of its tokens beside their scores.
-    Continuation(Encoded, Option<&'r AskedLogProbs>),
+    Continuation(Encoded, Option<Cow<'r, AskedLogProbs>>),
+}
+
+impl EncodedRequest<'_> {
+    fn into_owned(self) -> EncodedRequest<'static> {
+        match self {
+            Self::Sample(request, prompts, drafter) => {
+                EncodedRequest::Sample(Cow::Owned(request.into_owned()), prompts, drafter)
+            }
+            Self::Continuation(encoded, told) => {
+                EncodedRequest::Continuation(encoded, told.map(|told| Cow::Owned(told.into_owned())))
+            }
+        }
+    }
+}
+
+/// A request that only has to be taken in ([`Scheduler::submit_prepared`](crate::Scheduler::submit_prepared)): a long
+/// prompt takes a while to encode, which any thread can do while the scheduler's steps go on.
+#[derive(Debug)]
+pub struct PreparedRequest {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) encoded: Result<EncodedRequest<'static>, RequestError>,
+}
+
+impl PreparedRequest {
+    /// Encodes a request for every member. Where that fails, [`Scheduler`](crate::Scheduler) tells when it is taken in.
+    pub fn new<'r>(request: impl Into<AnyRequest<'r>>, settings: &Arc<Settings>) -> Self {
+        let mut encoded = encode_all(&[request.into()], settings);
+        Self { settings: Arc::clone(settings), encoded: encoded.swap_remove(0).map(EncodedRequest::into_owned) }
+    }
 }
 
 /// What is encoded in one go.
@@ -49,7 +82,10 @@ pub(crate) fn encode_all<'r>(
     let encoded = parallel(&works, |work| match work {
         Work::Prompt(request) => {
             let drafter = settings.drafter().and_then(|drafter| drafters_prompt(settings, drafter, request));
-            vec![prompts(settings, request).map(|prompts| EncodedRequest::Sample(request, prompts, drafter))]
+            vec![
+                prompts(settings, request)
+                    .map(|prompts| EncodedRequest::Sample(Cow::Borrowed(*request), prompts, drafter)),
+            ]
         }
         Work::Choices(choices) => {
             let choice = |encoded: Result<_, _>| encoded.map(|encoded| EncodedRequest::Continuation(encoded, None));
@@ -58,7 +94,7 @@ pub(crate) fn encode_all<'r>(
         Work::Tokens(request) => {
             vec![
                 encode_tokens(settings, request)
-                    .map(|encoded| EncodedRequest::Continuation(encoded, Some(&request.log_probs))),
+                    .map(|encoded| EncodedRequest::Continuation(encoded, Some(Cow::Borrowed(&request.log_probs)))),
             ]
         }
     });

@@ -3,6 +3,7 @@
 mod room;
 mod scores;
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::member::{Member, ModelId};
 use crate::request::{AnyRequest, RequestId};
 use crate::resources::Resources;
 use crate::schedule::asking::{Unanswered, ask};
-use crate::schedule::entry::{EncodedRequest, encode_all};
+use crate::schedule::entry::{EncodedRequest, PreparedRequest, encode_all};
 use crate::schedule::forward::{Stuck, read};
 use crate::schedule::in_flight::{Cancelled, InFlight};
 use crate::schedule::limits::BatchLimits;
@@ -161,6 +162,16 @@ impl Scheduler {
         encode_all(requests, settings).into_iter().map(|encoded| self.take_in(settings, encoded)).collect()
     }
 
+    /// Takes a request in that is encoded already.
+    ///
+    /// # Panics
+    /// When the settings' ensemble is another scheduler's.
+    pub fn submit_prepared(&mut self, request: PreparedRequest) -> RequestId {
+        let PreparedRequest { settings, encoded } = request;
+        self.check_own(&settings);
+        self.take_in(&settings, encoded)
+    }
+
     fn check_own(&self, settings: &Settings) {
         let ensemble = settings.ensemble();
         let own = self.ensembles.get(ensemble.index).is_some_and(|own| Arc::ptr_eq(own, ensemble));
@@ -187,10 +198,10 @@ impl Scheduler {
         match encoded? {
             EncodedRequest::Sample(asked, prompts, drafter) => {
                 if let Some(width) = settings.beam() {
-                    let search = AgreementSearch::new(request, Arc::clone(settings), width, &prompts, asked)?;
+                    let search = AgreementSearch::new(request, Arc::clone(settings), width, &prompts, &asked)?;
                     return Ok(InFlight::Search(Box::new(search)));
                 }
-                let sample = Sample::new(request, Arc::clone(settings), prompts, asked).with_drafter(drafter);
+                let sample = Sample::new(request, Arc::clone(settings), prompts, &asked).with_drafter(drafter);
                 Ok(InFlight::Sample(Box::new(sample)))
             }
             EncodedRequest::Continuation(encoded, log_probs) => {
@@ -199,7 +210,7 @@ impl Scheduler {
                 if let Some(InFlight::Group(before)) = self.waiting.back().or(self.active.last()) {
                     choice = choice.sharing(&before.context);
                 }
-                let group = ContextGroup::new(request, Arc::clone(settings), choice, log_probs.cloned());
+                let group = ContextGroup::new(request, Arc::clone(settings), choice, log_probs.map(Cow::into_owned));
                 Ok(InFlight::Group(Box::new(group)))
             }
         }

@@ -30,6 +30,7 @@ pub struct Script {
     pub devices: DeviceList,
     /// How many tokens it lists; all where there is no such limit.
     pub listed: Option<usize>,
+    pub is_remote: bool,
 }
 
 impl Script {
@@ -42,6 +43,7 @@ impl Script {
             limits,
             devices: DeviceList::default(),
             listed: None,
+            is_remote: false,
         }
     }
 
@@ -67,7 +69,7 @@ impl Script {
             let known = rules.iter().find(|(ending, _)| text.ends_with(ending));
             known.map_or_else(Vec::new, |(_, next)| next.clone())
         });
-        Self { tokenizer, rule, limits, devices: DeviceList::default(), listed: None }
+        Self { tokenizer, rule, limits, devices: DeviceList::default(), listed: None, is_remote: false }
     }
 
     pub fn model(&self) -> ScriptedModel {
@@ -80,6 +82,11 @@ impl Script {
     /// The same member, which lists its `k` most probable tokens and no more.
     pub fn listing(&self, k: usize) -> Self {
         Self { listed: Some(k), ..self.clone() }
+    }
+
+    /// The same member, said to compute on a server.
+    pub fn on_a_server(&self) -> Self {
+        Self { is_remote: true, ..self.clone() }
     }
 
     /// The same member, said to compute on `devices`.
@@ -99,9 +106,14 @@ pub struct Watch {
     open: Arc<AtomicUsize>,
     /// Calls of `extend` until it fails.
     fuse: usize,
+    is_remote: bool,
 }
 
 impl Otherwise for Watch {
+    fn is_remote(&self) -> bool {
+        self.is_remote
+    }
+
     fn open(&mut self, inner: &mut dyn LanguageModel, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
         self.open.fetch_add(1, Ordering::Relaxed);
         inner.open(prompt)
@@ -175,7 +187,8 @@ pub fn watched(scripts: &[Script], fuse: usize) -> (Vec<Member>, Vec<Log>, Arc<A
     let open = Arc::new(AtomicUsize::new(0));
     let mut logs = Vec::new();
     let members = scripts.iter().enumerate().map(|(index, script)| {
-        let (member, log) = watch(script, format!("m{index}"), Watch { open: Arc::clone(&open), fuse });
+        let watched = Watch { open: Arc::clone(&open), fuse, is_remote: script.is_remote };
+        let (member, log) = watch(script, format!("m{index}"), watched);
         logs.push(log);
         member
     });
@@ -228,7 +241,7 @@ impl Bench {
 
     /// The same with a drafter that has no vote; its log is the last.
     pub fn draft_by(&mut self, script: &Script, length: DraftLength) {
-        let watched = Watch { open: Arc::clone(&self.open), fuse: usize::MAX };
+        let watched = Watch { open: Arc::clone(&self.open), fuse: usize::MAX, is_remote: script.is_remote };
         let (model, log) = watch(script, "drafter".to_owned(), watched);
         self.logs.push(log);
         let model = self.scheduler.add(model);

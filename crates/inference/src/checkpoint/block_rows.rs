@@ -173,3 +173,44 @@ fn candle_type(kind: BlockType) -> Option<GgmlDType> {
         BlockType::Iq4Nl | BlockType::Iq4Xs | BlockType::Mxfp4 => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn matrix((outputs, inputs): (usize, usize)) -> Tensor {
+        let value = |at: usize| ((at * 7919 + 31) % 2003) as f32 / 1001.5 - 1.0;
+        let values: Vec<f32> = (0..outputs * inputs).map(value).collect();
+        Tensor::from_vec(values, (outputs, inputs), &Device::Cpu).unwrap().to_dtype(DType::BF16).unwrap()
+    }
+
+    #[test]
+    fn a_matrix_is_quantised_in_parts_as_in_one_piece() {
+        let weight = matrix((ROWS_OF_PART + 3, 256));
+        for kind in [BlockType::Q8_0, BlockType::Q4_0, BlockType::Q4K, BlockType::Q6K] {
+            let parts = BlockRows::quantised(&weight, kind).unwrap().bytes().unwrap();
+            let whole = QTensor::quantize(&weight.to_dtype(DType::F32).unwrap(), candle_type(kind).unwrap()).unwrap();
+            assert!(parts == *whole.data().unwrap(), "{}", kind.name());
+        }
+    }
+
+    #[test]
+    #[ignore = "a measurement: cargo test --release --workspace --lib rate_of_quantising -- --ignored --nocapture"]
+    fn rate_of_quantising() {
+        let shape = (8192, 3072);
+        let weight = matrix(shape);
+        for kind in [BlockType::Q8_0, BlockType::Q4_0, BlockType::Q4K, BlockType::Q6K] {
+            let began = Instant::now();
+            BlockRows::quantised(&weight, kind).unwrap();
+            let rate = (shape.0 * shape.1) as f64 / began.elapsed().as_secs_f64();
+            let (rate, threads) = (rate / 1e6, rayon::current_num_threads());
+            println!(
+                "{:5}: {rate:.0} million weights a second on {threads} threads, 3B in {:.1} s",
+                kind.name(),
+                3e3 / rate
+            );
+        }
+    }
+}

@@ -13,6 +13,11 @@ use crate::language_model::{Extension, LanguageModel, Limits, ModelError, Wanted
 /// What a [`Wrapped`] model does otherwise than the one inside: what is not said here is that one's.
 #[expect(missing_docs, clippy::missing_errors_doc, reason = "as in `LanguageModel`")]
 pub trait Otherwise: Send {
+    /// Whether it is said to compute on a server.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     fn open(&mut self, inner: &mut dyn LanguageModel, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {
         inner.open(prompt)
     }
@@ -61,7 +66,7 @@ impl<O: Otherwise> LanguageModel for Wrapped<O> {
     }
 
     fn devices(&self) -> &[DeviceSpec] {
-        self.inner.devices()
+        if self.otherwise.is_remote() { &[] } else { self.inner.devices() }
     }
 
     fn open(&mut self, prompt: &[TokenId]) -> Result<SequenceId, ModelError> {

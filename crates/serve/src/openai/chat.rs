@@ -167,7 +167,7 @@ impl ChatCompletion {
     async fn whole(&self) -> Result<Value, ApiError> {
         let jobs = self.jobs()?;
         let settings = vec![Arc::clone(&self.settings); jobs.len()];
-        let ended = self.app.dispatcher.submit(jobs, &settings, false).all().await;
+        let ended = self.app.dispatcher.submit(jobs, &settings, false).await?.all().await;
         let ended = ended.map_err(|error| error.of("messages"))?;
         let mut choices = Vec::with_capacity(ended.len());
         let mut count = TokenCount::default();
@@ -196,7 +196,7 @@ impl ChatCompletion {
         let jobs = self.jobs()?;
         let settings = vec![Arc::clone(&self.settings); jobs.len()];
         let choices = jobs.iter().map(|_| StreamedMessage::default()).collect();
-        let answers = self.app.dispatcher.submit(jobs, &settings, true);
+        let answers = self.app.dispatcher.submit(jobs, &settings, true).await?;
         let envelope = self.envelope();
         let choices = StreamedChat { chat: self, choices, count: TokenCount::default() };
         stream::respond(answers, envelope, choices, slots).await.map_err(|error| error.of("messages"))

@@ -82,7 +82,9 @@ impl Completion {
         let count = shared.count()?;
         shared.decoding(&settings, 0)?;
         let most = app.options.max_log_probs;
-        let top = logprobs.map(|wanted| list_length("logprobs", wanted, most, &system)).transpose()?;
+        // Tokens that are named have a limit of their own, as in vLLM, where `logprobs` is then how many they are.
+        let longest = if shared.logprob_token_ids.is_some() { None } else { most };
+        let top = logprobs.map(|wanted| list_length("logprobs", wanted, longest, &system)).transpose()?;
         let prompt_top =
             prompt_logprobs.map(|wanted| list_length("prompt_logprobs", wanted, most, &system)).transpose()?;
         let top = top.or(shared.logprob_token_ids.as_ref().map(|_| 0));
@@ -149,7 +151,7 @@ impl Completion {
             }
         }
         let settings = vec![Arc::clone(&self.settings); jobs.len()];
-        let told = self.app.dispatcher.submit(jobs, &settings, false).all().await;
+        let told = self.app.dispatcher.submit(jobs, &settings, false).await?.all().await;
         for (place, progress) in places.into_iter().zip(told.map_err(|error| error.of("prompt"))?) {
             if let JobProgress::Scored(log_probs) = progress {
                 scored[place].extend(log_probs);
@@ -230,7 +232,7 @@ impl Completion {
         } else {
             let jobs = self.jobs()?;
             let settings = vec![Arc::clone(&self.settings); jobs.len()];
-            let ended = self.app.dispatcher.submit(jobs, &settings, false).all().await;
+            let ended = self.app.dispatcher.submit(jobs, &settings, false).await?.all().await;
             ended.map_err(|error| error.of("prompt"))?
         };
         let mut generations = ended.into_iter().filter_map(|progress| match progress {
@@ -288,7 +290,7 @@ impl Completion {
                 });
             }
         }
-        let answers = self.app.dispatcher.submit(jobs, &settings, true);
+        let answers = self.app.dispatcher.submit(jobs, &settings, true).await?;
         let envelope = self.envelope();
         let choices = StreamedCompletion { completion: self, choices, tokens: 0 };
         stream::respond(answers, envelope, choices, slots).await.map_err(|error| error.of("prompt"))

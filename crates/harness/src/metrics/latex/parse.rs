@@ -1,8 +1,10 @@
 //! From tokens to expressions.
 
+mod atoms;
+mod functions;
+
 use super::cursor::Cursor;
 use super::expression::{Expression, Function};
-use super::fraction::Fraction;
 use super::token::{LatexToken, tokens};
 
 /// What a text says, as far as it is an expression. None where it is none, or a relation, or nothing that is known here
@@ -216,231 +218,6 @@ impl Parser {
             _ => self.atom(functions),
         }
     }
-
-    fn root(&mut self) -> Option<Expression> {
-        self.cursor.at += 1;
-        let index = if self.cursor.is_sign('[') { Some(self.enclosed('[', ']')?) } else { None };
-        let base = self.enclosed('{', '}')?;
-        let index = index.unwrap_or_else(|| number("2"));
-        let exponent = Expression::Quotient(Box::new(number("1")), Box::new(index));
-        Some(Expression::Power(Box::new(base), Box::new(exponent)))
-    }
-
-    /// What stands below and above a function's name, in either order.
-    fn scripts(&mut self) -> Option<(Option<Expression>, Option<Expression>)> {
-        let (mut below, mut above) = (None, None);
-        loop {
-            if below.is_none() && self.cursor.skip('_') {
-                below = Some(self.script()?);
-            } else if above.is_none() && self.cursor.skip('^') {
-                above = Some(self.script()?);
-            } else {
-                return Some((below, above));
-            }
-        }
-    }
-
-    /// What stands below or above a function's name. The last of several digits is what the function is of, where nothing
-    /// else is.
-    fn script(&mut self) -> Option<Expression> {
-        if !matches!(self.cursor.peek(), Some(LatexToken::Digit(_))) {
-            return self.braced_or_atom();
-        }
-        let mut digits = self.cursor.digits();
-        let goes_on = self.begins(Functions::NotAllowed)
-            || matches!(self.cursor.peek(), Some(LatexToken::Sign('+' | '-' | '^' | '_')));
-        if !goes_on && digits.len() > 1 {
-            digits.pop();
-            self.cursor.at -= 1;
-        }
-        Some(number(&digits))
-    }
-
-    /// What a function is of: the first of what stands in parentheses, or a product.
-    fn argument(&mut self) -> Option<Expression> {
-        if !self.cursor.skip('(') {
-            return self.product(Functions::NotAllowed);
-        }
-        let bars = std::mem::take(&mut self.bars);
-        let first = self.sum()?;
-        while self.cursor.skip(',') {
-            self.sum()?;
-        }
-        self.bars = bars;
-        self.cursor.expect(')')?;
-        Some(first)
-    }
-
-    fn function(&mut self, function: Function) -> Option<Expression> {
-        self.cursor.at += 1;
-        let (_, above) = self.scripts()?;
-        let argument = Box::new(self.argument()?);
-        Some(match (above, function.inverse()) {
-            (Some(above), Some(inverse)) if above == Expression::Negative(Box::new(number("1"))) => {
-                Expression::Of(inverse, argument)
-            }
-            (Some(above), _) => Expression::Power(Box::new(Expression::Of(function, argument)), Box::new(above)),
-            (None, _) => Expression::Of(function, argument),
-        })
-    }
-
-    fn logarithm(&mut self, name: &str) -> Option<Expression> {
-        self.cursor.at += 1;
-        let (below, above) = self.scripts()?;
-        let base = below.or_else(|| (name == "lg").then(|| number("10"))).map(Box::new);
-        let logarithm = Expression::Logarithm(Box::new(self.argument()?), base);
-        Some(match above {
-            Some(above) => Expression::Power(Box::new(logarithm), Box::new(above)),
-            None => logarithm,
-        })
-    }
-
-    fn atom(&mut self, functions: Functions) -> Option<Expression> {
-        match self.cursor.peek()?.clone() {
-            LatexToken::Digit(_) => self.number(),
-            LatexToken::Letter(letter) => {
-                self.cursor.at += 1;
-                self.name(letter.to_string(), true, functions)
-            }
-            LatexToken::Differential(name) => {
-                self.cursor.at += 1;
-                Some(Expression::Name(format!("d{name}")))
-            }
-            LatexToken::Command(name) => match name.as_str() {
-                "frac" | "dfrac" | "tfrac" => self.fraction(),
-                "binom" | "dbinom" | "tbinom" => {
-                    self.cursor.at += 1;
-                    let (of, chosen) = (self.enclosed('{', '}')?, self.enclosed('{', '}')?);
-                    Some(Expression::Binomial(Box::new(of), Box::new(chosen)))
-                }
-                "mathit" => self.italic(),
-                "{" | "}" | "sqrt" | "overline" | "log" | "ln" | "lg" | "lim" | "int" | "sum" | "prod" | "lfloor"
-                | "rfloor" | "lceil" | "rceil" | "langle" | "rangle" | "left|" | "right|" | "to" | "rightarrow"
-                | "Rightarrow" | "longrightarrow" | "Longrightarrow" => None,
-                name if Function::of_command(name).is_some() => None,
-                "infty" => {
-                    self.cursor.at += 1;
-                    Some(Expression::Infinity)
-                }
-                name => {
-                    self.cursor.at += 1;
-                    self.name(name.to_owned(), false, functions)
-                }
-            },
-            _ => None,
-        }
-    }
-
-    /// A name with what belongs to it; behind it, parentheses make it a function.
-    fn name(&mut self, mut name: String, primed: bool, functions: Functions) -> Option<Expression> {
-        let (mut below, mut primes) = (false, false);
-        loop {
-            match self.cursor.peek() {
-                Some(LatexToken::Sign('_')) if !below => {
-                    let subscript = self.subscript()?;
-                    name = format!("{name}_{{{subscript}}}");
-                    below = true;
-                }
-                Some(&LatexToken::Primes(count)) if !primes => {
-                    self.cursor.at += 1;
-                    if primed {
-                        name.push_str(&"'".repeat(count));
-                    }
-                    primes = true;
-                }
-                _ => break,
-            }
-        }
-        if functions == Functions::NotAllowed || !self.cursor.skip('(') {
-            return Some(Expression::Name(name));
-        }
-        let bars = std::mem::take(&mut self.bars);
-        let mut of = vec![self.sum()?];
-        while self.cursor.skip(',') {
-            of.push(self.sum()?);
-        }
-        self.bars = bars;
-        self.cursor.expect(')')?;
-        Some(Expression::Applied(name, of))
-    }
-
-    /// Digits, with commas before groups of three, and decimals.
-    fn number(&mut self) -> Option<Expression> {
-        let mut digits = self.cursor.digits();
-        loop {
-            let [comma, a, b, c] = [0, 1, 2, 3].map(|offset| self.cursor.behind(offset).cloned());
-            match (comma, a, b, c) {
-                (
-                    Some(LatexToken::Sign(',')),
-                    Some(LatexToken::Digit(a)),
-                    Some(LatexToken::Digit(b)),
-                    Some(LatexToken::Digit(c)),
-                ) => {
-                    digits.extend([a, b, c]);
-                    self.cursor.at += 4;
-                }
-                // It had to be looked at.
-                (Some(LatexToken::Sign(',')), Some(LatexToken::Unknown), ..)
-                | (Some(LatexToken::Sign(',')), Some(LatexToken::Digit(_)), Some(LatexToken::Unknown), _)
-                | (
-                    Some(LatexToken::Sign(',')),
-                    Some(LatexToken::Digit(_)),
-                    Some(LatexToken::Digit(_)),
-                    Some(LatexToken::Unknown),
-                ) => {
-                    return None;
-                }
-                _ => break,
-            }
-        }
-        if self.cursor.is_sign('.') && matches!(self.cursor.behind(1), Some(LatexToken::Digit(_))) {
-            self.cursor.at += 1;
-            digits.push('.');
-            digits.push_str(&self.cursor.digits());
-        }
-        Some(number(&digits))
-    }
-
-    fn fraction(&mut self) -> Option<Expression> {
-        self.cursor.at += 1;
-        let above = self.part_of_fraction()?;
-        // A derivative.
-        if matches!(
-            (self.cursor.peek(), self.cursor.behind(1), self.cursor.behind(2)),
-            (Some(LatexToken::Sign('{')), Some(LatexToken::Differential(_)), Some(LatexToken::Sign('}')))
-        ) {
-            return None;
-        }
-        let below = self.part_of_fraction()?;
-        Some(Expression::Quotient(Box::new(above), Box::new(below)))
-    }
-
-    fn part_of_fraction(&mut self) -> Option<Expression> {
-        match self.cursor.peek()? {
-            LatexToken::Digit(digit) => {
-                let digit = digit.to_string();
-                self.cursor.at += 1;
-                Some(number(&digit))
-            }
-            _ => self.enclosed('{', '}'),
-        }
-    }
-
-    fn italic(&mut self) -> Option<Expression> {
-        self.cursor.at += 1;
-        self.cursor.expect('{')?;
-        let mut name = String::new();
-        while let Some(LatexToken::Letter(letter)) = self.cursor.peek() {
-            name.push(*letter);
-            self.cursor.at += 1;
-        }
-        self.cursor.expect('}')?;
-        Some(Expression::Name(name))
-    }
-}
-
-fn number(digits: &str) -> Expression {
-    Expression::Number(Fraction::decimal(digits), digits.parse().unwrap_or(f64::NAN))
 }
 
 /// The product of factors side by side. An `x` between two that have no names is a sign.
@@ -456,6 +233,7 @@ fn side_by_side(factors: Vec<Expression>) -> Option<Expression> {
 
 #[cfg(test)]
 mod tests {
+    use super::atoms::number;
     use super::*;
 
     #[test]
