@@ -9,13 +9,16 @@ MODEL needs a context of 8,192 tokens (scripts/real/to_folder.py makes folders o
 the first token of short prompts and between a stream's tokens, with a long prompt and without, and the longest pauses in
 the stream's own steps: its median pauses before and after the long prompt, between which they grow with its length. Exits
 with 1 when a pause was longer than three own steps, and longer than any without a long prompt: a machine that does other
-things has some of those. Memory is told after each long prompt: it grows until the cache is full, which keeps prompts.
+things has some of those. Of the longest ones it is told when they began and how much of them a hypervisor kept the processor from
+this machine. Memory is told after each long prompt: it grows until the cache is full, which keeps prompts.
 """
 
 import argparse
 import asyncio
+import bisect
 import itertools
 import json
+import os
 import sys
 import time
 
@@ -30,6 +33,26 @@ STREAM, SHORT = 6000, 8
 def text(length, seed):
     """Words in an order of their own, so that no two prompts begin alike."""
     return " ".join(WORDS[(seed * 7 + at * (1 + seed % 5) + at // 11) % len(WORDS)] for at in range(length))
+
+
+def stolen():
+    """Seconds that a hypervisor has kept the cores from this machine."""
+    with open("/proc/stat") as stat:
+        return int(stat.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
+async def watch(samples):
+    """Notes when how much was stolen, for as long as nobody cancels it."""
+    while True:
+        samples.append((time.monotonic(), stolen()))
+        await asyncio.sleep(0.01)
+
+
+def stolen_between(samples, a, b):
+    def at(moment):
+        return samples[min(max(bisect.bisect(samples, (moment,)), 0), len(samples) - 1)][1]
+
+    return at(b) - at(a)
 
 
 class Clients:
@@ -96,7 +119,7 @@ def in_own_steps(answers, before, since, until, after):
 
     # Until the token after the prompt is read: the last part of it is read in a step as well.
     during = pauses(answers, since, until + 0.05)
-    return [[took / own_step(at) for at, took in found] for found in (during, [*outside[0], *outside[1]])]
+    return [[(took / own_step(at), at, took) for at, took in found] for found in (during, [*outside[0], *outside[1]])]
 
 
 async def run(args, address, pid):
@@ -105,7 +128,8 @@ async def run(args, address, pid):
         clients = Clients(session, address)
         streams = [[] for _ in range(args.streams)]
         tasks = [asyncio.create_task(clients.streams(answers)) for answers in streams]
-        first = []
+        first, samples = [], []
+        tasks.append(asyncio.create_task(watch(samples)))
         tasks.append(asyncio.create_task(clients.one_after_the_other(first)))
         # When everything runs, and after each long prompt when all is as it was.
         rests, spans, memory = [], [], []
@@ -125,10 +149,13 @@ async def run(args, address, pid):
         after = spans[number + 1][0] if number + 1 < len(spans) else rests[-1]
         found = [in_own_steps(answers, rests[number], since, until, after) for answers in streams]
         during, outside = (sorted(sum(parts, [])) for parts in zip(*found, strict=True))
-        beyond = sum(steps > 3 for steps in during)
-        stalled |= during[-1] > max(3, outside[-1])
-        print(f"prompt {number}: read in {until - since:.1f} s; pauses in a stream's own steps: median {median(during):.2f},", end=" ")
-        print(f"longest {during[-1]:.2f}, {beyond} of {len(during)} beyond three; without a long prompt longest {outside[-1]:.2f}")
+        beyond = sum(steps > 3 for steps, *_ in during)
+        stalled |= during[-1][0] > max(3, outside[-1][0])
+        print(f"prompt {number}: read in {until - since:.1f} s; pauses in a stream's own steps: median {median(during)[0]:.2f},", end=" ")
+        print(f"longest {during[-1][0]:.2f}, {beyond} of {len(during)} beyond three; without a long prompt longest {outside[-1][0]:.2f}")
+        for steps, at, took in during[:-6:-1]:
+            kept = stolen_between(samples, at, at + took)
+            print(f"  {steps:.2f}: {1000 * took:.0f} ms, {at - since:.1f} s after it came, {1000 * kept:.0f} ms of processors stolen")
     inside = lambda moment: any(since <= moment <= until for since, until in spans)
     everything = [pause for answers in streams for pause in pauses(answers, 0, float("inf"))]
     for name, wanted in (("while a long prompt is read", True), ("else", False)):

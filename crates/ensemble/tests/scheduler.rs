@@ -387,7 +387,7 @@ fn for_prompts_of_a_few_tokens_a_long_one_reads_less() {
         told.add(scheduler.step(limits).unwrap());
     }
     assert!(short.iter().all(|&request| told.generations.contains_key(&(request, 0))));
-    assert_eq!(sizes(&logs[0])[1..], [vec![1, 20], vec![1], vec![1, 10, 16, 4], vec![1, 12, 8]]);
+    assert_eq!(sizes(&logs[0])[1..], [vec![1, 20], vec![1], vec![1, 5, 16, 4], vec![1, 12, 8]]);
 }
 
 #[test]

@@ -77,8 +77,8 @@ impl Share {
 
 /// One forward of each model of a `wave`, all at the same time, over everything that is in flight; by model, in order.
 ///
-/// What comes first in flight reads first. Long texts read at most `chunk` tokens together, short ones as many again, and
-/// then long ones as little as half: what does not fit waits for the next step. A token that was just emitted never
+/// What comes first in flight reads first. Texts read about `chunk` tokens together: short ones before long ones, which read
+/// at least a quarter of it. What does not fit waits for the next step. A token that was just emitted never
 /// waits. Gives how many tokens of texts each read, and tells `paces` how long forwards took.
 pub(crate) fn read(
     models: &mut [Member],
@@ -137,8 +137,8 @@ fn share_out(
     chunk: usize,
 ) -> Result<Vec<Share>, Stuck> {
     let texts = OwedTexts::of(model, computes, in_flight)?;
-    let mut room_of_short = if chunk == 0 { 0 } else { chunk.max(SHORT) };
-    let mut room = chunk - texts.short.min(chunk / 2);
+    let mut room_of_short = if chunk == 0 { 0 } else { chunk.max(SHORT / 2) };
+    let mut room = (chunk - texts.short.min(chunk)).max(chunk / 4);
     let for_shorter = texts.shortest.min(room / 2);
     let mut shares = Vec::new();
     for (at, item) in in_flight.iter_mut().enumerate() {

@@ -163,12 +163,14 @@ impl Completion {
     /// What is to be continued: every prompt `n` times.
     fn jobs(&self) -> Result<Vec<TextJob>, ApiError> {
         let mut jobs = Vec::with_capacity(self.prompts.len() * self.count);
-        for prompt in &self.prompts {
+        // A single member's ids are known: a long prompt is not encoded twice.
+        let is_single = self.settings.ensemble().names().len() == 1;
+        for (prompt, ids) in self.prompts.iter().zip(&self.ids) {
             for number in 0..self.count {
                 jobs.push(TextJob::Generate(GenerationRequest {
                     prompt: match prompt {
-                        PromptInput::Text(text) => Prompt::Text(text.clone()),
-                        PromptInput::Tokens(ids) => Prompt::Tokens(ids.clone()),
+                        PromptInput::Text(text) if !is_single => Prompt::Text(text.clone()),
+                        PromptInput::Text(_) | PromptInput::Tokens(_) => Prompt::Tokens(ids.clone()),
                     },
                     encoding: self.encoding,
                     stop: self.shared.stop.clone().into_vec(),
