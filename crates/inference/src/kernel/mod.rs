@@ -28,7 +28,7 @@ mod vector;
 
 pub(crate) use attend::attend;
 pub(crate) use attend_together::TOGETHER;
-pub(crate) use blocks::BlockType;
+pub(crate) use blocks::{BlockType, quantise_q8_0};
 pub(crate) use exp::log_sum_exp;
 pub(crate) use matmul::matmul;
 pub(crate) use panels::{DenseRows, Panels};

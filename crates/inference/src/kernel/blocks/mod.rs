@@ -12,6 +12,7 @@ mod format;
 mod k_quants;
 pub(super) mod kind;
 mod legacy;
+mod quantise;
 mod scales;
 #[cfg(test)]
 mod tests;
@@ -20,4 +21,5 @@ pub(super) use codes::{Codes, GROUP};
 pub(super) use format::{BlockFormat, MOST_WEIGHTS};
 pub(crate) use kind::BlockType;
 pub(super) use kind::with_format;
+pub(crate) use quantise::quantise_q8_0;
 pub(super) use scales::LaneScales;
