@@ -185,7 +185,7 @@ def main():
                 if is_python(config, root):
                     config, counts = load_yaml(path, resolve_func=True), MORE_ROWS
                 made = made_up(name, {key: value for key, value in config.items() if key not in ("tag", "group", "task_list")}, counts)
-            except Exception as failure:  # noqa: BLE001: its files need what is not here, or no rows do
+            except (Exception, SystemExit) as failure:  # noqa: BLE001: its files need what is not here, or no rows do
                 failed[name] = f"{type(failure).__name__}: {failure}"
                 continue
             rows, asked = made
