@@ -55,7 +55,8 @@ pub(crate) enum JobProgress {
 struct Submission {
     ticket: u64,
     prepared: PreparedRequest,
-    settings: Arc<Settings>,
+    /// When it came: before it was encoded.
+    submitted: Instant,
     /// Whether each token is wanted.
     streams: bool,
     index: usize,
@@ -148,13 +149,13 @@ impl Dispatcher {
         settings: &[Arc<Settings>],
         streams: bool,
     ) -> Result<Answers, ApiError> {
+        let submitted = Instant::now();
         // It is never closed.
         let permit = Arc::clone(&self.encoding).acquire_owned().await.ok();
         let settings = settings.to_vec();
         let prepare = move || {
             let _permit = permit;
-            let prepared = jobs.iter().zip(&settings).map(|(job, settings)| job.prepare(settings));
-            prepared.zip(settings.iter().map(Arc::clone)).collect::<Vec<_>>()
+            jobs.iter().zip(&settings).map(|(job, settings)| job.prepare(settings)).collect::<Vec<_>>()
         };
         let jobs = spawn_blocking(prepare).await.map_err(|_| {
             tracing::error!("a request made its encoding panic; it is dropped");
@@ -163,9 +164,9 @@ impl Dispatcher {
         let capacity = if streams { UNREAD } else { jobs.len() };
         let (replies, receiver) = mpsc::channel(capacity.max(1));
         let mut open = Vec::with_capacity(jobs.len());
-        for (index, (prepared, settings)) in jobs.into_iter().enumerate() {
+        for (index, prepared) in jobs.into_iter().enumerate() {
             let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-            let submission = Submission { ticket, prepared, settings, streams, index, replies: replies.clone() };
+            let submission = Submission { ticket, prepared, submitted, streams, index, replies: replies.clone() };
             // A thread that has gone drops it, and with it the way back: that is seen there.
             let _ = self.commands.send(SchedulerCommand::Submit(Box::new(submission)));
             open.push(Some(ticket));
@@ -267,21 +268,21 @@ impl Worker {
     }
 
     fn submit(&mut self, submission: Submission) {
-        let Submission { ticket, prepared, settings, streams, index, replies } = submission;
+        let Submission { ticket, prepared, submitted, streams, index, replies } = submission;
         if replies.is_closed() {
             return;
         }
-        let scheduler = &mut self.scheduler;
-        let submitted = catch_unwind(AssertUnwindSafe(|| scheduler.submit_prepared(prepared)));
-        let Ok(request) = submitted else {
+        let (scheduler, settings) = (&mut self.scheduler, Arc::clone(prepared.settings()));
+        let taken = catch_unwind(AssertUnwindSafe(|| scheduler.submit_prepared(prepared)));
+        let Ok(request) = taken else {
             tracing::error!("a request made the scheduler panic; it is dropped");
             let _ =
                 replies.try_send((index, JobProgress::Failed(ApiError::internal("the request made the server fail"))));
             return;
         };
         self.requests.insert(request, ticket);
-        let (submitted, last_token) = (Instant::now(), None);
-        self.running.insert(ticket, Running { request, settings, streams, index, replies, submitted, last_token });
+        let running = Running { request, settings, streams, index, replies, submitted, last_token: None };
+        self.running.insert(ticket, running);
     }
 
     /// Takes a job out; whether it was there.

@@ -41,8 +41,8 @@ impl EncodedRequest<'_> {
 /// prompt takes a while to encode, which any thread can do while the scheduler's steps go on.
 #[derive(Debug)]
 pub struct PreparedRequest {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) encoded: Result<EncodedRequest<'static>, RequestError>,
+    settings: Arc<Settings>,
+    encoded: Result<EncodedRequest<'static>, RequestError>,
 }
 
 impl PreparedRequest {
@@ -50,6 +50,15 @@ impl PreparedRequest {
     pub fn new<'r>(request: impl Into<AnyRequest<'r>>, settings: &Arc<Settings>) -> Self {
         let mut encoded = encode_all(&[request.into()], settings);
         Self { settings: Arc::clone(settings), encoded: encoded.swap_remove(0).map(EncodedRequest::into_owned) }
+    }
+
+    /// What it is served by.
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    pub(crate) fn into_parts(self) -> (Arc<Settings>, Result<EncodedRequest<'static>, RequestError>) {
+        (self.settings, self.encoded)
     }
 }
 

@@ -167,7 +167,7 @@ impl Scheduler {
     /// # Panics
     /// When the settings' ensemble is another scheduler's.
     pub fn submit_prepared(&mut self, request: PreparedRequest) -> RequestId {
-        let PreparedRequest { settings, encoded } = request;
+        let (settings, encoded) = request.into_parts();
         self.check_own(&settings);
         self.take_in(&settings, encoded)
     }

@@ -55,7 +55,7 @@ impl BlockRows {
         let Some(dtype) = candle_type(kind) else { candle_core::bail!("no way to quantise to {}", kind.name()) };
         let weight = weight.to_device(&Device::Cpu)?;
         if kind == BlockType::Q8_0
-            && let Some(bytes) = in_bytes(&weight.contiguous()?, kind)?
+            && let Some(bytes) = q8_0_bytes(&weight.contiguous()?)?
         {
             return Ok(Self { kind, outputs, inputs, source: RowSource::Memory(bytes), order: None });
         }
@@ -163,10 +163,10 @@ impl BlockRows {
     }
 }
 
-/// A contiguous matrix as `q8_0`, the same as candle's and several times as fast; none of other types, or with rows that
-/// are no whole blocks.
-fn in_bytes(weight: &Tensor, kind: BlockType) -> candle_core::Result<Option<Vec<u8>>> {
-    let (outputs, inputs) = weight.dims2()?;
+/// A contiguous matrix as `q8_0`, the same as candle's and several times as fast; none of types that are no floats of 16 or
+/// 32 bits, or with rows that are no whole blocks.
+fn q8_0_bytes(weight: &Tensor) -> candle_core::Result<Option<Vec<u8>>> {
+    let ((outputs, inputs), kind) = (weight.dims2()?, BlockType::Q8_0);
     let (storage, layout) = weight.storage_and_layout();
     let (Storage::Cpu(storage), Some((from, to))) = (&*storage, layout.contiguous_offsets()) else { return Ok(None) };
     if !inputs.is_multiple_of(kind.weights()) {
