@@ -180,7 +180,8 @@ def end_under_load(gac):
         with ThreadPoolExecutor(len(bodies)) as pool:
             expected = list(pool.map(lambda body: post(address, body)["choices"][0], bodies))
             asked = [pool.submit(post, address, body) for body in bodies]
-            running(address, len(bodies))
+            # All are taken in, whether or not all run already.
+            wait(lambda: metrics(address)["gac_queue"] >= len(bodies))
             server.send_signal(signal.SIGTERM)
             found = [answer.result()["choices"][0] for answer in asked]
         assert found == expected, "what ran when the server was told to end came out otherwise"
