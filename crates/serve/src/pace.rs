@@ -9,7 +9,7 @@ const LONGEST: f64 = 3.0;
 const STRETCH: (f64, f64) = (1.25, 1.5);
 /// What is left of how uneven steps were after one more that was even.
 const CALMING: f64 = 0.9995;
-/// Tokens that are read before anything is known.
+/// Tokens that are read before it is known how long one takes.
 const AT_FIRST: usize = 16;
 /// Most tokens that are read in a step.
 const MOST: usize = 512;
@@ -38,13 +38,20 @@ fn mean(before: Option<f64>, new: f64, share: f64) -> f64 {
 }
 
 impl StepPace {
-    /// Most tokens of prompts that are to be read in the next step while streams run.
-    pub(crate) fn next(&mut self) -> usize {
+    /// Most tokens of prompts that are to be read in the next step while streams run and so many texts `wait` to begin.
+    ///
+    /// A stream's own step is what a step will take when all of them run. One text alone takes what the others leave: a
+    /// long prompt is in no hurry.
+    pub(crate) fn next(&mut self, wait: usize) -> usize {
         self.steps = self.steps.wrapping_add(1);
         self.chunk = match (self.plain, self.token) {
+            (None, _) => 0,
             _ if self.steps.is_multiple_of(LOOK) => 0,
-            (Some(plain), Some(token)) => (((self.stretch() - 1.0) * plain / token) as usize).clamp(1, MOST),
-            _ => AT_FIRST,
+            (Some(plain), Some(token)) => {
+                let when_all_run = plain + token * wait.saturating_sub(1) as f64;
+                (((self.stretch() * when_all_run - plain) / token) as usize).clamp(1, MOST)
+            }
+            (Some(_), None) => AT_FIRST,
         };
         self.chunk
     }
@@ -84,18 +91,32 @@ mod tests {
         let mut pace = StepPace::default();
         let mut read = Vec::new();
         for _ in 0..80 {
-            let chunk = pace.next();
+            let chunk = pace.next(1);
             read.push(chunk);
             pace.observe(Duration::from_secs_f64(plain + token * chunk as f64), chunk);
         }
         assert!(read[40..].iter().all(|&chunk| chunk == 0 || (12..=16).contains(&chunk)), "{read:?}");
         // More streams: a step takes longer by itself, and may read more.
         for _ in 0..80 {
-            let chunk = pace.next();
+            let chunk = pace.next(1);
             read.push(chunk);
             pace.observe(Duration::from_secs_f64(2.0 * plain + token * chunk as f64), chunk);
         }
         assert!(read[150..].iter().all(|&chunk| chunk == 0 || (24..=32).contains(&chunk)), "{read:?}");
+    }
+
+    #[test]
+    fn where_many_wait_to_begin_a_step_may_take_what_it_takes_when_all_of_them_run() {
+        let (plain, token) = (0.03, 0.001);
+        let mut pace = StepPace::default();
+        let mut read = Vec::new();
+        for _ in 0..80 {
+            let chunk = pace.next(61);
+            read.push(chunk);
+            pace.observe(Duration::from_secs_f64(plain + token * chunk as f64), chunk);
+        }
+        // With 60 more a step takes 90 ms, and with a prompt half as much again.
+        assert!(read[40..].iter().all(|&chunk| chunk == 0 || (100..=106).contains(&chunk)), "{read:?}");
     }
 
     #[test]
@@ -105,7 +126,7 @@ mod tests {
             let mut pace = StepPace::default();
             let mut last = 0;
             for step in 0..200 {
-                last = pace.next().max(last / 2);
+                last = pace.next(1).max(last / 2);
                 let took = plain + token * pace.chunk as f64;
                 let took = if step == 150 { slowest * took } else { took };
                 pace.observe(Duration::from_secs_f64(took), pace.chunk);
@@ -121,10 +142,11 @@ mod tests {
     #[test]
     fn what_is_read_while_nobody_streams_says_nothing_about_a_token() {
         let mut pace = StepPace::default();
+        assert_eq!(pace.next(1), 0, "first it is seen how long a step takes by itself");
         pace.observe(Duration::from_millis(10), 0);
-        pace.next();
+        pace.next(1);
         pace.observe(Duration::from_secs(1), 2048);
-        assert_eq!((pace.token, pace.next()), (None, AT_FIRST));
+        assert_eq!((pace.token, pace.next(1)), (None, AT_FIRST));
     }
 
     #[test]
