@@ -62,13 +62,14 @@ fn systems_answer_side_by_side_and_texts_are_inert() {
         wait_for(&mut browser, "document.querySelectorAll('#systems input').length === 4");
         let ask = json!(format!("{hostile} Question: How many cups are 3 cups and 4 cups?\nAnswer:"));
         browser.value(&format!(
-            "document.querySelectorAll('#systems input').forEach((box, at) => {{ box.checked = at > 1; }});
+            "document.querySelectorAll('#systems input').forEach((box, at) => {{ if (box.checked !== at > 1) box.click(); }});
              document.getElementById('mode').value = 'text';
              document.getElementById('most').value = '12';
              document.getElementById('prompt').value = {ask};
              document.getElementById('ask').requestSubmit();"
         ));
         wait_for(&mut browser, "!document.getElementById('send').disabled");
+        assert_eq!(browser.value("document.getElementById('threshold-field').hidden"), false);
         let names = "[...document.querySelectorAll('.answer h2')].map((name) => name.textContent)";
         assert_eq!(browser.value(names), json!(["GaC every step", "GaC gated 0.5"]));
         // Every token has a colour, and a table of what each member thought.
@@ -83,6 +84,20 @@ fn systems_answer_side_by_side_and_texts_are_inert() {
         assert_eq!(browser.value("document.querySelectorAll('img, main script').length"), 0);
         assert_eq!(browser.value("document.documentElement.scrollWidth <= window.innerWidth"), true);
         browser.picture(name);
+        // The slider decides where members vote.
+        for (threshold, share) in [("1", "100.0 % ensembled"), ("0", "0.0 % ensembled")] {
+            browser.value(&format!(
+                "document.getElementById('threshold').value = '{threshold}';
+                 document.getElementById('threshold').dispatchEvent(new Event('input'));
+                 document.getElementById('clear').click();
+                 document.getElementById('prompt').value = 'Question: How many cups are 3 cups and 4 cups?';
+                 document.getElementById('ask').requestSubmit();"
+            ));
+            wait_for(&mut browser, "!document.getElementById('send').disabled");
+            let told = "document.querySelector('.answer:last-child').textContent";
+            let told = browser.value(told);
+            assert!(told.as_str().unwrap().contains(share), "threshold {threshold}: {told}");
+        }
     }
     let foreign: Vec<String> = browser.problems().into_iter().filter(|problem| !problem.contains(&served.1)).collect();
     assert_eq!(foreign, Vec::<String>::new());
