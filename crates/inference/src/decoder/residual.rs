@@ -91,10 +91,17 @@ impl<'n> Residual<'n> {
                 return Ok(if norm.is_some() { normed } else { self.hidden.clone() });
             }
         }
-        if let Some(Addend { values, norm, factor }) = self.waiting.take() {
-            self.hidden = add(&self.hidden, &times(through(norm, &values.known()?)?, factor)?)?;
+        let Some(Addend { values, norm: before, factor }) = self.waiting.take() else {
+            return through(norm, &self.hidden);
+        };
+        let values = times(through(before, &values.known()?)?, factor)?;
+        if let Some(norm) = norm {
+            let (sum, normed) = norm.of_sum(&self.hidden, &values)?;
+            self.hidden = sum;
+            return Ok(normed);
         }
-        through(norm, &self.hidden)
+        self.hidden = add(&self.hidden, &values)?;
+        Ok(self.hidden.clone())
     }
 
     /// The stream, normed and multiplied; without the layer's bias.

@@ -59,8 +59,10 @@ unsafe fn exactly<V: Vector, const FMA: bool, const N: usize, const B: usize>(
     }
     let (first, last) = (from / LANES, to.div_ceil(LANES));
     let length = (last - first) * LANES;
-    scratch.clear();
-    scratch.resize(N * length, 0.0);
+    // All of it is written before it is read.
+    if scratch.len() < N * length {
+        scratch.resize(N * length, 0.0);
+    }
     let mut index = first;
     // SAFETY (all): the caller's promise.
     while index + B <= last {
@@ -73,7 +75,7 @@ unsafe fn exactly<V: Vector, const FMA: bool, const N: usize, const B: usize>(
     }
     let mut mixing =
         ValueMixing { seen, weights: [&[]; N], start: first * LANES, ranges: [(0, 0); N], inverse: [0.0; N] };
-    let mut of_queries = scratch.chunks_exact_mut(length);
+    let mut of_queries = scratch[..N * length].chunks_exact_mut(length);
     for (index, query) in queries.iter().enumerate() {
         let Some(weights) = of_queries.next() else { unreachable!("as many as there are queries") };
         let (from, to) = query.range;

@@ -57,14 +57,16 @@ pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
     const COEFFICIENTS: [f32; 7] = [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0];
     let clamped = x.clamp(-87.0, 0.0);
-    let power = multiply_add::<FMA>(clamped, std::f32::consts::LOG2_E, ROUND) - ROUND;
+    let rounded = multiply_add::<FMA>(clamped, std::f32::consts::LOG2_E, ROUND);
+    let power = rounded - ROUND;
     let reduced = multiply_add::<FMA>(power, -LN2_LOW, multiply_add::<FMA>(power, -LN2_HIGH, clamped));
     let mut polynomial = COEFFICIENTS[0];
     for coefficient in &COEFFICIENTS[1..] {
         polynomial = multiply_add::<FMA>(polynomial, reduced, *coefficient);
     }
     polynomial = multiply_add::<FMA>(polynomial, reduced, 1.0);
-    let scale = f32::from_bits(((power as i32 + 127) << 23) as u32);
+    // The integer stands in the last bits of the sum. A conversion would have to look for what is none.
+    let scale = f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23));
     if x < -87.0 { 0.0 } else { polynomial * scale }
 }
 

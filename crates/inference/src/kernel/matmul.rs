@@ -72,7 +72,7 @@ fn product<X: Sync>(
             Product { simd, compute, x, stride, m, weights, out: Out { at: out.as_mut_ptr(), n, column } }
         })
         .collect();
-    let tasks = (m * n * k / TASK).clamp(1, 8 * rayon::current_num_threads());
+    let tasks = (m * n * k / TASK).clamp(1, 32 * rayon::current_num_threads());
     if tasks == 1 {
         for product in &products {
             panels(product, 0, product.weights.count());
@@ -82,7 +82,7 @@ fn product<X: Sync>(
         let most = n.div_ceil(LANES).div_ceil(tasks).next_multiple_of(PAIR);
         let starts = |product: &'_ Product<'_, X>| (0..product.weights.count()).step_by(most);
         let tasks: Vec<_> = products.iter().flat_map(|it| starts(it).map(move |from| (it, from))).collect();
-        tasks.into_par_iter().for_each(|(product, from)| {
+        tasks.into_par_iter().with_max_len(1).for_each(|(product, from)| {
             panels(product, from, product.weights.count().min(from + most));
         });
     }

@@ -3,7 +3,7 @@
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
 use super::exp::exp;
-use super::simd::{LANES, sum};
+use super::simd::LANES;
 
 /// Tokens per block of the paged cache: as few as the kernels that read a block take, for the more of a prompt is then
 /// found again. candle-flash-attn's take multiples of 32, the CPU's whole vectors.
@@ -78,19 +78,27 @@ pub(super) fn weigh<const FMA: bool>(Scoring { scale, cap }: Scoring, scores: &m
             *score = cap * (*score / cap).tanh();
         }
     }
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    let (chunks, rest) = scores.as_chunks::<LANES>();
-    for chunk in chunks {
+    // What is left over is computed as one more vector: one by one, it would take as long as several.
+    let (chunks, rest) = scores.as_chunks_mut::<LANES>();
+    let mut last = [f32::NEG_INFINITY; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    let mut most = last;
+    for chunk in chunks.iter() {
         for lane in 0..LANES {
-            lanes[lane] = lanes[lane].max(chunk[lane]);
+            most[lane] = most[lane].max(chunk[lane]);
         }
     }
     let mut max = f32::NEG_INFINITY;
-    for &score in lanes.iter().chain(rest) {
+    for score in most {
         max = max.max(score);
     }
-    for score in scores.iter_mut() {
-        *score = exp::<FMA>(*score - max);
+    let mut sums = [0f32; LANES];
+    for chunk in chunks.iter_mut().chain([&mut last]) {
+        for lane in 0..LANES {
+            chunk[lane] = exp::<FMA>(chunk[lane] - max);
+            sums[lane] += chunk[lane];
+        }
     }
-    sum(scores)
+    rest.copy_from_slice(&last[..rest.len()]);
+    sums.iter().sum()
 }
