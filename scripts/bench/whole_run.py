@@ -6,9 +6,10 @@
     python scripts/bench/whole_run.py /tmp/smol --tokenizer ../shared/tokenizers/mistral-7b-instruct-v0.2 \
         --data-dir ../shared/datasets
 
-One subject of mmlu, 5-shot (log-likelihoods), and the first documents of gsm8k, 5-shot (generation up to 64 tokens: the
-weights are random and end no text). lm-evaluation-harness computes in bfloat16 with a batch size of 16 (its `auto`
-first spends minutes on a CPU with batches of the longest prompt); gac by its defaults. Loading is left out of both.
+One subject of mmlu, 5-shot (log-likelihoods), and the first documents of gsm8k, 5-shot (generation up to `--generated`
+tokens; random weights end no text). lm-evaluation-harness computes in bfloat16 with a batch size of 16 (its `auto`
+first spends minutes on a CPU with batches of the longest prompt); gac by its defaults, and with `--compute bf16`. Loading is
+left out of both.
 """
 
 import argparse
@@ -33,7 +34,7 @@ from lm_eval.models.huggingface import HFLM
 
 GAC = Path(__file__).resolve().parents[2] / "target/release/gac"
 SUBJECT = "anatomy"
-GENERATED = 64
+COMPUTE = {"gac": [], "gac --compute bf16": ["--compute", "bf16"]}
 
 
 def one_subject(data_dir: Path, folder: Path) -> Path:
@@ -72,31 +73,32 @@ def ours(model: Path, task: str, limit: int | None, data_dir: Path, *flags: str)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
-    parser.add_argument("--tokenizer", type=Path, required=True)
+    parser.add_argument("--tokenizer", type=Path, help="a folder with a tokenizer, where the model has none")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=16, help="documents of gsm8k")
+    parser.add_argument("--generated", type=int, default=64, help="most tokens of an answer to gsm8k; the task says 256")
     args = parser.parse_args()
     logging.disable(logging.WARNING)
     os.environ["HF_HUB_OFFLINE"] = "1"
     with tempfile.TemporaryDirectory() as scratch:
         model = Path(scratch) / "model"
         shutil.copytree(args.model, model)
-        for file in args.tokenizer.glob("tokenizer*"):
+        for file in args.tokenizer.glob("tokenizer*") if args.tokenizer else []:
             shutil.copy(file, model)
         data = one_subject(args.data_dir, Path(scratch) / "data")
         local_data.use(data)
         lm = HFLM(pretrained=str(model), dtype="bfloat16", device="cpu", batch_size=16)
-        until = {"until": [], "do_sample": False, "max_gen_toks": GENERATED}
-        runs = [
+        kwargs = f"max_gen_toks={args.generated}"
+        tasks = [
             ("mmlu", f"mmlu_{SUBJECT}", None, {}, []),
-            ("gsm8k", "gsm8k", args.limit, {"gen_kwargs": until}, ["--gen-kwargs", f"max_gen_toks={GENERATED}"]),
+            ("gsm8k", "gsm8k", args.limit, {"gen_kwargs": kwargs}, ["--gen-kwargs", kwargs]),
         ]
-        for own, other, limit, settings, flags in runs:
-            seconds, documents = ours(model, own, limit, data, *flags)
+        for own, other, limit, settings, flags in tasks:
+            runs = {name: ours(model, own, limit, data, *flags, *compute) for name, compute in COMPUTE.items()}
             peer = theirs(lm, other, limit, **settings)
-            rates = 60 * documents / seconds, 60 * documents / peer
-            print(f"{own}, 5-shot, {documents} documents: gac {rates[0]:.0f} a minute, lm-evaluation-harness "
-                  f"{rates[1]:.0f}: {rates[0] / rates[1]:.1f}x", flush=True)
+            for name, (seconds, documents) in runs.items():
+                print(f"{own}, 5-shot, {documents} documents: {name} {60 * documents / seconds:.0f} a minute, "
+                      f"lm-evaluation-harness {60 * documents / peer:.0f}: {peer / seconds:.1f}x", flush=True)
 
 
 if __name__ == "__main__":
