@@ -142,7 +142,7 @@ impl CustomOp3 for AddNormOp {
         let (simd, width) = (Simd::detect(), weight.len());
         let mut out = vec![0f32; 2 * a.len()];
         let (sums, normed) = out.split_at_mut(a.len());
-        let row = |((a, b), (sum, normed)): ((&[f32], &[f32]), (&mut [f32], &mut [f32]))| {
+        let row = |a: &[f32], b: &[f32], sum: &mut [f32], normed: &mut [f32]| {
             for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
                 *sum = a + b;
             }
@@ -150,10 +150,12 @@ impl CustomOp3 for AddNormOp {
         };
         if a.len() < WORTH_THREADS {
             let outs = sums.chunks_exact_mut(width).zip(normed.chunks_exact_mut(width));
-            a.chunks_exact(width).zip(b.chunks_exact(width)).zip(outs).for_each(row);
+            let rows = a.chunks_exact(width).zip(b.chunks_exact(width)).zip(outs);
+            rows.for_each(|((a, b), (sum, normed))| row(a, b, sum, normed));
         } else {
             let outs = sums.par_chunks_exact_mut(width).zip(normed.par_chunks_exact_mut(width));
-            a.par_chunks_exact(width).zip(b.par_chunks_exact(width)).zip(outs).with_min_len(8).for_each(row);
+            let rows = a.par_chunks_exact(width).zip(b.par_chunks_exact(width)).zip(outs).with_min_len(8);
+            rows.for_each(|((a, b), (sum, normed))| row(a, b, sum, normed));
         }
         let (tokens, width) = al.shape().dims2()?;
         Ok((CpuStorage::F32(out), (2, tokens, width).into()))
