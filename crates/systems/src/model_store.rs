@@ -1,17 +1,19 @@
 //! Opens the systems of a plan, loading each model once.
 
+mod chats;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use gac_ensemble::{
-    BatchLimits, Chat, Decoding, EnsembleError, Gating, Member, MemberId, Method, ModelId, Scheduler, Settings,
-    Threshold, Weights,
+    BatchLimits, Decoding, EnsembleError, Gating, Member, MemberId, Method, ModelId, Scheduler, Settings, Threshold,
+    Weights,
 };
 use gac_inference::remote::{RemoteModel, RemoteOptions, ServerIdentity};
 use gac_inference::{
-    ChatTemplate, CheckpointError, DeviceList, DeviceSpec, EngineOptions, Keeping, LanguageModel, ModelSource,
-    Placement, Tokenizer, TokenizerLoadError, UnixTime, available_memory, check_model, load_model, placement,
+    CheckpointError, DeviceList, DeviceSpec, EngineOptions, Keeping, LanguageModel, ModelSource, Placement, Tokenizer,
+    TokenizerLoadError, available_memory, check_model, load_model, placement,
 };
 
 use crate::ensemble_system::EnsembleSystem;
@@ -27,7 +29,6 @@ use crate::plan::server::ServerPlan;
 use crate::plan::system::SystemPlan;
 use crate::spec::method::Combination;
 use crate::system::{System, SystemError};
-use crate::think_end::think_end;
 
 /// Samples in flight at once, where nobody says otherwise.
 pub const DEFAULT_BATCH_SIZE: usize = 64;
@@ -155,61 +156,6 @@ impl ModelStore {
     /// The loaded models alone, with what serves requests with them.
     pub fn into_scheduler(self) -> Scheduler {
         self.scheduler
-    }
-
-    /// With what the members' templates and plans say of chats and of reasoning; all of them are `system`'s.
-    fn with_chat(&mut self, settings: Settings, system: &SystemPlan) -> Result<Settings, OpenError> {
-        let ensemble = Arc::clone(settings.ensemble());
-        let names: Vec<String> = ensemble.names().map(str::to_owned).collect();
-        let chat = system.settings.chat.as_ref();
-        let templates = if chat.is_some() { self.templates(&names, system)? } else { Vec::new() };
-        let members = names.iter().zip(ensemble.tokenizers()).enumerate();
-        let ends =
-            members.map(|(place, (name, tokenizer))| think_end(self.model(name)?, tokenizer, templates.get(place)));
-        let settings = settings.with_think_ends(ends.collect::<Result<_, OpenError>>()?)?;
-        let Some(chat) = chat else { return Ok(settings) };
-        let chat = Chat::new(templates, chat.time);
-        Ok(settings.with_chat(Arc::new(chat))?)
-    }
-
-    /// Fixes the time that chats tell, for each of `systems` with a member whose template tells it: the time that
-    /// `before` say (an earlier session's systems of the same run), or else the beginning of today: shards of a run that
-    /// begin on one day tell the same.
-    ///
-    /// # Errors
-    /// When a chat template cannot be used.
-    pub fn fix_times(&mut self, systems: &mut [SystemPlan], before: &[SystemPlan]) -> Result<(), OpenError> {
-        let times = systems.iter().chain(before).find_map(|system| system.settings.chat.as_ref()?.time);
-        let time = times.unwrap_or_else(UnixTime::today);
-        for system in systems {
-            if system.settings.chat.is_none() {
-                continue;
-            }
-            let templates = self.chat_templates(system)?;
-            if let Some(chat) = &mut system.settings.chat {
-                chat.time = templates.iter().any(ChatTemplate::tells_time).then_some(time);
-            }
-        }
-        Ok(())
-    }
-
-    /// How the members of `system` write chats down; nothing where its prompts are no chats.
-    ///
-    /// # Errors
-    /// When a chat template cannot be used.
-    pub fn chat_templates(&mut self, system: &SystemPlan) -> Result<Vec<ChatTemplate>, OpenError> {
-        if system.settings.chat.is_some() { self.templates(&system.members, system) } else { Ok(Vec::new()) }
-    }
-
-    fn templates(&mut self, members: &[String], system: &SystemPlan) -> Result<Vec<ChatTemplate>, OpenError> {
-        let of_all = system.settings.chat.as_ref().map(|chat| chat.arguments.clone()).unwrap_or_default();
-        let load = |name: &String| {
-            let files = self.files(name)?;
-            let model = self.model(name)?;
-            let template = ChatTemplate::load(&files, model.chat_template.as_ref())?;
-            Ok(template.with_arguments(of_all.clone()).with_arguments(model.chat_template_args.clone()))
-        };
-        members.iter().map(load).collect()
     }
 
     /// The identity of `system` by what its models' files are on this machine now; nothing is read. For going on with
