@@ -65,7 +65,7 @@ pub(super) fn exp<const FMA: bool>(x: f32) -> f32 {
         polynomial = multiply_add::<FMA>(polynomial, reduced, *coefficient);
     }
     polynomial = multiply_add::<FMA>(polynomial, reduced, 1.0);
-    // The integer stands in the last bits of the sum. A conversion would have to look for what is none.
+    // The integer stands in the last bits of the sum. A conversion would have to check for NaN and for what is too large.
     let scale = f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23));
     if x < -87.0 { 0.0 } else { polynomial * scale }
 }
