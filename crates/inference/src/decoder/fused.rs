@@ -119,49 +119,6 @@ impl CustomOp2 for AddOp {
     }
 }
 
-/// The sum of two tensors `(T, width)`, and behind it the sum's root-mean-square norm by a weight: `(2, T, width)`.
-pub(super) struct AddNormOp {
-    pub(super) epsilon: f32,
-}
-
-impl CustomOp3 for AddNormOp {
-    fn name(&self) -> &'static str {
-        "add-norm"
-    }
-
-    fn cpu_fwd(
-        &self,
-        a: &CpuStorage,
-        al: &Layout,
-        b: &CpuStorage,
-        bl: &Layout,
-        weight: &CpuStorage,
-        wl: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (a, b, weight) = (contiguous(a, al)?, contiguous(b, bl)?, contiguous(weight, wl)?);
-        let (simd, width) = (Simd::detect(), weight.len());
-        let mut out = vec![0f32; 2 * a.len()];
-        let (sums, normed) = out.split_at_mut(a.len());
-        let row = |a: &[f32], b: &[f32], sum: &mut [f32], normed: &mut [f32]| {
-            for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
-                *sum = a + b;
-            }
-            kernel::rms_norm(simd, sum, weight, self.epsilon, normed);
-        };
-        if a.len() < WORTH_THREADS {
-            let outs = sums.chunks_exact_mut(width).zip(normed.chunks_exact_mut(width));
-            let rows = a.chunks_exact(width).zip(b.chunks_exact(width)).zip(outs);
-            rows.for_each(|((a, b), (sum, normed))| row(a, b, sum, normed));
-        } else {
-            let outs = sums.par_chunks_exact_mut(width).zip(normed.par_chunks_exact_mut(width));
-            let rows = a.par_chunks_exact(width).zip(b.par_chunks_exact(width)).zip(outs).with_min_len(8);
-            rows.for_each(|((a, b), (sum, normed))| row(a, b, sum, normed));
-        }
-        let (tokens, width) = al.shape().dims2()?;
-        Ok((CpuStorage::F32(out), (2, tokens, width).into()))
-    }
-}
-
 /// Takes the queries out of projected rows `(T, (heads + 2 kv_heads) * head_dim)` and rotates them:
 /// `(T, heads, head_dim)`.
 pub(super) struct QueriesOp<'a> {

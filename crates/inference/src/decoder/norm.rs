@@ -3,7 +3,7 @@
 use candle_core::{DType, Result, Tensor};
 use candle_nn::ops::{layer_norm, rms_norm};
 
-use super::fused::{AddNormOp, LayerNormOp, RmsNormOp, add};
+use super::fused::{LayerNormOp, RmsNormOp};
 use crate::checkpoint::config::{NormConfig, NormKind};
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::CheckpointTensors;
@@ -54,17 +54,6 @@ impl Norm {
             }
             Some(bias) => layer_norm(input, &self.weight, bias, self.epsilon),
         }
-    }
-
-    /// `a + b`, and that normed; `(T, width)` each.
-    pub(crate) fn of_sum(&self, a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
-        if self.bias.is_none() && fused(a.device()) {
-            let both = a.apply_op3_no_bwd(b, &self.weight, &AddNormOp { epsilon: self.epsilon })?;
-            return Ok((both.get(0)?, both.get(1)?));
-        }
-        let sum = add(a, b)?;
-        let normed = self.forward(&sum)?;
-        Ok((sum, normed))
     }
 }
 

@@ -91,17 +91,10 @@ impl<'n> Residual<'n> {
                 return Ok(if norm.is_some() { normed } else { self.hidden.clone() });
             }
         }
-        let Some(Addend { values, norm: before, factor }) = self.waiting.take() else {
-            return through(norm, &self.hidden);
-        };
-        let values = times(through(before, &values.known()?)?, factor)?;
-        if let Some(norm) = norm {
-            let (sum, normed) = norm.of_sum(&self.hidden, &values)?;
-            self.hidden = sum;
-            return Ok(normed);
+        if let Some(Addend { values, norm, factor }) = self.waiting.take() {
+            self.hidden = add(&self.hidden, &times(through(norm, &values.known()?)?, factor)?)?;
         }
-        self.hidden = add(&self.hidden, &values)?;
-        Ok(self.hidden.clone())
+        through(norm, &self.hidden)
     }
 
     /// The stream, normed and multiplied; without the layer's bias.
