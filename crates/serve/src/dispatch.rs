@@ -300,8 +300,8 @@ impl Worker {
         let began = Instant::now();
         // Where nobody watches a stream, prompts need not wait for one another.
         let is_watched = self.running.values().any(|running| running.streams && running.last_token.is_some());
-        let wait = self.running.values().filter(|running| running.last_token.is_none()).count();
-        let chunk = if is_watched { self.pace.next(wait) } else { self.limits.chunk };
+        let waiting = || self.running.values().filter(|running| running.last_token.is_none()).count();
+        let chunk = if is_watched { self.pace.next(waiting()) } else { self.limits.chunk };
         let limits = BatchLimits { chunk, ..self.limits };
         let scheduler = &mut self.scheduler;
         match catch_unwind(AssertUnwindSafe(|| scheduler.step(limits))) {

@@ -85,38 +85,32 @@ impl StepPace {
 mod tests {
     use super::*;
 
+    /// What 80 steps read that take `plain` and a millisecond a token, while so many texts `wait`.
+    fn steps(pace: &mut StepPace, plain: f64, wait: usize) -> Vec<usize> {
+        let step = |_| {
+            let chunk = pace.next(wait);
+            pace.observe(Duration::from_secs_f64(plain + 0.001 * chunk as f64), chunk);
+            chunk
+        };
+        (0..80).map(step).collect()
+    }
+
+    fn assert_reads(read: &[usize], expected: std::ops::RangeInclusive<usize>) {
+        assert!(read.iter().all(|chunk| *chunk == 0 || expected.contains(chunk)), "{read:?}");
+    }
+
     #[test]
     fn a_step_that_reads_takes_less_than_twice_as_long_as_one_that_does_not() {
-        let (plain, token) = (0.03, 0.001);
         let mut pace = StepPace::default();
-        let mut read = Vec::new();
-        for _ in 0..80 {
-            let chunk = pace.next(1);
-            read.push(chunk);
-            pace.observe(Duration::from_secs_f64(plain + token * chunk as f64), chunk);
-        }
-        assert!(read[40..].iter().all(|&chunk| chunk == 0 || (12..=16).contains(&chunk)), "{read:?}");
+        assert_reads(&steps(&mut pace, 0.03, 1)[40..], 12..=16);
         // More streams: a step takes longer by itself, and may read more.
-        for _ in 0..80 {
-            let chunk = pace.next(1);
-            read.push(chunk);
-            pace.observe(Duration::from_secs_f64(2.0 * plain + token * chunk as f64), chunk);
-        }
-        assert!(read[150..].iter().all(|&chunk| chunk == 0 || (24..=32).contains(&chunk)), "{read:?}");
+        assert_reads(&steps(&mut pace, 0.06, 1)[70..], 24..=32);
     }
 
     #[test]
     fn where_many_wait_to_begin_a_step_may_take_what_it_takes_when_all_of_them_run() {
-        let (plain, token) = (0.03, 0.001);
-        let mut pace = StepPace::default();
-        let mut read = Vec::new();
-        for _ in 0..80 {
-            let chunk = pace.next(61);
-            read.push(chunk);
-            pace.observe(Duration::from_secs_f64(plain + token * chunk as f64), chunk);
-        }
         // With 60 more a step takes 90 ms, and with a prompt half as much again.
-        assert!(read[40..].iter().all(|&chunk| chunk == 0 || (100..=106).contains(&chunk)), "{read:?}");
+        assert_reads(&steps(&mut StepPace::default(), 0.03, 61)[40..], 100..=106);
     }
 
     #[test]
