@@ -12,7 +12,8 @@ pub enum ComputeType {
     #[default]
     F32,
     /// bfloat16: inputs and weights of linear layers are rounded to it, as PyTorch does for a model in bfloat16. Twice as
-    /// fast where the processor multiplies pairs of it (AVX-512 BF16), slower elsewhere.
+    /// fast where the processor multiplies pairs of it (AVX-512 BF16), or tiles (AMX, whose sums have bits of their own);
+    /// slower elsewhere.
     Bf16,
 }
 

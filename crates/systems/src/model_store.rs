@@ -2,7 +2,7 @@
 
 mod chats;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ use crate::system::{System, SystemError};
 /// Samples in flight at once, where nobody says otherwise.
 pub const DEFAULT_BATCH_SIZE: usize = 64;
 
-/// The models of a plan. Each is loaded when a system first needs it, and kept for the systems that follow.
+/// The models of a plan. Each is loaded when a system first needs it, and kept as long as a system that follows needs it.
 pub struct ModelStore {
     models: Vec<ModelPlan>,
     device: DeviceList,
@@ -342,6 +342,22 @@ impl OpenSystems for ModelStore {
         let members = members.collect::<Result<Vec<_>, OpenError>>();
         cache.save();
         members.map_err(|error| failed(system, error))
+    }
+
+    fn keep_for(&mut self, coming: &[SystemPlan]) {
+        let needed: BTreeSet<&str> = coming.iter().flat_map(SystemPlan::models).collect();
+        if self.loaded.keys().all(|name| needed.contains(name.as_str())) {
+            return;
+        }
+        self.loaded.clear();
+        for model in std::mem::take(&mut self.scheduler).into_models() {
+            if needed.contains(model.name.as_str()) {
+                let name = model.name.clone();
+                self.loaded.insert(name, self.scheduler.add(model));
+            } else {
+                tracing::info!(model = model.name, "no longer needed: its memory is given back");
+            }
+        }
     }
 
     fn open(&mut self, system: &SystemPlan, thresholds: &[f64]) -> Result<Box<dyn System + '_>, SystemError> {

@@ -24,6 +24,9 @@ pub trait OpenSystems {
         Ok(system.members.iter().map(|member| ModelIdentity::unhashed(member)).collect())
     }
 
+    /// Lets go of what no system of `coming` needs: those that are still to be opened. None is open.
+    fn keep_for(&mut self, _coming: &[SystemPlan]) {}
+
     /// Opens a system; where there are `thresholds`, the systems that it is with each of them as its gate's, to be decoded
     /// together. The one before has been dropped; models that both use are the opener's to keep.
     ///

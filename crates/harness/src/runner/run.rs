@@ -174,6 +174,7 @@ impl Run<'_, '_> {
         let is_done = prepared.as_ref().is_some_and(|tasks| tasks.iter().flatten().all(|(_, task)| task.is_complete()));
         let mut system = None;
         if let Some(first) = plans.first().filter(|_| !is_done) {
+            self.systems.keep_for(&self.job.plan.systems[group.start..]);
             system = Some(self.systems.open(first, &thresholds).map_err(|error| open_error(first, error))?);
             let seconds = started.elapsed().as_secs_f64();
             for plan in plans {

@@ -1,6 +1,8 @@
 //! Keys and values of all sequences, in blocks.
 
-use candle_core::{DType, Device, Result, Shape, Tensor};
+#[cfg(feature = "cuda")]
+use candle_core::Device;
+use candle_core::{Result, Shape, Tensor};
 
 use super::batch::SlotRun;
 use super::blocks::BlockCopy;
@@ -53,15 +55,15 @@ impl PagedCache {
         let DecoderConfig { kv_heads, head_dim, .. } = *config;
         let slots = |blocks| (blocks * BLOCK, kv_heads, head_dim);
         let by_vector = (blocks * BLOCK / LANES, kv_heads, head_dim, LANES);
-        let layers = config.layers.len();
+        let devices: Vec<&LayerDevice> = devices.into_iter().collect();
+        let mut on_cpu = CpuTensors::new(blocks * BLOCK * kv_heads * head_dim, &devices)?;
         let positions = config.context.min(blocks * BLOCK);
         #[cfg(feature = "cuda")]
         let mut tables = AngleTables { ropes: &config.ropes, positions, made: Vec::new() };
+        #[cfg_attr(not(feature = "cuda"), allow(unused_variables, reason = "the index is of a GPU's tables"))]
         let layer = |(index, LayerDevice { device, dtype }): (usize, &LayerDevice)| {
             if fused(device) {
-                let keys = zeros(by_vector, (2 * index, 2 * layers), *dtype, device)?;
-                let values = zeros(slots(blocks), (2 * index + 1, 2 * layers), *dtype, device)?;
-                return Ok(LayerCache::new(keys, values));
+                return Ok(LayerCache::new(on_cpu.take(by_vector)?, on_cpu.take(slots(blocks))?));
             }
             // One more is nobody's: rows that fill up a captured step write there.
             let [keys, values] = [(); 2].map(|()| Tensor::zeros(slots(blocks + 1), *dtype, device));
@@ -132,16 +134,41 @@ impl AngleTables<'_> {
 /// What the system clears at once when a page is first written, where it has large pages.
 const LARGE_PAGE: usize = 2 << 20;
 
-/// Zeros that begin `index / count` of a large page behind where memory does. Tensors that are filled alike would else all
-/// reach their next pages with the same token, and whoever streams would wait until all of them are cleared.
-fn zeros(shape: impl Into<Shape>, (index, count): (usize, usize), dtype: DType, device: &Device) -> Result<Tensor> {
-    let shape = shape.into();
-    let rows = shape.dim(0)?;
-    let row = shape.elem_count() / rows.max(1) * dtype.size_in_bytes();
-    let before = LARGE_PAGE * index / count / row.max(1);
-    let mut dims = shape.into_dims();
-    dims[0] += before;
-    Tensor::zeros(dims, dtype, device)?.narrow(0, before, rows)
+/// Keys and values of all layers on the CPU: tensors of equally many elements that lie in one piece of memory. What a model
+/// is given in one large piece comes from the system as zeros that claim nothing, and goes back to it with the model; small
+/// pieces are kept by the allocator, which clears them, and so claims all of them, for the next model's.
+struct CpuTensors {
+    all: Option<Tensor>,
+    /// Elements of a tensor.
+    each: usize,
+    /// Elements from the beginning of one to that of the next.
+    stride: usize,
+    taken: usize,
+}
+
+impl CpuTensors {
+    /// Two tensors of `each` elements for every one of `devices` that is the CPU. One that is longer than a large page
+    /// begins in another part of one than all others do. Tensors that are filled alike would else all reach their next pages
+    /// with the same token, and whoever streams would wait until all of them are cleared.
+    fn new(each: usize, devices: &[&LayerDevice]) -> Result<Self> {
+        let mut devices = devices.iter().filter(|layer| fused(&layer.device));
+        let count = 2 * devices.clone().count();
+        let Some(LayerDevice { device, dtype }) = devices.next() else {
+            return Ok(Self { all: None, each, stride: each, taken: 0 });
+        };
+        let page = LARGE_PAGE / dtype.size_in_bytes();
+        let stride =
+            if each < page { each } else { each.next_multiple_of(page) + (page / count).next_multiple_of(LANES) };
+        let all = Tensor::zeros(count * stride, *dtype, device)?;
+        Ok(Self { all: Some(all), each, stride, taken: 0 })
+    }
+
+    /// The next one.
+    fn take(&mut self, shape: impl Into<Shape>) -> Result<Tensor> {
+        let Some(all) = &self.all else { candle_core::bail!("a layer on the CPU without a cache there") };
+        self.taken += 1;
+        all.narrow(0, (self.taken - 1) * self.stride, self.each)?.reshape(shape.into())
+    }
 }
 
 impl LayerCache {
@@ -168,19 +195,37 @@ impl LayerCache {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::{DType, Device};
+
     use super::*;
 
     #[test]
     fn tensors_that_are_filled_alike_reach_their_next_large_pages_at_different_tokens() -> Result<()> {
-        let (count, row) = (8, 3 * 4 * size_of::<f32>());
-        for index in 0..count {
-            let tensor = zeros((10, 3, 4), (index, count), DType::F32, &Device::Cpu)?;
-            assert_eq!(tensor.dims(), [10, 3, 4]);
-            assert!(tensor.is_contiguous());
-            let before = tensor.layout().start_offset() * size_of::<f32>();
-            let wanted = LARGE_PAGE * index / count;
-            assert!(before.is_multiple_of(row) && (wanted - row..=wanted).contains(&before) || index == 0, "{before}");
+        let cpu = LayerDevice { device: Device::Cpu, dtype: DType::F32 };
+        let shape = (3 * LARGE_PAGE / 64, 2, 8);
+        let mut tensors = CpuTensors::new(shape.0 * 16, &[&cpu; 4])?;
+        let mut taken = Vec::new();
+        for _ in 0..8 {
+            let tensor = tensors.take(shape)?;
+            assert_eq!((tensor.dims3()?, tensor.is_contiguous()), (shape, true));
+            taken.push(tensor.layout().start_offset() * size_of::<f32>());
         }
+        assert!(taken.is_sorted() && taken[1] - taken[0] >= 3 * LARGE_PAGE, "{taken:?}");
+        let mut parts: Vec<usize> = taken.iter().map(|at| at % LARGE_PAGE).collect();
+        parts.sort_unstable();
+        assert!(parts.windows(2).all(|pair| pair[1] - pair[0] >= LARGE_PAGE / 8), "{parts:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn small_tensors_lie_side_by_side() -> Result<()> {
+        let cpu = LayerDevice { device: Device::Cpu, dtype: DType::F32 };
+        let mut tensors = CpuTensors::new(48, &[&cpu])?;
+        let (keys, values) = (tensors.take((1, 3, 16))?, tensors.take((16, 3))?);
+        assert_eq!((keys.layout().start_offset(), values.layout().start_offset()), (0, 48));
+        values.slice_set(&Tensor::ones((2, 3), DType::F32, &Device::Cpu)?, 0, 14)?;
+        assert_eq!(keys.flatten_all()?.to_vec1::<f32>()?, [0.0; 48]);
+        assert_eq!(values.to_vec2::<f32>()?, [[[0.0; 3]; 14].as_slice(), &[[1.0; 3]; 2]].concat());
         Ok(())
     }
 }

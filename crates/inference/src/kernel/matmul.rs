@@ -13,10 +13,12 @@ use super::micro_kernels::{Out, PAIR, PART, Product, in_rows, parts};
 use super::pairs::in_pairs;
 use super::pairs::in_swapped_pairs;
 #[cfg(target_arch = "x86_64")]
+use super::pairs_amx::{STEPS, TILE};
+#[cfg(target_arch = "x86_64")]
 use super::pairs_avx512::round_vectors;
 use super::panels::Panels;
 use super::readers::{PanelSource, with_source};
-use super::simd::{LANES, Simd, SimdLevel};
+use super::simd::{LANES, PairUnit, Simd, SimdLevel};
 use super::vector::{Portable, Vector};
 use crate::compute_type::ComputeType;
 
@@ -30,37 +32,46 @@ const TASK: usize = 1 << 16;
 #[expect(clippy::redundant_closure_for_method_calls, reason = "as a function, the method is one of a single lifetime")]
 pub(crate) fn matmul(simd: Simd, compute: ComputeType, x: &[f32], weights: &[Panels]) -> Vec<f32> {
     let k = weights[0].inputs();
+    let m = x.len() / k;
     match compute {
         ComputeType::F32 => {
             let (x, stride) = whole_blocks(x, k);
-            product(simd, compute, (&x, stride), weights, |product, from, to| product.panels(from, to))
+            product(simd, compute, (&x, stride, m), weights, |product, from, to| product.panels(from, to))
         }
-        #[cfg(target_arch = "x86_64")]
-        ComputeType::Bf16 if simd.multiplies_pairs() => {
-            // SAFETY: detection has seen the features.
-            let (x, stride) = in_pairs(x, k, |values, out| unsafe { round_vectors(values, out) });
-            product(simd, compute, (&x, stride), weights, |product, from, to| {
-                // SAFETY: detection has seen all features that the kernel asks for.
-                unsafe { product.panels_in_pairs(from, to) }
-            })
-        }
-        ComputeType::Bf16 => {
-            let (x, stride) = in_swapped_pairs(x, k);
-            product(simd, compute, (&x, stride), weights, |product, from, to| product.panels(from, to))
-        }
+        ComputeType::Bf16 => match simd.pairs() {
+            PairUnit::Steps => {
+                let (x, stride) = in_swapped_pairs(x, k);
+                product(simd, compute, (&x, stride, m), weights, |product, from, to| product.panels(from, to))
+            }
+            // SAFETY (all): detection has seen all features that these ask for.
+            #[cfg(target_arch = "x86_64")]
+            PairUnit::Vectors => {
+                let (x, stride) = in_pairs(x, k, (1, DEPTH), |values, out| unsafe { round_vectors(values, out) });
+                product(simd, compute, (&x, stride, m), weights, |product, from, to| unsafe {
+                    product.panels_in_pairs(from, to);
+                })
+            }
+            #[cfg(target_arch = "x86_64")]
+            PairUnit::Tiles => {
+                let (x, stride) = in_pairs(x, k, (TILE, STEPS), |values, out| unsafe { round_vectors(values, out) });
+                product(simd, compute, (&x, stride, m), weights, |product, from, to| unsafe {
+                    product.panels_in_tiles(from, to);
+                })
+            }
+        },
     }
 }
 
-/// `x W^T` of an `x` whose rows are `stride` long. `panels` computes the columns of some panels.
+/// `x W^T` of an `x` of `m` rows that are `stride` long. `panels` computes the columns of some panels.
 fn product<X: Sync>(
     simd: Simd,
     compute: ComputeType,
-    (x, stride): (&[X], usize),
+    (x, stride, m): (&[X], usize, usize),
     weights: &[Panels],
     panels: impl Fn(&Product<'_, X>, usize, usize) + Sync,
 ) -> Vec<f32> {
     let k = weights[0].inputs();
-    let (m, n) = (x.len() / stride, weights.iter().map(Panels::outputs).sum());
+    let n = weights.iter().map(Panels::outputs).sum();
     let mut out = Vec::with_capacity(m * n);
     let mut column = 0;
     let products: Vec<Product<'_, X>> = weights

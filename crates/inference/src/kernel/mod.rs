@@ -2,6 +2,8 @@
 //! and for plain arrays; the rest is plain Rust that the compiler vectorises, compiled once more for AVX2. Chosen at run
 //! time. On aarch64 the arrays are what NEON has, with fused multiply-add.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attend;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod attend_together;
@@ -16,6 +18,8 @@ mod matmul_avx2;
 mod matmul_avx512;
 mod micro_kernels;
 mod pairs;
+#[cfg(target_arch = "x86_64")]
+mod pairs_amx;
 #[cfg(target_arch = "x86_64")]
 mod pairs_avx512;
 mod panels;

@@ -27,16 +27,17 @@ fn rounded(value: f32) -> bf16 {
 #[cfg(target_arch = "x86_64")]
 const TASK: usize = 1 << 14;
 
-/// `x`, whose rows are `k` long, in pairs, filled up with zeros to rows of whole blocks; and the pairs of a row.
-/// `round_vectors` may round the first values of a row, and tells how many.
+/// `x`, whose rows are `k` long, in pairs, filled up with zeros to multiples of so many rows and steps; and the pairs of a
+/// row. `round_vectors` may round the first values of a row, and tells how many.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn in_pairs(
     x: &[f32],
     k: usize,
+    (whole_rows, whole_steps): (usize, usize),
     round_vectors: impl Fn(&[f32], &mut [Bf16Pair]) -> usize + Sync,
 ) -> (Vec<Bf16Pair>, usize) {
-    let stride = k.next_multiple_of(DEPTH) / 2;
-    let mut pairs = vec![Bf16Pair(0); x.len() / k * stride];
+    let stride = k.next_multiple_of(whole_steps) / 2;
+    let mut pairs = vec![Bf16Pair(0); (x.len() / k).next_multiple_of(whole_rows) * stride];
     let rows = pairs.par_chunks_exact_mut(stride).zip(x.par_chunks_exact(k)).with_min_len(TASK.div_ceil(k));
     rows.for_each(|(pairs, row)| {
         let done = round_vectors(row, pairs);
@@ -73,13 +74,15 @@ pub(super) fn swap_pairs<const P: usize>(steps: &mut [[[f32; LANES]; P]]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_arch = "x86_64")]
+    use crate::kernel::simd::PairUnit;
 
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn values_are_rounded_to_the_nearest_one_by_one_and_by_vectors() {
         let bits = (0..3000u32).map(|at| at.wrapping_mul(2_654_435_769));
         let x: Vec<f32> = bits.map(f32::from_bits).filter(|value| value.is_finite()).collect();
-        let by_value = in_pairs(&x, x.len(), |_, _| 0).0;
+        let by_value = in_pairs(&x, x.len(), (1, 2), |_, _| 0).0;
         for (at, &value) in x.iter().enumerate() {
             let half = by_value[at / 2].0 >> (16 * (at % 2)) & 0xffff;
             let (low, error) = (f32::from_bits(half << 16), |other: f32| (f64::from(other) - f64::from(value)).abs());
@@ -87,12 +90,12 @@ mod tests {
             let is_tiny = value.abs() < f32::MIN_POSITIVE && low == 0.0;
             assert!(is_tiny || nearest.iter().all(|other| error(low) <= *other || other.is_nan()), "{value} to {low}");
         }
-        if super::super::simd::Simd::detect().multiplies_pairs() {
+        if super::super::simd::Simd::detect().pairs() > PairUnit::Steps {
             // SAFETY: detection has seen the features.
             let round = |values: &[f32], out: &mut [Bf16Pair]| unsafe {
                 super::super::pairs_avx512::round_vectors(values, out)
             };
-            assert_eq!(in_pairs(&x, x.len(), round).0, by_value);
+            assert_eq!(in_pairs(&x, x.len(), (1, 2), round).0, by_value);
         }
     }
 
@@ -101,13 +104,14 @@ mod tests {
     fn pairs_hold_rounded_values_and_are_filled_up_with_zeros() {
         let tiny = f32::MIN_POSITIVE / 4.0;
         let x = [1.0, 1.0 + 1.0 / 512.0, -3.0, 1.0 + 3.0 / 256.0, -tiny];
-        let (pairs, stride) = in_pairs(&x, 5, |_, _| 0);
+        let (pairs, stride) = in_pairs(&x, 5, (3, DEPTH), |_, _| 0);
         let (swapped, width) = in_swapped_pairs(&x, 5);
         assert_eq!((stride, width), (4, 8));
         let wide = |bits: u32| f32::from_bits(bits << 16);
         let halves: Vec<f32> = pairs.iter().flat_map(|pair| [wide(pair.0 & 0xffff), wide(pair.0 >> 16)]).collect();
-        assert_eq!(halves, [1.0, 1.0, -3.0, 1.0 + 4.0 / 256.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(halves[..8], [1.0, 1.0, -3.0, 1.0 + 4.0 / 256.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(halves[8..], [0.0; 16], "rows");
         let back: Vec<f32> = (0..8).map(|at| swapped[at ^ 1]).collect();
-        assert_eq!(halves, back);
+        assert_eq!(halves[..8], back);
     }
 }

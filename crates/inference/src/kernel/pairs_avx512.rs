@@ -19,7 +19,7 @@ use super::vector::Avx512;
 const MANY_ROWS: usize = 8;
 
 /// The weights of `P` panels side by side, two steps of each lane together.
-type PairSteps<const P: usize> = [[[u32; LANES]; P]];
+pub(super) type PairSteps<const P: usize> = [[[u32; LANES]; P]];
 
 /// Where in two vectors of halves, the first after the second, each half of the pairs comes from.
 const INTERLEAVED: [u16; 2 * LANES] = {
@@ -100,7 +100,7 @@ impl Product<'_, Bf16Pair> {
 /// There is one left.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn next_pairs<W: PanelReader<Avx512>>(reader: &mut W) -> [__m512i; DEPTH / 2] {
+pub(super) unsafe fn next_pairs<W: PanelReader<Avx512>>(reader: &mut W) -> [__m512i; DEPTH / 2] {
     // SAFETY: the caller's promise; so many bytes lie there.
     let (steps, interleaved) = unsafe { (reader.next(), _mm512_loadu_si512(INTERLEAVED.as_ptr().cast())) };
     let mut pairs = [interleaved; DEPTH / 2];

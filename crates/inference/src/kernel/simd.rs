@@ -12,7 +12,10 @@ pub(crate) const LANES: usize = 16;
 ///
 /// Only detection makes one, so that a kernel that asks for AVX-512 cannot be reached on a processor without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Simd(SimdLevel);
+pub(crate) struct Simd {
+    level: SimdLevel,
+    pairs: PairUnit,
+}
 
 /// What a processor may have beyond the baseline, ascending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,44 +30,80 @@ pub(super) enum SimdLevel {
     Avx512,
 }
 
+/// What multiplies pairs of bfloat16, ascending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum PairUnit {
+    /// Nothing of its own: products in f32, step by step.
+    Steps,
+    /// Vectors: AVX-512 BF16.
+    #[cfg(target_arch = "x86_64")]
+    Vectors,
+    /// Tiles: AMX.
+    #[cfg(target_arch = "x86_64")]
+    Tiles,
+}
+
 /// What the kernels use.
 static CHOSEN: LazyLock<Simd> = LazyLock::new(|| Simd::choose(std::env::var_os("GAC_SIMD").as_deref()));
 
 impl Simd {
-    /// The best that this processor has; or less where `GAC_SIMD` says so (`portable`, `avx2`, `avx512`), which tests and
-    /// measurements do. That is read once.
+    /// The best that this processor has; or less where `GAC_SIMD` says so (`portable`, `avx2`, `avx512`, `amx`), which tests
+    /// and measurements do. That is read once.
     pub(crate) fn detect() -> Self {
         *CHOSEN
     }
 
     /// What the processor is known to have, of which kernels may use everything.
     pub(super) fn level(self) -> SimdLevel {
-        self.0
+        self.level
+    }
+
+    /// What multiplies pairs of bfloat16.
+    pub(super) fn pairs(self) -> PairUnit {
+        self.pairs
     }
 
     fn choose(wanted: Option<&OsStr>) -> Self {
         let best = Self::best();
         let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else { return best };
-        let Some((name, level)) = SimdLevel::named().into_iter().find(|(name, _)| wanted == *name) else {
-            tracing::warn!("GAC_SIMD is {wanted:?}; it may be portable, avx2 or avx512");
+        let (names, every): (Vec<_>, Vec<_>) =
+            Self::named().into_iter().map(|(name, most)| (name, best.at_most(most))).unzip();
+        let Some(at) = names.iter().position(|name| wanted == *name) else {
+            tracing::warn!("GAC_SIMD is {wanted:?}; it may be one of {}", names.join(", "));
             return best;
         };
-        if level > best.0 {
-            tracing::warn!("GAC_SIMD is `{name}`, which this processor has not");
+        if every[..at].last() == Some(&every[at]) {
+            tracing::warn!("GAC_SIMD is `{}`, which this processor has not", names[at]);
         }
-        best.at_most(level)
+        every[at]
     }
 
-    /// This, or `level` where that is less.
-    fn at_most(self, level: SimdLevel) -> Self {
-        Self(self.0.min(level))
+    /// What can be asked for on this architecture, each with its name, ascending.
+    fn named() -> Vec<(&'static str, Self)> {
+        let of = |level, pairs| Self { level, pairs };
+        vec![
+            ("portable", of(SimdLevel::Portable, PairUnit::Steps)),
+            #[cfg(target_arch = "x86_64")]
+            ("avx2", of(SimdLevel::Avx2, PairUnit::Steps)),
+            #[cfg(target_arch = "x86_64")]
+            ("avx512", of(SimdLevel::Avx512, PairUnit::Vectors)),
+            #[cfg(target_arch = "x86_64")]
+            ("amx", of(SimdLevel::Avx512, PairUnit::Tiles)),
+        ]
+    }
+
+    /// This, without what `most` has not.
+    fn at_most(self, most: Self) -> Self {
+        Self { level: self.level.min(most.level), pairs: self.pairs.min(most.pairs) }
     }
 
     /// All that this processor has.
     #[cfg(test)]
     pub(crate) fn every() -> Vec<Self> {
         let best = Self::best();
-        SimdLevel::named().into_iter().filter(|(_, level)| *level <= best.0).map(|(_, level)| Self(level)).collect()
+        let mut every: Vec<Self> = Self::named().into_iter().map(|(_, most)| best.at_most(most)).collect();
+        every.dedup();
+        every
     }
 
     fn best() -> Self {
@@ -73,36 +112,31 @@ impl Simd {
             let wide = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vl");
-            return Self(if wide { SimdLevel::Avx512 } else { SimdLevel::Avx2 });
+            let pairs = match wide && is_x86_feature_detected!("avx512bf16") {
+                true if super::amx::is_permitted() => PairUnit::Tiles,
+                true => PairUnit::Vectors,
+                false => PairUnit::Steps,
+            };
+            return Self { level: if wide { SimdLevel::Avx512 } else { SimdLevel::Avx2 }, pairs };
         }
-        Self(SimdLevel::Portable)
+        Self { level: SimdLevel::Portable, pairs: PairUnit::Steps }
     }
 
-    /// Whether pairs of bfloat16 are multiplied and added up by one instruction.
-    #[cfg(target_arch = "x86_64")]
-    pub(super) fn multiplies_pairs(self) -> bool {
-        self.0 == SimdLevel::Avx512 && is_x86_feature_detected!("avx512bf16")
+    /// Whether tiles of bfloat16 are multiplied, whose sums have bits of their own.
+    #[cfg(test)]
+    pub(super) fn multiplies_tiles(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self.pairs == PairUnit::Tiles;
+        #[cfg(not(target_arch = "x86_64"))]
+        false
     }
 
     /// Whether weights in twelve bits are read faster than in sixteen.
     pub(super) fn reads_bf12(self) -> bool {
         #[cfg(target_arch = "x86_64")]
-        return self.0 == SimdLevel::Avx512;
+        return self.level == SimdLevel::Avx512;
         #[cfg(not(target_arch = "x86_64"))]
         false
-    }
-}
-
-impl SimdLevel {
-    /// All that there are on this architecture, each with its name, ascending.
-    fn named() -> Vec<(&'static str, Self)> {
-        vec![
-            ("portable", Self::Portable),
-            #[cfg(target_arch = "x86_64")]
-            ("avx2", Self::Avx2),
-            #[cfg(target_arch = "x86_64")]
-            ("avx512", Self::Avx512),
-        ]
     }
 }
 
@@ -154,11 +188,13 @@ mod tests {
         let chosen = |name: &str| Simd::choose(Some(OsStr::new(name)));
         let best = Simd::best();
         assert_eq!(chosen("portable").level(), SimdLevel::Portable);
-        for (name, level) in SimdLevel::named() {
-            assert_eq!(chosen(name).level(), if level <= best.level() { level } else { best.level() }, "{name}");
+        for (name, most) in Simd::named() {
+            assert_eq!(chosen(name).level(), most.level().min(best.level()), "{name}");
+            assert_eq!(chosen(name).pairs(), most.pairs().min(best.pairs()), "{name}");
             // Of a processor that has less, too.
-            for (_, has) in SimdLevel::named() {
-                assert!(Simd(has).at_most(level).level() <= has);
+            for (_, has) in Simd::named() {
+                let chosen = has.at_most(most);
+                assert!(chosen.level() <= has.level() && chosen.pairs() <= has.pairs());
             }
         }
         assert_eq!(chosen("sse9"), best);

@@ -57,6 +57,12 @@ impl SystemPlan {
             && (&self.drafter, &self.settings) == (&other.drafter, &other.settings)
     }
 
+    /// The models that it needs: its members, and one without a vote that drafts.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        let drafter = self.settings.draft.as_ref().and_then(|draft| draft.drafter(&self.members));
+        self.members.iter().map(String::as_str).chain(drafter)
+    }
+
     /// The gating member's place among the members.
     pub fn gate_index(&self) -> Option<usize> {
         self.place(&self.gate.as_ref()?.member)

@@ -7,6 +7,7 @@ use half::{bf16, f16};
 use super::*;
 use crate::kernel::blocks::BlockType;
 use crate::kernel::panels::{DenseRows, Format};
+use crate::kernel::simd::{BASELINE_FMA, multiply_add};
 use crate::kernel::unpack::unpack_row;
 use crate::named::Named;
 
@@ -147,9 +148,9 @@ fn a_row_has_the_same_bits_in_every_batch_and_on_any_number_of_threads() {
 }
 
 #[test]
-fn in_bfloat16_products_of_every_kind_are_those_of_rounded_inputs_and_of_bf16_the_same_bits_on_every_processor() {
+fn in_bfloat16_products_of_every_kind_are_those_of_rounded_inputs_and_of_bf16_the_same_bits_but_for_tiles() {
     let short = |values: &[f32]| values.iter().map(|&x| bf16::from_f32(x).to_f32()).collect::<Vec<_>>();
-    for (m, n, k) in [(1, 33, 256), (3, 20, 512), (37, 75, 768)] {
+    for (m, n, k) in [(1, 33, 256), (3, 20, 512), (37, 75, 768), (50, 17, 2560)] {
         let x = values(m * k, 5);
         for (name, panels) in every_kind(n, k) {
             let mut weights = vec![0f32; n * k];
@@ -157,16 +158,47 @@ fn in_bfloat16_products_of_every_kind_are_those_of_rounded_inputs_and_of_bf16_th
             let expected = reference(&short(&x), &short(&weights), k);
             let largest = expected.iter().fold(1f64, |largest, value| largest.max(value.abs()));
             let panels = [panels];
-            let all = Simd::every().into_iter().map(|simd| super::matmul(simd, ComputeType::Bf16, &x, &panels));
-            let all: Vec<Vec<f32>> = all.collect();
-            for (out, expected) in all[0].iter().zip(&expected) {
-                assert!((f64::from(*out) - expected).abs() < 1e-5 * largest, "{name} {m} {n} {k}");
+            let all = Simd::every().into_iter().map(|simd| (simd, super::matmul(simd, ComputeType::Bf16, &x, &panels)));
+            let (tiles, all): (Vec<_>, Vec<_>) = all.partition(|(simd, _)| simd.multiplies_tiles());
+            for (_, all) in [&all[0]].into_iter().chain(&tiles) {
+                for (out, expected) in all.iter().zip(&expected) {
+                    assert!((f64::from(*out) - expected).abs() < 1e-5 * largest, "{name} {m} {n} {k}");
+                }
             }
             // Products of two bfloat16 are exact, fused with the sum or not. (What a quantised weight stands for is
             // rounded once or twice.)
-            let same = all.iter().all(|out| *out == all[0]);
-            assert!(same || name != "bf16", "{name} {m} {n} {k}");
+            if name == "bf16" {
+                assert!(all.iter().all(|(_, out)| *out == all[0].1), "{m} {n} {k}");
+                let plain = || in_tiles(&short(&x), &short(&weights), k);
+                assert!(tiles.iter().all(|(_, out)| *out == plain()), "{m} {n} {k}");
+            }
         }
+    }
+}
+
+/// What tiles give: of 32 steps the even and the odd ones are added up apart, and the sums of 1024 are added up.
+fn in_tiles(x: &[f32], weights: &[f32], k: usize) -> Vec<f32> {
+    let of_tile = |x: &[f32], w: &[f32]| {
+        let sum = |from: usize| {
+            x.iter().zip(w).skip(from).step_by(2).fold(0f32, |sum, (&x, &w)| multiply_add::<BASELINE_FMA>(x, w, sum))
+        };
+        sum(0) + sum(1)
+    };
+    let of_part = |x: &[f32], w: &[f32]| x.chunks(32).zip(w.chunks(32)).fold(0f32, |sum, (x, w)| sum + of_tile(x, w));
+    let dot = |x: &[f32], w: &[f32]| {
+        let sums = x.chunks(1024).zip(w.chunks(1024)).map(|(x, w)| of_part(x, w));
+        sums.reduce(|sum, part| sum + part).unwrap_or_default()
+    };
+    x.chunks(k).flat_map(|x| weights.chunks(k).map(move |w| dot(x, w))).collect()
+}
+
+#[test]
+fn the_plain_version_of_tiles_agrees_with_f64_arithmetic() {
+    let short = |values: Vec<f32>| values.iter().map(|&x| bf16::from_f32(x).to_f32()).collect::<Vec<_>>();
+    let (m, n, k) = (3, 5, 2100);
+    let (x, weights) = (short(values(m * k, 1)), short(values(n * k, 2)));
+    for (out, expected) in in_tiles(&x, &weights, k).iter().zip(reference(&x, &weights, k)) {
+        assert!((f64::from(*out) - expected).abs() < tolerance(k));
     }
 }
 

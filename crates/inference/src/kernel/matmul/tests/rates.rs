@@ -102,7 +102,7 @@ mod limits {
             SimdLevel::Avx2 => rate(2, || unsafe { in_avx2() }),
             SimdLevel::Portable => f64::NAN,
         };
-        (f32, simd.multiplies_pairs().then(|| rate(4, || unsafe { in_pairs() })))
+        (f32, (simd.pairs() > crate::kernel::simd::PairUnit::Steps).then(|| rate(4, || unsafe { in_pairs() })))
     }
 }
 
