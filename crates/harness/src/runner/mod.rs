@@ -3,6 +3,7 @@
 mod error;
 mod job;
 mod merge;
+mod no_answer;
 mod record;
 mod repeats;
 mod response_cache;

@@ -6,7 +6,7 @@ use super::harness_file::HarnessText;
 use super::scorer::{NONE, References, TaskScorer};
 use super::selection::Selection;
 use crate::filters::ROBUST;
-use crate::metrics::MetricDefinition;
+use crate::metrics::{MetricDefinition, Over};
 
 impl TaskDefinition {
     /// Checks what its parts say about each other.
@@ -26,6 +26,25 @@ impl TaskDefinition {
             && let Some(metric) = self.metrics.iter().find(|metric| metric.is_of_choices())
         {
             return wrong(format!("the metric `{}` is one of choices, and its kind is `generate`", metric.name()));
+        }
+        let doubts = |metric: &MetricDefinition| metric.over() == Some(Over::DoubtedAnswers);
+        match &self.prompt.no_answer {
+            Some(_) if self.kind == TaskKind::Choose => {
+                return wrong("`prompt.no_answer` is asked beside a text, and its kind is `choose`".to_owned());
+            }
+            Some(text) if text.trim().is_empty() => {
+                return wrong("`prompt.no_answer` is empty: it is a text such as \"unanswerable\"".to_owned());
+            }
+            Some(_) if self.metrics.iter().any(doubts) => {}
+            None if !self.metrics.iter().any(doubts) => {}
+            _ => return wrong("`prompt.no_answer` and the metric `best_reading` belong together".to_owned()),
+        }
+        if let Some(metric) = self.metrics.iter().find(|metric| metric.name() == self.primary.metric && doubts(metric))
+        {
+            return wrong(format!(
+                "its primary metric `{}` is one of all documents together, which tells nothing of each",
+                metric.name()
+            ));
         }
         let is_of_several = self.metrics.iter().any(MetricDefinition::takes_right_choices);
         if is_of_several != self.prompt.right_choices.is_some() {

@@ -143,6 +143,10 @@ pub struct PromptDefinition {
     /// The text whose words and bytes perplexities are per, where it is another than `target`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<String>,
+    /// The text that says that a question has no answer, where it is asked of each document how likely that is: a second question,
+    /// behind the same prompt and the target delimiter. For [`TaskKind::Generate`] only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_answer: Option<String>,
     /// What every answer begins with; it stands at the end of prompts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_prefix: Option<String>,
