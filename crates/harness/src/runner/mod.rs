@@ -1,6 +1,7 @@
 //! Asks systems about documents, and leaves the answers on disk.
 
 mod error;
+mod in_flight;
 mod job;
 mod merge;
 mod no_answer;

@@ -6,7 +6,7 @@ use gac_ensemble::{LogLikelihood, LogLikelihoodRequest};
 use gac_systems::System;
 
 use super::error::RunError;
-use super::task::{TaskInFlight, continue_if};
+use super::in_flight::{TaskInFlight, continue_if};
 use crate::events::{Event, Warning};
 
 /// How likely no answer is, by document and system.
@@ -26,7 +26,7 @@ impl NoAnswers {
 }
 
 /// A second question, and the documents that it is about: one that is asked several times has the same score every time.
-struct Question {
+struct SecondQuestion {
     request: LogLikelihoodRequest,
     documents: Vec<usize>,
 }
@@ -91,7 +91,7 @@ impl TaskInFlight<'_, '_> {
         Ok(no_answers)
     }
 
-    fn questions(&self, documents: &[usize]) -> Vec<Question> {
+    fn questions(&self, documents: &[usize]) -> Vec<SecondQuestion> {
         let document = |index: usize| &self.task.documents[index];
         let is_same = |a: &usize, b: &usize| {
             let (a, b) = (document(*a), document(*b));
@@ -99,7 +99,7 @@ impl TaskInFlight<'_, '_> {
         };
         let question = |documents: &[usize]| {
             let request = document(documents[0]).no_answer_request(self.sheets[0].chat())?;
-            Some(Question { request, documents: documents.to_vec() })
+            Some(SecondQuestion { request, documents: documents.to_vec() })
         };
         documents.chunk_by(is_same).filter_map(question).collect()
     }

@@ -1,12 +1,12 @@
 //! One task under one system, or under several that are decoded together.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
-use gac_ensemble::{Decoding, Generation, GenerationRequest, LogLikelihood, RequestError};
+use gac_ensemble::{Decoding, Generation, GenerationRequest, LogLikelihood};
 use gac_systems::{System, SystemError};
 
 use super::error::{RunError, chain};
+use super::in_flight::{TaskInFlight, continue_if};
 use super::no_answer::NoAnswers;
 use super::resume::Prepared;
 use super::sheet::Sheet;
@@ -36,14 +36,6 @@ pub(super) fn run_task(
     }
     let TaskInFlight { sheets, reporter, .. } = asking;
     sheets.into_iter().map(|sheet| sheet.close(reporter)).collect()
-}
-
-/// A task being asked.
-pub(super) struct TaskInFlight<'a, 'r> {
-    pub(super) task: &'a LoadedTask,
-    /// One per system.
-    pub(super) sheets: Vec<Sheet<'a>>,
-    pub(super) reporter: &'r mut dyn Reporter,
 }
 
 /// Which systems lack which documents' answers: by the systems, so that each call asks for what is missing and no more.
@@ -194,40 +186,6 @@ impl TaskInFlight<'_, '_> {
         Ok(())
     }
 
-    /// Writes down that a document could not be asked, for every system that has not answered it. The others go on.
-    pub(super) fn failed(&mut self, asked: &[usize], index: usize, error: &RequestError) -> Result<(), RunError> {
-        let error = chain(error);
-        for &system in asked {
-            if !self.sheets[system].has(index) {
-                self.sheets[system].failed(index, &error, self.reporter)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses the answer of a system that was not asked.
-    pub(super) fn sheet(&self, asked: &[usize], system: usize) -> Result<(), RunError> {
-        if asked.contains(&system) {
-            return Ok(());
-        }
-        Err(self.sheets[0].protocol(format!("system {system} answered, and {asked:?} were asked")))
-    }
-
-    pub(super) fn stray(&self, request: usize, requests: usize) -> RunError {
-        self.sheets[0].protocol(format!("request {request} of {requests} answered"))
-    }
-
-    pub(super) fn stopped(&self, system: usize, error: SystemError) -> RunError {
-        let sheet = &self.sheets[system];
-        RunError::System {
-            system: sheet.system().to_owned(),
-            task: self.task.name.clone(),
-            finished: sheet.finished(),
-            documents: self.task.documents.len(),
-            source: error.source,
-        }
-    }
-
     /// What a call to a system came to: our own error first, then the system's, then documents it left out.
     fn ended(
         &self,
@@ -284,15 +242,4 @@ fn extracted(task: &LoadedTask, document: &Document, generation: &Generation) ->
     let score = task.scorer.score(document, &Answer::Text(generation.answer()));
     let filter = score.filters.iter().find(|filter| filter.filter == task.primary.filter)?;
     (score.outcome != Outcome::NoAnswer).then(|| filter.extracted.to_string())
-}
-
-/// Does `step` unless one has failed before; a failure is kept in `outcome` and ends the call.
-pub(super) fn continue_if(
-    outcome: &mut Result<(), RunError>,
-    step: impl FnOnce() -> Result<(), RunError>,
-) -> ControlFlow<()> {
-    if outcome.is_ok() {
-        *outcome = step();
-    }
-    if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
 }

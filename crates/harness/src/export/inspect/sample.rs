@@ -326,6 +326,16 @@ mod tests {
     }
 
     #[test]
+    fn a_second_question_is_no_choice_and_its_score_stands_with_its_text() {
+        let sample = sample(&json!({ "generated": { "text": "a lamp", "finish": "stop" } }), None);
+        let asked = |continuation: Option<&str>| (Prompt::from("Q:"), continuation.map(str::to_owned));
+        let question = AskedQuestion::new(&sample, &[asked(None), asked(Some(" none"))]);
+        assert_eq!((&question.input, &question.choices), (&"Q:".into(), &Value::Null));
+        let score = question.no_answer(&ChoiceRecord { sum: f64::NEG_INFINITY, greedy: false, tokens: 2 });
+        assert_eq!(score, json!({ "text": " none", "log_likelihood": "-inf", "tokens": 2, "greedy": false }));
+    }
+
+    #[test]
     fn summaries_cut_long_prompts_between_characters_and_leave_out_long_metadata() {
         let sample = json!({
             "id": 0, "epoch": 1, "input": "é".repeat(SUMMARY_TEXT), "messages": [{}, {}],
