@@ -90,8 +90,12 @@ impl Reporter for Progress<'_> {
             Event::NoAnswerScored { system, task, asked, documents } => {
                 let work = self.work(system, task);
                 // The bar counts samples, which come after that.
-                let so_far = format!("{work}, no answer {asked}/{documents}");
-                self.bar.set_message(if asked == documents { work } else { so_far });
+                if asked == documents {
+                    self.bar.set_message(work);
+                    self.bar.reset_eta();
+                } else {
+                    self.bar.set_message(format!("{work}, no answer {asked}/{documents}"));
+                }
             }
             Event::SampleFinished { .. } => self.bar.inc(1),
             Event::TaskFinished { .. } => {

@@ -12,10 +12,21 @@ use gac_ensemble::{Decoding, Generation, GenerationRequest, LogLikelihood, LogLi
 use gac_harness::metrics::{AnswerScore, DoubtedAnswer, NoAnswerProbability, best_over_thresholds};
 use gac_harness::plan::Plan;
 use gac_harness::results::{ChoiceRecord, ResponseRecord, SampleRecord, read_samples};
-use gac_harness::{LoadedTask, Outcome, RunError, Silent, run};
+use gac_harness::{LoadedTask, Outcome, Request, RunError, Silent, run};
 use gac_systems::{Finished, ReadAnswer, System, SystemError, SystemPlan};
 use serde_json::Value;
-use support::{Fake, Listener, doubted, plan};
+use support::{Fake, Listener, echo, plan};
+
+/// As `echo`, with a second question: how likely ` b` is. Its answer is -0.5, or impossible where the prompt's is wrong.
+fn doubted(name: &str, documents: usize) -> LoadedTask {
+    let mut task = echo(name, documents);
+    for document in &mut task.documents {
+        if let Request::Generate { no_answer, .. } = &mut document.request {
+            *no_answer = Some(" b".to_owned());
+        }
+    }
+    task
+}
 
 /// A fake that tells what it is asked: `score 3` and `generate 3`.
 struct Watched {
@@ -53,6 +64,11 @@ impl System for Watched {
     }
 }
 
+/// A plan of one system.
+fn planned(output: &Path, fake: &Fake) -> Plan {
+    plan(output, std::slice::from_ref(fake))
+}
+
 /// What a run asked, and what was heard of it.
 struct Watch {
     asked: Vec<String>,
@@ -85,7 +101,7 @@ fn timeless(samples: Vec<SampleRecord>) -> Vec<SampleRecord> {
 fn a_sample_has_both_answers_and_the_second_question_is_asked_before_any_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::new("one", 1, 2);
-    let found = watch(&plan(folder.path(), &[fake.clone()]), &fake, false, doubted("squad", 4), None);
+    let found = watch(&planned(folder.path(), &fake), &fake, false, doubted("squad", 4), None);
     found.outcome.unwrap();
     assert_eq!(found.asked[..4], ["score 0", "score 1", "score 2", "score 3"]);
     assert_eq!(found.asked[4..], ["generate 0", "generate 1", "generate 2", "generate 3"]);
@@ -104,8 +120,8 @@ fn a_sample_has_both_answers_and_the_second_question_is_asked_before_any_is_writ
 fn a_document_whose_second_question_cannot_be_asked_fails_and_is_not_continued() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake { refuses: vec!["2"], ..Fake::new("one", 1, 0) };
-    let plan = plan(folder.path(), &[fake.clone()]);
-    let found = watch(&plan, &fake, false, doubted("squad", 4), None);
+    let failing = planned(folder.path(), &fake);
+    let found = watch(&failing, &fake, false, doubted("squad", 4), None);
     found.outcome.unwrap();
     assert_eq!(found.asked[4..], ["generate 0", "generate 1", "generate 3"]);
     let failed = &samples(folder.path())[2];
@@ -114,7 +130,7 @@ fn a_document_whose_second_question_cannot_be_asked_fails_and_is_not_continued()
 
     // The same run again asks it both once more.
     let whole = Fake::new("one", 1, 0);
-    let again = watch(&plan, &whole, false, doubted("squad", 4), None);
+    let again = watch(&failing, &whole, false, doubted("squad", 4), None);
     assert_eq!(again.asked, ["score 2", "generate 2"]);
     assert!(samples(folder.path()).iter().all(|sample| sample.no_answer.is_some()));
 }
@@ -124,12 +140,12 @@ fn a_run_that_was_cut_short_asks_both_questions_about_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (folder.path().join("first"), folder.path().join("second"));
     let fake = Fake::new("one", 1, 3);
-    watch(&plan(&first, &[fake.clone()]), &fake, false, doubted("squad", 6), None).outcome.unwrap();
+    watch(&planned(&first, &fake), &fake, false, doubted("squad", 6), None).outcome.unwrap();
     // The run, the system twice, the task, six second questions, and two samples: the third is written and not told.
-    let cut = watch(&plan(&second, &[fake.clone()]), &fake, false, doubted("squad", 6), Some(12));
+    let cut = watch(&planned(&second, &fake), &fake, false, doubted("squad", 6), Some(12));
     assert!(matches!(cut.outcome, Err(RunError::Report(_))));
     assert_eq!(samples(&second).len(), 3);
-    let rest = watch(&plan(&second, &[fake.clone()]), &fake, false, doubted("squad", 6), None);
+    let rest = watch(&planned(&second, &fake), &fake, false, doubted("squad", 6), None);
     assert_eq!(rest.asked, ["score 0", "score 2", "score 4", "generate 0", "generate 2", "generate 4"]);
     assert_eq!(timeless(samples(&second)), timeless(samples(&first)));
     let aggregates = |run: &Path| {
@@ -143,7 +159,7 @@ fn a_run_that_was_cut_short_asks_both_questions_about_what_is_missing() {
 fn another_second_question_is_another_sample_and_another_response() {
     let folder = tempfile::tempdir().unwrap();
     let (fake, output) = (Fake::new("one", 1, 0), folder.path().join("run"));
-    let cached = |output: &Path| Plan { use_cache: Some(folder.path().join("cache")), ..plan(output, &[fake.clone()]) };
+    let cached = |output: &Path| Plan { use_cache: Some(folder.path().join("cache")), ..planned(output, &fake) };
     watch(&cached(&output), &fake, false, doubted("squad", 2), None).outcome.unwrap();
     let before = timeless(samples(&output));
     // From the cache, in another folder: nothing is asked.
@@ -152,7 +168,7 @@ fn another_second_question_is_another_sample_and_another_response() {
     assert!(again.asked.is_empty(), "{:?}", again.asked);
     assert_eq!(timeless(samples(&elsewhere)), before);
 
-    let without = watch(&cached(&output), &fake, false, support::echo("squad", 2), None);
+    let without = watch(&cached(&output), &fake, false, echo("squad", 2), None);
     assert_eq!(without.asked, ["generate 0", "generate 1"]);
     assert!(samples(&output).iter().all(|sample| sample.no_answer.is_none()));
 }
@@ -161,11 +177,11 @@ fn another_second_question_is_another_sample_and_another_response() {
 fn a_document_that_is_continued_several_times_is_asked_the_second_question_once() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::new("one", 1, 0);
-    let mut plan = plan(folder.path(), &[fake.clone()]);
-    plan.systems[0].settings.decoding = Decoding::Sampled(Sampling::new(1.0, 7).unwrap());
+    let mut drawing = planned(folder.path(), &fake);
+    drawing.systems[0].settings.decoding = Decoding::Sampled(Sampling::new(1.0, 7).unwrap());
     let mut task = doubted("squad", 2);
     task.repeat(3);
-    let found = watch(&plan, &fake, false, task, None);
+    let found = watch(&drawing, &fake, false, task, None);
     found.outcome.unwrap();
     assert_eq!(found.asked.iter().filter(|asked| asked.starts_with("score")).count(), 2);
     assert_eq!(samples(folder.path()).iter().filter(|sample| sample.no_answer.is_some()).count(), 6);
@@ -175,7 +191,7 @@ fn a_document_that_is_continued_several_times_is_asked_the_second_question_once(
 fn a_system_that_thinks_is_told_that_the_second_question_leaves_no_room_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::new("one", 1, 0);
-    let found = watch(&plan(folder.path(), &[fake.clone()]), &fake, true, doubted("squad", 2), None);
+    let found = watch(&planned(folder.path(), &fake), &fake, true, doubted("squad", 2), None);
     let warnings: Vec<&String> = found.heard.iter().filter(|line| line.starts_with("warning")).collect();
     assert!(warnings.len() == 1 && warnings[0].contains("how likely no answer is without that"), "{warnings:?}");
 }
@@ -189,8 +205,7 @@ fn a_second_question_that_is_left_out_or_answered_twice_is_an_error() {
             .enumerate()
     {
         let output = folder.path().join(index.to_string());
-        let error =
-            run(&plan(&output, &[fake.clone()]), &[doubted("squad", 2)], &mut support::opener(&[fake]), &mut Silent);
+        let error = run(&planned(&output, &fake), &[doubted("squad", 2)], &mut support::opener(&[fake]), &mut Silent);
         assert!(error.unwrap_err().to_string().contains("the second question about document 1"));
     }
 }

@@ -96,17 +96,6 @@ pub(crate) fn echo(name: &str, documents: usize) -> LoadedTask {
     )
 }
 
-/// As [`echo`], with a second question: how likely ` b` is. Its answer is -0.5, or impossible where the prompt's is wrong.
-pub(crate) fn doubted(name: &str, documents: usize) -> LoadedTask {
-    let mut task = echo(name, documents);
-    for document in &mut task.documents {
-        if let Request::Generate { no_answer, .. } = &mut document.request {
-            *no_answer = Some(" b".to_owned());
-        }
-    }
-    task
-}
-
 /// Three choices, of which the second is right.
 pub(crate) fn choice(name: &str, documents: usize) -> LoadedTask {
     task(
