@@ -4,9 +4,12 @@
     cargo build --release
     python scripts/lm_eval/end_to_end.py --model models/mini-llama --data-dir ../shared/datasets
     python scripts/lm_eval/end_to_end.py --model models/mini-llama --data-dir ../shared/datasets --chat --num-fewshot 2
+    export SQUAD_METRICS=...  # see squad_v2.py
+    python scripts/lm_eval/end_to_end.py --model models/mini-llama --data-dir crates/harness/tests/fixtures/lm_eval/data --tasks squadv2
 
 Responses must be equal, log-likelihoods equal to 1e-3, and every metric of every sample equal. lm-evaluation-harness
-runs its own `hf` model in f32, one sample at a time. Exits with 1 when anything differs.
+runs its own `hf` model in f32, one sample at a time. Of `squadv2`, whose samples have no metrics there, all figures must be equal,
+those at the best threshold too. Exits with 1 when anything differs.
 
 With `--chat`, prompts are chats of a small template, the shots its turns, with a system instruction.
 
@@ -26,6 +29,7 @@ from pathlib import Path
 
 import local_data
 import lm_eval
+import squad_v2
 from lm_eval.models.huggingface import HFLM
 
 TOLERANCE = 1e-3
@@ -34,10 +38,12 @@ INSTRUCTION = "Answer the question."
 TEMPLATE = "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}{{ '\n' }}{% endfor %}[assistant]{{ '\n' }}"
 # Task, documents of it (of every subject, for mmlu: 57 of them).
 TASKS = {"gsm8k": 200, "mmlu": 4, "arc_challenge": 200}
+# On rows that we made up.
+OWN_TASKS = {"squadv2": 30}
 
 
 def theirs(args, task):
-    """(subject, doc_id) -> one of lm-evaluation-harness's samples per filter."""
+    """(subject, doc_id) -> one of lm-evaluation-harness's samples per filter; and the task's figures."""
     chat = {}
     if args.chat:
         chat = {"apply_chat_template": True, "fewshot_as_multiturn": True, "system_instruction": INSTRUCTION}
@@ -55,11 +61,11 @@ def theirs(args, task):
         subject = name.removeprefix(task + "_") if name != task else None
         for record in records:
             samples.setdefault((subject, record["doc_id"]), []).append(record)
-    return samples
+    return samples, found["results"][task]
 
 
 def ours(args, task, system=None, batch_size=1):
-    """Our samples, of `--model` or of the system that flags name."""
+    """Our samples and figures, of `--model` or of the system that flags name."""
     system = system or ["--model", args.model]
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "run"
@@ -70,8 +76,9 @@ def ours(args, task, system=None, batch_size=1):
             command += ["--apply-chat-template", "--system-instruction", INSTRUCTION]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         (samples,) = output.glob("*/*/samples.jsonl")
+        results = json.loads(samples.with_name("results.json").read_text())
         with samples.open() as lines:
-            return [json.loads(line) for line in lines]
+            return [json.loads(line) for line in lines], results["aggregates"]
 
 
 def with_template(model, folder):
@@ -85,7 +92,8 @@ def with_template(model, folder):
 
 
 def limit(args, task):
-    return min(TASKS[task], args.limit) if args.limit else TASKS[task]
+    documents = (TASKS | OWN_TASKS)[task]
+    return min(documents, args.limit) if args.limit else documents
 
 
 def drops_space(sample, records):
@@ -103,6 +111,10 @@ def differences(sample, records):
             (text,) = record["resps"][0]
             if response["generated"]["text"] not in (text, " " + text):
                 yield f"response {response['generated']['text']!r} is not {text!r}", largest
+            for own, (other,) in zip(filter(None, [sample.get("no_answer")]), record["resps"][1:], strict=True):
+                largest = max(largest, abs(own["sum"] - float(other[0])))
+                if largest > TOLERANCE or own["greedy"] != other[1]:
+                    yield f"how likely no answer is differs: {own} is not {other}", largest
         else:
             sums = [float(first[0][0]) for first in record["resps"]]
             for own, other in zip(response["choices"], sums, strict=True):
@@ -110,10 +122,18 @@ def differences(sample, records):
             if largest > TOLERANCE:
                 yield f"a log-likelihood differs by {largest}", largest
         (own,) = [own for own in sample["filters"] if own["filter"] == record["filter"]]
-        for metric in own["metrics"]:
+        for metric in own["metrics"] if sample["task"] not in OWN_TASKS else []:
             if metric["value"] != float(record[metric["metric"]]):
                 yield f"{metric['metric']},{own['filter']} is {metric['value']}, not {record[metric['metric']]}", largest
     yield None, largest
+
+
+def differences_of_figures(aggregates, figures):
+    """What differs between our figures and theirs, which are from 0 to 100."""
+    for own in aggregates:
+        key = "{metric},{filter}".format(**own["key"])
+        if abs(100 * own["value"] - figures[key]) > 1e-9:
+            yield f"{key} is {100 * own['value']}, not {figures[key]}"
 
 
 def main():
@@ -132,12 +152,15 @@ def main():
     logging.disable(logging.WARNING)
     os.environ["HF_HUB_OFFLINE"] = "1"
     local_data.use(args.data_dir)
+    if OWN_TASKS.keys() & set(args.tasks):
+        squad_v2.use()
     args.lm = HFLM(pretrained=str(args.model), dtype="float32", device="cpu", batch_size=1)
     different = 0
     for task in args.tasks:
-        expected = theirs(args, task)
+        expected, figures = theirs(args, task)
         equal, spaces, widest = 0, 0, 0.0
-        for sample in ours(args, task):
+        samples, aggregates = ours(args, task)
+        for sample in samples:
             key = sample["subject"], sample["doc_id"]
             records = expected.pop(key)
             found = list(differences(sample, records))
@@ -149,9 +172,14 @@ def main():
             equal += not problems
             different += bool(problems)
         different += len(expected)
+        for problem in differences_of_figures(aggregates, figures) if task in OWN_TASKS else []:
+            print(f"{task}: {problem}", file=sys.stderr)
+            different += 1
         more = f", log-likelihoods within {widest:.1e}"
         if task == "gsm8k":
             more = f", {spaces} but for a dropped leading space"
+        if task in OWN_TASKS:
+            more += f", {spaces} but for a dropped leading space, {len(aggregates)} figures compared"
         print(f"{task}: {equal} samples equal{more}; {len(expected)} missing", flush=True)
     return 1 if different else 0
 

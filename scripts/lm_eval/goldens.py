@@ -80,8 +80,8 @@ def zero_to_one(task, metric, value):
     """There, likenesses are from 0 to 100."""
     return value / 100 if task == "own_gen" and not metric.split(",")[0].removesuffix("_stderr").endswith("_acc") else value
 
-# Figures that only whole runs have, or that need another model.
-LEFT_OUT = ("best_exact", "best_f1", "summary_length", "math_verify", "bertscore_precision", "bertscore_recall", "bertscore_f1")
+# Figures that need another model, or that we do not tell.
+LEFT_OUT = ("summary_length", "math_verify", "bertscore_precision", "bertscore_recall", "bertscore_f1")
 # A task of ours in lm-evaluation-harness's form.
 SAMSUM = {
     "task": "samsum", "dataset_path": "knkarthick/samsum", "dataset_name": "default", "output_type": "generate_until",
@@ -295,7 +295,9 @@ def prompt_line(key, records):
     if isinstance(arguments[0][1], dict):
         context, settings = arguments[0]
         settings = {name: float(value) if name == "temperature" else value for name, value in settings.items()}
-        return key | {"prompt_sha256": sha256(context), "gen_kwargs": settings}
+        # A second question about the same document.
+        second = {"no_answer_sha256": sha256(*arguments[1])} if len(arguments) > 1 else {}
+        return key | {"prompt_sha256": sha256(context), "gen_kwargs": settings} | second
     return key | {"request_sha256": [sha256(*argument[:2]) for argument in arguments]}
 
 
@@ -313,12 +315,13 @@ def score_line(key, records):
         target = [json.dumps(instruction, ensure_ascii=False, separators=(",", ":")) for instruction in given]
         return line | {"response": text, "target": target, "filters": {"none": {"filtered": text} | metrics}}
     if key["task"] == "squadv2":
-        # Of each document by itself; 0 to 1.
+        # Of each document by itself, which has no threshold; 0 to 1.
         prediction, reference = first["exact"]
         alone = evaluate.load("squad_v2").compute([prediction], [reference])
-        of_one = {metric: alone[metric] / 100 for metric in named if metric in alone}
+        of_one = {metric: alone[metric] / 100 for metric in named if metric in alone and not metric.startswith("best_")}
         filters = {"none": {"filtered": prediction["prediction_text"]} | of_one}
-        return line | {"response": prediction["prediction_text"], "target": first["doc"]["answers"]["text"], "filters": filters}
+        line |= {"response": prediction["prediction_text"], "no_answer": float(first["resps"][1][0][0])}
+        return line | {"target": first["doc"]["answers"]["text"], "filters": filters}
     if len(first["arguments"][0]) == 1:
         # Of each document by itself.
         of_one = {metric: float(AGGREGATIONS[metric]([first[metric]])) for metric in first["metrics"]}

@@ -3,10 +3,19 @@
 The same evaluation is in transformers 4 (5 dropped it); the environment variable SQUAD_METRICS says where its file is:
 
     pip download --no-deps transformers==4.57.6 && unzip transformers-4.57.6-*.whl transformers/data/metrics/squad_metrics.py
+
+As a program it records what lm-evaluation-harness's task `squadv2` makes of made-up runs: best figures over thresholds, where
+probabilities tie, all questions have an answer, or none has.
+
+    pip install lm_eval==0.4.13
+    export SQUAD_METRICS=...
+    python scripts/lm_eval/squad_v2.py
 """
 
+import json
 import logging
 import os
+import random
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,3 +54,55 @@ def use():
 
     metric = Metric()
     evaluate.load = lambda name: metric if name == "squad_v2" else None
+
+
+RUNS = Path(__file__).resolve().parents[2] / "crates/harness/tests/fixtures/squad_v2.jsonl"
+TEXTS = ["a red lamp", "The lamp!", "lamp", "two old boats", "boats", " boats of Ann", "unanswerable", "the", "", " "]
+ANSWERS = [["a lamp"], ["the red lamp", "lamp"], ["old boats"], ["boats", "two boats of Ann"], ["the"]]
+# How likely `unanswerable` is: drawn, one of a few, the same everywhere, so unlikely that all are the same zero.
+LIKELY = {
+    "drawn": lambda draw: -12 * draw.random(),
+    "few": lambda draw: draw.choice([-0.25, -1.5, -4.0]),
+    "same": lambda draw: -2.0,
+    "zero": lambda draw: -800.0 - 100 * draw.random(),
+}
+# The share of questions that have an answer.
+ANSWERED = {"all": 1.0, "most": 0.7, "few": 0.3, "none": 0.0}
+
+
+def made_up_runs():
+    for likely, log_likelihood in LIKELY.items():
+        for answered, share in ANSWERED.items():
+            for count in (1, 2, 5, 12, 40):
+                draw = random.Random(f"{likely} {answered} {count}")
+                rows = [
+                    {
+                        "response": draw.choice(TEXTS),
+                        "answers": draw.choice(ANSWERS) if draw.random() < share else [],
+                        "no_answer": log_likelihood(draw),
+                    }
+                    for _ in range(count)
+                ]
+                yield {"likely": likely, "answered": answered, "rows": rows}
+
+
+def main():
+    use()
+    from lm_eval.tasks.squadv2.task import SQuAD2
+
+    # What it downloads is not asked for.
+    task = SQuAD2.__new__(SQuAD2)
+    lines = []
+    for run in made_up_runs():
+        found = []
+        for number, row in enumerate(run["rows"]):
+            doc = {"id": str(number), "answers": {"text": row["answers"]}}
+            found.append(task.process_results(doc, [row["response"], (row["no_answer"], False)]))
+        figures = {name: of([one[name] for one in found]) / 100 for name, of in task.aggregation().items() if name.startswith("best_")}
+        lines.append(run | figures)
+    RUNS.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    print(f"{len(lines)} runs, {sum(len(line['rows']) for line in lines)} answers")
+
+
+if __name__ == "__main__":
+    main()

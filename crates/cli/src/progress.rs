@@ -38,6 +38,16 @@ impl<'a> Progress<'a> {
     }
 }
 
+impl Progress<'_> {
+    /// What the bar is about.
+    fn work(&self, system: &str, task: &str) -> String {
+        match self.at_work.0 {
+            0 | 1 => format!("{system}: {task}"),
+            systems => format!("{task}, {systems} systems"),
+        }
+    }
+}
+
 /// A bar for work that is counted, outside of runs.
 pub(crate) fn counter(printer: &Printer, message: &str, length: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(length as u64), target(printer)).with_style(style());
@@ -76,6 +86,16 @@ impl Reporter for Progress<'_> {
                 self.at_work.0 += 1;
                 self.bar.reset_eta();
                 self.reused += reused;
+            }
+            Event::NoAnswerScored { system, task, asked, documents } => {
+                let work = self.work(system, task);
+                // The bar counts samples, which come after that.
+                if asked == documents {
+                    self.bar.set_message(work);
+                    self.bar.reset_eta();
+                } else {
+                    self.bar.set_message(format!("{work}, no answer {asked}/{documents}"));
+                }
             }
             Event::SampleFinished { .. } => self.bar.inc(1),
             Event::TaskFinished { .. } => {

@@ -10,7 +10,7 @@ use crate::task::{Document, Request};
 impl Document {
     /// The prompt as a system with these chat settings gets it; `None` where choices are to be scored.
     pub fn generation_request(&self, chat: Option<&ChatPlan>, trace: bool) -> Option<GenerationRequest> {
-        let Request::Generate { prompt, stop, max_new_tokens, decoding } = &self.request else { return None };
+        let Request::Generate { prompt, stop, max_new_tokens, decoding, .. } = &self.request else { return None };
         Some(GenerationRequest {
             prompt: self.prompt(prompt, chat),
             encoding: PromptEncoding::WithSpecial,
@@ -39,6 +39,17 @@ impl Document {
             overlong: if is_alone { Overlong::Windows } else { Overlong::TruncateLeft },
         };
         self.request.choices().into_iter().map(request).collect()
+    }
+
+    /// The second question as a system with these chat settings gets it; `None` where there is none. It keeps its leading space
+    /// in a chat too, as in lm-evaluation-harness, whose task writes it itself.
+    pub fn no_answer_request(&self, chat: Option<&ChatPlan>) -> Option<LogLikelihoodRequest> {
+        Some(LogLikelihoodRequest {
+            continuation: self.request.no_answer()?.to_owned(),
+            context: self.prompt(self.request.prompt(), chat),
+            encoding: PromptEncoding::WithSpecial,
+            overlong: Overlong::TruncateLeft,
+        })
     }
 
     fn prompt(&self, text: &str, chat: Option<&ChatPlan>) -> Prompt {
@@ -176,5 +187,23 @@ mod tests {
         assert_eq!(texts(None), [" A", " B"]);
         assert_eq!(texts(Some(&plan(ShotLayout::Turns, None))), ["A", "B"]);
         assert!(document.generation_request(None, false).is_none());
+        assert!(document.no_answer_request(None).is_none());
+    }
+
+    #[test]
+    fn the_second_question_is_behind_the_same_prompt_and_keeps_its_space_in_a_chat() {
+        let request = Request::Generate {
+            prompt: TEXT.to_owned(),
+            stop: vec!["\n".to_owned()],
+            max_new_tokens: 8,
+            decoding: None,
+            no_answer: Some(" none".to_owned()),
+        };
+        let document = document(request, parts());
+        for chat in [None, Some(&plan(ShotLayout::Turns, None))] {
+            let (first, second) = (document.generation_request(chat, false), document.no_answer_request(chat));
+            let (first, second) = (first.unwrap(), second.unwrap());
+            assert_eq!((first.prompt, second.continuation.as_str()), (second.context, " none"));
+        }
     }
 }

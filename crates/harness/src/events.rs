@@ -49,6 +49,18 @@ pub enum Event<'a> {
         /// Those of them that an earlier session finished.
         reused: usize,
     },
+    /// A document was asked how likely it is that there is no answer, before it is asked for one. Nothing of it is on the disk until
+    /// its sample is.
+    NoAnswerScored {
+        /// The system's name.
+        system: &'a str,
+        /// The task's name.
+        task: &'a str,
+        /// Documents that were asked in this session, this one included.
+        asked: usize,
+        /// Documents that are asked in this session.
+        documents: usize,
+    },
     /// A sample is scored and on its way to the disk.
     SampleFinished {
         /// Samples of the task that have finished, this one included.
@@ -109,6 +121,13 @@ pub enum Warning<'a> {
     },
     /// A system that reasons before it answers is asked to score choices, which stand where its reasoning would.
     ThinkingChoices {
+        /// The system's name.
+        system: &'a str,
+        /// The task's name.
+        task: &'a str,
+    },
+    /// A system that reasons before it answers is asked how likely no answer is, where its reasoning would stand.
+    ThinkingNoAnswer {
         /// The system's name.
         system: &'a str,
         /// The task's name.
@@ -179,6 +198,11 @@ impl fmt::Display for Warning<'_> {
                 formatter,
                 "system `{system}` thinks before it answers, and task `{task}` scores choices without that: what comes \
                  out says little of the system"
+            ),
+            Self::ThinkingNoAnswer { system, task } => write!(
+                formatter,
+                "system `{system}` thinks before it answers, and task `{task}` asks how likely no answer is without that: \
+                 figures at the best threshold say little of the system"
             ),
             Self::Unclosed { system, task, count, documents } => write!(
                 formatter,

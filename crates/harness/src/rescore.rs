@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::filters::ROBUST;
 use crate::python::strip_start;
-use crate::results::{ResponseRecord, ThinkingRecord};
+use crate::results::{ChoiceRecord, ResponseRecord, ThinkingRecord};
 use crate::task::{Aggregate, Answer, Document, FilterScore, LoadedTask, Outcome, Request, Score};
 use crate::tasks::TaskDefinition;
 
@@ -26,6 +26,9 @@ pub struct SavedResponse {
     pub doc_id: Option<usize>,
     /// The generated text, for tasks that continue a prompt; or what a run's samples have.
     pub response: Option<SavedText>,
+    /// The log-likelihood of there being no answer, for tasks that ask that beside a text: a number, or what a run's samples have. Figures
+    /// at the best threshold are told where every response has one.
+    pub no_answer: Option<SavedScore>,
     /// Sums of log-probabilities, one per choice, for tasks that score choices.
     pub lls: Option<Vec<f64>>,
     /// Whether greedy decoding gives each choice; needed where a metric asks for it.
@@ -40,6 +43,16 @@ pub enum SavedText {
     Text(String),
     /// A sample's.
     Record(ResponseRecord),
+}
+
+/// A log-likelihood as a number, or as a run's sample has it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "`no_answer` is a log-likelihood, or what a run's sample has of it")]
+pub enum SavedScore {
+    /// The sum of log-probabilities.
+    Sum(f64),
+    /// A sample's.
+    Record(ChoiceRecord),
 }
 
 /// A saved response with its scores.
@@ -160,7 +173,7 @@ fn score<'t>(
     let mut thinking = None;
     let answer = match (&saved.response, &saved.lls) {
         (Some(SavedText::Record(ResponseRecord::Choices(choices))), None) => {
-            Answer::Scores(choices.iter().map(|choice| scores(choice.sum, choice.greedy)).collect())
+            Answer::Scores(choices.iter().map(ChoiceRecord::log_likelihood).collect())
         }
         (Some(SavedText::Text(text) | SavedText::Record(ResponseRecord::Generated { text, .. })), None) => {
             thinking = match (think_end, &saved.response) {
@@ -168,7 +181,11 @@ fn score<'t>(
                 (None, Some(SavedText::Record(ResponseRecord::Generated { thinking, .. }))) => thinking.clone(),
                 (None, _) => None,
             };
-            Answer::Text(thinking.as_ref().map_or(text, |thinking| &thinking.scored).clone())
+            let no_answer = saved.no_answer.as_ref().map(|score| match score {
+                SavedScore::Sum(sum) => scores(*sum, false),
+                SavedScore::Record(record) => record.log_likelihood(),
+            });
+            Answer::of_text(thinking.as_ref().map_or(text, |thinking| &thinking.scored).clone(), no_answer)
         }
         (None, Some(sums)) => {
             let greedy = match &saved.greedy {

@@ -94,6 +94,9 @@ pub enum Request {
         max_new_tokens: usize,
         /// How tokens are picked; as the system does when absent.
         decoding: Option<Decoding>,
+        /// What says that there is no answer, with its leading space, where the task wants to know how likely that is: a second
+        /// question, which is scored behind the same prompt.
+        no_answer: Option<String>,
     },
     /// To score each continuation.
     Choose {
@@ -120,6 +123,14 @@ impl Request {
         }
     }
 
+    /// What says that there is no answer, where it is asked how likely that is.
+    pub fn no_answer(&self) -> Option<&str> {
+        match self {
+            Self::Generate { no_answer, .. } => no_answer.as_deref(),
+            Self::Choose { .. } | Self::Fill { .. } => None,
+        }
+    }
+
     /// Contexts and continuations whose log-likelihoods are asked for, in order; none where a text is to be generated.
     pub fn choices(&self) -> Vec<(&str, &str)> {
         match self {
@@ -139,8 +150,25 @@ impl Request {
 pub enum Answer {
     /// The generated text, without reasoning in front of it; empty where that never ended.
     Text(String),
+    /// The same, and the score of what says that there is no answer ([`Request::no_answer`]).
+    TextOrNone {
+        /// The generated text.
+        text: String,
+        /// How likely it is that there is no answer.
+        no_answer: LogLikelihood,
+    },
     /// One score per continuation.
     Scores(Vec<LogLikelihood>),
+}
+
+impl Answer {
+    /// A generated text, with the answer to the second question where there was one.
+    pub fn of_text(text: String, no_answer: Option<LogLikelihood>) -> Self {
+        match no_answer {
+            Some(no_answer) => Self::TextOrNone { text, no_answer },
+            None => Self::Text(text),
+        }
+    }
 }
 
 /// How an answer did.
@@ -150,6 +178,8 @@ pub struct Score {
     pub outcome: Outcome,
     /// Every filter's extraction and metrics.
     pub filters: Vec<FilterScore>,
+    /// The log-likelihood of there being no answer, where that was asked.
+    pub no_answer: Option<f64>,
 }
 
 /// One filter's extraction from an answer, with its metrics.

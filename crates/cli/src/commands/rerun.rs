@@ -150,7 +150,8 @@ fn agreement(before: &StoredRun, after: &StoredRun) -> String {
     };
     let (before, after) = (samples(before), samples(after));
     let same = before.iter().zip(&after).filter(|(before, after)| {
-        before.identity == after.identity && before.filters == after.filters && texts(before) == texts(after)
+        (&before.identity, &before.filters, &before.no_answer) == (&after.identity, &after.filters, &after.no_answer)
+            && texts(before) == texts(after)
     });
     format!("{} of {} samples came out as before", same.count(), after.len())
 }

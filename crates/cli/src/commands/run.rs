@@ -121,6 +121,9 @@ fn first_prompt(task: &LoadedTask) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(shown, "choice: {asked}{continuation:?}");
     }
+    if let Some(no_answer) = document.request.no_answer() {
+        let _ = writeln!(shown, "no answer: {no_answer:?}");
+    }
     let _ = write!(shown, "right: {}", document.target);
     shown
 }

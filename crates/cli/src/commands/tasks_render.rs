@@ -56,7 +56,11 @@ pub(crate) fn render(registry: &TaskRegistry, args: &RenderArgs) -> CommandOutco
 
 fn line(document: &Document) -> RenderedLine<'_> {
     let (requests, until): (Vec<RenderedRequest<'_>>, &[String]) = match &document.request {
-        Request::Generate { prompt, stop, .. } => (vec![RenderedRequest { context: prompt, continuation: None }], stop),
+        Request::Generate { prompt, stop, no_answer, .. } => {
+            let second = no_answer.as_deref().map(Some);
+            let continuations = std::iter::once(None).chain(second);
+            (continuations.map(|continuation| RenderedRequest { context: prompt, continuation }).collect(), stop)
+        }
         choices @ (Request::Choose { .. } | Request::Fill { .. }) => {
             let asked = choices.choices().into_iter();
             let request = |(context, continuation)| RenderedRequest { context, continuation: Some(continuation) };

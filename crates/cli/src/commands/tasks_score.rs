@@ -18,7 +18,8 @@ pub(crate) struct RescoreArgs {
     /// Folder with data sets laid out as on the hub [default: the hub]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// JSON lines `{"task", "subject", "doc_id", "response"}`, or with `"lls"` for `"response"`; a run's samples.jsonl too
+    /// JSON lines `{"task", "subject", "doc_id", "response"}`, or with `"lls"` for `"response"`, and with `"no_answer"` beside
+    /// it where a task asks that; a run's samples.jsonl too
     #[arg(long, value_name = "IN.jsonl")]
     pub(crate) responses: PathBuf,
     /// What ends the reasoning that responses begin with; a response without it is no answer

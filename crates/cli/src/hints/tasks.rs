@@ -130,6 +130,10 @@ impl Hint for Warning<'_> {
             Self::ThinkingChoices { .. } => Some(
                 "tasks that generate suit it, or switch thinking off by an argument of its chat template".to_owned(),
             ),
+            Self::ThinkingNoAnswer { .. } => Some(
+                "the task's other figures are of its answers; an argument of its chat template switches thinking off"
+                    .to_owned(),
+            ),
             Self::Unclosed { .. } => Some("more tokens: `--gen-kwargs max_gen_toks=N`".to_owned()),
             Self::OtherServer { .. } => {
                 Some("what it answered so far is set aside, and asked of the present one again".to_owned())

@@ -34,7 +34,9 @@ impl<'a> AskedSystem<'a> {
     /// A document's requests: prompts, and the continuations behind them where they are scored.
     pub(super) fn requests(&self, document: &Document) -> Vec<(Prompt, Option<String>)> {
         if let Some(request) = document.generation_request(self.chat(), false) {
-            return vec![(request.prompt, None)];
+            let second = document.no_answer_request(self.chat());
+            let second = second.map(|second| (second.context, Some(second.continuation)));
+            return std::iter::once((request.prompt, None)).chain(second).collect();
         }
         let requests = document.choice_requests(self.chat()).into_iter();
         requests.map(|request| (request.context, Some(request.continuation))).collect()

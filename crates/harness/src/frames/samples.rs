@@ -10,7 +10,8 @@ use crate::task::Outcome;
 ///
 /// Columns: `system`, `task`, `version`, `num_fewshot`, `subject`, `doc_id`, `repeat`, `outcome` (`correct`, `wrong`, `no_answer`,
 /// `failed`), `value` (of the task's primary metric, 0 to 1; null where the document failed), `response` (a text, or JSON
-/// of the choices' scores), `scored` (the text without reasoning in front of it), `finish`, `target` and `extracted` (JSON;
+/// of the choices' scores), `scored` (the text without reasoning in front of it), `finish`, `no_answer` (the log-likelihood of there
+/// being none; null where that was not asked), `target` and `extracted` (JSON;
 /// under the primary filter), `tokens`, `ensembled`, `seconds`, `truncated`, `prompt` (where the run logged it),
 /// `identity`, `doc_hash`, `prompt_hash`.
 ///
@@ -55,6 +56,7 @@ fn frame<'a>(tasks: impl Iterator<Item = &'a StoredTask>) -> Result<DataFrame, F
             texts("response", &|_, sample| response(&sample.response)),
             texts("scored", &|_, sample| scored(&sample.response)),
             texts("finish", &|_, sample| finish(&sample.response)),
+            reals("no_answer", &|_, sample| Some(sample.no_answer.as_ref()?.sum)),
             texts("target", &|_, sample| Some(sample.target.to_string())),
             texts("extracted", &extracted),
             wholes("tokens", &|_, sample| sample.tokens),

@@ -61,11 +61,15 @@ impl ResponseIdentity {
 
 fn asked(request: &Request) -> Value {
     match request {
-        Request::Generate { prompt, stop, max_new_tokens, decoding: None } => {
-            json!({ "prompt": prompt, "stop": stop, "max_new_tokens": max_new_tokens })
-        }
-        Request::Generate { prompt, stop, max_new_tokens, decoding: Some(decoding) } => {
-            json!({ "prompt": prompt, "stop": stop, "max_new_tokens": max_new_tokens, "decoding": decoding })
+        Request::Generate { prompt, stop, max_new_tokens, decoding, no_answer } => {
+            let mut asked = json!({ "prompt": prompt, "stop": stop, "max_new_tokens": max_new_tokens });
+            if let Some(decoding) = decoding {
+                asked["decoding"] = json!(decoding);
+            }
+            if let Some(no_answer) = no_answer {
+                asked["no_answer"] = no_answer.as_str().into();
+            }
+            asked
         }
         Request::Choose { context, continuations } => json!({ "context": context, "continuations": continuations }),
         Request::Fill { contexts, continuation } => json!({ "contexts": contexts, "continuation": continuation }),

@@ -64,6 +64,7 @@ fn record(
         Some(_) if invalid => Outcome::NoAnswer,
         Some(_) => Outcome::Wrong,
     };
+    let (response, no_answer) = response(&first.resps);
     let identity = json!([system, entry.name, entry.version, subject, first.doc_id, first.doc_hash, first.prompt_hash]);
     SampleRecord {
         version: RECORD_VERSION,
@@ -80,7 +81,8 @@ fn record(
         prompt: None,
         outcome,
         target: first.target.clone(),
-        response: response(&first.resps),
+        response,
+        no_answer,
         filters,
         tokens: 0,
         ensembled: 0,
@@ -100,8 +102,9 @@ fn group(line: &LmEvalSample, field: &str) -> Option<String> {
     Some(sha256::of_bytes(value.to_string())[..16].to_owned())
 }
 
-/// `[["text"]]`, or `[[["-1.5", "False"]], ...]`: a log-likelihood and whether it is the greedy one, per choice.
-fn response(resps: &Value) -> ResponseRecord {
+/// `[["text"]]`, or `[[["-1.5", "False"]], ...]`: a log-likelihood and whether it is the greedy one, per choice. A log-likelihood
+/// behind a text is that of there being no answer.
+fn response(resps: &Value) -> (ResponseRecord, Option<ChoiceRecord>) {
     let empty = Vec::new();
     let requests = resps.as_array().unwrap_or(&empty);
     let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
@@ -111,9 +114,11 @@ fn response(resps: &Value) -> ResponseRecord {
         Some(ChoiceRecord { sum: number(pair.first()?)?, greedy, tokens: 0 })
     };
     if let Some(text) = requests.first().and_then(|request| request.get(0)?.as_str()) {
-        return ResponseRecord::Generated { text: text.to_owned(), finish: "end".to_owned(), thinking: None };
+        let text = ResponseRecord::Generated { text: text.to_owned(), finish: "end".to_owned(), thinking: None };
+        return (text, requests.get(1).and_then(choice));
     }
-    requests.iter().map(choice).collect::<Option<Vec<_>>>().map_or(ResponseRecord::None, ResponseRecord::Choices)
+    let choices = requests.iter().map(choice).collect::<Option<Vec<_>>>();
+    (choices.map_or(ResponseRecord::None, ResponseRecord::Choices), None)
 }
 
 /// The task's figures, worked out from its documents.

@@ -97,6 +97,12 @@ pub enum MetricDefinition {
         #[serde(default)]
         of: Questions,
     },
+    /// The same of all questions, where those are left unanswered to which no answer is likelier than a threshold: the best that
+    /// some threshold gives. Reported as `best_exact` and `best_f1`; it needs `prompt.no_answer`.
+    BestReading {
+        /// How an answer is compared.
+        score: AnswerScore,
+    },
     /// Whether a reference stands in the extracted text, in any case.
     Contains,
     /// How like the response is to true answers and to false ones: those are the task's choices, `right_choices` says which
@@ -137,6 +143,8 @@ pub enum Over {
     LogLikelihoods,
     /// Lists of instructions, and what share of each is followed.
     Instructions,
+    /// Answers with their scores, and how likely it was that there is none.
+    DoubtedAnswers,
 }
 
 /// Whether lm-evaluation-harness writes the figures of a metric from 0 to 100.
@@ -165,6 +173,7 @@ impl MetricDefinition {
             Self::Perplexity => PERPLEXITY,
             Self::Rouge { of, .. } => of.name(),
             Self::Reading { score, of } => score.name(*of),
+            Self::BestReading { score } => score.best_name(),
             Self::Contains => "contains",
             Self::Span(span) => span.name(),
             Self::TrueAnswers { by, figure } => by.name(*figure),
@@ -185,7 +194,9 @@ impl MetricDefinition {
         match self {
             Self::Perplexity => "perplexity",
             Self::Mcc => "matthews_corrcoef",
-            Self::F1 { .. } | Self::Bleu | Self::Chrf | Self::Ter | Self::BitsPerByte => self.name(),
+            Self::F1 { .. } | Self::Bleu | Self::Chrf | Self::Ter | Self::BitsPerByte | Self::BestReading { .. } => {
+                self.name()
+            }
             Self::WordPerplexity | Self::BytePerplexity => "weighted_perplexity",
             _ => "mean",
         }
@@ -203,6 +214,7 @@ impl MetricDefinition {
             Self::Bleu | Self::Chrf | Self::Ter => Some(Over::Texts),
             Self::WordPerplexity | Self::BytePerplexity | Self::BitsPerByte => Some(Over::LogLikelihoods),
             Self::Instructions { level: InstructionLevel::Instruction, .. } => Some(Over::Instructions),
+            Self::BestReading { .. } => Some(Over::DoubtedAnswers),
             _ => None,
         }
     }

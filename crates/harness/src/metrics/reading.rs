@@ -58,6 +58,14 @@ impl AnswerScore {
         }
     }
 
+    /// The same of the figure at the best threshold.
+    pub fn best_name(self) -> &'static str {
+        match self {
+            Self::Exact => "best_exact",
+            Self::F1 => "best_f1",
+        }
+    }
+
     /// How good an answer is, 0 to 1.
     pub fn score(self, text: &str, answers: &[&str]) -> f64 {
         let text = plain_answer(text);

@@ -45,6 +45,9 @@ pub struct SampleRecord {
     pub target: serde_json::Value,
     /// What the system answered.
     pub response: ResponseRecord,
+    /// How likely it was to the system that there is no answer, where it was asked that too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_answer: Option<ChoiceRecord>,
     /// Every filter's extraction and metrics.
     pub filters: Vec<FilterRecord>,
     /// Union tokens emitted, the last one included; 0 where choices were scored.
@@ -165,7 +168,8 @@ impl SampleRecord {
             extracted: filter.extracted.clone(),
             metrics: filter.metrics.iter().map(|metric| (metric.metric.clone(), metric.value)).collect(),
         });
-        Score { outcome: self.outcome.clone(), filters: filters.collect() }
+        let no_answer = self.no_answer.as_ref().map(|no_answer| no_answer.sum);
+        Score { outcome: self.outcome.clone(), filters: filters.collect(), no_answer }
     }
 }
 
@@ -208,13 +212,20 @@ impl From<&LogLikelihood> for ChoiceRecord {
     }
 }
 
+impl ChoiceRecord {
+    /// The score, without those of its tokens.
+    pub(crate) fn log_likelihood(&self) -> LogLikelihood {
+        LogLikelihood { sum: self.sum, greedy: self.greedy, tokens: Vec::new(), truncated: false }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_first(repeat: &usize) -> bool {
     *repeat == 0
 }
 
-/// SHA-256, hexadecimal, of what a system is asked: of a prompt's UTF-8 bytes; of a context and its choices, each
-/// choice after a zero byte; of several contexts and what follows them, each context before a zero byte.
+/// SHA-256, hexadecimal, of what a system is asked: of a prompt's UTF-8 bytes, whether or not there is a second question behind it;
+/// of a context and its choices, each choice after a zero byte; of several contexts and what follows them, each context before a zero byte.
 pub fn prompt_hash(request: &Request) -> String {
     match request {
         Request::Generate { prompt, .. } => sha256::of_bytes(prompt),
@@ -261,6 +272,7 @@ mod tests {
                 ChoiceRecord { sum: f64::NEG_INFINITY, greedy: false, tokens: 2 },
                 ChoiceRecord { sum: -0.1, greedy: true, tokens: 1 },
             ]),
+            no_answer: None,
             filters: vec![FilterRecord {
                 filter: "none".into(),
                 extracted: 1.into(),
@@ -287,6 +299,19 @@ mod tests {
     }
 
     #[test]
+    fn the_answer_to_a_second_question_is_read_back_and_lines_without_one_are_as_they_were() {
+        assert!(!serde_json::to_string(&record()).unwrap().contains("no_answer"));
+        let asked = SampleRecord {
+            no_answer: Some(ChoiceRecord { sum: f64::NEG_INFINITY, greedy: false, tokens: 3 }),
+            ..record()
+        };
+        let line = serde_json::to_string(&asked).unwrap();
+        assert!(line.contains(r#""no_answer":{"sum":"-inf","greedy":false,"tokens":3}"#), "{line}");
+        let read: SampleRecord = serde_json::from_str(&line).unwrap();
+        assert_eq!((read.score().no_answer, &read), (Some(f64::NEG_INFINITY), &asked));
+    }
+
+    #[test]
     fn a_metric_is_looked_up_under_its_filter() {
         let key = |metric: &str, filter: &str| MetricKey { metric: metric.into(), filter: filter.into() };
         assert_eq!(record().value(&key("acc", "none")), Some(1.0));
@@ -296,7 +321,13 @@ mod tests {
 
     #[test]
     fn a_prompt_hash_depends_on_the_choices_and_their_borders() {
-        let generate = Request::Generate { prompt: "abc".into(), stop: vec![], max_new_tokens: 1, decoding: None };
+        let generate = Request::Generate {
+            prompt: "abc".into(),
+            stop: vec![],
+            max_new_tokens: 1,
+            decoding: None,
+            no_answer: Some(" none".into()),
+        };
         // The known SHA-256 of "abc" (FIPS 180-2, appendix B.1).
         assert_eq!(prompt_hash(&generate), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         let choose = |choices: &[&str]| {

@@ -1,8 +1,10 @@
 //! Asks systems about documents, and leaves the answers on disk.
 
 mod error;
+mod in_flight;
 mod job;
 mod merge;
+mod no_answer;
 mod record;
 mod repeats;
 mod response_cache;

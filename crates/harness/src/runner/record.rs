@@ -5,8 +5,21 @@ use gac_systems::StepRecord;
 
 use super::task_folder::TaskFolder;
 use crate::identity::SampleIdentity;
-use crate::results::{RECORD_VERSION, ResponseRecord, SampleRecord, prompt_hash};
+use crate::results::{ChoiceRecord, RECORD_VERSION, ResponseRecord, SampleRecord, prompt_hash};
 use crate::task::{LoadedTask, Score};
+
+/// What a system answered, as records have it.
+pub(super) struct AnswerRecord {
+    pub(super) response: ResponseRecord,
+    /// The answer to the second question, where there was one.
+    pub(super) no_answer: Option<ChoiceRecord>,
+}
+
+impl From<ResponseRecord> for AnswerRecord {
+    fn from(response: ResponseRecord) -> Self {
+        Self { response, no_answer: None }
+    }
+}
 
 /// What an answer cost.
 #[derive(Default)]
@@ -30,7 +43,7 @@ pub(super) fn record(
     place: &TaskFolder<'_>,
     identity: SampleIdentity,
     score: &Score,
-    response: ResponseRecord,
+    answer: AnswerRecord,
     cost: AnswerCost,
     elapsed: f64,
 ) -> SampleRecord {
@@ -50,7 +63,8 @@ pub(super) fn record(
         prompt: place.log_samples.then(|| document.request.prompt().to_owned()),
         outcome: score.outcome.clone(),
         target: document.target.clone(),
-        response,
+        response: answer.response,
+        no_answer: answer.no_answer,
         filters: score.filters.iter().map(Into::into).collect(),
         tokens: cost.tokens,
         ensembled: cost.ensembled,

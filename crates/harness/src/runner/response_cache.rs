@@ -10,7 +10,7 @@ use gac_systems::StepRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::ResponseIdentity;
-use crate::results::{ResponseRecord, SampleRecord};
+use crate::results::{ChoiceRecord, ResponseRecord, SampleRecord};
 use crate::task::Answer;
 
 /// The file in a cache's folder.
@@ -29,6 +29,8 @@ pub(super) struct ResponseCache {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct CachedResponse {
     pub(super) response: ResponseRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) no_answer: Option<ChoiceRecord>,
     pub(super) tokens: usize,
     pub(super) ensembled: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,6 +107,7 @@ impl CachedResponse {
     fn of(record: &SampleRecord) -> Self {
         Self {
             response: record.response.clone(),
+            no_answer: record.no_answer.clone(),
             tokens: record.tokens,
             ensembled: record.ensembled,
             drafts: record.drafts,
@@ -119,18 +122,17 @@ impl CachedResponse {
     pub(super) fn answer(&self) -> Option<Answer> {
         match &self.response {
             ResponseRecord::Generated { text, thinking, .. } => {
-                Some(Answer::Text(thinking.as_ref().map_or(text, |thinking| &thinking.scored).clone()))
+                let text = thinking.as_ref().map_or(text, |thinking| &thinking.scored).clone();
+                Some(Answer::of_text(text, self.no_answer.as_ref().map(|score| self.log_likelihood(score))))
             }
             ResponseRecord::Choices(choices) => {
-                let score = |choice: &crate::results::ChoiceRecord| LogLikelihood {
-                    sum: choice.sum,
-                    greedy: choice.greedy,
-                    tokens: Vec::new(),
-                    truncated: self.truncated,
-                };
-                Some(Answer::Scores(choices.iter().map(score).collect()))
+                Some(Answer::Scores(choices.iter().map(|choice| self.log_likelihood(choice)).collect()))
             }
             ResponseRecord::None => None,
         }
+    }
+
+    fn log_likelihood(&self, choice: &ChoiceRecord) -> LogLikelihood {
+        LogLikelihood { truncated: self.truncated, ..choice.log_likelihood() }
     }
 }

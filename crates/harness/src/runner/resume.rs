@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::error::RunError;
-use super::record::{AnswerCost, record};
+use super::record::{AnswerCost, AnswerRecord, record};
 use super::response_cache::{CachedResponse, ResponseCache};
 use super::task_folder::TaskFolder;
 use crate::events::{Event, Reporter, Warning};
@@ -112,11 +112,21 @@ impl Prepared {
             let Some(known) = cache.get(&ResponseIdentity::new(&place.identity, document)) else { continue };
             let Some(answer) = known.answer() else { continue };
             let score = task.scorer.score(document, &answer);
-            let CachedResponse { response, tokens, ensembled, drafts, member_tokens, truncated, seconds, trace } =
-                known.clone();
+            let CachedResponse {
+                response,
+                no_answer,
+                tokens,
+                ensembled,
+                drafts,
+                member_tokens,
+                truncated,
+                seconds,
+                trace,
+            } = known.clone();
+            let answer = AnswerRecord { response, no_answer };
             let trace = trace.filter(|_| place.trace);
             let cost = AnswerCost { tokens, ensembled, drafts, member_tokens, truncated, seconds, trace, cached: true };
-            let record = record(task, index, place, self.identities[index].clone(), &score, response, cost, 0.0);
+            let record = record(task, index, place, self.identities[index].clone(), &score, answer, cost, 0.0);
             if place.would_write(&record) {
                 taken.push(record.clone());
                 self.records[index] = Some(record);

@@ -6,7 +6,7 @@ use gac_ensemble::{Decoding, Generation, LogLikelihood};
 use gac_systems::{ChatPlan, StepCosts};
 
 use super::error::RunError;
-use super::record::{AnswerCost, record};
+use super::record::{AnswerCost, AnswerRecord, record};
 use super::repeats::aggregates;
 use super::resume::Prepared;
 use super::task_folder::TaskFolder;
@@ -126,11 +126,12 @@ impl<'a> Sheet<'a> {
         self.before + self.started.elapsed().as_secs_f64()
     }
 
-    /// Takes down what a document's prompt was continued with.
+    /// Takes down what a document's prompt was continued with, and how likely no answer was, where that was asked.
     pub(super) fn generated(
         &mut self,
         index: usize,
         generation: &Generation,
+        no_answer: Option<LogLikelihood>,
         reporter: &mut dyn Reporter,
     ) -> Result<(), RunError> {
         let cost = AnswerCost {
@@ -138,13 +139,14 @@ impl<'a> Sheet<'a> {
             ensembled: generation.ensembled,
             drafts: Some(generation.drafts).filter(|drafts| drafts.verifications > 0),
             member_tokens: generation.member_tokens.clone(),
-            truncated: generation.truncated,
+            truncated: generation.truncated || no_answer.as_ref().is_some_and(|score| score.truncated),
             // One that shared its steps with others has no time of its own.
             seconds: self.place.together.is_none().then_some(generation.seconds),
             trace: self.place.trace.then(|| generation.steps.iter().map(Into::into).collect()),
             cached: false,
         };
-        self.answered(index, &Answer::Text(generation.answer()), generation.into(), cost, reporter)
+        let record = AnswerRecord { response: generation.into(), no_answer: no_answer.as_ref().map(Into::into) };
+        self.answered(index, &Answer::of_text(generation.answer(), no_answer), record, cost, reporter)
     }
 
     /// Takes down how likely a document's choices are.
@@ -156,13 +158,14 @@ impl<'a> Sheet<'a> {
     ) -> Result<(), RunError> {
         let response = ResponseRecord::Choices(scores.iter().map(Into::into).collect());
         let cost = AnswerCost { truncated: scores.iter().any(|score| score.truncated), ..AnswerCost::default() };
-        self.answered(index, &Answer::Scores(scores), response, cost, reporter)
+        self.answered(index, &Answer::Scores(scores), response.into(), cost, reporter)
     }
 
     /// Writes down that a document could not be asked. The others go on.
     pub(super) fn failed(&mut self, index: usize, error: &str, reporter: &mut dyn Reporter) -> Result<(), RunError> {
-        let score = Score { outcome: Outcome::Failed { error: error.to_owned() }, filters: Vec::new() };
-        self.finish(index, score, ResponseRecord::None, AnswerCost::default(), reporter)
+        let score =
+            Score { outcome: Outcome::Failed { error: error.to_owned() }, filters: Vec::new(), no_answer: None };
+        self.finish(index, score, ResponseRecord::None.into(), AnswerCost::default(), reporter)
     }
 
     /// Scores a document's answer.
@@ -170,12 +173,12 @@ impl<'a> Sheet<'a> {
         &mut self,
         index: usize,
         answer: &Answer,
-        response: ResponseRecord,
+        record: AnswerRecord,
         cost: AnswerCost,
         reporter: &mut dyn Reporter,
     ) -> Result<(), RunError> {
         let score = self.task.scorer.score(&self.task.documents[index], answer);
-        self.finish(index, score, response, cost, reporter)
+        self.finish(index, score, record, cost, reporter)
     }
 
     /// Writes a document's record, tells of it.
@@ -183,7 +186,7 @@ impl<'a> Sheet<'a> {
         &mut self,
         index: usize,
         score: Score,
-        response: ResponseRecord,
+        answer: AnswerRecord,
         cost: AnswerCost,
         reporter: &mut dyn Reporter,
     ) -> Result<(), RunError> {
@@ -191,7 +194,7 @@ impl<'a> Sheet<'a> {
             return Err(self.protocol(format!("document {index} answered twice")));
         }
         let identity = self.prepared.identities[index].clone();
-        let record = record(self.task, index, self.place, identity, &score, response, cost, self.elapsed());
+        let record = record(self.task, index, self.place, identity, &score, answer, cost, self.elapsed());
         self.log
             .append(&record)
             .map_err(|source| FolderError::Write { path: self.log.path().to_path_buf(), source })?;

@@ -1,12 +1,13 @@
 //! One task under one system, or under several that are decoded together.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
-use gac_ensemble::{Decoding, Generation, GenerationRequest, LogLikelihood, RequestError};
+use gac_ensemble::{Decoding, Generation, GenerationRequest, LogLikelihood};
 use gac_systems::{System, SystemError};
 
 use super::error::{RunError, chain};
+use super::in_flight::{TaskInFlight, continue_if};
+use super::no_answer::NoAnswers;
 use super::resume::Prepared;
 use super::sheet::Sheet;
 use super::task_folder::TaskFolder;
@@ -37,14 +38,6 @@ pub(super) fn run_task(
     sheets.into_iter().map(|sheet| sheet.close(reporter)).collect()
 }
 
-/// A task being asked.
-struct TaskInFlight<'a, 'r> {
-    task: &'a LoadedTask,
-    /// One per system.
-    sheets: Vec<Sheet<'a>>,
-    reporter: &'r mut dyn Reporter,
-}
-
 /// Which systems lack which documents' answers: by the systems, so that each call asks for what is missing and no more.
 type MissingAnswers = BTreeMap<Vec<usize>, Vec<usize>>;
 
@@ -52,7 +45,9 @@ impl TaskInFlight<'_, '_> {
     fn all(&mut self, system: &mut dyn System) -> Result<(), RunError> {
         let mut thinks = system.thinks();
         for (asked, documents) in self.missing() {
-            self.generate(system, &asked, &documents)?;
+            // The second question goes first: what is generated is then on the disk as soon as it is there.
+            let no_answers = self.score_no_answers(system, &asked, &documents)?;
+            self.generate(system, &asked, &documents, no_answers)?;
             self.choose(system, &asked, &documents, &mut thinks)?;
         }
         self.time(system)
@@ -81,9 +76,17 @@ impl TaskInFlight<'_, '_> {
         Some(request)
     }
 
-    /// Asks everything that is to be continued.
-    fn generate(&mut self, system: &mut dyn System, asked: &[usize], documents: &[usize]) -> Result<(), RunError> {
-        let open = documents.iter().filter_map(|&index| Some((index, self.generation(index)?)));
+    /// Asks everything that is to be continued, but for what failed at its second question.
+    fn generate(
+        &mut self,
+        system: &mut dyn System,
+        asked: &[usize],
+        documents: &[usize],
+        mut no_answers: NoAnswers,
+    ) -> Result<(), RunError> {
+        let failed = |index: usize| asked.iter().all(|&system| self.sheets[system].has(index));
+        let documents = documents.iter().filter(|&&index| !failed(index));
+        let open = documents.filter_map(|&index| Some((index, self.generation(index)?)));
         let (places, requests): (Vec<usize>, Vec<GenerationRequest>) = open.unzip();
         if requests.is_empty() {
             return Ok(());
@@ -98,7 +101,8 @@ impl TaskInFlight<'_, '_> {
                 match answer {
                     Ok((system, generation)) => {
                         self.sheet(asked, system)?;
-                        self.sheets[system].generated(index, &generation, self.reporter)
+                        let no_answer = no_answers.take(index, system);
+                        self.sheets[system].generated(index, &generation, no_answer, self.reporter)
                     }
                     Err(error) => self.failed(asked, index, &error),
                 }
@@ -182,40 +186,6 @@ impl TaskInFlight<'_, '_> {
         Ok(())
     }
 
-    /// Writes down that a document could not be asked, for every system that has not answered it. The others go on.
-    fn failed(&mut self, asked: &[usize], index: usize, error: &RequestError) -> Result<(), RunError> {
-        let error = chain(error);
-        for &system in asked {
-            if !self.sheets[system].has(index) {
-                self.sheets[system].failed(index, &error, self.reporter)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses the answer of a system that was not asked.
-    fn sheet(&self, asked: &[usize], system: usize) -> Result<(), RunError> {
-        if asked.contains(&system) {
-            return Ok(());
-        }
-        Err(self.sheets[0].protocol(format!("system {system} answered, and {asked:?} were asked")))
-    }
-
-    fn stray(&self, request: usize, requests: usize) -> RunError {
-        self.sheets[0].protocol(format!("request {request} of {requests} answered"))
-    }
-
-    fn stopped(&self, system: usize, error: SystemError) -> RunError {
-        let sheet = &self.sheets[system];
-        RunError::System {
-            system: sheet.system().to_owned(),
-            task: self.task.name.clone(),
-            finished: sheet.finished(),
-            documents: self.task.documents.len(),
-            source: error.source,
-        }
-    }
-
     /// What a call to a system came to: our own error first, then the system's, then documents it left out.
     fn ended(
         &self,
@@ -272,12 +242,4 @@ fn extracted(task: &LoadedTask, document: &Document, generation: &Generation) ->
     let score = task.scorer.score(document, &Answer::Text(generation.answer()));
     let filter = score.filters.iter().find(|filter| filter.filter == task.primary.filter)?;
     (score.outcome != Outcome::NoAnswer).then(|| filter.extracted.to_string())
-}
-
-/// Does `step` unless one has failed before; a failure is kept in `outcome` and ends the call.
-fn continue_if(outcome: &mut Result<(), RunError>, step: impl FnOnce() -> Result<(), RunError>) -> ControlFlow<()> {
-    if outcome.is_ok() {
-        *outcome = step();
-    }
-    if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
 }

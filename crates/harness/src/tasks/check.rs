@@ -6,7 +6,7 @@ use super::harness_file::HarnessText;
 use super::scorer::{NONE, References, TaskScorer};
 use super::selection::Selection;
 use crate::filters::ROBUST;
-use crate::metrics::MetricDefinition;
+use crate::metrics::{MetricDefinition, Over};
 
 impl TaskDefinition {
     /// Checks what its parts say about each other.
@@ -26,6 +26,9 @@ impl TaskDefinition {
             && let Some(metric) = self.metrics.iter().find(|metric| metric.is_of_choices())
         {
             return wrong(format!("the metric `{}` is one of choices, and its kind is `generate`", metric.name()));
+        }
+        if let Some(reason) = self.wrong_second_question() {
+            return wrong(reason);
         }
         let is_of_several = self.metrics.iter().any(MetricDefinition::takes_right_choices);
         if is_of_several != self.prompt.right_choices.is_some() {
@@ -78,5 +81,58 @@ impl TaskDefinition {
             ));
         }
         TaskScorer::new(&Selection::whole(self), References::default()).map(|_| ())
+    }
+
+    /// What is wrong about how likely no answer is.
+    fn wrong_second_question(&self) -> Option<String> {
+        let mut doubting = self.metrics.iter().filter(|metric| metric.over() == Some(Over::DoubtedAnswers));
+        match &self.prompt.no_answer {
+            Some(_) if self.kind == TaskKind::Choose => {
+                return Some("`prompt.no_answer` is asked beside a text, and its kind is `choose`".to_owned());
+            }
+            Some(text) if text.trim().is_empty() => {
+                return Some("`prompt.no_answer` is empty: it is a text such as \"unanswerable\"".to_owned());
+            }
+            Some(_) => {}
+            None => {
+                let metric = doubting.next()?.name();
+                return Some(format!("the metric `{metric}` needs `prompt.no_answer`, the text that says so"));
+            }
+        }
+        let primary = doubting.find(|metric| metric.name() == self.primary.metric)?.name();
+        Some(format!("its primary metric `{primary}` is one of all documents together, which tells nothing of each"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::task_definition;
+    use super::*;
+
+    #[test]
+    fn a_second_question_that_makes_no_sense_is_refused() {
+        let refused = |change: &dyn Fn(&mut TaskDefinition)| {
+            let mut definition = task_definition("squadv2").unwrap().clone();
+            change(&mut definition);
+            definition.check().unwrap_err().to_string()
+        };
+        let without = refused(&|own| own.prompt.no_answer = None);
+        assert!(without.contains("`best_exact` needs `prompt.no_answer`"), "{without}");
+        let empty = refused(&|own| own.prompt.no_answer = Some(" ".to_owned()));
+        assert!(empty.contains("`prompt.no_answer` is empty"), "{empty}");
+        let primary = refused(&|own| "best_f1".clone_into(&mut own.primary.metric));
+        assert!(primary.contains("`best_f1` is one of all documents together"), "{primary}");
+        let mut choices = task_definition("piqa").unwrap().clone();
+        choices.prompt.no_answer = Some("none".to_owned());
+        assert!(choices.check().unwrap_err().to_string().contains("its kind is `choose`"));
+    }
+
+    #[test]
+    fn a_second_question_is_asked_where_a_metric_needs_it() {
+        let mut definition = task_definition("squadv2").unwrap().clone();
+        assert_eq!(definition.no_answer(), Some("unanswerable"));
+        definition.metrics.retain(|metric| metric.over().is_none());
+        definition.check().unwrap();
+        assert_eq!(definition.no_answer(), None);
     }
 }

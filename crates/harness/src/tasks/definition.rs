@@ -7,7 +7,7 @@ use super::process::{RowFilter, RowProcess};
 use super::rules::HarnessRules;
 use crate::data::{Dataset, Row};
 use crate::filters::{FilterDefinition, RobustKind};
-use crate::metrics::MetricDefinition;
+use crate::metrics::{MetricDefinition, Over};
 use crate::task::MetricKey;
 
 /// A task's definition: which rows, which prompt, which shots, which score.
@@ -62,6 +62,14 @@ pub struct TaskDefinition {
     pub filters: Vec<FilterDefinition>,
     /// The metrics of every filter.
     pub metrics: Vec<MetricDefinition>,
+}
+
+impl TaskDefinition {
+    /// The text that says that there is no answer, where a metric needs to know how likely that is.
+    pub(super) fn no_answer(&self) -> Option<&str> {
+        let needs = |metric: &MetricDefinition| metric.over() == Some(Over::DoubtedAnswers);
+        self.prompt.no_answer.as_deref().filter(|_| self.metrics.iter().any(needs))
+    }
 }
 
 /// What a system is asked for.
@@ -143,6 +151,10 @@ pub struct PromptDefinition {
     /// The text whose words and bytes perplexities are per, where it is another than `target`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<String>,
+    /// The text that says that a question has no answer. Where a metric needs to know how likely that is, it is a second question
+    /// about each document, behind the same prompt and the target delimiter. For [`TaskKind::Generate`] only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_answer: Option<String>,
     /// What every answer begins with; it stands at the end of prompts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_prefix: Option<String>,

@@ -189,7 +189,7 @@ mod tests {
         };
         let metrics = vec![("acc".to_owned(), value)];
         let filters = vec![FilterScore { filter: "none".into(), extracted: 0.into(), metrics }];
-        (document, Score { outcome: Outcome::Wrong, filters })
+        (document, Score { outcome: Outcome::Wrong, filters, no_answer: None })
     }
 
     fn aggregates(task: &str, subjects: &[(&str, [f64; 3])]) -> Vec<Aggregate> {

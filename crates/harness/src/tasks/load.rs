@@ -227,6 +227,7 @@ impl UnbuiltSection<'_> {
                 stop: generation.until.clone(),
                 max_new_tokens: generation.max_gen_toks.unwrap_or(DEFAULT_MAX_NEW_TOKENS),
                 decoding: self.decoding,
+                no_answer: self.definition.no_answer().map(|text| self.builder.continuation(text)),
             }),
             (TaskKind::Generate, None) => Err("the task has no `generation` settings".to_owned()),
             (TaskKind::Choose, _) if rendered.choices.is_empty() => Err("it has no choices".to_owned()),

@@ -12,8 +12,9 @@ use super::rendered::Target;
 use super::selection::Selection;
 use crate::filters::{FilterPipeline, FoundAnswer, ROBUST, Robust};
 use crate::metrics::{
-    ChoiceScores, DocumentMean, ExactMatch, MetricDefinition, Over, Span, contains, followed, is_equivalent,
-    is_equivalent_by_value, normalised_match, over_choices, over_log_likelihoods, over_texts,
+    ChoiceScores, DocumentMean, DoubtedAnswer, ExactMatch, MetricDefinition, NoAnswerProbability, Over, Span,
+    best_over_thresholds, contains, followed, is_equivalent, is_equivalent_by_value, normalised_match, over_choices,
+    over_log_likelihoods, over_texts,
 };
 use crate::python::PatternError;
 use crate::task::{Aggregate, Answer, Document, FilterScore, MetricKey, Outcome, Score, Scorer};
@@ -85,7 +86,7 @@ impl TaskScorer {
         self.references.get(&document.subject)?.get(&document.id)
     }
 
-    fn score_text(&self, response: &str, reference: &Reference) -> Score {
+    fn score_text(&self, response: &str, no_answer: Option<f64>, reference: &Reference) -> Score {
         let targets = reference.target.texts();
         let mut outcome = Outcome::Wrong;
         let mut filters: Vec<FilterScore> = self
@@ -111,7 +112,7 @@ impl TaskScorer {
             let metrics = vec![(ROBUST_METRIC.to_owned(), f64::from(is_right))];
             FilterScore { filter: ROBUST.to_owned(), extracted: answer.into(), metrics }
         }));
-        Score { outcome, filters }
+        Score { outcome, filters, no_answer }
     }
 
     fn score_choices(&self, answers: &[LogLikelihood], reference: &Reference) -> Score {
@@ -147,7 +148,8 @@ impl TaskScorer {
         let outcome = self.verdict(&metrics);
         let is_whole = self.metrics.iter().any(|metric| metric.definition.over() == Some(Over::LogLikelihoods));
         let extracted = if is_whole { first.sum.into() } else { scores.best().into() };
-        Score { outcome, filters: vec![FilterScore { filter: NONE.to_owned(), extracted, metrics }] }
+        let filters = vec![FilterScore { filter: NONE.to_owned(), extracted, metrics }];
+        Score { outcome, filters, no_answer: None }
     }
 
     /// A metric of all documents together, without a standard error.
@@ -165,6 +167,7 @@ impl TaskScorer {
         let found: Vec<(&Reference, &Json)> = found.collect();
         let value = match over {
             Over::Instructions => return self.of_instructions(key, scored),
+            Over::DoubtedAnswers => return self.of_doubted_answers(metric, key, scored),
             Over::Choices => {
                 let pair = |(reference, chosen): &(&Reference, &Json)| {
                     Some((reference.target.choice(&reference.choices)?, usize::try_from(chosen.as_u64()?).ok()?))
@@ -202,6 +205,29 @@ impl TaskScorer {
         (all > 0.0).then(|| DocumentMean { value: followed / all, stderr: None, documents: counts.len() })
     }
 
+    /// A metric at its best threshold. Where a document was not asked how likely no answer is, no threshold is told.
+    fn of_doubted_answers(
+        &self,
+        metric: &MetricDefinition,
+        key: &MetricKey,
+        scored: &[(&Document, &Score)],
+    ) -> Option<DocumentMean> {
+        let MetricDefinition::BestReading { score: compared } = metric else { return None };
+        let doubted = |(document, score): &(&Document, &Score)| {
+            let filter = score.filters.iter().find(|filter| filter.filter == key.filter)?;
+            let (text, answers) = (filter.extracted.as_str()?, self.reference(document)?.target.texts());
+            Some(DoubtedAnswer {
+                score: compared.score(text, &answers),
+                is_empty: text.is_empty(),
+                has_answer: !answers.is_empty(),
+                no_answer: NoAnswerProbability::of_log(score.no_answer?),
+            })
+        };
+        let answers: Vec<DoubtedAnswer> = scored.iter().map(doubted).collect::<Option<_>>()?;
+        let value = best_over_thresholds(&answers)?;
+        Some(DocumentMean { value, stderr: None, documents: answers.len() })
+    }
+
     /// Right is what has more than half of the credit; most metrics give all or nothing.
     fn verdict(&self, metrics: &[(String, f64)]) -> Outcome {
         let right = metrics.iter().any(|(name, value)| *name == self.primary.metric && *value > 0.5);
@@ -229,10 +255,15 @@ impl Scorer for TaskScorer {
             return failed(format!("task `{}` has no document {}", self.task, document.id));
         };
         match (self.kind, answer) {
-            (TaskKind::Generate, Answer::Text(response)) => self.score_text(response, reference),
+            (TaskKind::Generate, Answer::Text(response)) => self.score_text(response, None, reference),
+            (TaskKind::Generate, Answer::TextOrNone { text, no_answer }) => {
+                self.score_text(text, Some(no_answer.sum), reference)
+            }
             (TaskKind::Choose, Answer::Scores(scores)) => self.score_choices(scores, reference),
             (TaskKind::Generate, Answer::Scores(_)) => failed(format!("task `{}` needs a text", self.task)),
-            (TaskKind::Choose, Answer::Text(_)) => failed(format!("task `{}` needs log-likelihoods", self.task)),
+            (TaskKind::Choose, Answer::Text(_) | Answer::TextOrNone { .. }) => {
+                failed(format!("task `{}` needs log-likelihoods", self.task))
+            }
         }
     }
 
@@ -300,6 +331,8 @@ impl Metric {
             MetricDefinition::TrueAnswers { by, figure } => {
                 Some(by.score(*figure, extracted, &reference.choices, &reference.right_choices))
             }
+            // One document has no threshold.
+            MetricDefinition::BestReading { .. } => None,
             MetricDefinition::Contains => Some(f64::from(contains(extracted, references))),
             metric => over_texts(metric, [(*references.first()?, extracted)]),
         }
@@ -307,5 +340,5 @@ impl Metric {
 }
 
 fn failed(error: String) -> Score {
-    Score { outcome: Outcome::Failed { error }, filters: Vec::new() }
+    Score { outcome: Outcome::Failed { error }, filters: Vec::new(), no_answer: None }
 }

@@ -29,7 +29,7 @@ pub(crate) fn compare(recordings: &Recordings, recording: &str, task: &str, shot
     for line in recordings.lines(&format!("{recording}.jsonl")) {
         let document = documents[&key(&line)];
         match &document.request {
-            Request::Generate { prompt, stop, max_new_tokens, .. } => {
+            Request::Generate { prompt, stop, max_new_tokens, no_answer, .. } => {
                 if let Some(text) = line["prompt"].as_str() {
                     assert_eq!(prompt, text, "{recording} {:?}", key(&line));
                 }
@@ -37,7 +37,9 @@ pub(crate) fn compare(recordings: &Recordings, recording: &str, task: &str, shot
                 assert_eq!(settings, line["gen_kwargs"], "{recording}");
                 assert_eq!(json!(stop), line["gen_kwargs"]["until"]);
                 assert_eq!(*max_new_tokens as u64, line["gen_kwargs"]["max_gen_toks"].as_u64().unwrap_or(256));
-                requests += 1;
+                let second = no_answer.as_deref().map(|text| sha256(&[prompt, text]));
+                assert_eq!(json!(second), line["no_answer_sha256"], "{recording} {:?}", key(&line));
+                requests += 1 + usize::from(second.is_some());
             }
             asked @ (Request::Choose { .. } | Request::Fill { .. }) => {
                 let asked = asked.choices();

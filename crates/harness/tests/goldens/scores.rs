@@ -79,7 +79,8 @@ pub(crate) fn compare(recordings: &Recordings, recording: &str) -> (usize, usize
 
 fn answer(line: &Value) -> Answer {
     if let Some(response) = line["response"].as_str() {
-        return Answer::Text(response.to_owned());
+        let score = |sum| LogLikelihood { sum, greedy: false, tokens: Vec::new(), truncated: false };
+        return Answer::of_text(response.to_owned(), line["no_answer"].as_f64().map(score));
     }
     let sums = line["lls"].as_array().unwrap();
     Answer::Scores(

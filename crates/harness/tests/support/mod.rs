@@ -22,7 +22,7 @@ struct Exact;
 impl Scorer for Exact {
     fn score(&self, document: &Document, answer: &Answer) -> Score {
         let extracted = match answer {
-            Answer::Text(text) => serde_json::Value::from(text.trim()),
+            Answer::Text(text) | Answer::TextOrNone { text, .. } => serde_json::Value::from(text.trim()),
             Answer::Scores(scores) => {
                 let best = (0..scores.len()).max_by(|&a, &b| scores[a].sum.total_cmp(&scores[b].sum)).unwrap();
                 best.into()
@@ -35,7 +35,8 @@ impl Scorer for Exact {
         };
         let value = f64::from(u8::from(outcome == Outcome::Correct));
         let filters = vec![FilterScore { filter: "none".into(), extracted, metrics: vec![("acc".into(), value)] }];
-        Score { outcome, filters }
+        let no_answer = if let Answer::TextOrNone { no_answer, .. } = answer { Some(no_answer.sum) } else { None };
+        Score { outcome, filters, no_answer }
     }
 
     fn aggregate(&self, scored: &[(&Document, &Score)]) -> Vec<Aggregate> {
@@ -88,6 +89,7 @@ pub(crate) fn echo(name: &str, documents: usize) -> LoadedTask {
                 stop: vec!["\n".into()],
                 max_new_tokens: 8,
                 decoding: None,
+                no_answer: None,
             };
             (request, id.to_string().into())
         }),
@@ -292,6 +294,7 @@ impl Reporter for Listener {
             Event::TaskStarted { system, task, documents, reused } => {
                 format!("task {system} {task} {reused} of {documents}")
             }
+            Event::NoAnswerScored { asked, documents, .. } => format!("no answer {asked} of {documents}"),
             Event::SampleFinished { finished, record } => {
                 if let Some(look) = &self.at_sample {
                     look(&record.system, &record.task, *finished);

@@ -178,8 +178,8 @@ fn inspect(task: &LoadedTask, models: &[ModelInspection], batch: usize) -> Resul
     let (mut requests, mut most_new_tokens) = (0, 0);
     for document in &task.documents {
         match &document.request {
-            Request::Generate { max_new_tokens, .. } => {
-                requests += 1;
+            Request::Generate { max_new_tokens, no_answer, .. } => {
+                requests += 1 + usize::from(no_answer.is_some());
                 most_new_tokens += max_new_tokens;
             }
             choices @ (Request::Choose { .. } | Request::Fill { .. }) => requests += choices.choices().len(),
@@ -193,13 +193,17 @@ fn inspect(task: &LoadedTask, models: &[ModelInspection], batch: usize) -> Resul
         for document in &task.documents {
             // Of several prompts the first: they differ in a few words.
             let context = tokenizer.encode_prompt(document.request.prompt())?.len();
-            let choices = document.request.choices().into_iter();
-            let choices = choices.map(|(_, choice)| Ok(tokenizer.encoder().encode_inner(choice)?.len()));
+            let choices = document.request.choices().into_iter().map(|(_, choice)| choice);
+            // A second question reads the prompt once more.
+            let second = document.request.no_answer();
+            let choices = choices.chain(second).map(|choice| Ok(tokenizer.encoder().encode_inner(choice)?.len()));
             let choices = choices.collect::<Result<Vec<usize>, TokenizerError>>()?;
-            tokens += context + choices.iter().sum::<usize>();
+            tokens += context * (1 + usize::from(second.is_some())) + choices.iter().sum::<usize>();
             longest = longest.max(context + choices.iter().max().unwrap_or(&0));
             let generated = match &document.request {
-                Request::Generate { max_new_tokens, .. } => *max_new_tokens,
+                Request::Generate { max_new_tokens, .. } => {
+                    choices.iter().fold(*max_new_tokens, |most, it| most.max(*it))
+                }
                 Request::Choose { .. } | Request::Fill { .. } => choices.iter().sum(),
             };
             held.push(context + generated);

@@ -106,6 +106,8 @@ impl SampleWriter<'_> {
             fields.insert("ensembled_steps".to_owned(), sample.ensembled.into());
             fields.insert("member_tokens".to_owned(), json!(sample.member_tokens));
         }
+        let no_answer = sample.no_answer.as_ref().map(|score| question.no_answer(score));
+        fields.insert("no_answer".to_owned(), no_answer.into());
         fields.insert("truncated".to_owned(), sample.truncated.into());
         for (name, hash) in [("doc_hash", &sample.doc_hash), ("prompt_hash", &sample.prompt_hash)] {
             fields.insert(name.to_owned(), hash.as_str().into());
@@ -124,16 +126,19 @@ struct AskedQuestion {
     input: Value,
     /// The choices that follow the input; null where a text was to be generated.
     choices: Value,
+    /// What says that there is no answer, where it was asked how likely that is.
+    no_answer: Value,
 }
 
 impl AskedQuestion {
     fn new(sample: &SampleRecord, requests: &[(Prompt, Option<String>)]) -> Self {
         let logged = || sample.prompt.as_deref().unwrap_or_default();
         let Some((first, continuation)) = requests.first() else {
-            return Self { input: logged().into(), choices: Value::Null };
+            return Self { input: logged().into(), choices: Value::Null, no_answer: Value::Null };
         };
         if continuation.is_none() {
-            return Self { input: input(first), choices: Value::Null };
+            let no_answer = requests.get(1).and_then(|(_, continuation)| continuation.clone()).into();
+            return Self { input: input(first), choices: Value::Null, no_answer };
         }
         let texts: Option<Vec<&str>> = requests
             .iter()
@@ -146,7 +151,8 @@ impl AskedQuestion {
             format!("{context}{}", continuation.as_deref().unwrap_or_default())
         };
         let input = texts.map_or_else(|| input(first), |texts| texts[0][..shared].into());
-        Self { input, choices: requests.iter().map(|(prompt, continuation)| whole(prompt, continuation)).collect() }
+        let choices = requests.iter().map(|(prompt, continuation)| whole(prompt, continuation)).collect();
+        Self { input, choices, no_answer: Value::Null }
     }
 
     /// A choice as a text, or its letter where it is not known.
@@ -155,15 +161,28 @@ impl AskedQuestion {
     }
 
     fn log_likelihood(&self, index: usize, choice: &ChoiceRecord) -> Value {
-        let sum = if choice.sum.is_finite() { choice.sum.into() } else { Value::from(choice.sum.to_string()) };
         json!({
             "choice": choice_letter(index),
             "text": self.choices[index],
-            "log_likelihood": sum,
+            "log_likelihood": number(choice.sum),
             "tokens": choice.tokens,
             "greedy": choice.greedy,
         })
     }
+
+    fn no_answer(&self, score: &ChoiceRecord) -> Value {
+        json!({
+            "text": self.no_answer,
+            "log_likelihood": number(score.sum),
+            "tokens": score.tokens,
+            "greedy": score.greedy,
+        })
+    }
+}
+
+/// JSON has no infinities.
+fn number(value: f64) -> Value {
+    if value.is_finite() { value.into() } else { value.to_string().into() }
 }
 
 /// Bytes that texts begin with alike: all of them where they are the same, else up to the last white space.
@@ -304,6 +323,16 @@ mod tests {
         let question = AskedQuestion::new(&sample, &[]);
         assert_eq!(question.log_likelihood(0, &choices[0])["log_likelihood"], "-inf");
         assert_eq!((question.choice(0), target(&sample)), ("A".to_owned(), "B".into()));
+    }
+
+    #[test]
+    fn a_second_question_is_no_choice_and_its_score_stands_with_its_text() {
+        let sample = sample(&json!({ "generated": { "text": "a lamp", "finish": "stop" } }), None);
+        let asked = |continuation: Option<&str>| (Prompt::from("Q:"), continuation.map(str::to_owned));
+        let question = AskedQuestion::new(&sample, &[asked(None), asked(Some(" none"))]);
+        assert_eq!((&question.input, &question.choices), (&"Q:".into(), &Value::Null));
+        let score = question.no_answer(&ChoiceRecord { sum: f64::NEG_INFINITY, greedy: false, tokens: 2 });
+        assert_eq!(score, json!({ "text": " none", "log_likelihood": "-inf", "tokens": 2, "greedy": false }));
     }
 
     #[test]

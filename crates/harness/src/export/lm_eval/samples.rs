@@ -7,7 +7,7 @@ use super::task_config::generation_kwargs;
 use crate::export::asked::{AskedDocuments, AskedSystem};
 use crate::export::sources::TaskSources;
 use crate::python::repr;
-use crate::results::{ResponseRecord, SampleRecord, StoredRun, StoredTask};
+use crate::results::{ChoiceRecord, ResponseRecord, SampleRecord, StoredRun, StoredTask};
 
 /// A subtask's lines: those of the first filter, document by document, then those of the next one.
 pub(super) fn lines(
@@ -60,17 +60,20 @@ impl<'a> SampleHead<'a> {
         let asked = asked.unwrap_or_default();
         let prompt = asked.first().map(|(prompt, _)| prompt.clone()).or_else(|| sample.prompt.clone());
         let prompt_hash = prompt.as_ref().map_or_else(|| sample.prompt_hash.clone(), sha256::of_bytes);
+        let continuation = |index: usize| -> Value { asked.get(index).and_then(|(_, text)| text.clone()).into() };
         let (responses, second): (Vec<Value>, Vec<Value>) = match &sample.response {
             // They keep what is left without reasoning.
             ResponseRecord::Generated { text, thinking, .. } => {
                 let scored = thinking.as_ref().map_or(text, |thinking| &thinking.scored);
-                (vec![json!([scored])], vec![kwargs.cloned().unwrap_or_else(|| json!({}))])
+                let (mut responses, mut second) = (vec![json!([scored])], vec![kwargs.cloned().unwrap_or(json!({}))]);
+                if let Some(no_answer) = &sample.no_answer {
+                    responses.push(json!([score(no_answer)]));
+                    second.push(continuation(1));
+                }
+                (responses, second)
             }
             ResponseRecord::Choices(choices) => {
-                // Their log-likelihoods are texts in these files.
-                let greedy = |greedy: bool| if greedy { "True" } else { "False" };
-                let responses = choices.iter().map(|choice| json!([[repr::float(choice.sum), greedy(choice.greedy)]]));
-                let continuation = |index: usize| asked.get(index).and_then(|(_, text)| text.clone()).into();
+                let responses = choices.iter().map(|choice| json!([score(choice)]));
                 (responses.collect(), (0..choices.len()).map(continuation).collect())
             }
             ResponseRecord::None => (Vec::new(), Vec::new()),
@@ -102,7 +105,9 @@ impl<'a> SampleHead<'a> {
         let filter = self.sample.filters.get(filter)?;
         let metrics: Vec<&str> = filter.metrics.iter().map(|metric| metric.metric.as_str()).collect();
         let filtered = match &self.sample.response {
-            ResponseRecord::Generated { .. } | ResponseRecord::None => json!([filter.extracted]),
+            ResponseRecord::Generated { .. } | ResponseRecord::None => {
+                std::iter::once(filter.extracted.clone()).chain(self.sample.no_answer.as_ref().map(score)).collect()
+            }
             ResponseRecord::Choices(_) => self.responses.iter().map(|response| response[0].clone()).collect(),
         };
         let mut line = Value::Object(self.common.clone());
@@ -114,4 +119,9 @@ impl<'a> SampleHead<'a> {
         }
         Some(line)
     }
+}
+
+/// A log-likelihood and whether it is the greedy one: texts in these files.
+fn score(choice: &ChoiceRecord) -> Value {
+    json!([repr::float(choice.sum), if choice.greedy { "True" } else { "False" }])
 }

@@ -89,6 +89,7 @@
     } else {
       node.append(make("h3", { text: "Choices" }), choices(sample));
     }
+    if (sample.n !== undefined) node.append(make("h3", { text: "Probability of no answer" }), make("p", { text: sample.n.toPrecision(4) }));
     node.append(make("h3", { text: "Extraction" }), extraction(sample));
     node.append(...block("Gold", json(doc.g)));
     if (sample.e) node.append(...block("Error", sample.e));

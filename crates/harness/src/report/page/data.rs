@@ -59,6 +59,9 @@ struct PageSample<'a> {
     /// What ended it.
     #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
     finish: Option<&'a str>,
+    /// How probable it was that there is no answer, where that was asked.
+    #[serde(rename = "n", skip_serializing_if = "Option::is_none")]
+    no_answer: Option<f64>,
     #[serde(rename = "x")]
     extractions: Vec<PageExtraction<'a>>,
     /// Why it failed.
@@ -196,6 +199,7 @@ impl<'a> PageSample<'a> {
             answer,
             unclosed,
             finish,
+            no_answer: sample.no_answer.as_ref().map(|score| score.sum.exp()),
             extractions: extractions.collect(),
             error,
             steps,

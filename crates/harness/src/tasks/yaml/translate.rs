@@ -142,6 +142,7 @@ pub(super) fn definition(name: &str, path: &Path, config: &YamlConfig) -> Result
             right_choices: results.as_ref().and_then(|results| results.right_choices.clone()),
             right_choice: None,
             measured: results.and_then(|results| results.measured),
+            no_answer: None,
             answer_prefix: text(config, "gen_prefix")?,
             target_delimiter: text(config, "target_delimiter")?.unwrap_or_else(|| " ".to_owned()),
             fewshot_delimiter,
