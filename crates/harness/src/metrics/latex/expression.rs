@@ -7,8 +7,13 @@ use super::fraction::Fraction;
 pub(in super::super) enum Expression {
     /// A number; none where it has more digits than are kept exactly.
     Number(Option<Fraction>, f64),
+    /// A number with decimals, where a reader tells it from an exact one.
+    Decimal(Option<Fraction>, f64),
     /// A name.
     Name(String),
+    /// A name of a real number.
+    RealName(String),
+    Constant(Constant),
     Infinity,
     Sum(Box<Self>, Box<Self>),
     Negative(Box<Self>),
@@ -23,6 +28,15 @@ pub(in super::super) enum Expression {
     Binomial(Box<Self>, Box<Self>),
     /// A function of a name, and what it is applied to.
     Applied(String, Vec<Self>),
+}
+
+/// A number that has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Constant {
+    Pi,
+    Euler,
+    EulerMascheroni,
+    ImaginaryUnit,
 }
 
 /// A function of one number.
@@ -56,10 +70,10 @@ pub(in super::super) enum Function {
 
 impl Expression {
     /// Whether a name stands in it.
-    pub(super) fn has_names(&self) -> bool {
+    pub(in super::super) fn has_names(&self) -> bool {
         match self {
-            Self::Name(_) => true,
-            Self::Number(..) | Self::Infinity => false,
+            Self::Name(_) | Self::RealName(_) => true,
+            Self::Number(..) | Self::Decimal(..) | Self::Constant(_) | Self::Infinity => false,
             Self::Negative(one) | Self::Of(_, one) | Self::Logarithm(one, None) => one.has_names(),
             Self::Sum(one, other)
             | Self::Product(one, other)
@@ -74,7 +88,7 @@ impl Expression {
 
 impl Function {
     /// The function of a command, where it is one that may be raised or go without parentheses.
-    pub(super) fn of_command(name: &str) -> Option<Self> {
+    pub(in super::super) fn of_command(name: &str) -> Option<Self> {
         Some(match name {
             "exp" => Self::Exp,
             "sin" => Self::Sin,
@@ -100,7 +114,7 @@ impl Function {
     }
 
     /// What it is to the power of -1 in LaTeX, where that is its inverse.
-    pub(super) fn inverse(self) -> Option<Self> {
+    pub(in super::super) fn inverse(self) -> Option<Self> {
         Some(match self {
             Self::Sin => Self::Arcsin,
             Self::Cos => Self::Arccos,

@@ -1,0 +1,462 @@
+//! From tokens to an answer, by the grammar of `latex2sympy2_extended`: of several readings of all of a text the first.
+
+mod atoms;
+mod functions;
+mod matrices;
+mod sets;
+
+pub(super) use atoms::number;
+pub(super) use sets::{end, set_of};
+
+use super::answer::{Answer, NumberKind, Relation, RelationKind, negative, number_kind, whole};
+use super::token::{Bracket, Kind, Token, tokens};
+use crate::metrics::latex::{Expression, Function, exact};
+
+/// More tokens than these are no answer.
+const LONGEST: usize = 2000;
+/// Deeper than this nothing is read.
+const DEEPEST: usize = 60;
+/// More steps than these are not taken: readings are tried one after the other.
+const STEPS: usize = 200_000;
+
+/// Whether what names stand for is real.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    Real,
+    /// Anything but real.
+    Complex,
+}
+
+/// Whether a function may begin here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Functions {
+    Allowed,
+    NotAllowed,
+}
+
+/// What all of a text says; none where it says nothing that is read.
+pub(super) fn read(text: &str, names: Names) -> Option<Answer> {
+    let tokens = tokens(text)?;
+    if tokens.len() > LONGEST {
+        return None;
+    }
+    let mut reader = Reader { tokens, at: 0, bars: 0, depth: 0, steps: 0, names };
+    if let Some(answer) = reader.attempt(|reader| {
+        let answer = reader.assigned_elements()?;
+        reader.at_end().then_some(answer)
+    }) {
+        return Some(answer);
+    }
+    if let Some(elements) = reader.attempt(|reader| {
+        let elements = reader.elements(Relations::Allowed)?;
+        reader.at_end().then_some(elements)
+    }) {
+        // Commas before groups of three digits are no commas.
+        return match grouped(text) {
+            Some(number) => Some(Answer::Value(number)),
+            None => sets::of_elements(elements),
+        };
+    }
+    reader.attempt(|reader| {
+        let answer = reader.assigned_set()?;
+        reader.at_end().then_some(answer)
+    })
+}
+
+/// Whether an element may be a relation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Relations {
+    Allowed,
+    NotAllowed,
+}
+
+struct Reader {
+    tokens: Vec<Token>,
+    at: usize,
+    /// Bars that are open: the next one closes.
+    bars: usize,
+    depth: usize,
+    steps: usize,
+    names: Names,
+}
+
+impl Reader {
+    fn kind(&self) -> Option<&Kind> {
+        self.tokens.get(self.at).map(|token| &token.kind)
+    }
+
+    fn kind_at(&self, offset: usize) -> Option<&Kind> {
+        self.tokens.get(self.at + offset).map(|token| &token.kind)
+    }
+
+    fn at_end(&self) -> bool {
+        self.at >= self.tokens.len()
+    }
+
+    fn is(&self, kind: &Kind) -> bool {
+        self.kind() == Some(kind)
+    }
+
+    /// Goes over a token, if it is there.
+    fn skip(&mut self, kind: &Kind) -> bool {
+        let found = self.is(kind);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, kind: &Kind) -> Option<()> {
+        self.skip(kind).then_some(())
+    }
+
+    fn next(&mut self) -> Option<Token> {
+        let token = self.tokens.get(self.at).cloned()?;
+        self.at += 1;
+        Some(token)
+    }
+
+    /// A reading, or the place where it began.
+    fn attempt<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let (at, bars, depth) = (self.at, self.bars, self.depth);
+        let found = read(self);
+        if found.is_none() {
+            (self.at, self.bars, self.depth) = (at, bars, depth);
+        }
+        found
+    }
+
+    /// A reading one level deeper, which no bar outside closes.
+    fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        self.depth += 1;
+        self.steps += 1;
+        if self.depth > DEEPEST || self.steps > STEPS {
+            return None;
+        }
+        let bars = std::mem::take(&mut self.bars);
+        let found = read(self)?;
+        self.bars = bars;
+        self.depth -= 1;
+        Some(found)
+    }
+
+    /// An expression in brackets.
+    fn enclosed(&mut self, bracket: Bracket) -> Option<Expression> {
+        self.expect(&Kind::Open(bracket))?;
+        let inner = self.deeper(Self::sum)?;
+        self.expect(&Kind::Close(bracket))?;
+        Some(inner)
+    }
+
+    /// An expression or a chain of relations between some.
+    fn relation(&mut self) -> Option<Answer> {
+        if let Some(matrix) = self.attempt(Self::matrix) {
+            return Some(Answer::Matrix(matrix));
+        }
+        let mut left = Answer::Value(self.sum()?);
+        loop {
+            let kind = match self.kind() {
+                Some(Kind::Relation(kind)) => *kind,
+                Some(Kind::Approximately) => {
+                    self.at += 1;
+                    let right = Answer::Value(self.sum()?);
+                    // What is near a value is not looked at.
+                    if left.has_names_only() {
+                        left = right;
+                    }
+                    continue;
+                }
+                Some(Kind::In) => return None,
+                _ => return Some(left),
+            };
+            self.at += 1;
+            let right = Answer::Value(self.sum()?);
+            left = chained(left, kind, right);
+        }
+    }
+
+    /// Sums of products.
+    fn sum(&mut self) -> Option<Expression> {
+        let mut sum = self.product(Functions::Allowed)?;
+        loop {
+            let product = if self.skip(&Kind::Plus) {
+                self.product(Functions::Allowed)?
+            } else if self.skip(&Kind::Minus) {
+                negative(self.product(Functions::Allowed)?)
+            } else {
+                return Some(sum);
+            };
+            sum = Expression::Sum(Box::new(sum), Box::new(product));
+        }
+    }
+
+    /// Products and quotients with a sign between their parts.
+    fn product(&mut self, functions: Functions) -> Option<Expression> {
+        self.depth += 1;
+        self.steps += 1;
+        if self.depth > DEEPEST * 3 || self.steps > STEPS {
+            return None;
+        }
+        let mut product = self.signed(functions)?;
+        loop {
+            if self.skip(&Kind::Times) {
+                product = Expression::Product(Box::new(product), Box::new(self.signed(functions)?));
+            } else if self.skip(&Kind::Divide) {
+                product = quotient(product, self.signed(functions)?);
+            } else if self.skip(&Kind::Modulo) {
+                product = functions::remainder(product, self.signed(functions)?)?;
+            } else {
+                self.depth -= 1;
+                return Some(product);
+            }
+        }
+    }
+
+    /// Factors side by side, with their signs.
+    fn signed(&mut self, functions: Functions) -> Option<Expression> {
+        let mut is_negative = false;
+        loop {
+            if self.skip(&Kind::Minus) {
+                is_negative = !is_negative;
+            } else if !self.skip(&Kind::Plus) {
+                break;
+            }
+        }
+        // The first one may be a function in either case.
+        let mut factors = vec![self.factor(Functions::Allowed)?];
+        while self.begins(functions) {
+            factors.push(self.factor(functions)?);
+        }
+        let product = side_by_side(factors)?;
+        Some(if is_negative { negative(product) } else { product })
+    }
+
+    /// Whether a factor begins here.
+    fn begins(&self, functions: Functions) -> bool {
+        match self.kind() {
+            Some(Kind::Bar | Kind::Vert) => self.bars == 0,
+            Some(
+                Kind::Function(_)
+                | Kind::Logarithm
+                | Kind::NaturalLogarithm
+                | Kind::Gamma
+                | Kind::Several(_)
+                | Kind::Root
+                | Kind::OperatorName
+                | Kind::Euler,
+            ) => functions == Functions::Allowed,
+            Some(
+                Kind::Open(_)
+                | Kind::Fraction
+                | Kind::Binomial
+                | Kind::Boxed
+                | Kind::Phantom
+                | Kind::DeterminantStart
+                | Kind::CapitalE
+                | Kind::Letter
+                | Kind::Whole
+                | Kind::Decimal
+                | Kind::Scientific
+                | Kind::Percent
+                | Kind::Differential
+                | Kind::Name
+                | Kind::Accented(_)
+                | Kind::Infinity,
+            ) => true,
+            _ => false,
+        }
+    }
+
+    /// A power, and what stands behind it.
+    fn factor(&mut self, functions: Functions) -> Option<Expression> {
+        let mut factor = self.power(functions)?;
+        loop {
+            if self.skip(&Kind::Exclamation) {
+                factor = Expression::Of(Function::Factorial, Box::new(factor));
+            } else if !self.skip(&Kind::Degree) && !self.skip(&Kind::Transposed) {
+                return Some(factor);
+            }
+        }
+    }
+
+    /// Exponents are taken from the left: `2^3^2` is `(2^3)^2`.
+    fn power(&mut self, functions: Functions) -> Option<Expression> {
+        let mut base = self.component(functions)?;
+        while self.skip(&Kind::Above) {
+            let exponent = self.braced_or_atom()?;
+            if self.is(&Kind::Below) {
+                self.below()?;
+            }
+            base = Expression::Power(Box::new(base), Box::new(exponent));
+        }
+        Some(base)
+    }
+
+    fn component(&mut self, functions: Functions) -> Option<Expression> {
+        match self.kind()?.clone() {
+            Kind::Open(Bracket::Brace) => {
+                self.attempt(|reader| reader.enclosed(Bracket::Brace)).or_else(|| self.chosen_in_braces())
+            }
+            Kind::Open(bracket @ (Bracket::Floor | Bracket::LowerCorner)) => {
+                Some(Expression::Of(Function::Floor, Box::new(self.enclosed(bracket)?)))
+            }
+            Kind::Open(bracket @ (Bracket::Ceiling | Bracket::UpperCorner)) => {
+                Some(Expression::Of(Function::Ceiling, Box::new(self.enclosed(bracket)?)))
+            }
+            Kind::Open(Bracket::Vert) => {
+                Some(Expression::Of(Function::Abs, Box::new(self.enclosed(Bracket::Vert)?)))
+            }
+            Kind::Open(Bracket::RoundCommand) => None,
+            Kind::Open(bracket) => self.enclosed(bracket),
+            bar @ (Kind::Bar | Kind::Vert) => {
+                self.at += 1;
+                self.bars += 1;
+                let inner = self.sum()?;
+                self.bars -= 1;
+                self.expect(&bar)?;
+                Some(Expression::Of(Function::Abs, Box::new(inner)))
+            }
+            Kind::Boxed | Kind::Phantom => {
+                self.at += 1;
+                self.enclosed(Bracket::Brace)
+            }
+            Kind::Fraction => {
+                self.at += 1;
+                let above = self.enclosed(Bracket::Brace)?;
+                // A derivative.
+                let names_below = matches!(self.kind_at(1), Some(Kind::Differential));
+                if names_below && self.kind_at(2) == Some(&Kind::Close(Bracket::Brace)) {
+                    return None;
+                }
+                Some(quotient(above, self.enclosed(Bracket::Brace)?))
+            }
+            Kind::Binomial => {
+                self.at += 1;
+                let of = Box::new(self.enclosed(Bracket::Brace)?);
+                Some(Expression::Binomial(of, Box::new(self.enclosed(Bracket::Brace)?)))
+            }
+            Kind::DeterminantStart => self.determinant(),
+            _ => self.function_or_atom(functions),
+        }
+    }
+
+    /// `{a \choose b}`.
+    fn chosen_in_braces(&mut self) -> Option<Expression> {
+        self.expect(&Kind::Open(Bracket::Brace))?;
+        let of = Box::new(self.deeper(Self::sum)?);
+        self.expect(&Kind::Choose)?;
+        let chosen = Box::new(self.deeper(Self::sum)?);
+        self.expect(&Kind::Close(Bracket::Brace))?;
+        Some(Expression::Binomial(of, chosen))
+    }
+}
+
+/// A relation more: behind others it is one to the last side of them.
+fn chained(left: Answer, kind: RelationKind, right: Answer) -> Answer {
+    match left {
+        Answer::Chain(mut relations) => {
+            let last = relations.last().map(|relation| relation.right.clone());
+            relations.extend(last.map(|left| Relation { kind, left, right }));
+            Answer::Chain(relations)
+        }
+        left => Answer::Chain(vec![Relation { kind, left, right }]),
+    }
+}
+
+/// A quotient; of two whole numbers the fraction.
+fn quotient(above: Expression, below: Expression) -> Expression {
+    let kinds = (number_kind(&above), number_kind(&below));
+    if kinds == (Some(NumberKind::Whole), Some(NumberKind::Whole)) {
+        if let Some(fraction) = exact(&above).zip(exact(&below)).and_then(|(above, below)| above.over(below)) {
+            return Expression::Number(Some(fraction), fraction.value());
+        }
+    }
+    Expression::Quotient(Box::new(above), Box::new(below))
+}
+
+/// The product of factors side by side; a whole number before a positive fraction or whole number is added to it.
+fn side_by_side(factors: Vec<Expression>) -> Option<Expression> {
+    factors.into_iter().rev().reduce(|behind, factor| {
+        mixed(&factor, &behind).unwrap_or_else(|| Expression::Product(Box::new(factor), Box::new(behind)))
+    })
+}
+
+/// A mixed number.
+fn mixed(factor: &Expression, behind: &Expression) -> Option<Expression> {
+    let (first, part) = (number_kind(factor)?, number_kind(behind)?);
+    if first != NumberKind::Whole || !matches!(part, NumberKind::Whole | NumberKind::Fraction) {
+        return None;
+    }
+    let (first, part) = (exact(factor)?, exact(behind)?);
+    if part.value() <= 0.0 {
+        return None;
+    }
+    let sum = if first.value() < 0.0 { first.plus(part.negative()?)? } else { first.plus(part)? };
+    Some(Expression::Number(Some(sum), sum.value()))
+}
+
+/// A number with commas before groups of three digits, and nothing else. With a 0 before the commas they are points.
+fn grouped(text: &str) -> Option<Expression> {
+    let text = text.trim();
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (groups, part) = unsigned.split_once('.').map_or((unsigned, None), |(groups, part)| (groups, Some(part)));
+    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (first, others) = groups.split_once(',')?;
+    let fits = first.len() <= 3 && all_digits(first) && part.is_none_or(all_digits);
+    if !fits || !others.split(',').all(|group| group.len() == 3 && all_digits(group)) {
+        return None;
+    }
+    let digits = if text.starts_with('0') { text.replace(',', ".") } else { text.replace(',', "") };
+    // With several points it is no number.
+    digits.parse::<f64>().ok()?;
+    Some(number(&digits))
+}
+
+/// The number 1.
+fn one() -> Expression {
+    whole(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str) -> Expression {
+        match read(text, Names::Real) {
+            Some(Answer::Value(value)) => value,
+            other => panic!("{text} is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn numbers_side_by_side_are_mixed() {
+        for (text, same) in [
+            (r"3\frac{1}{2}", r"\frac{7}{2}"),
+            (r"-3\frac{1}{2}", r"-\frac{7}{2}"),
+            ("2(3)", "5"),
+            ("1,234,567", "1234567"),
+            ("0,500", "0.500"),
+        ] {
+            assert_eq!(value(text), value(same), "{text}");
+        }
+        assert!(matches!(value("3.5(2)"), Expression::Product(..)));
+    }
+
+    #[test]
+    fn what_is_not_read_in_full_is_not_read() {
+        for text in ["", "3+", r"50\%", r"\frac{1}", "x=", "(1,2", r"\frac{dy}{dx}", "a<", "2^-1", r"\sum_{n=1}^3n"] {
+            assert_eq!(read(text, Names::Real), None, "{text}");
+        }
+        for piece in ["(", "{", "[", "|", "2^", "((1,", r"\sin ", r"\frac{"] {
+            assert_eq!(read(&piece.repeat(1000), Names::Real), None);
+        }
+        let deep = format!("{}1{}", "(".repeat(900), ")".repeat(900));
+        assert_eq!(read(&deep, Names::Real), None);
+    }
+
+    #[test]
+    fn relations_are_chained() {
+        let Some(Answer::Chain(relations)) = read("1<x\\le 2", Names::Real) else { panic!() };
+        let kinds: Vec<RelationKind> = relations.iter().map(|relation| relation.kind).collect();
+        assert_eq!(kinds, [RelationKind::Less, RelationKind::AtMost]);
+        assert_eq!(relations[0].right, relations[1].left);
+    }
+}
