@@ -81,7 +81,7 @@ def zero_to_one(task, metric, value):
     return value / 100 if task == "own_gen" and not metric.split(",")[0].removesuffix("_stderr").endswith("_acc") else value
 
 # Figures that only whole runs have, or that need another model.
-LEFT_OUT = ("best_exact", "best_f1", "summary_length", "math_verify", "bertscore_precision", "bertscore_recall", "bertscore_f1")
+LEFT_OUT = ("best_exact", "best_f1", "summary_length", "bertscore_precision", "bertscore_recall", "bertscore_f1")
 # A task of ours in lm-evaluation-harness's form.
 SAMSUM = {
     "task": "samsum", "dataset_path": "knkarthick/samsum", "dataset_name": "default", "output_type": "generate_until",

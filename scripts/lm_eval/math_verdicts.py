@@ -207,10 +207,10 @@ def prose(draw):
     return draw.choice(golds), draw.choice(texts)
 
 
-def pairs(kinds, solutions, responses, count):
+def pairs(kinds, solutions, responses, count, seed=""):
     """Texts that give answers of a kind."""
     for kind in kinds:
-        draw = random.Random(kind.__name__)
+        draw = random.Random(kind.__name__ + seed)
         seen = set()
         for number in range(count * 4):
             if len(seen) == count:
@@ -225,8 +225,8 @@ def pairs(kinds, solutions, responses, count):
                 yield kind.__name__, pair
 
 
-def pairs_of_prose(count):
-    draw = random.Random("prose")
+def pairs_of_prose(count, seed=""):
+    draw = random.Random("prose" + seed)
     seen = set()
     while len(seen) < count:
         pair = prose(draw)
@@ -238,19 +238,23 @@ def pairs_of_prose(count):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--held-back", action="store_true", help="record the other kinds")
+    parser.add_argument("--seed", default="", help="draw others, and write them nowhere but with --with-readings")
     parser.add_argument("--with-readings", metavar="FILE", help="also write what the library read in each text, to look at")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if options.held_back:
-        name, made = "math_verify_held_back.jsonl", pairs(held_back.KINDS, held_back.SOLUTIONS, held_back.RESPONSES, 30)
+        name, made = "math_verify_held_back.jsonl", pairs(held_back.KINDS, held_back.SOLUTIONS, held_back.RESPONSES, 30, options.seed)
     else:
-        name, made = "math_verify.jsonl", (*pairs(KINDS, SOLUTIONS, RESPONSES, PAIRS), *pairs_of_prose(160))
+        name, made = "math_verify.jsonl", (*pairs(KINDS, SOLUTIONS, RESPONSES, PAIRS, options.seed), *pairs_of_prose(160, options.seed))
     lines, readings = [], []
     for kind, texts in made:
         read = [parse(text) for text in texts]
-        lines.append({"kind": kind, "texts": texts, "same": bool(verify(gold=read[0], target=read[1]))})
+        # Beside what was read there may be the text of it, which is the last one.
+        written = [answers[-1] if answers and isinstance(answers[-1], str) else None for answers in read]
+        lines.append({"kind": kind, "texts": texts, "written": written, "same": bool(verify(gold=read[0], target=read[1]))})
         readings.append(lines[-1] | {"read": [str(answers) for answers in read]})
-    (OUTPUT / name).write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    if not options.seed:
+        (OUTPUT / name).write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
     if options.with_readings:
         Path(options.with_readings).write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in readings))
     print(f"{len(lines)} pairs, {sum(line['same'] for line in lines)} the same")

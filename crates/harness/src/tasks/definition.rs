@@ -143,6 +143,9 @@ pub struct PromptDefinition {
     /// The text whose words and bytes perplexities are per, where it is another than `target`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<String>,
+    /// The text that says how the target comes about, where a metric looks for the answer in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solution: Option<String>,
     /// What every answer begins with; it stands at the end of prompts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_prefix: Option<String>,

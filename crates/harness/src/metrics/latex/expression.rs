@@ -71,17 +71,31 @@ pub(in super::super) enum Function {
 impl Expression {
     /// Whether a name stands in it.
     pub(in super::super) fn has_names(&self) -> bool {
+        self.any(&|part| matches!(part, Self::Name(_) | Self::RealName(_)))
+    }
+
+    /// Whether something holds of it or of one of its parts.
+    pub(in super::super) fn any(&self, holds: &impl Fn(&Self) -> bool) -> bool {
+        holds(self) || self.parts().into_iter().any(|part| part.any(holds))
+    }
+
+    /// What it is made of.
+    pub(in super::super) fn parts(&self) -> Vec<&Self> {
         match self {
-            Self::Name(_) | Self::RealName(_) => true,
-            Self::Number(..) | Self::Decimal(..) | Self::Constant(_) | Self::Infinity => false,
-            Self::Negative(one) | Self::Of(_, one) | Self::Logarithm(one, None) => one.has_names(),
+            Self::Number(..)
+            | Self::Decimal(..)
+            | Self::Name(_)
+            | Self::RealName(_)
+            | Self::Constant(_)
+            | Self::Infinity => Vec::new(),
+            Self::Negative(one) | Self::Of(_, one) | Self::Logarithm(one, None) => vec![one],
             Self::Sum(one, other)
             | Self::Product(one, other)
             | Self::Quotient(one, other)
             | Self::Power(one, other)
             | Self::Logarithm(one, Some(other))
-            | Self::Binomial(one, other) => one.has_names() || other.has_names(),
-            Self::Applied(_, of) => of.iter().any(Self::has_names),
+            | Self::Binomial(one, other) => vec![one, other],
+            Self::Applied(_, of) => of.iter().collect(),
         }
     }
 }

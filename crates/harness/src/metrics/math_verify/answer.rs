@@ -19,6 +19,8 @@ pub(super) enum Answer {
     Domain(Domain),
     Empty,
     Combined(SetOperation, Box<Self>, Box<Self>),
+    /// With a sum, product, limit, integral or derivative, of which no value is known here: its text.
+    Unknown(String),
 }
 
 /// Numbers between two.

@@ -68,11 +68,7 @@ impl Sum<'_> {
             self.signed()?
         } else {
             let base = self.atom()?;
-            if self.skip("**", "") {
-                Expression::Power(Box::new(base), Box::new(self.signed()?))
-            } else {
-                base
-            }
+            if self.skip("**", "") { Expression::Power(Box::new(base), Box::new(self.signed()?)) } else { base }
         };
         self.depth -= 1;
         Some(value)

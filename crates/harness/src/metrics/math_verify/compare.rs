@@ -11,6 +11,8 @@ use crate::metrics::latex::{Constant, Expression, Function, exact, has_same_valu
 
 /// Decimals are compared to so many places.
 const PLACES: f64 = 1e6;
+/// What sums may differ and be the same to fifteen digits.
+const FIFTEEN_DIGITS: f64 = 1e-15;
 /// What a value may be off a whole number that it is.
 const NEAR: f64 = 1e-12;
 
@@ -37,8 +39,9 @@ pub(super) fn is_same(gold: Answer, given: Answer) -> bool {
                 && gold.first().map(Vec::len) == given.first().map(Vec::len)
                 && entries.all(|(gold, given)| is_same_entry(gold, given))
         }
-        (Answer::Value(gold), Answer::Value(given)) => is_same_value(gold, given),
-        (Answer::Percent(gold), Answer::Percent(given)) => is_same_value(gold, given),
+        (Answer::Value(gold), Answer::Value(given)) | (Answer::Percent(gold), Answer::Percent(given)) => {
+            is_same_value(gold, given)
+        }
         (Answer::Percent(percent), Answer::Value(value)) | (Answer::Value(value), Answer::Percent(percent)) => {
             is_same_percentage(percent, value)
         }
@@ -66,7 +69,7 @@ fn equates(answer: &Answer) -> bool {
 }
 
 /// Whether an answer says what a name stands for.
-pub(super) fn assigns(answer: &Answer) -> bool {
+fn assigns(answer: &Answer) -> bool {
     let first = match answer {
         Answer::Chain(relations) => relations.first(),
         _ => None,
@@ -87,7 +90,7 @@ fn first_and_last(answer: Answer) -> Answer {
 }
 
 /// What is behind the last sign of a chain.
-pub(super) fn last_side(answer: Answer) -> Answer {
+fn last_side(answer: Answer) -> Answer {
     match answer {
         Answer::Chain(mut relations) => relations.pop().map_or(Answer::Empty, |relation| relation.right),
         answer => answer,
@@ -101,12 +104,7 @@ fn is_written_alike(gold: &Answer, given: &Answer) -> bool {
 }
 
 fn has_infinity(value: &Expression) -> bool {
-    match value {
-        Expression::Infinity => true,
-        Expression::Sum(one, other) | Expression::Product(one, other) => has_infinity(one) || has_infinity(other),
-        Expression::Negative(one) => has_infinity(one),
-        _ => false,
-    }
+    value.any(&|part| *part == Expression::Infinity)
 }
 
 /// Whether two expressions are the same: names by their letters, numbers with decimals to six places, all else by value.
@@ -119,15 +117,61 @@ pub(super) fn is_same_value(gold: &Expression, given: &Expression) -> bool {
 
 /// As [`is_same_value`], for what stands in a matrix.
 fn is_same_entry(gold: &Expression, given: &Expression) -> bool {
-    let is_decimal = |value: &Expression| number_kind(value) == Some(NumberKind::Decimal);
-    let rounded = (is_decimal(gold) || is_decimal(given)) && is_same_rounded(gold, given);
-    rounded || has_same_value(gold, given)
+    if (is_decimal(gold) || is_decimal(given)) && is_same_rounded(gold, given) {
+        return true;
+    }
+    if has_decimals(gold) || has_decimals(given) {
+        if let (Some(one), Some(other)) = (in_binary(gold), in_binary(given)) {
+            // Fifteen digits count of what is more than a number.
+            let is_number = number_kind(gold).is_some() || number_kind(given).is_some();
+            let difference = (one - other).abs();
+            return if is_number { difference == 0.0 } else { difference < FIFTEEN_DIGITS };
+        }
+        // To `SymPy` a root is nothing with decimals, though it is near it.
+        if has_decimal_exponent(gold) != has_decimal_exponent(given) {
+            return false;
+        }
+    }
+    has_same_value(gold, given)
+}
+
+/// Whether an expression is one number with decimals.
+fn is_decimal(value: &Expression) -> bool {
+    number_kind(value) == Some(NumberKind::Decimal)
+}
+
+fn has_decimals(value: &Expression) -> bool {
+    value.any(&|part| matches!(part, Expression::Decimal(..)))
+}
+
+/// Whether a number that is no square or the like is raised to a power with decimals.
+fn has_decimal_exponent(value: &Expression) -> bool {
+    value.any(&|part| {
+        let Expression::Power(base, exponent) = part else { return false };
+        let is_whole = real_value(part).is_some_and(|value| (value - value.round()).abs() < NEAR);
+        has_decimals(exponent) && !base.has_names() && !is_whole
+    })
+}
+
+/// The value of an expression of fractions and decimals as binary numbers come to it: where there are decimals, each step is rounded.
+fn in_binary(value: &Expression) -> Option<f64> {
+    if let (false, Some(fraction)) = (has_decimals(value), exact(value)) {
+        return Some(fraction.value());
+    }
+    Some(match value {
+        Expression::Decimal(_, value) => *value,
+        Expression::Negative(one) => -in_binary(one)?,
+        Expression::Sum(one, other) => in_binary(one)? + in_binary(other)?,
+        Expression::Product(one, other) => in_binary(one)? * in_binary(other)?,
+        Expression::Quotient(one, other) => in_binary(one)? * in_binary(other)?.recip(),
+        _ => return None,
+    })
 }
 
 /// Whether two values are the same to six places. `SymPy` leaves whole numbers as they are, which no decimal equals then.
 fn is_same_rounded(gold: &Expression, given: &Expression) -> bool {
     let is_whole = |value: &Expression| {
-        number_kind(value) != Some(NumberKind::Decimal)
+        !is_decimal(value)
             && match exact(value) {
                 Some(fraction) => fraction.whole().is_some(),
                 None => real_value(value).is_some_and(|value| (value - value.round()).abs() < NEAR),
@@ -135,7 +179,8 @@ fn is_same_rounded(gold: &Expression, given: &Expression) -> bool {
     };
     match (real_value(gold), real_value(given)) {
         (Some(one), Some(other)) => {
-            is_whole(gold) == is_whole(given) && (one * PLACES).round_ties_even() == (other * PLACES).round_ties_even()
+            let rounded = |value: f64| (value * PLACES).round_ties_even();
+            is_whole(gold) == is_whole(given) && rounded(one) - rounded(other) == 0.0
         }
         _ => false,
     }
@@ -147,7 +192,6 @@ fn is_same_percentage(percent: &Expression, value: &Expression) -> bool {
         return exact(percent) == exact(value);
     }
     let hundredth = Expression::Quotient(Box::new(percent.clone()), Box::new(super::answer::whole(100)));
-    let is_decimal = |value: &Expression| number_kind(value) == Some(NumberKind::Decimal);
     ((is_decimal(percent) || is_decimal(value)) && is_same_rounded(&hundredth, value))
         || has_same_value(&hundredth, value)
 }

@@ -20,6 +20,8 @@ pub(super) enum Formulas {
 
 /// Formulas that a comma, `and` or `or` connects are one answer, up to so many.
 const CONNECTED: usize = 6;
+/// More white space is no way to write.
+const MOST_SPACE: usize = 100;
 /// What connects them.
 const CONNECTIONS: [&str; 5] = [",and", "and", ",or", "or", ","];
 
@@ -44,9 +46,9 @@ pub(super) fn formulas_at(text: &str, at: usize, which: Formulas) -> Option<(Vec
 /// The place behind all white space at a place, then those with one character less of it.
 pub(super) fn spaces_down(text: &str, at: usize) -> impl Iterator<Item = usize> + '_ {
     let space = text.len() - strip_start(&text[at..]).len();
-    // More is no way to write.
-    const MOST: usize = 100;
-    std::iter::once(space).chain(text[at..space].char_indices().rev().map(move |(offset, _)| at + offset)).take(MOST)
+    std::iter::once(space)
+        .chain(text[at..space].char_indices().rev().map(move |(offset, _)| at + offset))
+        .take(MOST_SPACE)
 }
 
 /// The formula that begins at a place, and where it ends with its percent sign.

@@ -90,7 +90,7 @@ fn read_candidate(candidate: &Candidate<'_>) -> (Option<Answer>, String) {
                     Answer::Empty => Vec::new(),
                     answer => vec![answer],
                 });
-                return (reader::set_of(elements.collect()), written);
+                return (Some(reader::set_of(elements.collect())), written);
             }
             parts.into_iter().next().unwrap_or_default()
         }
@@ -156,9 +156,7 @@ fn is_complex(formula: &str) -> bool {
     ];
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let ends_word = |at: usize| !formula[at..].starts_with(is_word);
-    let alone = formula
-        .match_indices('i')
-        .any(|(at, _)| ends_word(at + 1) && !formula[..at].ends_with(is_word));
+    let alone = formula.match_indices('i').any(|(at, _)| ends_word(at + 1) && !formula[..at].ends_with(is_word));
     let imath = formula.match_indices("\\imath").any(|(at, name)| ends_word(at + name.len()));
     alone || imath || SIGNS.iter().any(|sign| formula.contains(sign))
 }
@@ -173,4 +171,3 @@ fn name_of(value: &Expression) -> Option<&str> {
 
 #[cfg(test)]
 mod tests;
-pub(crate) fn shown(text: &str) -> String { format!("{:?}", find(text)) }

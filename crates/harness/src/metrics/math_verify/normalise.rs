@@ -12,21 +12,49 @@ fn constant(pattern: &str) -> PythonRegex {
 
 /// What may stand behind `\left` and `\right`.
 const LEFT: [&str; 17] = [
-    "\\{", "{", "\\|", "|", "[", "(", "\\rbracl", "\\lgroup", "\\lbrace", "\\lbrack", "\\vert", "\\lvert", "\\lceil",
-    "\\lfloor", "\\langle", "\\llcorner", "\\ulcorner",
+    "\\{",
+    "{",
+    "\\|",
+    "|",
+    "[",
+    "(",
+    "\\rbracl",
+    "\\lgroup",
+    "\\lbrace",
+    "\\lbrack",
+    "\\vert",
+    "\\lvert",
+    "\\lceil",
+    "\\lfloor",
+    "\\langle",
+    "\\llcorner",
+    "\\ulcorner",
 ];
 const RIGHT: [&str; 16] = [
-    "\\}", "}", "\\|", "|", "]", ")", "\\rbrack", "\\rgroup", "\\rbrace", "\\vert", "\\rvert", "\\rceil", "\\rfloor",
-    "\\rangle", "\\lrcorner", "\\urcorner",
+    "\\}",
+    "}",
+    "\\|",
+    "|",
+    "]",
+    ")",
+    "\\rbrack",
+    "\\rgroup",
+    "\\rbrace",
+    "\\vert",
+    "\\rvert",
+    "\\rceil",
+    "\\rfloor",
+    "\\rangle",
+    "\\lrcorner",
+    "\\urcorner",
 ];
 
 /// `(n)_{k}`, the falling factorial.
 static FALLING: LazyLock<PythonRegex> = LazyLock::new(|| constant(r"\(([\w+*/\\ -]+?)\)_\{([\w+*/\\ -]+?)\}"));
 
 /// What goes without a trace.
-static REMOVED: LazyLock<PythonRegex> = LazyLock::new(|| {
-    constant(r#"\\(?:mathrm\{th\}|!\s*|text\s*\{\s*\}|\$|displaystyle)|\$|(?<!\\)["']"#)
-});
+static REMOVED: LazyLock<PythonRegex> =
+    LazyLock::new(|| constant(r#"\\(?:mathrm\{th\}|!\s*|text\s*\{\s*\}|\$|displaystyle)|\$|(?<!\\)["']"#));
 
 /// Fractions, roots and logarithms whose braces are left out or are parentheses, in this order.
 static MALFORMED: LazyLock<[(PythonRegex, &str); 7]> = LazyLock::new(|| {
@@ -58,7 +86,7 @@ pub(super) fn in_one_way(formula: &str, boxes: Boxes) -> String {
     let text = if text == "0.5" { "\\frac{1}{2}".to_owned() } else { text };
     let text = MALFORMED.iter().fold(text, |text, (pattern, template)| pattern.sub(&text, template));
     let text = text.replace(" sqrt", "\\sqrt");
-    let text = plain_fraction(braced_fractions(braced_roots(text)));
+    let text = plain_fraction(braced_fractions(braced_roots(&text)));
     strip(&text).to_owned()
 }
 
@@ -70,19 +98,14 @@ fn without_sizes(text: &str, command: &str, brackets: &[&str]) -> String {
         let behind = &rest[at + 1..];
         let name = behind.strip_prefix(command).or_else(|| behind.strip_prefix('m')?.strip_prefix(command));
         kept.push_str(&rest[..at]);
-        match name.filter(|behind| brackets.iter().any(|bracket| behind.starts_with(bracket))) {
-            Some(behind) => {
-                // What is behind it stays as it is, though it may be a command.
-                let length = brackets.iter().filter(|bracket| behind.starts_with(**bracket)).map(|one| one.len()).max();
-                let (bracket, behind) = behind.split_at(length.unwrap_or(0));
-                kept.push_str(bracket);
-                rest = behind;
-            }
-            None => {
-                kept.push('\\');
-                rest = behind;
-            }
-        }
+        let bracket = name.and_then(|behind| {
+            let fitting = brackets.iter().filter(|bracket| behind.starts_with(**bracket));
+            Some(behind.split_at(fitting.map(|bracket| bracket.len()).max()?))
+        });
+        // What is behind it stays as it is, though it may be a command.
+        let (bracket, behind) = bracket.unwrap_or(("\\", behind));
+        kept.push_str(bracket);
+        rest = behind;
     }
     kept + rest
 }
@@ -94,21 +117,21 @@ fn single_backslashes(text: &str) -> String {
     while let Some(at) = rest.find("\\\\") {
         kept.push_str(&rest[..at]);
         let is_command = rest[at + 2..].starts_with(|c: char| c.is_ascii_alphabetic());
-        kept.push_str(if is_command { "\\" } else { "\\\\" });
-        rest = &rest[at + 2..];
+        kept.push('\\');
+        rest = &rest[at + if is_command { 2 } else { 1 }..];
     }
     kept + rest
 }
 
 /// With braces around what a root is of, where it is one character.
-fn braced_roots(text: String) -> String {
+fn braced_roots(text: &str) -> String {
     let mut parts = text.split("\\sqrt");
     let mut braced = parts.next().unwrap_or("").to_owned();
     for part in parts {
         let part = crate::python::strip_start(part);
         braced.push_str("\\sqrt");
         match part.chars().next().filter(|first| !"{[".contains(*first)) {
-            Some(first) => braced.push_str(&format!("{{{first}}}{}", &part[first.len_utf8()..])),
+            Some(first) => braced.extend(["{", &part[..first.len_utf8()], "}", &part[first.len_utf8()..]]),
             None => braced.push_str(part),
         }
     }
@@ -126,11 +149,13 @@ fn braced_fractions(text: String) -> String {
             braced.push_str(part);
             continue;
         }
-        let mut characters = part.chars();
-        let (Some(above), Some(below)) = (characters.next(), characters.next()) else { return text };
-        let behind = characters.as_str();
-        let below = if below == '{' { below.to_string() } else { format!("{{{below}}}") };
-        braced.push_str(&format!("{{{above}}}{below}{behind}"));
+        let ends: Vec<usize> = part.char_indices().map(|(at, c)| at + c.len_utf8()).take(2).collect();
+        let [above, below] = *ends else { return text };
+        braced.extend(["{", &part[..above], "}"]);
+        match &part[above..below] {
+            "{" => braced.push_str(&part[above..]),
+            character => braced.extend(["{", character, "}", &part[below..]]),
+        }
     }
     braced
 }

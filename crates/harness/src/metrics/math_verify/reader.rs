@@ -13,7 +13,7 @@ use super::token::{Bracket, Kind, Token, tokens};
 use crate::metrics::latex::{Expression, Function, exact};
 
 /// More tokens than these are no answer.
-const LONGEST: usize = 2000;
+const LONGEST: usize = 1000;
 /// Deeper than this nothing is read.
 const DEEPEST: usize = 60;
 /// More steps than these are not taken: readings are tried one after the other.
@@ -40,26 +40,11 @@ pub(super) fn read(text: &str, names: Names) -> Option<Answer> {
     if tokens.len() > LONGEST {
         return None;
     }
-    let mut reader = Reader { tokens, at: 0, bars: 0, depth: 0, steps: 0, names };
-    if let Some(answer) = reader.attempt(|reader| {
-        let answer = reader.assigned_elements()?;
-        reader.at_end().then_some(answer)
-    }) {
-        return Some(answer);
-    }
-    if let Some(elements) = reader.attempt(|reader| {
-        let elements = reader.elements(Relations::Allowed)?;
-        reader.at_end().then_some(elements)
-    }) {
-        // Commas before groups of three digits are no commas.
-        return match grouped(text) {
-            Some(number) => Some(Answer::Value(number)),
-            None => sets::of_elements(elements),
-        };
-    }
-    reader.attempt(|reader| {
-        let answer = reader.assigned_set()?;
-        reader.at_end().then_some(answer)
+    let mut reader = Reader { tokens, at: 0, bars: 0, depth: 0, steps: 0, names, has_unknown: false };
+    reader.all(text).or_else(|| {
+        // The library reads these.
+        let written = || reader.tokens.iter().map(|token| token.text.as_str()).collect();
+        reader.has_unknown.then(|| Answer::Unknown(written()))
     })
 }
 
@@ -78,9 +63,35 @@ struct Reader {
     depth: usize,
     steps: usize,
     names: Names,
+    /// Whether there was something of which no value is known.
+    has_unknown: bool,
 }
 
 impl Reader {
+    /// The first reading of all tokens.
+    fn all(&mut self, text: &str) -> Option<Answer> {
+        if let Some(answer) = self.attempt(|reader| {
+            let answer = reader.assigned_elements()?;
+            reader.at_end().then_some(answer)
+        }) {
+            return Some(answer);
+        }
+        if let Some(elements) = self.attempt(|reader| {
+            let elements = reader.elements(Relations::Allowed)?;
+            reader.at_end().then_some(elements)
+        }) {
+            // Commas before groups of three digits are no commas.
+            return match grouped(text) {
+                Some(number) => Some(Answer::Value(number)),
+                None => Some(sets::of_elements(elements)),
+            };
+        }
+        self.attempt(|reader| {
+            let answer = reader.assigned_set()?;
+            reader.at_end().then_some(answer)
+        })
+    }
+
     fn kind(&self) -> Option<&Kind> {
         self.tokens.get(self.at).map(|token| &token.kind)
     }
@@ -202,7 +213,7 @@ impl Reader {
             } else if self.skip(&Kind::Divide) {
                 product = quotient(product, self.signed(functions)?);
             } else if self.skip(&Kind::Modulo) {
-                product = functions::remainder(product, self.signed(functions)?)?;
+                product = functions::remainder(&product, &self.signed(functions)?)?;
             } else {
                 self.depth -= 1;
                 return Some(product);
@@ -241,6 +252,7 @@ impl Reader {
                 | Kind::Several(_)
                 | Kind::Root
                 | Kind::OperatorName
+                | Kind::BigOperator
                 | Kind::Euler,
             ) => functions == Functions::Allowed,
             Some(
@@ -301,9 +313,7 @@ impl Reader {
             Kind::Open(bracket @ (Bracket::Ceiling | Bracket::UpperCorner)) => {
                 Some(Expression::Of(Function::Ceiling, Box::new(self.enclosed(bracket)?)))
             }
-            Kind::Open(Bracket::Vert) => {
-                Some(Expression::Of(Function::Abs, Box::new(self.enclosed(Bracket::Vert)?)))
-            }
+            Kind::Open(Bracket::Vert) => Some(Expression::Of(Function::Abs, Box::new(self.enclosed(Bracket::Vert)?))),
             Kind::Open(Bracket::RoundCommand) => None,
             Kind::Open(bracket) => self.enclosed(bracket),
             bar @ (Kind::Bar | Kind::Vert) => {
@@ -324,6 +334,7 @@ impl Reader {
                 // A derivative.
                 let names_below = matches!(self.kind_at(1), Some(Kind::Differential));
                 if names_below && self.kind_at(2) == Some(&Kind::Close(Bracket::Brace)) {
+                    self.has_unknown = true;
                     return None;
                 }
                 Some(quotient(above, self.enclosed(Bracket::Brace)?))
@@ -334,6 +345,10 @@ impl Reader {
                 Some(Expression::Binomial(of, Box::new(self.enclosed(Bracket::Brace)?)))
             }
             Kind::DeterminantStart => self.determinant(),
+            Kind::BigOperator => {
+                self.has_unknown = true;
+                None
+            }
             _ => self.function_or_atom(functions),
         }
     }
@@ -364,10 +379,10 @@ fn chained(left: Answer, kind: RelationKind, right: Answer) -> Answer {
 /// A quotient; of two whole numbers the fraction.
 fn quotient(above: Expression, below: Expression) -> Expression {
     let kinds = (number_kind(&above), number_kind(&below));
-    if kinds == (Some(NumberKind::Whole), Some(NumberKind::Whole)) {
-        if let Some(fraction) = exact(&above).zip(exact(&below)).and_then(|(above, below)| above.over(below)) {
-            return Expression::Number(Some(fraction), fraction.value());
-        }
+    let are_whole = kinds == (Some(NumberKind::Whole), Some(NumberKind::Whole));
+    let fraction = exact(&above).zip(exact(&below)).and_then(|(above, below)| above.over(below));
+    if let Some(fraction) = fraction.filter(|_| are_whole) {
+        return Expression::Number(Some(fraction), fraction.value());
     }
     Expression::Quotient(Box::new(above), Box::new(below))
 }
@@ -442,8 +457,11 @@ mod tests {
 
     #[test]
     fn what_is_not_read_in_full_is_not_read() {
-        for text in ["", "3+", r"50\%", r"\frac{1}", "x=", "(1,2", r"\frac{dy}{dx}", "a<", "2^-1", r"\sum_{n=1}^3n"] {
+        for text in ["", "3+", r"50\%", r"\frac{1}", "x=", "(1,2", "a<", "2^-1", "x#"] {
             assert_eq!(read(text, Names::Real), None, "{text}");
+        }
+        for text in [r"\frac{dy}{dx}", r"\sum_{n=1}^3n"] {
+            assert_eq!(read(text, Names::Real), Some(Answer::Unknown(text.to_owned())), "no value is known of it");
         }
         for piece in ["(", "{", "[", "|", "2^", "((1,", r"\sin ", r"\frac{"] {
             assert_eq!(read(&piece.repeat(1000), Names::Real), None);

@@ -13,9 +13,7 @@ pub(super) fn are_same_relations(gold: &[Relation], given: &[Relation]) -> bool 
 
 /// Whether two relations are the same: as they are, turned around, or as equations with the same solutions.
 fn are_same(gold: &Relation, given: &Relation) -> bool {
-    let alike = |one: RelationKind, other: RelationKind| {
-        one == other || (one.is_equation() && other.is_equation())
-    };
+    let alike = |one: RelationKind, other: RelationKind| one == other || (one.is_equation() && other.is_equation());
     let ((Answer::Value(a), Answer::Value(b)), (Answer::Value(c), Answer::Value(d))) =
         ((&gold.left, &gold.right), (&given.left, &given.right))
     else {
@@ -46,21 +44,6 @@ pub(super) fn names(value: &Expression) -> BTreeSet<&str> {
 }
 
 fn collect<'e>(value: &'e Expression, found: &mut BTreeSet<&'e str>) {
-    match value {
-        Expression::Name(name) | Expression::RealName(name) => {
-            found.insert(name);
-        }
-        Expression::Number(..) | Expression::Decimal(..) | Expression::Constant(_) | Expression::Infinity => {}
-        Expression::Negative(one) | Expression::Of(_, one) | Expression::Logarithm(one, None) => collect(one, found),
-        Expression::Sum(one, other)
-        | Expression::Product(one, other)
-        | Expression::Quotient(one, other)
-        | Expression::Power(one, other)
-        | Expression::Logarithm(one, Some(other))
-        | Expression::Binomial(one, other) => {
-            collect(one, found);
-            collect(other, found);
-        }
-        Expression::Applied(_, of) => of.iter().for_each(|one| collect(one, found)),
-    }
+    found.extend(super::name_of(value));
+    value.parts().into_iter().for_each(|part| collect(part, found));
 }

@@ -117,7 +117,7 @@ fn formulas(text: &str, which: Formulas) -> Vec<Match<'_>> {
     everywhere(text, |at| together(formulas_at(text, at, which)))
 }
 
-fn together<'t>(found: Option<(Vec<Formula<'t>>, usize)>) -> Found<'t> {
+fn together(found: Option<(Vec<Formula<'_>>, usize)>) -> Found<'_> {
     found.map(|(formulas, end)| (Candidate::Formulas(formulas), end))
 }
 
@@ -180,7 +180,8 @@ fn closed_plain(text: &str, at: usize) -> Found<'_> {
 }
 
 fn said_formulas(text: &str, at: usize) -> Found<'_> {
-    is_ahead(text, at).find_map(|at| spaces_down(text, at).find_map(|at| together(formulas_at(text, at, Formulas::All))))
+    is_ahead(text, at)
+        .find_map(|at| spaces_down(text, at).find_map(|at| together(formulas_at(text, at, Formulas::All))))
 }
 
 fn said_plain(text: &str, at: usize) -> Found<'_> {

@@ -1,8 +1,7 @@
 //! When sets, tuples and intervals are the same.
 
 use super::answer::{Answer, Interval};
-use super::compare::{assigns, is_same, is_same_value, last_side};
-use super::reader::end;
+use super::compare::{is_same, is_same_value};
 use super::spans::Spans;
 
 /// More elements are not compared in every order.
@@ -47,7 +46,7 @@ fn is_same_end(
     which: impl Fn(&Interval) -> &crate::metrics::latex::Expression,
 ) -> bool {
     let (gold, given) = (which(gold), which(given));
-    gold == given || is_same_value(gold, given) || end(gold).zip(end(given)).is_some_and(|(gold, given)| gold == given)
+    gold == given || is_same_value(gold, given)
 }
 
 fn as_collection(answer: &Answer) -> Answer {
@@ -83,11 +82,6 @@ fn are_same_in_some_order(gold: &[Answer], given: &[Answer]) -> bool {
     gold.iter().all(|element| {
         let found = left.iter().position(|given| is_same(element.clone(), (*given).clone()));
         // Elements are put in order by what names stand for, and then compared with them.
-        let found = found.or_else(|| {
-            let plain = |answer: &Answer| if assigns(answer) { last_side(answer.clone()) } else { answer.clone() };
-            let both_assign = |given: &Answer| assigns(element) && assigns(given);
-            left.iter().position(|given| !both_assign(given) && is_same(plain(element), plain(given)))
-        });
         found.map(|at| left.swap_remove(at)).is_some()
     })
 }

@@ -94,11 +94,11 @@ impl Spans {
         let difference = difference(left, right);
         let value = |at: f64| real_value_at(&difference, at);
         let (below, middle, above) = (value(-1.0)?, value(0.0)?, value(1.0)?);
-        let (a, b, c) = ((above + below) / 2.0 - middle, (above - below) / 2.0, middle);
+        let (a, b, c) = (f64::midpoint(above, below) - middle, (above - below) / 2.0, middle);
         let polynomial = |at: f64| (a * at + b) * at + c;
-        let fits = [-7.3, 2.9, 11.7].into_iter().all(|at| {
-            value(at).is_some_and(|value| (value - polynomial(at)).abs() < 1e-9 * (1.0 + value.abs()))
-        });
+        let fits = [-7.3, 2.9, 11.7]
+            .into_iter()
+            .all(|at| value(at).is_some_and(|value| (value - polynomial(at)).abs() < 1e-9 * (1.0 + value.abs())));
         if !fits {
             return None;
         }
@@ -121,7 +121,8 @@ impl Spans {
     }
 
     fn all() -> Self {
-        let (from, to) = (Edge { at: f64::NEG_INFINITY, is_behind: true }, Edge { at: f64::INFINITY, is_behind: false });
+        let (from, to) =
+            (Edge { at: f64::NEG_INFINITY, is_behind: true }, Edge { at: f64::INFINITY, is_behind: false });
         Self(vec![Span { from, to }])
     }
 
@@ -172,7 +173,9 @@ impl Spans {
 
 impl Edge {
     fn is_same(self, other: Self) -> bool {
-        let is_near = self.at == other.at || (self.at - other.at).abs() <= NEAR * self.at.abs().max(1.0);
+        // Of infinite ones there is no difference.
+        let is_near =
+            self.at.total_cmp(&other.at).is_eq() || (self.at - other.at).abs() <= NEAR * self.at.abs().max(1.0);
         is_near && self.is_behind == other.is_behind
     }
 }

@@ -8,16 +8,10 @@ pub(super) fn replaced(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut at = 0;
     while let Some(next) = text[at..].chars().next() {
-        match sign_at(text, at) {
-            Some((length, sign)) => {
-                kept.push_str(sign);
-                at += length;
-            }
-            None => {
-                kept.push(next);
-                at += next.len_utf8();
-            }
-        }
+        let as_it_is = &text[at..at + next.len_utf8()];
+        let (length, sign) = sign_at(text, at).unwrap_or((as_it_is.len(), as_it_is));
+        kept.push_str(sign);
+        at += length;
     }
     kept
 }
@@ -42,8 +36,7 @@ fn sign_at(text: &str, at: usize) -> Found {
 
 /// Commands for upright, bold and slanted text, and for fractions of other sizes.
 fn command(rest: &str) -> Found {
-    const TEXT: [&str; 7] =
-        ["\\mathrm", "\\mathit", "\\mathbf", "\\textnormal", "\\textbf", "\\textit", "\\textrm"];
+    const TEXT: [&str; 7] = ["\\mathrm", "\\mathit", "\\mathbf", "\\textnormal", "\\textbf", "\\textit", "\\textrm"];
     const FRACTION: [&str; 3] = ["\\dfrac", "\\tfrac", "\\cfrac"];
     let length = |names: &[&str]| names.iter().find(|name| rest.starts_with(**name)).map(|name| name.len());
     length(&TEXT).map(|length| (length, "\\text")).or_else(|| Some((length(&FRACTION)?, "\\frac")))
@@ -110,7 +103,7 @@ fn percent(rest: &str, before: Option<char>) -> Found {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let skipped = space(rest);
     let before_word = rest[..skipped].chars().next_back().or(before);
-    let word = ["percentage", "percent", "pct"].into_iter().find_map(|word| {
+    ["percentage", "percent", "pct"].into_iter().find_map(|word| {
         let in_text = rest.strip_prefix("\\text{").and_then(|rest| rest.strip_prefix(word)?.strip_prefix('}'));
         if let Some(behind) = in_text {
             return Some((rest.len() - behind.len(), "%"));
@@ -118,8 +111,7 @@ fn percent(rest: &str, before: Option<char>) -> Found {
         let behind = rest[skipped..].strip_prefix(word)?;
         let is_whole = !before_word.is_some_and(is_word) && !behind.starts_with(is_word);
         is_whole.then(|| (rest.len() - behind.len(), "\\%"))
-    });
-    word
+    })
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ impl Several {
             Self::Greatest => Some(others.iter().copied().fold(*first, greatest)),
             Self::GreatestDivisor | Self::LeastMultiple => {
                 let wholes: Vec<i128> = of.iter().map(|number| number.whole()).collect::<Option<_>>()?;
-                let found = wholes.into_iter().map(|number| number.checked_abs()).try_fold(None, |found, number| {
+                let found = wholes.into_iter().map(i128::checked_abs).try_fold(None, |found, number| {
                     let (found, number): (Option<i128>, i128) = (found, number?);
                     let Some(found) = found else { return Some(Some(number)) };
                     let divisor = divisor(found, number);
@@ -157,8 +157,8 @@ fn divisor(mut one: i128, mut other: i128) -> i128 {
 }
 
 /// What is left of a whole number by another.
-pub(super) fn remainder(of: Expression, by: Expression) -> Option<Expression> {
-    let (number, by) = (exact(&of)?.whole()?, exact(&by)?.whole().filter(|by| *by != 0)?);
+pub(super) fn remainder(of: &Expression, by: &Expression) -> Option<Expression> {
+    let (number, by) = (exact(of)?.whole()?, exact(by)?.whole().filter(|by| *by != 0)?);
     let left = number.checked_rem_euclid(by)?;
     Some(Expression::Sum(Box::new(whole(left)), Box::new(whole(0))))
 }

@@ -21,7 +21,7 @@ impl Reader {
             self.expect(&Kind::Relation(RelationKind::Assigned))?;
         }
         let elements = self.elements(Relations::NotAllowed)?;
-        Some(chained(left, RelationKind::Assigned, of_elements(elements)?))
+        Some(chained(left, RelationKind::Assigned, of_elements(elements)))
     }
 
     /// A set, or names that stand for one.
@@ -66,7 +66,8 @@ impl Reader {
 
     /// An element; of `a \pm b` two.
     fn element(&mut self, relations: Relations) -> Option<Vec<Answer>> {
-        let ended = |reader: &Self| matches!(reader.kind(), None | Some(Kind::Comma | Kind::Semicolon | Kind::Close(_)));
+        let ended =
+            |reader: &Self| matches!(reader.kind(), None | Some(Kind::Comma | Kind::Semicolon | Kind::Close(_)));
         if let Some(both) = self.attempt(|reader| {
             let both = reader.plus_and_minus()?;
             ended(reader).then_some(both)
@@ -120,7 +121,7 @@ impl Reader {
             }
             Kind::Open(bracket @ (Bracket::Brace | Bracket::ShownBrace)) => {
                 let elements = self.enclosed_elements(bracket)?;
-                set_of(elements.into_iter().flatten().collect())
+                Some(set_of(elements.into_iter().flatten().collect()))
             }
             Kind::Open(bracket) if TUPLE.contains(&bracket) => {
                 let mut elements: Vec<Answer> = self.enclosed_elements(bracket)?.into_iter().flatten().collect();
@@ -129,7 +130,7 @@ impl Reader {
             }
             Kind::Boxed => {
                 self.at += 1;
-                of_elements(self.enclosed_elements(Bracket::Brace)?)
+                Some(of_elements(self.enclosed_elements(Bracket::Brace)?))
             }
             _ => None,
         }
@@ -230,10 +231,10 @@ pub(in super::super) fn end(value: &Expression) -> Option<f64> {
 }
 
 /// Elements as a set, or what one is.
-pub(super) fn of_elements(mut groups: Elements) -> Option<Answer> {
+pub(super) fn of_elements(mut groups: Elements) -> Answer {
     if groups.len() == 1 {
         let mut group = groups.remove(0);
-        return if group.len() == 1 { Some(group.remove(0)) } else { set_of(group) };
+        return if group.len() == 1 { group.remove(0) } else { set_of(group) };
     }
     if groups.iter().all(|group| group.len() == 1) {
         return set_of(groups.into_iter().flatten().collect());
@@ -242,14 +243,14 @@ pub(super) fn of_elements(mut groups: Elements) -> Option<Answer> {
 }
 
 /// A set, in which nothing is twice.
-pub(in super::super) fn set_of(elements: Vec<Answer>) -> Option<Answer> {
+pub(in super::super) fn set_of(elements: Vec<Answer>) -> Answer {
     let mut kept: Vec<Answer> = Vec::with_capacity(elements.len());
     for element in elements {
         if !kept.contains(&element) {
             kept.push(element);
         }
     }
-    Some(if kept.is_empty() { Answer::Empty } else { Answer::Set(kept) })
+    if kept.is_empty() { Answer::Empty } else { Answer::Set(kept) }
 }
 
 fn untupled(set: Answer) -> Answer {
