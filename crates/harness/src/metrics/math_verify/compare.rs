@@ -19,11 +19,13 @@ const NEAR: f64 = 1e-12;
 /// Whether a given answer is the solution's.
 pub(super) fn is_same(gold: Answer, given: Answer) -> bool {
     let (gold, given) = in_the_form_of(gold, given);
-    let gold = match (&gold, given.is_collection()) {
-        // Inequalities are the same as the numbers that fulfil them.
-        (Answer::Chain(relations), true) => match Spans::of_relations(relations) {
-            Some(spans) => return Spans::of(&given).is_some_and(|given| given.is_same(&spans)),
-            None => gold,
+    let is_set = given.is_collection() && !matches!(given, Answer::Tuple(_));
+    let gold = match &gold {
+        // Relations are the same as the numbers that fulfil them.
+        Answer::Chain(relations) if is_set => match (Spans::of_relations(relations), Spans::of(&given)) {
+            (Some(gold), Some(given)) => return gold.is_same(&given),
+            (Some(spans), None) => spans.points().map_or(gold, set_of_points),
+            (None, _) => gold,
         },
         _ => gold,
     };
@@ -47,6 +49,10 @@ pub(super) fn is_same(gold: Answer, given: Answer) -> bool {
         }
         _ => false,
     }
+}
+
+fn set_of_points(points: Vec<f64>) -> Answer {
+    Answer::Set(points.into_iter().map(|point| Answer::Value(Expression::Number(None, point))).collect())
 }
 
 /// Both answers as equations or both without: of a chain that begins with a name its first and last side are left.

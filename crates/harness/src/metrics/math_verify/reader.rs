@@ -1,6 +1,8 @@
 //! From tokens to an answer, by the grammar of `latex2sympy2_extended`: of several readings of all of a text the first.
 
 mod atoms;
+mod combine;
+mod components;
 mod functions;
 mod matrices;
 mod sets;
@@ -8,9 +10,11 @@ mod sets;
 pub(super) use atoms::number;
 pub(super) use sets::{end, set_of};
 
+use combine::{grouped, quotient, side_by_side};
+
 use super::answer::{Answer, NumberKind, Relation, RelationKind, negative, number_kind, whole};
 use super::token::{Bracket, Kind, Token, tokens};
-use crate::metrics::latex::{Expression, Function, exact};
+use crate::metrics::latex::{Expression, Fraction, Function, exact};
 
 /// More tokens than these are no answer.
 const LONGEST: usize = 1000;
@@ -301,67 +305,6 @@ impl Reader {
         }
         Some(base)
     }
-
-    fn component(&mut self, functions: Functions) -> Option<Expression> {
-        match self.kind()?.clone() {
-            Kind::Open(Bracket::Brace) => {
-                self.attempt(|reader| reader.enclosed(Bracket::Brace)).or_else(|| self.chosen_in_braces())
-            }
-            Kind::Open(bracket @ (Bracket::Floor | Bracket::LowerCorner)) => {
-                Some(Expression::Of(Function::Floor, Box::new(self.enclosed(bracket)?)))
-            }
-            Kind::Open(bracket @ (Bracket::Ceiling | Bracket::UpperCorner)) => {
-                Some(Expression::Of(Function::Ceiling, Box::new(self.enclosed(bracket)?)))
-            }
-            Kind::Open(Bracket::Vert) => Some(Expression::Of(Function::Abs, Box::new(self.enclosed(Bracket::Vert)?))),
-            Kind::Open(Bracket::RoundCommand) => None,
-            Kind::Open(bracket) => self.enclosed(bracket),
-            bar @ (Kind::Bar | Kind::Vert) => {
-                self.at += 1;
-                self.bars += 1;
-                let inner = self.sum()?;
-                self.bars -= 1;
-                self.expect(&bar)?;
-                Some(Expression::Of(Function::Abs, Box::new(inner)))
-            }
-            Kind::Boxed | Kind::Phantom => {
-                self.at += 1;
-                self.enclosed(Bracket::Brace)
-            }
-            Kind::Fraction => {
-                self.at += 1;
-                let above = self.enclosed(Bracket::Brace)?;
-                // A derivative.
-                let names_below = matches!(self.kind_at(1), Some(Kind::Differential));
-                if names_below && self.kind_at(2) == Some(&Kind::Close(Bracket::Brace)) {
-                    self.has_unknown = true;
-                    return None;
-                }
-                Some(quotient(above, self.enclosed(Bracket::Brace)?))
-            }
-            Kind::Binomial => {
-                self.at += 1;
-                let of = Box::new(self.enclosed(Bracket::Brace)?);
-                Some(Expression::Binomial(of, Box::new(self.enclosed(Bracket::Brace)?)))
-            }
-            Kind::DeterminantStart => self.determinant(),
-            Kind::BigOperator => {
-                self.has_unknown = true;
-                None
-            }
-            _ => self.function_or_atom(functions),
-        }
-    }
-
-    /// `{a \choose b}`.
-    fn chosen_in_braces(&mut self) -> Option<Expression> {
-        self.expect(&Kind::Open(Bracket::Brace))?;
-        let of = Box::new(self.deeper(Self::sum)?);
-        self.expect(&Kind::Choose)?;
-        let chosen = Box::new(self.deeper(Self::sum)?);
-        self.expect(&Kind::Close(Bracket::Brace))?;
-        Some(Expression::Binomial(of, chosen))
-    }
 }
 
 /// A relation more: behind others it is one to the last side of them.
@@ -374,60 +317,6 @@ fn chained(left: Answer, kind: RelationKind, right: Answer) -> Answer {
         }
         left => Answer::Chain(vec![Relation { kind, left, right }]),
     }
-}
-
-/// A quotient; of two whole numbers the fraction.
-fn quotient(above: Expression, below: Expression) -> Expression {
-    let kinds = (number_kind(&above), number_kind(&below));
-    let are_whole = kinds == (Some(NumberKind::Whole), Some(NumberKind::Whole));
-    let fraction = exact(&above).zip(exact(&below)).and_then(|(above, below)| above.over(below));
-    if let Some(fraction) = fraction.filter(|_| are_whole) {
-        return Expression::Number(Some(fraction), fraction.value());
-    }
-    Expression::Quotient(Box::new(above), Box::new(below))
-}
-
-/// The product of factors side by side; a whole number before a positive fraction or whole number is added to it.
-fn side_by_side(factors: Vec<Expression>) -> Option<Expression> {
-    factors.into_iter().rev().reduce(|behind, factor| {
-        mixed(&factor, &behind).unwrap_or_else(|| Expression::Product(Box::new(factor), Box::new(behind)))
-    })
-}
-
-/// A mixed number.
-fn mixed(factor: &Expression, behind: &Expression) -> Option<Expression> {
-    let (first, part) = (number_kind(factor)?, number_kind(behind)?);
-    if first != NumberKind::Whole || !matches!(part, NumberKind::Whole | NumberKind::Fraction) {
-        return None;
-    }
-    let (first, part) = (exact(factor)?, exact(behind)?);
-    if part.value() <= 0.0 {
-        return None;
-    }
-    let sum = if first.value() < 0.0 { first.plus(part.negative()?)? } else { first.plus(part)? };
-    Some(Expression::Number(Some(sum), sum.value()))
-}
-
-/// A number with commas before groups of three digits, and nothing else. With a 0 before the commas they are points.
-fn grouped(text: &str) -> Option<Expression> {
-    let text = text.trim();
-    let unsigned = text.strip_prefix('-').unwrap_or(text);
-    let (groups, part) = unsigned.split_once('.').map_or((unsigned, None), |(groups, part)| (groups, Some(part)));
-    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let (first, others) = groups.split_once(',')?;
-    let fits = first.len() <= 3 && all_digits(first) && part.is_none_or(all_digits);
-    if !fits || !others.split(',').all(|group| group.len() == 3 && all_digits(group)) {
-        return None;
-    }
-    let digits = if text.starts_with('0') { text.replace(',', ".") } else { text.replace(',', "") };
-    // With several points it is no number.
-    digits.parse::<f64>().ok()?;
-    Some(number(&digits))
-}
-
-/// The number 1.
-fn one() -> Expression {
-    whole(1)
 }
 
 #[cfg(test)]

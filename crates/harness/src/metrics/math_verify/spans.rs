@@ -164,6 +164,11 @@ impl Spans {
         Self::joined(spans)
     }
 
+    /// Its numbers, where they are a few that are apart.
+    pub(super) fn points(&self) -> Option<Vec<f64>> {
+        self.0.iter().map(|span| (span.from.at.total_cmp(&span.to.at).is_eq()).then_some(span.from.at)).collect()
+    }
+
     /// Whether both are the same numbers.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.0.len() == other.0.len()
@@ -173,9 +178,8 @@ impl Spans {
 
 impl Edge {
     fn is_same(self, other: Self) -> bool {
-        // Of infinite ones there is no difference.
-        let is_near =
-            self.at.total_cmp(&other.at).is_eq() || (self.at - other.at).abs() <= NEAR * self.at.abs().max(1.0);
+        let is_near = self.at.total_cmp(&other.at).is_eq()
+            || (self.at.is_finite() && (self.at - other.at).abs() <= NEAR * self.at.abs().max(1.0));
         is_near && self.is_behind == other.is_behind
     }
 }
@@ -255,6 +259,8 @@ mod tests {
         ] {
             assert!(spans(one).is_same(&spans(other)), "{one} is {other}");
         }
-        assert!(!spans("(0,1)").is_same(&spans("(0,1]")));
+        for (one, other) in [("(0,1)", "(0,1]"), (r"(0,\infty)", "(0,6)"), ("(0,6)", r"(0,\infty)")] {
+            assert!(!spans(one).is_same(&spans(other)), "{one} is not {other}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Functions that have commands, with what stands below, above and behind these.
 
-use super::{Functions, Reader, one};
+use super::combine::{one, quotient};
+use super::{Functions, Reader};
 use crate::metrics::latex::{Constant, Expression, Fraction, Function, exact};
 use crate::metrics::math_verify::answer::{negative, whole};
 use crate::metrics::math_verify::token::{Bracket, Kind, Several};
@@ -98,7 +99,7 @@ impl Reader {
     fn root(&mut self) -> Option<Expression> {
         let index = if self.is(&Kind::Open(Bracket::Square)) { self.enclosed(Bracket::Square)? } else { whole(2) };
         let base = self.enclosed(Bracket::Brace)?;
-        Some(Expression::Power(Box::new(base), Box::new(super::quotient(one(), index))))
+        Some(Expression::Power(Box::new(base), Box::new(quotient(one(), index))))
     }
 
     /// A function of several numbers in parentheses, all known.
