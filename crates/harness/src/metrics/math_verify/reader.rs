@@ -12,9 +12,9 @@ pub(super) use sets::{end, set_of};
 
 use combine::{grouped, quotient, side_by_side};
 
-use super::answer::{Answer, NumberKind, Relation, RelationKind, negative, number_kind, whole};
+use super::answer::{Answer, Relation, RelationKind, negative};
 use super::token::{Bracket, Kind, Token, tokens};
-use crate::metrics::latex::{Expression, Fraction, Function, exact};
+use crate::metrics::latex::{Expression, Function};
 
 /// More tokens than these are no answer.
 const LONGEST: usize = 1000;
