@@ -208,22 +208,25 @@ mod tests {
         PLACES.into_iter().find_map(|place| candidates(text, place).into_iter().next())
     }
 
-    fn formula(content: &str) -> Option<Candidate<'_>> {
-        Some(Candidate::Formulas(vec![Formula { content, is_percent: false }]))
+    fn formula(content: &str) -> Candidate<'_> {
+        Candidate::Formulas(vec![Formula { content, is_percent: false }])
     }
 
-    fn number(digits: &str) -> Option<Candidate<'static>> {
-        Some(Candidate::Plain(Plain::Number { digits: digits.to_owned(), is_percent: false }))
+    fn number(digits: &str) -> Candidate<'static> {
+        Candidate::Plain(Plain::Number { digits: digits.to_owned(), is_percent: false })
     }
 
     #[test]
     fn the_best_place_is_read() {
-        assert_eq!(best("So $1$. Final Answer: The final answer is $2$. I hope it is correct. $3$"), formula("2"));
-        assert_eq!(best("$\\boxed{1}$, not $2$"), formula("\\boxed{1}"));
-        assert_eq!(best("The answer: $4$ and some $5$"), formula("4"));
-        assert_eq!(best("We get $1$, then $2$."), formula("2"));
-        assert_eq!(best("The answer is x = 2 = 5."), number("5"));
-        assert_eq!(best("first 3, then 12 apples"), number("12"));
+        assert_eq!(
+            best("So $1$. Final Answer: The final answer is $2$. I hope it is correct. $3$"),
+            Some(formula("2"))
+        );
+        assert_eq!(best("$\\boxed{1}$, not $2$"), Some(formula("\\boxed{1}")));
+        assert_eq!(best("The answer: $4$ and some $5$"), Some(formula("4")));
+        assert_eq!(best("We get $1$, then $2$."), Some(formula("2")));
+        assert_eq!(best("The answer is x = 2 = 5."), Some(number("5")));
+        assert_eq!(best("first 3, then 12 apples"), Some(number("12")));
         assert_eq!(best("nothing"), None);
     }
 }
