@@ -6,7 +6,7 @@
 
 Each line of crates/harness/tests/fixtures/math_verify.jsonl is a pair of texts that we made up, a solution and a response, and
 what `verify(parse(solution), parse(response))` says. The test beside `crates/harness/src/metrics/math_verify` compares, and
-counts what differs. `--held-back` writes other kinds, which were looked at only at the end, to math_verify_held_back.jsonl.
+counts what differs. `--held-back` writes other kinds, which were compared only at the end, to math_verify_held_back.jsonl.
 """
 
 import argparse

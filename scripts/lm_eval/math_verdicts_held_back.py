@@ -1,4 +1,4 @@
-"""Kinds of answers for `math_verdicts.py --held-back`: written after the comparison was, and recorded only at the end."""
+"""Kinds of answers for `math_verdicts.py --held-back`: written without looking at verdicts, recorded and compared only at the end."""
 
 
 def probability(draw):
