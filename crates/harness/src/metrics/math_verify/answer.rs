@@ -1,6 +1,6 @@
 //! What an answer is.
 
-use crate::metrics::latex::{Expression, Fraction, exact};
+use crate::metrics::latex::{Expression, Fraction, exact, real_value};
 
 /// An answer that was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,6 +111,16 @@ impl Answer {
         }
     }
 
+    /// Whether it is the same as it is written, but for the order of sets.
+    pub(super) fn is_written_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Set(one), Self::Set(other)) => {
+                one.len() == other.len() && one.iter().all(|element| other.contains(element))
+            }
+            (one, other) => one == other,
+        }
+    }
+
     /// Whether it is a set or a tuple.
     pub(super) fn is_collection(&self) -> bool {
         matches!(
@@ -169,4 +179,55 @@ pub(super) fn negative(value: Expression) -> Expression {
 /// What one expression is less another.
 pub(super) fn difference(one: &Expression, other: &Expression) -> Expression {
     Expression::Sum(Box::new(one.clone()), Box::new(Expression::Negative(Box::new(other.clone()))))
+}
+
+/// A relation more: behind others it is one to the last side of them.
+pub(super) fn chained(left: Answer, kind: RelationKind, right: Answer) -> Answer {
+    match left {
+        Answer::Chain(mut relations) => {
+            let last = relations.last().map(|relation| relation.right.clone());
+            relations.extend(last.map(|left| Relation { kind, left, right }));
+            Answer::Chain(relations)
+        }
+        left => Answer::Chain(vec![Relation { kind, left, right }]),
+    }
+}
+
+/// The number at an end of an interval; infinite ones, too.
+pub(super) fn end(value: &Expression) -> Option<f64> {
+    match value {
+        Expression::Infinity => Some(f64::INFINITY),
+        Expression::Negative(one) if **one == Expression::Infinity => Some(f64::NEG_INFINITY),
+        value => real_value(value),
+    }
+}
+
+/// Elements as a set, or what one is.
+pub(super) fn of_elements(mut groups: Vec<Vec<Answer>>) -> Answer {
+    if groups.len() == 1 {
+        let mut group = groups.remove(0);
+        return if group.len() == 1 { group.remove(0) } else { set_of(group) };
+    }
+    if groups.iter().all(|group| group.len() == 1) {
+        return set_of(groups.into_iter().flatten().collect());
+    }
+    set_of(groups.into_iter().map(Answer::Tuple).collect())
+}
+
+/// A set, in which nothing is twice.
+pub(super) fn set_of(elements: Vec<Answer>) -> Answer {
+    let mut kept: Vec<Answer> = Vec::with_capacity(elements.len());
+    for element in elements {
+        if !kept.contains(&element) {
+            kept.push(element);
+        }
+    }
+    if kept.is_empty() { Answer::Empty } else { Answer::Set(kept) }
+}
+
+/// A number in digits, with or without decimals.
+pub(super) fn number(digits: &str) -> Expression {
+    let value = digits.parse().unwrap_or(f64::NAN);
+    let exact = Fraction::decimal(digits);
+    if digits.contains('.') { Expression::Decimal(exact, value) } else { Expression::Number(exact, value) }
 }

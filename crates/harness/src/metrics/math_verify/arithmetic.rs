@@ -1,6 +1,6 @@
 //! Sums in prose, as Python reads them.
 
-use super::reader::number;
+use super::answer::number;
 use crate::metrics::latex::Expression;
 use crate::python::strip_start;
 

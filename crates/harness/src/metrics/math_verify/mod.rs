@@ -19,6 +19,7 @@ mod sets;
 mod spans;
 mod token;
 mod units;
+mod values;
 mod words;
 
 use answer::Answer;
@@ -27,8 +28,6 @@ use formulas::Formula;
 use numbers::Plain;
 use reader::{Names, read};
 use search::{Candidate, PLACES, candidates};
-
-use crate::metrics::latex::Expression;
 
 /// What was found in a text.
 #[derive(Debug, Default)]
@@ -90,7 +89,7 @@ fn read_candidate(candidate: &Candidate<'_>) -> (Option<Answer>, String) {
                     Answer::Empty => Vec::new(),
                     answer => vec![answer],
                 });
-                return (Some(reader::set_of(elements.collect())), written);
+                return (Some(answer::set_of(elements.collect())), written);
             }
             parts.into_iter().next().unwrap_or_default()
         }
@@ -99,7 +98,7 @@ fn read_candidate(candidate: &Candidate<'_>) -> (Option<Answer>, String) {
             (read_latex(&written), written)
         }
         Candidate::Plain(Plain::Number { digits, is_percent }) => {
-            let number = reader::number(digits);
+            let number = answer::number(digits);
             let answer = if *is_percent { Answer::Percent(number) } else { Answer::Value(number) };
             (Some(answer), digits.clone())
         }
@@ -159,14 +158,6 @@ fn is_complex(formula: &str) -> bool {
     let alone = formula.match_indices('i').any(|(at, _)| ends_word(at + 1) && !formula[..at].ends_with(is_word));
     let imath = formula.match_indices("\\imath").any(|(at, name)| ends_word(at + name.len()));
     alone || imath || SIGNS.iter().any(|sign| formula.contains(sign))
-}
-
-/// An expression that is a name, and that name.
-fn name_of(value: &Expression) -> Option<&str> {
-    match value {
-        Expression::Name(name) | Expression::RealName(name) => Some(name),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -7,12 +7,9 @@ mod functions;
 mod matrices;
 mod sets;
 
-pub(super) use atoms::number;
-pub(super) use sets::{end, set_of};
-
 use combine::{grouped, quotient, side_by_side};
 
-use super::answer::{Answer, Relation, RelationKind, negative};
+use super::answer::{Answer, chained, negative, of_elements};
 use super::token::{Bracket, Kind, Token, tokens};
 use crate::metrics::latex::{Expression, Function};
 
@@ -87,7 +84,7 @@ impl Reader {
             // Commas before groups of three digits are no commas.
             return match grouped(text) {
                 Some(number) => Some(Answer::Value(number)),
-                None => Some(sets::of_elements(elements)),
+                None => Some(of_elements(elements)),
             };
         }
         self.attempt(|reader| {
@@ -307,20 +304,9 @@ impl Reader {
     }
 }
 
-/// A relation more: behind others it is one to the last side of them.
-fn chained(left: Answer, kind: RelationKind, right: Answer) -> Answer {
-    match left {
-        Answer::Chain(mut relations) => {
-            let last = relations.last().map(|relation| relation.right.clone());
-            relations.extend(last.map(|left| Relation { kind, left, right }));
-            Answer::Chain(relations)
-        }
-        left => Answer::Chain(vec![Relation { kind, left, right }]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::answer::RelationKind;
     use super::*;
 
     fn value(text: &str) -> Expression {

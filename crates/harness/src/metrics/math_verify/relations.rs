@@ -1,10 +1,8 @@
 //! When equations and inequalities are the same.
 
-use std::collections::BTreeSet;
-
 use super::answer::{Answer, Relation, RelationKind, difference};
-use super::compare::is_same_value;
-use crate::metrics::latex::{Expression, constant_ratio};
+use super::values::{is_same_value, names};
+use crate::metrics::latex::constant_ratio;
 
 /// Whether two chains of relations are the same, one relation after the other.
 pub(super) fn are_same_relations(gold: &[Relation], given: &[Relation]) -> bool {
@@ -33,17 +31,5 @@ fn are_same(gold: &Relation, given: &Relation) -> bool {
 
 /// Whether names stand for the same sets.
 fn sides_are_same(gold: &Relation, given: &Relation) -> bool {
-    gold.left == given.left && super::sets::are_written_alike(&gold.right, &given.right)
-}
-
-/// The names of an expression.
-pub(super) fn names(value: &Expression) -> BTreeSet<&str> {
-    let mut found = BTreeSet::new();
-    collect(value, &mut found);
-    found
-}
-
-fn collect<'e>(value: &'e Expression, found: &mut BTreeSet<&'e str>) {
-    found.extend(super::name_of(value));
-    value.parts().into_iter().for_each(|part| collect(part, found));
+    gold.left == given.left && gold.right.is_written_as(&given.right)
 }

@@ -1,14 +1,17 @@
 //! When sets, tuples and intervals are the same.
 
 use super::answer::{Answer, Interval};
-use super::compare::{is_same, is_same_value};
 use super::spans::Spans;
+use super::values::is_same_value;
+
+/// When two elements are the same.
+type Same = fn(Answer, Answer) -> bool;
 
 /// More elements are not compared in every order.
 const MOST: usize = 200;
 
 /// Whether two answers are the same, of which one at least is a set or a tuple. What is none is the set of it.
-pub(super) fn are_same_collections(gold: &Answer, given: &Answer) -> bool {
+pub(super) fn are_same_collections(gold: &Answer, given: &Answer, is_same: Same) -> bool {
     if let (Answer::Interval(gold), Answer::Interval(given)) = (gold, given) {
         return gold.without_from == given.without_from
             && gold.without_to == given.without_to
@@ -16,7 +19,7 @@ pub(super) fn are_same_collections(gold: &Answer, given: &Answer) -> bool {
             && is_same_end(gold, given, |interval| &interval.to);
     }
     let (gold, given) = (as_collection(gold), as_collection(given));
-    if are_written_alike(&gold, &given) {
+    if gold.is_written_as(&given) {
         return true;
     }
     let have_tuple = matches!(gold, Answer::Tuple(_)) || matches!(given, Answer::Tuple(_));
@@ -24,17 +27,17 @@ pub(super) fn are_same_collections(gold: &Answer, given: &Answer) -> bool {
         return true;
     }
     match (&gold, &given) {
-        (Answer::Set(gold), Answer::Set(given) | Answer::Tuple(given)) => are_same_in_some_order(gold, given),
-        (Answer::Tuple(gold), Answer::Set(given) | Answer::Tuple(given)) => are_same_in_order(gold, given),
+        (Answer::Set(gold), Answer::Set(given) | Answer::Tuple(given)) => are_same_in_some_order(gold, given, is_same),
+        (Answer::Tuple(gold), Answer::Set(given) | Answer::Tuple(given)) => are_same_in_order(gold, given, is_same),
         // A pair is read as an interval.
         (Answer::Interval(pair), Answer::Set(given) | Answer::Tuple(given)) => {
-            pair_of(pair).is_some_and(|pair| are_same_in_order(&pair, given))
+            pair_of(pair).is_some_and(|pair| are_same_in_order(&pair, given, is_same))
         }
         (Answer::Set(gold), Answer::Interval(pair)) => {
-            pair_of(pair).is_some_and(|pair| are_same_in_some_order(gold, &pair))
+            pair_of(pair).is_some_and(|pair| are_same_in_some_order(gold, &pair, is_same))
         }
         (Answer::Tuple(gold), Answer::Interval(pair)) => {
-            pair_of(pair).is_some_and(|pair| are_same_in_order(gold, &pair))
+            pair_of(pair).is_some_and(|pair| are_same_in_order(gold, &pair, is_same))
         }
         _ => false,
     }
@@ -59,22 +62,12 @@ fn pair_of(interval: &Interval) -> Option<[Answer; 2]> {
     is_open.then(|| [Answer::Value(interval.from.clone()), Answer::Value(interval.to.clone())])
 }
 
-/// Whether two collections are the same as they are written, but for the order of sets.
-pub(super) fn are_written_alike(gold: &Answer, given: &Answer) -> bool {
-    match (gold, given) {
-        (Answer::Set(gold), Answer::Set(given)) => {
-            gold.len() == given.len() && gold.iter().all(|element| given.contains(element))
-        }
-        (gold, given) => gold == given,
-    }
-}
-
-fn are_same_in_order(gold: &[Answer], given: &[Answer]) -> bool {
+fn are_same_in_order(gold: &[Answer], given: &[Answer], is_same: Same) -> bool {
     gold.len() == given.len() && gold.iter().zip(given).all(|(gold, given)| is_same(gold.clone(), given.clone()))
 }
 
 /// Whether each element has one that is the same.
-fn are_same_in_some_order(gold: &[Answer], given: &[Answer]) -> bool {
+fn are_same_in_some_order(gold: &[Answer], given: &[Answer], is_same: Same) -> bool {
     if gold.len() != given.len() || gold.len() > MOST {
         return false;
     }

@@ -1,8 +1,7 @@
 //! Sets of real numbers as spans of them.
 
-use super::answer::{Answer, Domain, Interval, Relation, RelationKind, SetOperation, difference};
-use super::reader::end;
-use super::relations::names;
+use super::answer::{Answer, Domain, Interval, Relation, RelationKind, SetOperation, difference, end};
+use super::values::names;
 use crate::metrics::latex::{Expression, real_value, real_value_at};
 
 /// Spans in order, with something between each and the next.

@@ -2,6 +2,7 @@
 
 use super::{Functions, Names, Reader};
 use crate::metrics::latex::{Constant, Expression, Fraction};
+use crate::metrics::math_verify::answer::number;
 use crate::metrics::math_verify::token::{Bracket, Kind};
 
 impl Reader {
@@ -178,11 +179,4 @@ fn greek_name(text: &str) -> String {
         Some(name) => name.to_owned(),
         None => crate::metrics::math_verify::token::letter_name(text).unwrap_or(text).to_owned(),
     }
-}
-
-/// A number in digits, with or without decimals.
-pub(in super::super) fn number(digits: &str) -> Expression {
-    let value = digits.parse().unwrap_or(f64::NAN);
-    let exact = Fraction::decimal(digits);
-    if digits.contains('.') { Expression::Decimal(exact, value) } else { Expression::Number(exact, value) }
 }

@@ -1,8 +1,7 @@
 //! Numbers that make one number, where they stand side by side or in a fraction.
 
-use super::number;
 use crate::metrics::latex::{Expression, Fraction, exact};
-use crate::metrics::math_verify::answer::{NumberKind, number_kind, whole};
+use crate::metrics::math_verify::answer::{NumberKind, number, number_kind, whole};
 
 /// The number of ways to choose some of so many; where these are not known, as a polynomial.
 pub(super) fn binomial(of: Box<Expression>, chosen: Box<Expression>) -> Expression {

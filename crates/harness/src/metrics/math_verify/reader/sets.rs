@@ -1,8 +1,10 @@
 //! Elements, sets, tuples and intervals.
 
-use super::{Names, Reader, Relations, chained};
-use crate::metrics::latex::{Expression, real_value};
-use crate::metrics::math_verify::answer::{Answer, Interval, RelationKind, SetOperation, negative};
+use super::{Names, Reader, Relations};
+use crate::metrics::latex::Expression;
+use crate::metrics::math_verify::answer::{
+    Answer, Interval, RelationKind, SetOperation, chained, end, negative, of_elements, set_of,
+};
 use crate::metrics::math_verify::token::{Bracket, Kind};
 
 /// Elements between commas, in groups between semicolons.
@@ -219,38 +221,6 @@ impl Reader {
         });
         inner.or_else(|| self.set_atom())
     }
-}
-
-/// The number at an end of an interval; infinite ones, too.
-pub(in super::super) fn end(value: &Expression) -> Option<f64> {
-    match value {
-        Expression::Infinity => Some(f64::INFINITY),
-        Expression::Negative(one) if **one == Expression::Infinity => Some(f64::NEG_INFINITY),
-        value => real_value(value),
-    }
-}
-
-/// Elements as a set, or what one is.
-pub(super) fn of_elements(mut groups: Elements) -> Answer {
-    if groups.len() == 1 {
-        let mut group = groups.remove(0);
-        return if group.len() == 1 { group.remove(0) } else { set_of(group) };
-    }
-    if groups.iter().all(|group| group.len() == 1) {
-        return set_of(groups.into_iter().flatten().collect());
-    }
-    set_of(groups.into_iter().map(Answer::Tuple).collect())
-}
-
-/// A set, in which nothing is twice.
-pub(in super::super) fn set_of(elements: Vec<Answer>) -> Answer {
-    let mut kept: Vec<Answer> = Vec::with_capacity(elements.len());
-    for element in elements {
-        if !kept.contains(&element) {
-            kept.push(element);
-        }
-    }
-    if kept.is_empty() { Answer::Empty } else { Answer::Set(kept) }
 }
 
 fn untupled(set: Answer) -> Answer {

@@ -1,6 +1,6 @@
 //! How tokens are written.
 
-use super::{Bracket, Kind, Several};
+use super::kind::{Bracket, Kind, Several};
 use crate::metrics::latex::Function;
 use crate::metrics::math_verify::answer::{Domain, RelationKind};
 
