@@ -107,29 +107,21 @@ impl PythonRegex {
 
     /// `re.sub(pattern, template, text)`, for a template of which `\\1` to `\\9` stand for the groups and all else for itself.
     pub fn sub(&self, text: &str, template: &str) -> String {
-        // Behind two backslashes, of which one is meant, nothing is a group.
         let mut parts = template.split('\\');
-        let mut first = parts.next().unwrap_or_default().to_owned();
-        let mut groups: Vec<(usize, String)> = Vec::new();
-        while let Some(part) = parts.next() {
-            match part.chars().next() {
-                None => {
-                    let literal = format!("\\{}", parts.next().unwrap_or_default());
-                    groups.last_mut().map_or(&mut first, |(_, behind)| behind).push_str(&literal);
-                }
-                Some(digit) => {
-                    let group = digit.to_digit(10).and_then(|digit| usize::try_from(digit).ok());
-                    groups.extend(group.map(|group| (group, part[1..].to_owned())));
-                }
-            }
-        }
+        let first = parts.next().unwrap_or_default();
+        let parts: Vec<(usize, &str)> = parts
+            .filter_map(|part| {
+                let digit = part.chars().next()?.to_digit(10)?;
+                Some((usize::try_from(digit).ok()?, &part[1..]))
+            })
+            .collect();
         let mut kept = String::with_capacity(text.len());
         let mut end = 0;
         self.each_match(text, |captures| {
             let Some(whole) = captures.get(0) else { return };
             kept.push_str(&text[end..whole.start()]);
-            kept.push_str(&first);
-            for (group, literal) in &groups {
+            kept.push_str(first);
+            for (group, literal) in &parts {
                 kept.push_str(captures.get(*group).map_or("", |group| group.as_str()));
                 kept.push_str(literal);
             }

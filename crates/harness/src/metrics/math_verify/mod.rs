@@ -6,6 +6,7 @@
 //! numerically, at draws of what names stand for.
 
 mod answer;
+mod arguments;
 mod arithmetic;
 mod boxed;
 mod compare;
@@ -14,6 +15,7 @@ mod normalise;
 mod numbers;
 mod reader;
 mod relations;
+mod removed;
 mod search;
 mod sets;
 mod spans;

@@ -1,14 +1,10 @@
 //! LaTeX in one way, before it is read.
 
-use std::sync::LazyLock;
-
+use super::arguments::in_braces;
 use super::boxed::{Boxes, content};
+use super::removed::{with_factorials, without_layout};
 use super::units::without_units;
-use crate::python::{PythonRegex, strip};
-
-fn constant(pattern: &str) -> PythonRegex {
-    PythonRegex::new(pattern).expect("a constant pattern compiles")
-}
+use crate::python::strip;
 
 /// What may stand behind `\left` and `\right`.
 const LEFT: [&str; 17] = [
@@ -49,27 +45,6 @@ const RIGHT: [&str; 16] = [
     "\\urcorner",
 ];
 
-/// `(n)_{k}`, the falling factorial.
-static FALLING: LazyLock<PythonRegex> = LazyLock::new(|| constant(r"\(([\w+*/\\ -]+?)\)_\{([\w+*/\\ -]+?)\}"));
-
-/// What goes without a trace.
-static REMOVED: LazyLock<PythonRegex> =
-    LazyLock::new(|| constant(r#"\\(?:mathrm\{th\}|!\s*|text\s*\{\s*\}|\$|displaystyle)|\$|(?<!\\)["']"#));
-
-/// Fractions, roots and logarithms whose braces are left out or are parentheses, in this order.
-static MALFORMED: LazyLock<[(PythonRegex, &str); 7]> = LazyLock::new(|| {
-    [
-        (r"\^\s?\((.*?)\)", r"^{\1}"),
-        (r"sqrt\s?\((.*?)\)", r"\\sqrt{\1}"),
-        (r"\\frac\s?(\d)\s?(\d+)", r"\\frac{\1}{\2}"),
-        (r"\\log_\s?(\d)\s?(\d+)", r"\\log_{\1}{\2}"),
-        (r"\\frac\s?\{(.*?)\}\s?(\d)", r"\\frac{\1}{\2}"),
-        (r"\\frac\s?(\d)\s?\{(.*?)\}", r"\\frac{\1}{\2}"),
-        (r"\\sqrt\s?(\d)", r"\\sqrt{\1}"),
-    ]
-    .map(|(pattern, template)| (constant(pattern), template))
-});
-
 /// A formula in one way: what its boxes hold, without layout, units and currency, with words for signs replaced.
 pub(super) fn in_one_way(formula: &str, boxes: Boxes) -> String {
     let text = content(formula, boxes);
@@ -77,15 +52,13 @@ pub(super) fn in_one_way(formula: &str, boxes: Boxes) -> String {
     let text = text.replace("\\left[\\begin{matrix}", "\\begin{bmatrix}");
     let text = text.replace("\\end{matrix}\\right]", "\\end{bmatrix}");
     let text = without_sizes(&without_sizes(&text, "left", &LEFT), "right", &RIGHT);
-    let text = FALLING.sub(&text, r"\\frac{(\1)!}{((\1)-(\2))!}");
-    let text = REMOVED.remove_all(&text);
+    let text = without_layout(&with_factorials(&text));
     let text = super::words::replaced(&text).replace(['\n', '\t'], " ");
     let text = if text.contains("matrix") { text } else { single_backslashes(&text) };
     let text = without_units(text);
     let text = if text.starts_with('.') { format!("0{text}") } else { text };
     let text = if text == "0.5" { "\\frac{1}{2}".to_owned() } else { text };
-    let text = MALFORMED.iter().fold(text, |text, (pattern, template)| pattern.sub(&text, template));
-    let text = text.replace(" sqrt", "\\sqrt");
+    let text = in_braces(text).replace(" sqrt", "\\sqrt");
     let text = plain_fraction(braced_fractions(braced_roots(&text)));
     strip(&text).to_owned()
 }

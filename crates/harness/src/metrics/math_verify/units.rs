@@ -1,13 +1,6 @@
 //! Units and other words behind a number.
 
-use std::sync::LazyLock;
-
-use crate::python::{PythonRegex, strip, strip_end};
-
-/// Text at the end, with an exponent or without.
-static TEXT: LazyLock<PythonRegex> = LazyLock::new(|| {
-    PythonRegex::new(r"\\(?:text|mbox)\{.*?\}(?:\^\d|\{\^\d\})?$").expect("a constant pattern compiles")
-});
+use crate::python::{strip, strip_end};
 
 /// Units, and words that count as such. A point in one stands for any character. Some are letters that are names elsewhere:
 /// of `3t` only 3 is read. `|` is between two.
@@ -22,8 +15,7 @@ const UNITS: &str = "\
 
 /// A text without units at its end, unless nothing else is left.
 pub(super) fn without_units(text: String) -> String {
-    let shorter = TEXT.remove_all(&text);
-    let shorter = strip(&shorter);
+    let shorter = strip(without_text(&text));
     let mut text = if shorter.is_empty() { text } else { shorter.to_owned() };
     for _ in 0..2 {
         if let Some(shorter) = without_unit(&text) {
@@ -31,6 +23,19 @@ pub(super) fn without_units(text: String) -> String {
         }
     }
     text
+}
+
+/// Without what is from the first text in it on, where that or another text is the end of it, with an exponent or without.
+fn without_text(text: &str) -> &str {
+    let opening = |name: &'static str| text.find(name).map(|at| (at, name));
+    let Some((at, name)) = ["\\text{", "\\mbox{"].into_iter().filter_map(opening).min() else { return text };
+    let inner = &text[at + name.len()..];
+    let exponent = |end: &str| {
+        let end = inner.strip_suffix(end)?;
+        end.strip_suffix(char::is_numeric)?.strip_suffix('^')
+    };
+    let before = exponent("").or_else(|| exponent("}")?.strip_suffix('{')).unwrap_or(inner);
+    if before.ends_with('}') || inner.ends_with('}') { &text[..at] } else { text }
 }
 
 /// A text without one unit at its end, where a digit, a brace or white space is before it: of several ends the longest.
