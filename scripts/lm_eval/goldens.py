@@ -80,8 +80,8 @@ def zero_to_one(task, metric, value):
     """There, likenesses are from 0 to 100."""
     return value / 100 if task == "own_gen" and not metric.split(",")[0].removesuffix("_stderr").endswith("_acc") else value
 
-# Figures that need another model, or that we do not tell.
-LEFT_OUT = ("summary_length", "math_verify", "bertscore_precision", "bertscore_recall", "bertscore_f1")
+# Figures that need another model.
+LEFT_OUT = ("summary_length", "bertscore_precision", "bertscore_recall", "bertscore_f1")
 # A task of ours in lm-evaluation-harness's form.
 SAMSUM = {
     "task": "samsum", "dataset_path": "knkarthick/samsum", "dataset_name": "default", "output_type": "generate_until",

@@ -73,6 +73,9 @@ pub enum MetricDefinition {
     /// Whether the extracted text has the value of the reference, as answers to MATH do under Minerva's protocol; reported as
     /// `exact_match`.
     ValueMatch,
+    /// Whether the response gives the answer that the solution has, as Hugging Face's `math_verify` finds and compares them.
+    /// It looks at the whole response, not at what is extracted; without a solution, the target is one.
+    MathVerify,
     /// Which instructions a response follows, as `IFEval` has them; reported as `prompt_level_strict_acc` and so on. The target is the
     /// list of the instructions.
     Instructions {
@@ -171,6 +174,7 @@ impl MetricDefinition {
             Self::AccNorm => "acc_norm",
             Self::AccBytes => "acc_bytes",
             Self::Perplexity => PERPLEXITY,
+            Self::MathVerify => "math_verify",
             Self::Rouge { of, .. } => of.name(),
             Self::Reading { score, of } => score.name(*of),
             Self::BestReading { score } => score.best_name(),

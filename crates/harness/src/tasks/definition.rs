@@ -155,6 +155,9 @@ pub struct PromptDefinition {
     /// about each document, behind the same prompt and the target delimiter. For [`TaskKind::Generate`] only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_answer: Option<String>,
+    /// The text that says how the target comes about, where a metric looks for the answer in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solution: Option<String>,
     /// What every answer begins with; it stands at the end of prompts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_prefix: Option<String>,

@@ -202,7 +202,7 @@ impl UnbuiltSection<'_> {
             };
             let request = self.request(prompt, &rendered).map_err(in_row)?;
 
-            let Rendered { target, choices, right_choices, measured, .. } = rendered;
+            let Rendered { target, choices, right_choices, measured, solution, .. } = rendered;
             let column = self.definition.group_by.as_ref();
             let group = column.map(|column| row.get(column).map(group).ok_or_else(|| format!("no column `{column}`")));
             documents.push(Document {
@@ -215,7 +215,7 @@ impl UnbuiltSection<'_> {
                 parts,
                 target: target.to_json(),
             });
-            references.insert(id, Reference { target, choices, right_choices, measured });
+            references.insert(id, Reference { target, choices, right_choices, measured, solution });
         }
         Ok(references)
     }

@@ -27,6 +27,8 @@ pub(super) struct Rendered {
     pub(super) right_choices: Vec<bool>,
     /// The text that perplexities are per a word or byte of, where it is another than the target.
     pub(super) measured: Option<String>,
+    /// The text that says how the target comes about, where a metric looks for the answer in it.
+    pub(super) solution: Option<String>,
     /// What the answer begins with, where the task says so.
     pub(super) answer_prefix: Option<String>,
 }

@@ -14,7 +14,7 @@ use crate::filters::{FilterPipeline, FoundAnswer, ROBUST, Robust};
 use crate::metrics::{
     ChoiceScores, DocumentMean, DoubtedAnswer, ExactMatch, MetricDefinition, NoAnswerProbability, Over, Span,
     best_over_thresholds, contains, followed, is_equivalent, is_equivalent_by_value, normalised_match, over_choices,
-    over_log_likelihoods, over_texts,
+    over_log_likelihoods, over_texts, verify,
 };
 use crate::python::PatternError;
 use crate::task::{Aggregate, Answer, Document, FilterScore, MetricKey, Outcome, Score, Scorer};
@@ -30,6 +30,8 @@ pub(super) struct Reference {
     pub(super) right_choices: Vec<bool>,
     /// The text that perplexities are per a word or byte of, where it is another than the target.
     pub(super) measured: Option<String>,
+    /// The text that says how the target comes about, where there is one.
+    pub(super) solution: Option<String>,
 }
 
 impl Reference {
@@ -97,7 +99,9 @@ impl TaskScorer {
                 let metrics: Vec<(String, f64)> = self
                     .metrics
                     .iter()
-                    .filter_map(|metric| Some((metric.name().to_owned(), metric.of_text(&extracted, reference)?)))
+                    .filter_map(|metric| {
+                        Some((metric.name().to_owned(), metric.of_text(response, &extracted, reference)?))
+                    })
                     .collect();
                 if filter.name() == self.primary.filter {
                     // An empty answer is none, even where the metric credits it (an alias of punctuation only).
@@ -303,8 +307,8 @@ impl Metric {
         self.definition.name()
     }
 
-    /// The value of an extracted text; `None` where the metric is one of choices.
-    fn of_text(&self, extracted: &str, reference: &Reference) -> Option<f64> {
+    /// The value of what was extracted of a response; `None` where the metric is one of choices.
+    fn of_text(&self, response: &str, extracted: &str, reference: &Reference) -> Option<f64> {
         let references = &reference.target.texts()[..];
         if let Some(exact) = &self.exact {
             return Some(exact.score(extracted, references));
@@ -322,6 +326,10 @@ impl Metric {
             }
             MetricDefinition::MathMatch => any(is_equivalent),
             MetricDefinition::ValueMatch => any(is_equivalent_by_value),
+            MetricDefinition::MathVerify => {
+                let solution = reference.solution.as_deref().or_else(|| references.first().copied())?;
+                Some(f64::from(verify(solution, response)))
+            }
             MetricDefinition::Rouge { of, stems } => Some(of.score(extracted, references, *stems)),
             MetricDefinition::Reading { of, .. } if !of.has(references) => None,
             MetricDefinition::Reading { score, .. } => Some(score.score(extracted, references)),

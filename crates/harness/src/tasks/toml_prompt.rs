@@ -20,6 +20,7 @@ pub(super) struct TomlTemplates {
     right_choices: Option<ValueTemplate>,
     right_choice: Option<RightChoice>,
     measured: Option<ValueTemplate>,
+    solution: Option<ValueTemplate>,
     answer_prefix: Option<Template>,
 }
 
@@ -58,6 +59,7 @@ impl TomlTemplates {
                 None => None,
             },
             measured: prompt.measured.as_deref().map(|it| expression("measured", it)).transpose()?,
+            solution: prompt.solution.as_deref().map(|it| expression("solution", it)).transpose()?,
             answer_prefix: prompt.answer_prefix.as_deref().map(|it| template("answer_prefix", it, true)).transpose()?,
         })
     }
@@ -84,10 +86,11 @@ impl TomlTemplates {
         };
         let continuation = one(&self.continuation, "what follows its choices")?;
         let measured = one(&self.measured, "what is measured")?;
+        let solution = one(&self.solution, "its solution")?;
         let right_choices = self.right_choices.as_ref().map(evaluate).transpose()?;
         let right_choices = right_choices.map_or_else(|| Ok(Vec::new()), |labels| flags(&labels, choices.len()))?;
         let answer_prefix = self.answer_prefix.as_ref().map(render).transpose()?;
-        Ok(Rendered { text, target, choices, continuation, right_choices, measured, answer_prefix })
+        Ok(Rendered { text, target, choices, continuation, right_choices, measured, solution, answer_prefix })
     }
 
     /// The description in front of a document's prompt.

@@ -26,6 +26,7 @@ pub(super) struct YamlTemplates {
     shot_target: Option<Field>,
     right_choices: Option<Field>,
     measured: Option<Field>,
+    solution: Option<Field>,
 }
 
 /// A column's name, or a template.
@@ -62,6 +63,7 @@ impl YamlTemplates {
             shot_target: optional("shot_target", &prompt.shot_target)?,
             right_choices: optional("right_choices", &prompt.right_choices)?,
             measured: optional("measured", &prompt.measured)?,
+            solution: optional("solution", &prompt.solution)?,
         })
     }
 
@@ -94,6 +96,7 @@ impl YamlTemplates {
             None => Vec::new(),
         };
         let measured = self.measured.as_ref().map(|measured| measured.text(document)).transpose()?;
+        let solution = self.solution.as_ref().map(|solution| solution.text(document)).transpose()?;
         let rendered = |text, target, choices, continuation| Rendered {
             text,
             target,
@@ -101,6 +104,7 @@ impl YamlTemplates {
             continuation,
             right_choices,
             measured,
+            solution,
             answer_prefix,
         };
         let target = target.target(document, choices.as_deref())?;

@@ -155,7 +155,7 @@ static TILES: TileConfig = {
 unsafe fn configure() {
     // SAFETY: the caller's promise; 64 bytes are read.
     unsafe {
-        asm!("ldtilecfg [{tiles}]", tiles = in(reg) &raw const TILES, options(nostack, readonly, preserves_flags))
+        asm!("ldtilecfg [{tiles}]", tiles = in(reg) &raw const TILES, options(nostack, readonly, preserves_flags));
     };
 }
 

@@ -32,6 +32,11 @@ impl Approximate {
         (self.value - other.value).norm() <= SLACK * (self.error + other.error)
     }
 
+    /// Its value, where it may be real.
+    pub(super) fn real(self) -> Option<f64> {
+        (self.value.im.abs() <= SLACK * self.error).then_some(self.value.re)
+    }
+
     pub(super) fn plus(self, other: Self) -> Option<Self> {
         Self::with_error(self.value + other.value, self.error + other.error)
     }

@@ -2,7 +2,7 @@
 
 use super::approximate::Approximate;
 use super::complex::Complex;
-use super::expression::{Expression, Function};
+use super::expression::{Constant, Expression, Function};
 use super::fraction::Fraction;
 
 /// How many times names are given values. Different expressions have different values almost everywhere.
@@ -15,16 +15,53 @@ pub(in super::super) fn has_same_value(one: &Expression, other: &Expression) -> 
         return one == other;
     }
     let tries = if one.has_names() || other.has_names() { TRIES } else { 1 };
-    (0..tries).all(|draw| match (approximate(one, draw), approximate(other, draw)) {
+    (0..tries).map(Names::Drawn).all(|names| match (approximate(one, names), approximate(other, names)) {
         (Some(one), Some(other)) => one.may_be(other),
         _ => false,
     })
 }
 
+/// The number by which one expression is the other, where it is the same and is not 0 whatever their names stand for.
+pub(in super::super) fn constant_ratio(one: &Expression, other: &Expression) -> Option<f64> {
+    let mut ratio: Option<Approximate> = None;
+    for names in (0..TRIES).map(Names::Drawn) {
+        let next = approximate(one, names)?.over(approximate(other, names)?)?;
+        if ratio.is_some_and(|ratio| !ratio.may_be(next)) {
+            return None;
+        }
+        ratio = Some(next);
+    }
+    ratio?.real().filter(|ratio| *ratio != 0.0)
+}
+
+/// The value of an expression without names, where it is real; none where it has none that is finite.
+pub(in super::super) fn real_value(expression: &Expression) -> Option<f64> {
+    if expression.has_names() { None } else { real_value_at(expression, 0.0) }
+}
+
+/// The value of an expression where all of its names stand for the same real number.
+pub(in super::super) fn real_value_at(expression: &Expression, at: f64) -> Option<f64> {
+    approximate(expression, Names::Given(at))?.real()
+}
+
+/// Whether an expression has a value that is finite.
+pub(in super::super) fn has_value(expression: &Expression) -> bool {
+    approximate(expression, Names::Drawn(0)).is_some()
+}
+
+/// What names stand for.
+#[derive(Clone, Copy)]
+enum Names {
+    /// What is drawn at a try.
+    Drawn(u64),
+    /// A real number.
+    Given(f64),
+}
+
 /// The value of an expression as a fraction, where it is one that fits.
-fn exact(expression: &Expression) -> Option<Fraction> {
+pub(in super::super) fn exact(expression: &Expression) -> Option<Fraction> {
     match expression {
-        Expression::Number(exact, _) => *exact,
+        Expression::Number(exact, _) | Expression::Decimal(exact, _) => *exact,
         Expression::Sum(one, other) => exact(one)?.plus(exact(other)?),
         Expression::Negative(one) => exact(one)?.negative(),
         Expression::Product(one, other) => exact(one)?.times(exact(other)?),
@@ -58,15 +95,21 @@ fn product(from: i128, to: i128) -> Option<Fraction> {
     (from..=to).try_fold(1_i128, i128::checked_mul).and_then(|product| Fraction::new(product, 1))
 }
 
-/// The value of an expression, with the values that names are given at a try.
-fn approximate(expression: &Expression, draw: u64) -> Option<Approximate> {
+/// The value of an expression, with what its names stand for.
+fn approximate(expression: &Expression, names: Names) -> Option<Approximate> {
     if let Some(fraction) = exact(expression) {
         return Approximate::new(Complex::real(fraction.value()));
     }
-    let of = |expression: &Expression| approximate(expression, draw);
+    let of = |expression: &Expression| approximate(expression, names);
+    let drawn = |name: &str| drawn(name, if let Names::Drawn(draw) = names { draw } else { 0 });
     match expression {
-        Expression::Number(_, value) => Approximate::new(Complex::real(*value)),
-        Expression::Name(name) => Approximate::new(drawn(name, draw)),
+        Expression::Number(_, value) | Expression::Decimal(_, value) => Approximate::new(Complex::real(*value)),
+        Expression::Name(name) | Expression::RealName(name) => Approximate::new(match (expression, names) {
+            (_, Names::Given(value)) => Complex::real(value),
+            (Expression::RealName(_), _) => Complex::real(drawn(name).re),
+            _ => drawn(name),
+        }),
+        Expression::Constant(constant) => Approximate::new(constant.value()),
         Expression::Infinity => None,
         Expression::Sum(one, other) => of(one)?.plus(of(other)?),
         Expression::Negative(one) => of(one)?.negative(),
@@ -80,21 +123,21 @@ fn approximate(expression: &Expression, draw: u64) -> Option<Approximate> {
                 None => Some(logarithm),
             }
         }
-        Expression::Of(Function::Factorial, one) => applied("factorial", &[of(one)?], draw),
+        Expression::Of(Function::Factorial, one) => applied("factorial", &[of(one)?], &drawn),
         Expression::Of(function, one) => of(one)?.map(|at| function.at(at)),
-        Expression::Binomial(one, other) => applied("binomial", &[of(one)?, of(other)?], draw),
+        Expression::Binomial(one, other) => applied("binomial", &[of(one)?, of(other)?], &drawn),
         Expression::Applied(name, arguments) => {
             let arguments: Option<Vec<Approximate>> = arguments.iter().map(of).collect();
-            applied(name, &arguments?, draw)
+            applied(name, &arguments?, &drawn)
         }
     }
 }
 
 /// A function that is known by its name only, as some function or other.
-fn applied(name: &str, arguments: &[Approximate], draw: u64) -> Option<Approximate> {
-    let mut value = Approximate::new(drawn(name, draw))?;
+fn applied(name: &str, arguments: &[Approximate], drawn: &impl Fn(&str) -> Complex) -> Option<Approximate> {
+    let mut value = Approximate::new(drawn(name))?;
     for (place, argument) in arguments.iter().enumerate() {
-        let slope = Approximate::new(drawn(&format!("{name}({place})"), draw))?;
+        let slope = Approximate::new(drawn(&format!("{name}({place})")))?;
         let bent = argument.map(|at| (at / Complex::real(3.0)).sin())?;
         value = value.plus(bent.times(slope)?)?.plus(argument.times(slope)?)?;
     }
@@ -114,6 +157,17 @@ fn drawn(name: &str, draw: u64) -> Complex {
         ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 51) as f64 - 2.0
     };
     Complex::new(part(0), part(1))
+}
+
+impl Constant {
+    fn value(self) -> Complex {
+        match self {
+            Self::Pi => Complex::real(std::f64::consts::PI),
+            Self::Euler => Complex::real(std::f64::consts::E),
+            Self::EulerMascheroni => Complex::real(0.577_215_664_901_532_9),
+            Self::ImaginaryUnit => Complex::new(0.0, 1.0),
+        }
+    }
 }
 
 impl Function {

@@ -7,8 +7,13 @@ use super::fraction::Fraction;
 pub(in super::super) enum Expression {
     /// A number; none where it has more digits than are kept exactly.
     Number(Option<Fraction>, f64),
+    /// A number with decimals, where a reader tells it from an exact one.
+    Decimal(Option<Fraction>, f64),
     /// A name.
     Name(String),
+    /// A name of a real number.
+    RealName(String),
+    Constant(Constant),
     Infinity,
     Sum(Box<Self>, Box<Self>),
     Negative(Box<Self>),
@@ -23,6 +28,15 @@ pub(in super::super) enum Expression {
     Binomial(Box<Self>, Box<Self>),
     /// A function of a name, and what it is applied to.
     Applied(String, Vec<Self>),
+}
+
+/// A number that has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Constant {
+    Pi,
+    Euler,
+    EulerMascheroni,
+    ImaginaryUnit,
 }
 
 /// A function of one number.
@@ -56,25 +70,39 @@ pub(in super::super) enum Function {
 
 impl Expression {
     /// Whether a name stands in it.
-    pub(super) fn has_names(&self) -> bool {
+    pub(in super::super) fn has_names(&self) -> bool {
+        self.any(&|part| matches!(part, Self::Name(_) | Self::RealName(_)))
+    }
+
+    /// Whether something holds of it or of one of its parts.
+    pub(in super::super) fn any(&self, holds: &impl Fn(&Self) -> bool) -> bool {
+        holds(self) || self.parts().into_iter().any(|part| part.any(holds))
+    }
+
+    /// What it is made of.
+    pub(in super::super) fn parts(&self) -> Vec<&Self> {
         match self {
-            Self::Name(_) => true,
-            Self::Number(..) | Self::Infinity => false,
-            Self::Negative(one) | Self::Of(_, one) | Self::Logarithm(one, None) => one.has_names(),
+            Self::Number(..)
+            | Self::Decimal(..)
+            | Self::Name(_)
+            | Self::RealName(_)
+            | Self::Constant(_)
+            | Self::Infinity => Vec::new(),
+            Self::Negative(one) | Self::Of(_, one) | Self::Logarithm(one, None) => vec![one],
             Self::Sum(one, other)
             | Self::Product(one, other)
             | Self::Quotient(one, other)
             | Self::Power(one, other)
             | Self::Logarithm(one, Some(other))
-            | Self::Binomial(one, other) => one.has_names() || other.has_names(),
-            Self::Applied(_, of) => of.iter().any(Self::has_names),
+            | Self::Binomial(one, other) => vec![one, other],
+            Self::Applied(_, of) => of.iter().collect(),
         }
     }
 }
 
 impl Function {
     /// The function of a command, where it is one that may be raised or go without parentheses.
-    pub(super) fn of_command(name: &str) -> Option<Self> {
+    pub(in super::super) fn of_command(name: &str) -> Option<Self> {
         Some(match name {
             "exp" => Self::Exp,
             "sin" => Self::Sin,
@@ -100,7 +128,7 @@ impl Function {
     }
 
     /// What it is to the power of -1 in LaTeX, where that is its inverse.
-    pub(super) fn inverse(self) -> Option<Self> {
+    pub(in super::super) fn inverse(self) -> Option<Self> {
         Some(match self {
             Self::Sin => Self::Arcsin,
             Self::Cos => Self::Arccos,

@@ -12,5 +12,7 @@ mod fraction;
 mod parse;
 mod token;
 
-pub(super) use evaluate::has_same_value;
+pub(super) use evaluate::{constant_ratio, exact, has_same_value, has_value, real_value, real_value_at};
+pub(super) use expression::{Constant, Expression, Function};
+pub(super) use fraction::Fraction;
 pub(super) use parse::parse;

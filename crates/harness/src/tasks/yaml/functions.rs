@@ -131,6 +131,9 @@ pub(super) struct MetricsStandIn {
     /// A template of the text whose words and bytes are counted.
     #[serde(default)]
     pub(super) measured: Option<String>,
+    /// A template of the text that says how the answer comes about.
+    #[serde(default)]
+    pub(super) solution: Option<String>,
     /// What is made of rows for these.
     #[serde(default)]
     pub(super) process: Option<RowProcess>,
