@@ -19,9 +19,9 @@ pub enum Values<T> {
 
 /// A name, or a list of names.
 pub(super) fn names<'de, T: Named, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Values<T>>, D::Error> {
-    struct Names<T>(PhantomData<T>);
+    struct NamesVisitor<T>(PhantomData<T>);
 
-    impl<'de, T: Named> Visitor<'de> for Names<T> {
+    impl<'de, T: Named> Visitor<'de> for NamesVisitor<T> {
         type Value = Values<T>;
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,7 +42,7 @@ pub(super) fn names<'de, T: Named, D: Deserializer<'de>>(deserializer: D) -> Res
         }
     }
 
-    deserializer.deserialize_any(Names(PhantomData)).map(Some)
+    deserializer.deserialize_any(NamesVisitor(PhantomData)).map(Some)
 }
 
 /// A list of numbers, or a list of such lists.

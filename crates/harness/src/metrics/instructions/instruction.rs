@@ -12,25 +12,25 @@ pub(crate) enum Instruction {
     Keywords { keywords: Vec<String> },
     /// A word stands in it so many times.
     #[serde(rename = "keywords:frequency")]
-    KeywordFrequency { keyword: String, frequency: f64, relation: Relation },
+    KeywordFrequency { keyword: String, frequency: f64, relation: CountRelation },
     /// None of the words stands in it.
     #[serde(rename = "keywords:forbidden_words")]
     ForbiddenWords { forbidden_words: Vec<String> },
     /// A letter stands in it so many times.
     #[serde(rename = "keywords:letter_frequency")]
-    LetterFrequency { letter: String, let_frequency: f64, let_relation: Relation },
+    LetterFrequency { letter: String, let_frequency: f64, let_relation: CountRelation },
     /// All of it is in one language, by its ISO 639-1 code.
     #[serde(rename = "language:response_language")]
     Language { language: String },
     /// It has so many sentences.
     #[serde(rename = "length_constraints:number_sentences")]
-    Sentences { num_sentences: f64, relation: Relation },
+    Sentences { num_sentences: f64, relation: CountRelation },
     /// It has so many paragraphs with `***` between them.
     #[serde(rename = "length_constraints:number_paragraphs")]
     Paragraphs { num_paragraphs: f64 },
     /// It has so many words.
     #[serde(rename = "length_constraints:number_words")]
-    Words { num_words: f64, relation: Relation },
+    Words { num_words: f64, relation: CountRelation },
     /// Of so many paragraphs, one begins with a word.
     #[serde(rename = "length_constraints:nth_paragraph_first_word")]
     FirstWord { num_paragraphs: f64, nth_paragraph: f64, first_word: String },
@@ -69,7 +69,7 @@ pub(crate) enum Instruction {
     End { end_phrase: String },
     /// So many words of it are in capitals.
     #[serde(rename = "change_case:capital_word_frequency")]
-    CapitalWords { capital_frequency: f64, capital_relation: Relation },
+    CapitalWords { capital_frequency: f64, capital_relation: CountRelation },
     /// It is English in capitals.
     #[serde(rename = "change_case:english_capital")]
     EnglishCapitals {},
@@ -86,14 +86,14 @@ pub(crate) enum Instruction {
 
 /// How a number is compared with the one that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) enum Relation {
+pub(crate) enum CountRelation {
     #[serde(rename = "less than")]
     LessThan,
     #[serde(rename = "at least")]
     AtLeast,
 }
 
-impl Relation {
+impl CountRelation {
     pub(super) fn holds(self, count: usize, asked: f64) -> bool {
         match self {
             Self::LessThan => (count as f64) < asked,
@@ -149,8 +149,11 @@ mod tests {
             {"keyword": null, "frequency": 0}
         ]);
         let found = Instruction::of_row(&names, &settings).unwrap();
-        let expected =
-            Instruction::KeywordFrequency { keyword: "lamp".to_owned(), frequency: 2.0, relation: Relation::AtLeast };
+        let expected = Instruction::KeywordFrequency {
+            keyword: "lamp".to_owned(),
+            frequency: 2.0,
+            relation: CountRelation::AtLeast,
+        };
         assert_eq!(serde_json::from_str::<Instruction>(&found[0]).unwrap(), expected);
         assert_eq!(found[1], r#"{"id":"punctuation:no_comma"}"#);
     }

@@ -4,7 +4,7 @@ use crate::metrics::latex::{Expression, Fraction, exact, real_value};
 
 /// An answer that was read.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Answer {
+pub(super) enum MathAnswer {
     Value(Expression),
     /// Parts of a hundred.
     Percent(Expression),
@@ -54,8 +54,8 @@ pub(super) enum SetOperation {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Relation {
     pub(super) kind: RelationKind,
-    pub(super) left: Answer,
-    pub(super) right: Answer,
+    pub(super) left: MathAnswer,
+    pub(super) right: MathAnswer,
 }
 
 /// Which relation.
@@ -98,7 +98,7 @@ impl RelationKind {
     }
 }
 
-impl Answer {
+impl MathAnswer {
     /// Whether it is made of names only: what is assigned to.
     pub(super) fn has_names_only(&self) -> bool {
         match self {
@@ -182,14 +182,14 @@ pub(super) fn difference(one: &Expression, other: &Expression) -> Expression {
 }
 
 /// A relation more: behind others it is one to the last side of them.
-pub(super) fn chained(left: Answer, kind: RelationKind, right: Answer) -> Answer {
+pub(super) fn chained(left: MathAnswer, kind: RelationKind, right: MathAnswer) -> MathAnswer {
     match left {
-        Answer::Chain(mut relations) => {
+        MathAnswer::Chain(mut relations) => {
             let last = relations.last().map(|relation| relation.right.clone());
             relations.extend(last.map(|left| Relation { kind, left, right }));
-            Answer::Chain(relations)
+            MathAnswer::Chain(relations)
         }
-        left => Answer::Chain(vec![Relation { kind, left, right }]),
+        left => MathAnswer::Chain(vec![Relation { kind, left, right }]),
     }
 }
 
@@ -203,7 +203,7 @@ pub(super) fn end(value: &Expression) -> Option<f64> {
 }
 
 /// Elements as a set, or what one is.
-pub(super) fn of_elements(mut groups: Vec<Vec<Answer>>) -> Answer {
+pub(super) fn of_elements(mut groups: Vec<Vec<MathAnswer>>) -> MathAnswer {
     if groups.len() == 1 {
         let mut group = groups.remove(0);
         return if group.len() == 1 { group.remove(0) } else { set_of(group) };
@@ -211,18 +211,18 @@ pub(super) fn of_elements(mut groups: Vec<Vec<Answer>>) -> Answer {
     if groups.iter().all(|group| group.len() == 1) {
         return set_of(groups.into_iter().flatten().collect());
     }
-    set_of(groups.into_iter().map(Answer::Tuple).collect())
+    set_of(groups.into_iter().map(MathAnswer::Tuple).collect())
 }
 
 /// A set, in which nothing is twice.
-pub(super) fn set_of(elements: Vec<Answer>) -> Answer {
-    let mut kept: Vec<Answer> = Vec::with_capacity(elements.len());
+pub(super) fn set_of(elements: Vec<MathAnswer>) -> MathAnswer {
+    let mut kept: Vec<MathAnswer> = Vec::with_capacity(elements.len());
     for element in elements {
         if !kept.contains(&element) {
             kept.push(element);
         }
     }
-    if kept.is_empty() { Answer::Empty } else { Answer::Set(kept) }
+    if kept.is_empty() { MathAnswer::Empty } else { MathAnswer::Set(kept) }
 }
 
 /// A number in digits, with or without decimals.

@@ -4,7 +4,7 @@
 
 /// How an argument is written.
 #[derive(Clone, Copy)]
-enum Written {
+enum ArgumentForm {
     InParentheses,
     InBraces,
     Digit,
@@ -12,23 +12,23 @@ enum Written {
 }
 
 /// What stands in a formula, and what it is written as.
-struct Command {
+struct Rewrite {
     name: &'static str,
     mended: &'static str,
-    arguments: &'static [Written],
+    arguments: &'static [ArgumentForm],
 }
 
-use Written::{Digit, Digits, InBraces, InParentheses};
+use ArgumentForm::{Digit, Digits, InBraces, InParentheses};
 
 /// In this order. `sqrt` has no backslash, here or before it.
-const COMMANDS: [Command; 7] = [
-    Command { name: "^", mended: "^", arguments: &[InParentheses] },
-    Command { name: "sqrt", mended: "\\sqrt", arguments: &[InParentheses] },
-    Command { name: "\\frac", mended: "\\frac", arguments: &[Digit, Digits] },
-    Command { name: "\\log_", mended: "\\log_", arguments: &[Digit, Digits] },
-    Command { name: "\\frac", mended: "\\frac", arguments: &[InBraces, Digit] },
-    Command { name: "\\frac", mended: "\\frac", arguments: &[Digit, InBraces] },
-    Command { name: "\\sqrt", mended: "\\sqrt", arguments: &[Digit] },
+const COMMANDS: [Rewrite; 7] = [
+    Rewrite { name: "^", mended: "^", arguments: &[InParentheses] },
+    Rewrite { name: "sqrt", mended: "\\sqrt", arguments: &[InParentheses] },
+    Rewrite { name: "\\frac", mended: "\\frac", arguments: &[Digit, Digits] },
+    Rewrite { name: "\\log_", mended: "\\log_", arguments: &[Digit, Digits] },
+    Rewrite { name: "\\frac", mended: "\\frac", arguments: &[InBraces, Digit] },
+    Rewrite { name: "\\frac", mended: "\\frac", arguments: &[Digit, InBraces] },
+    Rewrite { name: "\\sqrt", mended: "\\sqrt", arguments: &[Digit] },
 ];
 
 /// A formula with braces around those arguments.
@@ -36,7 +36,7 @@ pub(super) fn in_braces(formula: String) -> String {
     COMMANDS.iter().fold(formula, |formula, command| command.mend(&formula))
 }
 
-impl Command {
+impl Rewrite {
     fn mend(&self, formula: &str) -> String {
         let mut mended = String::with_capacity(formula.len());
         let mut rest = formula;
@@ -59,7 +59,7 @@ impl Command {
 }
 
 /// Arguments at the beginning of a text, and what is behind them.
-fn read<'t>(text: &'t str, written: &[Written]) -> Option<(Vec<&'t str>, &'t str)> {
+fn read<'t>(text: &'t str, written: &[ArgumentForm]) -> Option<(Vec<&'t str>, &'t str)> {
     let Some((first, others)) = written.split_first() else { return Some((Vec::new(), text)) };
     let trimmed = text.strip_prefix(char::is_whitespace).unwrap_or(text);
     let with_others = |argument: &'t str, behind: &'t str| {
@@ -74,12 +74,12 @@ fn read<'t>(text: &'t str, written: &[Written]) -> Option<(Vec<&'t str>, &'t str
         inner.match_indices(close).find_map(|(end, bracket)| with_others(&inner[..end], &inner[end + bracket.len()..]))
     };
     match first {
-        Written::InParentheses => closed('(', ')'),
-        Written::InBraces => closed('{', '}'),
-        Written::Digits => {
+        ArgumentForm::InParentheses => closed('(', ')'),
+        ArgumentForm::InBraces => closed('{', '}'),
+        ArgumentForm::Digits => {
             (digits > 0).then(|| trimmed.split_at(digits)).and_then(|(all, behind)| with_others(all, behind))
         }
-        Written::Digit => {
+        ArgumentForm::Digit => {
             let one = trimmed[..digits].chars().next()?;
             let (one, behind) = trimmed.split_at(one.len_utf8());
             with_others(one, behind)

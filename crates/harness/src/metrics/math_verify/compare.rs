@@ -2,7 +2,7 @@
 //!
 //! The comparison is not symmetric: where an answer may be given as an equation or without, the solution says which.
 
-use super::answer::{Answer, Relation, RelationKind, number_kind};
+use super::answer::{MathAnswer, Relation, RelationKind, number_kind};
 use super::relations::are_same_relations;
 use super::sets::are_same_collections;
 use super::spans::Spans;
@@ -10,12 +10,12 @@ use super::values::{is_same_entry, is_same_percentage, is_same_value};
 use crate::metrics::latex::{Expression, has_value};
 
 /// Whether a given answer is the solution's.
-pub(super) fn is_same(gold: Answer, given: Answer) -> bool {
+pub(super) fn is_same(gold: MathAnswer, given: MathAnswer) -> bool {
     let (gold, given) = in_the_form_of(gold, given);
-    let is_set = given.is_collection() && !matches!(given, Answer::Tuple(_));
+    let is_set = given.is_collection() && !matches!(given, MathAnswer::Tuple(_));
     let gold = match &gold {
         // Relations are the same as the numbers that fulfil them.
-        Answer::Chain(relations) if is_set => match (Spans::of_relations(relations), Spans::of(&given)) {
+        MathAnswer::Chain(relations) if is_set => match (Spans::of_relations(relations), Spans::of(&given)) {
             (Some(gold), Some(given)) => return gold.is_same(&given),
             (Some(spans), None) => spans.points().map_or(gold, set_of_points),
             (None, _) => gold,
@@ -26,30 +26,28 @@ pub(super) fn is_same(gold: Answer, given: Answer) -> bool {
         return true;
     }
     match (&gold, &given) {
-        (Answer::Chain(gold), Answer::Chain(given)) => are_same_relations(gold, given),
+        (MathAnswer::Chain(gold), MathAnswer::Chain(given)) => are_same_relations(gold, given),
         (gold, given) if gold.is_collection() || given.is_collection() => are_same_collections(gold, given, is_same),
-        (Answer::Matrix(gold), Answer::Matrix(given)) => {
+        (MathAnswer::Matrix(gold), MathAnswer::Matrix(given)) => {
             let mut entries = gold.iter().flatten().zip(given.iter().flatten());
             gold.len() == given.len()
                 && gold.first().map(Vec::len) == given.first().map(Vec::len)
                 && entries.all(|(gold, given)| is_same_entry(gold, given))
         }
-        (Answer::Value(gold), Answer::Value(given)) | (Answer::Percent(gold), Answer::Percent(given)) => {
-            is_same_value(gold, given)
-        }
-        (Answer::Percent(percent), Answer::Value(value)) | (Answer::Value(value), Answer::Percent(percent)) => {
-            is_same_percentage(percent, value)
-        }
+        (MathAnswer::Value(gold), MathAnswer::Value(given))
+        | (MathAnswer::Percent(gold), MathAnswer::Percent(given)) => is_same_value(gold, given),
+        (MathAnswer::Percent(percent), MathAnswer::Value(value))
+        | (MathAnswer::Value(value), MathAnswer::Percent(percent)) => is_same_percentage(percent, value),
         _ => false,
     }
 }
 
-fn set_of_points(points: Vec<f64>) -> Answer {
-    Answer::Set(points.into_iter().map(|point| Answer::Value(Expression::Number(None, point))).collect())
+fn set_of_points(points: Vec<f64>) -> MathAnswer {
+    MathAnswer::Set(points.into_iter().map(|point| MathAnswer::Value(Expression::Number(None, point))).collect())
 }
 
 /// Both answers as equations or both without: of a chain that begins with a name its first and last side are left.
-fn in_the_form_of(gold: Answer, given: Answer) -> (Answer, Answer) {
+fn in_the_form_of(gold: MathAnswer, given: MathAnswer) -> (MathAnswer, MathAnswer) {
     let (gold_assigns, given_assigns) = (assigns(&gold), assigns(&given));
     let (gold_equates, given_equates) = (equates(&gold), equates(&given));
     let gold = if gold_assigns { first_and_last(gold) } else { gold };
@@ -63,43 +61,43 @@ fn in_the_form_of(gold: Answer, given: Answer) -> (Answer, Answer) {
     }
 }
 
-fn equates(answer: &Answer) -> bool {
-    matches!(answer, Answer::Chain(relations) if relations.iter().all(|relation| relation.kind.is_equation()))
+fn equates(answer: &MathAnswer) -> bool {
+    matches!(answer, MathAnswer::Chain(relations) if relations.iter().all(|relation| relation.kind.is_equation()))
 }
 
 /// Whether an answer says what a name stands for.
-fn assigns(answer: &Answer) -> bool {
+fn assigns(answer: &MathAnswer) -> bool {
     let first = match answer {
-        Answer::Chain(relations) => relations.first(),
+        MathAnswer::Chain(relations) => relations.first(),
         _ => None,
     };
     equates(answer) && first.is_some_and(|first| first.left.has_names_only())
 }
 
-fn first_and_last(answer: Answer) -> Answer {
+fn first_and_last(answer: MathAnswer) -> MathAnswer {
     match answer {
-        Answer::Chain(relations) => {
+        MathAnswer::Chain(relations) => {
             let ends = relations.first().zip(relations.last());
             let ends = ends.map(|(first, last)| (first.left.clone(), last.right.clone()));
             let relation = ends.map(|(left, right)| Relation { kind: RelationKind::Assigned, left, right });
-            Answer::Chain(relation.into_iter().collect())
+            MathAnswer::Chain(relation.into_iter().collect())
         }
         answer => answer,
     }
 }
 
 /// What is behind the last sign of a chain.
-fn last_side(answer: Answer) -> Answer {
+fn last_side(answer: MathAnswer) -> MathAnswer {
     match answer {
-        Answer::Chain(mut relations) => relations.pop().map_or(Answer::Empty, |relation| relation.right),
+        MathAnswer::Chain(mut relations) => relations.pop().map_or(MathAnswer::Empty, |relation| relation.right),
         answer => answer,
     }
 }
 
 /// Whether two answers are the same as they are written, and have a value.
-fn is_written_alike(gold: &Answer, given: &Answer) -> bool {
+fn is_written_alike(gold: &MathAnswer, given: &MathAnswer) -> bool {
     let is_defined = |value: &Expression| number_kind(value).is_some() || has_value(value) || has_infinity(value);
-    gold == given && !matches!(gold, Answer::Value(value) | Answer::Percent(value) if !is_defined(value))
+    gold == given && !matches!(gold, MathAnswer::Value(value) | MathAnswer::Percent(value) if !is_defined(value))
 }
 
 fn has_infinity(value: &Expression) -> bool {

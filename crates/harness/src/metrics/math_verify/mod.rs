@@ -24,18 +24,18 @@ mod units;
 mod values;
 mod words;
 
-use answer::Answer;
+use answer::MathAnswer;
 use boxed::Boxes;
 use formulas::Formula;
-use numbers::Plain;
-use reader::{Names, read};
-use search::{Candidate, PLACES, candidates};
+use numbers::PlainAnswer;
+use reader::{NumberDomain, read};
+use search::{AnswerCandidate, PLACES, candidates};
 
 /// What was found in a text.
 #[derive(Debug, Default)]
-struct Found {
+struct Findings {
     /// The first answer that was read.
-    answer: Option<Answer>,
+    answer: Option<MathAnswer>,
     /// The best candidate as it is written, read or not.
     text: Option<String>,
 }
@@ -58,13 +58,13 @@ pub(crate) fn verify(solution: &str, response: &str) -> bool {
     same_text || gold.answer.zip(given.answer).is_some_and(|(gold, given)| compare::is_same(gold, given))
 }
 
-fn find(text: &str) -> Found {
+fn find(text: &str) -> Findings {
     let mut start = text.len().saturating_sub(LONGEST);
     while !text.is_char_boundary(start) {
         start += 1;
     }
     let text = &text[start..];
-    let mut found = Found::default();
+    let mut found = Findings::default();
     for candidate in PLACES.into_iter().flat_map(|place| candidates(text, place)).take(CANDIDATES) {
         let (answer, written) = read_candidate(&candidate);
         if found.text.is_none() && !written.is_empty() {
@@ -79,41 +79,41 @@ fn find(text: &str) -> Found {
 }
 
 /// A candidate as an answer, where it can be read, and as it is written.
-fn read_candidate(candidate: &Candidate<'_>) -> (Option<Answer>, String) {
+fn read_candidate(candidate: &AnswerCandidate<'_>) -> (Option<MathAnswer>, String) {
     match candidate {
-        Candidate::Formulas(formulas) => {
-            let parts: Vec<(Option<Answer>, String)> = formulas.iter().map(read_formula).collect();
+        AnswerCandidate::Formulas(formulas) => {
+            let parts: Vec<(Option<MathAnswer>, String)> = formulas.iter().map(read_formula).collect();
             if parts.len() > 1 && parts.iter().all(|(answer, _)| answer.is_some()) {
                 let written: Vec<&str> = parts.iter().map(|(_, written)| written.as_str()).collect();
                 let written = written.join(" and ");
                 let elements = parts.into_iter().filter_map(|(answer, _)| answer).flat_map(|answer| match answer {
-                    Answer::Set(elements) => elements,
-                    Answer::Empty => Vec::new(),
+                    MathAnswer::Set(elements) => elements,
+                    MathAnswer::Empty => Vec::new(),
                     answer => vec![answer],
                 });
                 return (Some(answer::set_of(elements.collect())), written);
             }
             parts.into_iter().next().unwrap_or_default()
         }
-        Candidate::LastBox(text) => {
+        AnswerCandidate::LastBox(text) => {
             let written = normalise::in_one_way(text, Boxes::Last);
             (read_latex(&written), written)
         }
-        Candidate::Plain(Plain::Number { digits, is_percent }) => {
+        AnswerCandidate::Plain(PlainAnswer::Number { digits, is_percent }) => {
             let number = answer::number(digits);
-            let answer = if *is_percent { Answer::Percent(number) } else { Answer::Value(number) };
+            let answer = if *is_percent { MathAnswer::Percent(number) } else { MathAnswer::Value(number) };
             (Some(answer), digits.clone())
         }
-        Candidate::Plain(Plain::Arithmetic(text)) => {
-            (arithmetic::arithmetic(text).map(Answer::Value), (*text).to_owned())
+        AnswerCandidate::Plain(PlainAnswer::Arithmetic(text)) => {
+            (arithmetic::arithmetic(text).map(MathAnswer::Value), (*text).to_owned())
         }
     }
 }
 
-fn read_formula(formula: &Formula<'_>) -> (Option<Answer>, String) {
+fn read_formula(formula: &Formula<'_>) -> (Option<MathAnswer>, String) {
     let written = normalise::in_one_way(formula.content, Boxes::All);
     let answer = read_latex(&written).and_then(|answer| match answer {
-        Answer::Value(value) if formula.is_percent => Some(Answer::Percent(value)),
+        MathAnswer::Value(value) if formula.is_percent => Some(MathAnswer::Percent(value)),
         _ if formula.is_percent => None,
         answer => Some(answer),
     });
@@ -121,8 +121,9 @@ fn read_formula(formula: &Formula<'_>) -> (Option<Answer>, String) {
 }
 
 /// A formula as an answer; where it cannot be read, what is behind its last sign of equality, of two at least.
-fn read_latex(formula: &str) -> Option<Answer> {
-    let read = |formula: &str| read(formula, if is_complex(formula) { Names::Complex } else { Names::Real });
+fn read_latex(formula: &str) -> Option<MathAnswer> {
+    let read =
+        |formula: &str| read(formula, if is_complex(formula) { NumberDomain::Complex } else { NumberDomain::Real });
     read(formula).or_else(|| read(last_side(formula)?))
 }
 

@@ -5,7 +5,7 @@ use crate::python::{is_space, strip_start};
 
 /// What stands in prose.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Plain<'t> {
+pub(super) enum PlainAnswer<'t> {
     /// A number, with a decimal point where it has decimals and without other signs.
     Number { digits: String, is_percent: bool },
     /// Numbers with signs between them.
@@ -13,7 +13,7 @@ pub(super) enum Plain<'t> {
 }
 
 /// Something in prose, and where it ends.
-pub(super) type Ended<'t> = (Plain<'t>, usize);
+pub(super) type Ended<'t> = (PlainAnswer<'t>, usize);
 
 const OPERATORS: &str = "+-*×/^()÷";
 /// What may stand before a number.
@@ -72,7 +72,7 @@ fn arithmetic(text: &str, start: usize) -> impl Iterator<Item = Ended<'_>> {
     let ends = ends.filter(move |end| shortest.is_some_and(|shortest| *end >= shortest));
     ends.filter_map(move |end| {
         let end = begin + end;
-        Some((Plain::Arithmetic(&text[start..end]), suffix(text, end)?))
+        Some((PlainAnswer::Arithmetic(&text[start..end]), suffix(text, end)?))
     })
 }
 
@@ -125,7 +125,7 @@ fn numbers(text: &str, start: usize) -> impl Iterator<Item = Ended<'_>> {
     found.into_iter().flat_map(move |length| {
         let end = start + length;
         let digits = written(&text[start..end]);
-        let number = move |is_percent, end| (Plain::Number { digits: digits.clone(), is_percent }, end);
+        let number = move |is_percent, end| (PlainAnswer::Number { digits: digits.clone(), is_percent }, end);
         let percent = percent_end(text, end).map(|end| (true, end));
         percent.into_iter().chain([(false, end)]).map(move |(is_percent, end)| number(is_percent, end))
     })
@@ -177,7 +177,7 @@ pub(super) fn plain_behind_space(text: &str, at: usize) -> impl Iterator<Item = 
 mod tests {
     use super::*;
 
-    fn first(text: &str, at: usize) -> Option<Plain<'_>> {
+    fn first(text: &str, at: usize) -> Option<PlainAnswer<'_>> {
         plain_at(text, at).next().map(|(plain, _)| plain)
     }
 
@@ -194,7 +194,7 @@ mod tests {
             (" **9 x", "9", false),
             (" 100m2", "100", false),
         ] {
-            let expected = Plain::Number { digits: digits.to_owned(), is_percent };
+            let expected = PlainAnswer::Number { digits: digits.to_owned(), is_percent };
             assert_eq!(first(text, 0), Some(expected), "{text}");
         }
         for text in [" X2", "x2", " two"] {
@@ -204,8 +204,8 @@ mod tests {
 
     #[test]
     fn sums_end_before_a_sign_of_the_sentence() {
-        assert_eq!(first(" 1/2. I", 0), Some(Plain::Arithmetic("1/2.")));
-        assert_eq!(first(" (3+4)*2, so", 0), Some(Plain::Arithmetic("(3+4)*2")));
-        assert_eq!(first(" 3-4x", 0), Some(Plain::Number { digits: "3".into(), is_percent: false }));
+        assert_eq!(first(" 1/2. I", 0), Some(PlainAnswer::Arithmetic("1/2.")));
+        assert_eq!(first(" (3+4)*2, so", 0), Some(PlainAnswer::Arithmetic("(3+4)*2")));
+        assert_eq!(first(" 3-4x", 0), Some(PlainAnswer::Number { digits: "3".into(), is_percent: false }));
     }
 }

@@ -9,8 +9,8 @@ mod sets;
 
 use combine::{grouped, quotient, side_by_side};
 
-use super::answer::{Answer, chained, negative, of_elements};
-use super::token::{Bracket, Kind, Token, tokens};
+use super::answer::{MathAnswer, chained, negative, of_elements};
+use super::token::{Bracket, MathToken, MathTokenKind, tokens};
 use crate::metrics::latex::{Expression, Function};
 
 /// More tokens than these are no answer.
@@ -22,7 +22,7 @@ const STEPS: usize = 200_000;
 
 /// Whether what names stand for is real.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Names {
+pub(super) enum NumberDomain {
     Real,
     /// Anything but real.
     Complex,
@@ -30,22 +30,22 @@ pub(super) enum Names {
 
 /// Whether a function may begin here.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Functions {
+enum FunctionStart {
     Allowed,
     NotAllowed,
 }
 
 /// What all of a text says; none where it says nothing that is read.
-pub(super) fn read(text: &str, names: Names) -> Option<Answer> {
+pub(super) fn read(text: &str, names: NumberDomain) -> Option<MathAnswer> {
     let tokens = tokens(text)?;
     if tokens.len() > LONGEST {
         return None;
     }
-    let mut reader = Reader { tokens, at: 0, bars: 0, depth: 0, steps: 0, names, has_unknown: false };
+    let mut reader = FormulaReader { tokens, at: 0, bars: 0, depth: 0, steps: 0, names, has_unknown: false };
     reader.all(text).or_else(|| {
         // The library reads these.
         let written = || reader.tokens.iter().map(|token| token.text.as_str()).collect();
-        reader.has_unknown.then(|| Answer::Unknown(written()))
+        reader.has_unknown.then(|| MathAnswer::Unknown(written()))
     })
 }
 
@@ -56,21 +56,21 @@ enum Relations {
     NotAllowed,
 }
 
-struct Reader {
-    tokens: Vec<Token>,
+struct FormulaReader {
+    tokens: Vec<MathToken>,
     at: usize,
     /// Bars that are open: the next one closes.
     bars: usize,
     depth: usize,
     steps: usize,
-    names: Names,
+    names: NumberDomain,
     /// Whether there was something of which no value is known.
     has_unknown: bool,
 }
 
-impl Reader {
+impl FormulaReader {
     /// The first reading of all tokens.
-    fn all(&mut self, text: &str) -> Option<Answer> {
+    fn all(&mut self, text: &str) -> Option<MathAnswer> {
         if let Some(answer) = self.attempt(|reader| {
             let answer = reader.assigned_elements()?;
             reader.at_end().then_some(answer)
@@ -83,7 +83,7 @@ impl Reader {
         }) {
             // Commas before groups of three digits are no commas.
             return match grouped(text) {
-                Some(number) => Some(Answer::Value(number)),
+                Some(number) => Some(MathAnswer::Value(number)),
                 None => Some(of_elements(elements)),
             };
         }
@@ -93,11 +93,11 @@ impl Reader {
         })
     }
 
-    fn kind(&self) -> Option<&Kind> {
+    fn kind(&self) -> Option<&MathTokenKind> {
         self.tokens.get(self.at).map(|token| &token.kind)
     }
 
-    fn kind_at(&self, offset: usize) -> Option<&Kind> {
+    fn kind_at(&self, offset: usize) -> Option<&MathTokenKind> {
         self.tokens.get(self.at + offset).map(|token| &token.kind)
     }
 
@@ -105,22 +105,22 @@ impl Reader {
         self.at >= self.tokens.len()
     }
 
-    fn is(&self, kind: &Kind) -> bool {
+    fn is(&self, kind: &MathTokenKind) -> bool {
         self.kind() == Some(kind)
     }
 
     /// Goes over a token, if it is there.
-    fn skip(&mut self, kind: &Kind) -> bool {
+    fn skip(&mut self, kind: &MathTokenKind) -> bool {
         let found = self.is(kind);
         self.at += usize::from(found);
         found
     }
 
-    fn expect(&mut self, kind: &Kind) -> Option<()> {
+    fn expect(&mut self, kind: &MathTokenKind) -> Option<()> {
         self.skip(kind).then_some(())
     }
 
-    fn next(&mut self) -> Option<Token> {
+    fn next(&mut self) -> Option<MathToken> {
         let token = self.tokens.get(self.at).cloned()?;
         self.at += 1;
         Some(token)
@@ -152,47 +152,47 @@ impl Reader {
 
     /// An expression in brackets.
     fn enclosed(&mut self, bracket: Bracket) -> Option<Expression> {
-        self.expect(&Kind::Open(bracket))?;
+        self.expect(&MathTokenKind::Open(bracket))?;
         let inner = self.deeper(Self::sum)?;
-        self.expect(&Kind::Close(bracket))?;
+        self.expect(&MathTokenKind::Close(bracket))?;
         Some(inner)
     }
 
     /// An expression or a chain of relations between some.
-    fn relation(&mut self) -> Option<Answer> {
+    fn relation(&mut self) -> Option<MathAnswer> {
         if let Some(matrix) = self.attempt(Self::matrix) {
-            return Some(Answer::Matrix(matrix));
+            return Some(MathAnswer::Matrix(matrix));
         }
-        let mut left = Answer::Value(self.sum()?);
+        let mut left = MathAnswer::Value(self.sum()?);
         loop {
             let kind = match self.kind() {
-                Some(Kind::Relation(kind)) => *kind,
-                Some(Kind::Approximately) => {
+                Some(MathTokenKind::Relation(kind)) => *kind,
+                Some(MathTokenKind::Approximately) => {
                     self.at += 1;
-                    let right = Answer::Value(self.sum()?);
+                    let right = MathAnswer::Value(self.sum()?);
                     // What is near a value is not looked at.
                     if left.has_names_only() {
                         left = right;
                     }
                     continue;
                 }
-                Some(Kind::In) => return None,
+                Some(MathTokenKind::In) => return None,
                 _ => return Some(left),
             };
             self.at += 1;
-            let right = Answer::Value(self.sum()?);
+            let right = MathAnswer::Value(self.sum()?);
             left = chained(left, kind, right);
         }
     }
 
     /// Sums of products.
     fn sum(&mut self) -> Option<Expression> {
-        let mut sum = self.product(Functions::Allowed)?;
+        let mut sum = self.product(FunctionStart::Allowed)?;
         loop {
-            let product = if self.skip(&Kind::Plus) {
-                self.product(Functions::Allowed)?
-            } else if self.skip(&Kind::Minus) {
-                negative(self.product(Functions::Allowed)?)
+            let product = if self.skip(&MathTokenKind::Plus) {
+                self.product(FunctionStart::Allowed)?
+            } else if self.skip(&MathTokenKind::Minus) {
+                negative(self.product(FunctionStart::Allowed)?)
             } else {
                 return Some(sum);
             };
@@ -201,7 +201,7 @@ impl Reader {
     }
 
     /// Products and quotients with a sign between their parts.
-    fn product(&mut self, functions: Functions) -> Option<Expression> {
+    fn product(&mut self, functions: FunctionStart) -> Option<Expression> {
         self.depth += 1;
         self.steps += 1;
         if self.depth > DEEPEST * 3 || self.steps > STEPS {
@@ -209,11 +209,11 @@ impl Reader {
         }
         let mut product = self.signed(functions)?;
         loop {
-            if self.skip(&Kind::Times) {
+            if self.skip(&MathTokenKind::Times) {
                 product = Expression::Product(Box::new(product), Box::new(self.signed(functions)?));
-            } else if self.skip(&Kind::Divide) {
+            } else if self.skip(&MathTokenKind::Divide) {
                 product = quotient(product, self.signed(functions)?);
-            } else if self.skip(&Kind::Modulo) {
+            } else if self.skip(&MathTokenKind::Modulo) {
                 product = functions::remainder(&product, &self.signed(functions)?)?;
             } else {
                 self.depth -= 1;
@@ -223,17 +223,17 @@ impl Reader {
     }
 
     /// Factors side by side, with their signs.
-    fn signed(&mut self, functions: Functions) -> Option<Expression> {
+    fn signed(&mut self, functions: FunctionStart) -> Option<Expression> {
         let mut is_negative = false;
         loop {
-            if self.skip(&Kind::Minus) {
+            if self.skip(&MathTokenKind::Minus) {
                 is_negative = !is_negative;
-            } else if !self.skip(&Kind::Plus) {
+            } else if !self.skip(&MathTokenKind::Plus) {
                 break;
             }
         }
         // The first one may be a function in either case.
-        let mut factors = vec![self.factor(Functions::Allowed)?];
+        let mut factors = vec![self.factor(FunctionStart::Allowed)?];
         while self.begins(functions) {
             factors.push(self.factor(functions)?);
         }
@@ -242,60 +242,60 @@ impl Reader {
     }
 
     /// Whether a factor begins here.
-    fn begins(&self, functions: Functions) -> bool {
+    fn begins(&self, functions: FunctionStart) -> bool {
         match self.kind() {
-            Some(Kind::Bar | Kind::Vert) => self.bars == 0,
+            Some(MathTokenKind::Bar | MathTokenKind::Vert) => self.bars == 0,
             Some(
-                Kind::Function(_)
-                | Kind::Logarithm
-                | Kind::NaturalLogarithm
-                | Kind::Gamma
-                | Kind::Several(_)
-                | Kind::Root
-                | Kind::OperatorName
-                | Kind::BigOperator
-                | Kind::Euler,
-            ) => functions == Functions::Allowed,
+                MathTokenKind::Function(_)
+                | MathTokenKind::Logarithm
+                | MathTokenKind::NaturalLogarithm
+                | MathTokenKind::Gamma
+                | MathTokenKind::Several(_)
+                | MathTokenKind::Root
+                | MathTokenKind::OperatorName
+                | MathTokenKind::BigOperator
+                | MathTokenKind::Euler,
+            ) => functions == FunctionStart::Allowed,
             Some(
-                Kind::Open(_)
-                | Kind::Fraction
-                | Kind::Binomial
-                | Kind::Boxed
-                | Kind::Phantom
-                | Kind::DeterminantStart
-                | Kind::CapitalE
-                | Kind::Letter
-                | Kind::Whole
-                | Kind::Decimal
-                | Kind::Scientific
-                | Kind::Percent
-                | Kind::Differential
-                | Kind::Name
-                | Kind::Accented(_)
-                | Kind::Infinity,
+                MathTokenKind::Open(_)
+                | MathTokenKind::Fraction
+                | MathTokenKind::Binomial
+                | MathTokenKind::Boxed
+                | MathTokenKind::Phantom
+                | MathTokenKind::DeterminantStart
+                | MathTokenKind::CapitalE
+                | MathTokenKind::Letter
+                | MathTokenKind::Whole
+                | MathTokenKind::Decimal
+                | MathTokenKind::Scientific
+                | MathTokenKind::Percent
+                | MathTokenKind::Differential
+                | MathTokenKind::Name
+                | MathTokenKind::Accented(_)
+                | MathTokenKind::Infinity,
             ) => true,
             _ => false,
         }
     }
 
     /// A power, and what stands behind it.
-    fn factor(&mut self, functions: Functions) -> Option<Expression> {
+    fn factor(&mut self, functions: FunctionStart) -> Option<Expression> {
         let mut factor = self.power(functions)?;
         loop {
-            if self.skip(&Kind::Exclamation) {
+            if self.skip(&MathTokenKind::Exclamation) {
                 factor = Expression::Of(Function::Factorial, Box::new(factor));
-            } else if !self.skip(&Kind::Degree) && !self.skip(&Kind::Transposed) {
+            } else if !self.skip(&MathTokenKind::Degree) && !self.skip(&MathTokenKind::Transposed) {
                 return Some(factor);
             }
         }
     }
 
     /// Exponents are taken from the left: `2^3^2` is `(2^3)^2`.
-    fn power(&mut self, functions: Functions) -> Option<Expression> {
+    fn power(&mut self, functions: FunctionStart) -> Option<Expression> {
         let mut base = self.component(functions)?;
-        while self.skip(&Kind::Above) {
+        while self.skip(&MathTokenKind::Above) {
             let exponent = self.braced_or_atom()?;
-            if self.is(&Kind::Below) {
+            if self.is(&MathTokenKind::Below) {
                 self.below()?;
             }
             base = Expression::Power(Box::new(base), Box::new(exponent));
@@ -310,8 +310,8 @@ mod tests {
     use super::*;
 
     fn value(text: &str) -> Expression {
-        match read(text, Names::Real) {
-            Some(Answer::Value(value)) => value,
+        match read(text, NumberDomain::Real) {
+            Some(MathAnswer::Value(value)) => value,
             other => panic!("{text} is {other:?}"),
         }
     }
@@ -333,21 +333,25 @@ mod tests {
     #[test]
     fn what_is_not_read_in_full_is_not_read() {
         for text in ["", "3+", r"50\%", r"\frac{1}", "x=", "(1,2", "a<", "2^-1", "x#"] {
-            assert_eq!(read(text, Names::Real), None, "{text}");
+            assert_eq!(read(text, NumberDomain::Real), None, "{text}");
         }
         for text in [r"\frac{dy}{dx}", r"\sum_{n=1}^3n"] {
-            assert_eq!(read(text, Names::Real), Some(Answer::Unknown(text.to_owned())), "no value is known of it");
+            assert_eq!(
+                read(text, NumberDomain::Real),
+                Some(MathAnswer::Unknown(text.to_owned())),
+                "no value is known of it"
+            );
         }
         for piece in ["(", "{", "[", "|", "2^", "((1,", r"\sin ", r"\frac{"] {
-            assert_eq!(read(&piece.repeat(1000), Names::Real), None);
+            assert_eq!(read(&piece.repeat(1000), NumberDomain::Real), None);
         }
         let deep = format!("{}1{}", "(".repeat(900), ")".repeat(900));
-        assert_eq!(read(&deep, Names::Real), None);
+        assert_eq!(read(&deep, NumberDomain::Real), None);
     }
 
     #[test]
     fn relations_are_chained() {
-        let Some(Answer::Chain(relations)) = read("1<x\\le 2", Names::Real) else { panic!() };
+        let Some(MathAnswer::Chain(relations)) = read("1<x\\le 2", NumberDomain::Real) else { panic!() };
         let kinds: Vec<RelationKind> = relations.iter().map(|relation| relation.kind).collect();
         assert_eq!(kinds, [RelationKind::Less, RelationKind::AtMost]);
         assert_eq!(relations[0].right, relations[1].left);

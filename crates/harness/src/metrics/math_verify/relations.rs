@@ -1,6 +1,6 @@
 //! When equations and inequalities are the same.
 
-use super::answer::{Answer, Relation, RelationKind, difference};
+use super::answer::{MathAnswer, Relation, RelationKind, difference};
 use super::values::{is_same_value, names};
 use crate::metrics::latex::constant_ratio;
 
@@ -12,7 +12,7 @@ pub(super) fn are_same_relations(gold: &[Relation], given: &[Relation]) -> bool 
 /// Whether two relations are the same: as they are, turned around, or as equations with the same solutions.
 fn are_same(gold: &Relation, given: &Relation) -> bool {
     let alike = |one: RelationKind, other: RelationKind| one == other || (one.is_equation() && other.is_equation());
-    let ((Answer::Value(a), Answer::Value(b)), (Answer::Value(c), Answer::Value(d))) =
+    let ((MathAnswer::Value(a), MathAnswer::Value(b)), (MathAnswer::Value(c), MathAnswer::Value(d))) =
         ((&gold.left, &gold.right), (&given.left, &given.right))
     else {
         return alike(gold.kind, given.kind) && sides_are_same(gold, given);

@@ -4,22 +4,22 @@
 //! places alike, from the end of the text.
 
 use super::formulas::{Formula, Formulas, formulas_at, spaces_down};
-use super::numbers::{Ended, Plain, arithmetic_at, numbers_at, plain_at, plain_behind_space};
+use super::numbers::{Ended, PlainAnswer, arithmetic_at, numbers_at, plain_at, plain_behind_space};
 use crate::python::strip_start;
 
 /// What may be an answer.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Candidate<'t> {
+pub(super) enum AnswerCandidate<'t> {
     /// Formulas that are one answer together.
     Formulas(Vec<Formula<'t>>),
     /// A text in which the last box holds the answer.
     LastBox(&'t str),
-    Plain(Plain<'t>),
+    Plain(PlainAnswer<'t>),
 }
 
 /// A candidate from one place to another.
 struct Match<'t> {
-    candidate: Candidate<'t>,
+    candidate: AnswerCandidate<'t>,
     start: usize,
     end: usize,
 }
@@ -49,7 +49,7 @@ const NEAR: usize = 50;
 const FAR: usize = 100;
 
 /// All that may be the answer at one kind of places, from the end of the text.
-pub(super) fn candidates(text: &str, place: Place) -> Vec<Candidate<'_>> {
+pub(super) fn candidates(text: &str, place: Place) -> Vec<AnswerCandidate<'_>> {
     let mut matches = match place {
         Place::Closed => {
             let mut found = behind(text, FINAL_ANSWER, |at| closed_formulas(text, at));
@@ -87,10 +87,10 @@ pub(super) fn candidates(text: &str, place: Place) -> Vec<Candidate<'_>> {
 }
 
 /// What a place has, and where that ends.
-type Found<'t> = Option<(Candidate<'t>, usize)>;
+type Located<'t> = Option<(AnswerCandidate<'t>, usize)>;
 
 /// One after the other, from each place on.
-fn everywhere<'t>(text: &'t str, find: impl Fn(usize) -> Found<'t>) -> Vec<Match<'t>> {
+fn everywhere<'t>(text: &'t str, find: impl Fn(usize) -> Located<'t>) -> Vec<Match<'t>> {
     let mut matches = Vec::new();
     let mut next = 0;
     for (start, _) in text.char_indices() {
@@ -106,7 +106,7 @@ fn everywhere<'t>(text: &'t str, find: impl Fn(usize) -> Found<'t>) -> Vec<Match
 }
 
 /// One after the other, behind words in capitals or not.
-fn behind<'t>(text: &'t str, words: &str, find: impl Fn(usize) -> Found<'t>) -> Vec<Match<'t>> {
+fn behind<'t>(text: &'t str, words: &str, find: impl Fn(usize) -> Located<'t>) -> Vec<Match<'t>> {
     everywhere(text, |start| {
         let said = text.as_bytes().get(start..start + words.len())?;
         if said.eq_ignore_ascii_case(words.as_bytes()) { find(start + words.len()) } else { None }
@@ -117,12 +117,12 @@ fn formulas(text: &str, which: Formulas) -> Vec<Match<'_>> {
     everywhere(text, |at| together(formulas_at(text, at, which)))
 }
 
-fn together(found: Option<(Vec<Formula<'_>>, usize)>) -> Found<'_> {
-    found.map(|(formulas, end)| (Candidate::Formulas(formulas), end))
+fn together(found: Option<(Vec<Formula<'_>>, usize)>) -> Located<'_> {
+    found.map(|(formulas, end)| (AnswerCandidate::Formulas(formulas), end))
 }
 
-fn plain((plain, end): Ended<'_>) -> (Candidate<'_>, usize) {
-    (Candidate::Plain(plain), end)
+fn plain((plain, end): Ended<'_>) -> (AnswerCandidate<'_>, usize) {
+    (AnswerCandidate::Plain(plain), end)
 }
 
 /// From the first box to the last brace of the text.
@@ -130,7 +130,7 @@ fn last_box(text: &str) -> Option<Match<'_>> {
     const BOX: &str = "\\boxed{";
     let start = text.find(BOX)?;
     let end = text.rfind('}')? + 1;
-    (end > start + BOX.len() + 1).then(|| Match { candidate: Candidate::LastBox(&text[start..end]), start, end })
+    (end > start + BOX.len() + 1).then(|| Match { candidate: AnswerCandidate::LastBox(&text[start..end]), start, end })
 }
 
 /// Places behind up to so many characters.
@@ -165,35 +165,35 @@ fn hopes(text: &str, at: usize) -> Option<usize> {
     })
 }
 
-fn closed_formulas(text: &str, at: usize) -> Found<'_> {
+fn closed_formulas(text: &str, at: usize) -> Located<'_> {
     spaces_down(text, is_at_once(text, at)?).find_map(|at| {
         let (formulas, end) = formulas_at(text, at, Formulas::All)?;
-        Some((Candidate::Formulas(formulas), hopes(text, end)?))
+        Some((AnswerCandidate::Formulas(formulas), hopes(text, end)?))
     })
 }
 
-fn closed_plain(text: &str, at: usize) -> Found<'_> {
+fn closed_plain(text: &str, at: usize) -> Located<'_> {
     plain_behind_space(text, is_at_once(text, at)?).find_map(|found| {
         let (candidate, end) = plain(found);
         Some((candidate, hopes(text, end)?))
     })
 }
 
-fn said_formulas(text: &str, at: usize) -> Found<'_> {
+fn said_formulas(text: &str, at: usize) -> Located<'_> {
     is_ahead(text, at)
         .find_map(|at| spaces_down(text, at).find_map(|at| together(formulas_at(text, at, Formulas::All))))
 }
 
-fn said_plain(text: &str, at: usize) -> Found<'_> {
+fn said_plain(text: &str, at: usize) -> Located<'_> {
     is_ahead(text, at).find_map(|at| plain_at(text, at).next().map(plain))
 }
 
-fn near_formulas(text: &str, at: usize) -> Found<'_> {
+fn near_formulas(text: &str, at: usize) -> Located<'_> {
     ahead(text, at, NEAR).find_map(|at| together(formulas_at(text, at, Formulas::All)))
 }
 
 /// A number or sum that no sign of equality follows: behind the last such sign, or else the first.
-fn near_plain(text: &str, at: usize) -> Found<'_> {
+fn near_plain(text: &str, at: usize) -> Located<'_> {
     let last = |found: &Ended<'_>| !strip_start(&text[found.1..]).starts_with('=');
     let signs: Vec<usize> = ahead(text, at, FAR).filter(|at| text[*at..].starts_with('=')).collect();
     let behind_sign = signs.into_iter().rev().find_map(|sign| plain_behind_space(text, sign + 1).find(last));
@@ -204,16 +204,16 @@ fn near_plain(text: &str, at: usize) -> Found<'_> {
 mod tests {
     use super::*;
 
-    fn best(text: &str) -> Option<Candidate<'_>> {
+    fn best(text: &str) -> Option<AnswerCandidate<'_>> {
         PLACES.into_iter().find_map(|place| candidates(text, place).into_iter().next())
     }
 
-    fn formula(content: &str) -> Candidate<'_> {
-        Candidate::Formulas(vec![Formula { content, is_percent: false }])
+    fn formula(content: &str) -> AnswerCandidate<'_> {
+        AnswerCandidate::Formulas(vec![Formula { content, is_percent: false }])
     }
 
-    fn number(digits: &str) -> Candidate<'static> {
-        Candidate::Plain(Plain::Number { digits: digits.to_owned(), is_percent: false })
+    fn number(digits: &str) -> AnswerCandidate<'static> {
+        AnswerCandidate::Plain(PlainAnswer::Number { digits: digits.to_owned(), is_percent: false })
     }
 
     #[test]

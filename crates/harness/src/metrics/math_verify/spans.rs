@@ -1,16 +1,16 @@
 //! Sets of real numbers as spans of them.
 
-use super::answer::{Answer, Domain, Interval, Relation, RelationKind, SetOperation, difference, end};
+use super::answer::{Domain, Interval, MathAnswer, Relation, RelationKind, SetOperation, difference, end};
 use super::values::names;
 use crate::metrics::latex::{Expression, real_value, real_value_at};
 
 /// Spans in order, with something between each and the next.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Spans(Vec<Span>);
+pub(super) struct Spans(Vec<Stretch>);
 
 /// All numbers from one to another, without the one or with it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Span {
+struct Stretch {
     from: Edge,
     to: Edge,
 }
@@ -29,19 +29,19 @@ const MOST: usize = 200;
 
 impl Spans {
     /// The spans of a set of real numbers; none where it is none.
-    pub(super) fn of(set: &Answer) -> Option<Self> {
+    pub(super) fn of(set: &MathAnswer) -> Option<Self> {
         match set {
-            Answer::Interval(interval) => Self::of_interval(interval),
-            Answer::Set(elements) => {
+            MathAnswer::Interval(interval) => Self::of_interval(interval),
+            MathAnswer::Set(elements) => {
                 let points = elements.iter().map(|element| match element {
-                    Answer::Value(value) => Some(point(real_value(value)?)),
+                    MathAnswer::Value(value) => Some(point(real_value(value)?)),
                     _ => None,
                 });
                 Some(Self::joined(points.collect::<Option<_>>()?))
             }
-            Answer::Empty => Some(Self(Vec::new())),
-            Answer::Domain(Domain::Reals) => Some(Self::all()),
-            Answer::Combined(operation, one, other) => {
+            MathAnswer::Empty => Some(Self(Vec::new())),
+            MathAnswer::Domain(Domain::Reals) => Some(Self::all()),
+            MathAnswer::Combined(operation, one, other) => {
                 let (one, other) = (Self::of(one)?, Self::of(other)?);
                 if one.0.len() + other.0.len() > MOST {
                     return None;
@@ -61,7 +61,9 @@ impl Spans {
         let mut all = Self::all();
         let mut name: Option<&str> = None;
         for relation in relations {
-            let (Answer::Value(left), Answer::Value(right)) = (&relation.left, &relation.right) else { return None };
+            let (MathAnswer::Value(left), MathAnswer::Value(right)) = (&relation.left, &relation.right) else {
+                return None;
+            };
             let found = names(left).into_iter().chain(names(right));
             for found in found {
                 if *name.get_or_insert(found) != found {
@@ -76,7 +78,7 @@ impl Spans {
     fn of_interval(interval: &Interval) -> Option<Self> {
         let from = Edge { at: end(&interval.from)?, is_behind: interval.without_from };
         let to = Edge { at: end(&interval.to)?, is_behind: !interval.without_to };
-        Some(Self::joined(vec![Span { from, to }]))
+        Some(Self::joined(vec![Stretch { from, to }]))
     }
 
     fn of_relation(kind: RelationKind, left: &Expression, right: &Expression) -> Option<Self> {
@@ -105,11 +107,11 @@ impl Spans {
         let mut edges = vec![f64::NEG_INFINITY];
         edges.extend(&roots);
         edges.push(f64::INFINITY);
-        let mut spans: Vec<Span> = Vec::new();
+        let mut spans: Vec<Stretch> = Vec::new();
         for pair in edges.windows(2) {
             let [from, to] = *pair else { continue };
             if kind.holds(polynomial(inside(from, to))) {
-                let span = Span { from: Edge { at: from, is_behind: true }, to: Edge { at: to, is_behind: false } };
+                let span = Stretch { from: Edge { at: from, is_behind: true }, to: Edge { at: to, is_behind: false } };
                 spans.push(span);
             }
         }
@@ -122,14 +124,14 @@ impl Spans {
     fn all() -> Self {
         let (from, to) =
             (Edge { at: f64::NEG_INFINITY, is_behind: true }, Edge { at: f64::INFINITY, is_behind: false });
-        Self(vec![Span { from, to }])
+        Self(vec![Stretch { from, to }])
     }
 
     /// Spans in order, those that meet put together.
-    fn joined(mut spans: Vec<Span>) -> Self {
+    fn joined(mut spans: Vec<Stretch>) -> Self {
         spans.retain(|span| span.from < span.to);
         spans.sort_by(|one, other| one.from.partial_cmp(&other.from).unwrap_or(std::cmp::Ordering::Equal));
-        let mut kept: Vec<Span> = Vec::new();
+        let mut kept: Vec<Stretch> = Vec::new();
         for span in spans {
             match kept.last_mut() {
                 Some(last) if span.from <= last.to || span.from.is_same(last.to) => {
@@ -147,7 +149,8 @@ impl Spans {
         let pairs = self.0.iter().flat_map(|one| other.0.iter().map(move |other| (one, other)));
         let later = |one: Edge, other: Edge| if one < other { other } else { one };
         let earlier = |one: Edge, other: Edge| if other < one { other } else { one };
-        let spans = pairs.map(|(one, other)| Span { from: later(one.from, other.from), to: earlier(one.to, other.to) });
+        let spans =
+            pairs.map(|(one, other)| Stretch { from: later(one.from, other.from), to: earlier(one.to, other.to) });
         Self::joined(spans.collect())
     }
 
@@ -156,10 +159,10 @@ impl Spans {
         let mut from = Edge { at: f64::NEG_INFINITY, is_behind: true };
         let mut spans = Vec::new();
         for span in &self.0 {
-            spans.push(Span { from, to: span.from });
+            spans.push(Stretch { from, to: span.from });
             from = span.to;
         }
-        spans.push(Span { from, to: Edge { at: f64::INFINITY, is_behind: false } });
+        spans.push(Stretch { from, to: Edge { at: f64::INFINITY, is_behind: false } });
         Self::joined(spans)
     }
 
@@ -198,8 +201,8 @@ impl RelationKind {
 }
 
 /// One number.
-fn point(at: f64) -> Span {
-    Span { from: Edge { at, is_behind: false }, to: Edge { at, is_behind: true } }
+fn point(at: f64) -> Stretch {
+    Stretch { from: Edge { at, is_behind: false }, to: Edge { at, is_behind: true } }
 }
 
 /// A number between two.
@@ -233,12 +236,12 @@ fn roots(a: f64, b: f64, c: f64) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reader::{Names, read};
+    use super::super::reader::{NumberDomain, read};
     use super::*;
 
     fn spans(text: &str) -> Spans {
-        match read(text, Names::Real).unwrap() {
-            Answer::Chain(relations) => Spans::of_relations(&relations).unwrap(),
+        match read(text, NumberDomain::Real).unwrap() {
+            MathAnswer::Chain(relations) => Spans::of_relations(&relations).unwrap(),
             set => Spans::of(&set).unwrap(),
         }
     }

@@ -190,6 +190,6 @@ proptest! {
         let (solution, response) = (solution.concat(), response.concat());
         verify(&solution, &response);
         verify(&format!("$\\boxed{{{solution}}}$"), &format!("${response}$"));
-        read(&solution, Names::Real);
+        read(&solution, NumberDomain::Real);
     }
 }

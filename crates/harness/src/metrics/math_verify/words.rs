@@ -1,7 +1,7 @@
 //! Words and commands that are other ways to write a sign.
 
 /// What stands at a place, and what is written for it: how many bytes of the text that is.
-type Found = Option<(usize, &'static str)>;
+type Replacement = Option<(usize, &'static str)>;
 
 /// A text with words and commands replaced by the signs that they are for, from the left.
 pub(super) fn replaced(text: &str) -> String {
@@ -17,7 +17,7 @@ pub(super) fn replaced(text: &str) -> String {
 }
 
 /// What a place begins with: the first rule that fits.
-fn sign_at(text: &str, at: usize) -> Found {
+fn sign_at(text: &str, at: usize) -> Replacement {
     let rest = &text[at..];
     let before = text[..at].chars().next_back();
     command(rest)
@@ -35,7 +35,7 @@ fn sign_at(text: &str, at: usize) -> Found {
 }
 
 /// Commands for upright, bold and slanted text, and for fractions of other sizes.
-fn command(rest: &str) -> Found {
+fn command(rest: &str) -> Replacement {
     const TEXT: [&str; 7] = ["\\mathrm", "\\mathit", "\\mathbf", "\\textnormal", "\\textbf", "\\textit", "\\textrm"];
     const FRACTION: [&str; 3] = ["\\dfrac", "\\tfrac", "\\cfrac"];
     let length = |names: &[&str]| names.iter().find(|name| rest.starts_with(**name)).map(|name| name.len());
@@ -43,7 +43,7 @@ fn command(rest: &str) -> Found {
 }
 
 /// A point with no digit before it.
-fn point(rest: &str) -> Found {
+fn point(rest: &str) -> Replacement {
     let mut characters = rest.chars();
     let first = characters.next()?;
     let found = characters.as_str().starts_with('.');
@@ -61,7 +61,7 @@ fn space(text: &str) -> usize {
 }
 
 /// `{,}`.
-fn comma_in_braces(rest: &str) -> Found {
+fn comma_in_braces(rest: &str) -> Replacement {
     let behind = crate::python::strip_start(rest).strip_prefix('{')?;
     let behind = crate::python::strip_start(behind).strip_prefix(',')?;
     let behind = crate::python::strip_start(behind).strip_prefix('}')?;
@@ -69,7 +69,7 @@ fn comma_in_braces(rest: &str) -> Found {
 }
 
 /// `and` and `or`, with a comma before them or not.
-fn conjunction(rest: &str, before: Option<char>) -> Found {
+fn conjunction(rest: &str, before: Option<char>) -> Replacement {
     let is_letter = |c: char| c.is_ascii_alphabetic();
     if before.is_some_and(is_letter) {
         return None;
@@ -79,7 +79,7 @@ fn conjunction(rest: &str, before: Option<char>) -> Found {
     (!behind.starts_with(is_letter)).then(|| (rest.len() - behind.len(), ","))
 }
 
-fn conjunction_in_text(rest: &str) -> Found {
+fn conjunction_in_text(rest: &str) -> Replacement {
     let behind = crate::python::strip_start(rest.strip_prefix(',').unwrap_or(rest));
     let inner = crate::python::strip_start(behind.strip_prefix("\\text{")?);
     let behind = ["and", "or"].iter().find_map(|word| inner.strip_prefix(word))?;
@@ -88,18 +88,18 @@ fn conjunction_in_text(rest: &str) -> Found {
 }
 
 /// A backslash before white space.
-fn backslash_space(rest: &str, before: Option<char>) -> Found {
+fn backslash_space(rest: &str, before: Option<char>) -> Replacement {
     let space = rest.strip_prefix('\\')?.chars().next().filter(|space| crate::python::is_space(*space))?;
     (before != Some('\\')).then_some((1 + space.len_utf8(), " "))
 }
 
-fn dots(rest: &str) -> Found {
+fn dots(rest: &str) -> Replacement {
     let behind = rest.strip_prefix(',').unwrap_or(rest).strip_prefix("\\ldots")?;
     Some((rest.len() - behind.len(), " "))
 }
 
 /// Words for a percent sign.
-fn percent(rest: &str, before: Option<char>) -> Found {
+fn percent(rest: &str, before: Option<char>) -> Replacement {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let skipped = space(rest);
     let before_word = rest[..skipped].chars().next_back().or(before);

@@ -53,7 +53,7 @@ struct ModuleStandIn {
     files: BTreeMap<String, String>,
     /// Names of literals in the file that templates may use: texts and tables stay where they are.
     #[serde(default)]
-    constants: Vec<Constant>,
+    constants: Vec<TemplateConstant>,
     /// By a function's name. One that ends in `*` stands for all that begin so; `{name}` is then what stands for the star.
     functions: BTreeMap<String, StandIn>,
 }
@@ -61,7 +61,7 @@ struct ModuleStandIn {
 /// A literal that templates may use.
 #[derive(Clone, Deserialize)]
 #[serde(untagged)]
-enum Constant {
+enum TemplateConstant {
     /// One of the file itself.
     Own(String),
     /// A part of a table in another file: the part that has the name of the file's folder.
@@ -172,9 +172,9 @@ impl Module {
     fn read(path: &Path) -> Option<Self> {
         let source = std::fs::read_to_string(path).ok()?.replace("\r\n", "\n");
         let known = KNOWN.get(sha256::of_bytes(&source).as_str())?;
-        let constant = |constant: &Constant| match constant {
-            Constant::Own(name) => Some((name.clone(), assigned(&source, name)?)),
-            Constant::OfFolder { name, file, table } => {
+        let constant = |constant: &TemplateConstant| match constant {
+            TemplateConstant::Own(name) => Some((name.clone(), assigned(&source, name)?)),
+            TemplateConstant::OfFolder { name, file, table } => {
                 let folder = path.parent()?;
                 let other = std::fs::read_to_string(folder.join(file)).ok()?;
                 let part = assigned(&other, table)?.get(folder.file_name()?.to_str()?)?.clone();

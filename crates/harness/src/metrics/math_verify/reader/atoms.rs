@@ -1,38 +1,38 @@
 //! Numbers and names.
 
-use super::{Functions, Names, Reader};
+use super::{FormulaReader, FunctionStart, NumberDomain};
 use crate::metrics::latex::{Constant, Expression, Fraction};
 use crate::metrics::math_verify::answer::number;
-use crate::metrics::math_verify::token::{Bracket, Kind};
+use crate::metrics::math_verify::token::{Bracket, MathTokenKind};
 
-impl Reader {
+impl FormulaReader {
     pub(super) fn atom(&mut self) -> Option<Expression> {
         let token = self.tokens.get(self.at)?.clone();
         match token.kind {
-            Kind::Letter | Kind::Name | Kind::Accented(_) => self.scripted_name(),
-            Kind::Whole | Kind::Decimal => {
+            MathTokenKind::Letter | MathTokenKind::Name | MathTokenKind::Accented(_) => self.scripted_name(),
+            MathTokenKind::Whole | MathTokenKind::Decimal => {
                 self.at += 1;
                 // In another base or not, it is the number.
-                if self.is(&Kind::Below) {
+                if self.is(&MathTokenKind::Below) {
                     self.below()?;
                 }
                 Some(number(&token.text))
             }
-            Kind::Scientific => {
+            MathTokenKind::Scientific => {
                 self.at += 1;
                 let value: f64 = token.text.replace('−', "-").parse().ok()?;
                 Some(Expression::Decimal(Fraction::decimal(&value.to_string()), value))
             }
-            Kind::CapitalE => {
+            MathTokenKind::CapitalE => {
                 self.at += 1;
                 Some(self.symbol("e"))
             }
-            Kind::Differential => {
+            MathTokenKind::Differential => {
                 self.at += 1;
                 let name = token.text.replace('\\', "");
                 Some(self.symbol(&name))
             }
-            Kind::Infinity => {
+            MathTokenKind::Infinity => {
                 self.at += 1;
                 Some(Expression::Infinity)
             }
@@ -43,8 +43,8 @@ impl Reader {
     /// A name as what it stands for.
     fn symbol(&self, name: &str) -> Expression {
         match self.names {
-            Names::Real => Expression::RealName(name.to_owned()),
-            Names::Complex => Expression::Name(name.to_owned()),
+            NumberDomain::Real => Expression::RealName(name.to_owned()),
+            NumberDomain::Complex => Expression::Name(name.to_owned()),
         }
     }
 
@@ -52,9 +52,9 @@ impl Reader {
     pub(super) fn base_of_name(&mut self) -> Option<String> {
         let token = self.next()?;
         match token.kind {
-            Kind::Letter => Some(token.text),
-            Kind::Name => Some(greek_name(&token.text)),
-            Kind::Accented(name) => Some(name),
+            MathTokenKind::Letter => Some(token.text),
+            MathTokenKind::Name => Some(greek_name(&token.text)),
+            MathTokenKind::Accented(name) => Some(name),
             _ => None,
         }
     }
@@ -64,9 +64,9 @@ impl Reader {
         let mut name = self.base_of_name()?;
         let (mut below, mut above) = (None, None);
         loop {
-            if below.is_none() && self.is(&Kind::Below) {
+            if below.is_none() && self.is(&MathTokenKind::Below) {
                 below = Some(self.below()?);
-            } else if above.is_none() && self.skip(&Kind::Above) {
+            } else if above.is_none() && self.skip(&MathTokenKind::Above) {
                 above = Some(self.braced_or_atom()?);
             } else {
                 break;
@@ -92,19 +92,23 @@ impl Reader {
 
     /// An expression in braces, or one number or name.
     pub(super) fn braced_or_atom(&mut self) -> Option<Expression> {
-        if self.is(&Kind::Open(Bracket::Brace)) { self.enclosed(Bracket::Brace) } else { self.deeper(Self::atom) }
+        if self.is(&MathTokenKind::Open(Bracket::Brace)) {
+            self.enclosed(Bracket::Brace)
+        } else {
+            self.deeper(Self::atom)
+        }
     }
 
     /// What stands below, as it is written.
     pub(super) fn below(&mut self) -> Option<String> {
-        self.expect(&Kind::Below)?;
-        let is_braced = self.is(&Kind::Open(Bracket::Brace));
+        self.expect(&MathTokenKind::Below)?;
+        let is_braced = self.is(&MathTokenKind::Open(Bracket::Brace));
         let from = self.at + usize::from(is_braced);
         if is_braced {
             self.at += 1;
             self.deeper(|reader| {
                 reader.sum()?;
-                while reader.skip(&Kind::Comma) {
+                while reader.skip(&MathTokenKind::Comma) {
                     reader.sum()?;
                 }
                 Some(())
@@ -114,7 +118,7 @@ impl Reader {
         }
         let text = self.tokens[from..self.at].iter().map(|token| token.text.as_str()).collect();
         if is_braced {
-            self.expect(&Kind::Close(Bracket::Brace))?;
+            self.expect(&MathTokenKind::Close(Bracket::Brace))?;
         }
         Some(text)
     }
@@ -122,16 +126,17 @@ impl Reader {
     /// A name with parentheses behind it, as a function of what stands in them: one number or name, or several expressions.
     pub(super) fn application(&mut self) -> Option<Expression> {
         let mut name = self.base_of_name()?;
-        if self.is(&Kind::Below) {
+        if self.is(&MathTokenKind::Below) {
             let below = self.below()?;
             name = with_below(&name, &below);
         }
-        let above = if self.skip(&Kind::Above) { Some(self.braced_or_atom()?) } else { None };
-        let is_braced = self.skip(&Kind::Open(Bracket::Brace));
-        let bracket = [Bracket::Round, Bracket::Square].into_iter().find(|bracket| self.is(&Kind::Open(*bracket)))?;
+        let above = if self.skip(&MathTokenKind::Above) { Some(self.braced_or_atom()?) } else { None };
+        let is_braced = self.skip(&MathTokenKind::Open(Bracket::Brace));
+        let bracket =
+            [Bracket::Round, Bracket::Square].into_iter().find(|bracket| self.is(&MathTokenKind::Open(*bracket)))?;
         self.at += 1;
         let of = self.deeper(|reader| {
-            let close = Kind::Close(bracket);
+            let close = MathTokenKind::Close(bracket);
             if let Some(one) = reader.attempt(|reader| {
                 let one = reader.atom()?;
                 reader.is(&close).then_some(one)
@@ -139,18 +144,18 @@ impl Reader {
                 return Some(vec![one]);
             }
             let mut of = vec![reader.sum()?];
-            reader.expect(&Kind::Comma)?;
+            reader.expect(&MathTokenKind::Comma)?;
             while !reader.is(&close) {
                 of.push(reader.sum()?);
-                if !reader.skip(&Kind::Comma) {
+                if !reader.skip(&MathTokenKind::Comma) {
                     break;
                 }
             }
             Some(of)
         })?;
-        self.expect(&Kind::Close(bracket))?;
+        self.expect(&MathTokenKind::Close(bracket))?;
         if is_braced {
-            self.expect(&Kind::Close(Bracket::Brace))?;
+            self.expect(&MathTokenKind::Close(Bracket::Brace))?;
         }
         let applied = Expression::Applied(name, of);
         Some(match above {
@@ -159,9 +164,10 @@ impl Reader {
         })
     }
 
-    pub(super) fn function_or_atom(&mut self, functions: Functions) -> Option<Expression> {
-        let is_name = matches!(self.kind(), Some(Kind::Letter | Kind::Name | Kind::Accented(_)));
-        if functions == Functions::NotAllowed {
+    pub(super) fn function_or_atom(&mut self, functions: FunctionStart) -> Option<Expression> {
+        let is_name =
+            matches!(self.kind(), Some(MathTokenKind::Letter | MathTokenKind::Name | MathTokenKind::Accented(_)));
+        if functions == FunctionStart::NotAllowed {
             return self.atom();
         }
         let applied = if is_name { self.attempt(Self::application) } else { self.attempt(Self::function) };

@@ -1,26 +1,28 @@
 //! What stands between signs: brackets, fractions, bars, and what else is one thing.
 
 use super::combine::{binomial, quotient};
-use super::{Functions, Reader};
+use super::{FormulaReader, FunctionStart};
 use crate::metrics::latex::{Expression, Function};
-use crate::metrics::math_verify::token::{Bracket, Kind};
+use crate::metrics::math_verify::token::{Bracket, MathTokenKind};
 
-impl Reader {
-    pub(super) fn component(&mut self, functions: Functions) -> Option<Expression> {
+impl FormulaReader {
+    pub(super) fn component(&mut self, functions: FunctionStart) -> Option<Expression> {
         match self.kind()?.clone() {
-            Kind::Open(Bracket::Brace) => {
+            MathTokenKind::Open(Bracket::Brace) => {
                 self.attempt(|reader| reader.enclosed(Bracket::Brace)).or_else(|| self.chosen_in_braces())
             }
-            Kind::Open(bracket @ (Bracket::Floor | Bracket::LowerCorner)) => {
+            MathTokenKind::Open(bracket @ (Bracket::Floor | Bracket::LowerCorner)) => {
                 Some(Expression::Of(Function::Floor, Box::new(self.enclosed(bracket)?)))
             }
-            Kind::Open(bracket @ (Bracket::Ceiling | Bracket::UpperCorner)) => {
+            MathTokenKind::Open(bracket @ (Bracket::Ceiling | Bracket::UpperCorner)) => {
                 Some(Expression::Of(Function::Ceiling, Box::new(self.enclosed(bracket)?)))
             }
-            Kind::Open(Bracket::Vert) => Some(Expression::Of(Function::Abs, Box::new(self.enclosed(Bracket::Vert)?))),
-            Kind::Open(Bracket::RoundCommand) => None,
-            Kind::Open(bracket) => self.enclosed(bracket),
-            bar @ (Kind::Bar | Kind::Vert) => {
+            MathTokenKind::Open(Bracket::Vert) => {
+                Some(Expression::Of(Function::Abs, Box::new(self.enclosed(Bracket::Vert)?)))
+            }
+            MathTokenKind::Open(Bracket::RoundCommand) => None,
+            MathTokenKind::Open(bracket) => self.enclosed(bracket),
+            bar @ (MathTokenKind::Bar | MathTokenKind::Vert) => {
                 self.at += 1;
                 self.bars += 1;
                 let inner = self.sum()?;
@@ -28,28 +30,28 @@ impl Reader {
                 self.expect(&bar)?;
                 Some(Expression::Of(Function::Abs, Box::new(inner)))
             }
-            Kind::Boxed | Kind::Phantom => {
+            MathTokenKind::Boxed | MathTokenKind::Phantom => {
                 self.at += 1;
                 self.enclosed(Bracket::Brace)
             }
-            Kind::Fraction => {
+            MathTokenKind::Fraction => {
                 self.at += 1;
                 let above = self.enclosed(Bracket::Brace)?;
                 // A derivative.
-                let names_below = matches!(self.kind_at(1), Some(Kind::Differential));
-                if names_below && self.kind_at(2) == Some(&Kind::Close(Bracket::Brace)) {
+                let names_below = matches!(self.kind_at(1), Some(MathTokenKind::Differential));
+                if names_below && self.kind_at(2) == Some(&MathTokenKind::Close(Bracket::Brace)) {
                     self.has_unknown = true;
                     return None;
                 }
                 Some(quotient(above, self.enclosed(Bracket::Brace)?))
             }
-            Kind::Binomial => {
+            MathTokenKind::Binomial => {
                 self.at += 1;
                 let of = Box::new(self.enclosed(Bracket::Brace)?);
                 Some(binomial(of, Box::new(self.enclosed(Bracket::Brace)?)))
             }
-            Kind::DeterminantStart => self.determinant(),
-            Kind::BigOperator => {
+            MathTokenKind::DeterminantStart => self.determinant(),
+            MathTokenKind::BigOperator => {
                 self.has_unknown = true;
                 None
             }
@@ -59,11 +61,11 @@ impl Reader {
 
     /// `{a \choose b}`.
     fn chosen_in_braces(&mut self) -> Option<Expression> {
-        self.expect(&Kind::Open(Bracket::Brace))?;
+        self.expect(&MathTokenKind::Open(Bracket::Brace))?;
         let of = Box::new(self.deeper(Self::sum)?);
-        self.expect(&Kind::Choose)?;
+        self.expect(&MathTokenKind::Choose)?;
         let chosen = Box::new(self.deeper(Self::sum)?);
-        self.expect(&Kind::Close(Bracket::Brace))?;
+        self.expect(&MathTokenKind::Close(Bracket::Brace))?;
         Some(binomial(of, chosen))
     }
 }

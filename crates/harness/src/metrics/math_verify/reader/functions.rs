@@ -1,30 +1,32 @@
 //! Functions that have commands, with what stands below, above and behind these.
 
 use super::combine::{one, quotient};
-use super::{Functions, Reader};
+use super::{FormulaReader, FunctionStart};
 use crate::metrics::latex::{Constant, Expression, Fraction, Function, exact};
 use crate::metrics::math_verify::answer::{negative, whole};
-use crate::metrics::math_verify::token::{Bracket, Kind, Several};
+use crate::metrics::math_verify::token::{Bracket, MathTokenKind, Several};
 
-impl Reader {
+impl FormulaReader {
     pub(super) fn function(&mut self) -> Option<Expression> {
         match self.next()?.kind {
-            Kind::Function(function) => self.of_one(|argument| Expression::Of(function, argument), Some(function)),
-            Kind::Logarithm => self.logarithm(whole(10)),
-            Kind::NaturalLogarithm => self.logarithm(Expression::Constant(Constant::Euler)),
-            Kind::Gamma => {
+            MathTokenKind::Function(function) => {
+                self.of_one(|argument| Expression::Of(function, argument), Some(function))
+            }
+            MathTokenKind::Logarithm => self.logarithm(whole(10)),
+            MathTokenKind::NaturalLogarithm => self.logarithm(Expression::Constant(Constant::Euler)),
+            MathTokenKind::Gamma => {
                 let below_one = |argument: Box<Expression>| {
                     let less = Expression::Sum(argument, Box::new(negative(one())));
                     Expression::Of(Function::Factorial, Box::new(less))
                 };
                 self.of_one(below_one, None)
             }
-            Kind::OperatorName => self.operator(),
-            Kind::Several(several) => self.of_several(several),
-            Kind::Root => self.root(),
-            Kind::Euler => {
+            MathTokenKind::OperatorName => self.operator(),
+            MathTokenKind::Several(several) => self.of_several(several),
+            MathTokenKind::Root => self.root(),
+            MathTokenKind::Euler => {
                 let euler = Expression::Constant(Constant::Euler);
-                if !self.skip(&Kind::Above) {
+                if !self.skip(&MathTokenKind::Above) {
                     return Some(euler);
                 }
                 let exponent = self.braced_or_atom()?;
@@ -38,9 +40,9 @@ impl Reader {
     fn scripts(&mut self) -> Option<(Option<Expression>, Option<Expression>)> {
         let (mut below, mut above) = (None, None);
         loop {
-            if below.is_none() && self.skip(&Kind::Below) {
+            if below.is_none() && self.skip(&MathTokenKind::Below) {
                 below = Some(self.braced_or_atom()?);
-            } else if above.is_none() && self.skip(&Kind::Above) {
+            } else if above.is_none() && self.skip(&MathTokenKind::Above) {
                 above = Some(self.braced_or_atom()?);
             } else {
                 return Some((below, above));
@@ -50,7 +52,7 @@ impl Reader {
 
     /// What stands in parentheses, or a product.
     fn argument(&mut self) -> Option<Expression> {
-        self.attempt(|reader| reader.enclosed(Bracket::Round)).or_else(|| self.product(Functions::NotAllowed))
+        self.attempt(|reader| reader.enclosed(Bracket::Round)).or_else(|| self.product(FunctionStart::NotAllowed))
     }
 
     fn of_one(
@@ -80,9 +82,9 @@ impl Reader {
 
     /// `\operatorname` with one of the names that have a meaning.
     fn operator(&mut self) -> Option<Expression> {
-        self.expect(&Kind::Open(Bracket::Brace))?;
+        self.expect(&MathTokenKind::Open(Bracket::Brace))?;
         let name = self.next()?.text;
-        self.expect(&Kind::Close(Bracket::Brace))?;
+        self.expect(&MathTokenKind::Close(Bracket::Brace))?;
         let function = match name.as_str() {
             "floor" => Function::Floor,
             "ceil" => Function::Ceiling,
@@ -97,7 +99,8 @@ impl Reader {
     }
 
     fn root(&mut self) -> Option<Expression> {
-        let index = if self.is(&Kind::Open(Bracket::Square)) { self.enclosed(Bracket::Square)? } else { whole(2) };
+        let index =
+            if self.is(&MathTokenKind::Open(Bracket::Square)) { self.enclosed(Bracket::Square)? } else { whole(2) };
         let base = self.enclosed(Bracket::Brace)?;
         Some(Expression::Power(Box::new(base), Box::new(quotient(one(), index))))
     }
@@ -105,15 +108,15 @@ impl Reader {
     /// A function of several numbers in parentheses, all known.
     fn of_several(&mut self, several: Several) -> Option<Expression> {
         let (_, above) = self.scripts()?;
-        self.expect(&Kind::Open(Bracket::Round))?;
+        self.expect(&MathTokenKind::Open(Bracket::Round))?;
         let of = self.deeper(|reader| {
             let mut of = vec![exact(&reader.sum()?)?];
-            while reader.skip(&Kind::Comma) {
+            while reader.skip(&MathTokenKind::Comma) {
                 of.push(exact(&reader.sum()?)?);
             }
             Some(of)
         })?;
-        self.expect(&Kind::Close(Bracket::Round))?;
+        self.expect(&MathTokenKind::Close(Bracket::Round))?;
         let value = several.of(&of)?;
         let value = Expression::Number(Some(value), value.value());
         // It is worked out, but as an expression that is no number as it is written.

@@ -1,28 +1,28 @@
 //! Matrices and determinants.
 
-use super::{Functions, Reader};
+use super::{FormulaReader, FunctionStart};
 use crate::metrics::latex::Expression;
 use crate::metrics::math_verify::answer::negative;
-use crate::metrics::math_verify::token::Kind;
+use crate::metrics::math_verify::token::MathTokenKind;
 
 /// Larger determinants are not read: they have a term for each order of their rows.
 const LARGEST: usize = 5;
 
-impl Reader {
+impl FormulaReader {
     /// A matrix, with a factor before it or not.
     pub(super) fn matrix(&mut self) -> Option<Vec<Vec<Expression>>> {
-        let is_negative = self.skip(&Kind::Minus);
+        let is_negative = self.skip(&MathTokenKind::Minus);
         let mut factor: Option<Expression> = None;
-        while !self.is(&Kind::MatrixStart) {
-            let next = self.factor(Functions::NotAllowed)?;
+        while !self.is(&MathTokenKind::MatrixStart) {
+            let next = self.factor(FunctionStart::NotAllowed)?;
             factor = Some(match factor {
                 Some(factor) => Expression::Product(Box::new(factor), Box::new(next)),
                 None => next,
             });
-            self.skip(&Kind::Times);
+            self.skip(&MathTokenKind::Times);
         }
         self.at += 1;
-        let rows = self.rows(&Kind::MatrixEnd)?;
+        let rows = self.rows(&MathTokenKind::MatrixEnd)?;
         let scaled = |entry: Expression| match &factor {
             Some(factor) => Expression::Product(Box::new(factor.clone()), Box::new(entry)),
             None => entry,
@@ -32,15 +32,15 @@ impl Reader {
     }
 
     /// Rows up to the end of a matrix, of the same length.
-    fn rows(&mut self, end: &Kind) -> Option<Vec<Vec<Expression>>> {
+    fn rows(&mut self, end: &MathTokenKind) -> Option<Vec<Vec<Expression>>> {
         let mut rows: Vec<Vec<Expression>> = Vec::new();
         while !self.skip(end) {
             let mut row = vec![self.deeper(Self::sum)?];
-            while self.skip(&Kind::NextColumn) {
+            while self.skip(&MathTokenKind::NextColumn) {
                 row.push(self.deeper(Self::sum)?);
             }
             rows.push(row);
-            if !self.skip(&Kind::NextRow) {
+            if !self.skip(&MathTokenKind::NextRow) {
                 self.expect(end)?;
                 break;
             }
@@ -50,8 +50,8 @@ impl Reader {
     }
 
     pub(super) fn determinant(&mut self) -> Option<Expression> {
-        self.expect(&Kind::DeterminantStart)?;
-        let rows = self.rows(&Kind::DeterminantEnd)?;
+        self.expect(&MathTokenKind::DeterminantStart)?;
+        let rows = self.rows(&MathTokenKind::DeterminantEnd)?;
         let is_square = rows.len() == rows.first()?.len() && rows.len() <= LARGEST;
         if is_square { along_first_row(&rows) } else { None }
     }

@@ -5,14 +5,14 @@ use crate::metrics::math_verify::answer::{Domain, RelationKind};
 
 /// A token, and how it is written without the white space in it.
 #[derive(Clone, Debug, PartialEq)]
-pub(in super::super) struct Token {
-    pub(in super::super) kind: Kind,
+pub(in super::super) struct MathToken {
+    pub(in super::super) kind: MathTokenKind,
     pub(in super::super) text: String,
 }
 
 /// What a token is.
 #[derive(Clone, Debug, PartialEq)]
-pub(in super::super) enum Kind {
+pub(in super::super) enum MathTokenKind {
     Plus,
     Minus,
     Times,
