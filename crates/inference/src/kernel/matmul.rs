@@ -24,6 +24,8 @@ use crate::compute_type::ComputeType;
 
 /// Multiplications that make a task of their own worth while.
 const TASK: usize = 1 << 16;
+/// Rows from which on those that are left over do not matter.
+const FILLED_ROWS: usize = 64;
 
 /// `x W^T`: `x` `(M, K)` and `weights` `(N, K)` to `(M, N)`; the outputs of several matrices stand side by side.
 ///
@@ -33,10 +35,11 @@ const TASK: usize = 1 << 16;
 pub(crate) fn matmul(simd: Simd, compute: ComputeType, x: &[f32], weights: &[Panels]) -> Vec<f32> {
     let k = weights[0].inputs();
     let m = x.len() / k;
-    match compute {
+    let rows = computed_rows(simd, compute, m);
+    let mut out = match compute {
         ComputeType::F32 => {
-            let (x, stride) = whole_blocks(x, k);
-            product(simd, compute, (&x, stride, m), weights, |product, from, to| product.panels(from, to))
+            let (x, stride) = whole_blocks(x, k, rows);
+            product(simd, compute, (&x, stride, rows), weights, |product, from, to| product.panels(from, to))
         }
         ComputeType::Bf16 => match simd.pairs() {
             PairUnit::Steps => {
@@ -46,8 +49,9 @@ pub(crate) fn matmul(simd: Simd, compute: ComputeType, x: &[f32], weights: &[Pan
             // SAFETY (all): detection has seen all features that these ask for.
             #[cfg(target_arch = "x86_64")]
             PairUnit::Vectors => {
-                let (x, stride) = in_pairs(x, k, (1, DEPTH), |values, out| unsafe { round_vectors(values, out) });
-                product(simd, compute, (&x, stride, m), weights, |product, from, to| unsafe {
+                let whole = (rows, DEPTH);
+                let (x, stride) = in_pairs(x, k, whole, |values, out| unsafe { round_vectors(values, out) });
+                product(simd, compute, (&x, stride, rows), weights, |product, from, to| unsafe {
                     product.panels_in_pairs(from, to);
                 })
             }
@@ -59,7 +63,25 @@ pub(crate) fn matmul(simd: Simd, compute: ComputeType, x: &[f32], weights: &[Pan
                 })
             }
         },
-    }
+    };
+    out.truncate(m * weights.iter().map(Panels::outputs).sum::<usize>());
+    out
+}
+
+/// Rows that are computed where `m` are wanted. Kernels take some numbers of rows together, and the row that is left over
+/// costs more by itself than a row of zeros beside others.
+fn computed_rows(simd: Simd, compute: ComputeType, m: usize) -> usize {
+    let of_rest: &[usize] = match (simd.level(), compute) {
+        _ if m >= FILLED_ROWS => return m,
+        #[cfg(target_arch = "x86_64")]
+        (SimdLevel::Avx512, ComputeType::F32) => &[0, 1, 2, 4, 4, 6, 6, 8],
+        #[cfg(target_arch = "x86_64")]
+        (SimdLevel::Avx512, ComputeType::Bf16) if simd.pairs() == PairUnit::Vectors => &[0, 1, 2, 4, 4, 5, 6, 8],
+        #[cfg(target_arch = "x86_64")]
+        (SimdLevel::Avx2, ComputeType::F32) => &[0, 1, 2, 4, 4, 6],
+        _ => return m,
+    };
+    m - m % of_rest.len() + of_rest[m % of_rest.len()]
 }
 
 /// `x W^T` of an `x` of `m` rows that are `stride` long. `panels` computes the columns of some panels.
@@ -102,13 +124,13 @@ fn product<X: Sync>(
     out
 }
 
-/// `x` with rows of whole blocks, filled up with zeros, and how long they are.
-fn whole_blocks(x: &[f32], k: usize) -> (Cow<'_, [f32]>, usize) {
+/// `x` with so many `rows` of whole blocks, filled up with zeros, and how long they are.
+fn whole_blocks(x: &[f32], k: usize, rows: usize) -> (Cow<'_, [f32]>, usize) {
     let stride = k.next_multiple_of(DEPTH);
-    if stride == k {
+    if stride * rows == x.len() {
         return (Cow::Borrowed(x), k);
     }
-    let mut filled = vec![0f32; x.len() / k * stride];
+    let mut filled = vec![0f32; rows * stride];
     for (filled, row) in filled.chunks_exact_mut(stride).zip(x.chunks_exact(k)) {
         filled[..k].copy_from_slice(row);
     }

@@ -10,7 +10,7 @@ use super::simd::LANES;
 use super::vector::Avx512;
 
 /// Rows from which on weights are decoded into a buffer.
-const MANY_ROWS: usize = 24;
+const MANY_ROWS: usize = 64;
 
 impl Product<'_> {
     /// The columns of panels `from..to`, all rows.
@@ -36,13 +36,13 @@ impl Product<'_> {
     fn few_rows_avx512<W: PanelSource, const P: usize>(&self, from: usize, to: usize) {
         for panel in (from..to).step_by(P) {
             let mut row = 0;
-            // From eight rows on there are sums enough in flight with one panel.
+            // From four rows on there are sums enough in flight with one panel.
             for panel in panel..panel + P {
                 row = 0;
                 // SAFETY (both): these rows and panels are there, and they are this task's.
-                in_rows!(row to self.m, R of [16, 8] => unsafe { self.few::<Avx512, W, R, 1>((row, panel)) });
+                in_rows!(row to self.m, R of [16, 8, 6, 4] => unsafe { self.few::<Avx512, W, R, 1>((row, panel)) });
             }
-            in_rows!(row to self.m, R of [4, 2, 1] => unsafe { self.few::<Avx512, W, R, P>((row, panel)) });
+            in_rows!(row to self.m, R of [2, 1] => unsafe { self.few::<Avx512, W, R, P>((row, panel)) });
         }
     }
 

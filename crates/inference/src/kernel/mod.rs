@@ -17,6 +17,8 @@ mod matmul_avx2;
 #[cfg(target_arch = "x86_64")]
 mod matmul_avx512;
 mod micro_kernels;
+#[cfg(target_arch = "x86_64")]
+mod pair_sources;
 mod pairs;
 #[cfg(target_arch = "x86_64")]
 mod pairs_amx;

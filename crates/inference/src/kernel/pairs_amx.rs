@@ -9,9 +9,10 @@ use std::arch::x86_64::_mm512_storeu_si512;
 
 use super::layout::DEPTH;
 use super::micro_kernels::{PAIR, Product, ROWS};
+use super::pair_sources::PairSource;
 use super::pairs::Bf16Pair;
-use super::pairs_avx512::{PairSteps, next_pairs};
-use super::readers::{PanelReader, PanelSource, with_source};
+use super::pairs_avx512::PairSteps;
+use super::readers::with_source;
 use super::simd::LANES;
 use super::vector::{Avx512, Vector};
 
@@ -53,7 +54,7 @@ impl Product<'_, Bf16Pair> {
     /// # Safety
     /// Tiles are configured.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    unsafe fn rows_in_tiles<W: PanelSource, const P: usize>(
+    unsafe fn rows_in_tiles<W: PairSource, const P: usize>(
         &self,
         (top, bottom): (usize, usize),
         from: usize,
@@ -72,7 +73,7 @@ impl Product<'_, Bf16Pair> {
             for start in (0..self.stride).step_by(buffer.len()) {
                 let buffer = &mut buffer[..(self.stride - start).min(PART / 2)];
                 let blocks = self.weights.inputs().div_ceil(DEPTH) - start / (DEPTH / 2);
-                unsafe { decode(&mut readers, blocks, buffer) };
+                unsafe { decode::<W, P>(&mut readers, blocks, buffer) };
                 for row in (top..bottom).step_by(2 * TILE) {
                     let tiles = if bottom - row > TILE { 2 } else { 1 };
                     let x = self.x[row * self.stride..(row + tiles * TILE) * self.stride].as_ptr();
@@ -111,8 +112,8 @@ impl Product<'_, Bf16Pair> {
 /// # Safety
 /// They have.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn decode<W: PanelReader<Avx512>, const P: usize>(
-    readers: &mut [W; P],
+unsafe fn decode<W: PairSource, const P: usize>(
+    readers: &mut [W::Reader<'_, Avx512>; P],
     left: usize,
     buffer: &mut PairSteps<PAIR>,
 ) {
@@ -121,7 +122,7 @@ unsafe fn decode<W: PanelReader<Avx512>, const P: usize>(
     for block in blocks {
         for (side, reader) in readers.iter_mut().enumerate() {
             // SAFETY (both): the caller's promise; there is room for a vector.
-            for (pair, out) in unsafe { next_pairs(reader) }.into_iter().zip(block.iter_mut()) {
+            for (pair, out) in unsafe { W::next_pairs(reader) }.into_iter().zip(block.iter_mut()) {
                 unsafe { _mm512_storeu_si512(out[side].as_mut_ptr().cast(), pair) };
             }
         }

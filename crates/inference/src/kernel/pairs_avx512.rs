@@ -1,37 +1,23 @@
 //! `x W^T` in pairs of bfloat16, by AVX-512 BF16: two steps of a sum in one instruction.
 //!
-//! Few rows of `x` are multiplied as weights are decoded and rounded. Where there are many, weights of two panels are
-//! decoded into a buffer of pairs that stays in the first-level cache, and tiles of rows by two panels go over it.
+//! Few rows of `x` are multiplied as weights are decoded. Where there are many, weights of two panels are decoded into a
+//! buffer of pairs that stays in the first-level cache, and tiles of rows by two panels go over it.
 
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm512_add_ps, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_permutexvar_epi16, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_si512,
+    _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_si512,
 };
 
 use super::layout::DEPTH;
 use super::micro_kernels::{PAIR, PART, Product, ROWS, in_rows, parts};
+use super::pair_sources::{PairSource, words};
 use super::pairs::Bf16Pair;
-use super::readers::{PanelReader, PanelSource, with_source};
+use super::readers::with_source;
 use super::simd::LANES;
 use super::vector::Avx512;
 
-/// Rows from which on weights are decoded into a buffer.
-const MANY_ROWS: usize = 8;
-
 /// The weights of `P` panels side by side, two steps of each lane together.
 pub(super) type PairSteps<const P: usize> = [[[u32; LANES]; P]];
-
-/// Where in two vectors of halves, the first after the second, each half of the pairs comes from.
-const INTERLEAVED: [u16; 2 * LANES] = {
-    let mut from = [0; 2 * LANES];
-    let mut lane = 0;
-    while lane < LANES {
-        from[2 * lane] = lane as u16;
-        from[2 * lane + 1] = (LANES + lane) as u16;
-        lane += 1;
-    }
-    from
-};
 
 impl Product<'_, Bf16Pair> {
     /// The columns of panels `from..to`, all rows.
@@ -39,7 +25,7 @@ impl Product<'_, Bf16Pair> {
     pub(super) fn panels_in_pairs(&self, from: usize, to: usize) {
         with_source!(self.weights, W => {
             let paired = from + (to - from) / PAIR * PAIR;
-            if self.m < MANY_ROWS {
+            if self.m < W::MANY_ROWS {
                 self.few_rows_in_pairs::<W, PAIR>(from, paired);
                 return self.few_rows_in_pairs::<W, 1>(paired, to);
             }
@@ -53,25 +39,38 @@ impl Product<'_, Bf16Pair> {
 
     /// Columns of panels `from..to`, `P` at a time, of all rows, decoded as they are used.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn few_rows_in_pairs<W: PanelSource, const P: usize>(&self, from: usize, to: usize) {
+    fn few_rows_in_pairs<W: PairSource, const P: usize>(&self, from: usize, to: usize) {
         for panel in (from..to).step_by(P) {
             let mut row = 0;
-            // SAFETY: a panel has as many blocks as `x`; these rows and panels are there, and are this task's.
-            in_rows!(row to self.m, R of [4, 2, 1] => unsafe {
-                let mut at = panel;
-                let readers = [(); P].map(|()| {
-                    at += 1;
-                    W::reader::<Avx512>(self.weights, at - 1)
-                });
-                let x = self.x[row * self.stride..(row + R) * self.stride].as_ptr();
-                self.write::<Avx512, R, P>((row, panel), few_in_pairs::<_, R, P>(readers, x, self.stride));
-            });
+            // From eight rows on there are sums enough in flight with one panel.
+            for panel in panel..panel + P {
+                row = 0;
+                // SAFETY (both): a panel has as many blocks as `x`; these rows and panels are there, and are this task's.
+                in_rows!(row to self.m, R of [16, 8] => unsafe { self.few_in_pairs::<W, R, 1>((row, panel)) });
+            }
+            in_rows!(row to self.m, R of [4, 2, 1] => unsafe { self.few_in_pairs::<W, R, P>((row, panel)) });
         }
+    }
+
+    /// Writes the columns of rows that are multiplied as weights are decoded.
+    ///
+    /// # Safety
+    /// As of [`write`](Self::write), and a panel has as many blocks as `x`.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    unsafe fn few_in_pairs<W: PairSource, const R: usize, const P: usize>(&self, (row, panel): (usize, usize)) {
+        let mut at = panel;
+        // SAFETY (both): this function has the features; the caller's promise.
+        let readers = [(); P].map(|()| {
+            at += 1;
+            unsafe { W::reader::<Avx512>(self.weights, at - 1) }
+        });
+        let x = self.x[row * self.stride..(row + R) * self.stride].as_ptr();
+        unsafe { self.write::<Avx512, R, P>((row, panel), few_in_pairs::<W, R, P>(readers, x, self.stride)) };
     }
 
     /// Columns of panels `from..to`, `P` at a time, of rows `top..bottom`.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn rows_in_pairs<W: PanelSource, const P: usize>(&self, (top, bottom): (usize, usize), from: usize, to: usize) {
+    fn rows_in_pairs<W: PairSource, const P: usize>(&self, (top, bottom): (usize, usize), from: usize, to: usize) {
         let mut readers: Vec<_> =
             // SAFETY: this function has the features.
             (from..to).map(|panel| unsafe { W::reader::<Avx512>(self.weights, panel) }).collect();
@@ -82,7 +81,7 @@ impl Product<'_, Bf16Pair> {
                 let (panel, mut row) = (from + at * P, top);
                 // SAFETY: a panel has as many blocks as `x`; these rows and panels are there, and are this task's.
                 unsafe {
-                    decode_pairs(readers, buffer);
+                    decode_pairs::<W, P>(readers, buffer);
                     in_rows!(row to bottom, R of [8, 4, 2, 1] => {
                         let x = self.x[row * self.stride..(row + R) * self.stride].as_ptr().add(part.start / 2);
                         let sums = tile_of_pairs::<R, P>(buffer, x, self.stride);
@@ -94,30 +93,14 @@ impl Product<'_, Bf16Pair> {
     }
 }
 
-/// The next block of a panel, rounded to bfloat16, its steps two by two.
-///
-/// # Safety
-/// There is one left.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-pub(super) unsafe fn next_pairs<W: PanelReader<Avx512>>(reader: &mut W) -> [__m512i; DEPTH / 2] {
-    // SAFETY: the caller's promise; so many bytes lie there.
-    let (steps, interleaved) = unsafe { (reader.next(), _mm512_loadu_si512(INTERLEAVED.as_ptr().cast())) };
-    let mut pairs = [interleaved; DEPTH / 2];
-    for (pair, [first, second]) in pairs.iter_mut().zip(steps.as_chunks::<2>().0) {
-        *pair = _mm512_permutexvar_epi16(interleaved, words(_mm512_cvtne2ps_pbh(*second, *first)));
-    }
-    pairs
-}
-
 /// Sums over whole panels, `P` of them, of `R` rows of `x`, which are `stride` long: weights are multiplied as they are
 /// decoded.
 ///
 /// # Safety
 /// All of that can be read.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn few_in_pairs<W: PanelReader<Avx512>, const R: usize, const P: usize>(
-    mut weights: [W; P],
+unsafe fn few_in_pairs<W: PairSource, const R: usize, const P: usize>(
+    mut weights: [W::Reader<'_, Avx512>; P],
     x: *const Bf16Pair,
     stride: usize,
 ) -> [[__m512; P]; R] {
@@ -127,7 +110,7 @@ unsafe fn few_in_pairs<W: PanelReader<Avx512>, const R: usize, const P: usize>(
         for block in steps.step_by(DEPTH) {
             for (panel, weights) in weights.iter_mut().enumerate() {
                 // SAFETY (both): the caller's promise.
-                for (step, weight) in unsafe { next_pairs(weights) }.into_iter().enumerate() {
+                for (step, weight) in unsafe { W::next_pairs(weights) }.into_iter().enumerate() {
                     for (row, sums) in sums.iter_mut().enumerate() {
                         let values = unsafe { splat(x.add(row * stride + block / 2 + step)) };
                         sums[panel] = _mm512_dpbf16_ps(sums[panel], values, pairs(weight));
@@ -147,11 +130,14 @@ unsafe fn few_in_pairs<W: PanelReader<Avx512>, const R: usize, const P: usize>(
 /// # Safety
 /// The panels have so many more.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn decode_pairs<W: PanelReader<Avx512>, const P: usize>(readers: &mut [W; P], buffer: &mut PairSteps<P>) {
+unsafe fn decode_pairs<W: PairSource, const P: usize>(
+    readers: &mut [W::Reader<'_, Avx512>; P],
+    buffer: &mut PairSteps<P>,
+) {
     for block in buffer.chunks_exact_mut(DEPTH / 2) {
         for (side, reader) in readers.iter_mut().enumerate() {
             // SAFETY (both): the caller's promise; there is room for a vector.
-            for (pair, out) in unsafe { next_pairs(reader) }.into_iter().zip(block.iter_mut()) {
+            for (pair, out) in unsafe { W::next_pairs(reader) }.into_iter().zip(block.iter_mut()) {
                 unsafe { _mm512_storeu_si512(out[side].as_mut_ptr().cast(), pair) };
             }
         }
@@ -210,9 +196,4 @@ pub(super) fn round_vectors(values: &[f32], out: &mut [Bf16Pair]) -> usize {
 fn pairs(words: __m512i) -> __m512bh {
     // SAFETY: both are 64 bytes, and any are of either.
     unsafe { std::mem::transmute(words) }
-}
-
-fn words(pairs: __m512bh) -> __m512i {
-    // SAFETY: as above.
-    unsafe { std::mem::transmute(pairs) }
 }

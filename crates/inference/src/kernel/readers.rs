@@ -105,20 +105,18 @@ impl Plain for Bf16 {
     }
 }
 
-/// The next block of plain values at `at`, which moves on.
+/// The block of plain values at `at`.
 ///
 /// # Safety
 /// There is one.
 #[inline(always)]
-unsafe fn plain<P: Plain, V: Vector>(at: &mut *const u8) -> DecodedBlock<V> {
-    fetch(*at, DEPTH * LANES * P::BYTES);
+unsafe fn steps<P: Plain, V: Vector>(at: *const u8) -> DecodedBlock<V> {
     // SAFETY: the caller's promise.
     unsafe {
         let mut out = [V::splat(0.0); DEPTH];
         for (step, out) in out.iter_mut().enumerate() {
             *out = P::step::<V>(at.add(step * LANES * P::BYTES));
         }
-        *at = at.wrapping_add(DEPTH * LANES * P::BYTES);
         out
     }
 }
@@ -128,11 +126,22 @@ pub(super) struct PlainReader<P> {
     values: PhantomData<P>,
 }
 
+impl<P: Plain> PlainReader<P> {
+    /// Where the next block lies.
+    #[inline(always)]
+    pub(super) fn next_block(&mut self) -> *const u8 {
+        let at = self.at;
+        fetch(at, DEPTH * LANES * P::BYTES);
+        self.at = at.wrapping_add(DEPTH * LANES * P::BYTES);
+        at
+    }
+}
+
 impl<P: Plain, V: Vector> PanelReader<V> for PlainReader<P> {
     #[inline(always)]
     unsafe fn next(&mut self) -> DecodedBlock<V> {
         // SAFETY: the caller's promise.
-        unsafe { plain::<P, V>(&mut self.at) }
+        unsafe { steps::<P, V>(self.next_block()) }
     }
 }
 
@@ -221,23 +230,52 @@ pub(super) struct Bf12Reader<'a, V: Vector> {
     later: std::slice::Iter<'a, u32>,
 }
 
+/// Where a block of weights lies that were bfloat16.
+pub(super) enum Bf12Block {
+    /// Three times sixteen words.
+    Narrow(*const u8),
+    /// Eight times sixteen weights as they were.
+    Wide(*const u8),
+}
+
+impl<V: Vector> Bf12Reader<'_, V> {
+    /// Goes on to the next block.
+    #[inline(always)]
+    pub(super) fn next_block(&mut self) -> Bf12Block {
+        let (at, is_wide) = (self.at, self.done == self.wide);
+        self.done += 1;
+        if is_wide {
+            self.wide = self.later.next().copied().unwrap_or(u32::MAX);
+            fetch(at, bf12::WIDE_BLOCK);
+            self.at = at.wrapping_add(bf12::WIDE_BLOCK);
+            return Bf12Block::Wide(at);
+        }
+        fetch(at, bf12::BLOCK);
+        self.at = at.wrapping_add(bf12::BLOCK);
+        Bf12Block::Narrow(at)
+    }
+
+    /// What is added to every weight: the lowest exponent, in its place in a word.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) fn base(&self) -> V::Words {
+        self.base
+    }
+}
+
 impl<V: Vector> PanelReader<V> for Bf12Reader<'_, V> {
     #[inline(always)]
     unsafe fn next(&mut self) -> DecodedBlock<V> {
-        let wide = self.done == self.wide;
-        self.done += 1;
-        if wide {
-            self.wide = self.later.next().copied().unwrap_or(u32::MAX);
+        let at = match self.next_block() {
+            Bf12Block::Narrow(at) => at,
             // SAFETY: the caller's promise.
-            return unsafe { plain::<Bf16, V>(&mut self.at) };
-        }
-        fetch(self.at, bf12::BLOCK);
+            Bf12Block::Wide(at) => return unsafe { steps::<Bf16, V>(at) },
+        };
         // SAFETY: the caller's promise: three times sixteen words.
         unsafe {
-            let a = V::words::<4>(self.at);
-            let b = V::words::<4>(self.at.add(LINE));
-            let c = V::words::<4>(self.at.add(2 * LINE));
-            self.at = self.at.wrapping_add(bf12::BLOCK);
+            let a = V::words::<4>(at);
+            let b = V::words::<4>(at.add(LINE));
+            let c = V::words::<4>(at.add(2 * LINE));
             // The twelve bits of each lane at the upper end.
             let shorts = [
                 a,

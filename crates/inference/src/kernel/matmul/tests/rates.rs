@@ -137,6 +137,29 @@ fn rate_of_products() {
     }
 }
 
+#[test]
+#[ignore = "a measurement: cargo test --release --workspace --lib rate_of_few_rows -- --ignored --nocapture"]
+fn rate_of_few_rows() {
+    let (simd, rows) = (Simd::detect(), [1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 64]);
+    println!("milliseconds of products with so many rows, {rows:?}, on two threads; {simd:?}");
+    // From memory, as all weights of a model come; and from a cache.
+    for (n, k) in [(1 << 15, 1536), (3072, 576)] {
+        for (name, panels) in every_kind(n, k).into_iter().filter(|(name, _)| ["bf16", "Q4_K"].contains(name)) {
+            let panels = std::slice::from_ref(&panels);
+            for compute in [ComputeType::F32, ComputeType::Bf16] {
+                let times = rows.map(|m| {
+                    let x = values(m * k, 3);
+                    let best = on(2, || {
+                        black_box(crate::kernel::matmul(simd, compute, &x, panels));
+                    });
+                    format!("{:7.3}", 1e3 * best)
+                });
+                println!("{k} by {n}, {name:4} in {compute:?}: {}", times.join(" "));
+            }
+        }
+    }
+}
+
 /// The third way: inputs as two bfloat16 halves each, whose products with bfloat16 weights are added up in f32. How fast it
 /// is, and how far from f32.
 fn in_halves(simd: Simd, x: &[f32], panels: &[Panels], (m, n, k): (usize, usize, usize)) {
