@@ -17,8 +17,8 @@ pub(crate) struct Compute {
     /// Quantise the weights of linear layers
     #[arg(long, value_name = "TYPE", conflicts_with = "dtype", value_parser = named_of(dtypes(true)))]
     quantize: Option<Dtype>,
-    /// Type that linear layers multiply in: bf16 rounds their inputs to it, as PyTorch does for models in bfloat16, and
-    /// is faster where the CPU has AVX-512 BF16 or AMX [default: f32]
+    /// Type that linear layers and attention multiply in: bf16 rounds their inputs to it, as PyTorch does for models in
+    /// bfloat16, and is faster where the CPU has AVX-512 BF16 or AMX [default: f32]
     #[arg(long = "compute", value_name = "TYPE", value_parser = named_of(ComputeType::all()))]
     pub(crate) products_in: Option<ComputeType>,
     /// Most memory for the keys and values of all models, such as `4GiB` [default: a quarter of what is free; on

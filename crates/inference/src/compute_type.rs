@@ -1,19 +1,19 @@
-//! The type that products of linear layers take their inputs in.
+//! The type that products of linear layers, and of attention, take their inputs in.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::named::{Named, deserialize_named};
 
-/// The type that linear layers on the CPU multiply in. Sums are in 32-bit floats always, and have the same bits in every
+/// The type that linear layers and attention on the CPU multiply in. Sums are in 32-bit floats always, and have the same bits in every
 /// batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ComputeType {
     /// 32-bit floats: nothing is rounded but sums.
     #[default]
     F32,
-    /// bfloat16: inputs and weights of linear layers are rounded to it, as PyTorch does for a model in bfloat16. Twice as
-    /// fast where the processor multiplies pairs of it (AVX-512 BF16), or tiles (AMX, whose sums have bits of their own);
-    /// slower elsewhere.
+    /// bfloat16: inputs and weights of linear layers are rounded to it, and queries, keys, values and weights of attention,
+    /// as PyTorch does for a model in bfloat16. Twice as fast where the processor multiplies pairs of it (AVX-512 BF16), or
+    /// tiles (AMX, whose sums have bits of their own); slower elsewhere. Keys and values take half the memory.
     Bf16,
 }
 

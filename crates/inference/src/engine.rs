@@ -105,7 +105,7 @@ impl Engine {
 
     fn new(transformer: Transformer, blocks: usize, options: &EngineOptions) -> Result<Self, ModelError> {
         let config = transformer.config();
-        let cache = PagedCache::new(config, blocks, transformer.layer_devices()).map_err(backend)?;
+        let cache = PagedCache::new(config, blocks, options.compute, transformer.layer_devices()).map_err(backend)?;
         let limits = Limits {
             vocabulary: config.vocabulary,
             context: config.context,

@@ -7,6 +7,7 @@ use crate::checkpoint::tensor_header::TensorHeader;
 use crate::checkpoint::tensor_type::TensorType;
 use crate::checkpoint::weights::CheckpointTensors;
 
+use crate::decoder::cache::cached_type;
 use crate::device::DeviceSpec;
 use crate::dtype::{Quantization, WeightType};
 use crate::engine_options::EngineOptions;
@@ -38,8 +39,12 @@ impl MemoryPlan {
             DeviceSpec::Cpu => DType::F32,
             DeviceSpec::Cuda(_) | DeviceSpec::Metal(_) => WeightType::of(options.dtype).resolve(stored),
         };
+        let cached = |device: DeviceSpec| match device {
+            DeviceSpec::Cpu => cached_type(options.compute, config.head_dim),
+            DeviceSpec::Cuda(_) | DeviceSpec::Metal(_) => compute(device),
+        };
         let layer_block =
-            |device: DeviceSpec| 2 * BLOCK * config.kv_heads * config.head_dim * compute(device).size_in_bytes();
+            |device: DeviceSpec| 2 * BLOCK * config.kv_heads * config.head_dim * cached(device).size_in_bytes();
         let widest = devices.iter().map(|&device| layer_block(device)).max().unwrap_or(1);
         // At least one whole sequence must fit; a table of more than 2^22 blocks helps nobody.
         let least = config.context.min(4096).div_ceil(BLOCK) + 1;

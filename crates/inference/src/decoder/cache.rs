@@ -2,7 +2,9 @@
 
 #[cfg(feature = "cuda")]
 use candle_core::Device;
-use candle_core::{Result, Shape, Tensor};
+use candle_core::{DType, Result, Shape, Tensor};
+use half::bf16;
+use half::vec::HalfBitsVecExt;
 
 use super::batch::SlotRun;
 use super::blocks::BlockCopy;
@@ -14,6 +16,7 @@ use super::rope::{AngleTable, RopeTable};
 use crate::checkpoint::config::DecoderConfig;
 #[cfg(feature = "cuda")]
 use crate::checkpoint::config::RopeConfig;
+use crate::compute_type::ComputeType;
 use crate::cpu::fused;
 #[cfg(feature = "cuda")]
 use crate::cuda::shared_keys::counters;
@@ -22,9 +25,9 @@ use crate::kernel::{BLOCK, LANES};
 /// One layer's keys and values. Slot `block * BLOCK + offset` holds one token.
 pub(crate) struct LayerCache {
     /// `(blocks * BLOCK, kv_heads, head_dim)`; on the CPU `(blocks * BLOCK / LANES, kv_heads, head_dim, LANES)`, as its
-    /// kernel reads them.
+    /// kernel reads them, and where it computes in bfloat16 `(blocks * BLOCK / LANES, kv_heads, head_dim / 2, LANES, 2)`.
     pub(crate) keys: Tensor,
-    /// `(blocks * BLOCK, kv_heads, head_dim)`.
+    /// `(blocks * BLOCK, kv_heads, head_dim)`; where the CPU computes in bfloat16 `(blocks * BLOCK / 2, kv_heads, head_dim, 2)`.
     pub(crate) values: Tensor,
     /// What positions are turned by, on an NVIDIA GPU; none where the layer has no positions.
     #[cfg(feature = "cuda")]
@@ -45,25 +48,35 @@ pub(crate) struct PagedCache {
 }
 
 impl PagedCache {
-    /// Room for `blocks` blocks; each layer's are on its own one of `devices`. On the CPU the pages are only claimed as
-    /// they are written, and those of different layers by different tokens.
+    /// Room for `blocks` blocks; each layer's are on its own one of `devices`. On the CPU, which computes in `compute`, the
+    /// pages are only claimed as they are written, and those of different layers by different tokens.
     pub(crate) fn new<'p>(
         config: &DecoderConfig,
         blocks: usize,
+        compute: ComputeType,
         devices: impl IntoIterator<Item = &'p LayerDevice>,
     ) -> Result<Self> {
         let DecoderConfig { kv_heads, head_dim, .. } = *config;
         let slots = |blocks| (blocks * BLOCK, kv_heads, head_dim);
-        let by_vector = (blocks * BLOCK / LANES, kv_heads, head_dim, LANES);
+        let (vectors, pairs) = (blocks * BLOCK / LANES, blocks * BLOCK / 2);
         let devices: Vec<&LayerDevice> = devices.into_iter().collect();
-        let mut on_cpu = CpuTensors::new(blocks * BLOCK * kv_heads * head_dim, &devices)?;
+        let cached = cached_type(compute, head_dim);
+        let mut on_cpu = CpuTensors::new(blocks * BLOCK * kv_heads * head_dim, cached, &devices)?;
         let positions = config.context.min(blocks * BLOCK);
         #[cfg(feature = "cuda")]
         let mut tables = AngleTables { ropes: &config.ropes, positions, made: Vec::new() };
         #[cfg_attr(not(feature = "cuda"), allow(unused_variables, reason = "the index is of a GPU's tables"))]
         let layer = |(index, LayerDevice { device, dtype }): (usize, &LayerDevice)| {
             if fused(device) {
-                return Ok(LayerCache::new(on_cpu.take(by_vector)?, on_cpu.take(slots(blocks))?));
+                return Ok(match cached {
+                    DType::BF16 => LayerCache::new(
+                        on_cpu.take((vectors, kv_heads, head_dim / 2, LANES, 2))?,
+                        on_cpu.take((pairs, kv_heads, head_dim, 2))?,
+                    ),
+                    _ => {
+                        LayerCache::new(on_cpu.take((vectors, kv_heads, head_dim, LANES))?, on_cpu.take(slots(blocks))?)
+                    }
+                });
             }
             // One more is nobody's: rows that fill up a captured step write there.
             let [keys, values] = [(); 2].map(|()| Tensor::zeros(slots(blocks + 1), *dtype, device));
@@ -97,9 +110,7 @@ impl PagedCache {
     pub(crate) fn copy(&mut self, copy: BlockCopy) -> Result<()> {
         let (from, to) = (copy.from as usize * BLOCK, copy.to as usize * BLOCK);
         for layer in &self.layers {
-            for tensor in [&layer.keys, &layer.values] {
-                // Keys of the CPU lie together by vectors of tokens.
-                let together = if tensor.rank() == 4 { LANES } else { 1 };
+            for (tensor, together) in layer.tokens_together() {
                 let (from, to, count) = (from / together, to / together, copy.tokens.div_ceil(together));
                 // Not `copy`, which clones all of the storage behind a view.
                 let part = tensor.narrow(0, from, count)?.force_contiguous()?;
@@ -107,6 +118,15 @@ impl PagedCache {
             }
         }
         Ok(())
+    }
+}
+
+/// What the CPU keeps keys and values in, which have heads of `head_dim` components.
+pub(crate) fn cached_type(compute: ComputeType, head_dim: usize) -> DType {
+    match compute {
+        // Components come in pairs.
+        ComputeType::Bf16 if head_dim.is_multiple_of(2) => DType::BF16,
+        _ => DType::F32,
     }
 }
 
@@ -150,16 +170,22 @@ impl CpuTensors {
     /// Two tensors of `each` elements for every one of `devices` that is the CPU. One that is longer than a large page
     /// begins in another part of one than all others do. Tensors that are filled alike would else all reach their next pages
     /// with the same token, and whoever streams would wait until all of them are cleared.
-    fn new(each: usize, devices: &[&LayerDevice]) -> Result<Self> {
+    fn new(each: usize, dtype: DType, devices: &[&LayerDevice]) -> Result<Self> {
         let mut devices = devices.iter().filter(|layer| fused(&layer.device));
         let count = 2 * devices.clone().count();
-        let Some(LayerDevice { device, dtype }) = devices.next() else {
+        let Some(LayerDevice { device, .. }) = devices.next() else {
             return Ok(Self { all: None, each, stride: each, taken: 0 });
         };
         let page = LARGE_PAGE / dtype.size_in_bytes();
         let stride =
             if each < page { each } else { each.next_multiple_of(page) + (page / count).next_multiple_of(LANES) };
-        let all = Tensor::zeros(count * stride, *dtype, device)?;
+        let all = match dtype {
+            // Of zeros of this type the standard library does not know that the system has them: it would write them.
+            DType::BF16 => {
+                Tensor::from_vec(vec![0u16; count * stride].reinterpret_into::<bf16>(), count * stride, device)
+            }
+            _ => Tensor::zeros(count * stride, dtype, device),
+        }?;
         Ok(Self { all: Some(all), each, stride, taken: 0 })
     }
 
@@ -183,6 +209,13 @@ impl LayerCache {
         }
     }
 
+    /// Keys and values, each with the tokens that lie together there: on the CPU vectors of keys, and pairs of values in
+    /// bfloat16.
+    fn tokens_together(&self) -> [(&Tensor, usize); 2] {
+        let of = |tensor: &Tensor, together| if tensor.rank() > 3 { together } else { 1 };
+        [(&self.keys, of(&self.keys, LANES)), (&self.values, of(&self.values, 2))]
+    }
+
     /// Writes the batch's keys and values, `(T, kv_heads, head_dim)` each, to their slots.
     pub(crate) fn write(&self, keys: &Tensor, values: &Tensor, runs: &[SlotRun]) -> Result<()> {
         for run in runs {
@@ -195,7 +228,7 @@ impl LayerCache {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device};
+    use candle_core::Device;
 
     use super::*;
 
@@ -203,7 +236,7 @@ mod tests {
     fn tensors_that_are_filled_alike_reach_their_next_large_pages_at_different_tokens() -> Result<()> {
         let cpu = LayerDevice { device: Device::Cpu, dtype: DType::F32 };
         let shape = (3 * LARGE_PAGE / 64, 2, 8);
-        let mut tensors = CpuTensors::new(shape.0 * 16, &[&cpu; 4])?;
+        let mut tensors = CpuTensors::new(shape.0 * 16, DType::F32, &[&cpu; 4])?;
         let mut taken = Vec::new();
         for _ in 0..8 {
             let tensor = tensors.take(shape)?;
@@ -218,9 +251,28 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn memory_is_claimed_as_it_is_written() -> Result<()> {
+        let resident = || {
+            let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+            pages.split_whitespace().nth(1)?.parse::<usize>().ok()
+        };
+        let cpu = LayerDevice { device: Device::Cpu, dtype: DType::F32 };
+        for dtype in [DType::F32, DType::BF16] {
+            let before = resident();
+            // 4 GiB and 2 GiB, in pages of 4 KiB at least.
+            let tensors = CpuTensors::new(1 << 29, dtype, &[&cpu])?;
+            let claimed = resident().zip(before).map(|(after, before)| after.saturating_sub(before));
+            assert!(claimed.is_some_and(|pages| pages < 1 << 17), "{dtype:?}: {claimed:?} pages");
+            drop(tensors);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn small_tensors_lie_side_by_side() -> Result<()> {
         let cpu = LayerDevice { device: Device::Cpu, dtype: DType::F32 };
-        let mut tensors = CpuTensors::new(48, &[&cpu])?;
+        let mut tensors = CpuTensors::new(48, DType::F32, &[&cpu])?;
         let (keys, values) = (tensors.take((1, 3, 16))?, tensors.take((16, 3))?);
         assert_eq!((keys.layout().start_offset(), values.layout().start_offset()), (0, 48));
         values.slice_set(&Tensor::ones((2, 3), DType::F32, &Device::Cpu)?, 0, 14)?;

@@ -2,14 +2,16 @@
 //!
 //! Every operation has its plain version in tensor operations, for other devices and for the tests.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, InplaceOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, CustomOp3, InplaceOp2, Layout, Result, Shape, Tensor, WithDType, bail,
+};
 use rayon::prelude::*;
 
 use super::batch::SlotRun;
 use super::rope::Angles;
 use crate::checkpoint::config::RopeStyle;
 use crate::cpu::fused;
-use crate::kernel::{self, GateActivation, LANES, Simd};
+use crate::kernel::{self, GateActivation, LANES, Simd, store_key_in_pairs, store_value_in_pairs};
 
 /// Elements from which on rows are spread over threads.
 const WORTH_THREADS: usize = 1 << 15;
@@ -31,10 +33,10 @@ fn rows(x: &[f32], width: usize, out_width: usize, each: impl Fn(usize, &[f32], 
     out
 }
 
-/// The values of a contiguous f32 tensor.
-pub(super) fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+/// The values of a contiguous tensor.
+pub(super) fn contiguous<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [T]> {
     match layout.contiguous_offsets() {
-        Some((from, to)) => Ok(&storage.as_slice::<f32>()?[from..to]),
+        Some((from, to)) => Ok(&storage.as_slice::<T>()?[from..to]),
         None => bail!("a CPU operation needs contiguous tensors"),
     }
 }
@@ -113,7 +115,7 @@ impl CustomOp2 for AddOp {
     }
 
     fn cpu_fwd(&self, a: &CpuStorage, al: &Layout, b: &CpuStorage, bl: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (a, b) = (contiguous(a, al)?, contiguous(b, bl)?);
+        let (a, b) = (contiguous::<f32>(a, al)?, contiguous::<f32>(b, bl)?);
         let out = a.iter().zip(b).map(|(a, b)| a + b).collect();
         Ok((CpuStorage::F32(out), al.shape().clone()))
     }
@@ -143,8 +145,10 @@ impl CustomOp1 for QueriesOp<'_> {
     }
 }
 
-/// Writes keys out of projected rows, rotated, to their slots of a layer's cache `(slots / LANES, kv_heads, head_dim, LANES)`.
+/// Writes keys out of projected rows, rotated, to their slots of a layer's cache `(slots / LANES, kv_heads, head_dim, LANES)`,
+/// or one in bfloat16 `(slots / LANES, kv_heads, head_dim / 2, LANES, 2)`.
 pub(super) struct StoreKeysOp<'a> {
+    pub(super) head_dim: usize,
     /// Where in a row they begin.
     pub(super) offset: usize,
     /// None where the layer has no positions.
@@ -158,20 +162,28 @@ impl InplaceOp2 for StoreKeysOp<'_> {
     }
 
     fn cpu_fwd(&self, cache: &mut CpuStorage, cl: &Layout, rows: &CpuStorage, rl: &Layout) -> Result<()> {
-        let (_, kv_heads, width, _) = cl.shape().dims4()?;
-        let stored = kv_heads * width;
+        let Self { head_dim, offset, angles, runs } = *self;
+        let stored = cl.shape().elem_count() / cl.shape().dims()[0] / LANES;
         let mut rotated = vec![0f32; stored];
-        store(cache, cl, rows, rl, self.runs, |cache, row, slot, all| {
-            place(self.angles, row, &all[self.offset..][..stored], &mut rotated, width);
-            let tokens = &mut cache[slot / LANES * stored * LANES..][..stored * LANES];
-            for (component, &value) in tokens.chunks_exact_mut(LANES).zip(&rotated) {
-                component[slot % LANES] = value;
-            }
-        })
+        match cache {
+            CpuStorage::F32(cache) => store(cache, cl, rows, rl, runs, |cache, row, slot, all| {
+                place(angles, row, &all[offset..][..stored], &mut rotated, head_dim);
+                let tokens = &mut cache[slot / LANES * stored * LANES..][..stored * LANES];
+                for (component, &value) in tokens.chunks_exact_mut(LANES).zip(&rotated) {
+                    component[slot % LANES] = value;
+                }
+            }),
+            CpuStorage::BF16(cache) => store(cache, cl, rows, rl, runs, |cache, row, slot, all| {
+                place(angles, row, &all[offset..][..stored], &mut rotated, head_dim);
+                store_key_in_pairs(cache, slot, &rotated);
+            }),
+            _ => bail!("the cache of a CPU holds f32 or bf16"),
+        }
     }
 }
 
-/// Writes values out of projected rows to their slots of a layer's cache, `(slots, kv_heads, head_dim)`.
+/// Writes values out of projected rows to their slots of a layer's cache, `(slots, kv_heads, head_dim)`, or one in bfloat16
+/// `(slots / 2, kv_heads, head_dim, 2)`.
 pub(super) struct StoreValuesOp<'a> {
     /// Where in a row they begin.
     pub(super) offset: usize,
@@ -184,28 +196,32 @@ impl InplaceOp2 for StoreValuesOp<'_> {
     }
 
     fn cpu_fwd(&self, cache: &mut CpuStorage, cl: &Layout, rows: &CpuStorage, rl: &Layout) -> Result<()> {
-        let (_, kv_heads, width) = cl.shape().dims3()?;
+        let (kv_heads, width) = (cl.shape().dims()[1], cl.shape().dims()[2]);
         let stored = kv_heads * width;
-        store(cache, cl, rows, rl, self.runs, |cache, _, slot, all| {
-            cache[slot * stored..][..stored].copy_from_slice(&all[self.offset..][..stored]);
-        })
+        match cache {
+            CpuStorage::F32(cache) => store(cache, cl, rows, rl, self.runs, |cache, _, slot, all| {
+                cache[slot * stored..][..stored].copy_from_slice(&all[self.offset..][..stored]);
+            }),
+            CpuStorage::BF16(cache) => store(cache, cl, rows, rl, self.runs, |cache, _, slot, all| {
+                store_value_in_pairs(cache, slot, &all[self.offset..][..stored]);
+            }),
+            _ => bail!("the cache of a CPU holds f32 or bf16"),
+        }
     }
 }
 
 /// Calls `write(cache, row's number, slot, row)` for every row of a batch.
-fn store(
-    cache: &mut CpuStorage,
+fn store<T>(
+    cache: &mut [T],
     cl: &Layout,
     rows: &CpuStorage,
     rl: &Layout,
     runs: &[SlotRun],
-    mut write: impl FnMut(&mut [f32], usize, usize, &[f32]),
+    mut write: impl FnMut(&mut [T], usize, usize, &[f32]),
 ) -> Result<()> {
     let (_, all) = rl.shape().dims2()?;
     let rows = contiguous(rows, rl)?;
-    let (CpuStorage::F32(cache), Some((from, to))) = (cache, cl.contiguous_offsets()) else {
-        bail!("the cache of a CPU holds f32");
-    };
+    let Some((from, to)) = cl.contiguous_offsets() else { bail!("a cache is contiguous") };
     let cache = &mut cache[from..to];
     for run in runs {
         for step in 0..run.length {

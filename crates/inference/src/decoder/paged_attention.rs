@@ -9,7 +9,7 @@ use super::cache::LayerCache;
 use super::flash::Paged;
 use super::fused::contiguous;
 use crate::cpu::fused;
-use crate::kernel::{self, Cached, HeadQuery, Scoring, TOGETHER};
+use crate::kernel::{self, Cached, HeadQuery, PairScratch, Scoring, TOGETHER};
 
 /// Most scores that are computed at once by tensor operations, 256 MiB of them.
 const SCORES: usize = 1 << 26;
@@ -43,10 +43,36 @@ impl CustomOp3 for Attention {
         values: &CpuStorage,
         value_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (tokens, heads, width) = query_layout.shape().dims3()?;
-        let (_, kv_heads, _, _) = key_layout.shape().dims4()?;
+        let shape = query_layout.shape().dims3()?;
+        let kv_heads = key_layout.shape().dims()[1];
         let queries = contiguous(queries, query_layout)?;
-        let (keys, values) = (contiguous(keys, key_layout)?, contiguous(values, value_layout)?);
+        let scoring = Scoring { scale: self.scale, cap: self.cap };
+        let out = if let CpuStorage::BF16(_) = keys {
+            let (keys, values) = (contiguous(keys, key_layout)?, contiguous(values, value_layout)?);
+            self.tiles(queries, shape, (keys, values, kv_heads), |scratch: &mut PairScratch, queries, seen, out| {
+                kernel::attend_in_pairs(self.simd, queries, seen, scoring, scratch, out);
+            })
+        } else {
+            let (keys, values) = (contiguous(keys, key_layout)?, contiguous(values, value_layout)?);
+            self.tiles(queries, shape, (keys, values, kv_heads), |scratch: &mut Vec<f32>, queries, seen, out| {
+                kernel::attend(self.simd, queries, seen, scoring, scratch, out);
+            })
+        };
+        let (tokens, heads, width) = shape;
+        Ok((CpuStorage::F32(out), (tokens, heads * width).into()))
+    }
+}
+
+impl Attention {
+    /// Has `attend(scratch, queries, what they see, out)` attend some queries at a time, of `(T, heads, head_dim)`, to keys
+    /// and values of so many heads: `(T, heads * head_dim)`.
+    fn tiles<T: Copy + Sync, S: Default>(
+        &self,
+        queries: &[f32],
+        (tokens, heads, width): (usize, usize, usize),
+        (keys, values, kv_heads): (&[T], &[T], usize),
+        attend: impl Fn(&mut S, &[HeadQuery<'_>], Cached<'_, T>, &mut [&mut [f32]]) + Sync,
+    ) -> Vec<f32> {
         let group = heads / kv_heads;
         let mut out = vec![0f32; tokens * heads * width];
         let mut outputs: Vec<&mut [f32]> = out.chunks_exact_mut(width).collect();
@@ -60,12 +86,11 @@ impl CustomOp3 for Attention {
             }
         }
         let tiles: Vec<Tile<'_, '_>> = columns.iter_mut().flat_map(HeadQueries::tiles).collect();
-        let scoring = Scoring { scale: self.scale, cap: self.cap };
         let work: usize = self.segments.iter().map(|it| it.length * (it.past + it.length) * heads * width).sum();
         let worth_a_task = (TASK * tiles.len()).div_ceil(work.max(1)).max(1);
         // Tiles of a long sequence lie together: who has taken them must not keep them from others.
         let tiles = tiles.into_par_iter().with_min_len(worth_a_task).with_max_len(worth_a_task);
-        tiles.for_each_init(Vec::new, |scratch, Tile { segment, head, queries: of_tile }| {
+        tiles.for_each_init(S::default, |scratch, Tile { segment, head, queries: of_tile }| {
             let seen = Cached { keys, values, blocks: &segment.blocks, kv_heads, head, head_dim: width };
             let mut asked = Vec::with_capacity(TOGETHER);
             let mut out = Vec::with_capacity(TOGETHER);
@@ -74,9 +99,9 @@ impl CustomOp3 for Attention {
                 asked.push(HeadQuery { values, range: self.range(segment.past + *index / heads) });
                 out.push(&mut **of_query);
             }
-            kernel::attend(self.simd, &asked, seen, scoring, scratch, &mut out);
+            attend(scratch, &asked, seen, &mut out);
         });
-        Ok((CpuStorage::F32(out), (tokens, heads * width).into()))
+        out
     }
 }
 

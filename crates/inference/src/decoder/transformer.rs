@@ -273,7 +273,7 @@ impl Transformer {
         let DecoderConfig { heads, kv_heads, head_dim, .. } = self.config;
         let (wide, narrow) = (heads * head_dim, kv_heads * head_dim);
         if fused(projected.device()) {
-            cache.keys.inplace_op2(projected, &StoreKeysOp { offset: wide, angles, runs: &batch.runs })?;
+            cache.keys.inplace_op2(projected, &StoreKeysOp { head_dim, offset: wide, angles, runs: &batch.runs })?;
             cache.values.inplace_op2(projected, &StoreValuesOp { offset: wide + narrow, runs: &batch.runs })?;
             return projected.apply_op1_no_bwd(&QueriesOp { angles, heads, head_dim });
         }
@@ -341,6 +341,7 @@ mod tests {
 
     use super::*;
     use crate::checkpoint::source::ModelSource;
+    use crate::compute_type::ComputeType;
     use crate::cpu::plain::plainly;
     use crate::decoder::batch::BatchPart;
     use crate::decoder::blocks::BlockTable;
@@ -359,7 +360,7 @@ mod tests {
         let weights = CheckpointTensors::open(&files, source.to_string(), device.clone(), weight_type, None).unwrap();
         let layers = config.layers.len();
         let transformer = Transformer::load(config, &weights, &vec![device.clone(); layers]).unwrap();
-        let cache = PagedCache::new(transformer.config(), 16, transformer.layer_devices()).unwrap();
+        let cache = PagedCache::new(transformer.config(), 16, ComputeType::F32, transformer.layer_devices()).unwrap();
         let mut table = BlockTable::new(16, Keeping::Everything);
         let sequences = [table.open(&[], Factors::Short), table.open(&[], Factors::Short)];
         let step = |table: &mut BlockTable, counts: [usize; 2]| {

@@ -5,6 +5,9 @@
 #[cfg(target_arch = "x86_64")]
 mod amx;
 mod attend;
+mod attend_pairs;
+#[cfg(target_arch = "x86_64")]
+mod attend_pairs_avx512;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod attend_together;
 mod bf12;
@@ -33,12 +36,13 @@ mod unpack;
 mod vector;
 
 pub(crate) use attend::attend;
+pub(crate) use attend_pairs::{attend_in_pairs, store_key_in_pairs, store_value_in_pairs};
 pub(crate) use attend_together::TOGETHER;
 pub(crate) use blocks::{BlockType, quantise_q8_0};
 pub(crate) use exp::log_sum_exp;
 pub(crate) use matmul::matmul;
 pub(crate) use panels::{DenseRows, Panels};
 pub(crate) use rows::{GateActivation, gate_times, layer_norm, rms_norm, rotate_halves, rotate_pairs};
-pub(crate) use scoring::{BLOCK, Cached, HeadQuery, Scoring};
+pub(crate) use scoring::{BLOCK, Cached, HeadQuery, PairScratch, Scoring};
 pub(crate) use simd::{LANES, Simd};
 pub(crate) use unpack::{unpack, unpack_row};

@@ -18,7 +18,7 @@ use super::simd::LANES;
 pub(super) struct Bf16Pair(pub(super) u32);
 
 /// Rounded to bfloat16; less than the smallest normal number is zero.
-fn rounded(value: f32) -> bf16 {
+pub(super) fn rounded(value: f32) -> bf16 {
     let short = bf16::from_f32(value);
     if short.is_normal() || !short.is_finite() { short } else { bf16::from_f32(0f32.copysign(value)) }
 }
@@ -39,14 +39,18 @@ pub(super) fn in_pairs(
     let stride = k.next_multiple_of(whole_steps) / 2;
     let mut pairs = vec![Bf16Pair(0); (x.len() / k).next_multiple_of(whole_rows) * stride];
     let rows = pairs.par_chunks_exact_mut(stride).zip(x.par_chunks_exact(k)).with_min_len(TASK.div_ceil(k));
-    rows.for_each(|(pairs, row)| {
-        let done = round_vectors(row, pairs);
-        for (pair, values) in pairs[done / 2..].iter_mut().zip(row[done..].chunks(2)) {
-            let half = |at: usize| values.get(at).map_or(0, |&value| u32::from(rounded(value).to_bits()));
-            *pair = Bf16Pair(half(0) | half(1) << 16);
-        }
-    });
+    rows.for_each(|(pairs, row)| round_row(row, pairs, &round_vectors));
     (pairs, stride)
+}
+
+/// A row in pairs. `round_vectors` may round the first values, and tells how many.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn round_row(row: &[f32], pairs: &mut [Bf16Pair], round_vectors: impl Fn(&[f32], &mut [Bf16Pair]) -> usize) {
+    let done = round_vectors(row, pairs);
+    for (pair, values) in pairs[done / 2..].iter_mut().zip(row[done..].chunks(2)) {
+        let half = |at: usize| values.get(at).map_or(0, |&value| u32::from(rounded(value).to_bits()));
+        *pair = Bf16Pair(half(0) | half(1) << 16);
+    }
 }
 
 /// The same in f32, the second of each pair first; and how long a row is.

@@ -174,7 +174,7 @@ unsafe fn tile_of_pairs<const R: usize, const P: usize>(
 /// There is one.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn splat(pair: *const Bf16Pair) -> __m512bh {
+pub(super) unsafe fn splat(pair: *const Bf16Pair) -> __m512bh {
     // SAFETY: the caller's promise.
     pairs(_mm512_set1_epi32(unsafe { *pair }.0.cast_signed()))
 }
@@ -193,7 +193,7 @@ pub(super) fn round_vectors(values: &[f32], out: &mut [Bf16Pair]) -> usize {
     vectors.len() * 2 * LANES
 }
 
-fn pairs(words: __m512i) -> __m512bh {
+pub(super) fn pairs(words: __m512i) -> __m512bh {
     // SAFETY: both are 64 bytes, and any are of either.
     unsafe { std::mem::transmute(words) }
 }

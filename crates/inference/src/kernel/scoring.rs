@@ -2,7 +2,11 @@
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
+use half::bf16;
+
 use super::exp::exp;
+#[cfg(target_arch = "x86_64")]
+use super::pairs::Bf16Pair;
 use super::simd::LANES;
 
 /// Tokens per block of the paged cache: as few as the kernels that read a block take, for the more of a prompt is then
@@ -28,13 +32,24 @@ pub(crate) struct Scoring {
     pub(crate) cap: Option<f32>,
 }
 
+/// What attention in bfloat16 reuses from one call to the next.
+#[derive(Default)]
+pub(crate) struct PairScratch {
+    pub(super) scores: Vec<f32>,
+    #[cfg(target_arch = "x86_64")]
+    pub(super) queries: Vec<Bf16Pair>,
+    #[cfg(target_arch = "x86_64")]
+    pub(super) weights: Vec<Bf16Pair>,
+}
+
 /// The cached keys and values of one sequence and one of their heads.
 #[derive(Clone, Copy)]
-pub(crate) struct Cached<'a> {
-    /// Keys of all slots, `(slots / LANES, kv_heads, head_dim, LANES)`.
-    pub(crate) keys: &'a [f32],
-    /// Values of all slots, `(slots, kv_heads, head_dim)`.
-    pub(crate) values: &'a [f32],
+pub(crate) struct Cached<'a, T = f32> {
+    /// Keys of all slots, `(slots / LANES, kv_heads, head_dim, LANES)`; in bfloat16 `(slots / LANES, kv_heads,
+    /// head_dim / 2, LANES, 2)`.
+    pub(crate) keys: &'a [T],
+    /// Values of all slots, `(slots, kv_heads, head_dim)`; in bfloat16 `(slots / 2, kv_heads, head_dim, 2)`.
+    pub(crate) values: &'a [T],
     /// Blocks of the sequence, [`BLOCK`] slots each.
     pub(crate) blocks: &'a [u32],
     pub(crate) kv_heads: usize,
@@ -42,15 +57,23 @@ pub(crate) struct Cached<'a> {
     pub(crate) head_dim: usize,
 }
 
-impl<'a> Cached<'a> {
-    /// Keys of the sequence's `index`-th [`LANES`] tokens, `(head_dim, LANES)`.
+impl<'a, T> Cached<'a, T> {
+    /// Keys of the sequence's `index`-th [`LANES`] tokens, `(head_dim, LANES)`; in bfloat16 `(head_dim / 2, LANES, 2)`.
     #[inline(always)]
-    pub(super) fn keys(&self, index: usize) -> &'a [f32] {
+    pub(super) fn keys(&self, index: usize) -> &'a [T] {
         let size = self.head_dim * LANES;
         let start = (self.slot(index * LANES) / LANES * self.kv_heads + self.head) * size;
         &self.keys[start..start + size]
     }
 
+    /// Where the token at a position is.
+    #[inline(always)]
+    fn slot(&self, at: usize) -> usize {
+        self.blocks[at / BLOCK] as usize * BLOCK + at % BLOCK
+    }
+}
+
+impl<'a> Cached<'a> {
     /// Components `from..from + width` of the values at `count` positions from `at` on, which are of one block: each
     /// begins so many numbers behind the one before.
     #[inline(always)]
@@ -59,11 +82,27 @@ impl<'a> Cached<'a> {
         let start = self.slot(at) * stride + self.head * self.head_dim + from;
         (&self.values[start..start + (count - 1) * stride + width], stride)
     }
+}
 
-    /// Where the token at a position is.
+impl<'a> Cached<'a, bf16> {
+    /// Components `from..from + width` of the values at `count` pairs of positions from the `pair`-th on, which are of one
+    /// block: each begins so many pairs behind the one before.
     #[inline(always)]
-    fn slot(&self, at: usize) -> usize {
-        self.blocks[at / BLOCK] as usize * BLOCK + at % BLOCK
+    pub(super) fn pairs_of_values(
+        &self,
+        pair: usize,
+        count: usize,
+        from: usize,
+        width: usize,
+    ) -> (&'a [[bf16; 2]], usize) {
+        let stride = self.kv_heads * self.head_dim;
+        let start = self.slot(2 * pair) / 2 * stride + self.head * self.head_dim + from;
+        (&self.values.as_chunks().0[start..start + (count - 1) * stride + width], stride)
+    }
+
+    /// All components of the values at the `pair`-th pair of positions.
+    pub(super) fn pair_of_values(&self, pair: usize) -> &'a [[bf16; 2]] {
+        self.pairs_of_values(pair, 1, 0, self.head_dim).0
     }
 }
 

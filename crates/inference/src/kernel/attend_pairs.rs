@@ -1,0 +1,214 @@
+//! Attention in bfloat16: keys, values, queries and weights are rounded to it, their products added up in f32.
+//!
+//! Two neighbouring components of a key make a pair, and two neighbouring tokens of a value: what one instruction
+//! multiplies and adds. Scores become weights, and weights are summed up, in f32. As for products, the second of a pair is
+//! added first, so that a processor without such an instruction gets the same bits; and a query has the same ones alone
+//! and with others.
+
+use half::bf16;
+
+#[cfg(target_arch = "x86_64")]
+use super::attend_pairs_avx512::attend_avx512;
+use super::pairs::rounded;
+use super::scoring::{Cached, HeadQuery, PairScratch, Scoring, weigh};
+use super::simd::{BASELINE_FMA, LANES, PairUnit, Simd};
+
+/// Attention of at most [`TOGETHER`](super::TOGETHER) queries over what they see, each into its own of `out`, `(head_dim,)`.
+pub(crate) fn attend_in_pairs(
+    simd: Simd,
+    queries: &[HeadQuery<'_>],
+    seen: Cached<'_, bf16>,
+    scoring: Scoring,
+    scratch: &mut PairScratch,
+    out: &mut [&mut [f32]],
+) {
+    match simd.pairs() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: detection has seen the features.
+        PairUnit::Vectors | PairUnit::Tiles if seen.head_dim.is_multiple_of(LANES) => unsafe {
+            attend_avx512(queries, seen, scoring, scratch, out);
+        },
+        _ => attend_plain::<BASELINE_FMA>(queries, seen, scoring, scratch, out),
+    }
+}
+
+/// The plain version: one query after the other, the second of each pair first.
+fn attend_plain<const FMA: bool>(
+    queries: &[HeadQuery<'_>],
+    seen: Cached<'_, bf16>,
+    scoring: Scoring,
+    scratch: &mut PairScratch,
+    out: &mut [&mut [f32]],
+) {
+    for (query, out) in queries.iter().zip(out) {
+        let (from, to) = query.range;
+        let first = from / LANES;
+        let query: Vec<[f32; 2]> = query.values.as_chunks::<2>().0.iter().map(|pair| pair.map(as_rounded)).collect();
+        let scores = &mut scratch.scores;
+        scores.clear();
+        for index in first..to.div_ceil(LANES) {
+            let mut lanes = [0f32; LANES];
+            for (&[even, odd], keys) in query.iter().zip(seen.keys(index).as_chunks::<{ 2 * LANES }>().0) {
+                for (lane, key) in lanes.iter_mut().zip(keys.as_chunks::<2>().0) {
+                    *lane += odd * key[1].to_f32();
+                    *lane += even * key[0].to_f32();
+                }
+            }
+            scores.extend_from_slice(&lanes);
+        }
+        let weights = &mut scores[from - first * LANES..to - first * LANES];
+        let inverse = 1.0 / weigh::<FMA>(scoring, weights);
+        out.fill(0.0);
+        for pair in from / 2..to.div_ceil(2) {
+            for at in [2 * pair + 1, 2 * pair].into_iter().filter(|at| (from..to).contains(at)) {
+                let weight = as_rounded(weights[at - from]);
+                for (out, value) in out.iter_mut().zip(seen.pair_of_values(pair)) {
+                    *out += weight * value[at % 2].to_f32();
+                }
+            }
+        }
+        for out in out.iter_mut() {
+            *out *= inverse;
+        }
+    }
+}
+
+fn as_rounded(value: f32) -> f32 {
+    rounded(value).to_f32()
+}
+
+/// Writes the key of a slot, all heads of it, to `(slots / LANES, kv_heads, head_dim / 2, LANES, 2)`.
+pub(crate) fn store_key_in_pairs(cache: &mut [bf16], slot: usize, key: &[f32]) {
+    let tokens = &mut cache[slot / LANES * key.len() * LANES..][..key.len() * LANES];
+    for (tokens, pair) in tokens.chunks_exact_mut(2 * LANES).zip(key.as_chunks::<2>().0) {
+        for (half, &value) in pair.iter().enumerate() {
+            tokens[slot % LANES * 2 + half] = rounded(value);
+        }
+    }
+}
+
+/// Writes the value of a slot, all heads of it, to `(slots / 2, kv_heads, head_dim, 2)`.
+pub(crate) fn store_value_in_pairs(cache: &mut [bf16], slot: usize, value: &[f32]) {
+    let tokens = &mut cache[slot / 2 * value.len() * 2..][..value.len() * 2];
+    for (tokens, &value) in tokens.as_chunks_mut::<2>().0.iter_mut().zip(value) {
+        tokens[slot % 2] = rounded(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::attend_together::TOGETHER;
+    use super::super::scoring::BLOCK;
+    use super::*;
+
+    /// The first positions lie in block 1, the others in block 0.
+    const BLOCKS: [u32; 2] = [1, 0];
+    const RANGES: [(usize, usize); TOGETHER] =
+        [(0, BLOCK + 2), (1, BLOCK + 3), (2, BLOCK + 4), (BLOCK + 3, 2 * BLOCK - 1)];
+
+    struct Case {
+        width: usize,
+        /// By position, one head of two; the other's are not numbers, nor is what nobody sees.
+        keys: Vec<f32>,
+        values: Vec<f32>,
+        queries: Vec<f32>,
+        stored_keys: Vec<bf16>,
+        stored_values: Vec<bf16>,
+    }
+
+    impl Case {
+        fn new(width: usize) -> Self {
+            let value = |i: usize| ((i * 37 + 11) % 23) as f32 / 23.0 - 0.5;
+            let keys: Vec<f32> = (0..2 * BLOCK * width).map(value).collect();
+            let values: Vec<f32> = (0..2 * BLOCK * width).map(|i| value(i + 5)).collect();
+            let mut stored_keys = vec![bf16::NAN; 4 * BLOCK * width];
+            let mut stored_values = stored_keys.clone();
+            let seen = 2 * BLOCK - 1;
+            for (at, (key, value)) in keys.chunks(width).zip(values.chunks(width)).enumerate().take(seen) {
+                let slot = BLOCKS[at / BLOCK] as usize * BLOCK + at % BLOCK;
+                let beside = vec![f32::NAN; width];
+                store_key_in_pairs(&mut stored_keys, slot, &[&beside, key].concat());
+                store_value_in_pairs(&mut stored_values, slot, &[&beside, value].concat());
+            }
+            let queries = (0..TOGETHER * width).map(|i| value(i + 9)).collect();
+            Self { width, keys, values, queries, stored_keys, stored_values }
+        }
+
+        fn attend_by(
+            &self,
+            ranges: &[(usize, usize)],
+            first: usize,
+            kernel: impl Fn(&[HeadQuery<'_>], Cached<'_, bf16>, Scoring, &mut PairScratch, &mut [&mut [f32]]),
+        ) -> Vec<Vec<f32>> {
+            let query = |(index, &range)| HeadQuery {
+                values: &self.queries[(first + index) * self.width..][..self.width],
+                range,
+            };
+            let queries: Vec<HeadQuery<'_>> = ranges.iter().enumerate().map(query).collect();
+            let seen = Cached {
+                keys: &self.stored_keys,
+                values: &self.stored_values,
+                blocks: &BLOCKS,
+                kv_heads: 2,
+                head: 1,
+                head_dim: self.width,
+            };
+            let mut out = vec![vec![f32::NAN; self.width]; ranges.len()];
+            let mut slices: Vec<&mut [f32]> = out.iter_mut().map(Vec::as_mut_slice).collect();
+            kernel(&queries, seen, Scoring { scale: 0.3, cap: None }, &mut PairScratch::default(), &mut slices);
+            out
+        }
+
+        fn attend(&self, simd: Simd, ranges: &[(usize, usize)], first: usize) -> Vec<Vec<f32>> {
+            self.attend_by(ranges, first, |queries, seen, scoring, scratch, out| {
+                attend_in_pairs(simd, queries, seen, scoring, scratch, out);
+            })
+        }
+
+        /// By definition, in f64, of what is rounded.
+        fn expected(&self, query: usize, (from, to): (usize, usize), column: usize) -> f64 {
+            let of = |all: &[f32], index: usize| f64::from(as_rounded(all[index]));
+            let score = |at: usize| {
+                let of_component = |i| of(&self.queries, query * self.width + i) * of(&self.keys, at * self.width + i);
+                0.3 * (0..self.width).map(of_component).sum::<f64>()
+            };
+            let most = (from..to).map(score).fold(f64::NEG_INFINITY, f64::max);
+            let weight = |at: usize| (score(at) - most).exp();
+            let total: f64 = (from..to).map(weight).sum();
+            let rounded_weight = |at: usize| f64::from(as_rounded(weight(at) as f32));
+            (from..to).map(|at| rounded_weight(at) / total * of(&self.values, at * self.width + column)).sum()
+        }
+    }
+
+    #[test]
+    fn attention_in_pairs_agrees_with_its_definition() {
+        for case in [20, 32, 80, 128].map(Case::new) {
+            for simd in Simd::every() {
+                for (query, out) in case.attend(simd, &RANGES, 0).iter().enumerate() {
+                    for (column, &out) in out.iter().enumerate() {
+                        let error = (f64::from(out) - case.expected(query, RANGES[query], column)).abs();
+                        // A weight may be rounded to its other neighbour.
+                        assert!(error < 1e-4, "{simd:?}, {} wide, query {query}: {error}", case.width);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_query_in_pairs_has_the_same_bits_alone_and_with_others_and_as_the_plain_version() {
+        for case in [20, 48, 64, 128].map(Case::new) {
+            let plain = |ranges: &[(usize, usize)]| case.attend_by(ranges, 0, attend_plain::<true>);
+            for simd in Simd::every() {
+                let all = case.attend(simd, &RANGES, 0);
+                for count in 1..TOGETHER {
+                    assert_eq!(case.attend(simd, &RANGES[..count], 0), all[..count]);
+                    assert_eq!(case.attend(simd, &RANGES[count..], count), all[count..]);
+                }
+                if simd.pairs() > PairUnit::Steps && case.width.is_multiple_of(LANES) {
+                    assert_eq!(all, plain(&RANGES));
+                }
+            }
+        }
+    }
+}
