@@ -23,7 +23,7 @@ use crate::engine_error::EngineError;
 #[cfg(feature = "cuda")]
 use crate::engine_options::StepLaunch;
 use crate::engine_options::{EngineOptions, Handover};
-use crate::forwards::{Turned, plan_forwards};
+use crate::forwards::{Turned, forward_tokens, plan_forwards};
 use crate::handover::kept_logits::KeptLogits;
 use crate::id::{SequenceId, TokenId};
 use crate::kernel::BLOCK;
@@ -401,7 +401,7 @@ impl Engine {
                 self.cache.copy(copy).map_err(backend)?;
             }
         }
-        for forward in plan_forwards(batch, wave, spared) {
+        for forward in plan_forwards(batch, wave, spared, forward_tokens(&self.devices)) {
             let parts: Vec<BatchPart<'_>> = forward
                 .iter()
                 .map(|piece| BatchPart {

@@ -1,10 +1,14 @@
 //! How extensions are cut into forwards.
 
+use crate::device::DeviceSpec;
+use crate::device_list::DeviceList;
 use crate::id::{SequenceId, TokenId};
 use crate::language_model::{Extension, Wanted};
 
 /// Most tokens in one forward: bounds the memory of activations.
 const FORWARD_TOKENS: usize = 2048;
+/// The same on CPUs, whose caches hold as much; a product of so many rows is as fast as one of more.
+const CPU_FORWARD_TOKENS: usize = 512;
 /// Most rows of logits in one forward.
 const FORWARD_LOGITS: usize = 512;
 
@@ -30,8 +34,19 @@ impl Turned {
     }
 }
 
-/// Cuts the extensions at `wave`, without their spared tokens, into forwards of bounded size, in order.
-pub(crate) fn plan_forwards(batch: &[Extension<'_>], wave: &[usize], spared: &[usize]) -> Vec<Vec<ForwardPiece>> {
+/// Most tokens in one forward through all of `devices`.
+pub(crate) fn forward_tokens(devices: &DeviceList) -> usize {
+    let on_cpu = devices.as_slice().iter().all(|&device| device == DeviceSpec::Cpu);
+    if on_cpu { CPU_FORWARD_TOKENS } else { FORWARD_TOKENS }
+}
+
+/// Cuts the extensions at `wave`, without their spared tokens, into forwards of at most `most` tokens, in order.
+pub(crate) fn plan_forwards(
+    batch: &[Extension<'_>],
+    wave: &[usize],
+    spared: &[usize],
+    most: usize,
+) -> Vec<Vec<ForwardPiece>> {
     let mut forwards = vec![Vec::new()];
     let (mut tokens, mut rows) = (0, 0);
     for &index in wave {
@@ -40,11 +55,11 @@ pub(crate) fn plan_forwards(batch: &[Extension<'_>], wave: &[usize], spared: &[u
         let mut wanted = wanted.as_slice();
         let mut from = spared[index];
         while from < extension.tokens.len() {
-            if tokens == FORWARD_TOKENS || rows == FORWARD_LOGITS {
+            if tokens == most || rows == FORWARD_LOGITS {
                 forwards.push(Vec::new());
                 (tokens, rows) = (0, 0);
             }
-            let mut to = extension.tokens.len().min(from + FORWARD_TOKENS - tokens);
+            let mut to = extension.tokens.len().min(from + most - tokens);
             if let Some(&beyond) = wanted.get(FORWARD_LOGITS - rows) {
                 to = to.min(beyond);
             }
@@ -84,7 +99,7 @@ mod tests {
 
     #[test]
     fn every_token_and_every_wanted_row_is_in_exactly_one_forward() {
-        let long = vec![TokenId(0); 3 * FORWARD_TOKENS + 5];
+        let long = vec![TokenId(0); 3 * CPU_FORWARD_TOKENS + 5];
         let short = vec![TokenId(0); 7];
         let at = [4, 6];
         let batch = [
@@ -94,11 +109,11 @@ mod tests {
             extension(&short, Wanted::Last),
         ];
         let spared = [4, 0, 3, 0];
-        let forwards = plan_forwards(&batch, &[0, 1, 2, 3], &spared);
+        let forwards = plan_forwards(&batch, &[0, 1, 2, 3], &spared, CPU_FORWARD_TOKENS);
         let mut tokens = spared.to_vec();
         let mut wanted: Vec<Vec<usize>> = vec![Vec::new(); 4];
         for forward in &forwards {
-            assert!(forward.iter().map(|p| p.to - p.from).sum::<usize>() <= FORWARD_TOKENS);
+            assert!(forward.iter().map(|p| p.to - p.from).sum::<usize>() <= CPU_FORWARD_TOKENS);
             assert!(forward.iter().map(|p| p.wanted.len()).sum::<usize>() <= FORWARD_LOGITS);
             for piece in forward {
                 assert_eq!(piece.from, tokens[piece.extension]);
