@@ -5,32 +5,21 @@
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, InplaceOp2, Layout, Result, Shape, Tensor, WithDType, bail,
 };
-use rayon::prelude::*;
 
 use super::batch::SlotRun;
 use super::rope::Angles;
 use crate::checkpoint::config::RopeStyle;
 use crate::cpu::fused;
-use crate::kernel::{self, GateActivation, LANES, Simd, store_key_in_pairs, store_value_in_pairs};
+use crate::kernel::{self, GateActivation, LANES, Simd, new_rows, store_key_in_pairs, store_value_in_pairs};
 
 /// Elements from which on rows are spread over threads.
 const WORTH_THREADS: usize = 1 << 15;
 
 /// Applies `each(row index, row of x, row of out)` to all rows, on several threads when there is much to do.
 fn rows(x: &[f32], width: usize, out_width: usize, each: impl Fn(usize, &[f32], &mut [f32]) + Sync) -> Vec<f32> {
-    let mut out = vec![0f32; x.len() / width * out_width];
-    if x.len() < WORTH_THREADS {
-        for (index, (x, out)) in x.chunks_exact(width).zip(out.chunks_exact_mut(out_width)).enumerate() {
-            each(index, x, out);
-        }
-    } else {
-        x.par_chunks_exact(width)
-            .zip(out.par_chunks_exact_mut(out_width))
-            .enumerate()
-            .with_min_len(8)
-            .for_each(|(index, (x, out))| each(index, x, out));
-    }
-    out
+    let count = x.len() / width;
+    let rows_of_a_task = if x.len() < WORTH_THREADS { count } else { 8 };
+    new_rows((count, out_width), 0f32, rows_of_a_task, |index, out| each(index, &x[index * width..][..width], out))
 }
 
 /// The values of a contiguous tensor.
@@ -116,7 +105,12 @@ impl CustomOp2 for AddOp {
 
     fn cpu_fwd(&self, a: &CpuStorage, al: &Layout, b: &CpuStorage, bl: &Layout) -> Result<(CpuStorage, Shape)> {
         let (a, b) = (contiguous::<f32>(a, al)?, contiguous::<f32>(b, bl)?);
-        let out = a.iter().zip(b).map(|(a, b)| a + b).collect();
+        let width = *al.shape().dims().last().unwrap_or(&1);
+        let out = rows(a, width, width, |row, a, out| {
+            for ((out, a), b) in out.iter_mut().zip(a).zip(&b[row * width..][..width]) {
+                *out = a + b;
+            }
+        });
         Ok((CpuStorage::F32(out), al.shape().clone()))
     }
 }

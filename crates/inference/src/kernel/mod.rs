@@ -20,6 +20,7 @@ mod matmul_avx2;
 #[cfg(target_arch = "x86_64")]
 mod matmul_avx512;
 mod micro_kernels;
+mod new_rows;
 #[cfg(target_arch = "x86_64")]
 mod pair_sources;
 mod pairs;
@@ -41,6 +42,7 @@ pub(crate) use attend_together::TOGETHER;
 pub(crate) use blocks::{BlockType, quantise_q8_0};
 pub(crate) use exp::log_sum_exp;
 pub(crate) use matmul::matmul;
+pub(crate) use new_rows::new_rows;
 pub(crate) use panels::{DenseRows, Panels};
 pub(crate) use rows::{GateActivation, gate_times, layer_norm, rms_norm, rotate_halves, rotate_pairs};
 pub(crate) use scoring::{BLOCK, Cached, HeadQuery, PairScratch, Scoring};

@@ -5,10 +5,10 @@
 //! number, which pairs take for zero.
 
 use half::bf16;
-#[cfg(target_arch = "x86_64")]
-use rayon::prelude::*;
 
 use super::layout::DEPTH;
+#[cfg(target_arch = "x86_64")]
+use super::new_rows::new_rows;
 use super::simd::LANES;
 
 /// Two neighbouring steps, the first in the lower half.
@@ -36,10 +36,12 @@ pub(super) fn in_pairs(
     (whole_rows, whole_steps): (usize, usize),
     round_vectors: impl Fn(&[f32], &mut [Bf16Pair]) -> usize + Sync,
 ) -> (Vec<Bf16Pair>, usize) {
-    let stride = k.next_multiple_of(whole_steps) / 2;
-    let mut pairs = vec![Bf16Pair(0); (x.len() / k).next_multiple_of(whole_rows) * stride];
-    let rows = pairs.par_chunks_exact_mut(stride).zip(x.par_chunks_exact(k)).with_min_len(TASK.div_ceil(k));
-    rows.for_each(|(pairs, row)| round_row(row, pairs, &round_vectors));
+    let (rows, stride) = (x.len() / k, k.next_multiple_of(whole_steps) / 2);
+    let pairs = new_rows((rows.next_multiple_of(whole_rows), stride), Bf16Pair(0), TASK.div_ceil(k), |row, pairs| {
+        if row < rows {
+            round_row(&x[row * k..][..k], pairs, &round_vectors);
+        }
+    });
     (pairs, stride)
 }
 
