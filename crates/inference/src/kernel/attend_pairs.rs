@@ -5,13 +5,15 @@
 //! added first, so that a processor without such an instruction gets the same bits; and a query has the same ones alone
 //! and with others.
 
+#![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
+
 use half::bf16;
 
 #[cfg(target_arch = "x86_64")]
 use super::attend_pairs_avx512::attend_avx512;
 use super::pairs::rounded;
 use super::scoring::{Cached, HeadQuery, PairScratch, Scoring, weigh};
-use super::simd::{BASELINE_FMA, LANES, PairUnit, Simd};
+use super::simd::{BASELINE_FMA, LANES, PairUnit, Simd, SimdLevel};
 
 /// Attention of at most [`TOGETHER`](super::TOGETHER) queries over what they see, each into its own of `out`, `(head_dim,)`.
 pub(crate) fn attend_in_pairs(
@@ -28,11 +30,30 @@ pub(crate) fn attend_in_pairs(
         PairUnit::Vectors | PairUnit::Tiles if seen.head_dim.is_multiple_of(LANES) => unsafe {
             attend_avx512(queries, seen, scoring, scratch, out);
         },
-        _ => attend_plain::<BASELINE_FMA>(queries, seen, scoring, scratch, out),
+        _ => match simd.level() {
+            SimdLevel::Portable => attend_plain::<BASELINE_FMA>(queries, seen, scoring, scratch, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: likewise.
+            SimdLevel::Avx2 | SimdLevel::Avx512 => unsafe { attend_avx2(queries, seen, scoring, scratch, out) },
+        },
     }
 }
 
+/// The plain version, compiled once more.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn attend_avx2(
+    queries: &[HeadQuery<'_>],
+    seen: Cached<'_, bf16>,
+    scoring: Scoring,
+    scratch: &mut PairScratch,
+    out: &mut [&mut [f32]],
+) {
+    attend_plain::<true>(queries, seen, scoring, scratch, out);
+}
+
 /// The plain version: one query after the other, the second of each pair first.
+#[inline(always)]
 fn attend_plain<const FMA: bool>(
     queries: &[HeadQuery<'_>],
     seen: Cached<'_, bf16>,
@@ -50,8 +71,9 @@ fn attend_plain<const FMA: bool>(
             let mut lanes = [0f32; LANES];
             for (&[even, odd], keys) in query.iter().zip(seen.keys(index).as_chunks::<{ 2 * LANES }>().0) {
                 for (lane, key) in lanes.iter_mut().zip(keys.as_chunks::<2>().0) {
-                    *lane += odd * key[1].to_f32();
-                    *lane += even * key[0].to_f32();
+                    let [first, second] = widened(key);
+                    *lane += odd * second;
+                    *lane += even * first;
                 }
             }
             scores.extend_from_slice(&lanes);
@@ -60,10 +82,21 @@ fn attend_plain<const FMA: bool>(
         let inverse = 1.0 / weigh::<FMA>(scoring, weights);
         out.fill(0.0);
         for pair in from / 2..to.div_ceil(2) {
-            for at in [2 * pair + 1, 2 * pair].into_iter().filter(|at| (from..to).contains(at)) {
+            let values = out.iter_mut().zip(seen.pair_of_values(pair));
+            if 2 * pair >= from && 2 * pair + 1 < to {
+                let (first, second) = (weights[2 * pair - from], weights[2 * pair + 1 - from]);
+                let (first, second) = (as_rounded(first), as_rounded(second));
+                for (out, value) in values {
+                    let value = widened(value);
+                    *out += second * value[1];
+                    *out += first * value[0];
+                }
+            } else {
+                // It sees one of the two.
+                let at = from.max(2 * pair);
                 let weight = as_rounded(weights[at - from]);
-                for (out, value) in out.iter_mut().zip(seen.pair_of_values(pair)) {
-                    *out += weight * value[at % 2].to_f32();
+                for (out, value) in values {
+                    *out += weight * widened(value)[at % 2];
                 }
             }
         }
@@ -71,6 +104,13 @@ fn attend_plain<const FMA: bool>(
             *out *= inverse;
         }
     }
+}
+
+/// Both as f32. (`to_f32` looks for what is no number.)
+#[inline(always)]
+fn widened(pair: &[bf16; 2]) -> [f32; 2] {
+    let word = u32::from(pair[0].to_bits()) | u32::from(pair[1].to_bits()) << 16;
+    [f32::from_bits(word << 16), f32::from_bits(word & 0xffff_0000)]
 }
 
 fn as_rounded(value: f32) -> f32 {
