@@ -11,7 +11,7 @@ use half::bf16;
 use super::attend_together::TOGETHER;
 use super::pairs::{Bf16Pair, round_row};
 use super::pairs_avx512::{pairs, round_vectors, splat};
-use super::scoring::{BLOCK, Cached, HeadQuery, PairScratch, Scoring, weigh};
+use super::scoring::{BLOCK, Cached, HeadQuery, PairScratch, Scoring, seen_by_any_and_by_all, weigh};
 use super::simd::LANES;
 
 /// Vectors of keys whose products are built up together, and of the output: sums enough to hide an addition's latency.
@@ -47,13 +47,8 @@ fn exactly<const N: usize>(
     assert!(seen.head_dim.is_multiple_of(LANES) && queries.len() == N && out.len() == N);
     assert!(queries.iter().all(|query| query.values.len() == seen.head_dim));
     assert!(out.iter().all(|out| out.len() == seen.head_dim));
-    let (mut from, mut to) = (usize::MAX, 0);
-    // What all of them see, in whole pairs.
-    let (mut common_from, mut common_to) = (0, usize::MAX);
-    for query in queries {
-        (from, to) = (from.min(query.range.0), to.max(query.range.1));
-        (common_from, common_to) = (common_from.max(query.range.0), common_to.min(query.range.1));
-    }
+    let ((from, to), (common_from, common_to)) = seen_by_any_and_by_all(queries);
+    // In whole pairs.
     let common = (common_from.next_multiple_of(2), common_to / 2 * 2);
     let nothing = (to.next_multiple_of(2), to.next_multiple_of(2));
     let common = if common.0 < common.1 { common } else { nothing };

@@ -2,7 +2,7 @@
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
-use super::scoring::{BLOCK, Cached, HeadQuery, Scoring, weigh};
+use super::scoring::{BLOCK, Cached, HeadQuery, Scoring, seen_by_any_and_by_all, weigh};
 use super::simd::LANES;
 use super::vector::Vector;
 
@@ -50,13 +50,7 @@ unsafe fn exactly<V: Vector, const FMA: bool, const N: usize, const B: usize>(
     assert!(seen.head_dim.is_multiple_of(LANES) && queries.len() == N && out.len() == N);
     assert!(queries.iter().all(|query| query.values.len() == seen.head_dim));
     assert!(out.iter().all(|out| out.len() == seen.head_dim));
-    let (mut from, mut to) = (usize::MAX, 0);
-    // What all of them see.
-    let (mut common_from, mut common_to) = (0, usize::MAX);
-    for query in queries {
-        (from, to) = (from.min(query.range.0), to.max(query.range.1));
-        (common_from, common_to) = (common_from.max(query.range.0), common_to.min(query.range.1));
-    }
+    let ((from, to), (common_from, common_to)) = seen_by_any_and_by_all(queries);
     let (first, last) = (from / LANES, to.div_ceil(LANES));
     let length = (last - first) * LANES;
     // All of it is written before it is read.

@@ -23,6 +23,17 @@ pub(crate) struct HeadQuery<'a> {
     pub(crate) range: (usize, usize),
 }
 
+/// What any of some queries sees, and what all of them see, which may end before it begins.
+#[inline(always)]
+pub(super) fn seen_by_any_and_by_all(queries: &[HeadQuery<'_>]) -> ((usize, usize), (usize, usize)) {
+    let (mut any, mut all) = ((usize::MAX, 0), (0, usize::MAX));
+    for HeadQuery { range: (from, to), .. } in queries {
+        any = (any.0.min(*from), any.1.max(*to));
+        all = (all.0.max(*from), all.1.min(*to));
+    }
+    (any, all)
+}
+
 /// How products of queries and keys become scores.
 #[derive(Clone, Copy)]
 pub(crate) struct Scoring {
