@@ -34,14 +34,10 @@ impl MemoryPlan {
         let devices = options.device.as_slice();
         let stored = weights.headers().find(|header| part(config, header.name) == Some(ModelPart::Embedding));
         let stored = stored.and_then(|header| header.stored.float()).unwrap_or(DType::F32);
-        // The CPU computes in f32, every other device in the weights' type.
-        let compute = |device: DeviceSpec| match device {
-            DeviceSpec::Cpu => DType::F32,
-            DeviceSpec::Cuda(_) | DeviceSpec::Metal(_) => WeightType::of(options.dtype).resolve(stored),
-        };
+        // Every device but the CPU keeps keys and values in the weights' type.
         let cached = |device: DeviceSpec| match device {
             DeviceSpec::Cpu => cached_type(options.compute, config.head_dim),
-            DeviceSpec::Cuda(_) | DeviceSpec::Metal(_) => compute(device),
+            DeviceSpec::Cuda(_) | DeviceSpec::Metal(_) => WeightType::of(options.dtype).resolve(stored),
         };
         let layer_block =
             |device: DeviceSpec| 2 * BLOCK * config.kv_heads * config.head_dim * cached(device).size_in_bytes();
