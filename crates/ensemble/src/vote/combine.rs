@@ -77,14 +77,15 @@ impl<'a> Fused<'a> {
     /// The union token with the largest q and its q; ties go to the lowest union id. None when no union token has any
     /// probability (or a member's logits are not numbers).
     ///
-    /// The winner's q is at least L, the largest weighted probability of any id. A token whose ids, N at most over all
-    /// members, all weigh less than L/N stays below L. So one pass over each member's logits finds the ids worth
-    /// adding up; this is exact, and the same to the last bit as the largest entry of [`fill`](Self::fill).
+    /// The winner's q is at least L, the largest q of what the members' own most probable ids stand for. A token that has
+    /// at most one id per member stays below L where each of them weighs less than L over their number; the few others are
+    /// looked at in any case. So one pass over each member's logits finds the ids worth adding up; this is exact, and the
+    /// same to the last bit as the largest entry of [`fill`](Self::fill).
     ///
     /// Of lists, what they do not tell counts as nothing.
     pub fn winner(&self) -> Option<(UnionId, f64)> {
         let mut floor = 0.0_f64;
-        let mut most = 0;
+        let mut voting = 0;
         let mut tops = Vec::with_capacity(self.members.len());
         for (member, weight, distribution) in self.parts() {
             let (id, p) = top(self.union, member, distribution);
@@ -92,7 +93,7 @@ impl<'a> Fused<'a> {
                 return None;
             }
             floor = floor.max(weight * p);
-            most += self.union.projection(member).most_ids();
+            voting += usize::from(weight > 0.0);
             tops.push(id);
         }
         if floor <= 0.0 {
@@ -101,8 +102,11 @@ impl<'a> Fused<'a> {
         if let Some(winner) = self.agreed(&tops) {
             return Some(winner);
         }
-        let floor = BARELY * floor / most as f64;
-        let mut worth: Vec<UnionId> = Vec::new();
+        for ((member, _, _), &top) in self.parts().zip(&tops) {
+            floor = self.union.projection(member).key(top).map_or(floor, |token| floor.max(self.prob(token)));
+        }
+        let floor = BARELY * floor / voting as f64;
+        let mut worth: Vec<UnionId> = self.union.crowded().to_vec();
         for (member, weight, distribution) in self.parts().filter(|(_, weight, _)| *weight > 0.0) {
             let projection = self.union.projection(member);
             worth.extend(distribution.at_least(floor / weight).filter_map(|id| projection.key(id)));
