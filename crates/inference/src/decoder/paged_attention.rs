@@ -9,7 +9,7 @@ use super::cache::LayerCache;
 use super::flash::Paged;
 use super::fused::contiguous;
 use crate::cpu::fused;
-use crate::kernel::{self, Cached, HeadQuery, PairScratch, Scoring, TOGETHER};
+use crate::kernel::{self, Cached, HeadQuery, PairScratch, Scoring, TOGETHER, new_rows};
 
 /// Most scores that are computed at once by tensor operations, 256 MiB of them.
 const SCORES: usize = 1 << 26;
@@ -74,7 +74,8 @@ impl Attention {
         attend: impl Fn(&mut S, &[HeadQuery<'_>], Cached<'_, T>, &mut [&mut [f32]]) + Sync,
     ) -> Vec<f32> {
         let group = heads / kv_heads;
-        let mut out = vec![0f32; tokens * heads * width];
+        // Zeros by all threads, which would wait for one of them.
+        let mut out = new_rows((tokens, heads * width), 0f32, ZEROS_OF_A_TASK, |_, _| {});
         let mut outputs: Vec<&mut [f32]> = out.chunks_exact_mut(width).collect();
         let mut columns = Vec::new();
         for segment in self.segments.iter().rev() {
@@ -105,6 +106,8 @@ impl Attention {
     }
 }
 
+/// Rows that make a task of their own worth while, if they are only filled.
+const ZEROS_OF_A_TASK: usize = 64;
 /// Multiplications that make a task of their own worth while.
 const TASK: usize = 1 << 17;
 

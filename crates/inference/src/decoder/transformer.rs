@@ -36,6 +36,9 @@ pub(crate) struct Transformer {
     simd: Simd,
 }
 
+/// Rows whose keys and values are written at the same time.
+const MANY_ROWS: usize = 32;
+
 /// Where the embeddings of tokens are, `(V, H)`.
 enum Embedding {
     /// In the type that is stored.
@@ -273,8 +276,16 @@ impl Transformer {
         let DecoderConfig { heads, kv_heads, head_dim, .. } = self.config;
         let (wide, narrow) = (heads * head_dim, kv_heads * head_dim);
         if fused(projected.device()) {
-            cache.keys.inplace_op2(projected, &StoreKeysOp { head_dim, offset: wide, angles, runs: &batch.runs })?;
-            cache.values.inplace_op2(projected, &StoreValuesOp { offset: wide + narrow, runs: &batch.runs })?;
+            let keys = StoreKeysOp { head_dim, offset: wide, angles, runs: &batch.runs };
+            let values = StoreValuesOp { offset: wide + narrow, runs: &batch.runs };
+            let (keys, values) =
+                (|| cache.keys.inplace_op2(projected, &keys), || cache.values.inplace_op2(projected, &values));
+            if batch.tokens.len() < MANY_ROWS {
+                keys().and_then(|()| values())?;
+            } else {
+                let (keys, values) = rayon::join(keys, values);
+                keys.and(values)?;
+            }
             return projected.apply_op1_no_bwd(&QueriesOp { angles, heads, head_dim });
         }
         let part = |from, heads: usize| {

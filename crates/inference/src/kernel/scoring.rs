@@ -119,23 +119,25 @@ impl<'a> Cached<'a, bf16> {
 
 /// Makes products into weights that are not yet divided by their sum, which it gives.
 #[inline(always)]
-pub(super) fn weigh<const FMA: bool>(Scoring { scale, cap }: Scoring, scores: &mut [f32]) -> f32 {
-    for score in scores.iter_mut() {
-        *score *= scale;
-    }
+pub(super) fn weigh<const FMA: bool>(Scoring { mut scale, cap }: Scoring, scores: &mut [f32]) -> f32 {
     if let Some(cap) = cap {
         for score in scores.iter_mut() {
-            *score = cap * (*score / cap).tanh();
+            *score = cap * (*score * scale / cap).tanh();
         }
+        scale = 1.0;
     }
     // What is left over is computed as one more vector: one by one, it would take as long as several.
     let (chunks, rest) = scores.as_chunks_mut::<LANES>();
     let mut last = [f32::NEG_INFINITY; LANES];
-    last[..rest.len()].copy_from_slice(rest);
+    for (last, &score) in last.iter_mut().zip(rest.iter()) {
+        *last = score * scale;
+    }
     let mut most = last;
-    for chunk in chunks.iter() {
+    for chunk in chunks.iter_mut() {
         for lane in 0..LANES {
-            most[lane] = most[lane].max(chunk[lane]);
+            chunk[lane] *= scale;
+            // A comparison, which one instruction makes; `max` would look for what is no number.
+            most[lane] = if chunk[lane] > most[lane] { chunk[lane] } else { most[lane] };
         }
     }
     let mut max = f32::NEG_INFINITY;
@@ -143,11 +145,15 @@ pub(super) fn weigh<const FMA: bool>(Scoring { scale, cap }: Scoring, scores: &m
         max = max.max(score);
     }
     let mut sums = [0f32; LANES];
-    for chunk in chunks.iter_mut().chain([&mut last]) {
+    for chunk in chunks.iter_mut() {
         for lane in 0..LANES {
             chunk[lane] = exp::<FMA>(chunk[lane] - max);
             sums[lane] += chunk[lane];
         }
+    }
+    for lane in 0..LANES {
+        last[lane] = exp::<FMA>(last[lane] - max);
+        sums[lane] += last[lane];
     }
     rest.copy_from_slice(&last[..rest.len()]);
     sums.iter().sum()
