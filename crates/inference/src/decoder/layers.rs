@@ -12,7 +12,7 @@ use crate::checkpoint::weights::{CheckpointTensors, LinearWeight};
 use crate::compute_type::ComputeType;
 use crate::cpu::fused;
 use crate::dtype::Quantization;
-use crate::kernel::{DenseRows, Panels, Simd, matmul, unpack_row};
+use crate::kernel::{DenseRows, GateActivation, GatePanels, Panels, Simd, gated_matmul, matmul, unpack_row};
 #[cfg(feature = "cuda")]
 use crate::{
     cpu::has_own_kernels,
@@ -184,6 +184,13 @@ impl Linear {
         }
     }
 
+    /// `gate` of the first half of the outputs times the second, `(T, output / 2)`, where one kernel does it on the CPU.
+    pub(crate) fn gated(&self, input: &Tensor, gate: GateActivation) -> Result<Option<Tensor>> {
+        let [Weight::Panels(panels)] = &self.parts[..] else { return Ok(None) };
+        let Some(panels) = GatePanels::of(panels).filter(|_| self.bias.is_none()) else { return Ok(None) };
+        input.apply_op1_no_bwd(&GatedProduct { panels, gate, compute: self.compute }).map(Some)
+    }
+
     /// The weight `(output, input)`, where it is one that is not quantised.
     #[cfg(feature = "cuda")]
     pub(crate) fn plain_weight(&self) -> Option<&Tensor> {
@@ -289,10 +296,35 @@ impl CustomOp1 for PanelProduct<'_> {
 
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, inner) = layout.shape().dims2()?;
-        if let Some(weights) = self.panels.iter().find(|weights| weights.inputs() != inner) {
-            bail!("{inner} values for a linear layer that takes {}", weights.inputs());
+        for panels in self.panels {
+            check(inner, panels.inputs())?;
         }
         let out = matmul(Simd::detect(), self.compute, contiguous(input, layout)?, self.panels);
         Ok((CpuStorage::F32(out), (rows, self.panels.iter().map(Panels::outputs).sum()).into()))
+    }
+}
+
+/// Whether rows of a product's input are as long as its weights'.
+fn check(given: usize, taken: usize) -> Result<()> {
+    if given == taken { Ok(()) } else { bail!("{given} values for a linear layer that takes {taken}") }
+}
+
+/// `gate(x G^T) * (x U^T)` on the CPU.
+struct GatedProduct<'a> {
+    panels: GatePanels<'a>,
+    gate: GateActivation,
+    compute: ComputeType,
+}
+
+impl CustomOp1 for GatedProduct<'_> {
+    fn name(&self) -> &'static str {
+        "gated-linear"
+    }
+
+    fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (rows, inner) = layout.shape().dims2()?;
+        check(inner, self.panels.inputs())?;
+        let out = gated_matmul(Simd::detect(), self.compute, contiguous(input, layout)?, self.gate, self.panels);
+        Ok((CpuStorage::F32(out), (rows, self.panels.outputs()).into()))
     }
 }

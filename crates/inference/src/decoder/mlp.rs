@@ -120,17 +120,23 @@ impl GatedMlp {
 
     /// `(T, H)` to `(T, I)`.
     fn gated(&self, input: &Tensor) -> Result<Tensor> {
-        let both = self.gate_up.forward(input)?;
-        #[cfg(feature = "cuda")]
-        if has_own_kernels(both.device(), both.dtype()) {
-            return crate::cuda::gate::gate_times(&both, self.activation);
-        }
         let gate = match self.activation {
             Activation::Silu => Some(GateActivation::Silu),
             Activation::GeluTanh => Some(GateActivation::GeluTanh),
             Activation::Gelu => None,
         };
-        if let Some(gate) = gate.filter(|_| fused(both.device())) {
+        let gate = gate.filter(|_| fused(input.device()));
+        if let Some(gate) = gate
+            && let Some(gated) = self.gate_up.gated(input, gate)?
+        {
+            return Ok(gated);
+        }
+        let both = self.gate_up.forward(input)?;
+        #[cfg(feature = "cuda")]
+        if has_own_kernels(both.device(), both.dtype()) {
+            return crate::cuda::gate::gate_times(&both, self.activation);
+        }
+        if let Some(gate) = gate {
             return both.apply_op1_no_bwd(&GateTimesOp(gate));
         }
         let width = both.dim(1)? / 2;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
+use super::gated::GatePanels;
 use super::layout::DEPTH;
 use super::micro_kernels::{Out, PAIR, PART, Product, in_rows, parts};
 #[cfg(target_arch = "x86_64")]
@@ -18,12 +19,17 @@ use super::pairs_amx::{STEPS, TILE};
 use super::pairs_avx512::round_vectors;
 use super::panels::Panels;
 use super::readers::{PanelSource, with_source};
+use super::rows::GateActivation;
 use super::simd::{LANES, PairUnit, Simd, SimdLevel};
 use super::vector::{Portable, Vector};
 use crate::compute_type::ComputeType;
 
 /// Multiplications that make a task of their own worth while.
 const TASK: usize = 1 << 16;
+/// Most tasks of a thread.
+const TASKS: usize = 32;
+/// The same where one half of the outputs gates the other: rows of fewer columns would not be worth their loops.
+const GATED_TASKS: usize = 12;
 /// Rows from which on those that are left over do not matter.
 const FILLED_ROWS: usize = 64;
 
@@ -31,40 +37,82 @@ const FILLED_ROWS: usize = 64;
 ///
 /// In f32, weights are widened, exactly (of a quantised weight, the number that it stands for). In bfloat16, both are
 /// rounded to it, and pairs of products are added up in f32: by the processor where it can, else step by step.
-#[expect(clippy::redundant_closure_for_method_calls, reason = "as a function, the method is one of a single lifetime")]
 pub(crate) fn matmul(simd: Simd, compute: ComputeType, x: &[f32], weights: &[Panels]) -> Vec<f32> {
-    let k = weights[0].inputs();
+    multiplied(simd, compute, x, Outputs::Beside(weights))
+}
+
+/// `gate(x G^T) * (x U^T)`: `x` `(M, K)` to `(M, N)`, products as of [`matmul`].
+pub(crate) fn gated_matmul(
+    simd: Simd,
+    compute: ComputeType,
+    x: &[f32],
+    gate: GateActivation,
+    weights: GatePanels<'_>,
+) -> Vec<f32> {
+    multiplied(simd, compute, x, Outputs::Gated(gate, weights))
+}
+
+/// What becomes of products.
+#[derive(Clone, Copy)]
+enum Outputs<'a> {
+    /// They stand side by side.
+    Beside(&'a [Panels]),
+    /// One half gates the other.
+    Gated(GateActivation, GatePanels<'a>),
+}
+
+impl Outputs<'_> {
+    /// `K`.
+    fn inputs(self) -> usize {
+        match self {
+            Self::Beside(weights) => weights[0].inputs(),
+            Self::Gated(_, weights) => weights.inputs(),
+        }
+    }
+
+    /// `N`.
+    fn count(self) -> usize {
+        match self {
+            Self::Beside(weights) => weights.iter().map(Panels::outputs).sum(),
+            Self::Gated(_, weights) => weights.outputs(),
+        }
+    }
+}
+
+#[expect(clippy::redundant_closure_for_method_calls, reason = "as a function, the method is one of a single lifetime")]
+fn multiplied(simd: Simd, compute: ComputeType, x: &[f32], outputs: Outputs<'_>) -> Vec<f32> {
+    let k = outputs.inputs();
     let m = x.len() / k;
     let rows = computed_rows(simd, compute, m);
     let mut out = match compute {
         ComputeType::F32 => {
             let (x, stride) = whole_blocks(x, k, rows);
-            product(simd, compute, (&x, stride, rows), weights, |product, from, to| product.panels(from, to))
+            product(simd, compute, (&x, stride, rows), outputs, |product, from, to| product.panels(from, to))
         }
         ComputeType::Bf16 => match simd.pairs() {
             PairUnit::Steps => {
                 let (x, stride) = in_swapped_pairs(x, k);
-                product(simd, compute, (&x, stride, m), weights, |product, from, to| product.panels(from, to))
+                product(simd, compute, (&x, stride, m), outputs, |product, from, to| product.panels(from, to))
             }
             // SAFETY (all): detection has seen all features that these ask for.
             #[cfg(target_arch = "x86_64")]
             PairUnit::Vectors => {
                 let whole = (rows, DEPTH);
                 let (x, stride) = in_pairs(x, k, whole, |values, out| unsafe { round_vectors(values, out) });
-                product(simd, compute, (&x, stride, rows), weights, |product, from, to| unsafe {
+                product(simd, compute, (&x, stride, rows), outputs, |product, from, to| unsafe {
                     product.panels_in_pairs(from, to);
                 })
             }
             #[cfg(target_arch = "x86_64")]
             PairUnit::Tiles => {
                 let (x, stride) = in_pairs(x, k, (TILE, STEPS), |values, out| unsafe { round_vectors(values, out) });
-                product(simd, compute, (&x, stride, m), weights, |product, from, to| unsafe {
+                product(simd, compute, (&x, stride, m), outputs, |product, from, to| unsafe {
                     product.panels_in_tiles(from, to);
                 })
             }
         },
     };
-    out.truncate(m * weights.iter().map(Panels::outputs).sum::<usize>());
+    out.truncate(m * outputs.count());
     out
 }
 
@@ -89,11 +137,19 @@ fn product<X: Sync>(
     simd: Simd,
     compute: ComputeType,
     (x, stride, m): (&[X], usize, usize),
-    weights: &[Panels],
+    outputs: Outputs<'_>,
     panels: impl Fn(&Product<'_, X>, usize, usize) + Sync,
 ) -> Vec<f32> {
-    let k = weights[0].inputs();
-    let n = weights.iter().map(Panels::outputs).sum();
+    let (k, n) = (outputs.inputs(), outputs.count());
+    let tasks =
+        |multiplications: usize, most: usize| (multiplications / TASK).clamp(1, most * rayon::current_num_threads());
+    let weights = match outputs {
+        Outputs::Beside(weights) => weights,
+        Outputs::Gated(gate, weights) => {
+            let tasks = tasks(m * 2 * n * k, GATED_TASKS);
+            return weights.product((simd, compute, gate), (x, stride, m), tasks, panels);
+        }
+    };
     let mut out = Vec::with_capacity(m * n);
     let mut column = 0;
     let products: Vec<Product<'_, X>> = weights
@@ -102,10 +158,11 @@ fn product<X: Sync>(
             assert_eq!(weights.inputs(), k, "matrices over the same input");
             column += weights.outputs();
             let column = column - weights.outputs();
-            Product { simd, compute, x, stride, m, weights, out: Out { at: out.as_mut_ptr(), n, column } }
+            let out = Out { at: out.as_mut_ptr(), n, column: column.cast_signed() };
+            Product { simd, compute, x, stride, m, weights, out }
         })
         .collect();
-    let tasks = (m * n * k / TASK).clamp(1, 32 * rayon::current_num_threads());
+    let tasks = tasks(m * n * k, TASKS);
     if tasks == 1 {
         for product in &products {
             panels(product, 0, product.weights.count());

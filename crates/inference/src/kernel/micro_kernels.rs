@@ -44,12 +44,24 @@ pub(super) struct Out {
     pub(super) at: *mut f32,
     /// Columns of a row.
     pub(super) n: usize,
-    /// The product's first one.
-    pub(super) column: usize,
+    /// The first one of the product's; before the buffer's begin where that has but some of the product's.
+    pub(super) column: isize,
 }
 
 // SAFETY: a pointer into a buffer that outlives the tasks, which own different columns of it.
 unsafe impl Sync for Out {}
+
+impl Out {
+    /// Where row `row` has the columns of panel `panel`.
+    ///
+    /// # Safety
+    /// There is such a row and such a panel.
+    #[inline(always)]
+    pub(super) unsafe fn start(&self, row: usize, panel: usize) -> *mut f32 {
+        // SAFETY: within the buffer, by the caller's promise.
+        unsafe { self.at.offset((row * self.n + panel * LANES).cast_signed() + self.column) }
+    }
+}
 
 /// Sums over whole panels, `P` of them, of `R` rows of `x`, which are `stride` long: weights are multiplied as they are
 /// decoded.
@@ -153,9 +165,8 @@ impl<X> Product<'_, X> {
     /// There is such a row and such a panel.
     #[inline(always)]
     pub(super) unsafe fn out(&self, row: usize, panel: usize) -> (*mut f32, usize) {
-        let Out { at, n, column } = self.out;
-        // SAFETY: within the buffer, by the caller's promise.
-        let at = unsafe { at.add(row * n + column + panel * LANES) };
+        // SAFETY: the caller's promise.
+        let at = unsafe { self.out.start(row, panel) };
         (at, LANES.min(self.weights.outputs() - panel * LANES))
     }
 

@@ -13,6 +13,7 @@ mod attend_together;
 mod bf12;
 mod blocks;
 mod exp;
+mod gated;
 mod layout;
 mod matmul;
 #[cfg(target_arch = "x86_64")]
@@ -41,7 +42,8 @@ pub(crate) use attend_pairs::{attend_in_pairs, store_key_in_pairs, store_value_i
 pub(crate) use attend_together::TOGETHER;
 pub(crate) use blocks::{BlockType, quantise_q8_0};
 pub(crate) use exp::log_sum_exp;
-pub(crate) use matmul::matmul;
+pub(crate) use gated::GatePanels;
+pub(crate) use matmul::{gated_matmul, matmul};
 pub(crate) use new_rows::new_rows;
 pub(crate) use panels::{DenseRows, Panels};
 pub(crate) use rows::{GateActivation, gate_times, layer_norm, rms_norm, rotate_halves, rotate_pairs};

@@ -7,6 +7,7 @@ use half::{bf16, f16};
 use super::*;
 use crate::kernel::blocks::BlockType;
 use crate::kernel::panels::{DenseRows, Format};
+use crate::kernel::rows::gate_times;
 use crate::kernel::simd::{BASELINE_FMA, multiply_add};
 use crate::kernel::unpack::unpack_row;
 use crate::named::Named;
@@ -145,6 +146,42 @@ fn a_row_has_the_same_bits_in_every_batch_and_on_any_number_of_threads() {
             assert_eq!(parts, all, "{simd:?} {compute:?} in batches of {size}");
         }
     }
+}
+
+#[test]
+fn a_gated_product_has_the_bits_of_its_two_steps() {
+    let width = 80;
+    for (m, k) in [(1, 64), (3, 600), (24, 256), (70, 576), (530, 64)] {
+        let (x, weights) = (values(m * k, 3), weights_of_a_model(2 * width, k));
+        let every = |simd| ComputeType::all().into_iter().map(move |compute| (simd, compute));
+        for (simd, compute) in Simd::every().into_iter().flat_map(every) {
+            let pack = |weights: &[bf16]| Panels::pack(DenseRows::Bf16(weights), k, simd);
+            let (gates, values) = weights.split_at(width * k);
+            let joined = [pack(&weights)];
+            let apart = [pack(gates), pack(values)];
+            for gate in [GateActivation::Silu, GateActivation::GeluTanh] {
+                let both = super::matmul(simd, compute, &x, &joined);
+                let mut expected = vec![0f32; m * width];
+                for (both, out) in both.chunks_exact(2 * width).zip(expected.chunks_exact_mut(width)) {
+                    gate_times(simd, gate, &both[..width], &both[width..], out);
+                }
+                for panels in [&joined[..], &apart] {
+                    let panels = GatePanels::of(panels).unwrap();
+                    let gated = gated_matmul(simd, compute, &x, gate, panels);
+                    assert!(gated == expected, "{simd:?} {compute:?} {gate:?} {m} {k}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn matrices_that_do_not_part_between_panels_are_no_gates_and_values() {
+    let pack = |n: usize| Panels::pack(DenseRows::F32(&vec![0f32; n * 8]), 8, Simd::detect());
+    let parts = |of: &[usize]| GatePanels::of(&of.iter().map(|&n| pack(n)).collect::<Vec<_>>()).is_some();
+    assert!(parts(&[32]) && parts(&[16, 16]) && parts(&[96]));
+    assert!(!parts(&[16]) && !parts(&[33]) && !parts(&[48]) && !parts(&[16, 32]) && !parts(&[8, 8]));
+    assert!(!parts(&[16, 16, 16]));
 }
 
 #[test]
