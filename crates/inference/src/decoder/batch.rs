@@ -58,6 +58,28 @@ impl RaggedBatch {
         self.wanted.len() == self.tokens.len()
     }
 
+    /// The wanted rows alone, in order: neighbours of one sequence are a segment.
+    pub(crate) fn wanted_segments(&self) -> Vec<Segment> {
+        let mut segments: Vec<Segment> = Vec::new();
+        let mut wanted = self.wanted.iter().map(|&row| row as usize).enumerate().peekable();
+        for Segment { start, length, past, blocks } in self.segments.iter() {
+            let mut end = None;
+            while let Some((at, row)) = wanted.next_if(|(_, row)| *row < start + length) {
+                match segments.last_mut().filter(|_| end == Some(row)) {
+                    Some(before) => before.length += 1,
+                    None => segments.push(Segment {
+                        start: at,
+                        length: 1,
+                        past: past + row - start,
+                        blocks: blocks.clone(),
+                    }),
+                }
+                end = Some(row + 1);
+            }
+        }
+        segments
+    }
+
     /// One token of each sequence, all wanted, with more rows that write into `block`, which is nobody's.
     #[cfg(feature = "cuda")]
     pub(crate) fn padded(&self, rows: usize, block: BlockId) -> Self {
@@ -123,6 +145,17 @@ fn push_runs(runs: &mut Vec<SlotRun>, start: usize, past: usize, length: usize, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wanted_rows_that_are_neighbours_in_a_sequence_are_a_segment_of_their_own() {
+        let segment = |start, length, past| Segment { start, length, past, blocks: vec![start as BlockId] };
+        let wanted = vec![1, 2, 4, 5, 6, 10];
+        let segments = Arc::new(vec![segment(0, 5, 3), segment(5, 3, 0), segment(8, 1, 7), segment(9, 2, 9)]);
+        let batch = RaggedBatch { wanted, segments, ..RaggedBatch::default() };
+        let found = batch.wanted_segments();
+        let found: Vec<_> = found.iter().map(|it| (it.start, it.length, it.past, it.blocks[0])).collect();
+        assert_eq!(found, [(0, 2, 4, 0), (2, 1, 7, 0), (3, 2, 0, 5), (5, 1, 10, 9)]);
+    }
 
     #[test]
     fn rows_of_neighbouring_blocks_are_written_in_one_run() {

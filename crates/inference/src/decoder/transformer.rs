@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::attention::Attention;
-use super::batch::RaggedBatch;
+use super::batch::{RaggedBatch, Segment};
 use super::cache::{LayerCache, PagedCache};
 use super::forward::Forward;
 use super::fused::{QueriesOp, StoreKeysOp, StoreValuesOp, times};
@@ -47,6 +47,13 @@ enum Embedding {
     Rows(Linear),
     /// In the output layer, which has the same weights.
     Head,
+}
+
+/// The rows of a batch whose logits are wanted.
+struct WantedRows {
+    /// Their numbers, `(wanted,)`.
+    rows: Tensor,
+    segments: Arc<Vec<Segment>>,
 }
 
 struct Layer {
@@ -195,7 +202,19 @@ impl Transformer {
                 residual.map(|hidden| layer.computes_on.receive(hidden))?;
                 forward.move_to(&layer.computes_on)?;
             }
-            self.layer(layer, &mut residual, &forward, cache.layer(index))?;
+            let cache = cache.layer(index);
+            if index + 1 < self.layers.len() || batch.wants_all() || !fused(residual.device()) {
+                self.layer(layer, &mut residual, &forward, cache, None)?;
+                continue;
+            }
+            // Behind the last keys and values, only wanted rows go on.
+            if batch.wanted.is_empty() {
+                self.read(layer, |linear| residual.product(layer.attention_norm.as_ref(), linear), &forward, cache)?;
+                return Ok(None);
+            }
+            let (rows, segments) = (forward.wanted(residual.device())?, Arc::new(batch.wanted_segments()));
+            self.layer(layer, &mut residual, &forward, cache, Some(&WantedRows { rows, segments }))?;
+            return residual.last(&self.norm, &self.head).map(Some);
         }
         if batch.wanted.is_empty() {
             return Ok(None);
@@ -207,19 +226,28 @@ impl Transformer {
         residual.last(&self.norm, &self.head).map(Some)
     }
 
+    /// One layer; of `wanted` rows alone where they are given, which are all that is left then.
     fn layer<'n>(
         &self,
         layer: &'n Layer,
         residual: &mut Residual<'n>,
         forward: &Forward<'_>,
         cache: &LayerCache,
+        wanted: Option<&WantedRows>,
     ) -> Result<()> {
         let factor = self.config.multipliers.residual;
         let attention_norm = layer.attention_norm.as_ref();
         if let Block::Parallel | Block::ParallelTwoNorms = self.config.block {
             // Side by side, the MLP sees what attention saw; with a norm of its own or the same one.
             let normed = residual.normed(attention_norm)?;
-            let attended = self.attended(layer, |linear| linear.product(&normed), forward, cache)?;
+            let attended = self.attended(layer, |linear| linear.product(&normed), forward, cache, wanted)?;
+            let normed = match wanted {
+                Some(wanted) => {
+                    residual.map(|hidden| taken(hidden, &wanted.rows))?;
+                    taken(&normed, &wanted.rows)?
+                }
+                None => normed,
+            };
             let mixed = match &layer.mlp_norm {
                 Some(norm) => layer.mlp.forward(&residual.normed(Some(norm))?)?,
                 None => layer.mlp.forward(&normed)?,
@@ -227,7 +255,11 @@ impl Transformer {
             residual.add_product(&layer.output, attended, None, factor)?;
             return residual.add(mixed, None, 1.0);
         }
-        let attended = self.attended(layer, |linear| residual.product(attention_norm, linear), forward, cache)?;
+        let attended =
+            self.attended(layer, |linear| residual.product(attention_norm, linear), forward, cache, wanted)?;
+        if let Some(wanted) = wanted {
+            residual.map(|hidden| taken(hidden, &wanted.rows))?;
+        }
         residual.add_product(&layer.output, attended, layer.attention_post_norm.as_ref(), factor)?;
         layer.mlp.add_to(residual, [layer.mlp_norm.as_ref(), layer.mlp_post_norm.as_ref()], factor)
     }
@@ -240,9 +272,10 @@ impl Transformer {
         product: impl FnOnce(&Linear) -> Result<Tensor>,
         forward: &Forward<'_>,
         cache: &LayerCache,
+        wanted: Option<&WantedRows>,
     ) -> Result<Tensor> {
         let attention = Attention {
-            segments: Arc::clone(&forward.batch.segments),
+            segments: Arc::clone(wanted.map_or(&forward.batch.segments, |wanted| &wanted.segments)),
             scale: self.config.attention_scale as f32,
             cap: self.config.caps.attention.map(|cap| cap as f32),
             window: layer.window,
@@ -260,9 +293,24 @@ impl Transformer {
                 None => crate::cuda::attention::attend(&attention, &queries, cache, tables),
             };
         }
+        let queries = self.read(layer, product, forward, cache)?;
+        match wanted {
+            Some(wanted) => attention.apply(&taken(&queries, &wanted.rows)?, cache, &forward.paged),
+            None => attention.apply(&queries, cache, &forward.paged),
+        }
+    }
+
+    /// Stores the keys and values of what `product` makes of a layer's projection, and gives the queries `(T, heads,
+    /// head_dim)`.
+    fn read(
+        &self,
+        layer: &Layer,
+        product: impl FnOnce(&Linear) -> Result<Tensor>,
+        forward: &Forward<'_>,
+        cache: &LayerCache,
+    ) -> Result<Tensor> {
         let angles = layer.rope.map(|rope| &forward.angles[rope]);
-        let queries = self.store(&layer.projections.forward(product)?, angles, forward.batch, cache)?;
-        attention.apply(&queries, cache, &forward.paged)
+        self.store(&layer.projections.forward(product)?, angles, forward.batch, cache)
     }
 
     /// Writes the keys and values of projected rows to the cache and gives their queries `(T, heads, head_dim)`.
@@ -345,77 +393,4 @@ impl Layer {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use gac_needs::needs;
-
-    use super::*;
-    use crate::checkpoint::source::ModelSource;
-    use crate::compute_type::ComputeType;
-    use crate::cpu::plain::plainly;
-    use crate::decoder::batch::BatchPart;
-    use crate::decoder::blocks::BlockTable;
-    use crate::decoder::rope::Factors;
-    use crate::device::DeviceSpec;
-    use crate::dtype::WeightType;
-    use crate::engine_options::Keeping;
-    use crate::id::TokenId;
-    use crate::kernel::BLOCK;
-
-    /// Logits of two sequences, all rows: prompts over a boundary of blocks, then some more tokens of each.
-    fn logits(folder: &Path, weight_type: WeightType, device: &Device) -> Tensor {
-        let source = ModelSource::Folder(folder.to_owned());
-        let config = DecoderConfig::load(&source.config().unwrap()).unwrap();
-        let files = source.weights().unwrap();
-        let weights = CheckpointTensors::open(&files, source.to_string(), device.clone(), weight_type, None).unwrap();
-        let layers = config.layers.len();
-        let transformer = Transformer::load(config, &weights, &vec![device.clone(); layers]).unwrap();
-        let cache = PagedCache::new(transformer.config(), 16, ComputeType::F32, transformer.layer_devices()).unwrap();
-        let mut table = BlockTable::new(16, Keeping::Everything);
-        let sequences = [table.open(&[], Factors::Short), table.open(&[], Factors::Short)];
-        let step = |table: &mut BlockTable, counts: [usize; 2]| {
-            let starts = sequences.map(|sequence| table.length(sequence));
-            let tokens: Vec<Vec<TokenId>> = counts.map(|count| (0..count as u32).map(TokenId).collect()).into();
-            for (&sequence, tokens) in sequences.iter().zip(&tokens) {
-                table.reserve(sequence, tokens).unwrap();
-            }
-            let part = |at: usize| BatchPart {
-                sequence: sequences[at],
-                past: starts[at],
-                tokens: &tokens[at],
-                wanted: (0..counts[at]).collect(),
-            };
-            let batch = RaggedBatch::new(table, &[part(0), part(1)]).unwrap();
-            transformer.forward(&batch, &cache).unwrap().unwrap()
-        };
-        let prompts = step(&mut table, [BLOCK + 5, 3]);
-        Tensor::cat(&[prompts, step(&mut table, [1, 7])], 0).unwrap()
-    }
-
-    /// Our own operations on a device against candle's, on every fixture.
-    fn assert_own_are_plain_ones(device: &Device) {
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-        for folder in std::fs::read_dir(fixtures).unwrap().map(|entry| entry.unwrap().path()) {
-            if !folder.join("config.json").exists() {
-                continue;
-            }
-            let own = logits(&folder, WeightType::F32, device);
-            let plain = plainly(|| logits(&folder, WeightType::F32, device));
-            let error = (own - plain).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
-            let error = error.to_scalar::<f32>().unwrap();
-            assert!(error < 1e-4, "{}: {error}", folder.display());
-        }
-    }
-
-    #[test]
-    fn what_other_devices_compute_with_agrees_with_the_fused_operations() {
-        assert_own_are_plain_ones(&Device::Cpu);
-    }
-
-    #[needs(gpu)]
-    #[test]
-    fn our_cuda_kernels_agree_with_tensor_operations() {
-        assert_own_are_plain_ones(&DeviceSpec::Cuda(0).open().unwrap());
-    }
-}
+mod tests;
