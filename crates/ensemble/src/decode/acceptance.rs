@@ -1,7 +1,7 @@
 //! How often guesses come true, and how many of them are worth a look.
 
 use crate::decode::lookup::LONGEST;
-use crate::forward_pace::{MARGINAL_COST, cost};
+use crate::forward_pace::cost;
 
 /// Most tokens that are guessed at once where the number follows what is measured.
 const MOST: usize = 8;
@@ -77,20 +77,20 @@ impl Acceptance {
     /// How many tokens behind an ending of `length` tokens are worth reading where `in_flight` samples share forwards: as
     /// many as make tokens come faster.
     ///
-    /// A forward over n tokens takes `1 + (n - 1) * MARGINAL_COST`. Each guess adds to that, and adds a token where it and
-    /// all before it come true.
+    /// Each guess makes a forward [`cost`] more, the more the more there are, and adds a token where it and all before it
+    /// come true.
     pub(crate) fn worth(&self, length: usize, in_flight: usize) -> usize {
         let rate = self.rate(length);
         let mut tokens = in_flight.max(1) as f64;
-        let mut cost = cost(tokens);
+        let mut read = tokens;
         let mut true_so_far = 1.0;
         for guesses in 0..MOST {
             true_so_far *= rate;
-            if true_so_far * cost <= tokens * MARGINAL_COST {
+            if true_so_far * cost(read) <= tokens * (cost(read + 1.0) - cost(read)) {
                 return guesses;
             }
             tokens += true_so_far;
-            cost += MARGINAL_COST;
+            read += 1.0;
         }
         MOST
     }
@@ -122,11 +122,17 @@ mod tests {
 
     #[test]
     fn guesses_that_come_true_are_worth_reading_and_others_cost_nothing() {
-        assert_eq!(after(|_| true).worth(3, 1), MOST);
+        assert!(after(|_| true).worth(3, 1) >= 7, "eight tokens are read together");
         assert_eq!(after(|_| false).worth(3, 1), 0);
-        assert_eq!(after(|guess| guess % 5 == 0).worth(3, 1), 0, "a fifth is less than a token costs");
-        assert!((1..4).contains(&after(|guess| guess % 2 == 0).worth(3, 1)));
-        assert_eq!(after(|_| true).worth(2, 1), 0, "of endings of two nothing is known");
+        assert_eq!(after(|guess| guess % 40 == 0).worth(3, 1), 0, "a fortieth is less than a token costs");
+        assert_eq!(
+            after(|guess| guess % 5 == 0).worth(3, 8),
+            0,
+            "a fifth is less than a token costs beside seven others"
+        );
+        assert!((1..6).contains(&after(|guess| guess % 2 == 0).worth(3, 1)));
+        assert!(after(|_| true).worth(2, 1) <= 2, "of endings of two nothing is known");
+        assert_eq!(after(|_| true).worth(2, 8), 0, "nor is it worth finding out beside seven others");
     }
 
     #[test]
@@ -152,7 +158,8 @@ mod tests {
         assert_eq!(after(17).worth_alone(GuessSource::Member, 0.9, 1), 0, "it costs as much as everybody");
         assert_eq!(after(4).worth_alone(GuessSource::Member, 0.15, 1), 0, "it is seldom right");
         assert_eq!(after(17).worth_alone(GuessSource::Member, 0.15, 64), 0, "forwards are shared already");
-        assert_eq!(Acceptance::default().worth_alone(GuessSource::Member, 0.15, 1), 0, "nothing is known of it");
+        assert!(Acceptance::default().worth_alone(GuessSource::Member, 0.15, 1) <= 1, "nothing is known of it");
+        assert_eq!(Acceptance::default().worth_alone(GuessSource::Member, 0.35, 1), 0, "and it is not cheap");
     }
 
     #[test]
