@@ -151,7 +151,7 @@ mod tests {
         let segment = |start, length, past| Segment { start, length, past, blocks: vec![start as BlockId] };
         let wanted = vec![1, 2, 4, 5, 6, 10];
         let segments = Arc::new(vec![segment(0, 5, 3), segment(5, 3, 0), segment(8, 1, 7), segment(9, 2, 9)]);
-        let batch = RaggedBatch { wanted, segments, ..RaggedBatch::default() };
+        let batch = RaggedBatch { segments, wanted, ..RaggedBatch::default() };
         let found = batch.wanted_segments();
         let found: Vec<_> = found.iter().map(|it| (it.start, it.length, it.past, it.blocks[0])).collect();
         assert_eq!(found, [(0, 2, 4, 0), (2, 1, 7, 0), (3, 2, 0, 5), (5, 1, 10, 9)]);
