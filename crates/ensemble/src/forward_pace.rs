@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 /// What a forward of so many tokens costs, in forwards of one: on a CPU, where forwards of few tokens wait for the weights.
-/// Measured (bf16, two cores) 1.05 to 1.17 for 4 tokens, 1.67 to 1.71 for 8, and 5.1 to 5.7 for 24, with models of 135M, 270M
-/// and 0.5B.
+/// Measured (bf16, two cores) 1.05 to 1.4 for 4 tokens, 1.6 to 2.0 for 8, and 4.9 to 6.5 for 24, with models of 135M, 270M
+/// and 0.5B: `cargo run --release --example speed -- MODEL stored 1 decode f32 1 4 8 24`.
 const COSTS: [(f64, f64); 4] = [(1.0, 1.0), (4.0, 1.15), (8.0, 1.7), (24.0, 5.4)];
 /// Forwards of more tokens than this wait for something else than weights.
 const FEW: usize = 64;

@@ -1,6 +1,7 @@
-//! Tokens per second of a checkpoint: `cargo run --release --example speed -- MODEL [stored|f32|bf16|f16|q8_0|q4_k] [SECONDS [prefill|decode|all [COMPUTE]]]`.
+//! Tokens per second of a checkpoint: `cargo run --release --example speed -- MODEL [stored|f32|bf16|f16|q8_0|q4_k] [SECONDS [prefill|decode|all [COMPUTE [BATCH...]]]]`.
 //!
-//! Prints one JSON line per measurement: prefill of 512 tokens, and decoding in batches of 1 and 16 after 64 tokens.
+//! Prints one JSON line per measurement: prefill of 512 tokens, and decoding in batches of 1 and 16, or
+//! of the sizes that are given, after 64 tokens.
 //! `scripts/bench/compare.py` sets it beside PyTorch.
 
 #![allow(clippy::print_stdout, reason = "a program whose output is data")]
@@ -28,6 +29,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let wanted = |measure: &str| only.as_deref().is_none_or(|only| only == measure);
     let compute = arguments.next().unwrap_or_else(|| "f32".to_owned());
     let compute = ComputeType::of_name(&compute).ok_or_else(|| format!("no compute type: {compute}"))?;
+    let sizes = arguments.map(|size| size.parse()).collect::<Result<Vec<u32>, _>>()?;
+    let sizes = if sizes.is_empty() { vec![1, 16] } else { sizes };
     let options = EngineOptions { dtype, compute, ..EngineOptions::default() };
     let mut engine = Engine::load(&ModelSource::parse(&model)?, &options)?;
     let vocabulary = engine.limits().vocabulary as u32;
@@ -47,7 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{{\"measure\":\"prefill 512\",\"tokens_per_second\":{rate:.1}}}");
     }
 
-    for size in [1u32, 16].into_iter().filter(|_| wanted("decode")) {
+    for size in sizes.into_iter().filter(|_| wanted("decode")) {
         let rate = best_rate(seconds, || {
             prompt += 1;
             let sequences = (0..size)
