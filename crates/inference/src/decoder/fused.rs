@@ -18,8 +18,14 @@ const WORTH_THREADS: usize = 1 << 15;
 /// Applies `each(row index, row of x, row of out)` to all rows, on several threads when there is much to do.
 fn rows(x: &[f32], width: usize, out_width: usize, each: impl Fn(usize, &[f32], &mut [f32]) + Sync) -> Vec<f32> {
     let count = x.len() / width;
-    let rows_of_a_task = if x.len() < WORTH_THREADS { count } else { 8 };
-    new_rows((count, out_width), 0f32, rows_of_a_task, |index, out| each(index, &x[index * width..][..width], out))
+    new_rows((count, out_width), 0f32, rows_of_a_task(x.len(), count), |index, out| {
+        each(index, &x[index * width..][..width], out);
+    })
+}
+
+/// How many of `count` rows of so many elements are a task of their own.
+fn rows_of_a_task(elements: usize, count: usize) -> usize {
+    if elements < WORTH_THREADS { count } else { 8 }
 }
 
 /// The values of a contiguous tensor.
@@ -228,16 +234,12 @@ fn store<T>(
 
 /// Copies heads of one row, rotated where there are angles.
 fn place(angles: Option<&Angles>, row: usize, x: &[f32], out: &mut [f32], head_dim: usize) {
-    let Some(angles) = angles else {
-        out.copy_from_slice(x);
-        return;
-    };
-    let (cos, sin) = angles.of(row);
-    for (x, out) in x.chunks_exact(head_dim).zip(out.chunks_exact_mut(head_dim)) {
-        match angles.style {
-            RopeStyle::Halves => kernel::rotate_halves(x, cos, sin, out),
-            RopeStyle::Pairs => kernel::rotate_pairs(x, cos, sin, out),
-        }
+    match angles {
+        None => out.copy_from_slice(x),
+        Some(angles) => match angles.style {
+            RopeStyle::Halves => kernel::rotate_halves(Simd::detect(), x, head_dim, angles.of(row), out),
+            RopeStyle::Pairs => kernel::rotate_pairs(x, head_dim, angles.of(row), out),
+        },
     }
 }
 
@@ -248,5 +250,10 @@ pub(super) fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 
 /// `x` by a factor.
 pub(super) fn times(x: Tensor, factor: f64) -> Result<Tensor> {
-    if (factor - 1.0).abs() < f64::EPSILON { Ok(x) } else { x * factor }
+    if is_one(factor) { Ok(x) } else { x * factor }
+}
+
+/// Whether a factor changes nothing.
+pub(super) fn is_one(factor: f64) -> bool {
+    (factor - 1.0).abs() < f64::EPSILON
 }

@@ -2,7 +2,7 @@
 
 use candle_core::backend::BackendStorage;
 use candle_core::quantized::QMatMul;
-use candle_core::{CpuStorage, CustomOp1, Device, Layout, Module, Result, Shape, Storage, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Layout, Module, Result, Shape, Storage, Tensor, bail};
 use rayon::prelude::*;
 
 use super::fused::contiguous;
@@ -12,7 +12,9 @@ use crate::checkpoint::weights::{CheckpointTensors, LinearWeight};
 use crate::compute_type::ComputeType;
 use crate::cpu::fused;
 use crate::dtype::Quantization;
-use crate::kernel::{DenseRows, GateActivation, GatePanels, Panels, Simd, gated_matmul, matmul, unpack_row};
+use crate::kernel::{
+    DenseRows, GateActivation, GatePanels, Panels, Simd, added_matmul, gated_matmul, matmul, unpack_row,
+};
 #[cfg(feature = "cuda")]
 use crate::{
     cpu::has_own_kernels,
@@ -184,6 +186,15 @@ impl Linear {
         }
     }
 
+    /// The product added to `values` `(T, output)`, where one kernel does it on the CPU.
+    pub(crate) fn added(&self, input: &Tensor, values: &Tensor) -> Result<Option<Tensor>> {
+        let [Weight::Panels(panels)] = &self.parts[..] else { return Ok(None) };
+        if self.bias.is_some() {
+            return Ok(None);
+        }
+        input.apply_op2_no_bwd(values, &PanelProduct { panels, compute: self.compute }).map(Some)
+    }
+
     /// `gate` of the first half of the outputs times the second, `(T, output / 2)`, where one kernel does it on the CPU.
     pub(crate) fn gated(&self, input: &Tensor, gate: GateActivation) -> Result<Option<Tensor>> {
         let [Weight::Panels(panels)] = &self.parts[..] else { return Ok(None) };
@@ -295,17 +306,47 @@ impl CustomOp1 for PanelProduct<'_> {
     }
 
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (rows, inner) = layout.shape().dims2()?;
-        for panels in self.panels {
-            check(inner, panels.inputs())?;
-        }
+        let shape = self.shape(layout)?;
         let out = matmul(Simd::detect(), self.compute, contiguous(input, layout)?, self.panels);
-        Ok((CpuStorage::F32(out), (rows, self.panels.iter().map(Panels::outputs).sum()).into()))
+        Ok((CpuStorage::F32(out), shape))
+    }
+}
+
+/// `y + x W^T` on the CPU.
+impl CustomOp2 for PanelProduct<'_> {
+    fn name(&self) -> &'static str {
+        "added-linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        input: &CpuStorage,
+        il: &Layout,
+        values: &CpuStorage,
+        vl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let shape = self.shape(il)?;
+        if *vl.shape() != shape {
+            bail!("a product of shape {shape:?} is added to values of shape {:?}", vl.shape());
+        }
+        let (input, values) = (contiguous(input, il)?, contiguous(values, vl)?);
+        Ok((CpuStorage::F32(added_matmul(Simd::detect(), self.compute, input, self.panels, values)), shape))
+    }
+}
+
+impl PanelProduct<'_> {
+    /// That of the product with an input.
+    fn shape(&self, input: &Layout) -> Result<Shape> {
+        let (rows, inner) = input.shape().dims2()?;
+        for panels in self.panels {
+            check_width(inner, panels.inputs())?;
+        }
+        Ok((rows, self.panels.iter().map(Panels::outputs).sum()).into())
     }
 }
 
 /// Whether rows of a product's input are as long as its weights'.
-fn check(given: usize, taken: usize) -> Result<()> {
+fn check_width(given: usize, taken: usize) -> Result<()> {
     if given == taken { Ok(()) } else { bail!("{given} values for a linear layer that takes {taken}") }
 }
 
@@ -323,7 +364,7 @@ impl CustomOp1 for GatedProduct<'_> {
 
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, inner) = layout.shape().dims2()?;
-        check(inner, self.panels.inputs())?;
+        check_width(inner, self.panels.inputs())?;
         let out = gated_matmul(Simd::detect(), self.compute, contiguous(input, layout)?, self.gate, self.panels);
         Ok((CpuStorage::F32(out), (rows, self.panels.outputs()).into()))
     }

@@ -9,7 +9,7 @@ use super::cache::LayerCache;
 use super::flash::Paged;
 use super::fused::contiguous;
 use crate::cpu::fused;
-use crate::kernel::{self, Cached, HeadQuery, PairScratch, Scoring, TOGETHER, new_rows};
+use crate::kernel::{self, Cached, HeadQuery, PairScratch, Scoring, TOGETHER, new_parts};
 
 /// Most scores that are computed at once by tensor operations, 256 MiB of them.
 const SCORES: usize = 1 << 26;
@@ -43,22 +43,31 @@ impl CustomOp3 for Attention {
         values: &CpuStorage,
         value_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let shape = query_layout.shape().dims3()?;
+        let (tokens, heads, width) = query_layout.shape().dims3()?;
         let kv_heads = key_layout.shape().dims()[1];
         let queries = contiguous(queries, query_layout)?;
         let scoring = Scoring { scale: self.scale, cap: self.cap };
         let out = if let CpuStorage::BF16(_) = keys {
             let (keys, values) = (contiguous(keys, key_layout)?, contiguous(values, value_layout)?);
-            self.tiles(queries, shape, (keys, values, kv_heads), |scratch: &mut PairScratch, queries, seen, out| {
-                kernel::attend_in_pairs(self.simd, queries, seen, scoring, scratch, out);
-            })
+            self.tiles(
+                queries,
+                (heads, width),
+                (keys, values, kv_heads),
+                |scratch: &mut PairScratch, queries, seen, out| {
+                    kernel::attend_in_pairs(self.simd, queries, seen, scoring, scratch, out);
+                },
+            )
         } else {
             let (keys, values) = (contiguous(keys, key_layout)?, contiguous(values, value_layout)?);
-            self.tiles(queries, shape, (keys, values, kv_heads), |scratch: &mut Vec<f32>, queries, seen, out| {
-                kernel::attend(self.simd, queries, seen, scoring, scratch, out);
-            })
+            self.tiles(
+                queries,
+                (heads, width),
+                (keys, values, kv_heads),
+                |scratch: &mut Vec<f32>, queries, seen, out| {
+                    kernel::attend(self.simd, queries, seen, scoring, scratch, out);
+                },
+            )
         };
-        let (tokens, heads, width) = shape;
         Ok((CpuStorage::F32(out), (tokens, heads * width).into()))
     }
 }
@@ -69,68 +78,70 @@ impl Attention {
     fn tiles<T: Copy + Sync, S: Default>(
         &self,
         queries: &[f32],
-        (tokens, heads, width): (usize, usize, usize),
+        (heads, width): (usize, usize),
         (keys, values, kv_heads): (&[T], &[T], usize),
         attend: impl Fn(&mut S, &[HeadQuery<'_>], Cached<'_, T>, &mut [&mut [f32]]) + Sync,
     ) -> Vec<f32> {
-        let group = heads / kv_heads;
-        // Zeros by all threads, which would wait for one of them.
-        let mut out = new_rows((tokens, heads * width), 0f32, ZEROS_OF_A_TASK, |_, _| {});
-        let mut outputs: Vec<&mut [f32]> = out.chunks_exact_mut(width).collect();
-        let mut columns = Vec::new();
-        for segment in self.segments.iter().rev() {
-            let of_segment = outputs.split_off(segment.start * heads);
-            let first = columns.len();
-            columns.extend((0..kv_heads).map(|head| HeadQueries { segment, head, queries: Vec::new() }));
-            for (index, out) in of_segment.into_iter().enumerate().take(segment.length * heads) {
-                columns[first + index % heads / group].queries.push((index, out));
+        let (group, row) = (heads / kv_heads, heads * width);
+        let parts: Vec<AttentionPart<'_>> = self.segments.iter().flat_map(AttentionPart::of).collect();
+        let work = |part: &AttentionPart<'_>| part.length * (part.segment.past + part.first + part.length) * row;
+        let all: usize = parts.iter().map(work).sum();
+        let parts_of_a_task = (TASK * parts.len()).div_ceil(all.max(1)).max(1);
+        let lengths = parts.iter().map(|part| part.length * row);
+        new_parts(lengths, 0f32, parts_of_a_task, |scratch: &mut S, index, out| {
+            let part = &parts[index];
+            let AttentionPart { segment, first, length } = *part;
+            let mut of_heads: Vec<Vec<(usize, &mut [f32])>> = Vec::new();
+            of_heads.resize_with(kv_heads, || Vec::with_capacity(length * group));
+            for (at, out) in out.chunks_exact_mut(width).enumerate() {
+                of_heads[at % heads / group].push((first * heads + at, out));
             }
-        }
-        let tiles: Vec<Tile<'_, '_>> = columns.iter_mut().flat_map(HeadQueries::tiles).collect();
-        let work: usize = self.segments.iter().map(|it| it.length * (it.past + it.length) * heads * width).sum();
-        let worth_a_task = (TASK * tiles.len()).div_ceil(work.max(1)).max(1);
-        // Tiles of a long sequence lie together: who has taken them must not keep them from others.
-        let tiles = tiles.into_par_iter().with_min_len(worth_a_task).with_max_len(worth_a_task);
-        tiles.for_each_init(S::default, |scratch, Tile { segment, head, queries: of_tile }| {
-            let seen = Cached { keys, values, blocks: &segment.blocks, kv_heads, head, head_dim: width };
-            let mut asked = Vec::with_capacity(TOGETHER);
-            let mut out = Vec::with_capacity(TOGETHER);
-            for (index, of_query) in of_tile {
-                let values = &queries[(segment.start * heads + *index) * width..][..width];
-                asked.push(HeadQuery { values, range: self.range(segment.past + *index / heads) });
-                out.push(&mut **of_query);
+            let tile = |scratch: &mut S, head: usize, cells: &mut [(usize, &mut [f32])]| {
+                let seen = Cached { keys, values, blocks: &segment.blocks, kv_heads, head, head_dim: width };
+                let mut asked = Vec::with_capacity(TOGETHER);
+                let mut out = Vec::with_capacity(TOGETHER);
+                for (index, cell) in cells {
+                    let values = &queries[(segment.start * heads + *index) * width..][..width];
+                    asked.push(HeadQuery { values, range: self.range(segment.past + *index / heads) });
+                    out.push(&mut **cell);
+                }
+                attend(scratch, &asked, seen, &mut out);
+            };
+            let tiles = of_heads
+                .iter_mut()
+                .enumerate()
+                .flat_map(|(head, cells)| cells.chunks_mut(TOGETHER).map(move |cells| (head, cells)));
+            // A few tokens that see many are more than one task.
+            if work(part) < 2 * TASK || parts.len() >= rayon::current_num_threads() * PARTS_OF_A_THREAD {
+                tiles.for_each(|(head, cells)| tile(scratch, head, cells));
+            } else {
+                let tiles: Vec<_> = tiles.collect();
+                let tiles_of_a_task = (TASK * tiles.len()).div_ceil(work(part)).max(1);
+                let tiles = tiles.into_par_iter().with_min_len(tiles_of_a_task).with_max_len(tiles_of_a_task);
+                tiles.for_each_init(S::default, |scratch, (head, cells)| tile(scratch, head, cells));
             }
-            attend(scratch, &asked, seen, &mut out);
-        });
-        out
+        })
     }
 }
 
-/// Rows that make a task of their own worth while, if they are only filled.
-const ZEROS_OF_A_TASK: usize = 64;
 /// Multiplications that make a task of their own worth while.
 const TASK: usize = 1 << 17;
+/// Parts that are enough for a thread to find one when others are still busy.
+const PARTS_OF_A_THREAD: usize = 16;
 
-/// All queries of a sequence that one head of its cache answers, token by token.
-struct HeadQueries<'a> {
+/// Some tokens of a sequence that lie together: a head's queries of them fill whole tiles.
+struct AttentionPart<'a> {
     segment: &'a Segment,
-    head: usize,
-    /// Each query's place among those of the segment, and its output `(head_dim,)`.
-    queries: Vec<(usize, &'a mut [f32])>,
+    /// The first one's number among those of the segment.
+    first: usize,
+    length: usize,
 }
 
-impl<'a> HeadQueries<'a> {
-    fn tiles(&mut self) -> impl Iterator<Item = Tile<'_, 'a>> {
-        let Self { segment, head, queries } = self;
-        queries.chunks_mut(TOGETHER).map(|queries| Tile { segment, head: *head, queries })
+impl<'a> AttentionPart<'a> {
+    fn of(segment: &'a Segment) -> impl Iterator<Item = Self> {
+        let part = move |first| AttentionPart { segment, first, length: TOGETHER.min(segment.length - first) };
+        (0..segment.length).step_by(TOGETHER).map(part)
     }
-}
-
-/// Some of a column's, which read keys and values together.
-struct Tile<'c, 'a> {
-    segment: &'a Segment,
-    head: usize,
-    queries: &'c mut [(usize, &'a mut [f32])],
 }
 
 /// The largest absolute value of a tensor; for tests.

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use super::fused::{add, times};
+use super::fused::{add, is_one, times};
 use super::last_rows::LastRows;
 use super::layer_device::LayerDevice;
 use super::layers::Linear;
@@ -92,7 +92,16 @@ impl<'n> Residual<'n> {
             }
         }
         if let Some(Addend { values, norm, factor }) = self.waiting.take() {
-            self.hidden = add(&self.hidden, &times(through(norm, &values.known()?)?, factor)?)?;
+            let added = match &values {
+                AddedValues::Product(linear, input) if norm.is_none() && is_one(factor) => {
+                    linear.added(input, &self.hidden)?
+                }
+                _ => None,
+            };
+            self.hidden = match added {
+                Some(sum) => sum,
+                None => add(&self.hidden, &times(through(norm, &values.known()?)?, factor)?)?,
+            };
         }
         through(norm, &self.hidden)
     }

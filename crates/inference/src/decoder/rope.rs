@@ -139,9 +139,9 @@ impl RopeTable {
 
 impl Angles {
     /// Cosines and sines of row `row`, `width / 2` each.
-    pub(crate) fn of(&self, row: usize) -> (&[f32], &[f32]) {
+    pub(crate) fn of(&self, row: usize) -> [&[f32]; 2] {
         let range = row * self.half..(row + 1) * self.half;
-        (&self.cos[range.clone()], &self.sin[range])
+        [&self.cos[range.clone()], &self.sin[range]]
     }
 
     /// Rotates `(T, heads, head_dim)` by tensor operations, for devices without the fused ones.
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn positions_far_out_are_exact_to_f32() {
         let angles = RopeTable::new(&plain(10_000.0, 4)).angles(&[100_003], &[Factors::Short]);
-        assert!((f64::from(angles.of(0).0[0]) - 100_003f64.cos()).abs() < 1e-6);
+        assert!((f64::from(angles.of(0)[0][0]) - 100_003f64.cos()).abs() < 1e-6);
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(crate) struct Transformer {
     simd: Simd,
 }
 
-/// Rows whose keys and values are written at the same time.
+/// Rows whose keys and values are written while their queries are rotated.
 const MANY_ROWS: usize = 32;
 
 /// Where the embeddings of tokens are, `(V, H)`.
@@ -326,15 +326,14 @@ impl Transformer {
         if fused(projected.device()) {
             let keys = StoreKeysOp { head_dim, offset: wide, angles, runs: &batch.runs };
             let values = StoreValuesOp { offset: wide + narrow, runs: &batch.runs };
-            let (keys, values) =
-                (|| cache.keys.inplace_op2(projected, &keys), || cache.values.inplace_op2(projected, &values));
-            if batch.tokens.len() < MANY_ROWS {
-                keys().and_then(|()| values())?;
-            } else {
-                let (keys, values) = rayon::join(keys, values);
-                keys.and(values)?;
-            }
-            return projected.apply_op1_no_bwd(&QueriesOp { angles, heads, head_dim });
+            let store = || {
+                cache.keys.inplace_op2(projected, &keys)?;
+                cache.values.inplace_op2(projected, &values)
+            };
+            let queries = || projected.apply_op1_no_bwd(&QueriesOp { angles, heads, head_dim });
+            let (stored, queries) =
+                if batch.tokens.len() < MANY_ROWS { (store(), queries()) } else { rayon::join(store, queries) };
+            return stored.and(queries);
         }
         let part = |from, heads: usize| {
             projected.narrow(1, from, heads * head_dim)?.contiguous()?.reshape(((), heads, head_dim))

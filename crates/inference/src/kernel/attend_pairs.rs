@@ -13,7 +13,9 @@ use half::bf16;
 use super::attend_pairs_avx512::attend_avx512;
 use super::pairs::rounded;
 use super::scoring::{Cached, HeadQuery, PairScratch, Scoring, weigh};
-use super::simd::{BASELINE_FMA, LANES, PairUnit, Simd, SimdLevel};
+#[cfg(any(target_arch = "x86_64", test))]
+use super::simd::PairUnit;
+use super::simd::{BASELINE_FMA, LANES, Simd, SimdLevel};
 
 /// Attention of at most [`TOGETHER`](super::TOGETHER) queries over what they see, each into its own of `out`, `(head_dim,)`.
 pub(crate) fn attend_in_pairs(

@@ -4,6 +4,7 @@
 //! a batch of one and in a batch of hundreds, on one thread and on many.
 
 use std::borrow::Cow;
+use std::slice;
 
 use rayon::prelude::*;
 
@@ -38,7 +39,12 @@ const FILLED_ROWS: usize = 64;
 /// In f32, weights are widened, exactly (of a quantised weight, the number that it stands for). In bfloat16, both are
 /// rounded to it, and pairs of products are added up in f32: by the processor where it can, else step by step.
 pub(crate) fn matmul(simd: Simd, compute: ComputeType, x: &[f32], weights: &[Panels]) -> Vec<f32> {
-    multiplied(simd, compute, x, Outputs::Beside(weights))
+    multiplied(simd, compute, x, Outputs::Beside(weights, None))
+}
+
+/// `y + x W^T`: `y` `(M, N)`, which is added to whole sums; the rest as of [`matmul`].
+pub(crate) fn added_matmul(simd: Simd, compute: ComputeType, x: &[f32], weights: &[Panels], y: &[f32]) -> Vec<f32> {
+    multiplied(simd, compute, x, Outputs::Beside(weights, Some(y)))
 }
 
 /// `gate(x G^T) * (x U^T)`: `x` `(M, K)` to `(M, N)`, products as of [`matmul`].
@@ -55,8 +61,8 @@ pub(crate) fn gated_matmul(
 /// What becomes of products.
 #[derive(Clone, Copy)]
 enum Outputs<'a> {
-    /// They stand side by side.
-    Beside(&'a [Panels]),
+    /// They stand side by side, with other values added where there are some.
+    Beside(&'a [Panels], Option<&'a [f32]>),
     /// One half gates the other.
     Gated(GateActivation, GatePanels<'a>),
 }
@@ -65,7 +71,7 @@ impl Outputs<'_> {
     /// `K`.
     fn inputs(self) -> usize {
         match self {
-            Self::Beside(weights) => weights[0].inputs(),
+            Self::Beside(weights, _) => weights[0].inputs(),
             Self::Gated(_, weights) => weights.inputs(),
         }
     }
@@ -73,7 +79,7 @@ impl Outputs<'_> {
     /// `N`.
     fn count(self) -> usize {
         match self {
-            Self::Beside(weights) => weights.iter().map(Panels::outputs).sum(),
+            Self::Beside(weights, _) => weights.iter().map(Panels::outputs).sum(),
             Self::Gated(_, weights) => weights.outputs(),
         }
     }
@@ -120,14 +126,14 @@ fn multiplied(simd: Simd, compute: ComputeType, x: &[f32], outputs: Outputs<'_>)
 /// costs more by itself than a row of zeros beside others.
 fn computed_rows(simd: Simd, compute: ComputeType, m: usize) -> usize {
     let of_rest: &[usize] = match (simd.level(), compute) {
-        _ if m >= FILLED_ROWS => return m,
+        _ if m >= FILLED_ROWS => &[0],
         #[cfg(target_arch = "x86_64")]
         (SimdLevel::Avx512, ComputeType::F32) => &[0, 1, 2, 4, 4, 6, 6, 8],
         #[cfg(target_arch = "x86_64")]
         (SimdLevel::Avx512, ComputeType::Bf16) if simd.pairs() == PairUnit::Vectors => &[0, 1, 2, 4, 4, 5, 6, 8],
         #[cfg(target_arch = "x86_64")]
         (SimdLevel::Avx2, ComputeType::F32) => &[0, 1, 2, 4, 4, 6],
-        _ => return m,
+        _ => &[0],
     };
     m - m % of_rest.len() + of_rest[m % of_rest.len()]
 }
@@ -143,8 +149,8 @@ fn product<X: Sync>(
     let (k, n) = (outputs.inputs(), outputs.count());
     let tasks =
         |multiplications: usize, most: usize| (multiplications / TASK).clamp(1, most * rayon::current_num_threads());
-    let weights = match outputs {
-        Outputs::Beside(weights) => weights,
+    let (weights, added) = match outputs {
+        Outputs::Beside(weights, added) => (weights, added),
         Outputs::Gated(gate, weights) => {
             let tasks = tasks(m * 2 * n * k, GATED_TASKS);
             return weights.product((simd, compute, gate), (x, stride, m), tasks, panels);
@@ -162,10 +168,16 @@ fn product<X: Sync>(
             Product { simd, compute, x, stride, m, weights, out }
         })
         .collect();
+    let columns = |product: &Product<'_, X>, from: usize, to: usize| {
+        panels(product, from, to);
+        if let Some(added) = added {
+            product.add_values(added, from, to);
+        }
+    };
     let tasks = tasks(m * n * k, TASKS);
     if tasks == 1 {
         for product in &products {
-            panels(product, 0, product.weights.count());
+            columns(product, 0, product.weights.count());
         }
     } else {
         // Whole pairs, so that where tasks meet depends on nothing but the shape.
@@ -173,7 +185,7 @@ fn product<X: Sync>(
         let starts = |product: &'_ Product<'_, X>| (0..product.weights.count()).step_by(most);
         let tasks: Vec<_> = products.iter().flat_map(|it| starts(it).map(move |from| (it, from))).collect();
         tasks.into_par_iter().with_max_len(1).for_each(|(product, from)| {
-            panels(product, from, product.weights.count().min(from + most));
+            columns(product, from, product.weights.count().min(from + most));
         });
     }
     // SAFETY: there is room for so many, and every panel has written its columns of every row.
@@ -192,6 +204,22 @@ fn whole_blocks(x: &[f32], k: usize, rows: usize) -> (Cow<'_, [f32]>, usize) {
         filled[..k].copy_from_slice(row);
     }
     (Cow::Owned(filled), stride)
+}
+
+impl<X> Product<'_, X> {
+    /// Adds the same columns of `values`, `(M, N)`, to those of panels `from..to`, which a task has just written: they are
+    /// still in its caches.
+    fn add_values(&self, values: &[f32], from: usize, to: usize) {
+        let first = self.out.column.cast_unsigned() + from * LANES;
+        let count = self.weights.outputs().min(to * LANES) - from * LANES;
+        for (row, values) in values.chunks_exact(self.out.n).enumerate() {
+            // SAFETY: these columns of a row are there, written, and the calling task's.
+            let sums = unsafe { slice::from_raw_parts_mut(self.out.start(row, from), count) };
+            for (sum, value) in sums.iter_mut().zip(&values[first..]) {
+                *sum += value;
+            }
+        }
+    }
 }
 
 impl Product<'_> {

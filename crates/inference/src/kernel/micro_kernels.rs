@@ -25,6 +25,7 @@ pub(super) fn parts(steps: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// Rows of `x` that are worked on together: those steps of them stay in the second-level cache.
+#[cfg(target_arch = "x86_64")]
 pub(super) const ROWS: usize = 512;
 
 /// One product and its shape. `X` is what a row of `x` consists of.
@@ -68,6 +69,7 @@ impl Out {
 ///
 /// # Safety
 /// As of [`Vector`], and all of that can be read.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) unsafe fn few<V: Vector, W: PanelReader<V>, const R: usize, const P: usize>(
     mut weights: [W; P],
@@ -185,7 +187,8 @@ impl<X> Product<'_, X> {
                 // SAFETY: the caller's promise.
                 unsafe {
                     let (out, count) = self.out(row + at, panel + side);
-                    V::store_some(out, count, sum);
+                    // As nearly all are: a store without a mask takes less.
+                    if count == LANES { V::store(out, sum) } else { V::store_some(out, count, sum) }
                 }
             }
         }
@@ -208,7 +211,8 @@ impl<X> Product<'_, X> {
                 for (at, sums) in sums.iter_mut().enumerate() {
                     for (side, sum) in sums.iter_mut().enumerate() {
                         let (out, count) = self.out(row + at, panel + side);
-                        *sum = V::add(V::load_some(out, count), *sum);
+                        let before = if count == LANES { V::load(out) } else { V::load_some(out, count) };
+                        *sum = V::add(before, *sum);
                     }
                 }
             }
@@ -222,6 +226,7 @@ impl Product<'_> {
     ///
     /// # Safety
     /// As of [`write`](Self::write).
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(super) unsafe fn few<V: Vector, W: PanelSource, const R: usize, const P: usize>(
         &self,
@@ -240,6 +245,7 @@ impl Product<'_> {
     }
 
     /// Whether weights are multiplied as they are decoded when there are fewer rows than `many`.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn has_few(&self, many: usize) -> bool {
         self.m < many && self.compute == ComputeType::F32
     }

@@ -45,9 +45,32 @@ pub(crate) fn layer_norm(simd: Simd, x: &[f32], weight: &[f32], bias: &[f32], ep
     }
 }
 
-/// Rotates one head: the `i`-th component of the first half with the `i`-th of the second, by the angles with these
-/// cosines and sines. Components beyond twice their number are copied.
-pub(crate) fn rotate_halves(head: &[f32], cos: &[f32], sin: &[f32], out: &mut [f32]) {
+/// Rotates heads that are `width` wide: `i`-th components of first halves with those of second ones, by the angles with
+/// these cosines and sines. Components beyond twice their number are copied.
+pub(crate) fn rotate_halves(simd: Simd, heads: &[f32], width: usize, [cos, sin]: [&[f32]; 2], out: &mut [f32]) {
+    match simd.level() {
+        SimdLevel::Portable => rotate_halves_body(heads, width, [cos, sin], out),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: detection has seen the feature.
+        SimdLevel::Avx2 | SimdLevel::Avx512 => unsafe { rotate_halves_avx2(heads, width, [cos, sin], out) },
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn rotate_halves_avx2(heads: &[f32], width: usize, angles: [&[f32]; 2], out: &mut [f32]) {
+    rotate_halves_body(heads, width, angles, out);
+}
+
+#[inline(always)]
+fn rotate_halves_body(heads: &[f32], width: usize, [cos, sin]: [&[f32]; 2], out: &mut [f32]) {
+    for (head, out) in heads.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+        rotate_head(head, cos, sin, out);
+    }
+}
+
+#[inline(always)]
+fn rotate_head(head: &[f32], cos: &[f32], sin: &[f32], out: &mut [f32]) {
     let half = cos.len();
     out[2 * half..].copy_from_slice(&head[2 * half..]);
     let (low, high) = head[..2 * half].split_at(half);
@@ -59,12 +82,14 @@ pub(crate) fn rotate_halves(head: &[f32], cos: &[f32], sin: &[f32], out: &mut [f
 }
 
 /// The same with neighbouring components turned together.
-pub(crate) fn rotate_pairs(head: &[f32], cos: &[f32], sin: &[f32], out: &mut [f32]) {
-    let width = 2 * cos.len();
-    out[width..].copy_from_slice(&head[width..]);
-    let pairs = head[..width].as_chunks::<2>().0.iter().zip(out[..width].as_chunks_mut::<2>().0);
-    for (([x, y], out), (cos, sin)) in pairs.zip(cos.iter().zip(sin)) {
-        *out = [x * cos - y * sin, x * sin + y * cos];
+pub(crate) fn rotate_pairs(heads: &[f32], width: usize, [cos, sin]: [&[f32]; 2], out: &mut [f32]) {
+    let turned = 2 * cos.len();
+    for (head, out) in heads.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+        out[turned..].copy_from_slice(&head[turned..]);
+        let pairs = head[..turned].as_chunks::<2>().0.iter().zip(out[..turned].as_chunks_mut::<2>().0);
+        for (([x, y], out), (cos, sin)) in pairs.zip(cos.iter().zip(sin)) {
+            *out = [x * cos - y * sin, x * sin + y * cos];
+        }
     }
 }
 
@@ -163,11 +188,15 @@ mod tests {
 
     #[test]
     fn a_rotation_turns_halves_or_neighbours_and_copies_the_rest() {
-        let close = |out: [f32; 5], expected: [f32; 5]| out.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-7);
-        let mut out = [0.0; 5];
-        rotate_halves(&[1.0, 2.0, 3.0, 4.0, 5.0], &[0.0, 1.0], &[1.0, 0.0], &mut out);
-        assert!(close(out, [-3.0, 2.0, 1.0, 4.0, 5.0]));
-        rotate_pairs(&[1.0, 2.0, 3.0, 4.0, 5.0], &[0.0, 1.0], &[1.0, 0.0], &mut out);
-        assert!(close(out, [-2.0, 1.0, 3.0, 4.0, 5.0]));
+        let close = |out: [f32; 10], expected: [f32; 10]| out.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-7);
+        let heads: [f32; 10] = std::array::from_fn(|at| at as f32 + 1.0);
+        let angles: [&[f32]; 2] = [&[0.0, 1.0], &[1.0, 0.0]];
+        let mut out = [0.0; 10];
+        for simd in Simd::every() {
+            rotate_halves(simd, &heads, 5, angles, &mut out);
+            assert!(close(out, [-3.0, 2.0, 1.0, 4.0, 5.0, -8.0, 7.0, 6.0, 9.0, 10.0]), "{simd:?}");
+        }
+        rotate_pairs(&heads, 5, angles, &mut out);
+        assert!(close(out, [-2.0, 1.0, 3.0, 4.0, 5.0, -7.0, 6.0, 8.0, 9.0, 10.0]));
     }
 }

@@ -176,6 +176,21 @@ fn a_gated_product_has_the_bits_of_its_two_steps() {
 }
 
 #[test]
+fn a_product_that_is_added_has_the_bits_of_a_sum_of_two() {
+    for (m, k, widths) in [(1, 64, [7, 30]), (3, 600, [16, 48]), (24, 256, [100, 33]), (530, 64, [200, 40])] {
+        let (x, n) = (values(m * k, 3), widths[0] + widths[1]);
+        let y = values(m * n, 5);
+        let every = |simd| ComputeType::all().into_iter().map(move |compute| (simd, compute));
+        for (simd, compute) in Simd::every().into_iter().flat_map(every) {
+            let panels = widths.map(|n| Panels::pack(DenseRows::Bf16(&weights_of_a_model(n, k)), k, simd));
+            let product = super::matmul(simd, compute, &x, &panels);
+            let expected: Vec<f32> = y.iter().zip(&product).map(|(y, product)| y + product).collect();
+            assert!(added_matmul(simd, compute, &x, &panels, &y) == expected, "{simd:?} {compute:?} {m} {k}");
+        }
+    }
+}
+
+#[test]
 fn matrices_that_do_not_part_between_panels_are_no_gates_and_values() {
     let pack = |n: usize| Panels::pack(DenseRows::F32(&vec![0f32; n * 8]), 8, Simd::detect());
     let parts = |of: &[usize]| GatePanels::of(&of.iter().map(|&n| pack(n)).collect::<Vec<_>>()).is_some();
