@@ -7,7 +7,9 @@ use std::ops::Range;
 use super::layout::DEPTH;
 use super::pairs::swap_pairs;
 use super::panels::Panels;
-use super::readers::{PanelReader, PanelSource};
+use super::readers::PanelReader;
+#[cfg(target_arch = "x86_64")]
+use super::readers::PanelSource;
 use super::simd::{LANES, Simd};
 use super::vector::Vector;
 use crate::compute_type::ComputeType;

@@ -77,14 +77,12 @@ pub(super) fn swap_pairs<const P: usize>(steps: &mut [[[f32; LANES]; P]]) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
     use super::*;
-    #[cfg(target_arch = "x86_64")]
     use crate::kernel::simd::PairUnit;
 
     #[test]
-    #[cfg(target_arch = "x86_64")]
     fn values_are_rounded_to_the_nearest_one_by_one_and_by_vectors() {
         let bits = (0..3000u32).map(|at| at.wrapping_mul(2_654_435_769));
         let x: Vec<f32> = bits.map(f32::from_bits).filter(|value| value.is_finite()).collect();
@@ -106,7 +104,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_arch = "x86_64")]
     fn pairs_hold_rounded_values_and_are_filled_up_with_zeros() {
         let tiny = f32::MIN_POSITIVE / 4.0;
         let x = [1.0, 1.0 + 1.0 / 512.0, -3.0, 1.0 + 3.0 / 256.0, -tiny];

@@ -12,7 +12,9 @@ use crate::compute_type::ComputeType;
 use crate::kernel::{Panels, Simd};
 
 /// Multiply-adds of sixteen vectors, over and over, that hide each other's latency.
+#[cfg(target_arch = "x86_64")]
 const ROUNDS: usize = 1 << 20;
+#[cfg(target_arch = "x86_64")]
 const IN_FLIGHT: usize = 16;
 
 /// Seconds of the fastest of some calls.
