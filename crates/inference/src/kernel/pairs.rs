@@ -46,7 +46,9 @@ pub(super) fn in_pairs(
 }
 
 /// A row in pairs. `round_vectors` may round the first values, and tells how many.
+// Not inlined: what is left over of a row is no work for gathers of whole vectors, which the compiler makes of it elsewhere.
 #[cfg(target_arch = "x86_64")]
+#[inline(never)]
 pub(super) fn round_row(row: &[f32], pairs: &mut [Bf16Pair], round_vectors: impl Fn(&[f32], &mut [Bf16Pair]) -> usize) {
     let done = round_vectors(row, pairs);
     for (pair, values) in pairs[done / 2..].iter_mut().zip(row[done..].chunks(2)) {
