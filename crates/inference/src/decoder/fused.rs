@@ -18,14 +18,8 @@ const WORTH_THREADS: usize = 1 << 15;
 /// Applies `each(row index, row of x, row of out)` to all rows, on several threads when there is much to do.
 fn rows(x: &[f32], width: usize, out_width: usize, each: impl Fn(usize, &[f32], &mut [f32]) + Sync) -> Vec<f32> {
     let count = x.len() / width;
-    new_rows((count, out_width), 0f32, rows_of_a_task(x.len(), count), |index, out| {
-        each(index, &x[index * width..][..width], out);
-    })
-}
-
-/// How many of `count` rows of so many elements are a task of their own.
-fn rows_of_a_task(elements: usize, count: usize) -> usize {
-    if elements < WORTH_THREADS { count } else { 8 }
+    let rows_of_a_task = if x.len() < WORTH_THREADS { count } else { 8 };
+    new_rows((count, out_width), 0f32, rows_of_a_task, |index, out| each(index, &x[index * width..][..width], out))
 }
 
 /// The values of a contiguous tensor.

@@ -1,6 +1,6 @@
 //! Attention over the paged cache by whatever a device has: on the CPU by the kernel, which reads the cache in place.
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::attention::Attention;
@@ -46,6 +46,11 @@ impl CustomOp3 for Attention {
         let (tokens, heads, width) = query_layout.shape().dims3()?;
         let kv_heads = key_layout.shape().dims()[1];
         let queries = contiguous(queries, query_layout)?;
+        // Outputs lie in the order of segments: these are all rows, one behind the other.
+        let ends = self.segments.iter().try_fold(0, |end, it| (it.start == end).then_some(end + it.length));
+        if ends != Some(tokens) {
+            bail!("segments that are not all of {tokens} rows in their order");
+        }
         let scoring = Scoring { scale: self.scale, cap: self.cap };
         let out = if let CpuStorage::BF16(_) = keys {
             let (keys, values) = (contiguous(keys, key_layout)?, contiguous(values, value_layout)?);
