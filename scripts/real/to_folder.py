@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes a Hugging Face folder of every GGUF file in a folder: the reference for what `gac` says of the file itself.
 
-    pip install torch transformers gguf sentencepiece protobuf
+    pip install torch transformers accelerate gguf sentencepiece protobuf
     python scripts/real/to_folder.py FOLDER
 
 `NAME.gguf` becomes `NAME/`: weights dequantised and rounded to bfloat16, config, tokenizer and chat template, as

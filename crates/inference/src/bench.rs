@@ -2,7 +2,6 @@
 
 use half::bf16;
 
-use crate::compute_type::ComputeType;
 use crate::kernel::{self, Cached, DenseRows, HeadQuery, LANES, Panels, Scoring, Simd, TOGETHER};
 
 /// Weights `(N, K)` as products read them.
@@ -21,7 +20,7 @@ impl ProductBench {
 
     /// `x` `(M, K)` by the weights, transposed: `(M, N)`.
     pub fn product(&self, x: &[f32]) -> Vec<f32> {
-        kernel::matmul(Simd::detect(), ComputeType::F32, x, &self.0)
+        kernel::matmul(Simd::detect(), x, &self.0)
     }
 }
 

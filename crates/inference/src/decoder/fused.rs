@@ -9,17 +9,60 @@ use candle_core::{
 use super::batch::SlotRun;
 use super::rope::Angles;
 use crate::checkpoint::config::RopeStyle;
+use crate::compute_type::ComputeType;
 use crate::cpu::fused;
-use crate::kernel::{self, GateActivation, LANES, Simd, new_rows, store_key_in_pairs, store_value_in_pairs};
+use crate::kernel::{
+    self, GateActivation, LANES, ProductValue, Simd, new_rows, store_key_in_pairs, store_value_in_pairs,
+};
 
 /// Elements from which on rows are spread over threads.
 const WORTH_THREADS: usize = 1 << 15;
 
 /// Applies `each(row index, row of x, row of out)` to all rows, on several threads when there is much to do.
 fn rows(x: &[f32], width: usize, out_width: usize, each: impl Fn(usize, &[f32], &mut [f32]) + Sync) -> Vec<f32> {
-    let count = x.len() / width;
+    rows_of(x, width, out_width, each)
+}
+
+/// The same in the type that a product takes them in.
+fn rows_of<T: ProductValue>(
+    x: &[f32],
+    width: usize,
+    out_width: usize,
+    each: impl Fn(usize, &[f32], &mut [f32]) + Sync,
+) -> Vec<T> {
+    let (simd, count) = (Simd::detect(), x.len() / width);
     let rows_of_a_task = if x.len() < WORTH_THREADS { count } else { 8 };
-    new_rows((count, out_width), 0f32, rows_of_a_task, |index, out| each(index, &x[index * width..][..width], out))
+    new_rows((count, out_width), T::ZERO, rows_of_a_task, |scratch, index, out| {
+        T::through(simd, scratch, out, |out| each(index, &x[index * width..][..width], out));
+    })
+}
+
+/// Rows as they are multiplied in a compute type.
+fn rows_for(
+    compute: ComputeType,
+    x: &[f32],
+    width: usize,
+    each: impl Fn(usize, &[f32], &mut [f32]) + Sync,
+) -> CpuStorage {
+    match compute {
+        ComputeType::F32 => CpuStorage::F32(rows_of(x, width, width, each)),
+        ComputeType::Bf16 => CpuStorage::BF16(rows_of(x, width, width, each)),
+    }
+}
+
+/// Rounds rows to bfloat16.
+pub(super) struct RoundOp;
+
+impl CustomOp1 for RoundOp {
+    fn name(&self) -> &'static str {
+        "round"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let width = *layout.shape().dims().last().unwrap_or(&1);
+        let out = rows_for(ComputeType::Bf16, contiguous(x, layout)?, width, |_, x, out| out.copy_from_slice(x));
+        Ok((out, layout.shape().clone()))
+    }
 }
 
 /// The values of a contiguous tensor.
@@ -33,6 +76,8 @@ pub(super) fn contiguous<'a, T: WithDType>(storage: &'a CpuStorage, layout: &Lay
 /// Root-mean-square norm of rows by a weight.
 pub(super) struct RmsNormOp {
     pub(super) epsilon: f32,
+    /// What the rows are multiplied in.
+    pub(super) compute: ComputeType,
 }
 
 impl CustomOp2 for RmsNormOp {
@@ -44,14 +89,16 @@ impl CustomOp2 for RmsNormOp {
         let (x, weight) = (contiguous(x, xl)?, contiguous(weight, wl)?);
         let simd = Simd::detect();
         let width = weight.len();
-        let out = rows(x, width, width, |_, x, out| kernel::rms_norm(simd, x, weight, self.epsilon, out));
-        Ok((CpuStorage::F32(out), xl.shape().clone()))
+        let norm = |_, x: &[f32], out: &mut [f32]| kernel::rms_norm(simd, x, weight, self.epsilon, out);
+        Ok((rows_for(self.compute, x, width, norm), xl.shape().clone()))
     }
 }
 
 /// Layer norm of rows by a weight and a bias.
 pub(super) struct LayerNormOp {
     pub(super) epsilon: f32,
+    /// What the rows are multiplied in.
+    pub(super) compute: ComputeType,
 }
 
 impl CustomOp3 for LayerNormOp {
@@ -71,8 +118,8 @@ impl CustomOp3 for LayerNormOp {
         let (x, weight, bias) = (contiguous(x, xl)?, contiguous(weight, wl)?, contiguous(bias, bl)?);
         let simd = Simd::detect();
         let width = weight.len();
-        let out = rows(x, width, width, |_, x, out| kernel::layer_norm(simd, x, weight, bias, self.epsilon, out));
-        Ok((CpuStorage::F32(out), xl.shape().clone()))
+        let norm = |_, x: &[f32], out: &mut [f32]| kernel::layer_norm(simd, x, weight, bias, self.epsilon, out);
+        Ok((rows_for(self.compute, x, width, norm), xl.shape().clone()))
     }
 }
 

@@ -1,11 +1,16 @@
 //! Linear layers.
 
+use std::borrow::Cow;
+
 use candle_core::backend::BackendStorage;
 use candle_core::quantized::QMatMul;
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Device, Layout, Module, Result, Shape, Storage, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout, Module, Result, Shape, Storage, Tensor, bail,
+};
+use half::bf16;
 use rayon::prelude::*;
 
-use super::fused::contiguous;
+use super::fused::{RoundOp, contiguous};
 use crate::checkpoint::block_rows::BlockRows;
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::{CheckpointTensors, LinearWeight};
@@ -176,14 +181,27 @@ impl Linear {
 
     /// The same without the bias.
     pub(crate) fn product(&self, input: &Tensor) -> Result<Tensor> {
+        let input = self.taken(input)?;
         match &self.parts[..] {
-            [one] => one.forward(input, self.compute),
+            [one] => one.forward(&input),
             parts => {
-                let products =
-                    parts.iter().map(|part| part.forward(input, self.compute)).collect::<Result<Vec<_>>>()?;
+                let products = parts.iter().map(|part| part.forward(&input)).collect::<Result<Vec<_>>>()?;
                 Tensor::cat(&products, 1)
             }
         }
+    }
+
+    /// What it multiplies in on the CPU.
+    pub(crate) fn compute(&self) -> ComputeType {
+        self.compute
+    }
+
+    /// An input as the kernels take it, which may be rounded already.
+    fn taken<'a>(&self, input: &'a Tensor) -> Result<Cow<'a, Tensor>> {
+        if self.compute == ComputeType::Bf16 && input.dtype() == DType::F32 && fused(input.device()) {
+            return input.apply_op1_no_bwd(&RoundOp).map(Cow::Owned);
+        }
+        Ok(Cow::Borrowed(input))
     }
 
     /// The product added to `values` `(T, output)`, where one kernel does it on the CPU.
@@ -192,14 +210,15 @@ impl Linear {
         if self.bias.is_some() {
             return Ok(None);
         }
-        input.apply_op2_no_bwd(values, &PanelProduct { panels, compute: self.compute }).map(Some)
+        self.taken(input)?.apply_op2_no_bwd(values, &PanelProduct { panels }).map(Some)
     }
 
-    /// `gate` of the first half of the outputs times the second, `(T, output / 2)`, where one kernel does it on the CPU.
+    /// `gate` of the first half of the outputs times the second, `(T, output / 2)`, where one kernel does it on the CPU: in the
+    /// type that is multiplied in.
     pub(crate) fn gated(&self, input: &Tensor, gate: GateActivation) -> Result<Option<Tensor>> {
         let [Weight::Panels(panels)] = &self.parts[..] else { return Ok(None) };
         let Some(panels) = GatePanels::of(panels).filter(|_| self.bias.is_none()) else { return Ok(None) };
-        input.apply_op1_no_bwd(&GatedProduct { panels, gate, compute: self.compute }).map(Some)
+        self.taken(input)?.apply_op1_no_bwd(&GatedProduct { panels, gate }).map(Some)
     }
 
     /// The weight `(output, input)`, where it is one that is not quantised.
@@ -283,9 +302,9 @@ impl Weight {
         Ok(Self::Plain(wide.to_device(weights.device())?.to_dtype(weights.compute_type(wide.dtype()))?))
     }
 
-    fn forward(&self, input: &Tensor, compute: ComputeType) -> Result<Tensor> {
+    fn forward(&self, input: &Tensor) -> Result<Tensor> {
         match self {
-            Self::Panels(panels) => input.apply_op1_no_bwd(&PanelProduct { panels, compute }),
+            Self::Panels(panels) => input.apply_op1_no_bwd(&PanelProduct { panels }),
             Self::Plain(weight) => input.matmul(&weight.t()?),
             Self::Quantised(weight) => weight.forward(input),
             #[cfg(feature = "cuda")]
@@ -297,7 +316,6 @@ impl Weight {
 /// `x W^T` on the CPU.
 struct PanelProduct<'a> {
     panels: &'a [Panels],
-    compute: ComputeType,
 }
 
 impl CustomOp1 for PanelProduct<'_> {
@@ -307,7 +325,11 @@ impl CustomOp1 for PanelProduct<'_> {
 
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let shape = self.shape(layout)?;
-        let out = matmul(Simd::detect(), self.compute, contiguous(input, layout)?, self.panels);
+        let simd = Simd::detect();
+        let out = match input {
+            CpuStorage::BF16(_) => matmul::<bf16>(simd, contiguous(input, layout)?, self.panels),
+            _ => matmul::<f32>(simd, contiguous(input, layout)?, self.panels),
+        };
         Ok((CpuStorage::F32(out), shape))
     }
 }
@@ -329,8 +351,12 @@ impl CustomOp2 for PanelProduct<'_> {
         if *vl.shape() != shape {
             bail!("a product of shape {shape:?} is added to values of shape {:?}", vl.shape());
         }
-        let (input, values) = (contiguous(input, il)?, contiguous(values, vl)?);
-        Ok((CpuStorage::F32(added_matmul(Simd::detect(), self.compute, input, self.panels, values)), shape))
+        let (simd, values) = (Simd::detect(), contiguous(values, vl)?);
+        let out = match input {
+            CpuStorage::BF16(_) => added_matmul::<bf16>(simd, contiguous(input, il)?, self.panels, values),
+            _ => added_matmul::<f32>(simd, contiguous(input, il)?, self.panels, values),
+        };
+        Ok((CpuStorage::F32(out), shape))
     }
 }
 
@@ -354,7 +380,6 @@ fn check_width(given: usize, taken: usize) -> Result<()> {
 struct GatedProduct<'a> {
     panels: GatePanels<'a>,
     gate: GateActivation,
-    compute: ComputeType,
 }
 
 impl CustomOp1 for GatedProduct<'_> {
@@ -365,7 +390,11 @@ impl CustomOp1 for GatedProduct<'_> {
     fn cpu_fwd(&self, input: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (rows, inner) = layout.shape().dims2()?;
         check_width(inner, self.panels.inputs())?;
-        let out = gated_matmul(Simd::detect(), self.compute, contiguous(input, layout)?, self.gate, self.panels);
-        Ok((CpuStorage::F32(out), (rows, self.panels.outputs()).into()))
+        let (simd, &Self { panels, gate }) = (Simd::detect(), self);
+        let out = match input {
+            CpuStorage::BF16(_) => CpuStorage::BF16(gated_matmul(simd, contiguous(input, layout)?, gate, panels)),
+            _ => CpuStorage::F32(gated_matmul(simd, contiguous(input, layout)?, gate, panels)),
+        };
+        Ok((out, (rows, panels.outputs()).into()))
     }
 }

@@ -75,13 +75,19 @@ impl Mlp {
         {
             return residual.add_product(down, gated, post_norm, factor);
         }
-        let normed = residual.normed(norm)?;
         match self {
-            Self::Gated(mlp) => residual.add_product(&mlp.down, mlp.gated(&normed)?, post_norm, factor),
+            Self::Gated(mlp) => {
+                let normed = residual.normed_for(norm, mlp.gate_up.compute())?;
+                residual.add_product(&mlp.down, mlp.gated(&normed)?, post_norm, factor)
+            }
             Self::Plain { up, down, activation } => {
+                let normed = residual.normed_for(norm, up.compute())?;
                 residual.add_product(down, activation.apply(&up.forward(&normed)?)?, post_norm, factor)
             }
-            Self::Experts(experts) => residual.add(experts.forward(&normed)?, post_norm, factor),
+            Self::Experts(experts) => {
+                let normed = residual.normed(norm)?;
+                residual.add(experts.forward(&normed)?, post_norm, factor)
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use super::fused::{LayerNormOp, RmsNormOp};
 use crate::checkpoint::config::{NormConfig, NormKind};
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::CheckpointTensors;
+use crate::compute_type::ComputeType;
 use crate::cpu::fused;
 #[cfg(feature = "cuda")]
 use crate::{cpu::has_own_kernels, cuda::norm::NormWeights};
@@ -42,15 +43,22 @@ impl Norm {
 
     /// `(.., width)` to the same shape. The input is contiguous.
     pub(crate) fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        self.forward_for(input, ComputeType::F32)
+    }
+
+    /// The same for a layer that multiplies in `compute`: on the CPU rounded to it.
+    pub(crate) fn forward_for(&self, input: &Tensor, compute: ComputeType) -> Result<Tensor> {
         #[cfg(feature = "cuda")]
         if has_own_kernels(input.device(), input.dtype()) {
             return Ok(crate::cuda::norm::add_norm(input, None, Some(self.weights()))?.1);
         }
         match &self.bias {
-            None if fused(input.device()) => input.apply_op2_no_bwd(&self.weight, &RmsNormOp { epsilon: self.epsilon }),
+            None if fused(input.device()) => {
+                input.apply_op2_no_bwd(&self.weight, &RmsNormOp { epsilon: self.epsilon, compute })
+            }
             None => rms_norm(input, &self.weight, self.epsilon),
             Some(bias) if fused(input.device()) => {
-                input.apply_op3_no_bwd(&self.weight, bias, &LayerNormOp { epsilon: self.epsilon })
+                input.apply_op3_no_bwd(&self.weight, bias, &LayerNormOp { epsilon: self.epsilon, compute })
             }
             Some(bias) => layer_norm(input, &self.weight, bias, self.epsilon),
         }

@@ -9,13 +9,14 @@ use super::cache::LayerCache;
 use super::flash::Paged;
 use super::fused::contiguous;
 use crate::cpu::fused;
-use crate::kernel::{self, Cached, HeadQuery, PairScratch, Scoring, TOGETHER, new_parts};
+use crate::kernel::{self, Cached, HeadQuery, PairScratch, ProductValue, Scoring, TOGETHER, new_parts};
 
 /// Most scores that are computed at once by tensor operations, 256 MiB of them.
 const SCORES: usize = 1 << 26;
 
 impl Attention {
-    /// Attention of `queries` `(T, heads, head_dim)` over `cache`, `(T, heads * head_dim)`.
+    /// Attention of `queries` `(T, heads, head_dim)` over `cache`, `(T, heads * head_dim)`; on the CPU in the cache's type,
+    /// which is the one that the next product is computed in.
     ///
     /// On the CPU, and where `paged` can, the cache is read in place; elsewhere each sequence's slots are gathered.
     pub(crate) fn apply(self, queries: &Tensor, cache: &LayerCache, paged: &Paged) -> Result<Tensor> {
@@ -54,53 +55,48 @@ impl CustomOp3 for Attention {
         let scoring = Scoring { scale: self.scale, cap: self.cap };
         let out = if let CpuStorage::BF16(_) = keys {
             let (keys, values) = (contiguous(keys, key_layout)?, contiguous(values, value_layout)?);
-            self.tiles(
+            CpuStorage::BF16(self.tiles(
                 queries,
                 (heads, width),
                 (keys, values, kv_heads),
                 |scratch: &mut PairScratch, queries, seen, out| {
                     kernel::attend_in_pairs(self.simd, queries, seen, scoring, scratch, out);
                 },
-            )
+            ))
         } else {
             let (keys, values) = (contiguous(keys, key_layout)?, contiguous(values, value_layout)?);
-            self.tiles(
+            CpuStorage::F32(self.tiles(
                 queries,
                 (heads, width),
                 (keys, values, kv_heads),
                 |scratch: &mut Vec<f32>, queries, seen, out| {
                     kernel::attend(self.simd, queries, seen, scoring, scratch, out);
                 },
-            )
+            ))
         };
-        Ok((CpuStorage::F32(out), (tokens, heads * width).into()))
+        Ok((out, (tokens, heads * width).into()))
     }
 }
 
 impl Attention {
     /// Has `attend(scratch, queries, what they see, out)` attend some queries at a time, of `(T, heads, head_dim)`, to keys
-    /// and values of so many heads: `(T, heads * head_dim)`.
-    fn tiles<T: Copy + Sync, S: Default>(
+    /// and values of so many heads: `(T, heads * head_dim)`, in the type of these.
+    fn tiles<T: ProductValue, S: Default>(
         &self,
         queries: &[f32],
         (heads, width): (usize, usize),
         (keys, values, kv_heads): (&[T], &[T], usize),
         attend: impl Fn(&mut S, &[HeadQuery<'_>], Cached<'_, T>, &mut [&mut [f32]]) + Sync,
-    ) -> Vec<f32> {
+    ) -> Vec<T> {
         let (group, row) = (heads / kv_heads, heads * width);
         let parts: Vec<AttentionPart<'_>> = self.segments.iter().flat_map(AttentionPart::of).collect();
         let work = |part: &AttentionPart<'_>| part.length * (part.segment.past + part.first + part.length) * row;
         let all: usize = parts.iter().map(work).sum();
         let parts_of_a_task = (TASK * parts.len()).div_ceil(all.max(1)).max(1);
         let lengths = parts.iter().map(|part| part.length * row);
-        new_parts(lengths, 0f32, parts_of_a_task, |scratch: &mut S, index, out| {
+        new_parts(lengths, T::ZERO, parts_of_a_task, |(scratch, wide): &mut (S, Vec<f32>), index, out| {
             let part = &parts[index];
             let AttentionPart { segment, first, length } = *part;
-            let mut of_heads: Vec<Vec<(usize, &mut [f32])>> = Vec::new();
-            of_heads.resize_with(kv_heads, || Vec::with_capacity(length * group));
-            for (at, out) in out.chunks_exact_mut(width).enumerate() {
-                of_heads[at % heads / group].push((first * heads + at, out));
-            }
             let tile = |scratch: &mut S, head: usize, cells: &mut [(usize, &mut [f32])]| {
                 let seen = Cached { keys, values, blocks: &segment.blocks, kv_heads, head, head_dim: width };
                 let mut asked = Vec::with_capacity(TOGETHER);
@@ -112,19 +108,26 @@ impl Attention {
                 }
                 attend(scratch, &asked, seen, &mut out);
             };
-            let tiles = of_heads
-                .iter_mut()
-                .enumerate()
-                .flat_map(|(head, cells)| cells.chunks_mut(TOGETHER).map(move |cells| (head, cells)));
-            // A few tokens that see many are more than one task.
-            if work(part) < 2 * TASK || parts.len() >= rayon::current_num_threads() * PARTS_OF_A_THREAD {
-                tiles.for_each(|(head, cells)| tile(scratch, head, cells));
-            } else {
-                let tiles: Vec<_> = tiles.collect();
-                let tiles_of_a_task = (TASK * tiles.len()).div_ceil(work(part)).max(1);
-                let tiles = tiles.into_par_iter().with_min_len(tiles_of_a_task).with_max_len(tiles_of_a_task);
-                tiles.for_each_init(S::default, |scratch, (head, cells)| tile(scratch, head, cells));
-            }
+            T::through(self.simd, wide, out, |out| {
+                let mut of_heads: Vec<Vec<(usize, &mut [f32])>> = Vec::new();
+                of_heads.resize_with(kv_heads, || Vec::with_capacity(length * group));
+                for (at, out) in out.chunks_exact_mut(width).enumerate() {
+                    of_heads[at % heads / group].push((first * heads + at, out));
+                }
+                let tiles = of_heads
+                    .iter_mut()
+                    .enumerate()
+                    .flat_map(|(head, cells)| cells.chunks_mut(TOGETHER).map(move |cells| (head, cells)));
+                // A few tokens that see many are more than one task.
+                if work(part) < 2 * TASK || parts.len() >= rayon::current_num_threads() * PARTS_OF_A_THREAD {
+                    tiles.for_each(|(head, cells)| tile(scratch, head, cells));
+                } else {
+                    let tiles: Vec<_> = tiles.collect();
+                    let tiles_of_a_task = (TASK * tiles.len()).div_ceil(work(part)).max(1);
+                    let tiles = tiles.into_par_iter().with_min_len(tiles_of_a_task).with_max_len(tiles_of_a_task);
+                    tiles.for_each_init(S::default, |scratch, (head, cells)| tile(scratch, head, cells));
+                }
+            });
         })
     }
 }

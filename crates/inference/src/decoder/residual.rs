@@ -7,6 +7,7 @@ use super::last_rows::LastRows;
 use super::layer_device::LayerDevice;
 use super::layers::Linear;
 use super::norm::Norm;
+use crate::compute_type::ComputeType;
 #[cfg(feature = "cuda")]
 use crate::{
     checkpoint::config::Activation,
@@ -75,6 +76,11 @@ impl<'n> Residual<'n> {
 
     /// The stream, normed where there is a norm.
     pub(crate) fn normed(&mut self, norm: Option<&Norm>) -> Result<Tensor> {
+        self.normed_for(norm, ComputeType::F32)
+    }
+
+    /// The same for a layer that multiplies in `compute`: on the CPU rounded to it.
+    pub(crate) fn normed_for(&mut self, norm: Option<&Norm>, compute: ComputeType) -> Result<Tensor> {
         #[cfg(feature = "cuda")]
         if has_own_kernels(self.hidden.device(), self.hidden.dtype()) {
             self.add_waiting_product(None)?;
@@ -103,7 +109,10 @@ impl<'n> Residual<'n> {
                 None => add(&self.hidden, &times(through(norm, &values.known()?)?, factor)?)?,
             };
         }
-        through(norm, &self.hidden)
+        match norm {
+            Some(norm) => norm.forward_for(&self.hidden, compute),
+            None => Ok(self.hidden.clone()),
+        }
     }
 
     /// The stream, normed and multiplied; without the layer's bias.
@@ -115,7 +124,7 @@ impl<'n> Residual<'n> {
         {
             return self.multiplied(norm, |x| product.plain(x));
         }
-        linear.product(&self.normed(norm)?)
+        linear.product(&self.normed_for(norm, linear.compute())?)
     }
 
     /// What the output layer multiplies: the stream, normed or weighed for `norm`.

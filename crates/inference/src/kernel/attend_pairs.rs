@@ -11,7 +11,7 @@ use half::bf16;
 
 #[cfg(target_arch = "x86_64")]
 use super::attend_pairs_avx512::attend_avx512;
-use super::pairs::rounded;
+use super::round::rounded;
 use super::scoring::{Cached, HeadQuery, PairScratch, Scoring, weigh};
 #[cfg(any(target_arch = "x86_64", test))]
 use super::simd::PairUnit;

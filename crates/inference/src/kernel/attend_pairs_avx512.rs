@@ -9,8 +9,9 @@ use std::arch::x86_64::{
 use half::bf16;
 
 use super::attend_together::TOGETHER;
-use super::pairs::{Bf16Pair, round_row};
+use super::pairs::Bf16Pair;
 use super::pairs_avx512::{pairs, round_vectors, splat};
+use super::round::round_each;
 use super::scoring::{BLOCK, Cached, HeadQuery, PairScratch, Scoring, seen_by_any_and_by_all, weigh};
 use super::simd::LANES;
 
@@ -61,7 +62,9 @@ fn exactly<const N: usize>(
     scratch.weights.resize(scratch.weights.len().max(N * length / 2), Bf16Pair(0));
     let rounded = &mut scratch.queries[..N * width];
     for (query, rounded) in queries.iter().zip(rounded.chunks_exact_mut(width)) {
-        round_row(query.values, rounded, |values, out| round_vectors(values, out));
+        let rounded = Bf16Pair::halves_mut(rounded);
+        let done = round_vectors(query.values, rounded);
+        round_each(&query.values[done..], &mut rounded[done..]);
     }
     let scores = &mut scratch.scores[..N * length];
     let mut index = first;

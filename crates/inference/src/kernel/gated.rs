@@ -1,15 +1,21 @@
 //! Products of which one half gates the other: both are in caches when they meet, and never in memory.
 
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::slice;
 
 use rayon::prelude::*;
 
+use super::matmul::{MultipliedRows, Outputs, tasks};
 use super::micro_kernels::{Out, PAIR, Product};
+use super::new_rows::filled;
 use super::panels::Panels;
+use super::product_value::ProductValue;
 use super::rows::{GateActivation, gate_times};
-use super::simd::{LANES, Simd};
-use crate::compute_type::ComputeType;
+use super::simd::LANES;
+
+/// Most tasks of a thread: rows of fewer columns would not be worth their loops.
+const TASKS: usize = 12;
 
 /// Two matrices of one shape over the same input: that of the gates, and that of what they scale.
 #[derive(Clone, Copy)]
@@ -42,50 +48,88 @@ impl<'a> GatePanels<'a> {
     pub(crate) fn outputs(&self) -> usize {
         self.count * LANES
     }
+}
 
-    /// `gate(x G^T) * (x U^T)`, `(M, N)`, of an `x` of `m` rows that are `stride` long, in about so many `tasks`. `panels`
-    /// computes the columns of some panels.
-    pub(super) fn product<X: Sync>(
-        self,
-        (simd, compute, gate): (Simd, ComputeType, GateActivation),
-        (x, stride, m): (&[X], usize, usize),
-        tasks: usize,
+/// `gate(x G^T) * (x U^T)`, `(M, N)`, as another product takes it.
+pub(super) struct GatedOutputs<'a, T> {
+    gate: GateActivation,
+    weights: GatePanels<'a>,
+    value: PhantomData<T>,
+}
+
+impl<'a, T> GatedOutputs<'a, T> {
+    pub(super) fn new(gate: GateActivation, weights: GatePanels<'a>) -> Self {
+        Self { gate, weights, value: PhantomData }
+    }
+}
+
+impl<T: ProductValue> Outputs for GatedOutputs<'_, T> {
+    type Value = T;
+
+    fn inputs(&self) -> usize {
+        self.weights.inputs()
+    }
+
+    fn count(&self) -> usize {
+        self.weights.outputs()
+    }
+
+    fn of<X: Sync>(
+        &self,
+        rows: MultipliedRows<'_, X>,
         panels: impl Fn(&Product<'_, X>, usize, usize) + Sync,
-    ) -> Vec<f32> {
-        let n = self.outputs();
+    ) -> Vec<T> {
+        let GatePanels { sides, count } = self.weights;
+        let (simd, m, n) = (rows.simd, rows.m, self.count());
         let mut gated = Vec::with_capacity(m * n);
-        let out = Out { at: gated.as_mut_ptr(), n, column: 0 };
+        let place = Place(gated.as_mut_ptr());
         // Whole pairs, so that where tasks meet depends on nothing but the shape.
-        let most = self.count.div_ceil(tasks).next_multiple_of(PAIR);
-        let task = |both: &mut Vec<f32>, from: usize| {
-            let to = self.count.min(from + most);
+        let most = count.div_ceil(tasks(m * 2 * n * self.inputs(), TASKS)).next_multiple_of(PAIR);
+        let task = |(both, row): &mut (Vec<f32>, Vec<f32>), from: usize| {
+            let to = count.min(from + most);
             let columns = (to - from) * LANES;
             both.clear();
             both.reserve(m * 2 * columns);
-            for (side, (weights, first)) in self.sides.into_iter().enumerate() {
+            for (side, (weights, first)) in sides.into_iter().enumerate() {
                 let column = (side * columns).cast_signed() - ((first + from) * LANES).cast_signed();
                 let out = Out { at: both.as_mut_ptr(), n: 2 * columns, column };
-                panels(&Product { simd, compute, x, stride, m, weights, out }, first + from, first + to);
+                panels(&rows.product(weights, out), first + from, first + to);
             }
             // SAFETY: there is room for so many, and the panels of each side have written half of every row.
             unsafe { both.set_len(m * 2 * columns) };
-            for (row, both) in both.chunks_exact(2 * columns).enumerate() {
+            for (at, both) in both.chunks_exact(2 * columns).enumerate() {
                 let (gates, values) = both.split_at(columns);
                 // SAFETY: these columns of a row are there, and they are this task's.
-                let place = unsafe { slice::from_raw_parts_mut(out.start(row, from).cast(), columns) };
-                place.fill(MaybeUninit::new(0.0));
-                // SAFETY: they have just been filled.
-                gate_times(simd, gate, gates, values, unsafe { place.assume_init_mut() });
+                let out = unsafe { place.columns((at * n + from * LANES, columns)) };
+                T::through(simd, row, filled(out, T::ZERO), |out| gate_times(simd, self.gate, gates, values, out));
             }
         };
-        if most >= self.count {
-            task(&mut Vec::new(), 0);
+        if most >= count {
+            task(&mut (Vec::new(), Vec::new()), 0);
         } else {
-            let starts: Vec<usize> = (0..self.count).step_by(most).collect();
-            starts.into_par_iter().with_max_len(1).for_each_init(Vec::new, task);
+            let starts: Vec<usize> = (0..count).step_by(most).collect();
+            starts.into_par_iter().with_max_len(1).for_each_init(Default::default, task);
         }
         // SAFETY: there is room for so many, and every task has written its columns of every row.
         unsafe { gated.set_len(m * n) };
         gated
+    }
+}
+
+/// Room that tasks write different columns of.
+struct Place<T>(*mut T);
+
+// SAFETY: a pointer into a buffer that outlives the tasks, which own different columns of it.
+unsafe impl<T: Send> Sync for Place<T> {}
+
+impl<T> Place<T> {
+    /// So many elements from one on.
+    ///
+    /// # Safety
+    /// They are there, and nobody else's.
+    #[expect(clippy::mut_from_ref, reason = "the caller's promise")]
+    unsafe fn columns(&self, (from, count): (usize, usize)) -> &mut [MaybeUninit<T>] {
+        // SAFETY: the caller's promise.
+        unsafe { slice::from_raw_parts_mut(self.0.add(from).cast(), count) }
     }
 }

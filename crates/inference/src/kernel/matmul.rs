@@ -8,20 +8,19 @@ use std::slice;
 
 use rayon::prelude::*;
 
-use super::gated::GatePanels;
+use super::gated::{GatePanels, GatedOutputs};
 use super::layout::DEPTH;
-use super::micro_kernels::{Out, PAIR, PART, Product, in_rows, parts};
+use super::micro_kernels::{Out, PAIR, PART, Product, decode, in_rows, parts};
 #[cfg(target_arch = "x86_64")]
 use super::pairs::in_pairs;
-use super::pairs::in_swapped_pairs;
 #[cfg(target_arch = "x86_64")]
 use super::pairs_amx::{STEPS, TILE};
-#[cfg(target_arch = "x86_64")]
-use super::pairs_avx512::round_vectors;
 use super::panels::Panels;
+use super::product_value::{ProductInput, ProductValue};
 use super::readers::{PanelSource, with_source};
 use super::rows::GateActivation;
 use super::simd::{LANES, PairUnit, Simd, SimdLevel};
+use super::swapped_pairs::{InSwappedPairs, in_swapped_pairs};
 use super::vector::{Portable, Vector};
 use crate::compute_type::ComputeType;
 
@@ -29,92 +28,104 @@ use crate::compute_type::ComputeType;
 const TASK: usize = 1 << 16;
 /// Most tasks of a thread.
 const TASKS: usize = 32;
-/// The same where one half of the outputs gates the other: rows of fewer columns would not be worth their loops.
-const GATED_TASKS: usize = 12;
 /// Rows from which on those that are left over do not matter.
 const FILLED_ROWS: usize = 64;
 
 /// `x W^T`: `x` `(M, K)` and `weights` `(N, K)` to `(M, N)`; the outputs of several matrices stand side by side.
 ///
-/// In f32, weights are widened, exactly (of a quantised weight, the number that it stands for). In bfloat16, both are
-/// rounded to it, and pairs of products are added up in f32: by the processor where it can, else step by step.
-pub(crate) fn matmul(simd: Simd, compute: ComputeType, x: &[f32], weights: &[Panels]) -> Vec<f32> {
-    multiplied(simd, compute, x, Outputs::Beside(weights, None))
+/// Of an `x` in f32, weights are widened, exactly (of a quantised weight, the number that it stands for). Of one in bfloat16,
+/// they are rounded to it, and pairs of products are added up in f32: by the processor where it can, else step by step.
+pub(crate) fn matmul<T: ProductValue>(simd: Simd, x: &[T], weights: &[Panels]) -> Vec<f32> {
+    multiplied(simd, T::input(x), &Beside { weights, added: None })
 }
 
 /// `y + x W^T`: `y` `(M, N)`, which is added to whole sums; the rest as of [`matmul`].
-pub(crate) fn added_matmul(simd: Simd, compute: ComputeType, x: &[f32], weights: &[Panels], y: &[f32]) -> Vec<f32> {
-    multiplied(simd, compute, x, Outputs::Beside(weights, Some(y)))
+pub(crate) fn added_matmul<T: ProductValue>(simd: Simd, x: &[T], weights: &[Panels], y: &[f32]) -> Vec<f32> {
+    multiplied(simd, T::input(x), &Beside { weights, added: Some(y) })
 }
 
-/// `gate(x G^T) * (x U^T)`: `x` `(M, K)` to `(M, N)`, products as of [`matmul`].
-pub(crate) fn gated_matmul(
+/// `gate(x G^T) * (x U^T)`: `x` `(M, K)` to `(M, N)`, for another product in the same type; products as of [`matmul`].
+pub(crate) fn gated_matmul<T: ProductValue>(
     simd: Simd,
-    compute: ComputeType,
-    x: &[f32],
+    x: &[T],
     gate: GateActivation,
     weights: GatePanels<'_>,
-) -> Vec<f32> {
-    multiplied(simd, compute, x, Outputs::Gated(gate, weights))
+) -> Vec<T> {
+    multiplied(simd, T::input(x), &GatedOutputs::new(gate, weights))
 }
 
 /// What becomes of products.
-#[derive(Clone, Copy)]
-enum Outputs<'a> {
-    /// They stand side by side, with other values added where there are some.
-    Beside(&'a [Panels], Option<&'a [f32]>),
-    /// One half gates the other.
-    Gated(GateActivation, GatePanels<'a>),
-}
+pub(super) trait Outputs {
+    type Value;
 
-impl Outputs<'_> {
     /// `K`.
-    fn inputs(self) -> usize {
-        match self {
-            Self::Beside(weights, _) => weights[0].inputs(),
-            Self::Gated(_, weights) => weights.inputs(),
-        }
-    }
+    fn inputs(&self) -> usize;
 
     /// `N`.
-    fn count(self) -> usize {
-        match self {
-            Self::Beside(weights, _) => weights.iter().map(Panels::outputs).sum(),
-            Self::Gated(_, weights) => weights.outputs(),
-        }
+    fn count(&self) -> usize;
+
+    /// `(M, N)`. `panels` computes the columns of some panels.
+    fn of<X: Sync>(
+        &self,
+        rows: MultipliedRows<'_, X>,
+        panels: impl Fn(&Product<'_, X>, usize, usize) + Sync,
+    ) -> Vec<Self::Value>;
+}
+
+/// `x` as kernels read it: `m` rows that are `stride` long.
+pub(super) struct MultipliedRows<'a, X> {
+    pub(super) simd: Simd,
+    pub(super) x: &'a [X],
+    pub(super) stride: usize,
+    pub(super) m: usize,
+}
+
+impl<'a, X> MultipliedRows<'a, X> {
+    /// The product with a matrix, written to `out`.
+    pub(super) fn product(&self, weights: &'a Panels, out: Out) -> Product<'a, X> {
+        let Self { simd, x, stride, m } = *self;
+        Product { simd, x, stride, m, weights, out }
     }
+}
+
+/// Products stand side by side, with other values added where there are some.
+struct Beside<'a> {
+    weights: &'a [Panels],
+    /// `(M, N)`.
+    added: Option<&'a [f32]>,
 }
 
 #[expect(clippy::redundant_closure_for_method_calls, reason = "as a function, the method is one of a single lifetime")]
-fn multiplied(simd: Simd, compute: ComputeType, x: &[f32], outputs: Outputs<'_>) -> Vec<f32> {
+fn multiplied<O: Outputs>(simd: Simd, x: ProductInput<'_>, outputs: &O) -> Vec<O::Value> {
     let k = outputs.inputs();
     let m = x.len() / k;
+    let compute = x.compute();
     let rows = computed_rows(simd, compute, m);
-    let mut out = match compute {
-        ComputeType::F32 => {
+    let mut out = match x {
+        ProductInput::F32(x) => {
             let (x, stride) = whole_blocks(x, k, rows);
-            product(simd, compute, (&x, stride, rows), outputs, |product, from, to| product.panels(from, to))
+            let rows = MultipliedRows { simd, x: &x, stride, m: rows };
+            outputs.of(rows, |product, from, to| product.panels(compute, from, to))
         }
-        ComputeType::Bf16 => match simd.pairs() {
+        ProductInput::Bf16(x) => match simd.pairs() {
             PairUnit::Steps => {
-                let (x, stride) = in_swapped_pairs(x, k);
-                product(simd, compute, (&x, stride, m), outputs, |product, from, to| product.panels(from, to))
+                let (x, stride) = in_swapped_pairs(x, k, rows);
+                let rows = MultipliedRows { simd, x: &x, stride, m: rows };
+                outputs.of(rows, |product, from, to| product.panels(compute, from, to))
             }
-            // SAFETY (all): detection has seen all features that these ask for.
             #[cfg(target_arch = "x86_64")]
             PairUnit::Vectors => {
-                let whole = (rows, DEPTH);
-                let (x, stride) = in_pairs(x, k, whole, |values, out| unsafe { round_vectors(values, out) });
-                product(simd, compute, (&x, stride, rows), outputs, |product, from, to| unsafe {
-                    product.panels_in_pairs(from, to);
-                })
+                let (x, stride) = in_pairs(x, k, (rows, DEPTH));
+                let rows = MultipliedRows { simd, x: &x, stride, m: rows };
+                // SAFETY: detection has seen all features that this asks for.
+                outputs.of(rows, |product, from, to| unsafe { product.panels_in_pairs(from, to) })
             }
             #[cfg(target_arch = "x86_64")]
             PairUnit::Tiles => {
-                let (x, stride) = in_pairs(x, k, (TILE, STEPS), |values, out| unsafe { round_vectors(values, out) });
-                product(simd, compute, (&x, stride, m), outputs, |product, from, to| unsafe {
-                    product.panels_in_tiles(from, to);
-                })
+                let (x, stride) = in_pairs(x, k, (TILE, STEPS));
+                let rows = MultipliedRows { simd, x: &x, stride, m };
+                // SAFETY: likewise.
+                outputs.of(rows, |product, from, to| unsafe { product.panels_in_tiles(from, to) })
             }
         },
     };
@@ -125,72 +136,78 @@ fn multiplied(simd: Simd, compute: ComputeType, x: &[f32], outputs: Outputs<'_>)
 /// Rows that are computed where `m` are wanted. Kernels take some numbers of rows together, and the row that is left over
 /// costs more by itself than a row of zeros beside others.
 fn computed_rows(simd: Simd, compute: ComputeType, m: usize) -> usize {
-    let of_rest: &[usize] = match (simd.level(), compute) {
+    let pairs = if compute == ComputeType::Bf16 { simd.pairs() } else { PairUnit::Steps };
+    let of_rest: &[usize] = match (pairs, simd.level()) {
         _ if m >= FILLED_ROWS => &[0],
         #[cfg(target_arch = "x86_64")]
-        (SimdLevel::Avx512, ComputeType::F32) => &[0, 1, 2, 4, 4, 6, 6, 8],
+        (PairUnit::Steps, SimdLevel::Avx512) => &[0, 1, 2, 4, 4, 6, 6, 8],
         #[cfg(target_arch = "x86_64")]
-        (SimdLevel::Avx512, ComputeType::Bf16) if simd.pairs() == PairUnit::Vectors => &[0, 1, 2, 4, 4, 5, 6, 8],
+        (PairUnit::Vectors, _) => &[0, 1, 2, 4, 4, 5, 6, 8],
         #[cfg(target_arch = "x86_64")]
-        (SimdLevel::Avx2, ComputeType::F32) => &[0, 1, 2, 4, 4, 6],
+        (PairUnit::Steps, SimdLevel::Avx2) => &[0, 1, 2, 4, 4, 6],
         _ => &[0],
     };
     m - m % of_rest.len() + of_rest[m % of_rest.len()]
 }
 
-/// `x W^T` of an `x` of `m` rows that are `stride` long. `panels` computes the columns of some panels.
-fn product<X: Sync>(
-    simd: Simd,
-    compute: ComputeType,
-    (x, stride, m): (&[X], usize, usize),
-    outputs: Outputs<'_>,
-    panels: impl Fn(&Product<'_, X>, usize, usize) + Sync,
-) -> Vec<f32> {
-    let (k, n) = (outputs.inputs(), outputs.count());
-    let tasks =
-        |multiplications: usize, most: usize| (multiplications / TASK).clamp(1, most * rayon::current_num_threads());
-    let (weights, added) = match outputs {
-        Outputs::Beside(weights, added) => (weights, added),
-        Outputs::Gated(gate, weights) => {
-            let tasks = tasks(m * 2 * n * k, GATED_TASKS);
-            return weights.product((simd, compute, gate), (x, stride, m), tasks, panels);
-        }
-    };
-    let mut out = Vec::with_capacity(m * n);
-    let mut column = 0;
-    let products: Vec<Product<'_, X>> = weights
-        .iter()
-        .map(|weights| {
-            assert_eq!(weights.inputs(), k, "matrices over the same input");
-            column += weights.outputs();
-            let column = column - weights.outputs();
-            let out = Out { at: out.as_mut_ptr(), n, column: column.cast_signed() };
-            Product { simd, compute, x, stride, m, weights, out }
-        })
-        .collect();
-    let columns = |product: &Product<'_, X>, from: usize, to: usize| {
-        panels(product, from, to);
-        if let Some(added) = added {
-            product.add_values(added, from, to);
-        }
-    };
-    let tasks = tasks(m * n * k, TASKS);
-    if tasks == 1 {
-        for product in &products {
-            columns(product, 0, product.weights.count());
-        }
-    } else {
-        // Whole pairs, so that where tasks meet depends on nothing but the shape.
-        let most = n.div_ceil(LANES).div_ceil(tasks).next_multiple_of(PAIR);
-        let starts = |product: &'_ Product<'_, X>| (0..product.weights.count()).step_by(most);
-        let tasks: Vec<_> = products.iter().flat_map(|it| starts(it).map(move |from| (it, from))).collect();
-        tasks.into_par_iter().with_max_len(1).for_each(|(product, from)| {
-            columns(product, from, product.weights.count().min(from + most));
-        });
+/// Tasks that are worth while, so many of a thread at most.
+pub(super) fn tasks(multiplications: usize, of_a_thread: usize) -> usize {
+    (multiplications / TASK).clamp(1, of_a_thread * rayon::current_num_threads())
+}
+
+impl Outputs for Beside<'_> {
+    type Value = f32;
+
+    fn inputs(&self) -> usize {
+        self.weights[0].inputs()
     }
-    // SAFETY: there is room for so many, and every panel has written its columns of every row.
-    unsafe { out.set_len(m * n) };
-    out
+
+    fn count(&self) -> usize {
+        self.weights.iter().map(Panels::outputs).sum()
+    }
+
+    fn of<X: Sync>(
+        &self,
+        rows: MultipliedRows<'_, X>,
+        panels: impl Fn(&Product<'_, X>, usize, usize) + Sync,
+    ) -> Vec<f32> {
+        let (m, k, n) = (rows.m, self.inputs(), self.count());
+        let mut out = Vec::with_capacity(m * n);
+        let mut column = 0;
+        let products: Vec<Product<'_, X>> = self
+            .weights
+            .iter()
+            .map(|weights| {
+                assert_eq!(weights.inputs(), k, "matrices over the same input");
+                column += weights.outputs();
+                let column = column - weights.outputs();
+                rows.product(weights, Out { at: out.as_mut_ptr(), n, column: column.cast_signed() })
+            })
+            .collect();
+        let columns = |product: &Product<'_, X>, from: usize, to: usize| {
+            panels(product, from, to);
+            if let Some(added) = self.added {
+                product.add_values(added, from, to);
+            }
+        };
+        let tasks = tasks(m * n * k, TASKS);
+        if tasks == 1 {
+            for product in &products {
+                columns(product, 0, product.weights.count());
+            }
+        } else {
+            // Whole pairs, so that where tasks meet depends on nothing but the shape.
+            let most = n.div_ceil(LANES).div_ceil(tasks).next_multiple_of(PAIR);
+            let starts = |product: &'_ Product<'_, X>| (0..product.weights.count()).step_by(most);
+            let tasks: Vec<_> = products.iter().flat_map(|it| starts(it).map(move |from| (it, from))).collect();
+            tasks.into_par_iter().with_max_len(1).for_each(|(product, from)| {
+                columns(product, from, product.weights.count().min(from + most));
+            });
+        }
+        // SAFETY: there is room for so many, and every panel has written its columns of every row.
+        unsafe { out.set_len(m * n) };
+        out
+    }
 }
 
 /// `x` with so many `rows` of whole blocks, filled up with zeros, and how long they are.
@@ -224,15 +241,18 @@ impl<X> Product<'_, X> {
 
 impl Product<'_> {
     /// The columns of panels `from..to`, all rows.
-    fn panels(&self, from: usize, to: usize) {
+    fn panels(&self, compute: ComputeType, from: usize, to: usize) {
         match self.simd.level() {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a `Simd` of this level comes from detection, which has seen all features that the kernel asks for.
-            SimdLevel::Avx512 => unsafe { self.panels_avx512(from, to) },
+            SimdLevel::Avx512 => unsafe { self.panels_avx512(compute, from, to) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: likewise.
-            SimdLevel::Avx2 => unsafe { self.panels_avx2(from, to) },
-            SimdLevel::Portable => with_source!(self.weights, W => self.panels_plain::<Portable, W>(from, to)),
+            SimdLevel::Avx2 => unsafe { self.panels_avx2(compute, from, to) },
+            SimdLevel::Portable => with_source!(self.weights, W => match compute {
+                ComputeType::F32 => self.panels_plain::<Portable, W>(from, to),
+                ComputeType::Bf16 => self.panels_plain::<Portable, InSwappedPairs<W>>(from, to),
+            }),
         }
     }
 
@@ -245,7 +265,7 @@ impl Product<'_> {
             let mut readers = unsafe { [W::reader::<V>(self.weights, panel)] };
             for part in parts(self.stride) {
                 let buffer = &mut buffer[..part.len()];
-                unsafe { self.decode::<V, _, 1>(&mut readers, buffer) };
+                unsafe { decode::<V, _, 1>(&mut readers, buffer) };
                 let mut row = 0;
                 in_rows!(row to self.m, R of [4, 1] => unsafe {
                     self.tile::<V, R, 1>((row, panel), part.start, buffer);

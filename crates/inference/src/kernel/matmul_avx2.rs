@@ -1,9 +1,11 @@
 //! `x W^T` for AVX2: as for AVX-512, in shapes for half as many registers of half the width.
 
-use super::micro_kernels::{PAIR, PART, Product, ROWS, in_rows, parts};
+use super::micro_kernels::{PAIR, PART, Product, ROWS, decode, in_rows, parts};
 use super::readers::{PanelSource, with_source};
 use super::simd::LANES;
+use super::swapped_pairs::InSwappedPairs;
 use super::vector::Avx2;
+use crate::compute_type::ComputeType;
 
 /// Rows from which on weights are decoded into a buffer.
 const MANY_ROWS: usize = 4;
@@ -11,18 +13,24 @@ const MANY_ROWS: usize = 4;
 impl Product<'_> {
     /// The columns of panels `from..to`, all rows.
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn panels_avx2(&self, from: usize, to: usize) {
-        with_source!(self.weights, W => {
-            let paired = from + (to - from) / PAIR * PAIR;
-            if self.has_few(MANY_ROWS) {
-                self.few_rows_avx2::<W, PAIR>(from, paired);
-                self.few_rows_avx2::<W, 1>(paired, to);
-            } else {
-                for top in (0..self.m).step_by(ROWS) {
-                    self.many_rows_avx2::<W>((top, self.m.min(top + ROWS)), from, to);
-                }
-            }
+    pub(super) fn panels_avx2(&self, compute: ComputeType, from: usize, to: usize) {
+        with_source!(self.weights, W => match compute {
+            ComputeType::F32 => self.panels_of_avx2::<W>(from, to),
+            ComputeType::Bf16 => self.panels_of_avx2::<InSwappedPairs<W>>(from, to),
         });
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn panels_of_avx2<W: PanelSource>(&self, from: usize, to: usize) {
+        let paired = from + (to - from) / PAIR * PAIR;
+        if self.m < MANY_ROWS {
+            self.few_rows_avx2::<W, PAIR>(from, paired);
+            self.few_rows_avx2::<W, 1>(paired, to);
+        } else {
+            for top in (0..self.m).step_by(ROWS) {
+                self.many_rows_avx2::<W>((top, self.m.min(top + ROWS)), from, to);
+            }
+        }
     }
 
     /// Columns of panels `from..to`, `P` at a time, of all rows, decoded as they are used.
@@ -48,7 +56,7 @@ impl Product<'_> {
                 let mut row = top;
                 // SAFETY: a panel has as many blocks as `x`; these rows and panels are there, and are this task's.
                 unsafe {
-                    self.decode::<Avx2, _, 1>(readers, buffer);
+                    decode::<Avx2, _, 1>(readers, buffer);
                     in_rows!(row to bottom, R of [6, 4, 2, 1] => self.tile::<Avx2, R, 1>((row, panel), part.start, buffer));
                 }
             }

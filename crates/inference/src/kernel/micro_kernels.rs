@@ -5,14 +5,12 @@
 use std::ops::Range;
 
 use super::layout::DEPTH;
-use super::pairs::swap_pairs;
 use super::panels::Panels;
 use super::readers::PanelReader;
 #[cfg(target_arch = "x86_64")]
 use super::readers::PanelSource;
 use super::simd::{LANES, Simd};
 use super::vector::Vector;
-use crate::compute_type::ComputeType;
 
 /// Panels that are worked on together.
 pub(super) const PAIR: usize = 2;
@@ -33,7 +31,6 @@ pub(super) const ROWS: usize = 512;
 /// One product and its shape. `X` is what a row of `x` consists of.
 pub(super) struct Product<'a, X = f32> {
     pub(super) simd: Simd,
-    pub(super) compute: ComputeType,
     /// `(M, stride)`.
     pub(super) x: &'a [X],
     pub(super) stride: usize,
@@ -107,7 +104,10 @@ pub(super) unsafe fn few<V: Vector, W: PanelReader<V>, const R: usize, const P: 
 /// # Safety
 /// As of [`Vector`], and the panels have so many more.
 #[inline(always)]
-unsafe fn decode<V: Vector, W: PanelReader<V>, const P: usize>(readers: &mut [W; P], buffer: &mut [[[f32; LANES]; P]]) {
+pub(super) unsafe fn decode<V: Vector, W: PanelReader<V>, const P: usize>(
+    readers: &mut [W; P],
+    buffer: &mut [[[f32; LANES]; P]],
+) {
     for block in buffer.chunks_exact_mut(DEPTH) {
         for (side, reader) in readers.iter_mut().enumerate() {
             // SAFETY: the caller's promise.
@@ -243,29 +243,6 @@ impl Product<'_> {
             });
             let x = self.x[row * self.stride..(row + R) * self.stride].as_ptr();
             self.write::<V, R, P>((row, panel), few::<V, _, R, P>(readers, x, self.stride));
-        }
-    }
-
-    /// Whether weights are multiplied as they are decoded when there are fewer rows than `many`.
-    #[cfg(target_arch = "x86_64")]
-    pub(super) fn has_few(&self, many: usize) -> bool {
-        self.m < many && self.compute == ComputeType::F32
-    }
-
-    /// Decodes the next blocks of `P` panels into `buffer`, as they are to be multiplied.
-    ///
-    /// # Safety
-    /// As of [`decode`].
-    #[inline(always)]
-    pub(super) unsafe fn decode<V: Vector, W: PanelReader<V>, const P: usize>(
-        &self,
-        readers: &mut [W; P],
-        buffer: &mut [[[f32; LANES]; P]],
-    ) {
-        // SAFETY: the caller's promise.
-        unsafe { decode::<V, W, P>(readers, buffer) };
-        if self.compute == ComputeType::Bf16 {
-            swap_pairs(buffer);
         }
     }
 

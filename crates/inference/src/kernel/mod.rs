@@ -30,10 +30,13 @@ mod pairs_amx;
 #[cfg(target_arch = "x86_64")]
 mod pairs_avx512;
 mod panels;
+mod product_value;
 mod readers;
+mod round;
 mod rows;
 mod scoring;
 mod simd;
+mod swapped_pairs;
 mod unpack;
 mod vector;
 
@@ -46,6 +49,7 @@ pub(crate) use gated::GatePanels;
 pub(crate) use matmul::{added_matmul, gated_matmul, matmul};
 pub(crate) use new_rows::{new_parts, new_rows};
 pub(crate) use panels::{DenseRows, Panels};
+pub(crate) use product_value::ProductValue;
 pub(crate) use rows::{GateActivation, gate_times, layer_norm, rms_norm, rotate_halves, rotate_pairs};
 pub(crate) use scoring::{BLOCK, Cached, HeadQuery, PairScratch, Scoring};
 pub(crate) use simd::{LANES, Simd};

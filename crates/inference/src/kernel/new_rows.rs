@@ -5,21 +5,23 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-/// `count` rows of `width` elements, which begin as `zero` and are handed to `write(index, row)`: so many of them to a task
-/// at least.
-pub(crate) fn new_rows<T: Copy + Send + Sync>(
+/// `count` rows of `width` elements, which begin as `zero` and are handed to `write(scratch, index, row)`: so many of them
+/// to a task at least.
+pub(crate) fn new_rows<T: Copy + Send + Sync, S: Default>(
     (count, width): (usize, usize),
     zero: T,
     rows_of_a_task: usize,
-    write: impl Fn(usize, &mut [T]) + Sync,
+    write: impl Fn(&mut S, usize, &mut [T]) + Sync,
 ) -> Vec<T> {
     let mut out = Vec::with_capacity(count * width);
-    let one = |(index, row)| write(index, filled(row, zero));
+    let one = |scratch: &mut S, (index, row)| write(scratch, index, filled(row, zero));
     let room = &mut out.spare_capacity_mut()[..count * width];
     if count <= rows_of_a_task {
-        room.chunks_exact_mut(width.max(1)).enumerate().for_each(one);
+        let mut scratch = S::default();
+        room.chunks_exact_mut(width.max(1)).enumerate().for_each(|row| one(&mut scratch, row));
     } else {
-        room.par_chunks_exact_mut(width.max(1)).enumerate().with_min_len(rows_of_a_task).for_each(one);
+        let rows = room.par_chunks_exact_mut(width.max(1)).enumerate().with_min_len(rows_of_a_task);
+        rows.for_each_init(S::default, one);
     }
     // SAFETY: there is room for so many, and every row is written.
     unsafe { out.set_len(count * width) };
@@ -52,7 +54,7 @@ pub(crate) fn new_parts<T: Copy + Send + Sync, S: Default>(
 }
 
 /// Room that is filled.
-fn filled<T: Copy>(room: &mut [MaybeUninit<T>], value: T) -> &mut [T] {
+pub(super) fn filled<T: Copy>(room: &mut [MaybeUninit<T>], value: T) -> &mut [T] {
     room.fill(MaybeUninit::new(value));
     // SAFETY: all of it is written.
     unsafe { room.assume_init_mut() }
@@ -67,7 +69,9 @@ mod tests {
     #[test]
     fn rows_are_handed_out_one_by_one_and_begin_as_zeros() {
         for (count, width, of_a_task) in SHAPES {
-            let out = new_rows((count, width), 0u16, of_a_task, |index, row| {
+            let out = new_rows((count, width), 0u16, of_a_task, |calls: &mut usize, index, row| {
+                *calls += 1;
+                assert!(*calls <= count);
                 assert_eq!(row, vec![0; width]);
                 row[..width / 2].fill(index as u16 + 1);
             });

@@ -8,6 +8,8 @@ use std::arch::x86_64::{
     _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_si512,
 };
 
+use half::bf16;
+
 use super::layout::DEPTH;
 use super::micro_kernels::{PAIR, PART, Product, ROWS, in_rows, parts};
 use super::pair_sources::{PairSource, words};
@@ -181,10 +183,10 @@ pub(super) unsafe fn splat(pair: *const Bf16Pair) -> __m512bh {
 
 /// Rounds as many values as are whole vectors of pairs into `out`; how many those are.
 #[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) fn round_vectors(values: &[f32], out: &mut [Bf16Pair]) -> usize {
+pub(super) fn round_vectors(values: &[f32], out: &mut [bf16]) -> usize {
     let vectors = values.as_chunks::<{ 2 * LANES }>().0;
-    for (values, out) in vectors.iter().zip(out.as_chunks_mut::<LANES>().0) {
-        // SAFETY: there are two vectors of values, and room for one of pairs, which are words.
+    for (values, out) in vectors.iter().zip(out.as_chunks_mut::<{ 2 * LANES }>().0) {
+        // SAFETY: there are two vectors of values, and room for one of halves.
         unsafe {
             let (first, second) = (_mm512_loadu_ps(values.as_ptr()), _mm512_loadu_ps(values.as_ptr().add(LANES)));
             _mm512_storeu_si512(out.as_mut_ptr().cast(), words(_mm512_cvtne2ps_pbh(second, first)));

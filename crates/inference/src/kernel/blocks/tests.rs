@@ -7,7 +7,6 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
 use super::BlockType;
-use crate::compute_type::ComputeType;
 use crate::kernel::{Panels, Simd, matmul, unpack, unpack_row};
 
 const RECORDED: &[u8] = include_bytes!("../../../tests/block_fixtures/gguf-blocks.safetensors");
@@ -26,10 +25,8 @@ fn decoded(simd: Simd, panels: &Panels, rows: usize) -> Vec<f32> {
     let (outputs, inputs) = (panels.outputs(), panels.inputs());
     let mut identity = vec![0f32; inputs * inputs];
     identity.iter_mut().step_by(inputs + 1).for_each(|one| *one = 1.0);
-    let columns: Vec<f32> = identity
-        .chunks(rows * inputs)
-        .flat_map(|x| matmul(simd, ComputeType::F32, x, std::slice::from_ref(panels)))
-        .collect();
+    let columns: Vec<f32> =
+        identity.chunks(rows * inputs).flat_map(|x| matmul(simd, x, std::slice::from_ref(panels))).collect();
     (0..outputs * inputs).map(|at| columns[at % inputs * outputs + at / inputs]).collect()
 }
 

@@ -7,6 +7,7 @@ use half::{bf16, f16};
 use super::*;
 use crate::kernel::blocks::BlockType;
 use crate::kernel::panels::{DenseRows, Format};
+use crate::kernel::round::round;
 use crate::kernel::rows::gate_times;
 use crate::kernel::simd::{BASELINE_FMA, multiply_add};
 use crate::kernel::unpack::unpack_row;
@@ -29,7 +30,21 @@ fn tolerance(k: usize) -> f64 {
 
 /// In f32.
 fn matmul(simd: Simd, x: &[f32], weights: &[Panels]) -> Vec<f32> {
-    super::matmul(simd, ComputeType::F32, x, weights)
+    super::matmul(simd, x, weights)
+}
+
+/// Of an `x` that is rounded where it is to be.
+fn matmul_in(compute: ComputeType, simd: Simd, x: &[f32], weights: &[Panels]) -> Vec<f32> {
+    match compute {
+        ComputeType::F32 => matmul(simd, x, weights),
+        ComputeType::Bf16 => super::matmul(simd, &short(simd, x), weights),
+    }
+}
+
+fn short(simd: Simd, x: &[f32]) -> Vec<bf16> {
+    let mut short = vec![bf16::ZERO; x.len()];
+    round(simd, x, &mut short);
+    short
 }
 
 fn product(simd: Simd, x: &[f32], panels: Panels) -> Vec<f32> {
@@ -81,8 +96,7 @@ fn fused_multiplications_of_arrays_as_on_arm_agree_with_f64_arithmetic() {
     let panels = Panels::pack(DenseRows::F32(&weights), k, Simd::detect());
     let mut out = vec![f32::NAN; m * n];
     let place = Out { at: out.as_mut_ptr(), n, column: 0 };
-    let product =
-        Product { simd: Simd::detect(), compute: ComputeType::F32, x: &x, stride: k, m, weights: &panels, out: place };
+    let product = Product { simd: Simd::detect(), x: &x, stride: k, m, weights: &panels, out: place };
     with_source!(panels, W => product.panels_plain::<Portable<true>, W>(0, panels.count()));
     for (out, expected) in out.iter().zip(reference(&x, &weights, k)) {
         assert!((f64::from(*out) - expected).abs() < tolerance(k));
@@ -137,7 +151,7 @@ fn a_row_has_the_same_bits_in_every_batch_and_on_any_number_of_threads() {
     let every = |simd| ComputeType::all().into_iter().map(move |compute| (simd, compute));
     for (simd, compute) in Simd::every().into_iter().flat_map(every) {
         let panels = [Panels::pack(DenseRows::Bf16(&weights), k, simd)];
-        let matmul = |x: &[f32]| super::matmul(simd, compute, x, &panels);
+        let matmul = |x: &[f32]| matmul_in(compute, simd, x, &panels);
         let all = matmul(&x);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         assert_eq!(pool.install(|| matmul(&x)), all);
@@ -160,15 +174,20 @@ fn a_gated_product_has_the_bits_of_its_two_steps() {
             let joined = [pack(&weights)];
             let apart = [pack(gates), pack(values)];
             for gate in [GateActivation::Silu, GateActivation::GeluTanh] {
-                let both = super::matmul(simd, compute, &x, &joined);
+                let both = matmul_in(compute, simd, &x, &joined);
                 let mut expected = vec![0f32; m * width];
                 for (both, out) in both.chunks_exact(2 * width).zip(expected.chunks_exact_mut(width)) {
                     gate_times(simd, gate, &both[..width], &both[width..], out);
                 }
                 for panels in [&joined[..], &apart] {
                     let panels = GatePanels::of(panels).unwrap();
-                    let gated = gated_matmul(simd, compute, &x, gate, panels);
-                    assert!(gated == expected, "{simd:?} {compute:?} {gate:?} {m} {k}");
+                    let agrees = match compute {
+                        ComputeType::F32 => gated_matmul(simd, &x, gate, panels) == expected,
+                        ComputeType::Bf16 => {
+                            gated_matmul(simd, &short(simd, &x), gate, panels) == short(simd, &expected)
+                        }
+                    };
+                    assert!(agrees, "{simd:?} {compute:?} {gate:?} {m} {k}");
                 }
             }
         }
@@ -183,9 +202,13 @@ fn a_product_that_is_added_has_the_bits_of_a_sum_of_two() {
         let every = |simd| ComputeType::all().into_iter().map(move |compute| (simd, compute));
         for (simd, compute) in Simd::every().into_iter().flat_map(every) {
             let panels = widths.map(|n| Panels::pack(DenseRows::Bf16(&weights_of_a_model(n, k)), k, simd));
-            let product = super::matmul(simd, compute, &x, &panels);
+            let product = matmul_in(compute, simd, &x, &panels);
             let expected: Vec<f32> = y.iter().zip(&product).map(|(y, product)| y + product).collect();
-            assert!(added_matmul(simd, compute, &x, &panels, &y) == expected, "{simd:?} {compute:?} {m} {k}");
+            let added = match compute {
+                ComputeType::F32 => added_matmul(simd, &x, &panels, &y),
+                ComputeType::Bf16 => added_matmul(simd, &short(simd, &x), &panels, &y),
+            };
+            assert!(added == expected, "{simd:?} {compute:?} {m} {k}");
         }
     }
 }
@@ -201,16 +224,16 @@ fn matrices_that_do_not_part_between_panels_are_no_gates_and_values() {
 
 #[test]
 fn in_bfloat16_products_of_every_kind_are_those_of_rounded_inputs_and_of_bf16_the_same_bits_but_for_tiles() {
-    let short = |values: &[f32]| values.iter().map(|&x| bf16::from_f32(x).to_f32()).collect::<Vec<_>>();
+    let rounded = |values: &[f32]| values.iter().map(|&x| bf16::from_f32(x).to_f32()).collect::<Vec<_>>();
     for (m, n, k) in [(1, 33, 256), (3, 20, 512), (37, 75, 768), (50, 17, 2560)] {
         let x = values(m * k, 5);
         for (name, panels) in every_kind(n, k) {
             let mut weights = vec![0f32; n * k];
             weights.chunks_mut(k).enumerate().for_each(|(row, out)| unpack_row(&panels, row, out));
-            let expected = reference(&short(&x), &short(&weights), k);
+            let expected = reference(&rounded(&x), &rounded(&weights), k);
             let largest = expected.iter().fold(1f64, |largest, value| largest.max(value.abs()));
             let panels = [panels];
-            let all = Simd::every().into_iter().map(|simd| (simd, super::matmul(simd, ComputeType::Bf16, &x, &panels)));
+            let all = Simd::every().into_iter().map(|simd| (simd, matmul_in(ComputeType::Bf16, simd, &x, &panels)));
             let (tiles, all): (Vec<_>, Vec<_>) = all.partition(|(simd, _)| simd.multiplies_tiles());
             for (_, all) in [&all[0]].into_iter().chain(&tiles) {
                 for (out, expected) in all.iter().zip(&expected) {
@@ -221,7 +244,7 @@ fn in_bfloat16_products_of_every_kind_are_those_of_rounded_inputs_and_of_bf16_th
             // rounded once or twice.)
             if name == "bf16" {
                 assert!(all.iter().all(|(_, out)| *out == all[0].1), "{m} {n} {k}");
-                let plain = || in_tiles(&short(&x), &short(&weights), k);
+                let plain = || in_tiles(&rounded(&x), &rounded(&weights), k);
                 assert!(tiles.iter().all(|(_, out)| *out == plain()), "{m} {n} {k}");
             }
         }
@@ -246,9 +269,9 @@ fn in_tiles(x: &[f32], weights: &[f32], k: usize) -> Vec<f32> {
 
 #[test]
 fn the_plain_version_of_tiles_agrees_with_f64_arithmetic() {
-    let short = |values: Vec<f32>| values.iter().map(|&x| bf16::from_f32(x).to_f32()).collect::<Vec<_>>();
+    let rounded = |values: Vec<f32>| values.iter().map(|&x| bf16::from_f32(x).to_f32()).collect::<Vec<_>>();
     let (m, n, k) = (3, 5, 2100);
-    let (x, weights) = (short(values(m * k, 1)), short(values(n * k, 2)));
+    let (x, weights) = (rounded(values(m * k, 1)), rounded(values(n * k, 2)));
     for (out, expected) in in_tiles(&x, &weights, k).iter().zip(reference(&x, &weights, k)) {
         assert!((f64::from(*out) - expected).abs() < tolerance(k));
     }

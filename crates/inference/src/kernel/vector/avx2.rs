@@ -2,10 +2,11 @@
 
 use std::arch::x86_64::{
     __m256, __m256i, _mm_loadl_epi64, _mm_loadu_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256,
-    _mm256_blendv_ps, _mm256_castsi256_ps, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32,
-    _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_mul_ps,
-    _mm256_or_si256, _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32,
-    _mm256_sllv_epi32, _mm256_srai_epi32, _mm256_srlv_epi32, _mm256_storeu_ps,
+    _mm256_andnot_si256, _mm256_blendv_epi8, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps,
+    _mm256_cmpgt_epi32, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtepu16_epi32,
+    _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_mul_ps, _mm256_or_si256,
+    _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32,
+    _mm256_sllv_epi32, _mm256_srai_epi32, _mm256_srli_epi32, _mm256_srlv_epi32, _mm256_storeu_ps,
 };
 
 use super::{Codebook, LANES, Vector};
@@ -16,6 +17,23 @@ pub(in crate::kernel) struct Avx2;
 
 /// Lanes of a register.
 const HALF: usize = LANES / 2;
+
+/// As [one value](crate::kernel::round::rounded) is, by the same steps.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn rounded(values: __m256) -> __m256 {
+    let word = |word: u32| _mm256_set1_epi32(word.cast_signed());
+    let bits = _mm256_castps_si256(values);
+    let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), word(1));
+    let near = _mm256_add_epi32(bits, _mm256_add_epi32(odd, word(0x7fff)));
+    let magnitude = _mm256_and_si256(bits, word(0x7fff_ffff));
+    let quiet = _mm256_or_si256(bits, word(0x0040_0000));
+    let is_nan = _mm256_cmpgt_epi32(magnitude, word(f32::INFINITY.to_bits()));
+    let kept = _mm256_and_si256(_mm256_blendv_epi8(near, quiet, is_nan), word(0xffff_0000));
+    let is_tiny = _mm256_cmpgt_epi32(word(f32::MIN_POSITIVE.to_bits()), magnitude);
+    let magnitude_bits = _mm256_and_si256(is_tiny, word(0x7fff_ffff));
+    _mm256_castsi256_ps(_mm256_andnot_si256(magnitude_bits, kept))
+}
 
 // SAFETY (all): the caller's promise of features and of what can be read and written.
 impl Vector for Avx2 {
@@ -85,6 +103,12 @@ impl Vector for Avx2 {
     #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn mul_add(a: [__m256; 2], b: [__m256; 2], c: [__m256; 2]) -> [__m256; 2] {
         [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn rounded([low, high]: [__m256; 2]) -> [__m256; 2] {
+        [rounded(low), rounded(high)]
     }
 
     #[inline]

@@ -2,11 +2,11 @@
 
 use std::arch::x86_64::{
     __m512, __m512i, _mm_loadu_si128, _mm256_loadu_si256, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512,
-    _mm512_castsi512_ps, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtepu16_epi32,
-    _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
-    _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_or_si512, _mm512_permutex2var_ps, _mm512_permutexvar_ps,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32, _mm512_sllv_epi32, _mm512_srai_epi32, _mm512_srlv_epi32,
-    _mm512_storeu_ps,
+    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmpgt_epi32_mask, _mm512_cmplt_epi32_mask, _mm512_cvtepi8_epi32,
+    _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_mask_and_epi32, _mm512_mask_or_epi32, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
+    _mm512_mul_ps, _mm512_or_si512, _mm512_permutex2var_ps, _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_slli_epi32, _mm512_sllv_epi32, _mm512_srai_epi32, _mm512_srli_epi32, _mm512_srlv_epi32, _mm512_storeu_ps,
 };
 
 use super::{Codebook, LANES, Vector};
@@ -81,6 +81,22 @@ impl Vector for Avx512 {
     #[target_feature(enable = "avx512f")]
     unsafe fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 {
         _mm512_fmadd_ps(a, b, c)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn rounded(values: __m512) -> __m512 {
+        // As one value is, by the same steps.
+        let word = |word: u32| _mm512_set1_epi32(word.cast_signed());
+        let bits = _mm512_castps_si512(values);
+        let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), word(1));
+        let near = _mm512_add_epi32(bits, _mm512_add_epi32(odd, word(0x7fff)));
+        let magnitude = _mm512_and_si512(bits, word(0x7fff_ffff));
+        let is_nan = _mm512_cmpgt_epi32_mask(magnitude, word(f32::INFINITY.to_bits()));
+        let kept = _mm512_mask_or_epi32(near, is_nan, bits, word(0x0040_0000));
+        let is_tiny = _mm512_cmplt_epi32_mask(magnitude, word(f32::MIN_POSITIVE.to_bits()));
+        let kept = _mm512_mask_and_epi32(kept, is_tiny, bits, word(0x8000_0000));
+        _mm512_castsi512_ps(_mm512_and_si512(kept, word(0xffff_0000)))
     }
 
     #[inline]

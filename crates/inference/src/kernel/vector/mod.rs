@@ -44,6 +44,9 @@ pub(super) trait Vector: Copy {
     /// `a * b + c`; whether the product is rounded first is up to the processor.
     unsafe fn mul_add(a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;
 
+    /// Rounded to bfloat16, as [one value](super::round::rounded) is.
+    unsafe fn rounded(values: Self::Floats) -> Self::Floats;
+
     /// [`LANES`] IEEE half-precision numbers.
     unsafe fn f16(at: *const u8) -> Self::Floats;
     /// [`LANES`] bfloat16 numbers.

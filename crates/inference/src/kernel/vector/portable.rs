@@ -5,6 +5,7 @@
 use half::{bf16, f16};
 
 use super::{Codebook, LANES, Vector};
+use crate::kernel::round::rounded;
 use crate::kernel::simd::{BASELINE_FMA, multiply_add};
 
 /// No features are asked for. With `FMA`, multiplications and additions are fused: an instruction of NEON, and of no use
@@ -72,6 +73,11 @@ impl<const FMA: bool> Vector for Portable<FMA> {
     #[inline(always)]
     unsafe fn mul_add(a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats {
         std::array::from_fn(|lane| multiply_add::<FMA>(a[lane], b[lane], c[lane]))
+    }
+
+    #[inline(always)]
+    unsafe fn rounded(values: Self::Floats) -> Self::Floats {
+        values.map(|value| f32::from_bits(u32::from(rounded(value).to_bits()) << 16))
     }
 
     #[inline(always)]

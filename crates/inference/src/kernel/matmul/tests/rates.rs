@@ -7,15 +7,18 @@ use std::time::Instant;
 
 use half::bf16;
 
-use super::{every_kind, values};
+use super::{every_kind, matmul_in, values};
 use crate::compute_type::ComputeType;
 use crate::kernel::{Panels, Simd};
 
 /// Multiply-adds of sixteen vectors, over and over, that hide each other's latency.
 #[cfg(target_arch = "x86_64")]
 const ROUNDS: usize = 1 << 20;
+/// Vectors: as many as there are registers for, and latency to hide. An AVX2 vector is two of sixteen registers.
 #[cfg(target_arch = "x86_64")]
 const IN_FLIGHT: usize = 16;
+#[cfg(target_arch = "x86_64")]
+const IN_FLIGHT_AVX2: usize = 6;
 
 /// Seconds of the fastest of some calls.
 fn fastest(mut work: impl FnMut()) -> f64 {
@@ -39,28 +42,28 @@ fn on(threads: usize, work: impl FnMut() + Send) -> f64 {
 mod limits {
     use std::arch::x86_64::{__m512, __m512bh, _mm512_dpbf16_ps, _mm512_reduce_add_ps, _mm512_set1_epi32};
 
-    use super::{IN_FLIGHT, ROUNDS, black_box, fastest};
+    use super::{IN_FLIGHT, IN_FLIGHT_AVX2, ROUNDS, black_box, fastest};
     use crate::kernel::simd::{LANES, Simd, SimdLevel};
     use crate::kernel::vector::{Avx2, Avx512, Vector};
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn in_avx512() -> f32 {
         // SAFETY: this function has the features.
-        unsafe { _mm512_reduce_add_ps(multiply_add::<Avx512>()) }
+        unsafe { _mm512_reduce_add_ps(multiply_add::<Avx512, IN_FLIGHT>()) }
     }
 
     #[target_feature(enable = "avx2,fma,f16c")]
     fn in_avx2() -> f32 {
         let mut sums = [0.0; LANES];
         // SAFETY: this function has the features, and there is room for a vector.
-        unsafe { Avx2::store(sums.as_mut_ptr(), multiply_add::<Avx2>()) };
+        unsafe { Avx2::store(sums.as_mut_ptr(), multiply_add::<Avx2, IN_FLIGHT_AVX2>()) };
         sums.iter().sum()
     }
 
     /// # Safety
     /// As of [`Vector`].
     #[inline(always)]
-    unsafe fn multiply_add<V: Vector>() -> V::Floats {
+    unsafe fn multiply_add<V: Vector, const IN_FLIGHT: usize>() -> V::Floats {
         // SAFETY: the caller's promise.
         unsafe {
             let (a, b) = (V::splat(black_box(0.5)), V::splat(black_box(0.25)));
@@ -92,19 +95,22 @@ mod limits {
     }
 
     pub(super) fn of_a_core(simd: Simd) -> (f64, Option<f64>) {
-        let rate = |flop: usize, work: fn() -> f32| {
+        let rate = |flop: usize, in_flight: usize, work: fn() -> f32| {
             let seconds = fastest(|| {
                 black_box(work());
             });
-            1e-9 * (flop * LANES * IN_FLIGHT * ROUNDS) as f64 / seconds
+            1e-9 * (flop * LANES * in_flight * ROUNDS) as f64 / seconds
         };
         let f32 = match simd.level() {
             // SAFETY (all): detection has seen the features.
-            SimdLevel::Avx512 => rate(2, || unsafe { in_avx512() }),
-            SimdLevel::Avx2 => rate(2, || unsafe { in_avx2() }),
+            SimdLevel::Avx512 => rate(2, IN_FLIGHT, || unsafe { in_avx512() }),
+            SimdLevel::Avx2 => rate(2, IN_FLIGHT_AVX2, || unsafe { in_avx2() }),
             SimdLevel::Portable => f64::NAN,
         };
-        (f32, (simd.pairs() > crate::kernel::simd::PairUnit::Steps).then(|| rate(4, || unsafe { in_pairs() })))
+        (
+            f32,
+            (simd.pairs() > crate::kernel::simd::PairUnit::Steps).then(|| rate(4, IN_FLIGHT, || unsafe { in_pairs() })),
+        )
     }
 }
 
@@ -125,7 +131,7 @@ fn rate_of_products() {
             let panels = std::slice::from_ref(&panels);
             for (threads, compute) in [(1, ComputeType::F32), (2, ComputeType::F32), (2, ComputeType::Bf16)] {
                 let best = on(threads, || {
-                    black_box(crate::kernel::matmul(simd, compute, &x, panels));
+                    black_box(matmul_in(compute, simd, &x, panels));
                 });
                 let (rate, read) = (2e-9 * (m * n * k) as f64 / best, 1e-9 * panels[0].memory() as f64 / best);
                 println!(
@@ -152,7 +158,7 @@ fn rate_of_few_rows() {
                 let times = rows.map(|m| {
                     let x = values(m * k, 3);
                     let best = on(2, || {
-                        black_box(crate::kernel::matmul(simd, compute, &x, panels));
+                        black_box(matmul_in(compute, simd, &x, panels));
                     });
                     format!("{:7.3}", 1e3 * best)
                 });
@@ -165,7 +171,7 @@ fn rate_of_few_rows() {
 /// The third way: inputs as two bfloat16 halves each, whose products with bfloat16 weights are added up in f32. How fast it
 /// is, and how far from f32.
 fn in_halves(simd: Simd, x: &[f32], panels: &[Panels], (m, n, k): (usize, usize, usize)) {
-    let product = |x: &[f32]| crate::kernel::matmul(simd, ComputeType::Bf16, x, panels);
+    let product = |x: &[f32]| matmul_in(ComputeType::Bf16, simd, x, panels);
     let together = || {
         let high: Vec<f32> = x.iter().map(|&x| bf16::from_f32(x).to_f32()).collect();
         let low: Vec<f32> = x.iter().zip(&high).map(|(x, high)| x - high).collect();
@@ -176,7 +182,7 @@ fn in_halves(simd: Simd, x: &[f32], panels: &[Panels], (m, n, k): (usize, usize,
     let best = on(2, || {
         black_box(together());
     });
-    let exact = crate::kernel::matmul(simd, ComputeType::F32, x, panels);
+    let exact = matmul_in(ComputeType::F32, simd, x, panels);
     let off = |other: Vec<f32>| {
         let worst = other.iter().zip(&exact).map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
         worst / exact.iter().fold(0f32, |most, value| most.max(value.abs()))
