@@ -77,6 +77,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("--tokenizer", type=Path, help="a folder with a tokenizer, where the model has none")
     parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--tasks", nargs="+", default=["mmlu", "gsm8k"], choices=["mmlu", "gsm8k"])
     parser.add_argument("--limit", type=int, default=16, help="documents of gsm8k")
     parser.add_argument("--generated", type=int, default=64, help="most tokens of an answer to gsm8k; the task says 256")
     args = parser.parse_args()
@@ -95,7 +96,7 @@ def main() -> None:
             ("mmlu", f"mmlu_{SUBJECT}", None, {}, [], WAYS),
             ("gsm8k", "gsm8k", args.limit, {"gen_kwargs": kwargs}, ["--gen-kwargs", kwargs], WAYS + DRAFTED),
         ]
-        for own, other, limit, settings, flags, ways in tasks:
+        for own, other, limit, settings, flags, ways in (task for task in tasks if task[0] in args.tasks):
             runs = {way: ours(model, own, limit, data, *flags, *way.split()) for way in ways}
             peer = theirs(lm, other, limit, **settings)
             for way, (seconds, documents) in runs.items():

@@ -6,9 +6,9 @@ use std::slice;
 
 use rayon::prelude::*;
 
-use super::matmul::{MultipliedRows, Outputs, tasks};
 use super::micro_kernels::{Out, PAIR, Product};
 use super::new_rows::filled;
+use super::outputs::{MultipliedRows, Outputs, tasks};
 use super::panels::Panels;
 use super::product_value::ProductValue;
 use super::rows::{GateActivation, gate_times};
@@ -82,7 +82,7 @@ impl<T: ProductValue> Outputs for GatedOutputs<'_, T> {
         let GatePanels { sides, count } = self.weights;
         let (simd, m, n) = (rows.simd, rows.m, self.count());
         let mut gated = Vec::with_capacity(m * n);
-        let place = Place(gated.as_mut_ptr());
+        let place = GatedColumns(gated.as_mut_ptr());
         // Whole pairs, so that where tasks meet depends on nothing but the shape.
         let most = count.div_ceil(tasks(m * 2 * n * self.inputs(), TASKS)).next_multiple_of(PAIR);
         let task = |(both, row): &mut (Vec<f32>, Vec<f32>), from: usize| {
@@ -100,7 +100,7 @@ impl<T: ProductValue> Outputs for GatedOutputs<'_, T> {
             for (at, both) in both.chunks_exact(2 * columns).enumerate() {
                 let (gates, values) = both.split_at(columns);
                 // SAFETY: these columns of a row are there, and they are this task's.
-                let out = unsafe { place.columns((at * n + from * LANES, columns)) };
+                let out = unsafe { place.some((at * n + from * LANES, columns)) };
                 T::through(simd, row, filled(out, T::ZERO), |out| gate_times(simd, self.gate, gates, values, out));
             }
         };
@@ -117,18 +117,18 @@ impl<T: ProductValue> Outputs for GatedOutputs<'_, T> {
 }
 
 /// Room that tasks write different columns of.
-struct Place<T>(*mut T);
+struct GatedColumns<T>(*mut T);
 
 // SAFETY: a pointer into a buffer that outlives the tasks, which own different columns of it.
-unsafe impl<T: Send> Sync for Place<T> {}
+unsafe impl<T: Send> Sync for GatedColumns<T> {}
 
-impl<T> Place<T> {
+impl<T> GatedColumns<T> {
     /// So many elements from one on.
     ///
     /// # Safety
     /// They are there, and nobody else's.
     #[expect(clippy::mut_from_ref, reason = "the caller's promise")]
-    unsafe fn columns(&self, (from, count): (usize, usize)) -> &mut [MaybeUninit<T>] {
+    unsafe fn some(&self, (from, count): (usize, usize)) -> &mut [MaybeUninit<T>] {
         // SAFETY: the caller's promise.
         unsafe { slice::from_raw_parts_mut(self.0.add(from).cast(), count) }
     }

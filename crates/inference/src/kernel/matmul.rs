@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::gated::{GatePanels, GatedOutputs};
 use super::layout::DEPTH;
 use super::micro_kernels::{Out, PAIR, PART, Product, decode, in_rows, parts};
+use super::outputs::{MultipliedRows, Outputs, tasks};
 #[cfg(target_arch = "x86_64")]
 use super::pairs::in_pairs;
 #[cfg(target_arch = "x86_64")]
@@ -24,8 +25,6 @@ use super::swapped_pairs::{InSwappedPairs, in_swapped_pairs};
 use super::vector::{Portable, Vector};
 use crate::compute_type::ComputeType;
 
-/// Multiplications that make a task of their own worth while.
-const TASK: usize = 1 << 16;
 /// Most tasks of a thread.
 const TASKS: usize = 32;
 /// Rows from which on those that are left over do not matter.
@@ -52,40 +51,6 @@ pub(crate) fn gated_matmul<T: ProductValue>(
     weights: GatePanels<'_>,
 ) -> Vec<T> {
     multiplied(simd, T::input(x), &GatedOutputs::new(gate, weights))
-}
-
-/// What becomes of products.
-pub(super) trait Outputs {
-    type Value;
-
-    /// `K`.
-    fn inputs(&self) -> usize;
-
-    /// `N`.
-    fn count(&self) -> usize;
-
-    /// `(M, N)`. `panels` computes the columns of some panels.
-    fn of<X: Sync>(
-        &self,
-        rows: MultipliedRows<'_, X>,
-        panels: impl Fn(&Product<'_, X>, usize, usize) + Sync,
-    ) -> Vec<Self::Value>;
-}
-
-/// `x` as kernels read it: `m` rows that are `stride` long.
-pub(super) struct MultipliedRows<'a, X> {
-    pub(super) simd: Simd,
-    pub(super) x: &'a [X],
-    pub(super) stride: usize,
-    pub(super) m: usize,
-}
-
-impl<'a, X> MultipliedRows<'a, X> {
-    /// The product with a matrix, written to `out`.
-    pub(super) fn product(&self, weights: &'a Panels, out: Out) -> Product<'a, X> {
-        let Self { simd, x, stride, m } = *self;
-        Product { simd, x, stride, m, weights, out }
-    }
 }
 
 /// Products stand side by side, with other values added where there are some.
@@ -140,19 +105,14 @@ fn computed_rows(simd: Simd, compute: ComputeType, m: usize) -> usize {
     let of_rest: &[usize] = match (pairs, simd.level()) {
         _ if m >= FILLED_ROWS => &[0],
         #[cfg(target_arch = "x86_64")]
-        (PairUnit::Steps, SimdLevel::Avx512) => &[0, 1, 2, 4, 4, 6, 6, 8],
+        (PairUnit::Steps, SimdLevel::Avx512) if compute == ComputeType::F32 => &[0, 1, 2, 4, 4, 6, 6, 8],
         #[cfg(target_arch = "x86_64")]
         (PairUnit::Vectors, _) => &[0, 1, 2, 4, 4, 5, 6, 8],
         #[cfg(target_arch = "x86_64")]
-        (PairUnit::Steps, SimdLevel::Avx2) => &[0, 1, 2, 4, 4, 6],
+        (PairUnit::Steps, SimdLevel::Avx512 | SimdLevel::Avx2) => &[0, 1, 2, 4, 4, 6],
         _ => &[0],
     };
     m - m % of_rest.len() + of_rest[m % of_rest.len()]
-}
-
-/// Tasks that are worth while, so many of a thread at most.
-pub(super) fn tasks(multiplications: usize, of_a_thread: usize) -> usize {
-    (multiplications / TASK).clamp(1, of_a_thread * rayon::current_num_threads())
 }
 
 impl Outputs for Beside<'_> {
@@ -245,10 +205,10 @@ impl Product<'_> {
         match self.simd.level() {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a `Simd` of this level comes from detection, which has seen all features that the kernel asks for.
-            SimdLevel::Avx512 => unsafe { self.panels_avx512(compute, from, to) },
+            SimdLevel::Avx512 if compute == ComputeType::F32 => unsafe { self.panels_avx512(from, to) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: likewise.
-            SimdLevel::Avx2 => unsafe { self.panels_avx2(compute, from, to) },
+            // SAFETY: likewise. (With AVX-512, pairs without an instruction for them are not worth kernels of their own.)
+            SimdLevel::Avx512 | SimdLevel::Avx2 => unsafe { self.panels_avx2(compute, from, to) },
             SimdLevel::Portable => with_source!(self.weights, W => match compute {
                 ComputeType::F32 => self.panels_plain::<Portable, W>(from, to),
                 ComputeType::Bf16 => self.panels_plain::<Portable, InSwappedPairs<W>>(from, to),

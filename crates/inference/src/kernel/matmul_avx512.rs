@@ -7,9 +7,7 @@
 use super::micro_kernels::{PAIR, PART, Product, ROWS, decode, in_rows, parts};
 use super::readers::{PanelSource, with_source};
 use super::simd::LANES;
-use super::swapped_pairs::InSwappedPairs;
 use super::vector::Avx512;
-use crate::compute_type::ComputeType;
 
 /// Rows from which on weights are decoded into a buffer.
 const MANY_ROWS: usize = 64;
@@ -17,26 +15,20 @@ const MANY_ROWS: usize = 64;
 impl Product<'_> {
     /// The columns of panels `from..to`, all rows.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    pub(super) fn panels_avx512(&self, compute: ComputeType, from: usize, to: usize) {
-        with_source!(self.weights, W => match compute {
-            ComputeType::F32 => self.panels_of_avx512::<W>(from, to),
-            ComputeType::Bf16 => self.panels_of_avx512::<InSwappedPairs<W>>(from, to),
-        });
-    }
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    fn panels_of_avx512<W: PanelSource>(&self, from: usize, to: usize) {
-        let paired = from + (to - from) / PAIR * PAIR;
-        if self.m < MANY_ROWS {
-            self.few_rows_avx512::<W, PAIR>(from, paired);
-            self.few_rows_avx512::<W, 1>(paired, to);
-        } else {
-            for top in (0..self.m).step_by(ROWS) {
-                let rows = (top, self.m.min(top + ROWS));
-                self.many_rows_avx512::<W, PAIR>(rows, from, paired);
-                self.many_rows_avx512::<W, 1>(rows, paired, to);
+    pub(super) fn panels_avx512(&self, from: usize, to: usize) {
+        with_source!(self.weights, W => {
+            let paired = from + (to - from) / PAIR * PAIR;
+            if self.m < MANY_ROWS {
+                self.few_rows_avx512::<W, PAIR>(from, paired);
+                self.few_rows_avx512::<W, 1>(paired, to);
+            } else {
+                for top in (0..self.m).step_by(ROWS) {
+                    let rows = (top, self.m.min(top + ROWS));
+                    self.many_rows_avx512::<W, PAIR>(rows, from, paired);
+                    self.many_rows_avx512::<W, 1>(rows, paired, to);
+                }
             }
-        }
+        });
     }
 
     /// Columns of panels `from..to`, `P` at a time, of all rows, decoded as they are used.

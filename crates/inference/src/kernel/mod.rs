@@ -22,6 +22,7 @@ mod matmul_avx2;
 mod matmul_avx512;
 mod micro_kernels;
 mod new_rows;
+mod outputs;
 #[cfg(target_arch = "x86_64")]
 mod pair_sources;
 mod pairs;
