@@ -60,7 +60,6 @@ struct Beside<'a> {
     added: Option<&'a [f32]>,
 }
 
-#[expect(clippy::redundant_closure_for_method_calls, reason = "as a function, the method is one of a single lifetime")]
 fn multiplied<O: Outputs>(simd: Simd, x: ProductInput<'_>, outputs: &O) -> Vec<O::Value> {
     let k = outputs.inputs();
     let m = x.len() / k;
