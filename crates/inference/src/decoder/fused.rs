@@ -19,12 +19,7 @@ use crate::kernel::{
 const WORTH_THREADS: usize = 1 << 15;
 
 /// Applies `each(row index, row of x, row of out)` to all rows, on several threads when there is much to do.
-fn rows(x: &[f32], width: usize, out_width: usize, each: impl Fn(usize, &[f32], &mut [f32]) + Sync) -> Vec<f32> {
-    rows_of(x, width, out_width, each)
-}
-
-/// The same in the type that a product takes them in.
-fn rows_of<T: ProductValue>(
+fn rows<T: ProductValue>(
     x: &[f32],
     width: usize,
     out_width: usize,
@@ -45,8 +40,8 @@ fn rows_for(
     each: impl Fn(usize, &[f32], &mut [f32]) + Sync,
 ) -> CpuStorage {
     match compute {
-        ComputeType::F32 => CpuStorage::F32(rows_of(x, width, width, each)),
-        ComputeType::Bf16 => CpuStorage::BF16(rows_of(x, width, width, each)),
+        ComputeType::F32 => CpuStorage::F32(rows(x, width, width, each)),
+        ComputeType::Bf16 => CpuStorage::BF16(rows(x, width, width, each)),
     }
 }
 

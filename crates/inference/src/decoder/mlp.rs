@@ -10,6 +10,7 @@ use super::residual::Residual;
 use crate::checkpoint::config::{Activation, DecoderConfig, ExpertNames as Stored, ExpertsConfig, GateUp, MlpConfig};
 use crate::checkpoint::error::CheckpointError;
 use crate::checkpoint::weights::{CheckpointTensors, LinearWeight};
+use crate::compute_type::ComputeType;
 use crate::cpu::fused;
 use crate::kernel::GateActivation;
 #[cfg(feature = "cuda")]
@@ -75,19 +76,22 @@ impl Mlp {
         {
             return residual.add_product(down, gated, post_norm, factor);
         }
+        let normed = residual.normed_for(norm, self.compute())?;
         match self {
-            Self::Gated(mlp) => {
-                let normed = residual.normed_for(norm, mlp.gate_up.compute())?;
-                residual.add_product(&mlp.down, mlp.gated(&normed)?, post_norm, factor)
-            }
+            Self::Gated(mlp) => residual.add_product(&mlp.down, mlp.gated(&normed)?, post_norm, factor),
             Self::Plain { up, down, activation } => {
-                let normed = residual.normed_for(norm, up.compute())?;
                 residual.add_product(down, activation.apply(&up.forward(&normed)?)?, post_norm, factor)
             }
-            Self::Experts(experts) => {
-                let normed = residual.normed(norm)?;
-                residual.add(experts.forward(&normed)?, post_norm, factor)
-            }
+            Self::Experts(experts) => residual.add(experts.forward(&normed)?, post_norm, factor),
+        }
+    }
+
+    /// What its input is wanted in: what it is multiplied in, but of experts, who each take some rows of it and add up theirs.
+    pub(crate) fn compute(&self) -> ComputeType {
+        match self {
+            Self::Gated(mlp) => mlp.gate_up.compute(),
+            Self::Plain { up, .. } => up.compute(),
+            Self::Experts(_) => ComputeType::F32,
         }
     }
 

@@ -239,7 +239,7 @@ impl Transformer {
         let attention_norm = layer.attention_norm.as_ref();
         if let Block::Parallel | Block::ParallelTwoNorms = self.config.block {
             // Side by side, the MLP sees what attention saw; with a norm of its own or the same one.
-            let normed = residual.normed(attention_norm)?;
+            let normed = residual.normed_for(attention_norm, layer.mlp.compute())?;
             let attended = self.attended(layer, |linear| linear.product(&normed), forward, cache, wanted)?;
             let normed = match wanted {
                 Some(wanted) => {
@@ -249,7 +249,7 @@ impl Transformer {
                 None => normed,
             };
             let mixed = match &layer.mlp_norm {
-                Some(norm) => layer.mlp.forward(&residual.normed(Some(norm))?)?,
+                Some(norm) => layer.mlp.forward(&residual.normed_for(Some(norm), layer.mlp.compute())?)?,
                 None => layer.mlp.forward(&normed)?,
             };
             residual.add_product(&layer.output, attended, None, factor)?;
