@@ -102,6 +102,9 @@ impl Simd {
     pub(crate) fn every() -> Vec<Self> {
         let best = Self::best();
         let mut every: Vec<Self> = Self::named().into_iter().map(|(_, most)| best.at_most(most)).collect();
+        // As processors with AVX-512 that do not multiply pairs have it.
+        every.push(Self { pairs: PairUnit::Steps, ..best });
+        every.sort_by_key(|simd| (simd.level, simd.pairs));
         every.dedup();
         every
     }
