@@ -32,6 +32,9 @@ pub(super) trait PanelReader<V: Vector> {
 pub(super) trait PanelSource {
     type Reader<'a, V: Vector>: PanelReader<V>;
 
+    /// Whether weights are bfloat16 as they are stored.
+    const IS_BF16: bool = false;
+
     /// A reader of the first blocks to come.
     ///
     /// # Safety
@@ -63,6 +66,7 @@ fn prefetch(at: *const u8) {
 /// Values that each become f32 by themselves.
 pub(super) trait Plain {
     const BYTES: usize;
+    const IS_BF16: bool = false;
 
     /// Those of one step.
     ///
@@ -97,6 +101,7 @@ impl Plain for F16 {
 
 impl Plain for Bf16 {
     const BYTES: usize = 2;
+    const IS_BF16: bool = true;
 
     #[inline(always)]
     unsafe fn step<V: Vector>(at: *const u8) -> V::Floats {
@@ -147,6 +152,8 @@ impl<P: Plain, V: Vector> PanelReader<V> for PlainReader<P> {
 
 impl<P: Plain> PanelSource for P {
     type Reader<'a, V: Vector> = PlainReader<P>;
+
+    const IS_BF16: bool = P::IS_BF16;
 
     #[inline(always)]
     unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> PlainReader<P> {
@@ -300,6 +307,8 @@ impl<V: Vector> PanelReader<V> for Bf12Reader<'_, V> {
 
 impl PanelSource for Bf12 {
     type Reader<'a, V: Vector> = Bf12Reader<'a, V>;
+
+    const IS_BF16: bool = true;
 
     #[inline(always)]
     unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> Bf12Reader<'_, V> {

@@ -35,19 +35,22 @@ fn widened(value: bf16) -> f32 {
     f32::from_bits(u32::from(value.to_bits()) << 16)
 }
 
-/// The weights of `W`, rounded, in that order.
+/// The weights of `W`, rounded where they are not bfloat16, in that order.
 pub(super) struct InSwappedPairs<W>(PhantomData<W>);
 
-pub(super) struct SwappedPairReader<R>(R);
+pub(super) struct SwappedPairReader<'a, W: PanelSource, V: Vector>(W::Reader<'a, V>);
 
-impl<V: Vector, R: PanelReader<V>> PanelReader<V> for SwappedPairReader<R> {
+impl<W: PanelSource, V: Vector> PanelReader<V> for SwappedPairReader<'_, W, V> {
     #[inline(always)]
     unsafe fn next(&mut self) -> DecodedBlock<V> {
         // SAFETY: the caller's promise.
         unsafe {
             let mut steps = self.0.next();
-            for pair in steps.as_chunks_mut::<2>().0 {
-                *pair = [V::rounded(pair[1]), V::rounded(pair[0])];
+            for [first, second] in steps.as_chunks_mut::<2>().0 {
+                if !W::IS_BF16 {
+                    (*first, *second) = (V::rounded(*first), V::rounded(*second));
+                }
+                std::mem::swap(first, second);
             }
             steps
         }
@@ -55,7 +58,7 @@ impl<V: Vector, R: PanelReader<V>> PanelReader<V> for SwappedPairReader<R> {
 }
 
 impl<W: PanelSource> PanelSource for InSwappedPairs<W> {
-    type Reader<'a, V: Vector> = SwappedPairReader<W::Reader<'a, V>>;
+    type Reader<'a, V: Vector> = SwappedPairReader<'a, W, V>;
 
     #[inline(always)]
     unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> Self::Reader<'_, V> {
