@@ -9,7 +9,7 @@ use super::cache::LayerCache;
 use super::flash::Paged;
 use super::fused::contiguous;
 use crate::cpu::fused;
-use crate::kernel::{self, Cached, HeadQuery, PairScratch, ProductValue, Scoring, TOGETHER, new_parts};
+use crate::kernel::{self, Cached, HeadQuery, ProductValue, Scoring, TOGETHER, new_parts};
 
 /// Most scores that are computed at once by tensor operations, 256 MiB of them.
 const SCORES: usize = 1 << 26;
@@ -59,7 +59,7 @@ impl CustomOp3 for Attention {
                 queries,
                 (heads, width),
                 (keys, values, kv_heads),
-                |scratch: &mut PairScratch, queries, seen, out| {
+                |scratch, queries, seen, out| {
                     kernel::attend_in_pairs(self.simd, queries, seen, scoring, scratch, out);
                 },
             ))
@@ -69,7 +69,7 @@ impl CustomOp3 for Attention {
                 queries,
                 (heads, width),
                 (keys, values, kv_heads),
-                |scratch: &mut Vec<f32>, queries, seen, out| {
+                |scratch, queries, seen, out| {
                     kernel::attend(self.simd, queries, seen, scoring, scratch, out);
                 },
             ))
@@ -81,12 +81,12 @@ impl CustomOp3 for Attention {
 impl Attention {
     /// Has `attend(scratch, queries, what they see, out)` attend some queries at a time, of `(T, heads, head_dim)`, to keys
     /// and values of so many heads: `(T, heads * head_dim)`, in the type of these.
-    fn tiles<T: ProductValue, S: Default>(
+    fn tiles<T: ProductValue>(
         &self,
         queries: &[f32],
         (heads, width): (usize, usize),
         (keys, values, kv_heads): (&[T], &[T], usize),
-        attend: impl Fn(&mut S, &[HeadQuery<'_>], Cached<'_, T>, &mut [&mut [f32]]) + Sync,
+        attend: impl Fn(&mut Vec<f32>, &[HeadQuery<'_>], Cached<'_, T>, &mut [&mut [f32]]) + Sync,
     ) -> Vec<T> {
         let (group, row) = (heads / kv_heads, heads * width);
         let parts: Vec<AttentionPart<'_>> = self.segments.iter().flat_map(AttentionPart::of).collect();
@@ -94,10 +94,10 @@ impl Attention {
         let all: usize = parts.iter().map(work).sum();
         let parts_of_a_task = (TASK * parts.len()).div_ceil(all.max(1)).max(1);
         let lengths = parts.iter().map(|part| part.length * row);
-        new_parts(lengths, T::ZERO, parts_of_a_task, |(scratch, wide): &mut (S, Vec<f32>), index, out| {
+        new_parts(lengths, T::ZERO, parts_of_a_task, |(scratch, wide): &mut (Vec<f32>, Vec<f32>), index, out| {
             let part = &parts[index];
             let AttentionPart { segment, first, length } = *part;
-            let tile = |scratch: &mut S, head: usize, cells: &mut [(usize, &mut [f32])]| {
+            let tile = |scratch: &mut Vec<f32>, head: usize, cells: &mut [(usize, &mut [f32])]| {
                 let seen = Cached { keys, values, blocks: &segment.blocks, kv_heads, head, head_dim: width };
                 let mut asked = Vec::with_capacity(TOGETHER);
                 let mut out = Vec::with_capacity(TOGETHER);
@@ -125,7 +125,7 @@ impl Attention {
                     let tiles: Vec<_> = tiles.collect();
                     let tiles_of_a_task = (TASK * tiles.len()).div_ceil(work(part)).max(1);
                     let tiles = tiles.into_par_iter().with_min_len(tiles_of_a_task).with_max_len(tiles_of_a_task);
-                    tiles.for_each_init(S::default, |scratch, (head, cells)| tile(scratch, head, cells));
+                    tiles.for_each_init(Vec::new, |scratch, (head, cells)| tile(scratch, head, cells));
                 }
             });
         })

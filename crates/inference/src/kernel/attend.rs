@@ -8,6 +8,8 @@
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::attend_together::attend_together;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::cached_steps::Single;
 use super::scoring::{Cached, HeadQuery, Scoring, weigh};
 use super::simd::{BASELINE_FMA, LANES, Simd, SimdLevel, multiply_add};
 #[cfg(target_arch = "aarch64")]
@@ -39,7 +41,7 @@ pub(crate) fn attend(
         #[cfg(target_arch = "aarch64")]
         // SAFETY: no features are asked for.
         SimdLevel::Portable if seen.head_dim.is_multiple_of(LANES) => unsafe {
-            attend_together::<Portable, BASELINE_FMA, 2, 1>(queries, seen, scoring, scratch, out);
+            attend_together::<Single<Portable>, BASELINE_FMA, 4, 2, 1>(queries, seen, scoring, scratch, out);
         },
         _ => attend_plain::<BASELINE_FMA>(queries, seen, scoring, scratch, out),
     }
@@ -56,7 +58,7 @@ fn attend_avx512(
     out: &mut [&mut [f32]],
 ) {
     // SAFETY: this function has the features.
-    unsafe { attend_together::<Avx512, true, 4, 4>(queries, seen, scoring, scratch, out) }
+    unsafe { attend_together::<Single<Avx512>, true, 4, 4, 4>(queries, seen, scoring, scratch, out) }
 }
 
 /// There are half as many registers, of which a vector takes two.
@@ -70,7 +72,7 @@ fn attend_avx2(
     out: &mut [&mut [f32]],
 ) {
     // SAFETY: this function has the features.
-    unsafe { attend_together::<Avx2, true, 2, 1>(queries, seen, scoring, scratch, out) }
+    unsafe { attend_together::<Single<Avx2>, true, 4, 2, 1>(queries, seen, scoring, scratch, out) }
 }
 
 /// The plain version: one query after the other.
@@ -101,7 +103,7 @@ fn attend_plain<const FMA: bool>(
         out.fill(0.0);
         for at in from..to {
             let weight = weights[at - from];
-            for (out, &value) in out.iter_mut().zip(seen.values(at, 1, 0, seen.head_dim).0) {
+            for (out, &value) in out.iter_mut().zip(seen.values(1, (at, 1), (0, seen.head_dim)).0) {
                 *out = multiply_add::<FMA>(weight, value, *out);
             }
         }
@@ -222,7 +224,13 @@ mod tests {
                 case.attend_by(ranges, first, |queries, seen, scoring, out| {
                     // SAFETY: arrays ask for no features.
                     unsafe {
-                        attend_together::<Portable<true>, true, 2, 1>(queries, seen, scoring, &mut Vec::new(), out);
+                        attend_together::<Single<Portable<true>>, true, 4, 2, 1>(
+                            queries,
+                            seen,
+                            scoring,
+                            &mut Vec::new(),
+                            out,
+                        );
                     }
                 })
             };

@@ -11,11 +11,19 @@ use half::bf16;
 
 #[cfg(target_arch = "x86_64")]
 use super::attend_pairs_avx512::attend_avx512;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::attend_together::attend_together;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use super::cached_steps::WidenedPairs;
 use super::round::rounded;
-use super::scoring::{Cached, HeadQuery, PairScratch, Scoring, weigh};
-#[cfg(any(target_arch = "x86_64", test))]
+use super::scoring::{Cached, HeadQuery, Scoring, weigh};
+#[cfg(target_arch = "x86_64")]
 use super::simd::PairUnit;
 use super::simd::{BASELINE_FMA, LANES, Simd, SimdLevel};
+#[cfg(target_arch = "x86_64")]
+use super::vector::Avx2;
+#[cfg(target_arch = "aarch64")]
+use super::vector::Portable;
 
 /// Attention of at most [`TOGETHER`](super::TOGETHER) queries over what they see, each into its own of `out`, `(head_dim,)`.
 pub(crate) fn attend_in_pairs(
@@ -23,7 +31,7 @@ pub(crate) fn attend_in_pairs(
     queries: &[HeadQuery<'_>],
     seen: Cached<'_, bf16>,
     scoring: Scoring,
-    scratch: &mut PairScratch,
+    scratch: &mut Vec<f32>,
     out: &mut [&mut [f32]],
 ) {
     match simd.pairs() {
@@ -33,25 +41,33 @@ pub(crate) fn attend_in_pairs(
             attend_avx512(queries, seen, scoring, scratch, out);
         },
         _ => match simd.level() {
-            SimdLevel::Portable => attend_plain::<BASELINE_FMA>(queries, seen, scoring, scratch, out),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: likewise.
-            SimdLevel::Avx2 | SimdLevel::Avx512 => unsafe { attend_avx2(queries, seen, scoring, scratch, out) },
+            SimdLevel::Avx2 | SimdLevel::Avx512 if seen.head_dim.is_multiple_of(LANES) => unsafe {
+                attend_avx2(queries, seen, scoring, scratch, out);
+            },
+            #[cfg(target_arch = "aarch64")]
+            // SAFETY: no features are asked for.
+            SimdLevel::Portable if seen.head_dim.is_multiple_of(LANES) => unsafe {
+                attend_together::<WidenedPairs<Portable>, BASELINE_FMA, 2, 1, 1>(queries, seen, scoring, scratch, out);
+            },
+            _ => attend_plain::<BASELINE_FMA>(queries, seen, scoring, scratch, out),
         },
     }
 }
 
-/// The plain version, compiled once more.
+/// Pairs of a vector take four registers, and its sums two.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 fn attend_avx2(
     queries: &[HeadQuery<'_>],
     seen: Cached<'_, bf16>,
     scoring: Scoring,
-    scratch: &mut PairScratch,
+    scratch: &mut Vec<f32>,
     out: &mut [&mut [f32]],
 ) {
-    attend_plain::<true>(queries, seen, scoring, scratch, out);
+    // SAFETY: this function has the features.
+    unsafe { attend_together::<WidenedPairs<Avx2>, true, 2, 1, 1>(queries, seen, scoring, scratch, out) }
 }
 
 /// The plain version: one query after the other, the second of each pair first.
@@ -60,15 +76,14 @@ fn attend_plain<const FMA: bool>(
     queries: &[HeadQuery<'_>],
     seen: Cached<'_, bf16>,
     scoring: Scoring,
-    scratch: &mut PairScratch,
+    scratch: &mut Vec<f32>,
     out: &mut [&mut [f32]],
 ) {
     for (query, out) in queries.iter().zip(out) {
         let (from, to) = query.range;
         let first = from / LANES;
         let query: Vec<[f32; 2]> = query.values.as_chunks::<2>().0.iter().map(|pair| pair.map(as_rounded)).collect();
-        let scores = &mut scratch.scores;
-        scores.clear();
+        scratch.clear();
         for index in first..to.div_ceil(LANES) {
             let mut lanes = [0f32; LANES];
             for (&[even, odd], keys) in query.iter().zip(seen.keys(index).as_chunks::<{ 2 * LANES }>().0) {
@@ -78,13 +93,13 @@ fn attend_plain<const FMA: bool>(
                     *lane += even * first;
                 }
             }
-            scores.extend_from_slice(&lanes);
+            scratch.extend_from_slice(&lanes);
         }
-        let weights = &mut scores[from - first * LANES..to - first * LANES];
+        let weights = &mut scratch[from - first * LANES..to - first * LANES];
         let inverse = 1.0 / weigh::<FMA>(scoring, weights);
         out.fill(0.0);
         for pair in from / 2..to.div_ceil(2) {
-            let values = out.iter_mut().zip(seen.pair_of_values(pair));
+            let values = out.iter_mut().zip(seen.values(2, (pair, 1), (0, seen.head_dim)).0.as_chunks::<2>().0);
             if 2 * pair >= from && 2 * pair + 1 < to {
                 let (first, second) = (weights[2 * pair - from], weights[2 * pair + 1 - from]);
                 let (first, second) = (as_rounded(first), as_rounded(second));
@@ -180,7 +195,7 @@ mod tests {
             &self,
             ranges: &[(usize, usize)],
             first: usize,
-            kernel: impl Fn(&[HeadQuery<'_>], Cached<'_, bf16>, Scoring, &mut PairScratch, &mut [&mut [f32]]),
+            kernel: impl Fn(&[HeadQuery<'_>], Cached<'_, bf16>, Scoring, &mut Vec<f32>, &mut [&mut [f32]]),
         ) -> Vec<Vec<f32>> {
             let query = |(index, &range)| HeadQuery {
                 values: &self.queries[(first + index) * self.width..][..self.width],
@@ -197,7 +212,7 @@ mod tests {
             };
             let mut out = vec![vec![f32::NAN; self.width]; ranges.len()];
             let mut slices: Vec<&mut [f32]> = out.iter_mut().map(Vec::as_mut_slice).collect();
-            kernel(&queries, seen, Scoring { scale: 0.3, cap: None }, &mut PairScratch::default(), &mut slices);
+            kernel(&queries, seen, Scoring { scale: 0.3, cap: None }, &mut Vec::new(), &mut slices);
             out
         }
 
@@ -247,9 +262,29 @@ mod tests {
                     assert_eq!(case.attend(simd, &RANGES[..count], 0), all[..count]);
                     assert_eq!(case.attend(simd, &RANGES[count..], count), all[count..]);
                 }
-                if simd.pairs() > PairUnit::Steps && case.width.is_multiple_of(LANES) {
+                if simd.level() > SimdLevel::Portable && case.width.is_multiple_of(LANES) {
                     assert_eq!(all, plain(&RANGES));
                 }
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    fn pairs_widened_in_arrays_as_on_arm_give_the_bits_of_the_plain_version() {
+        use super::super::vector::Portable;
+        for case in [32, 48, 128].map(Case::new) {
+            let plain = case.attend_by(&RANGES, 0, attend_plain::<true>);
+            for count in 1..=TOGETHER {
+                let together = case.attend_by(&RANGES[..count], 0, |queries, seen, scoring, scratch, out| {
+                    // SAFETY: arrays ask for no features.
+                    unsafe {
+                        attend_together::<WidenedPairs<Portable<true>>, true, 2, 1, 1>(
+                            queries, seen, scoring, scratch, out,
+                        );
+                    }
+                });
+                assert_eq!(together, plain[..count]);
             }
         }
     }

@@ -1,7 +1,8 @@
-//! Attention of a few queries together, over [`Vector`]: keys and values that all of them see are read once.
+//! Attention of a few queries together, over [`CachedSteps`]: keys and values that all of them see are read once.
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
+use super::cached_steps::{CachedSteps, Floats};
 use super::scoring::{BLOCK, Cached, HeadQuery, Scoring, seen_by_any_and_by_all, weigh};
 use super::simd::LANES;
 use super::vector::Vector;
@@ -9,16 +10,22 @@ use super::vector::Vector;
 /// Most queries that are computed together: their sums stay in registers.
 pub(crate) const TOGETHER: usize = 4;
 
-/// As [`attend`](super::attend::attend) of heads that are a multiple of [`LANES`] wide. Of one query four vectors are
-/// summed up together, of two `TWO`, of more `MORE`: sums enough to hide an addition's latency, and no more than there are
-/// registers for.
+/// As [`attend`](super::attend::attend), or [`attend_in_pairs`](super::attend_pairs::attend_in_pairs), of heads that are a
+/// multiple of [`LANES`] wide. Of one query `ONE` vectors are summed up together, of two `TWO`, of more `MORE`: sums enough
+/// to hide an addition's latency, and no more than there are registers for.
 ///
 /// # Safety
-/// As of [`Vector`].
+/// As of [`CachedSteps`].
 #[inline(always)]
-pub(super) unsafe fn attend_together<V: Vector, const FMA: bool, const TWO: usize, const MORE: usize>(
+pub(super) unsafe fn attend_together<
+    A: CachedSteps,
+    const FMA: bool,
+    const ONE: usize,
+    const TWO: usize,
+    const MORE: usize,
+>(
     queries: &[HeadQuery<'_>],
-    seen: Cached<'_>,
+    seen: Cached<'_, A::Value>,
     scoring: Scoring,
     scratch: &mut Vec<f32>,
     out: &mut [&mut [f32]],
@@ -26,10 +33,10 @@ pub(super) unsafe fn attend_together<V: Vector, const FMA: bool, const TWO: usiz
     // SAFETY: the caller's promise.
     unsafe {
         match queries.len() {
-            1 => exactly::<V, FMA, 1, 4>(queries, seen, scoring, scratch, out),
-            2 => exactly::<V, FMA, 2, TWO>(queries, seen, scoring, scratch, out),
-            3 => exactly::<V, FMA, 3, MORE>(queries, seen, scoring, scratch, out),
-            4 => exactly::<V, FMA, 4, MORE>(queries, seen, scoring, scratch, out),
+            1 => exactly::<A, FMA, 1, ONE>(queries, seen, scoring, scratch, out),
+            2 => exactly::<A, FMA, 2, TWO>(queries, seen, scoring, scratch, out),
+            3 => exactly::<A, FMA, 3, MORE>(queries, seen, scoring, scratch, out),
+            4 => exactly::<A, FMA, 4, MORE>(queries, seen, scoring, scratch, out),
             more => assert!(more == 0, "at most {TOGETHER} queries are computed together"),
         }
     }
@@ -38,52 +45,64 @@ pub(super) unsafe fn attend_together<V: Vector, const FMA: bool, const TWO: usiz
 /// Exactly `N` queries. The products of `B` vectors of keys are built up together, and `B` vectors of the output.
 ///
 /// # Safety
-/// As of [`Vector`].
+/// As of [`CachedSteps`].
 #[inline(always)]
-unsafe fn exactly<V: Vector, const FMA: bool, const N: usize, const B: usize>(
+unsafe fn exactly<A: CachedSteps, const FMA: bool, const N: usize, const B: usize>(
     queries: &[HeadQuery<'_>],
-    seen: Cached<'_>,
+    seen: Cached<'_, A::Value>,
     scoring: Scoring,
     scratch: &mut Vec<f32>,
     out: &mut [&mut [f32]],
 ) {
-    assert!(seen.head_dim.is_multiple_of(LANES) && queries.len() == N && out.len() == N);
-    assert!(queries.iter().all(|query| query.values.len() == seen.head_dim));
-    assert!(out.iter().all(|out| out.len() == seen.head_dim));
-    let ((from, to), (common_from, common_to)) = seen_by_any_and_by_all(queries);
+    let width = seen.head_dim;
+    assert!(width.is_multiple_of(LANES) && queries.len() == N && out.len() == N);
+    assert!(queries.iter().all(|query| query.values.len() == width));
+    assert!(out.iter().all(|out| out.len() == width));
+    let ((from, to), common) = seen_by_any_and_by_all(queries);
     let (first, last) = (from / LANES, to.div_ceil(LANES));
-    let length = (last - first) * LANES;
+    let (start, length) = (first * LANES, (last - first) * LANES);
     // All of it is written before it is read.
-    if scratch.len() < N * length {
-        scratch.resize(N * length, 0.0);
+    let size = N * (width + length);
+    if scratch.len() < size {
+        scratch.resize(size, 0.0);
     }
-    let mut index = first;
+    let (components, scores) = scratch[..size].split_at_mut(N * width);
+    for (components, query) in components.chunks_exact_mut(width).zip(queries) {
+        components.copy_from_slice(query.values);
+    }
     // SAFETY (all): the caller's promise.
+    unsafe { A::prepare(components) };
+    let mut index = first;
     while index + B <= last {
-        unsafe { products::<V, N, B>(queries, seen, index, &mut scratch[(index - first) * LANES..], length) };
+        unsafe { products::<A, N, B>(components, seen, index, &mut scores[(index - first) * LANES..], length) };
         index += B;
     }
     while index < last {
-        unsafe { products::<V, N, 1>(queries, seen, index, &mut scratch[(index - first) * LANES..], length) };
+        unsafe { products::<A, N, 1>(components, seen, index, &mut scores[(index - first) * LANES..], length) };
         index += 1;
     }
-    let mut mixing =
-        ValueMixing { seen, weights: [&[]; N], start: first * LANES, ranges: [(0, 0); N], inverse: [0.0; N] };
-    let mut of_queries = scratch[..N * length].chunks_exact_mut(length);
+    let mut mixing = ValueMixing::<A, N> { seen, weights: [&[]; N], start, ranges: [(0, 0); N], inverse: [0.0; N] };
+    let mut of_queries = scores.chunks_exact_mut(length);
     for (index, query) in queries.iter().enumerate() {
         let Some(weights) = of_queries.next() else { unreachable!("as many as there are queries") };
         let (from, to) = query.range;
-        mixing.inverse[index] = 1.0 / weigh::<FMA>(scoring, &mut weights[from - mixing.start..to - mixing.start]);
+        mixing.inverse[index] = 1.0 / weigh::<FMA>(scoring, &mut weights[from - start..to - start]);
+        // What is not seen may lie together with what is.
+        weights[..from - start].fill(0.0);
+        weights[to - start..].fill(0.0);
+        unsafe { A::prepare(weights) };
         (mixing.weights[index], mixing.ranges[index]) = (weights, query.range);
     }
-    let common = if common_from < common_to { (common_from, common_to) } else { (to, to) };
+    let common = (common.0.next_multiple_of(A::STEPS), common.1 / A::STEPS * A::STEPS);
+    let nothing = (to.next_multiple_of(A::STEPS), to.next_multiple_of(A::STEPS));
+    let common = if common.0 < common.1 { common } else { nothing };
     let mut lane = 0;
-    while lane + B * LANES <= seen.head_dim {
-        unsafe { mixing.values::<V, B>(lane, common, out) };
+    while lane + B * LANES <= width {
+        unsafe { mixing.values::<B>(lane, common, out) };
         lane += B * LANES;
     }
-    while lane < seen.head_dim {
-        unsafe { mixing.values::<V, 1>(lane, common, out) };
+    while lane < width {
+        unsafe { mixing.values::<1>(lane, common, out) };
         lane += LANES;
     }
 }
@@ -91,50 +110,48 @@ unsafe fn exactly<V: Vector, const FMA: bool, const N: usize, const B: usize>(
 /// Products of `N` queries with `B` vectors of keys from the `first` on, into `out`: query `n`'s begin at `n * length`.
 ///
 /// # Safety
-/// As of [`Vector`]; queries are as long as heads are wide.
+/// As of [`CachedSteps`].
 #[inline(always)]
-unsafe fn products<V: Vector, const N: usize, const B: usize>(
-    queries: &[HeadQuery<'_>],
-    seen: Cached<'_>,
+unsafe fn products<A: CachedSteps, const N: usize, const B: usize>(
+    components: &[f32],
+    seen: Cached<'_, A::Value>,
     first: usize,
     out: &mut [f32],
     length: usize,
 ) {
+    let width = seen.head_dim;
     let mut keys = [std::ptr::null(); B];
     for (index, keys) in keys.iter_mut().enumerate() {
         *keys = seen.keys(first + index).as_ptr();
     }
-    let mut rows = [std::ptr::null(); N];
-    for (row, query) in rows.iter_mut().zip(queries) {
-        *row = query.values.as_ptr();
-    }
-    // SAFETY: `keys` gave `head_dim` vectors each time, and queries are `head_dim` long; room for a vector is cut.
+    let components = components[..N * width].as_ptr();
+    // SAFETY: `keys` gave `head_dim` vectors each time, and so long are queries; room for a vector is cut.
     unsafe {
-        let mut sums = [[V::splat(0.0); B]; N];
-        for component in 0..seen.head_dim {
-            let mut vectors = [V::splat(0.0); B];
+        let mut sums = [[A::Lanes::splat(0.0); B]; N];
+        for step in 0..width / A::STEPS {
+            let mut vectors = [A::cached(keys[0].add(step * A::STEPS * LANES)); B];
             for (vector, keys) in vectors.iter_mut().zip(&keys) {
-                *vector = V::load(keys.add(component * LANES));
+                *vector = A::cached(keys.add(step * A::STEPS * LANES));
             }
-            for (sums, row) in sums.iter_mut().zip(&rows) {
-                let query = V::splat(*row.add(component));
+            for (query, sums) in sums.iter_mut().enumerate() {
+                let factors = A::factors(components.add(query * width + step * A::STEPS));
                 for (sum, &vector) in sums.iter_mut().zip(&vectors) {
-                    *sum = V::mul_add(query, vector, *sum);
+                    *sum = A::add(factors, vector, *sum);
                 }
             }
         }
         for (query, sums) in sums.iter().enumerate() {
             for (index, &sum) in sums.iter().enumerate() {
-                V::store(out[query * length + index * LANES..][..LANES].as_mut_ptr(), sum);
+                A::Lanes::store(out[query * length + index * LANES..][..LANES].as_mut_ptr(), sum);
             }
         }
     }
 }
 
 /// Weighted means of values, of `N` queries.
-struct ValueMixing<'a, const N: usize> {
-    seen: Cached<'a>,
-    /// Per query the weights of the positions from `start` on.
+struct ValueMixing<'a, A: CachedSteps, const N: usize> {
+    seen: Cached<'a, A::Value>,
+    /// Per query the weights of the positions from `start` on, as [`CachedSteps::factors`] reads them.
     weights: [&'a [f32]; N],
     start: usize,
     /// What each query sees.
@@ -143,67 +160,119 @@ struct ValueMixing<'a, const N: usize> {
     inverse: [f32; N],
 }
 
-impl<const N: usize> ValueMixing<'_, N> {
+impl<A: CachedSteps, const N: usize> ValueMixing<'_, A, N> {
     /// `B` vectors of the values from component `lane` on. Every sum goes over the positions in their order: over the
     /// `common` ones, which all see, together.
     ///
     /// # Safety
-    /// As of [`Vector`].
+    /// As of [`CachedSteps`].
     #[inline(always)]
-    unsafe fn values<V: Vector, const B: usize>(&self, lane: usize, common: (usize, usize), out: &mut [&mut [f32]]) {
+    unsafe fn values<const B: usize>(&self, lane: usize, common: (usize, usize), out: &mut [&mut [f32]]) {
         // SAFETY: the caller's promise; room for a vector is cut.
         unsafe {
-            let mut sums = [[V::splat(0.0); B]; N];
+            let mut sums = [[A::Lanes::splat(0.0); B]; N];
             for (query, sums) in sums.iter_mut().enumerate() {
                 let (from, to) = self.ranges[query];
-                [*sums] = self.add::<V, 1, B>(query, (from, to.min(common.0)), lane, [*sums]);
+                *sums = self.add_own(query, (from, to.min(common.0)), lane, *sums);
             }
-            sums = self.add::<V, N, B>(0, common, lane, sums);
+            sums = self.add(0, common, lane, sums);
             for (query, sums) in sums.iter_mut().enumerate() {
                 let (from, to) = self.ranges[query];
-                [*sums] = self.add::<V, 1, B>(query, (from.max(common.1), to), lane, [*sums]);
+                *sums = self.add_own(query, (from.max(common.1), to), lane, *sums);
             }
             for (query, sums) in sums.into_iter().enumerate() {
-                let inverse = V::splat(self.inverse[query]);
+                let inverse = A::Lanes::splat(self.inverse[query]);
                 for (vector, sum) in sums.into_iter().enumerate() {
                     let out = &mut out[query][lane + vector * LANES..][..LANES];
-                    V::store(out.as_mut_ptr(), V::mul(sum, inverse));
+                    A::Lanes::store(out.as_mut_ptr(), A::Lanes::mul(sum, inverse));
                 }
             }
         }
     }
 
-    /// Adds weighted values of positions `from..to` to the sums of `Q` queries from the `first` on.
+    /// Adds weighted values of positions `from..to` to the sums of one query, which may see one alone of those that lie
+    /// together.
     ///
     /// # Safety
-    /// As of [`Vector`].
+    /// As of [`CachedSteps`].
     #[inline(always)]
-    unsafe fn add<V: Vector, const Q: usize, const B: usize>(
+    unsafe fn add_own<const B: usize>(
+        &self,
+        query: usize,
+        (from, to): (usize, usize),
+        lane: usize,
+        mut sums: [Floats<A>; B],
+    ) -> [Floats<A>; B] {
+        let whole = (from.next_multiple_of(A::STEPS), to / A::STEPS * A::STEPS);
+        // SAFETY (all): the caller's promise.
+        unsafe {
+            if from < whole.0 && from < to {
+                sums = self.add_one(query, from, lane, sums);
+            }
+            [sums] = self.add(query, whole, lane, [sums]);
+            if whole.0 <= whole.1 && whole.1 < to {
+                sums = self.add_one(query, whole.1, lane, sums);
+            }
+        }
+        sums
+    }
+
+    /// Adds the weighted value of the position `at`; what lies with it counts as zero, whatever it is.
+    ///
+    /// # Safety
+    /// As of [`CachedSteps`].
+    #[inline(always)]
+    unsafe fn add_one<const B: usize>(
+        &self,
+        query: usize,
+        at: usize,
+        lane: usize,
+        mut sums: [Floats<A>; B],
+    ) -> [Floats<A>; B] {
+        let step = at / A::STEPS;
+        let (values, _) = self.seen.values(A::STEPS, (step, 1), (lane, B * LANES));
+        let weights = self.weights[query][step * A::STEPS - self.start..][..A::STEPS].as_ptr();
+        for (index, sum) in sums.iter_mut().enumerate() {
+            let vector = values[index * LANES * A::STEPS..].as_ptr();
+            // SAFETY: the caller's promise; there are so many vectors of values, and there are weights.
+            unsafe { *sum = A::add(A::factors(weights), A::only(at % A::STEPS, A::cached(vector)), *sum) };
+        }
+        sums
+    }
+
+    /// Adds weighted values of positions `from..to`, whole steps, to the sums of `Q` queries from the `first` on.
+    ///
+    /// # Safety
+    /// As of [`CachedSteps`].
+    #[inline(always)]
+    unsafe fn add<const Q: usize, const B: usize>(
         &self,
         first: usize,
         (mut from, to): (usize, usize),
         lane: usize,
-        mut sums: [[V::Floats; B]; Q],
-    ) -> [[V::Floats; B]; Q] {
+        mut sums: [[Floats<A>; B]; Q],
+    ) -> [[Floats<A>; B]; Q] {
         // What is of one block of the cache has one distance from the next.
         while from < to {
             let count = (BLOCK - from % BLOCK).min(to - from);
-            let (values, stride) = self.seen.values(from, count, lane, B * LANES);
+            let steps = (from / A::STEPS, count / A::STEPS);
+            let (values, stride) = self.seen.values(A::STEPS, steps, (lane, B * LANES));
             let mut weights = [std::ptr::null(); Q];
             for (query, weights) in weights.iter_mut().enumerate() {
                 *weights = self.weights[first + query][from - self.start..][..count].as_ptr();
             }
-            for at in 0..count {
-                // SAFETY: `values` and the weights have so many positions.
+            for at in 0..steps.1 {
+                // SAFETY: `values` and the weights have so many steps.
                 unsafe {
-                    let mut vectors = [V::splat(0.0); B];
+                    let values = values.as_ptr().add(at * stride);
+                    let mut vectors = [A::cached(values); B];
                     for (index, vector) in vectors.iter_mut().enumerate() {
-                        *vector = V::load(values.as_ptr().add(at * stride + index * LANES));
+                        *vector = A::cached(values.add(index * LANES * A::STEPS));
                     }
                     for (sums, weights) in sums.iter_mut().zip(weights) {
-                        let weight = V::splat(*weights.add(at));
+                        let factors = A::factors(weights.add(at * A::STEPS));
                         for (sum, &vector) in sums.iter_mut().zip(&vectors) {
-                            *sum = V::mul_add(weight, vector, *sum);
+                            *sum = A::add(factors, vector, *sum);
                         }
                     }
                 }

@@ -12,6 +12,8 @@ mod attend_pairs_avx512;
 mod attend_together;
 mod bf12;
 mod blocks;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod cached_steps;
 mod exp;
 mod gated;
 mod layout;
@@ -52,6 +54,6 @@ pub(crate) use new_rows::{new_parts, new_rows};
 pub(crate) use panels::{DenseRows, Panels};
 pub(crate) use product_value::ProductValue;
 pub(crate) use rows::{GateActivation, gate_times, layer_norm, rms_norm, rotate_halves, rotate_pairs};
-pub(crate) use scoring::{BLOCK, Cached, HeadQuery, PairScratch, Scoring};
+pub(crate) use scoring::{BLOCK, Cached, HeadQuery, Scoring};
 pub(crate) use simd::{LANES, Simd};
 pub(crate) use unpack::{unpack, unpack_row};

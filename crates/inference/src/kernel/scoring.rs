@@ -2,11 +2,7 @@
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
-use half::bf16;
-
 use super::exp::exp;
-#[cfg(target_arch = "x86_64")]
-use super::pairs::Bf16Pair;
 use super::simd::LANES;
 
 /// Tokens per block of the paged cache: as few as the kernels that read a block take, for the more of a prompt is then
@@ -43,16 +39,6 @@ pub(crate) struct Scoring {
     pub(crate) cap: Option<f32>,
 }
 
-/// What attention in bfloat16 reuses from one call to the next.
-#[derive(Default)]
-pub(crate) struct PairScratch {
-    pub(super) scores: Vec<f32>,
-    #[cfg(target_arch = "x86_64")]
-    pub(super) queries: Vec<Bf16Pair>,
-    #[cfg(target_arch = "x86_64")]
-    pub(super) weights: Vec<Bf16Pair>,
-}
-
 /// The cached keys and values of one sequence and one of their heads.
 #[derive(Clone, Copy)]
 pub(crate) struct Cached<'a, T = f32> {
@@ -82,38 +68,20 @@ impl<'a, T> Cached<'a, T> {
     fn slot(&self, at: usize) -> usize {
         self.blocks[at / BLOCK] as usize * BLOCK + at % BLOCK
     }
-}
 
-impl<'a> Cached<'a> {
-    /// Components `from..from + width` of the values at `count` positions from `at` on, which are of one block: each
-    /// begins so many numbers behind the one before.
+    /// `width` components from `from` on of the values at `count` times `together` positions, which are of one block, from
+    /// the `step`-th time on: `(count, width, together)`, and how far each of them is behind the one before.
     #[inline(always)]
-    pub(super) fn values(&self, at: usize, count: usize, from: usize, width: usize) -> (&'a [f32], usize) {
-        let stride = self.kv_heads * self.head_dim;
-        let start = self.slot(at) * stride + self.head * self.head_dim + from;
-        (&self.values[start..start + (count - 1) * stride + width], stride)
-    }
-}
-
-impl<'a> Cached<'a, bf16> {
-    /// Components `from..from + width` of the values at `count` pairs of positions from the `pair`-th on, which are of one
-    /// block: each begins so many pairs behind the one before.
-    #[inline(always)]
-    pub(super) fn pairs_of_values(
+    pub(super) fn values(
         &self,
-        pair: usize,
-        count: usize,
-        from: usize,
-        width: usize,
-    ) -> (&'a [[bf16; 2]], usize) {
+        together: usize,
+        (step, count): (usize, usize),
+        (from, width): (usize, usize),
+    ) -> (&'a [T], usize) {
         let stride = self.kv_heads * self.head_dim;
-        let start = self.slot(2 * pair) / 2 * stride + self.head * self.head_dim + from;
-        (&self.values.as_chunks().0[start..start + (count - 1) * stride + width], stride)
-    }
-
-    /// All components of the values at the `pair`-th pair of positions.
-    pub(super) fn pair_of_values(&self, pair: usize) -> &'a [[bf16; 2]] {
-        self.pairs_of_values(pair, 1, 0, self.head_dim).0
+        let start = self.slot(step * together) / together * stride + self.head * self.head_dim + from;
+        let end = start + (count - 1) * stride + width;
+        (&self.values[start * together..end * together], stride * together)
     }
 }
 
