@@ -8,7 +8,7 @@
 
 use half::bf16;
 
-use super::layout::DEPTH;
+use super::layout::{DEPTH, by_pair};
 use super::simd::LANES;
 
 /// Bytes of a block in twelve bits: three times [`LANES`] words of 32 bits. A lane's three words are its eight weights
@@ -58,7 +58,7 @@ impl Window {
                 let weights = &row[block * DEPTH..][..DEPTH];
                 if wide {
                     for (step, weight) in weights.iter().enumerate() {
-                        bytes[2 * (step * LANES + lane)..][..2].copy_from_slice(&weight.to_le_bytes());
+                        bytes[2 * by_pair(step, lane)..][..2].copy_from_slice(&weight.to_le_bytes());
                     }
                 } else {
                     let bits = weights.iter().fold(0u128, |bits, &weight| bits << 12 | u128::from(self.encode(weight)));
@@ -84,7 +84,7 @@ impl Window {
             let (bytes, rest) = panel.split_at(if wide { WIDE_BLOCK } else { BLOCK });
             panel = rest;
             let weights = if wide {
-                let weight = |step: usize| bytes.as_chunks::<2>().0[step * LANES + lane];
+                let weight = |step: usize| bytes.as_chunks::<2>().0[by_pair(step, lane)];
                 std::array::from_fn(|step| bf16::from_le_bytes(weight(step)).to_f32())
             } else {
                 self.decode(bytes, lane)
@@ -119,7 +119,7 @@ mod tests {
         let back = if window.wide.is_empty() {
             window.decode(&bytes, 0).map(bf16::from_f32)
         } else {
-            std::array::from_fn(|step| bf16::from_le_bytes([bytes[2 * step * LANES], bytes[2 * step * LANES + 1]]))
+            std::array::from_fn(|step| bf16::from_le_bytes(bytes.as_chunks().0[by_pair(step, 0)]))
         };
         (back, window.wide.len())
     }

@@ -217,17 +217,23 @@ impl Product<'_> {
 
     /// The plain version: a panel at a time, widened to f32, against four rows of `x`.
     fn panels_plain<V: Vector, W: PanelSource>(&self, from: usize, to: usize) {
-        let mut buffer = [[[0f32; LANES]; 1]; PART];
+        let mut buffer = [[[[0f32; LANES]; 2]; 1]; PART / 2];
         for panel in from..to {
             // SAFETY (all): arrays ask for no features, a panel has as many blocks as `x`, and these rows and panels are
             // there and are this task's.
             let mut readers = unsafe { [W::reader::<V>(self.weights, panel)] };
             for part in parts(self.stride) {
-                let buffer = &mut buffer[..part.len()];
-                unsafe { decode::<V, _, 1>(&mut readers, buffer) };
                 let mut row = 0;
+                if W::IN_PLACE {
+                    in_rows!(row to self.m, R of [4, 1] => unsafe {
+                        self.tile_in_place::<V, W::InPlace, R>((row, panel), part.clone());
+                    });
+                    continue;
+                }
+                let buffer = &mut buffer[..part.len() / 2];
+                unsafe { decode::<V, _, 1>(&mut readers, buffer) };
                 in_rows!(row to self.m, R of [4, 1] => unsafe {
-                    self.tile::<V, R, 1>((row, panel), part.start, buffer);
+                    self.tile::<V, R, 1>((row, panel), part.clone(), buffer);
                 });
             }
         }

@@ -52,15 +52,17 @@ impl Product<'_> {
         let mut readers: Vec<_> =
             // SAFETY: this function has the features.
             (from..to).map(|panel| unsafe { W::reader::<Avx512>(self.weights, panel) }).collect();
-        let mut buffer = [[[0f32; LANES]; P]; PART];
+        let mut buffer = [[[[0f32; LANES]; 2]; P]; PART / 2];
         for part in parts(self.stride) {
-            let buffer = &mut buffer[..part.len()];
+            let buffer = &mut buffer[..part.len() / 2];
             for (at, readers) in readers.as_chunks_mut::<P>().0.iter_mut().enumerate() {
                 let (panel, mut row) = (from + at * P, top);
                 // SAFETY: a panel has as many blocks as `x`; these rows and panels are there, and are this task's.
                 unsafe {
                     decode::<Avx512, _, P>(readers, buffer);
-                    in_rows!(row to bottom, R of [8, 4, 2, 1] => self.tile::<Avx512, R, P>((row, panel), part.start, buffer));
+                    in_rows!(row to bottom, R of [8, 4, 2, 1] => {
+                        self.tile::<Avx512, R, P>((row, panel), part.clone(), buffer);
+                    });
                 }
             }
         }

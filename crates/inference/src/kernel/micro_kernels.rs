@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use super::layout::DEPTH;
 use super::panels::Panels;
-use super::readers::PanelReader;
 #[cfg(target_arch = "x86_64")]
 use super::readers::PanelSource;
+use super::readers::{Buffered, PanelReader, Plain};
 use super::simd::{LANES, Simd};
 use super::vector::Vector;
 
@@ -24,7 +24,7 @@ pub(super) fn parts(steps: usize) -> impl Iterator<Item = Range<usize>> {
     (0..steps).step_by(length).map(move |start| start..steps.min(start + length))
 }
 
-/// Rows of `x` that are worked on together: those steps of them stay in the second-level cache.
+/// Rows of `x` that kernels for AVX-512 work on together: those steps of them stay in the second-level cache.
 #[cfg(target_arch = "x86_64")]
 pub(super) const ROWS: usize = 512;
 
@@ -99,53 +99,92 @@ pub(super) unsafe fn few<V: Vector, W: PanelReader<V>, const R: usize, const P: 
     }
 }
 
-/// Decodes the next blocks of `P` panels into `buffer`: their weights side by side, step by step.
+/// Weights of two steps of `P` panels, a panel's two together.
+pub(super) type StepPairs<const P: usize> = [[[f32; LANES]; 2]; P];
+
+/// Decodes the next blocks of `P` panels into `buffer`.
 ///
 /// # Safety
 /// As of [`Vector`], and the panels have so many more.
 #[inline(always)]
 pub(super) unsafe fn decode<V: Vector, W: PanelReader<V>, const P: usize>(
     readers: &mut [W; P],
-    buffer: &mut [[[f32; LANES]; P]],
+    buffer: &mut [StepPairs<P>],
 ) {
-    for block in buffer.chunks_exact_mut(DEPTH) {
+    for block in buffer.chunks_exact_mut(DEPTH / 2) {
         for (side, reader) in readers.iter_mut().enumerate() {
             // SAFETY: the caller's promise.
             unsafe {
-                for (weight, out) in reader.next().into_iter().zip(block.iter_mut()) {
-                    V::store(out[side].as_mut_ptr(), weight);
+                for (&[first, second], out) in reader.next().as_chunks().0.iter().zip(block.iter_mut()) {
+                    let [to_first, to_second] = &mut out[side];
+                    V::store(to_first.as_mut_ptr(), first);
+                    V::store(to_second.as_mut_ptr(), second);
                 }
             }
         }
     }
 }
 
-/// Sums over the steps in `buffer`, which holds the weights of `P` panels, of `R` rows of `x`, which are `stride` long.
+/// Sums over the `steps`, an even number, whose weights lie at `weights`, two steps of `P` panels and then the next two;
+/// of `R` rows of `x`, which are `stride` long.
 ///
 /// # Safety
 /// As of [`Vector`], and all of that can be read.
 #[inline(always)]
-pub(super) unsafe fn tile<V: Vector, const R: usize, const P: usize>(
-    buffer: &[[[f32; LANES]; P]],
+pub(super) unsafe fn tile<V: Vector, S: Plain, const R: usize, const P: usize>(
+    mut weights: *const u8,
+    steps: usize,
     x: *const f32,
     stride: usize,
 ) -> [[V::Floats; P]; R] {
     // SAFETY: the caller's promise.
     unsafe {
         let mut sums = [[V::splat(0.0); P]; R];
-        for (step, panels) in buffer.iter().enumerate() {
-            let mut weights = [V::splat(0.0); P];
-            for (weights, panel) in weights.iter_mut().zip(panels) {
-                *weights = V::load(panel.as_ptr());
+        for pair in (0..steps).step_by(2) {
+            let mut of_step = [V::splat(0.0); P];
+            for (side, of_step) in of_step.iter_mut().enumerate() {
+                S::fetch(weights.add(side * S::PAIR));
+                *of_step = S::first::<V>(weights.add(side * S::PAIR));
             }
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let value = V::splat(*x.add(row * stride + step));
-                for (sum, weights) in sums.iter_mut().zip(weights) {
-                    *sum = V::mul_add(value, weights, *sum);
-                }
+            add_step::<V, R, P>(&mut sums, of_step, x.add(pair), stride);
+            for (side, of_step) in of_step.iter_mut().enumerate() {
+                *of_step = S::second::<V>(again(weights.add(side * S::PAIR)));
             }
+            add_step::<V, R, P>(&mut sums, of_step, x.add(pair + 1), stride);
+            weights = weights.add(P * S::PAIR);
         }
         sums
+    }
+}
+
+/// The same address, of which the compiler does not know that it is: what was read there is read once more, and not kept in
+/// registers that sums need.
+#[inline(always)]
+fn again(mut at: *const u8) -> *const u8 {
+    // SAFETY: no instruction.
+    unsafe { std::arch::asm!("/* {0} */", inout(reg) at, options(pure, nomem, nostack, preserves_flags)) };
+    at
+}
+
+/// Adds the products of one step: of `P` panels' weights with `R` rows' values, the first at `x`.
+///
+/// # Safety
+/// As of [`tile`].
+#[inline(always)]
+unsafe fn add_step<V: Vector, const R: usize, const P: usize>(
+    sums: &mut [[V::Floats; P]; R],
+    weights: [V::Floats; P],
+    x: *const f32,
+    stride: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let value = V::splat(*x.add(row * stride));
+            for (sum, weights) in sums.iter_mut().zip(weights) {
+                *sum = V::mul_add(value, weights, *sum);
+            }
+        }
     }
 }
 
@@ -246,21 +285,52 @@ impl Product<'_> {
         }
     }
 
-    /// Adds the steps from `step` on, whose weights are in `buffer`.
+    /// Adds the steps of `part`, whose weights are in `buffer`.
     ///
     /// # Safety
-    /// As of [`add`](Self::add).
+    /// As of [`add`](Self::add); there are so many.
     #[inline(always)]
     pub(super) unsafe fn tile<V: Vector, const R: usize, const P: usize>(
         &self,
+        at: (usize, usize),
+        part: Range<usize>,
+        buffer: &[StepPairs<P>],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { self.add_tile::<V, Buffered, R, P>(at, part, buffer.as_ptr().cast()) }
+    }
+
+    /// Adds the steps of `part` of a panel, whose weights are read where they lie.
+    ///
+    /// # Safety
+    /// As of [`add`](Self::add); the panel's weights are of this type.
+    #[inline(always)]
+    pub(super) unsafe fn tile_in_place<V: Vector, S: Plain, const R: usize>(
+        &self,
         (row, panel): (usize, usize),
-        step: usize,
-        buffer: &[[[f32; LANES]; P]],
+        part: Range<usize>,
     ) {
         // SAFETY: the caller's promise.
         unsafe {
-            let x = self.x[row * self.stride..(row + R) * self.stride].as_ptr().add(step);
-            self.add::<V, R, P>((row, panel), step, tile::<V, R, P>(buffer, x, self.stride));
+            let weights = self.weights.bytes(panel).as_ptr().add(part.start / 2 * S::PAIR);
+            self.add_tile::<V, S, R, 1>((row, panel), part, weights);
+        }
+    }
+
+    /// # Safety
+    /// As of [`add`](Self::add), and of what [`tile`] reads.
+    #[inline(always)]
+    unsafe fn add_tile<V: Vector, S: Plain, const R: usize, const P: usize>(
+        &self,
+        (row, panel): (usize, usize),
+        part: Range<usize>,
+        weights: *const u8,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let x = self.x[row * self.stride..(row + R) * self.stride].as_ptr().add(part.start);
+            let sums = tile::<V, S, R, P>(weights, part.len(), x, self.stride);
+            self.add::<V, R, P>((row, panel), part.start, sums);
         }
     }
 }

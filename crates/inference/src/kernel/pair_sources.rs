@@ -5,8 +5,8 @@
 
 use std::arch::x86_64::{
     __m512bh, __m512i, _mm512_add_epi16, _mm512_and_si512, _mm512_cvtne2ps_pbh, _mm512_loadu_si512,
-    _mm512_mask_blend_epi16, _mm512_or_si512, _mm512_permutexvar_epi16, _mm512_set1_epi16, _mm512_slli_epi32,
-    _mm512_srai_epi16, _mm512_srli_epi32,
+    _mm512_mask_blend_epi16, _mm512_or_si512, _mm512_permutexvar_epi16, _mm512_set1_epi16, _mm512_setzero_si512,
+    _mm512_slli_epi32, _mm512_srai_epi16, _mm512_srli_epi32,
 };
 
 use super::blocks::BlockFormat;
@@ -108,17 +108,17 @@ impl PairSource for Bf12 {
     }
 }
 
-/// The block of bfloat16 at `at`.
+/// The block of bfloat16 at `at`, which are pairs already.
 ///
 /// # Safety
 /// There is one.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f")]
 unsafe fn pairs_at(at: *const u8) -> PairBlock {
-    let mut pairs = [interleaved(); DEPTH / 2];
+    let mut pairs = [_mm512_setzero_si512(); DEPTH / 2];
     for (index, pair) in pairs.iter_mut().enumerate() {
         // SAFETY: the caller's promise.
-        *pair = _mm512_permutexvar_epi16(*pair, unsafe { _mm512_loadu_si512(at.add(index * LINE).cast()) });
+        *pair = unsafe { _mm512_loadu_si512(at.add(index * LINE).cast()) };
     }
     pairs
 }

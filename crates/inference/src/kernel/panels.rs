@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::bf12;
 use super::blocks::{BlockFormat, BlockType, Codes, GROUP, LaneScales, MOST_WEIGHTS, with_format};
-use super::layout::{DEPTH, LINE};
+use super::layout::{DEPTH, LINE, by_pair, by_step};
 use super::simd::{LANES, Simd};
 
 /// A matrix of weights `(N, K)` as checkpoints hold it, row by row.
@@ -76,9 +76,9 @@ impl Panels {
         panels.fill(|panel, out| {
             let lanes = panel * LANES..outputs.min((panel + 1) * LANES);
             match rows {
-                DenseRows::F32(values) => write(values, lanes, inputs, out, f32::to_le_bytes),
-                DenseRows::F16(values) => write(values, lanes, inputs, out, f16::to_le_bytes),
-                DenseRows::Bf16(values) => write(values, lanes, inputs, out, bf16::to_le_bytes),
+                DenseRows::F32(values) => write(values, lanes, inputs, out, by_step, f32::to_le_bytes),
+                DenseRows::F16(values) => write(values, lanes, inputs, out, by_step, f16::to_le_bytes),
+                DenseRows::Bf16(values) => write(values, lanes, inputs, out, by_pair, bf16::to_le_bytes),
             }
         });
         panels
@@ -219,17 +219,18 @@ fn write_blocks<F: BlockFormat>(stored: &[u8], row: usize, out: &mut [u8]) {
     }
 }
 
-/// Writes rows `lanes` of plain values, step by step.
+/// Writes rows `lanes` of plain values; `place` says where one belongs, by step and lane.
 fn write<T: Copy, const BYTES: usize>(
     values: &[T],
     lanes: Range<usize>,
     inputs: usize,
     out: &mut [u8],
+    place: impl Fn(usize, usize) -> usize,
     bytes: impl Fn(T) -> [u8; BYTES],
 ) {
     for (lane, row) in lanes.enumerate() {
         for (step, &value) in values[row * inputs..][..inputs].iter().enumerate() {
-            out[(step * LANES + lane) * BYTES..][..BYTES].copy_from_slice(&bytes(value));
+            out[place(step, lane) * BYTES..][..BYTES].copy_from_slice(&bytes(value));
         }
     }
 }

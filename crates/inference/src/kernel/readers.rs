@@ -32,6 +32,11 @@ pub(super) trait PanelReader<V: Vector> {
 pub(super) trait PanelSource {
     type Reader<'a, V: Vector>: PanelReader<V>;
 
+    /// What tiles read weights as where they lie; of no meaning where that is not [possible](Self::IN_PLACE).
+    type InPlace: Plain;
+
+    /// Whether a step's weights can be read by themselves, as often as they are multiplied.
+    const IN_PLACE: bool = false;
     /// Whether weights are bfloat16 as they are stored.
     const IS_BF16: bool = false;
 
@@ -63,29 +68,76 @@ fn prefetch(at: *const u8) {
     let _ = at;
 }
 
-/// Values that each become f32 by themselves.
+/// Values that each become f32 by themselves, two steps of all lanes together.
 pub(super) trait Plain {
+    /// Of a value.
     const BYTES: usize;
+    /// Of two steps.
+    const PAIR: usize = 2 * LANES * Self::BYTES;
     const IS_BF16: bool = false;
+    /// Whether they come from memory, and not from a buffer.
+    const IS_FAR: bool = true;
 
-    /// Those of one step.
+    /// The first of the two steps at `at`.
     ///
     /// # Safety
     /// As of [`Vector`].
-    unsafe fn step<V: Vector>(at: *const u8) -> V::Floats;
+    unsafe fn first<V: Vector>(at: *const u8) -> V::Floats;
+
+    /// The second of the two steps at `at`.
+    ///
+    /// # Safety
+    /// As of [`Vector`].
+    unsafe fn second<V: Vector>(at: *const u8) -> V::Floats;
+
+    /// Asks for the two steps that come [`AHEAD`] of `at`.
+    #[inline(always)]
+    fn fetch(at: *const u8) {
+        if Self::IS_FAR {
+            fetch(at, Self::PAIR);
+        }
+    }
 }
 
+/// [Step by step](super::layout::by_step).
 pub(super) struct F32;
+/// [Step by step](super::layout::by_step).
 pub(super) struct F16;
+/// [By pairs](super::layout::by_pair).
 pub(super) struct Bf16;
+/// What was decoded into a buffer.
+pub(super) struct Buffered;
 
 impl Plain for F32 {
     const BYTES: usize = 4;
 
     #[inline(always)]
-    unsafe fn step<V: Vector>(at: *const u8) -> V::Floats {
+    unsafe fn first<V: Vector>(at: *const u8) -> V::Floats {
         // SAFETY: the caller's promise.
-        unsafe { V::bits(V::words::<4>(at)) }
+        unsafe { V::load(at.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn second<V: Vector>(at: *const u8) -> V::Floats {
+        // SAFETY: the caller's promise.
+        unsafe { V::load(at.add(Self::PAIR / 2).cast()) }
+    }
+}
+
+impl Plain for Buffered {
+    const BYTES: usize = F32::BYTES;
+    const IS_FAR: bool = false;
+
+    #[inline(always)]
+    unsafe fn first<V: Vector>(at: *const u8) -> V::Floats {
+        // SAFETY: the caller's promise.
+        unsafe { F32::first::<V>(at) }
+    }
+
+    #[inline(always)]
+    unsafe fn second<V: Vector>(at: *const u8) -> V::Floats {
+        // SAFETY: the caller's promise.
+        unsafe { F32::second::<V>(at) }
     }
 }
 
@@ -93,9 +145,15 @@ impl Plain for F16 {
     const BYTES: usize = 2;
 
     #[inline(always)]
-    unsafe fn step<V: Vector>(at: *const u8) -> V::Floats {
+    unsafe fn first<V: Vector>(at: *const u8) -> V::Floats {
         // SAFETY: the caller's promise.
         unsafe { V::f16(at) }
+    }
+
+    #[inline(always)]
+    unsafe fn second<V: Vector>(at: *const u8) -> V::Floats {
+        // SAFETY: the caller's promise.
+        unsafe { V::f16(at.add(Self::PAIR / 2)) }
     }
 }
 
@@ -104,9 +162,15 @@ impl Plain for Bf16 {
     const IS_BF16: bool = true;
 
     #[inline(always)]
-    unsafe fn step<V: Vector>(at: *const u8) -> V::Floats {
+    unsafe fn first<V: Vector>(at: *const u8) -> V::Floats {
         // SAFETY: the caller's promise.
-        unsafe { V::bf16(at) }
+        unsafe { V::bits(V::shift_left(V::words::<4>(at), 16)) }
+    }
+
+    #[inline(always)]
+    unsafe fn second<V: Vector>(at: *const u8) -> V::Floats {
+        // SAFETY: the caller's promise.
+        unsafe { V::bits(V::and(V::words::<4>(at), V::splat_word(0xffff_0000))) }
     }
 }
 
@@ -119,8 +183,9 @@ unsafe fn steps<P: Plain, V: Vector>(at: *const u8) -> DecodedBlock<V> {
     // SAFETY: the caller's promise.
     unsafe {
         let mut out = [V::splat(0.0); DEPTH];
-        for (step, out) in out.iter_mut().enumerate() {
-            *out = P::step::<V>(at.add(step * LANES * P::BYTES));
+        for (pair, [first, second]) in out.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+            let at = at.add(pair * P::PAIR);
+            (*first, *second) = (P::first::<V>(at), P::second::<V>(at));
         }
         out
     }
@@ -152,7 +217,9 @@ impl<P: Plain, V: Vector> PanelReader<V> for PlainReader<P> {
 
 impl<P: Plain> PanelSource for P {
     type Reader<'a, V: Vector> = PlainReader<P>;
+    type InPlace = P;
 
+    const IN_PLACE: bool = true;
     const IS_BF16: bool = P::IS_BF16;
 
     #[inline(always)]
@@ -206,6 +273,7 @@ impl<F: BlockFormat, V: Vector> PanelReader<V> for BlockReader<F, V> {
 
 impl<F: BlockFormat> PanelSource for Blocks<F> {
     type Reader<'a, V: Vector> = BlockReader<F, V>;
+    type InPlace = Buffered;
 
     #[inline(always)]
     unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> BlockReader<F, V> {
@@ -307,6 +375,7 @@ impl<V: Vector> PanelReader<V> for Bf12Reader<'_, V> {
 
 impl PanelSource for Bf12 {
     type Reader<'a, V: Vector> = Bf12Reader<'a, V>;
+    type InPlace = Buffered;
 
     const IS_BF16: bool = true;
 

@@ -10,7 +10,7 @@ use super::layout::DEPTH;
 use super::new_rows::new_rows;
 use super::pairs::TASK;
 use super::panels::Panels;
-use super::readers::{DecodedBlock, PanelReader, PanelSource};
+use super::readers::{DecodedBlock, PanelReader, PanelSource, Plain};
 use super::vector::Vector;
 
 /// `x`, whose rows are `k` long, filled up with zeros to so many rows and to whole blocks; and how long a row is.
@@ -57,8 +57,31 @@ impl<W: PanelSource, V: Vector> PanelReader<V> for SwappedPairReader<'_, W, V> {
     }
 }
 
+/// The steps of `P` in that order.
+pub(super) struct SwappedSteps<P>(PhantomData<P>);
+
+impl<P: Plain> Plain for SwappedSteps<P> {
+    const BYTES: usize = P::BYTES;
+
+    #[inline(always)]
+    unsafe fn first<V: Vector>(at: *const u8) -> V::Floats {
+        // SAFETY: the caller's promise.
+        unsafe { P::second::<V>(at) }
+    }
+
+    #[inline(always)]
+    unsafe fn second<V: Vector>(at: *const u8) -> V::Floats {
+        // SAFETY: the caller's promise.
+        unsafe { P::first::<V>(at) }
+    }
+}
+
 impl<W: PanelSource> PanelSource for InSwappedPairs<W> {
     type Reader<'a, V: Vector> = SwappedPairReader<'a, W, V>;
+    type InPlace = SwappedSteps<W::InPlace>;
+
+    /// What is to be rounded is rounded once.
+    const IN_PLACE: bool = W::IN_PLACE && W::IS_BF16;
 
     #[inline(always)]
     unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> Self::Reader<'_, V> {

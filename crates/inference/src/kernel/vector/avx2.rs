@@ -119,13 +119,6 @@ impl Vector for Avx2 {
 
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    unsafe fn bf16(at: *const u8) -> [__m256; 2] {
-        let [low, high] = unsafe { Self::words::<2>(at) };
-        [_mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)), _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high))]
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn i8(at: *const u8) -> [__m256; 2] {
         let (low, high) = unsafe { (_mm_loadl_epi64(at.cast()), _mm_loadl_epi64(at.add(HALF).cast())) };
         [_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(low)), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(high))]

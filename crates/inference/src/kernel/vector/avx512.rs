@@ -107,13 +107,6 @@ impl Vector for Avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    unsafe fn bf16(at: *const u8) -> __m512 {
-        let bits = unsafe { _mm256_loadu_si256(at.cast()) };
-        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f")]
     unsafe fn i8(at: *const u8) -> __m512 {
         _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(unsafe { _mm_loadu_si128(at.cast()) }))
     }

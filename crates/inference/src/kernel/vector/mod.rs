@@ -49,8 +49,6 @@ pub(super) trait Vector: Copy {
 
     /// [`LANES`] IEEE half-precision numbers.
     unsafe fn f16(at: *const u8) -> Self::Floats;
-    /// [`LANES`] bfloat16 numbers.
-    unsafe fn bf16(at: *const u8) -> Self::Floats;
     /// [`LANES`] signed bytes.
     unsafe fn i8(at: *const u8) -> Self::Floats;
 

@@ -2,7 +2,7 @@
 
 #![expect(clippy::inline_always, reason = "loops over lanes are vectorised where they end up")]
 
-use half::{bf16, f16};
+use half::f16;
 
 use super::{Codebook, LANES, Vector};
 use crate::kernel::round::rounded;
@@ -84,12 +84,6 @@ impl<const FMA: bool> Vector for Portable<FMA> {
     unsafe fn f16(at: *const u8) -> Self::Floats {
         // SAFETY: the caller's promise.
         unsafe { bytes(at) }.map(|bytes| f16::from_le_bytes(bytes).to_f32())
-    }
-
-    #[inline(always)]
-    unsafe fn bf16(at: *const u8) -> Self::Floats {
-        // SAFETY: the caller's promise.
-        unsafe { bytes(at) }.map(|bytes| bf16::from_le_bytes(bytes).to_f32())
     }
 
     #[inline(always)]
