@@ -25,7 +25,7 @@ fn values(count: usize) -> Vec<f32> {
     (0..count).map(|i| ((i * 7919) % 2003) as f32 / 1001.5 - 1.0).collect()
 }
 
-#[divan::bench(args = [1, 16, 512])]
+#[divan::bench(args = [1, 4, 16, 512])]
 fn product_of_bf16_weights(bencher: Bencher<'_, '_>, rows: usize) {
     let stored: Vec<bf16> = values(N * K).into_iter().map(bf16::from_f32).collect();
     let (x, weights) = (values(rows * K), ProductBench::of_bf16(&stored, K));
@@ -41,8 +41,16 @@ fn product_of_f32_weights(bencher: Bencher<'_, '_>, rows: usize) {
 
 #[divan::bench(args = [64, 512, 4096])]
 fn attention_of_four_queries(bencher: Bencher<'_, '_>, positions: usize) {
-    let mut attention = AttentionBench::new(positions, 64);
+    let mut attention = AttentionBench::in_f32(positions, 64);
     bencher.counter(BytesCount::new(2 * positions * 64 * size_of::<f32>())).bench_local(|| {
+        black_box(attention.attend());
+    });
+}
+
+#[divan::bench(args = [64, 512, 4096])]
+fn attention_of_four_queries_in_bf16(bencher: Bencher<'_, '_>, positions: usize) {
+    let mut attention = AttentionBench::in_bf16(positions, 64);
+    bencher.counter(BytesCount::new(2 * positions * 64 * size_of::<bf16>())).bench_local(|| {
         black_box(attention.attend());
     });
 }

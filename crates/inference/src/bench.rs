@@ -24,10 +24,10 @@ impl ProductBench {
     }
 }
 
-/// One head of keys and values of one sequence, and queries at its end.
-pub struct AttentionBench {
-    keys: Vec<f32>,
-    values: Vec<f32>,
+/// One head of keys and values of one sequence, and queries at its end. `T` is what the cache holds.
+pub struct AttentionBench<T> {
+    keys: Vec<T>,
+    values: Vec<T>,
     blocks: Vec<u32>,
     queries: Vec<f32>,
     head_dim: usize,
@@ -35,23 +35,27 @@ pub struct AttentionBench {
     out: Vec<f32>,
 }
 
-impl AttentionBench {
+impl<T> AttentionBench<T> {
     /// `positions` of them, a multiple of 16.
-    pub fn new(positions: usize, head_dim: usize) -> Self {
-        let value = |i: usize| ((i * 37 + 11) % 23) as f32 / 23.0 - 0.5;
+    fn of(positions: usize, head_dim: usize, value: impl Fn(f32) -> T) -> Self {
+        let number = |i: usize| ((i * 37 + 11) % 23) as f32 / 23.0 - 0.5;
+        let cached = || (0..positions * head_dim).map(|i| value(number(i))).collect();
         Self {
-            keys: (0..positions * head_dim).map(value).collect(),
-            values: (0..positions * head_dim).map(value).collect(),
+            keys: cached(),
+            values: cached(),
             blocks: (0..(positions / LANES) as u32).collect(),
-            queries: (0..TOGETHER * head_dim).map(value).collect(),
+            queries: (0..TOGETHER * head_dim).map(number).collect(),
             head_dim,
             scratch: Vec::new(),
             out: vec![0.0; TOGETHER * head_dim],
         }
     }
 
-    /// Four queries that see everything.
-    pub fn attend(&mut self) -> &[f32] {
+    /// Four queries that see everything, by `kernel`.
+    fn attend_by(
+        &mut self,
+        kernel: impl Fn(Simd, &[HeadQuery<'_>], Cached<'_, T>, Scoring, &mut Vec<f32>, &mut [&mut [f32]]),
+    ) -> &[f32] {
         let range = (0, self.blocks.len() * LANES);
         let queries: Vec<HeadQuery<'_>> =
             self.queries.chunks(self.head_dim).map(|values| HeadQuery { values, range }).collect();
@@ -64,7 +68,31 @@ impl AttentionBench {
             head_dim: self.head_dim,
         };
         let mut out: Vec<&mut [f32]> = self.out.chunks_mut(self.head_dim).collect();
-        kernel::attend(Simd::detect(), &queries, seen, Scoring { scale: 0.1, cap: None }, &mut self.scratch, &mut out);
+        kernel(Simd::detect(), &queries, seen, Scoring { scale: 0.1, cap: None }, &mut self.scratch, &mut out);
         &self.out
+    }
+}
+
+impl AttentionBench<f32> {
+    /// `positions` of them in f32, a multiple of 16.
+    pub fn in_f32(positions: usize, head_dim: usize) -> Self {
+        Self::of(positions, head_dim, |value| value)
+    }
+
+    /// Four queries that see everything.
+    pub fn attend(&mut self) -> &[f32] {
+        self.attend_by(kernel::attend)
+    }
+}
+
+impl AttentionBench<bf16> {
+    /// `positions` of them in bfloat16, a multiple of 16.
+    pub fn in_bf16(positions: usize, head_dim: usize) -> Self {
+        Self::of(positions, head_dim, bf16::from_f32)
+    }
+
+    /// Four queries that see everything.
+    pub fn attend(&mut self) -> &[f32] {
+        self.attend_by(kernel::attend_in_pairs)
     }
 }

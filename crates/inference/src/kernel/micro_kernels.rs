@@ -158,11 +158,16 @@ pub(super) unsafe fn tile<V: Vector, S: Plain, const R: usize, const P: usize>(
 }
 
 /// The same address, of which the compiler does not know that it is: what was read there is read once more, and not kept in
-/// registers that sums need.
+/// registers that sums need. (AVX2 has sixteen.)
 #[inline(always)]
-fn again(mut at: *const u8) -> *const u8 {
-    // SAFETY: no instruction.
-    unsafe { std::arch::asm!("/* {0} */", inout(reg) at, options(pure, nomem, nostack, preserves_flags)) };
+fn again(at: *const u8) -> *const u8 {
+    #[cfg(target_arch = "x86_64")]
+    let at = {
+        let mut at = at;
+        // SAFETY: a comment, and no instruction.
+        unsafe { std::arch::asm!("/* {0} */", inout(reg) at, options(pure, nomem, nostack, preserves_flags)) };
+        at
+    };
     at
 }
 
@@ -317,6 +322,8 @@ impl Product<'_> {
         }
     }
 
+    /// Adds the steps of `part` of `P` panels, whose weights lie at `weights`.
+    ///
     /// # Safety
     /// As of [`add`](Self::add), and of what [`tile`] reads.
     #[inline(always)]

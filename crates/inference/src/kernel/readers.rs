@@ -32,7 +32,7 @@ pub(super) trait PanelReader<V: Vector> {
 pub(super) trait PanelSource {
     type Reader<'a, V: Vector>: PanelReader<V>;
 
-    /// What tiles read weights as where they lie; of no meaning where that is not [possible](Self::IN_PLACE).
+    /// What tiles read where it lies; of no meaning where that is not [possible](Self::IN_PLACE).
     type InPlace: Plain;
 
     /// Whether a step's weights can be read by themselves, as often as they are multiplied.
@@ -70,9 +70,9 @@ fn prefetch(at: *const u8) {
 
 /// Values that each become f32 by themselves, two steps of all lanes together.
 pub(super) trait Plain {
-    /// Of a value.
+    /// Bytes of a value.
     const BYTES: usize;
-    /// Of two steps.
+    /// Bytes of two steps of all lanes.
     const PAIR: usize = 2 * LANES * Self::BYTES;
     const IS_BF16: bool = false;
     /// Whether they come from memory, and not from a buffer.

@@ -148,16 +148,20 @@ fn a_row_has_the_same_bits_in_every_batch_and_on_any_number_of_threads() {
     let (m, n, k) = (101, 130, 600);
     let x = values(m * k, 3);
     let weights = weights_of_a_model(n, k);
+    let wide: Vec<f32> = weights.iter().map(|weight| weight.to_f32()).collect();
+    let half: Vec<f16> = wide.iter().map(|&weight| f16::from_f32(weight)).collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let every = |simd| ComputeType::all().into_iter().map(move |compute| (simd, compute));
     for (simd, compute) in Simd::every().into_iter().flat_map(every) {
-        let panels = [Panels::pack(DenseRows::Bf16(&weights), k, simd)];
-        let matmul = |x: &[f32]| matmul_in(compute, simd, x, &panels);
-        let all = matmul(&x);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        assert_eq!(pool.install(|| matmul(&x)), all);
-        for size in (1..=24).chain([33, 64]) {
-            let parts: Vec<f32> = x.chunks(size * k).flat_map(matmul).collect();
-            assert_eq!(parts, all, "{simd:?} {compute:?} in batches of {size}");
+        for rows in [DenseRows::Bf16(&weights), DenseRows::F16(&half), DenseRows::F32(&wide)] {
+            let panels = [Panels::pack(rows, k, simd)];
+            let matmul = |x: &[f32]| matmul_in(compute, simd, x, &panels);
+            let all = matmul(&x);
+            assert_eq!(pool.install(|| matmul(&x)), all);
+            for size in (1..=24).chain([33, 64]) {
+                let parts: Vec<f32> = x.chunks(size * k).flat_map(matmul).collect();
+                assert_eq!(parts, all, "{simd:?} {compute:?} {:?} in batches of {size}", panels[0].format);
+            }
         }
     }
 }
