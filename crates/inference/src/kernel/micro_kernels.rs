@@ -164,8 +164,11 @@ fn again(at: *const u8) -> *const u8 {
     #[cfg(target_arch = "x86_64")]
     let at = {
         let mut at = at;
+        #[expect(clippy::pointers_in_nomem_asm_block, reason = "an address, at which nothing is read")]
         // SAFETY: a comment, and no instruction.
-        unsafe { std::arch::asm!("/* {0} */", inout(reg) at, options(pure, nomem, nostack, preserves_flags)) };
+        unsafe {
+            std::arch::asm!("/* {0} */", inout(reg) at, options(pure, nomem, nostack, preserves_flags));
+        }
         at
     };
     at
