@@ -75,8 +75,6 @@ pub(super) trait Plain {
     /// Bytes of two steps of all lanes.
     const PAIR: usize = 2 * LANES * Self::BYTES;
     const IS_BF16: bool = false;
-    /// Whether they come from memory, and not from a buffer.
-    const IS_FAR: bool = true;
 
     /// The first of the two steps at `at`.
     ///
@@ -93,9 +91,7 @@ pub(super) trait Plain {
     /// Asks for the two steps that come [`AHEAD`] of `at`.
     #[inline(always)]
     fn fetch(at: *const u8) {
-        if Self::IS_FAR {
-            fetch(at, Self::PAIR);
-        }
+        fetch(at, Self::PAIR);
     }
 }
 
@@ -126,7 +122,6 @@ impl Plain for F32 {
 
 impl Plain for Buffered {
     const BYTES: usize = F32::BYTES;
-    const IS_FAR: bool = false;
 
     #[inline(always)]
     unsafe fn first<V: Vector>(at: *const u8) -> V::Floats {
@@ -139,6 +134,10 @@ impl Plain for Buffered {
         // SAFETY: the caller's promise.
         unsafe { F32::second::<V>(at) }
     }
+
+    /// It is in a cache.
+    #[inline(always)]
+    fn fetch(_: *const u8) {}
 }
 
 impl Plain for F16 {
