@@ -1,5 +1,6 @@
 //! The type that products of linear layers, and of attention, take their inputs in.
 
+use candle_core::DType;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::named::{Named, deserialize_named};
@@ -18,6 +19,14 @@ pub enum ComputeType {
 }
 
 impl ComputeType {
+    /// The type of `weights` as they are multiplied: rounded where it is rounded to, widened as they are read where it is not.
+    pub(crate) fn of_weights(self, weights: DType) -> DType {
+        match self {
+            Self::F32 => weights,
+            Self::Bf16 => DType::BF16,
+        }
+    }
+
     /// Whether it is what is computed in unless asked otherwise.
     pub fn is_default(&self) -> bool {
         *self == Self::default()

@@ -6,7 +6,7 @@ use crate::checkpoint::config::DecoderConfig;
 use crate::checkpoint::tensor_header::TensorHeader;
 use crate::checkpoint::tensor_type::TensorType;
 use crate::checkpoint::weights::CheckpointTensors;
-
+use crate::compute_type::ComputeType;
 use crate::decoder::cache::cached_type;
 use crate::device::DeviceSpec;
 use crate::dtype::{Quantization, WeightType};
@@ -90,28 +90,35 @@ fn part(config: &DecoderConfig, name: &str) -> Option<ModelPart> {
 fn model_bytes(config: &DecoderConfig, weights: &CheckpointTensors, options: &EngineOptions) -> ModelBytes {
     let (weight_type, quantization) = (WeightType::of(options.dtype), Quantization::of(options.dtype));
     let mut model = ModelBytes { embedding: 0, layers: vec![0; config.layers.len()], output: 0 };
-    let mut has_output = false;
+    let (mut has_output, mut rounded) = (false, 0);
     for header in weights.headers() {
         match part(config, header.name) {
             Some(ModelPart::Embedding) => {
                 // The CPU reads rows of blocks; elsewhere they are dequantised.
                 model.embedding += match options.device.as_slice().first() {
-                    Some(DeviceSpec::Cpu) => linear_bytes(&header, weight_type, None),
+                    Some(DeviceSpec::Cpu) => linear_bytes(&header, weight_type, None, ComputeType::F32),
                     _ => dense_bytes(&header, weight_type),
                 };
+                rounded += linear_bytes(&header, weight_type, None, options.compute);
             }
-            Some(ModelPart::Layer(index)) => model.layers[index] += linear_bytes(&header, weight_type, quantization),
+            Some(ModelPart::Layer(index)) => {
+                model.layers[index] += linear_bytes(&header, weight_type, quantization, options.compute);
+            }
             Some(ModelPart::Output) => {
                 has_output |= header.dims.len() > 1;
-                model.output += linear_bytes(&header, weight_type, quantization.map(|_| Quantization::Q8_0));
+                let quantization = quantization.map(|_| Quantization::Q8_0);
+                model.output += linear_bytes(&header, weight_type, quantization, options.compute);
             }
             None => {}
         }
     }
-    // A tied output layer is the embedding itself, unless that is elsewhere or not quantised as it is.
-    let tied = config.tied_embeddings.unwrap_or(!has_output);
-    if tied && (options.device.as_slice().len() > 1 || quantization.is_some()) {
-        model.output += model.embedding;
+    // A tied output layer is the embedding itself, unless that is elsewhere, or not quantised or rounded as it is.
+    if config.tied_embeddings.unwrap_or(!has_output) {
+        if options.device.as_slice().len() > 1 || quantization.is_some() {
+            model.output += model.embedding;
+        } else if rounded != model.embedding {
+            model.output += rounded;
+        }
     }
     model
 }
@@ -122,13 +129,20 @@ fn dense_bytes(header: &TensorHeader<'_>, weight_type: WeightType) -> u64 {
     header.numbers() * dtype.size_in_bytes() as u64
 }
 
-/// Bytes of a linear layer's tensor: quantised where it is stored so or where it is asked for.
-fn linear_bytes(header: &TensorHeader<'_>, weight_type: WeightType, quantization: Option<Quantization>) -> u64 {
+/// Bytes of a linear layer's tensor: quantised where it is stored so or where it is asked for, else as it is multiplied.
+fn linear_bytes(
+    header: &TensorHeader<'_>,
+    weight_type: WeightType,
+    quantization: Option<Quantization>,
+    compute: ComputeType,
+) -> u64 {
     let width = header.dims.last().copied().unwrap_or(1);
     let quantised = match (header.stored, quantization) {
         (TensorType::Blocks(_), _) => Some(header.stored),
         (_, Some(quantization)) if header.dims.len() == 2 => quantization.block_type(width).map(TensorType::Blocks),
         _ => None,
     };
+    let weight_type =
+        if header.dims.len() > 1 && compute == ComputeType::Bf16 { WeightType::Bf16 } else { weight_type };
     quantised.and_then(|stored| stored.bytes(header.dims)).unwrap_or_else(|| dense_bytes(header, weight_type))
 }

@@ -136,6 +136,12 @@ impl CheckpointTensors {
         self.compute
     }
 
+    /// The type that a linear layer's weights are kept in, of those that are in `weights`: where they are multiplied in
+    /// bfloat16, they are rounded to it once.
+    pub(crate) fn multiplied_type(&self, weights: DType) -> DType {
+        if fused(&self.device) { self.compute.of_weights(weights) } else { weights }
+    }
+
     /// Where tensors are read to.
     pub(crate) fn device(&self) -> &Device {
         &self.device

@@ -122,7 +122,7 @@ impl StoredLinear {
             };
             let ready = match blocks {
                 Ok(rows) => Weight::blocks(&rows, weights)?,
-                Err(weight) => Weight::plain(weight.to_device(weights.device())?)?,
+                Err(weight) => Weight::plain(&weight, weights)?,
             };
             match (parts.last_mut(), ready) {
                 (Some(Weight::Panels(before)), Weight::Panels(panels)) => before.extend(panels),
@@ -265,10 +265,16 @@ impl Linear {
 }
 
 impl Weight {
-    fn plain(weight: Tensor) -> Result<Self> {
+    fn plain(weight: &Tensor, weights: &CheckpointTensors) -> Result<Self> {
+        let weight = weight.to_device(weights.device())?;
         if !fused(weight.device()) {
             return Ok(Self::Plain(weight));
         }
+        let weight = match weights.multiplied_type(weight.dtype()) {
+            multiplied if multiplied == weight.dtype() => weight,
+            // As a product would round them.
+            _ => weight.to_dtype(DType::F32)?.apply_op1_no_bwd(&RoundOp)?,
+        };
         let width = weight.dim(1)?;
         let (storage, layout) = weight.storage_and_layout();
         let (Storage::Cpu(storage), Some((from, to))) = (&*storage, layout.contiguous_offsets()) else {

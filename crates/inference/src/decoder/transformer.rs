@@ -117,8 +117,10 @@ impl Transformer {
         let quantization = weights.quantization().map(|_| Quantization::Q8_0);
         let head = head.ready(&last, quantization).map_err(|source| weights.unreadable(&source))?;
         let shared = tied && first.device().is_cpu() && head.has_rows();
+        // Not a table that is rounded for products: tokens are embedded as they are stored.
+        let is_kept = |table: &Tensor| quantization.is_none() && last.multiplied_type(table.dtype()) == table.dtype();
         let embedding = match embedding {
-            LinearWeight::Plain(_) if shared && quantization.is_none() => Embedding::Head,
+            LinearWeight::Plain(table) if shared && is_kept(&table) => Embedding::Head,
             LinearWeight::Plain(table) => Embedding::Table(table),
             LinearWeight::Blocks(_) if shared => Embedding::Head,
             LinearWeight::Blocks(_) => {

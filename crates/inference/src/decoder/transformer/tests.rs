@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use gac_needs::needs;
+use half::bf16;
 
 use super::*;
 use crate::checkpoint::source::ModelSource;
@@ -13,7 +14,7 @@ use crate::device::DeviceSpec;
 use crate::dtype::WeightType;
 use crate::engine_options::Keeping;
 use crate::id::TokenId;
-use crate::kernel::BLOCK;
+use crate::kernel::{BLOCK, DenseRows, Panels, matmul};
 
 /// Logits of two sequences: prompts over a boundary of blocks, then some more tokens of each. Of the rows of a sequence
 /// and at a position that are wanted.
@@ -89,6 +90,39 @@ fn a_row_has_the_same_bits_whatever_other_rows_are_wanted() {
             assert!(logits(&folder, WeightType::F32, &Device::Cpu, is_wanted) == wanted, "{}", folder.display());
         }
     }
+}
+
+#[test]
+fn weights_are_rounded_once_where_products_round_them_and_tokens_are_embedded_as_they_are_stored() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/qwen2-window-f32");
+    let source = ModelSource::Folder(folder);
+    let files = source.weights().unwrap();
+    let tensors = CheckpointTensors::open(&files, source.to_string(), Device::Cpu, WeightType::Stored, None).unwrap();
+    let load = |compute| {
+        let mut config = DecoderConfig::load(&source.config().unwrap()).unwrap();
+        let layers = config.layers.len();
+        config.tied_embeddings = Some(true);
+        Transformer::load(config, &tensors.clone().computing_in(compute), &vec![Device::Cpu; layers]).unwrap()
+    };
+    let (exact, short) = (load(ComputeType::F32), load(ComputeType::Bf16));
+    let values = |tensor: Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let (Embedding::Head, Embedding::Table(table)) = (&exact.embedding, &short.embedding) else {
+        panic!("a table that is only widened is read where the head has it, one that is rounded lies beside it")
+    };
+    let all: Vec<u32> = (0..exact.config.vocabulary as u32).collect();
+    let stored = values(exact.head.rows(&all).unwrap());
+    assert_eq!(values(table.clone()), stored);
+    let rounded: Vec<bf16> = stored.iter().map(|&stored| bf16::from_f32(stored)).collect();
+    let wide: Vec<f32> = rounded.iter().map(|rounded| rounded.to_f32()).collect();
+    assert_ne!(wide, stored);
+    assert_eq!(values(short.head.rows(&all).unwrap()), wide);
+
+    // As products round weights that they are given in f32.
+    let (rows, width) = (7, exact.config.hidden);
+    let x = rounded[width..][..rows * width].to_vec();
+    let given = Panels::pack(DenseRows::F32(&stored), width, Simd::detect());
+    let x_tensor = Tensor::from_vec(x.clone(), (rows, width), &Device::Cpu).unwrap();
+    assert_eq!(values(short.head.product(&x_tensor).unwrap()), matmul(Simd::detect(), &x, &[given]));
 }
 
 #[test]
