@@ -14,7 +14,8 @@ pub enum ComputeType {
     F32,
     /// bfloat16: inputs and weights of linear layers are rounded to it, and queries, keys, values and weights of attention,
     /// as PyTorch does for a model in bfloat16. Twice as fast where the processor multiplies pairs of it (AVX-512 BF16), or
-    /// tiles (AMX, whose sums have bits of their own); slower elsewhere. Keys and values take half the memory.
+    /// tiles (AMX, whose sums have bits of their own). Keys and values take half the memory, and so do linear layers that are
+    /// stored in f32.
     Bf16,
 }
 
