@@ -99,7 +99,10 @@ fn model_bytes(config: &DecoderConfig, weights: &CheckpointTensors, options: &En
                     Some(DeviceSpec::Cpu) => linear_bytes(&header, weight_type, None, ComputeType::F32),
                     _ => dense_bytes(&header, weight_type),
                 };
-                rounded += linear_bytes(&header, weight_type, None, options.compute);
+                let stored = header.stored.float().map(|stored| weight_type.resolve(stored));
+                if stored.is_some_and(|stored| options.compute.of_weights(stored) != stored) {
+                    rounded += linear_bytes(&header, weight_type, None, options.compute);
+                }
             }
             Some(ModelPart::Layer(index)) => {
                 model.layers[index] += linear_bytes(&header, weight_type, quantization, options.compute);
@@ -116,7 +119,7 @@ fn model_bytes(config: &DecoderConfig, weights: &CheckpointTensors, options: &En
     if config.tied_embeddings.unwrap_or(!has_output) {
         if options.device.as_slice().len() > 1 || quantization.is_some() {
             model.output += model.embedding;
-        } else if rounded != model.embedding {
+        } else {
             model.output += rounded;
         }
     }
