@@ -149,3 +149,41 @@ fn linear_bytes(
         if header.dims.len() > 1 && compute == ComputeType::Bf16 { WeightType::Bf16 } else { weight_type };
     quantised.and_then(|stored| stored.bytes(header.dims)).unwrap_or_else(|| dense_bytes(header, weight_type))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use candle_core::Device;
+
+    use super::*;
+    use crate::checkpoint::source::ModelSource;
+
+    #[test]
+    fn weights_that_are_rounded_count_as_they_are_kept_and_a_tied_output_layer_besides() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        for (name, halved) in
+            [("qwen2-window-f32", true), ("llama-linear-rope-biases-f16", false), ("qwen2-bf16", false)]
+        {
+            let source = ModelSource::Folder(fixtures.join(name));
+            let mut config = DecoderConfig::load(&source.config().unwrap()).unwrap();
+            config.tied_embeddings = Some(true);
+            let files = source.weights().unwrap();
+            let weights =
+                CheckpointTensors::open(&files, source.to_string(), Device::Cpu, WeightType::Stored, None).unwrap();
+            let [exact, short] = [ComputeType::F32, ComputeType::Bf16]
+                .map(|compute| model_bytes(&config, &weights, &EngineOptions { compute, ..EngineOptions::default() }));
+            assert_eq!(exact.embedding, short.embedding, "{name}");
+            // Norms and biases stay as they are.
+            let share = short.layers[0] as f64 / exact.layers[0] as f64;
+            assert!(if halved { share < 0.55 } else { share == 1.0 }, "{name}: {share}");
+            // The fixtures' own output layers count as well.
+            let own = (2 * config.vocabulary * config.hidden) as u64;
+            let matrices = weights.headers().filter(|it| part(&config, it.name) == Some(ModelPart::Output));
+            let matrices = matrices.filter(|it| it.dims.len() > 1).count() as u64;
+            let besides = if name.ends_with("bf16") { 0 } else { own };
+            let saved = if halved { own * matrices } else { 0 };
+            assert_eq!(short.output + saved, exact.output + besides, "{name}");
+        }
+    }
+}
