@@ -20,14 +20,16 @@ use crate::compute_type::ComputeType;
 use crate::cpu::fused;
 #[cfg(feature = "cuda")]
 use crate::cuda::shared_keys::counters;
-use crate::kernel::{BLOCK, LANES};
+use crate::kernel::{BLOCK, LANES, components_together};
 
 /// One layer's keys and values. Slot `block * BLOCK + offset` holds one token.
 pub(crate) struct LayerCache {
     /// `(blocks * BLOCK, kv_heads, head_dim)`; on the CPU `(blocks * BLOCK / LANES, kv_heads, head_dim, LANES)`, as its
     /// kernel reads them, and where it computes in bfloat16 `(blocks * BLOCK / LANES, kv_heads, head_dim / 2, LANES, 2)`.
     pub(crate) keys: Tensor,
-    /// `(blocks * BLOCK, kv_heads, head_dim)`; where the CPU computes in bfloat16 `(blocks * BLOCK / 2, kv_heads, head_dim, 2)`.
+    /// `(blocks * BLOCK, kv_heads, head_dim)`; on the CPU, with so many [components `together`](components_together),
+    /// `(blocks * BLOCK / LANES, kv_heads, head_dim / together, LANES, together)`, and where it computes in bfloat16
+    /// `(blocks * BLOCK / LANES, kv_heads, head_dim / together, LANES / 2, together, 2)`.
     pub(crate) values: Tensor,
     /// What positions are turned by, on an NVIDIA GPU; none where the layer has no positions.
     #[cfg(feature = "cuda")]
@@ -58,7 +60,7 @@ impl PagedCache {
     ) -> Result<Self> {
         let DecoderConfig { kv_heads, head_dim, .. } = *config;
         let slots = |blocks| (blocks * BLOCK, kv_heads, head_dim);
-        let (vectors, pairs) = (blocks * BLOCK / LANES, blocks * BLOCK / 2);
+        let (vectors, together) = (blocks * BLOCK / LANES, components_together(head_dim));
         let devices: Vec<&LayerDevice> = devices.into_iter().collect();
         let cached = cached_type(compute, head_dim);
         let mut on_cpu = CpuTensors::new(blocks * BLOCK * kv_heads * head_dim, cached, &devices)?;
@@ -71,11 +73,12 @@ impl PagedCache {
                 return Ok(match cached {
                     DType::BF16 => LayerCache::new(
                         on_cpu.take((vectors, kv_heads, head_dim / 2, LANES, 2))?,
-                        on_cpu.take((pairs, kv_heads, head_dim, 2))?,
+                        on_cpu.take([vectors, kv_heads, head_dim / together, LANES / 2, together, 2].as_slice())?,
                     ),
-                    _ => {
-                        LayerCache::new(on_cpu.take((vectors, kv_heads, head_dim, LANES))?, on_cpu.take(slots(blocks))?)
-                    }
+                    _ => LayerCache::new(
+                        on_cpu.take((vectors, kv_heads, head_dim, LANES))?,
+                        on_cpu.take((vectors, kv_heads, head_dim / together, LANES, together))?,
+                    ),
                 });
             }
             // One more is nobody's: rows that fill up a captured step write there.
@@ -110,7 +113,9 @@ impl PagedCache {
     pub(crate) fn copy(&mut self, copy: BlockCopy) -> Result<()> {
         let (from, to) = (copy.from as usize * BLOCK, copy.to as usize * BLOCK);
         for layer in &self.layers {
-            for (tensor, together) in layer.tokens_together() {
+            for tensor in [&layer.keys, &layer.values] {
+                // On the CPU, vectors of tokens.
+                let together = if tensor.rank() > 3 { LANES } else { 1 };
                 let (from, to, count) = (from / together, to / together, copy.tokens.div_ceil(together));
                 // Not `copy`, which clones all of the storage behind a view.
                 let part = tensor.narrow(0, from, count)?.force_contiguous()?;
@@ -207,13 +212,6 @@ impl LayerCache {
             #[cfg(feature = "cuda")]
             counters: None,
         }
-    }
-
-    /// Keys and values, each with the tokens that lie together there: on the CPU vectors of keys, and pairs of values in
-    /// bfloat16.
-    fn tokens_together(&self) -> [(&Tensor, usize); 2] {
-        let of = |tensor: &Tensor, together| if tensor.rank() > 3 { together } else { 1 };
-        [(&self.keys, of(&self.keys, LANES)), (&self.values, of(&self.values, 2))]
     }
 
     /// Writes the batch's keys and values, `(T, kv_heads, head_dim)` each, to their slots.

@@ -11,9 +11,7 @@ use super::rope::Angles;
 use crate::checkpoint::config::RopeStyle;
 use crate::compute_type::ComputeType;
 use crate::cpu::fused;
-use crate::kernel::{
-    self, GateActivation, LANES, ProductValue, Simd, new_rows, store_key_in_pairs, store_value_in_pairs,
-};
+use crate::kernel::{self, GateActivation, LANES, ProductValue, Simd, new_rows};
 
 /// Elements from which on rows are spread over threads.
 const WORTH_THREADS: usize = 1 << 15;
@@ -204,22 +202,19 @@ impl InplaceOp2 for StoreKeysOp<'_> {
         match cache {
             CpuStorage::F32(cache) => store(cache, cl, rows, rl, runs, |cache, row, slot, all| {
                 place(angles, row, &all[offset..][..stored], &mut rotated, head_dim);
-                let tokens = &mut cache[slot / LANES * stored * LANES..][..stored * LANES];
-                for (component, &value) in tokens.chunks_exact_mut(LANES).zip(&rotated) {
-                    component[slot % LANES] = value;
-                }
+                kernel::store_key(cache, slot, &rotated);
             }),
             CpuStorage::BF16(cache) => store(cache, cl, rows, rl, runs, |cache, row, slot, all| {
                 place(angles, row, &all[offset..][..stored], &mut rotated, head_dim);
-                store_key_in_pairs(cache, slot, &rotated);
+                kernel::store_key_in_pairs(cache, slot, &rotated);
             }),
             _ => bail!("the cache of a CPU holds f32 or bf16"),
         }
     }
 }
 
-/// Writes values out of projected rows to their slots of a layer's cache, `(slots, kv_heads, head_dim)`, or one in bfloat16
-/// `(slots / 2, kv_heads, head_dim, 2)`.
+/// Writes values out of projected rows to their slots of a layer's cache, `(slots / LANES, kv_heads, head_dim / together,
+/// LANES, together)`, or one in bfloat16 `(slots / LANES, kv_heads, head_dim / together, LANES / 2, together, 2)`.
 pub(super) struct StoreValuesOp<'a> {
     /// Where in a row they begin.
     pub(super) offset: usize,
@@ -232,14 +227,14 @@ impl InplaceOp2 for StoreValuesOp<'_> {
     }
 
     fn cpu_fwd(&self, cache: &mut CpuStorage, cl: &Layout, rows: &CpuStorage, rl: &Layout) -> Result<()> {
-        let (kv_heads, width) = (cl.shape().dims()[1], cl.shape().dims()[2]);
-        let stored = kv_heads * width;
+        let stored = cl.shape().elem_count() / cl.shape().dims()[0] / LANES;
+        let together = cl.shape().dims()[4];
         match cache {
             CpuStorage::F32(cache) => store(cache, cl, rows, rl, self.runs, |cache, _, slot, all| {
-                cache[slot * stored..][..stored].copy_from_slice(&all[self.offset..][..stored]);
+                kernel::store_value(cache, slot, &all[self.offset..][..stored], together);
             }),
             CpuStorage::BF16(cache) => store(cache, cl, rows, rl, self.runs, |cache, _, slot, all| {
-                store_value_in_pairs(cache, slot, &all[self.offset..][..stored]);
+                kernel::store_value_in_pairs(cache, slot, &all[self.offset..][..stored], together);
             }),
             _ => bail!("the cache of a CPU holds f32 or bf16"),
         }

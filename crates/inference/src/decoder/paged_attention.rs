@@ -89,7 +89,7 @@ impl Attention {
         attend: impl Fn(&mut Vec<f32>, &[HeadQuery<'_>], Cached<'_, T>, &mut [&mut [f32]]) + Sync,
     ) -> Vec<T> {
         let (group, row) = (heads / kv_heads, heads * width);
-        let parts: Vec<AttentionPart<'_>> = self.segments.iter().flat_map(AttentionPart::of).collect();
+        let parts: Vec<AttentionPart<'_>> = self.segments.iter().flat_map(|it| AttentionPart::of(it, group)).collect();
         let work = |part: &AttentionPart<'_>| part.length * (part.segment.past + part.first + part.length) * row;
         let all: usize = parts.iter().map(work).sum();
         let parts_of_a_task = (TASK * parts.len()).div_ceil(all.max(1)).max(1);
@@ -134,6 +134,8 @@ impl Attention {
 
 /// Multiplications that make a task of their own worth while.
 const TASK: usize = 1 << 17;
+/// Queries of a head's keys and values in a part: those of one head come one after the other, while what they read is near.
+const QUERIES: usize = 32;
 /// Parts that are enough for a thread to find one when others are still busy.
 const PARTS_OF_A_THREAD: usize = 16;
 
@@ -146,9 +148,11 @@ struct AttentionPart<'a> {
 }
 
 impl<'a> AttentionPart<'a> {
-    fn of(segment: &'a Segment) -> impl Iterator<Item = Self> {
-        let part = move |first| AttentionPart { segment, first, length: TOGETHER.min(segment.length - first) };
-        (0..segment.length).step_by(TOGETHER).map(part)
+    /// Where `group` heads of a token read the same keys and values.
+    fn of(segment: &'a Segment, group: usize) -> impl Iterator<Item = Self> {
+        let most = QUERIES.div_ceil(group).next_multiple_of(TOGETHER);
+        let part = move |first| AttentionPart { segment, first, length: most.min(segment.length - first) };
+        (0..segment.length).step_by(most).map(part)
     }
 }
 
@@ -165,24 +169,28 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
-    use crate::kernel::{BLOCK, LANES, Simd};
+    use crate::kernel::{BLOCK, LANES, Simd, components_together};
 
     #[test]
     fn the_kernel_agrees_with_gathered_tensor_operations() -> Result<()> {
         let device = Device::Cpu;
-        let (heads, kv_heads, width, slots) = (6, 2, 8, 10 * BLOCK);
-        let keys = Tensor::randn(0f32, 1.0, (slots, kv_heads, width), &device)?;
-        let values = Tensor::randn(0f32, 1.0, (slots, kv_heads, width), &device)?;
-        let transposed = keys.reshape((slots / LANES, LANES, kv_heads, width))?.permute((0, 2, 3, 1))?.contiguous()?;
-        let cache = LayerCache::new(transposed, values.clone());
-        let by_slot = LayerCache::new(keys, values);
+        let (heads, kv_heads, slots) = (6, 2, 10 * BLOCK);
         let segments = Arc::new(vec![
             Segment { start: 0, length: 5, past: 0, blocks: vec![3] },
             Segment { start: 5, length: 1, past: 40, blocks: vec![7, 1, 9] },
             Segment { start: 6, length: 20, past: 13, blocks: vec![0, 5, 2] },
         ]);
-        let queries = Tensor::randn(0f32, 1.0, (26, heads, width), &device)?;
-        for (window, cap) in [(None, None), (Some(7), None), (None, Some(0.5))] {
+        let cases = [(None, None), (Some(7), None), (None, Some(0.5))];
+        for (width, (window, cap)) in [8, 2 * LANES].into_iter().flat_map(|width| cases.map(|case| (width, case))) {
+            let random = |tokens, heads| Tensor::randn(0f32, 1.0, (tokens, heads, width), &device);
+            let (queries, keys, values) = (random(26, heads)?, random(slots, kv_heads)?, random(slots, kv_heads)?);
+            let (vectors, together) = (slots / LANES, components_together(width));
+            let of_tokens = (vectors, LANES, kv_heads, width / together, together);
+            let cache = LayerCache::new(
+                keys.reshape((vectors, LANES, kv_heads, width))?.permute((0, 2, 3, 1))?.contiguous()?,
+                values.reshape(of_tokens)?.permute((0, 2, 3, 1, 4))?.contiguous()?,
+            );
+            let by_slot = LayerCache::new(keys, values);
             let segments = || Arc::clone(&segments);
             let attention = || Attention { segments: segments(), scale: 0.35, cap, window, simd: Simd::detect() };
             let kernel = attention().apply(&queries, &cache, &Paged::default())?;

@@ -1,13 +1,13 @@
 //! Attention of a few queries over a paged cache.
 //!
 //! Keys lie transposed, [`LANES`] tokens together: a vector holds one component of all of them. So their scores are one
-//! vector, built up component by component, and no score is a sum over lanes. A query's output has the
-//! same bits alone and with others: its scores, its weights and its sums know nothing of its neighbours.
+//! vector, built up component by component, and no score is a sum over lanes. A query's output has the same bits alone and with others: its scores, its weights and its sums know nothing of its neighbours.
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::attend_together::attend_together;
+use super::cache_layout::components_together;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::cached_steps::Single;
 use super::scoring::{Cached, HeadQuery, Scoring, weigh};
@@ -17,8 +17,8 @@ use super::vector::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::vector::{Avx2, Avx512};
 
-/// Attention of at most [`TOGETHER`](super::TOGETHER) queries over what they see, each into its own of `out`, `(head_dim,)`. `scratch` is
-/// reused.
+/// Attention of at most [`TOGETHER`](super::TOGETHER) queries over what they see, each into its own of `out`,
+/// `(head_dim,)`. `scratch` is reused.
 pub(crate) fn attend(
     simd: Simd,
     queries: &[HeadQuery<'_>],
@@ -85,6 +85,7 @@ fn attend_plain<const FMA: bool>(
     out: &mut [&mut [f32]],
 ) {
     // Loops, not iterator adaptors: a closure that ends up in a function of its own is not compiled for the features.
+    let together = components_together(seen.head_dim);
     for (query, out) in queries.iter().zip(out) {
         let (from, to) = query.range;
         let first = from / LANES;
@@ -103,8 +104,11 @@ fn attend_plain<const FMA: bool>(
         out.fill(0.0);
         for at in from..to {
             let weight = weights[at - from];
-            for (out, &value) in out.iter_mut().zip(seen.values(1, (at, 1), (0, seen.head_dim)).0) {
-                *out = multiply_add::<FMA>(weight, value, *out);
+            let tokens = seen.values(at / LANES).chunks_exact(LANES * together);
+            for (out, tokens) in out.chunks_exact_mut(together).zip(tokens) {
+                for (out, &value) in out.iter_mut().zip(&tokens[at % LANES * together..][..together]) {
+                    *out = multiply_add::<FMA>(weight, value, *out);
+                }
             }
         }
         for out in out.iter_mut() {
@@ -116,6 +120,7 @@ fn attend_plain<const FMA: bool>(
 #[cfg(test)]
 mod tests {
     use super::super::attend_together::TOGETHER;
+    use super::super::cache_layout::{store_key, store_value};
     use super::super::scoring::BLOCK;
     use super::*;
 
@@ -124,20 +129,27 @@ mod tests {
 
     struct Case {
         width: usize,
+        /// By position.
         keys: Vec<f32>,
         values: Vec<f32>,
         queries: Vec<f32>,
+        stored_keys: Vec<f32>,
+        stored_values: Vec<f32>,
     }
 
     impl Case {
         fn new(width: usize) -> Self {
             let value = |i: usize| ((i * 37 + 11) % 23) as f32 / 23.0 - 0.5;
-            Self {
-                width,
-                keys: (0..2 * BLOCK * width).map(value).collect(),
-                values: (0..2 * BLOCK * width).map(|i| value(i + 5)).collect(),
-                queries: (0..TOGETHER * width).map(|i| value(i + 9)).collect(),
+            let keys: Vec<f32> = (0..2 * BLOCK * width).map(value).collect();
+            let values: Vec<f32> = (0..2 * BLOCK * width).map(|i| value(i + 5)).collect();
+            let (mut stored_keys, mut stored_values) = (vec![f32::NAN; keys.len()], vec![f32::NAN; values.len()]);
+            for (at, (key, value)) in keys.chunks(width).zip(values.chunks(width)).enumerate() {
+                let slot = BLOCKS[at / BLOCK] as usize * BLOCK + at % BLOCK;
+                store_key(&mut stored_keys, slot, key);
+                store_value(&mut stored_values, slot, value, components_together(width));
             }
+            let queries = (0..TOGETHER * width).map(|i| value(i + 9)).collect();
+            Self { width, keys, values, queries, stored_keys, stored_values }
         }
 
         fn attend(&self, simd: Simd, ranges: &[(usize, usize)], first: usize) -> Vec<Vec<f32>> {
@@ -158,8 +170,8 @@ mod tests {
             };
             let queries: Vec<HeadQuery<'_>> = ranges.iter().enumerate().map(query).collect();
             let seen = Cached {
-                keys: &self.keys,
-                values: &self.values,
+                keys: &self.stored_keys,
+                values: &self.stored_values,
                 blocks: &BLOCKS,
                 kv_heads: 1,
                 head: 0,
@@ -173,13 +185,10 @@ mod tests {
 
         /// By definition, in f64.
         fn expected(&self, query: usize, (from, to): (usize, usize), column: usize) -> f64 {
-            let slot = |at: usize| BLOCKS[at / BLOCK] as usize * BLOCK + at % BLOCK;
-            let key = |at: usize, component: usize| {
-                f64::from(self.keys[(slot(at) / LANES * self.width + component) * LANES + slot(at) % LANES])
-            };
+            let key = |at: usize, component: usize| f64::from(self.keys[at * self.width + component]);
             let component = |index: usize| f64::from(self.queries[query * self.width + index]);
             let weight = |at: usize| (0.3 * (0..self.width).map(|i| component(i) * key(at, i)).sum::<f64>()).exp();
-            let value = |at: usize| f64::from(self.values[slot(at) * self.width + column]);
+            let value = |at: usize| f64::from(self.values[at * self.width + column]);
             let total: f64 = (from..to).map(weight).sum();
             (from..to).map(|at| weight(at) / total * value(at)).sum()
         }

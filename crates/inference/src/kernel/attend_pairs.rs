@@ -13,6 +13,7 @@ use half::bf16;
 use super::attend_pairs_avx512::attend_avx512;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::attend_together::attend_together;
+use super::cache_layout::components_together;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::cached_steps::WidenedPairs;
 use super::round::rounded;
@@ -79,6 +80,7 @@ fn attend_plain<const FMA: bool>(
     scratch: &mut Vec<f32>,
     out: &mut [&mut [f32]],
 ) {
+    let together = components_together(seen.head_dim);
     for (query, out) in queries.iter().zip(out) {
         let (from, to) = query.range;
         let first = from / LANES;
@@ -99,21 +101,20 @@ fn attend_plain<const FMA: bool>(
         let inverse = 1.0 / weigh::<FMA>(scoring, weights);
         out.fill(0.0);
         for pair in from / 2..to.div_ceil(2) {
-            let values = out.iter_mut().zip(seen.values(2, (pair, 1), (0, seen.head_dim)).0.as_chunks::<2>().0);
-            if 2 * pair >= from && 2 * pair + 1 < to {
-                let (first, second) = (weights[2 * pair - from], weights[2 * pair + 1 - from]);
-                let (first, second) = (as_rounded(first), as_rounded(second));
-                for (out, value) in values {
+            // It may see one of the two.
+            let weight = |at: usize| (from..to).contains(&at).then(|| as_rounded(weights[at - from]));
+            let (first, second) = (weight(2 * pair), weight(2 * pair + 1));
+            let tokens = seen.values(2 * pair / LANES).chunks_exact(LANES * together);
+            for (out, tokens) in out.chunks_exact_mut(together).zip(tokens) {
+                let values = tokens[2 * pair % LANES * together..][..2 * together].as_chunks::<2>().0;
+                for (out, value) in out.iter_mut().zip(values) {
                     let value = widened(value);
-                    *out += second * value[1];
-                    *out += first * value[0];
-                }
-            } else {
-                // It sees one of the two.
-                let at = from.max(2 * pair);
-                let weight = as_rounded(weights[at - from]);
-                for (out, value) in values {
-                    *out += weight * widened(value)[at % 2];
+                    if let Some(second) = second {
+                        *out += second * value[1];
+                    }
+                    if let Some(first) = first {
+                        *out += first * value[0];
+                    }
                 }
             }
         }
@@ -134,27 +135,10 @@ fn as_rounded(value: f32) -> f32 {
     rounded(value).to_f32()
 }
 
-/// Writes the key of a slot, all heads of it, to `(slots / LANES, kv_heads, head_dim / 2, LANES, 2)`.
-pub(crate) fn store_key_in_pairs(cache: &mut [bf16], slot: usize, key: &[f32]) {
-    let tokens = &mut cache[slot / LANES * key.len() * LANES..][..key.len() * LANES];
-    for (tokens, pair) in tokens.chunks_exact_mut(2 * LANES).zip(key.as_chunks::<2>().0) {
-        for (half, &value) in pair.iter().enumerate() {
-            tokens[slot % LANES * 2 + half] = rounded(value);
-        }
-    }
-}
-
-/// Writes the value of a slot, all heads of it, to `(slots / 2, kv_heads, head_dim, 2)`.
-pub(crate) fn store_value_in_pairs(cache: &mut [bf16], slot: usize, value: &[f32]) {
-    let tokens = &mut cache[slot / 2 * value.len() * 2..][..value.len() * 2];
-    for (tokens, &value) in tokens.as_chunks_mut::<2>().0.iter_mut().zip(value) {
-        tokens[slot % 2] = rounded(value);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::attend_together::TOGETHER;
+    use super::super::cache_layout::{store_key_in_pairs, store_value_in_pairs};
     use super::super::scoring::BLOCK;
     use super::*;
 
@@ -185,7 +169,7 @@ mod tests {
                 let slot = BLOCKS[at / BLOCK] as usize * BLOCK + at % BLOCK;
                 let beside = vec![f32::NAN; width];
                 store_key_in_pairs(&mut stored_keys, slot, &[&beside, key].concat());
-                store_value_in_pairs(&mut stored_values, slot, &[&beside, value].concat());
+                store_value_in_pairs(&mut stored_values, slot, &[&beside, value].concat(), components_together(width));
             }
             let queries = (0..TOGETHER * width).map(|i| value(i + 9)).collect();
             Self { width, keys, values, queries, stored_keys, stored_values }

@@ -3,7 +3,7 @@
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
 use super::cached_steps::{CachedSteps, Floats};
-use super::scoring::{BLOCK, Cached, HeadQuery, Scoring, seen_by_any_and_by_all, weigh};
+use super::scoring::{Cached, HeadQuery, Scoring, seen_by_any_and_by_all, weigh};
 use super::simd::LANES;
 use super::vector::Vector;
 
@@ -148,6 +148,9 @@ unsafe fn products<A: CachedSteps, const N: usize, const B: usize>(
     }
 }
 
+/// Values of the tokens that lie together, of one vector of components.
+const VECTOR_OF_TOKENS: usize = LANES * LANES;
+
 /// Weighted means of values, of `N` queries.
 struct ValueMixing<'a, A: CachedSteps, const N: usize> {
     seen: Cached<'a, A::Value>,
@@ -161,8 +164,16 @@ struct ValueMixing<'a, A: CachedSteps, const N: usize> {
 }
 
 impl<A: CachedSteps, const N: usize> ValueMixing<'_, A, N> {
-    /// `B` vectors of the values from component `lane` on. Every sum goes over the positions in their order: over the
-    /// `common` ones, which all see, together.
+    /// `B` vectors, from component `lane` on, of the values at `count` positions from `from` on, which lie together: each is
+    /// [`VECTOR_OF_TOKENS`] behind the one before.
+    #[inline(always)]
+    fn values_at<const B: usize>(&self, (from, count): (usize, usize), lane: usize) -> &[A::Value] {
+        let values = &self.seen.values(from / LANES)[(lane + from % LANES) * LANES..];
+        &values[..(B - 1) * VECTOR_OF_TOKENS + count * LANES]
+    }
+
+    /// Weighted sums of `B` vectors of the values from component `lane` on. Every sum goes over the positions in their
+    /// order: over the `common` ones, which all see, together.
     ///
     /// # Safety
     /// As of [`CachedSteps`].
@@ -229,11 +240,11 @@ impl<A: CachedSteps, const N: usize> ValueMixing<'_, A, N> {
         lane: usize,
         mut sums: [Floats<A>; B],
     ) -> [Floats<A>; B] {
-        let step = at / A::STEPS;
-        let (values, _) = self.seen.values(A::STEPS, (step, 1), (lane, B * LANES));
-        let weights = self.weights[query][step * A::STEPS - self.start..][..A::STEPS].as_ptr();
+        let step = at / A::STEPS * A::STEPS;
+        let values = self.values_at::<B>((step, A::STEPS), lane);
+        let weights = self.weights[query][step - self.start..][..A::STEPS].as_ptr();
         for (index, sum) in sums.iter_mut().enumerate() {
-            let vector = values[index * LANES * A::STEPS..].as_ptr();
+            let vector = values[index * VECTOR_OF_TOKENS..].as_ptr();
             // SAFETY: the caller's promise; there are so many vectors of values, and there are weights.
             unsafe { *sum = A::add(A::factors(weights), A::only(at % A::STEPS, A::cached(vector)), *sum) };
         }
@@ -252,22 +263,20 @@ impl<A: CachedSteps, const N: usize> ValueMixing<'_, A, N> {
         lane: usize,
         mut sums: [[Floats<A>; B]; Q],
     ) -> [[Floats<A>; B]; Q] {
-        // What is of one block of the cache has one distance from the next.
         while from < to {
-            let count = (BLOCK - from % BLOCK).min(to - from);
-            let steps = (from / A::STEPS, count / A::STEPS);
-            let (values, stride) = self.seen.values(A::STEPS, steps, (lane, B * LANES));
+            let count = (LANES - from % LANES).min(to - from);
+            let values = self.values_at::<B>((from, count), lane);
             let mut weights = [std::ptr::null(); Q];
             for (query, weights) in weights.iter_mut().enumerate() {
                 *weights = self.weights[first + query][from - self.start..][..count].as_ptr();
             }
-            for at in 0..steps.1 {
+            for at in 0..count / A::STEPS {
                 // SAFETY: `values` and the weights have so many steps.
                 unsafe {
-                    let values = values.as_ptr().add(at * stride);
+                    let values = values.as_ptr().add(at * A::STEPS * LANES);
                     let mut vectors = [A::cached(values); B];
                     for (index, vector) in vectors.iter_mut().enumerate() {
-                        *vector = A::cached(values.add(index * LANES * A::STEPS));
+                        *vector = A::cached(values.add(index * VECTOR_OF_TOKENS));
                     }
                     for (sums, weights) in sums.iter_mut().zip(weights) {
                         let factors = A::factors(weights.add(at * A::STEPS));

@@ -12,6 +12,7 @@ mod attend_pairs_avx512;
 mod attend_together;
 mod bf12;
 mod blocks;
+mod cache_layout;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod cached_steps;
 mod exp;
@@ -44,9 +45,10 @@ mod unpack;
 mod vector;
 
 pub(crate) use attend::attend;
-pub(crate) use attend_pairs::{attend_in_pairs, store_key_in_pairs, store_value_in_pairs};
+pub(crate) use attend_pairs::attend_in_pairs;
 pub(crate) use attend_together::TOGETHER;
 pub(crate) use blocks::{BlockType, quantise_q8_0};
+pub(crate) use cache_layout::{components_together, store_key, store_key_in_pairs, store_value, store_value_in_pairs};
 pub(crate) use exp::log_sum_exp;
 pub(crate) use gated::GatePanels;
 pub(crate) use matmul::{added_matmul, gated_matmul, matmul};

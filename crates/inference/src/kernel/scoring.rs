@@ -45,7 +45,9 @@ pub(crate) struct Cached<'a, T = f32> {
     /// Keys of all slots, `(slots / LANES, kv_heads, head_dim, LANES)`; in bfloat16 `(slots / LANES, kv_heads,
     /// head_dim / 2, LANES, 2)`.
     pub(crate) keys: &'a [T],
-    /// Values of all slots, `(slots, kv_heads, head_dim)`; in bfloat16 `(slots / 2, kv_heads, head_dim, 2)`.
+    /// Values of all slots, `(slots / LANES, kv_heads, head_dim / together, LANES, together)`, so many components
+    /// [`together`](super::cache_layout::components_together); in bfloat16 `(slots / LANES, kv_heads, head_dim / together,
+    /// LANES / 2, together, 2)`.
     pub(crate) values: &'a [T],
     /// Blocks of the sequence, [`BLOCK`] slots each.
     pub(crate) blocks: &'a [u32],
@@ -58,30 +60,23 @@ impl<'a, T> Cached<'a, T> {
     /// Keys of the sequence's `index`-th [`LANES`] tokens, `(head_dim, LANES)`; in bfloat16 `(head_dim / 2, LANES, 2)`.
     #[inline(always)]
     pub(super) fn keys(&self, index: usize) -> &'a [T] {
-        let size = self.head_dim * LANES;
-        let start = (self.slot(index * LANES) / LANES * self.kv_heads + self.head) * size;
-        &self.keys[start..start + size]
+        self.tokens(self.keys, index)
     }
 
-    /// Where the token at a position is.
+    /// Values of the sequence's `index`-th [`LANES`] tokens, `(head_dim / together, LANES, together)`, so many components
+    /// [`together`](super::cache_layout::components_together); in bfloat16 `(head_dim / together, LANES / 2, together, 2)`.
     #[inline(always)]
-    fn slot(&self, at: usize) -> usize {
-        self.blocks[at / BLOCK] as usize * BLOCK + at % BLOCK
+    pub(super) fn values(&self, index: usize) -> &'a [T] {
+        self.tokens(self.values, index)
     }
 
-    /// `width` components from `from` on of the values at `count` times `together` positions, which are of one block, from
-    /// the `step`-th time on: `(count, width, together)`, and how far each of them is behind the one before.
+    /// What a cache has of the sequence's `index`-th [`LANES`] tokens.
     #[inline(always)]
-    pub(super) fn values(
-        &self,
-        together: usize,
-        (step, count): (usize, usize),
-        (from, width): (usize, usize),
-    ) -> (&'a [T], usize) {
-        let stride = self.kv_heads * self.head_dim;
-        let start = self.slot(step * together) / together * stride + self.head * self.head_dim + from;
-        let end = start + (count - 1) * stride + width;
-        (&self.values[start * together..end * together], stride * together)
+    fn tokens(&self, cache: &'a [T], index: usize) -> &'a [T] {
+        let (at, size) = (index * LANES, self.head_dim * LANES);
+        let slot = self.blocks[at / BLOCK] as usize * BLOCK + at % BLOCK;
+        let start = (slot / LANES * self.kv_heads + self.head) * size;
+        &cache[start..start + size]
     }
 }
 
