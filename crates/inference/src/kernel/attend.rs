@@ -1,7 +1,8 @@
 //! Attention of a few queries over a paged cache.
 //!
 //! Keys lie transposed, [`LANES`] tokens together: a vector holds one component of all of them. So their scores are one
-//! vector, built up component by component, and no score is a sum over lanes. A query's output has the same bits alone and with others: its scores, its weights and its sums know nothing of its neighbours.
+//! vector, built up component by component, and no score is a sum over lanes. A query's output has the same bits alone and
+//! with others: its scores, its weights and its sums know nothing of its neighbours.
 
 #![expect(clippy::inline_always, reason = "what is inlined into a function with target features is compiled for them")]
 
