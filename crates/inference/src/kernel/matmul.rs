@@ -108,7 +108,7 @@ fn computed_rows(simd: Simd, compute: ComputeType, m: usize) -> usize {
         #[cfg(target_arch = "x86_64")]
         (PairUnit::Vectors, _) => &[0, 1, 2, 4, 4, 5, 6, 8],
         #[cfg(target_arch = "x86_64")]
-        (PairUnit::Steps, SimdLevel::Avx512 | SimdLevel::Avx2) => &[0, 1, 2, 4, 4, 6],
+        (PairUnit::Steps, SimdLevel::Avx512 | SimdLevel::Avx2) => &[0, 1, 2, 3, 4, 6],
         _ => &[0],
     };
     m - m % of_rest.len() + of_rest[m % of_rest.len()]

@@ -12,7 +12,7 @@ use super::vector::Avx2;
 use crate::compute_type::ComputeType;
 
 /// Rows from which on weights are decoded into a buffer where they cannot be read where they lie.
-const MANY_ROWS: usize = 4;
+const MANY_ROWS: usize = 5;
 /// Rows of `x` that are worked on together: their parts stay in the second-level cache, of half a megabyte on Zen 3.
 const ROWS: usize = 192;
 /// And where weights are read where they lie, and rows are read whole.
@@ -52,7 +52,13 @@ impl Product<'_> {
                 for panel in panel..panel + P {
                     row = top;
                     // SAFETY (both): these rows and panels are there, and they are this task's.
-                    in_rows!(row to bottom, R of [6, 4] => unsafe { self.in_place_avx2::<W, R>((row, panel)) });
+                    in_rows!(row to bottom, R of [6, 4, 3] => unsafe { self.in_place_avx2::<W, R>((row, panel)) });
+                }
+            }
+            if !W::IN_PLACE {
+                for panel in panel..panel + P {
+                    row = top;
+                    in_rows!(row to bottom, R of [4, 3] => unsafe { self.few_buffered::<Avx2, W, R>((row, panel)) });
                 }
             }
             in_rows!(row to bottom, R of [2, 1] => unsafe { self.few::<Avx2, W, R, P>((row, panel)) });

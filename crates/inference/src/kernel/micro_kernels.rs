@@ -81,15 +81,67 @@ pub(super) unsafe fn few<V: Vector, W: PanelReader<V>, const R: usize, const P: 
         for steps in parts(stride) {
             let mut sums = [[V::splat(0.0); P]; R];
             for block in steps.step_by(DEPTH) {
-                let x = x.add(block);
-                for (panel, weights) in weights.iter_mut().enumerate() {
-                    for (step, weight) in weights.next().into_iter().enumerate() {
-                        for (row, sums) in sums.iter_mut().enumerate() {
-                            let value = V::splat(*x.add(row * stride + step));
-                            sums[panel] = V::mul_add(value, weight, sums[panel]);
-                        }
-                    }
+                add_block::<V, W, R, P, 0>(&mut sums, &mut weights, x.add(block), stride);
+                // Not in a loop, which would keep sums in memory.
+                if P == PAIR {
+                    add_block::<V, W, R, P, 1>(&mut sums, &mut weights, x.add(block), stride);
                 }
+            }
+            for (total, sum) in totals.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+                *total = V::add(*total, *sum);
+            }
+        }
+        totals
+    }
+}
+
+/// Adds the products of the next block of one of the panels.
+///
+/// # Safety
+/// As of [`few`].
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn add_block<V: Vector, W: PanelReader<V>, const R: usize, const P: usize, const PANEL: usize>(
+    sums: &mut [[V::Floats; P]; R],
+    weights: &mut [W; P],
+    x: *const f32,
+    stride: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let block = weights[PANEL].next_block();
+        for step in 0..DEPTH {
+            let weight = W::step(block, step);
+            for (row, sums) in sums.iter_mut().enumerate() {
+                let value = V::splat(*x.add(row * stride + step));
+                sums[PANEL] = V::mul_add(value, weight, sums[PANEL]);
+            }
+        }
+    }
+}
+
+/// As [`few`], of one panel, by way of a buffer of one block: there are no registers for its weights and the sums of several
+/// rows.
+///
+/// # Safety
+/// As of [`few`].
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn few_buffered<V: Vector, W: PanelReader<V>, const R: usize>(
+    mut weights: [W; 1],
+    x: *const f32,
+    stride: usize,
+) -> [[V::Floats; 1]; R] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut buffer = [[[[0f32; LANES]; 2]; 1]; DEPTH / 2];
+        let mut totals = [[V::splat(0.0); 1]; R];
+        for steps in parts(stride) {
+            let mut sums = [[V::splat(0.0); 1]; R];
+            for block in steps.step_by(DEPTH) {
+                decode::<V, W, 1>(&mut weights, &mut buffer);
+                let decoded = again(buffer.as_ptr().cast());
+                add_steps::<V, Buffered, R, 1>(&mut sums, decoded, DEPTH, x.add(block), stride);
             }
             for (total, sum) in totals.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
                 *total = V::add(*total, *sum);
@@ -132,7 +184,7 @@ pub(super) unsafe fn decode<V: Vector, W: PanelReader<V>, const P: usize>(
 /// As of [`Vector`], and all of that can be read.
 #[inline(always)]
 pub(super) unsafe fn tile<V: Vector, S: Plain, const R: usize, const P: usize>(
-    mut weights: *const u8,
+    weights: *const u8,
     steps: usize,
     x: *const f32,
     stride: usize,
@@ -140,20 +192,38 @@ pub(super) unsafe fn tile<V: Vector, S: Plain, const R: usize, const P: usize>(
     // SAFETY: the caller's promise.
     unsafe {
         let mut sums = [[V::splat(0.0); P]; R];
+        add_steps::<V, S, R, P>(&mut sums, weights, steps, x, stride);
+        sums
+    }
+}
+
+/// As [`tile`], added to `sums`.
+///
+/// # Safety
+/// As of [`tile`].
+#[inline(always)]
+unsafe fn add_steps<V: Vector, S: Plain, const R: usize, const P: usize>(
+    sums: &mut [[V::Floats; P]; R],
+    mut weights: *const u8,
+    steps: usize,
+    x: *const f32,
+    stride: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
         for pair in (0..steps).step_by(2) {
             let mut of_step = [V::splat(0.0); P];
             for (side, of_step) in of_step.iter_mut().enumerate() {
                 S::fetch(weights.add(side * S::PAIR));
                 *of_step = S::first::<V>(weights.add(side * S::PAIR));
             }
-            add_step::<V, R, P>(&mut sums, of_step, x.add(pair), stride);
+            add_step::<V, R, P>(sums, of_step, x.add(pair), stride);
             for (side, of_step) in of_step.iter_mut().enumerate() {
                 *of_step = S::second::<V>(again(weights.add(side * S::PAIR)));
             }
-            add_step::<V, R, P>(&mut sums, of_step, x.add(pair + 1), stride);
+            add_step::<V, R, P>(sums, of_step, x.add(pair + 1), stride);
             weights = weights.add(P * S::PAIR);
         }
-        sums
     }
 }
 
@@ -283,14 +353,44 @@ impl Product<'_> {
     ) {
         // SAFETY: the caller's promise.
         unsafe {
-            let mut at = panel;
-            let readers = [(); P].map(|()| {
-                at += 1;
-                W::reader::<V>(self.weights, at - 1)
-            });
-            let x = self.x[row * self.stride..(row + R) * self.stride].as_ptr();
-            self.write::<V, R, P>((row, panel), few::<V, _, R, P>(readers, x, self.stride));
+            let sums = few::<V, _, R, P>(self.readers::<V, W, P>(panel), self.rows::<R>(row), self.stride);
+            self.write::<V, R, P>((row, panel), sums);
         }
+    }
+
+    /// Writes the columns of rows that are multiplied by one block of weights after the other.
+    ///
+    /// # Safety
+    /// As of [`write`](Self::write).
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) unsafe fn few_buffered<V: Vector, W: PanelSource, const R: usize>(&self, (row, panel): (usize, usize)) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let sums = few_buffered::<V, _, R>(self.readers::<V, W, 1>(panel), self.rows::<R>(row), self.stride);
+            self.write::<V, R, 1>((row, panel), sums);
+        }
+    }
+
+    /// Of `P` panels from `panel` on.
+    ///
+    /// # Safety
+    /// As of [`Vector`].
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    unsafe fn readers<V: Vector, W: PanelSource, const P: usize>(&self, panel: usize) -> [W::Reader<'_, V>; P] {
+        let mut at = panel;
+        [(); P].map(|()| {
+            at += 1;
+            // SAFETY: the caller's promise.
+            unsafe { W::reader::<V>(self.weights, at - 1) }
+        })
+    }
+
+    /// `R` rows of `x` from `row` on.
+    #[inline(always)]
+    fn rows<const R: usize>(&self, row: usize) -> *const f32 {
+        self.x[row * self.stride..(row + R) * self.stride].as_ptr()
     }
 
     /// Adds the steps of `part`, whose weights are in `buffer`.
@@ -338,7 +438,7 @@ impl Product<'_> {
     ) {
         // SAFETY: the caller's promise.
         unsafe {
-            let x = self.x[row * self.stride..(row + R) * self.stride].as_ptr().add(part.start);
+            let x = self.rows::<R>(row).add(part.start);
             let sums = tile::<V, S, R, P>(weights, part.len(), x, self.stride);
             self.add::<V, R, P>((row, panel), part.start, sums);
         }

@@ -15,6 +15,7 @@ mod blocks;
 mod cache_layout;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod cached_steps;
+mod decoded_range;
 mod exp;
 mod gated;
 mod layout;

@@ -63,7 +63,7 @@ impl PairSource for Bf16 {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
     unsafe fn next_pairs(reader: &mut Self::Reader<'_, Avx512>) -> PairBlock {
         // SAFETY: the caller's promise.
-        unsafe { pairs_at(reader.next_block()) }
+        unsafe { pairs_at(reader.next_place()) }
     }
 }
 
@@ -75,7 +75,7 @@ impl PairSource for Bf12 {
     unsafe fn next_pairs(reader: &mut Self::Reader<'_, Avx512>) -> PairBlock {
         /// The second halves of pairs.
         const SECOND: u32 = 0xaaaa_aaaa;
-        let at = match reader.next_block() {
+        let at = match reader.next_place() {
             Bf12Block::Narrow(at) => at,
             // SAFETY: the caller's promise.
             Bf12Block::Wide(at) => return unsafe { pairs_at(at) },

@@ -5,7 +5,8 @@
 use std::marker::PhantomData;
 
 use super::bf12;
-use super::blocks::{BlockFormat, Codes, GROUP};
+use super::blocks::{BlockCodes, BlockFormat, Codes, GROUP};
+use super::decoded_range::DecodedRange;
 use super::layout::{DEPTH, LINE};
 use super::panels::Panels;
 use super::simd::LANES;
@@ -21,11 +22,37 @@ pub(super) type DecodedBlock<V> = [<V as Vector>::Floats; DEPTH];
 
 /// Reads a panel block by block.
 pub(super) trait PanelReader<V: Vector> {
-    /// The weights of the next block, by step.
+    /// What a block's weights are decoded from.
+    type Block: Copy;
+
+    /// The next block.
     ///
     /// # Safety
     /// As of [`Vector`], and there is one left.
-    unsafe fn next(&mut self) -> DecodedBlock<V>;
+    unsafe fn next_block(&mut self) -> Self::Block;
+
+    /// The weights of step `step` of a block: not all of them fit the registers at once.
+    ///
+    /// # Safety
+    /// As of [`Vector`]; the block came from this reader.
+    unsafe fn step(block: Self::Block, step: usize) -> V::Floats;
+
+    /// The weights of the next block, by step.
+    ///
+    /// # Safety
+    /// As of [`next_block`](Self::next_block).
+    #[inline(always)]
+    unsafe fn next(&mut self) -> DecodedBlock<V> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let block = self.next_block();
+            let mut out = [V::splat(0.0); DEPTH];
+            for (step, out) in out.iter_mut().enumerate() {
+                *out = Self::step(block, step);
+            }
+            out
+        }
+    }
 }
 
 /// What makes readers of a matrix's panels.
@@ -37,8 +64,7 @@ pub(super) trait PanelSource {
 
     /// Whether a step's weights can be read by themselves, as often as they are multiplied.
     const IN_PLACE: bool = false;
-    /// Whether weights are bfloat16 as they are stored.
-    const IS_BF16: bool = false;
+    const RANGE: DecodedRange;
 
     /// A reader of the first blocks to come.
     ///
@@ -74,7 +100,7 @@ pub(super) trait Plain {
     const BYTES: usize;
     /// Bytes of two steps of all lanes.
     const PAIR: usize = 2 * LANES * Self::BYTES;
-    const IS_BF16: bool = false;
+    const RANGE: DecodedRange;
 
     /// The first of the two steps at `at`.
     ///
@@ -106,6 +132,7 @@ pub(super) struct Buffered;
 
 impl Plain for F32 {
     const BYTES: usize = 4;
+    const RANGE: DecodedRange = DecodedRange::Any;
 
     #[inline(always)]
     unsafe fn first<V: Vector>(at: *const u8) -> V::Floats {
@@ -122,6 +149,7 @@ impl Plain for F32 {
 
 impl Plain for Buffered {
     const BYTES: usize = F32::BYTES;
+    const RANGE: DecodedRange = DecodedRange::Any;
 
     #[inline(always)]
     unsafe fn first<V: Vector>(at: *const u8) -> V::Floats {
@@ -142,6 +170,7 @@ impl Plain for Buffered {
 
 impl Plain for F16 {
     const BYTES: usize = 2;
+    const RANGE: DecodedRange = DecodedRange::Moderate;
 
     #[inline(always)]
     unsafe fn first<V: Vector>(at: *const u8) -> V::Floats {
@@ -158,7 +187,7 @@ impl Plain for F16 {
 
 impl Plain for Bf16 {
     const BYTES: usize = 2;
-    const IS_BF16: bool = true;
+    const RANGE: DecodedRange = DecodedRange::Bf16;
 
     #[inline(always)]
     unsafe fn first<V: Vector>(at: *const u8) -> V::Floats {
@@ -173,20 +202,16 @@ impl Plain for Bf16 {
     }
 }
 
-/// The block of plain values at `at`.
+/// The weights of step `step` of the block of plain values at `at`.
 ///
 /// # Safety
-/// There is one.
+/// As of [`Vector`]; there is such a block.
 #[inline(always)]
-unsafe fn steps<P: Plain, V: Vector>(at: *const u8) -> DecodedBlock<V> {
+unsafe fn plain_step<P: Plain, V: Vector>(at: *const u8, step: usize) -> V::Floats {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut out = [V::splat(0.0); DEPTH];
-        for (pair, [first, second]) in out.as_chunks_mut::<2>().0.iter_mut().enumerate() {
-            let at = at.add(pair * P::PAIR);
-            (*first, *second) = (P::first::<V>(at), P::second::<V>(at));
-        }
-        out
+        let at = at.add(step / 2 * P::PAIR);
+        if step.is_multiple_of(2) { P::first::<V>(at) } else { P::second::<V>(at) }
     }
 }
 
@@ -198,7 +223,7 @@ pub(super) struct PlainReader<P> {
 impl<P: Plain> PlainReader<P> {
     /// Where the next block lies.
     #[inline(always)]
-    pub(super) fn next_block(&mut self) -> *const u8 {
+    pub(super) fn next_place(&mut self) -> *const u8 {
         let at = self.at;
         fetch(at, DEPTH * LANES * P::BYTES);
         self.at = at.wrapping_add(DEPTH * LANES * P::BYTES);
@@ -207,10 +232,17 @@ impl<P: Plain> PlainReader<P> {
 }
 
 impl<P: Plain, V: Vector> PanelReader<V> for PlainReader<P> {
+    type Block = *const u8;
+
     #[inline(always)]
-    unsafe fn next(&mut self) -> DecodedBlock<V> {
+    unsafe fn next_block(&mut self) -> *const u8 {
+        self.next_place()
+    }
+
+    #[inline(always)]
+    unsafe fn step(block: *const u8, step: usize) -> V::Floats {
         // SAFETY: the caller's promise.
-        unsafe { steps::<P, V>(self.next_block()) }
+        unsafe { plain_step::<P, V>(block, step) }
     }
 }
 
@@ -219,7 +251,7 @@ impl<P: Plain> PanelSource for P {
     type InPlace = P;
 
     const IN_PLACE: bool = true;
-    const IS_BF16: bool = P::IS_BF16;
+    const RANGE: DecodedRange = P::RANGE;
 
     #[inline(always)]
     unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> PlainReader<P> {
@@ -240,39 +272,56 @@ pub(super) struct BlockReader<F, V: Vector> {
     format: PhantomData<F>,
 }
 
+/// [`DEPTH`] steps of blocks of a GGUF type.
+#[derive(Clone, Copy)]
+pub(super) struct BlockSteps<V: Vector> {
+    codes: BlockCodes<V>,
+    scale: V::Floats,
+    offset: V::Floats,
+}
+
 impl<F: BlockFormat, V: Vector> PanelReader<V> for BlockReader<F, V> {
+    type Block = BlockSteps<V>;
+
     #[inline(always)]
-    unsafe fn next(&mut self) -> DecodedBlock<V> {
-        // SAFETY: the caller's promise: the scales of the block are there, and the codes of these steps.
+    unsafe fn next_block(&mut self) -> BlockSteps<V> {
+        // SAFETY: the caller's promise: the scales of the block are there.
         unsafe {
             if self.steps.is_multiple_of(F::SHARE) {
                 let share = self.steps / F::SHARE;
                 prefetch(self.scales.wrapping_add(SCALES_AHEAD + share * LINE));
                 (self.scale, self.offset) = F::scale::<V>(self.scales, share);
             }
-            let block = self.steps / DEPTH % (GROUP / DEPTH);
-            for from in (0..Codes::<F>::BYTES).step_by(GROUP / DEPTH * LINE) {
-                prefetch(self.codes.wrapping_add(AHEAD + from + block * LINE));
-            }
-            let mut out = Codes::<F>::read::<V>(self.codes, block);
-            for out in &mut out {
-                *out = V::mul_add(*out, self.scale, self.offset);
-            }
-            self.steps += DEPTH;
-            if self.steps.is_multiple_of(GROUP) {
-                self.codes = self.codes.wrapping_add(Codes::<F>::BYTES);
-            }
-            if self.steps == F::WEIGHTS {
-                (self.scales, self.steps) = (self.scales.wrapping_add(F::SCALES * LANES), 0);
-            }
-            out
         }
+        let number = self.steps / DEPTH % (GROUP / DEPTH);
+        // SAFETY: and the codes of these steps.
+        let codes = unsafe { Codes::<F>::of_block::<V>(self.codes, number) };
+        for from in (0..Codes::<F>::BYTES).step_by(GROUP / DEPTH * LINE) {
+            prefetch(self.codes.wrapping_add(AHEAD + from + number * LINE));
+        }
+        let block = BlockSteps { codes, scale: self.scale, offset: self.offset };
+        self.steps += DEPTH;
+        if self.steps.is_multiple_of(GROUP) {
+            self.codes = self.codes.wrapping_add(Codes::<F>::BYTES);
+        }
+        if self.steps == F::WEIGHTS {
+            (self.scales, self.steps) = (self.scales.wrapping_add(F::SCALES * LANES), 0);
+        }
+        block
+    }
+
+    #[inline(always)]
+    unsafe fn step(block: BlockSteps<V>, step: usize) -> V::Floats {
+        // SAFETY: the caller's promise: the codes of these steps are there.
+        unsafe { V::mul_add(Codes::<F>::read::<V>(block.codes, step), block.scale, block.offset) }
     }
 }
 
 impl<F: BlockFormat> PanelSource for Blocks<F> {
     type Reader<'a, V: Vector> = BlockReader<F, V>;
     type InPlace = Buffered;
+
+    const RANGE: DecodedRange = F::RANGE;
 
     #[inline(always)]
     unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> BlockReader<F, V> {
@@ -313,9 +362,9 @@ pub(super) enum Bf12Block {
 }
 
 impl<V: Vector> Bf12Reader<'_, V> {
-    /// Goes on to the next block.
+    /// Where the next block lies.
     #[inline(always)]
-    pub(super) fn next_block(&mut self) -> Bf12Block {
+    pub(super) fn next_place(&mut self) -> Bf12Block {
         let (at, is_wide) = (self.at, self.done == self.wide);
         self.done += 1;
         if is_wide {
@@ -338,12 +387,21 @@ impl<V: Vector> Bf12Reader<'_, V> {
 }
 
 impl<V: Vector> PanelReader<V> for Bf12Reader<'_, V> {
+    /// Decoded: which way is the same for all steps.
+    type Block = DecodedBlock<V>;
+
     #[inline(always)]
-    unsafe fn next(&mut self) -> DecodedBlock<V> {
-        let at = match self.next_block() {
+    unsafe fn next_block(&mut self) -> DecodedBlock<V> {
+        let at = match self.next_place() {
             Bf12Block::Narrow(at) => at,
-            // SAFETY: the caller's promise.
-            Bf12Block::Wide(at) => return unsafe { steps::<Bf16, V>(at) },
+            Bf12Block::Wide(at) => {
+                // SAFETY (all): the caller's promise.
+                let mut out = unsafe { [V::splat(0.0); DEPTH] };
+                for (step, out) in out.iter_mut().enumerate() {
+                    *out = unsafe { plain_step::<Bf16, V>(at, step) };
+                }
+                return out;
+            }
         };
         // SAFETY: the caller's promise: three times sixteen words.
         unsafe {
@@ -370,13 +428,18 @@ impl<V: Vector> PanelReader<V> for Bf12Reader<'_, V> {
             out
         }
     }
+
+    #[inline(always)]
+    unsafe fn step(block: DecodedBlock<V>, step: usize) -> V::Floats {
+        block[step]
+    }
 }
 
 impl PanelSource for Bf12 {
     type Reader<'a, V: Vector> = Bf12Reader<'a, V>;
     type InPlace = Buffered;
 
-    const IS_BF16: bool = true;
+    const RANGE: DecodedRange = DecodedRange::Bf16;
 
     #[inline(always)]
     unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> Bf12Reader<'_, V> {

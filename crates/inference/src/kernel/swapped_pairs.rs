@@ -6,11 +6,12 @@ use std::marker::PhantomData;
 
 use half::bf16;
 
+use super::decoded_range::DecodedRange;
 use super::layout::DEPTH;
 use super::new_rows::new_rows;
 use super::pairs::TASK;
 use super::panels::Panels;
-use super::readers::{DecodedBlock, PanelReader, PanelSource, Plain};
+use super::readers::{PanelReader, PanelSource, Plain};
 use super::vector::Vector;
 
 /// `x`, whose rows are `k` long, filled up with zeros to so many rows and to whole blocks; and how long a row is.
@@ -40,20 +41,19 @@ pub(super) struct InSwappedPairs<W>(PhantomData<W>);
 
 pub(super) struct SwappedPairReader<'a, W: PanelSource, V: Vector>(W::Reader<'a, V>);
 
-impl<W: PanelSource, V: Vector> PanelReader<V> for SwappedPairReader<'_, W, V> {
+impl<'a, W: PanelSource, V: Vector> PanelReader<V> for SwappedPairReader<'a, W, V> {
+    type Block = <W::Reader<'a, V> as PanelReader<V>>::Block;
+
     #[inline(always)]
-    unsafe fn next(&mut self) -> DecodedBlock<V> {
+    unsafe fn next_block(&mut self) -> Self::Block {
         // SAFETY: the caller's promise.
-        unsafe {
-            let mut steps = self.0.next();
-            for [first, second] in steps.as_chunks_mut::<2>().0 {
-                if !W::IS_BF16 {
-                    (*first, *second) = (V::rounded(*first), V::rounded(*second));
-                }
-                std::mem::swap(first, second);
-            }
-            steps
-        }
+        unsafe { self.0.next_block() }
+    }
+
+    #[inline(always)]
+    unsafe fn step(block: Self::Block, step: usize) -> V::Floats {
+        // SAFETY: the caller's promise.
+        unsafe { W::RANGE.rounded::<V>(W::Reader::<'a, V>::step(block, step ^ 1)) }
     }
 }
 
@@ -62,6 +62,7 @@ pub(super) struct SwappedSteps<P>(PhantomData<P>);
 
 impl<P: Plain> Plain for SwappedSteps<P> {
     const BYTES: usize = P::BYTES;
+    const RANGE: DecodedRange = P::RANGE;
 
     #[inline(always)]
     unsafe fn first<V: Vector>(at: *const u8) -> V::Floats {
@@ -81,7 +82,8 @@ impl<W: PanelSource> PanelSource for InSwappedPairs<W> {
     type InPlace = SwappedSteps<W::InPlace>;
 
     /// What is to be rounded is rounded once.
-    const IN_PLACE: bool = W::IN_PLACE && W::IS_BF16;
+    const IN_PLACE: bool = W::IN_PLACE && matches!(W::RANGE, DecodedRange::Bf16);
+    const RANGE: DecodedRange = DecodedRange::Bf16;
 
     #[inline(always)]
     unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> Self::Reader<'_, V> {
@@ -106,13 +108,19 @@ mod tests {
         assert_eq!(swapped[16..], [0.0; 8]);
     }
 
+    /// By all steps, and by those for numbers in range.
+    ///
     /// # Safety
     /// As of [`Vector`].
     #[inline(always)]
-    unsafe fn rounded_by<V: Vector>(values: &[f32; LANES]) -> [f32; LANES] {
-        let mut out = [0.0; LANES];
+    unsafe fn rounded_by<V: Vector>(values: &[f32; LANES]) -> [[f32; LANES]; 2] {
+        let mut out = [[0.0; LANES]; 2];
         // SAFETY: the caller's promise; these are whole vectors.
-        unsafe { V::store(out.as_mut_ptr(), V::rounded(V::load(values.as_ptr()))) };
+        unsafe {
+            let values = V::load(values.as_ptr());
+            V::store(out[0].as_mut_ptr(), V::rounded(values));
+            V::store(out[1].as_mut_ptr(), V::rounded_in_range(values));
+        }
         out
     }
 
@@ -122,13 +130,13 @@ mod tests {
         use crate::kernel::vector::{Avx2, Avx512};
 
         #[target_feature(enable = "avx2,fma,f16c")]
-        pub(super) fn for_avx2(values: &[f32; LANES]) -> [f32; LANES] {
+        pub(super) fn for_avx2(values: &[f32; LANES]) -> [[f32; LANES]; 2] {
             // SAFETY: this function has the features.
             unsafe { rounded_by::<Avx2>(values) }
         }
 
         #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-        pub(super) fn for_avx512(values: &[f32; LANES]) -> [f32; LANES] {
+        pub(super) fn for_avx512(values: &[f32; LANES]) -> [[f32; LANES]; 2] {
             // SAFETY: this function has the features.
             unsafe { rounded_by::<Avx512>(values) }
         }
@@ -139,14 +147,17 @@ mod tests {
         use crate::kernel::simd::SimdLevel;
         let tiny = f32::MIN_POSITIVE.to_bits();
         let special = [0, 1, tiny - 1, tiny, tiny + 0x8000, 0x7f7f_ffff, 0x7f80_0000, 0x7f80_0001, 0x7fff_ffff];
-        let special = special.into_iter().flat_map(|bits| [bits, bits | 0x8000_0000]);
-        let bits: Vec<u32> = (0..3006u32).map(|at| at.wrapping_mul(2_654_435_769)).chain(special).collect();
+        // Halfway between two, next to it, and below what is still in range.
+        let halfway = [0x3f80_8000, 0x3f81_8000, 0x3f80_7fff, 0x3f81_8001, 0x3fff_8000, 0x777f_ffff, 0x7780_0000];
+        let special = special.into_iter().chain(halfway).flat_map(|bits| [bits, bits | 0x8000_0000]);
+        let bits: Vec<u32> = (0..3008u32).map(|at| at.wrapping_mul(2_654_435_769)).chain(special).collect();
         assert!(bits.len().is_multiple_of(LANES));
+        let in_range = |value: f32| value == 0.0 || (f32::MIN_POSITIVE..2f32.powi(112)).contains(&value.abs());
         for bits in bits.as_chunks::<LANES>().0 {
             let values = bits.map(f32::from_bits);
             let expected = values.map(|value| u32::from(rounded(value).to_bits()) << 16);
             for simd in Simd::every() {
-                let out = match simd.level() {
+                let [all, moderate] = match simd.level() {
                     // SAFETY: arrays ask for no features.
                     SimdLevel::Portable => unsafe { rounded_by::<Portable>(&values) },
                     #[cfg(target_arch = "x86_64")]
@@ -155,7 +166,14 @@ mod tests {
                     #[cfg(target_arch = "x86_64")]
                     SimdLevel::Avx512 => unsafe { compiled::for_avx512(&values) },
                 };
-                assert_eq!(out.map(f32::to_bits), expected, "{simd:?} {bits:x?}");
+                assert_eq!(all.map(f32::to_bits), expected, "{simd:?} {bits:x?}");
+                for ((value, moderate), expected) in values.into_iter().zip(moderate).zip(expected) {
+                    let (expected, is_number) = (f32::from_bits(expected), value.is_finite());
+                    // The sign of a 0 is lost.
+                    let as_expected = moderate.to_bits() == (expected + 0.0).to_bits();
+                    assert!(!in_range(value) || as_expected, "{simd:?} {value}: {moderate}");
+                    assert!(is_number || !moderate.is_finite(), "{simd:?} {value}: {moderate}");
+                }
             }
         }
     }

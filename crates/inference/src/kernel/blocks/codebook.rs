@@ -6,6 +6,7 @@ use super::format::BlockFormat;
 use super::legacy::halves;
 use super::scales::LaneScales;
 use super::scales::{centred, shared_centred};
+use crate::kernel::decoded_range::DecodedRange;
 use crate::kernel::vector::{Codebook, Vector};
 
 /// 32 weights with a scale.
@@ -71,6 +72,8 @@ impl BlockFormat for Iq4Xs {
 }
 
 impl BlockFormat for Mxfp4 {
+    /// Three bits times a power of two.
+    const RANGE: DecodedRange = DecodedRange::Bf16;
     const WEIGHTS: usize = 32;
     const BYTES: usize = 17;
     const NUMBERS: &'static [(usize, usize)] = &[];

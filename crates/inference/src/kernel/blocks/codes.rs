@@ -61,48 +61,68 @@ impl<F: BlockFormat> Codes<F> {
         }
     }
 
-    /// What the codes of block `block` of the group at `at` stand for, by step.
+    /// The codes of block `block` of the group at `at`.
     ///
     /// # Safety
     /// As of [`Vector`]; the group is there.
     #[inline(always)]
-    pub(in crate::kernel) unsafe fn read<V: Vector>(at: *const u8, block: usize) -> [V::Floats; DEPTH] {
+    pub(in crate::kernel) unsafe fn of_block<V: Vector>(at: *const u8, block: usize) -> BlockCodes<V> {
         // SAFETY: the caller's promise.
         unsafe {
-            let mut out = [V::splat(0.0); DEPTH];
             if F::BITS == 8 {
-                for (step, out) in out.iter_mut().enumerate() {
-                    *out = V::i8(at.add((block * DEPTH + step) * LANES));
-                }
-                return out;
+                let none = V::splat_word(0);
+                return BlockCodes { bytes: at.add(block * DEPTH * LANES), first: none, second: none };
             }
             let first = integers::<V>(at.add(block * Self::FIRST * LANES), Self::FIRST);
             let second = match Self::SECOND {
                 0 => first,
                 bytes => integers::<V>(at.add(Self::SECONDS + block * bytes * LANES), bytes),
             };
-            for (step, out) in out.iter_mut().enumerate() {
-                let code = if step < Self::IN_FIRST {
-                    V::shift_right(first, (step * F::BITS) as u32)
-                } else if step < DEPTH - 1 {
-                    V::shift_right(second, ((step - Self::IN_FIRST) * F::BITS) as u32)
-                } else {
-                    let low = V::shift_right(first, (Self::IN_FIRST * F::BITS) as u32);
-                    let high = V::shift_right(second, (Self::IN_SECOND * F::BITS) as u32);
-                    V::or(low, V::shift_left(high, Self::LEFT as u32))
-                };
-                *out = match (F::TABLE, F::BITS) {
-                    (Some(table), _) => V::look_up(table, code),
-                    (None, 2) => V::lowest::<2>(code),
-                    (None, 3) => V::lowest::<3>(code),
-                    (None, 4) => V::lowest::<4>(code),
-                    (None, 5) => V::lowest::<5>(code),
-                    (None, _) => V::lowest::<6>(code),
-                };
-            }
-            out
+            BlockCodes { bytes: at, first, second }
         }
     }
+
+    /// What the codes of step `step` of a block stand for.
+    ///
+    /// # Safety
+    /// As of [`Vector`]; the block is there.
+    #[inline(always)]
+    pub(in crate::kernel) unsafe fn read<V: Vector>(codes: BlockCodes<V>, step: usize) -> V::Floats {
+        let BlockCodes { bytes, first, second } = codes;
+        // SAFETY: the caller's promise.
+        unsafe {
+            if F::BITS == 8 {
+                return V::i8(bytes.add(step * LANES));
+            }
+            let code = if step < Self::IN_FIRST {
+                V::shift_right(first, (step * F::BITS) as u32)
+            } else if step < DEPTH - 1 {
+                V::shift_right(second, ((step - Self::IN_FIRST) * F::BITS) as u32)
+            } else {
+                let low = V::shift_right(first, (Self::IN_FIRST * F::BITS) as u32);
+                let high = V::shift_right(second, (Self::IN_SECOND * F::BITS) as u32);
+                V::or(low, V::shift_left(high, Self::LEFT as u32))
+            };
+            match (F::TABLE, F::BITS) {
+                (Some(table), _) => V::look_up(table, code),
+                (None, 2) => V::lowest::<2>(code),
+                (None, 3) => V::lowest::<3>(code),
+                (None, 4) => V::lowest::<4>(code),
+                (None, 5) => V::lowest::<5>(code),
+                (None, _) => V::lowest::<6>(code),
+            }
+        }
+    }
+}
+
+/// The codes of [`DEPTH`] steps of all lanes.
+#[derive(Clone, Copy)]
+pub(in crate::kernel) struct BlockCodes<V: Vector> {
+    /// Where codes of eight bits lie.
+    bytes: *const u8,
+    /// The integers of others.
+    first: V::Words,
+    second: V::Words,
 }
 
 /// Integers of one, two or four bytes.

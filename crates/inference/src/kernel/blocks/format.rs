@@ -1,6 +1,7 @@
 //! How the blocks of a type are stored, and how they lie in panels.
 
 use super::scales::LaneScales;
+use crate::kernel::decoded_range::DecodedRange;
 use crate::kernel::vector::{Codebook, Vector};
 
 /// Most weights of a block.
@@ -22,6 +23,8 @@ pub(in crate::kernel) trait BlockFormat {
     const SHARE: usize;
     /// Bytes of one lane's scales of a block.
     const SCALES: usize;
+    /// What weights are: numbers of few bits times a scale in f16.
+    const RANGE: DecodedRange = DecodedRange::Moderate;
 
     /// Takes a stored block apart: its scales go to a lane, the code of each of its weights to `codes`.
     fn split(block: &[u8], scales: &mut LaneScales<'_>, codes: &mut [u8]);

@@ -17,7 +17,7 @@ mod scales;
 #[cfg(test)]
 mod tests;
 
-pub(super) use codes::{Codes, GROUP};
+pub(super) use codes::{BlockCodes, Codes, GROUP};
 pub(super) use format::{BlockFormat, MOST_WEIGHTS};
 pub(crate) use kind::BlockType;
 pub(super) use kind::with_format;

@@ -1,15 +1,15 @@
 //! AVX2: two registers of eight lanes.
 
 use std::arch::x86_64::{
-    __m256, __m256i, _mm_loadl_epi64, _mm_loadu_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_si256,
-    _mm256_andnot_si256, _mm256_blendv_epi8, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps,
-    _mm256_cmpgt_epi32, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtepu16_epi32,
-    _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_mul_ps, _mm256_or_si256,
-    _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32,
+    __m256, __m256i, _mm_loadl_epi64, _mm_loadu_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps,
+    _mm256_and_si256, _mm256_andnot_si256, _mm256_blendv_epi8, _mm256_blendv_ps, _mm256_castps_si256,
+    _mm256_castsi256_ps, _mm256_cmpgt_epi32, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32,
+    _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_mul_ps,
+    _mm256_or_si256, _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32,
     _mm256_sllv_epi32, _mm256_srai_epi32, _mm256_srli_epi32, _mm256_srlv_epi32, _mm256_storeu_ps,
 };
 
-use super::{Codebook, LANES, Vector};
+use super::{Codebook, LANES, SIGN_AND_EXPONENT, Vector};
 
 /// Asks for AVX2, FMA and F16C.
 #[derive(Clone, Copy)]
@@ -109,6 +109,13 @@ impl Vector for Avx2 {
     #[target_feature(enable = "avx2,fma,f16c")]
     unsafe fn rounded([low, high]: [__m256; 2]) -> [__m256; 2] {
         [rounded(low), rounded(high)]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    unsafe fn power_of_two([low, high]: [__m256; 2]) -> [__m256; 2] {
+        let kept = _mm256_castsi256_ps(_mm256_set1_epi32(SIGN_AND_EXPONENT.cast_signed()));
+        [_mm256_and_ps(low, kept), _mm256_and_ps(high, kept)]
     }
 
     #[inline]

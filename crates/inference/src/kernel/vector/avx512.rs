@@ -9,7 +9,7 @@ use std::arch::x86_64::{
     _mm512_sllv_epi32, _mm512_srai_epi32, _mm512_srli_epi32, _mm512_srlv_epi32, _mm512_storeu_ps,
 };
 
-use super::{Codebook, LANES, Vector};
+use super::{Codebook, LANES, SIGN_AND_EXPONENT, Vector};
 
 /// Asks for AVX-512F.
 #[derive(Clone, Copy)]
@@ -97,6 +97,13 @@ impl Vector for Avx512 {
         let is_tiny = _mm512_cmplt_epi32_mask(magnitude, word(f32::MIN_POSITIVE.to_bits()));
         let kept = _mm512_mask_and_epi32(kept, is_tiny, bits, word(0x8000_0000));
         _mm512_castsi512_ps(_mm512_and_si512(kept, word(0xffff_0000)))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn power_of_two(values: __m512) -> __m512 {
+        let kept = _mm512_set1_epi32(SIGN_AND_EXPONENT.cast_signed());
+        _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(values), kept))
     }
 
     #[inline]

@@ -4,7 +4,7 @@
 
 use half::f16;
 
-use super::{Codebook, LANES, Vector};
+use super::{Codebook, LANES, SIGN_AND_EXPONENT, Vector};
 use crate::kernel::round::rounded;
 use crate::kernel::simd::{BASELINE_FMA, multiply_add};
 
@@ -78,6 +78,11 @@ impl<const FMA: bool> Vector for Portable<FMA> {
     #[inline(always)]
     unsafe fn rounded(values: Self::Floats) -> Self::Floats {
         values.map(|value| f32::from_bits(u32::from(rounded(value).to_bits()) << 16))
+    }
+
+    #[inline(always)]
+    unsafe fn power_of_two(values: Self::Floats) -> Self::Floats {
+        values.map(|value| f32::from_bits(value.to_bits() & SIGN_AND_EXPONENT))
     }
 
     #[inline(always)]
