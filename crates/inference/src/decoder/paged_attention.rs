@@ -9,7 +9,7 @@ use super::cache::LayerCache;
 use super::flash::Paged;
 use super::fused::contiguous;
 use crate::cpu::fused;
-use crate::kernel::{self, Cached, HeadQuery, ProductValue, Scoring, TOGETHER, new_parts};
+use crate::kernel::{self, Cached, HeadQuery, ProductValue, Scoring, TOGETHER, new_parts, together_in_pairs};
 
 /// Most scores that are computed at once by tensor operations, 256 MiB of them.
 const SCORES: usize = 1 << 26;
@@ -59,6 +59,7 @@ impl CustomOp3 for Attention {
                 queries,
                 (heads, width),
                 (keys, values, kv_heads),
+                together_in_pairs(self.simd, width),
                 |scratch, queries, seen, out| {
                     kernel::attend_in_pairs(self.simd, queries, seen, scoring, scratch, out);
                 },
@@ -69,6 +70,7 @@ impl CustomOp3 for Attention {
                 queries,
                 (heads, width),
                 (keys, values, kv_heads),
+                TOGETHER,
                 |scratch, queries, seen, out| {
                     kernel::attend(self.simd, queries, seen, scoring, scratch, out);
                 },
@@ -79,17 +81,19 @@ impl CustomOp3 for Attention {
 }
 
 impl Attention {
-    /// Has `attend(scratch, queries, what they see, out)` attend some queries at a time, of `(T, heads, head_dim)`, to keys
-    /// and values of so many heads: `(T, heads * head_dim)`, in the type of these.
+    /// Has `attend(scratch, queries, what they see, out)` attend at most so many queries `together`, of
+    /// `(T, heads, head_dim)`, to keys and values of so many heads: `(T, heads * head_dim)`, in the type of these.
     fn tiles<T: ProductValue>(
         &self,
         queries: &[f32],
         (heads, width): (usize, usize),
         (keys, values, kv_heads): (&[T], &[T], usize),
+        together: usize,
         attend: impl Fn(&mut Vec<f32>, &[HeadQuery<'_>], Cached<'_, T>, &mut [&mut [f32]]) + Sync,
     ) -> Vec<T> {
         let (group, row) = (heads / kv_heads, heads * width);
-        let parts: Vec<AttentionPart<'_>> = self.segments.iter().flat_map(|it| AttentionPart::of(it, group)).collect();
+        let parts: Vec<AttentionPart<'_>> =
+            self.segments.iter().flat_map(|it| AttentionPart::of(it, group, together)).collect();
         let work = |part: &AttentionPart<'_>| part.length * (part.segment.past + part.first + part.length) * row;
         let all: usize = parts.iter().map(work).sum();
         let parts_of_a_task = (TASK * parts.len()).div_ceil(all.max(1)).max(1);
@@ -99,8 +103,8 @@ impl Attention {
             let AttentionPart { segment, first, length } = *part;
             let tile = |scratch: &mut Vec<f32>, head: usize, cells: &mut [(usize, &mut [f32])]| {
                 let seen = Cached { keys, values, blocks: &segment.blocks, kv_heads, head, head_dim: width };
-                let mut asked = Vec::with_capacity(TOGETHER);
-                let mut out = Vec::with_capacity(TOGETHER);
+                let mut asked = Vec::with_capacity(together);
+                let mut out = Vec::with_capacity(together);
                 for (index, cell) in cells {
                     let values = &queries[(segment.start * heads + *index) * width..][..width];
                     asked.push(HeadQuery { values, range: self.range(segment.past + *index / heads) });
@@ -117,7 +121,7 @@ impl Attention {
                 let tiles = of_heads
                     .iter_mut()
                     .enumerate()
-                    .flat_map(|(head, cells)| cells.chunks_mut(TOGETHER).map(move |cells| (head, cells)));
+                    .flat_map(|(head, cells)| cells.chunks_mut(together).map(move |cells| (head, cells)));
                 // A few tokens that see many are more than one task.
                 if work(part) < 2 * TASK || parts.len() >= rayon::current_num_threads() * PARTS_OF_A_THREAD {
                     tiles.for_each(|(head, cells)| tile(scratch, head, cells));
@@ -149,8 +153,8 @@ struct AttentionPart<'a> {
 
 impl<'a> AttentionPart<'a> {
     /// Where `group` heads of a token read the same keys and values.
-    fn of(segment: &'a Segment, group: usize) -> impl Iterator<Item = Self> {
-        let most = QUERIES.div_ceil(group).next_multiple_of(TOGETHER);
+    fn of(segment: &'a Segment, group: usize, together: usize) -> impl Iterator<Item = Self> {
+        let most = QUERIES.div_ceil(group).next_multiple_of(together);
         let part = move |first| AttentionPart { segment, first, length: most.min(segment.length - first) };
         (0..segment.length).step_by(most).map(part)
     }

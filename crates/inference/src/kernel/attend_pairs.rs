@@ -10,7 +10,12 @@
 use half::bf16;
 
 #[cfg(target_arch = "x86_64")]
+use super::amx_tiles::TILE;
+#[cfg(target_arch = "x86_64")]
+use super::attend_amx::{WIDTH, attend_in_tiles};
+#[cfg(target_arch = "x86_64")]
 use super::attend_pairs_avx512::attend_avx512;
+use super::attend_together::TOGETHER;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use super::attend_together::attend_together;
 use super::cache_layout::components_together;
@@ -26,7 +31,16 @@ use super::vector::Avx2;
 #[cfg(target_arch = "aarch64")]
 use super::vector::Portable;
 
-/// Attention of at most [`TOGETHER`](super::TOGETHER) queries over what they see, each into its own of `out`, `(head_dim,)`.
+/// Most queries that [`attend_in_pairs`] computes together.
+pub(crate) fn together_in_pairs(simd: Simd, head_dim: usize) -> usize {
+    match (simd.pairs(), head_dim) {
+        #[cfg(target_arch = "x86_64")]
+        (PairUnit::Tiles, width) if width.is_multiple_of(WIDTH) => TILE,
+        _ => TOGETHER,
+    }
+}
+
+/// Attention of [so many](together_in_pairs) queries at most over what they see, each into its own of `out`, `(head_dim,)`.
 pub(crate) fn attend_in_pairs(
     simd: Simd,
     queries: &[HeadQuery<'_>],
@@ -36,6 +50,11 @@ pub(crate) fn attend_in_pairs(
     out: &mut [&mut [f32]],
 ) {
     match simd.pairs() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: detection has seen the features, and tiles are permitted.
+        PairUnit::Tiles if seen.head_dim.is_multiple_of(WIDTH) => unsafe {
+            attend_in_tiles(queries, seen, scoring, scratch, out);
+        },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: detection has seen the features.
         PairUnit::Vectors | PairUnit::Tiles if seen.head_dim.is_multiple_of(LANES) => unsafe {
@@ -137,10 +156,13 @@ fn as_rounded(value: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::attend_together::TOGETHER;
     use super::super::cache_layout::{store_key_in_pairs, store_value_in_pairs};
     use super::super::scoring::BLOCK;
+    use super::super::simd::multiply_add;
     use super::*;
+
+    /// As many queries as any kernel takes.
+    const MOST: usize = 16;
 
     /// The first positions lie in block 1, the others in block 0.
     const BLOCKS: [u32; 2] = [1, 0];
@@ -171,7 +193,7 @@ mod tests {
                 store_key_in_pairs(&mut stored_keys, slot, &[&beside, key].concat());
                 store_value_in_pairs(&mut stored_values, slot, &[&beside, value].concat(), components_together(width));
             }
-            let queries = (0..TOGETHER * width).map(|i| value(i + 9)).collect();
+            let queries = (0..MOST * width).map(|i| value(i + 9)).collect();
             Self { width, keys, values, queries, stored_keys, stored_values }
         }
 
@@ -206,6 +228,35 @@ mod tests {
             })
         }
 
+        /// What tiles give: of 32 steps the even and the odd ones are added up apart, and the values of vectors of tokens
+        /// one after the other.
+        fn in_tiles(&self, query: usize, (from, to): (usize, usize)) -> Vec<f32> {
+            let rounded = |values: &[f32]| values.iter().map(|&value| as_rounded(value)).collect::<Vec<_>>();
+            let of_tile = |x: &[f32], w: &[f32]| {
+                let sum = |first: usize| {
+                    let steps = x.iter().zip(w).skip(first).step_by(2);
+                    steps.fold(0f32, |sum, (&x, &w)| multiply_add::<BASELINE_FMA>(x, w, sum))
+                };
+                sum(0) + sum(1)
+            };
+            let sum_of_tiles = |x: &[f32], w: &[f32], size: usize| {
+                x.chunks(size).zip(w.chunks(size)).fold(0f32, |sum, (x, w)| sum + of_tile(x, w))
+            };
+            let (keys, values) = (rounded(&self.keys), rounded(&self.values));
+            let components = rounded(&self.queries[query * self.width..][..self.width]);
+            let score = |key: &[f32]| sum_of_tiles(&components, key, 2 * LANES);
+            let mut weights: Vec<f32> = keys.chunks(self.width).map(score).collect();
+            let inverse = 1.0 / weigh::<true>(Scoring { scale: 0.3, cap: None }, &mut weights[from..to]);
+            let seen = |at: usize| (from..to).contains(&at);
+            let weights: Vec<f32> = weights
+                .iter()
+                .enumerate()
+                .map(|(at, &weight)| if seen(at) { as_rounded(weight) } else { 0.0 })
+                .collect();
+            let of_column = |column: usize| values[column..].iter().step_by(self.width).copied().collect::<Vec<_>>();
+            (0..self.width).map(|column| sum_of_tiles(&weights, &of_column(column), LANES) * inverse).collect()
+        }
+
         /// By definition, in f64, of what is rounded.
         fn expected(&self, query: usize, (from, to): (usize, usize), column: usize) -> f64 {
             let of = |all: &[f32], index: usize| f64::from(as_rounded(all[index]));
@@ -223,7 +274,7 @@ mod tests {
 
     #[test]
     fn attention_in_pairs_agrees_with_its_definition() {
-        for case in [20, 32, 80, 128].map(Case::new) {
+        for case in [20, 32, 64, 80, 128].map(Case::new) {
             for simd in Simd::every() {
                 for (query, out) in case.attend(simd, &RANGES, 0).iter().enumerate() {
                     for (column, &out) in out.iter().enumerate() {
@@ -246,8 +297,35 @@ mod tests {
                     assert_eq!(case.attend(simd, &RANGES[..count], 0), all[..count]);
                     assert_eq!(case.attend(simd, &RANGES[count..], count), all[count..]);
                 }
-                if simd.level() > SimdLevel::Portable && case.width.is_multiple_of(LANES) {
+                if together_in_pairs(simd, case.width) == MOST {
+                    let in_tiles = |(query, &range)| case.in_tiles(query, range);
+                    assert_eq!(all, RANGES.iter().enumerate().map(in_tiles).collect::<Vec<_>>());
+                } else if simd.level() > SimdLevel::Portable && case.width.is_multiple_of(LANES) {
                     assert_eq!(all, plain(&RANGES));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_queries_as_a_kernel_takes_have_the_bits_that_each_has_alone_whatever_the_others_see() {
+        for mut case in [64, 192].map(Case::new) {
+            for simd in Simd::every() {
+                let count = together_in_pairs(simd, case.width);
+                // Positions of a text, the last of a window, and one that sees nothing of what the others see.
+                let mut ranges: Vec<(usize, usize)> = (0..count).map(|at| (at / 3, BLOCK - 2 + at)).collect();
+                ranges[count - 1] = (2 * BLOCK - 2, 2 * BLOCK - 1);
+                for last_value in [0.25, f32::INFINITY, f32::NAN] {
+                    let (width, last) = (case.width, BLOCKS[1] as usize * BLOCK + BLOCK - 2);
+                    let value = [vec![f32::NAN; width], vec![last_value; width]].concat();
+                    store_value_in_pairs(&mut case.stored_values, last, &value, components_together(width));
+                    let all = case.attend(simd, &ranges, 0);
+                    for (query, range) in ranges.iter().enumerate() {
+                        let alone = &case.attend(simd, &[*range], query)[0];
+                        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+                        assert_eq!(bits(&all[query]), bits(alone), "{simd:?}, query {query}, {last_value}");
+                        assert!(alone.iter().all(|value| value.is_finite()) || query == count - 1);
+                    }
                 }
             }
         }

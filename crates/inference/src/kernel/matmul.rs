@@ -8,14 +8,14 @@ use std::slice;
 
 use rayon::prelude::*;
 
+#[cfg(target_arch = "x86_64")]
+use super::amx_tiles::{STEPS, TILE};
 use super::gated::{GatePanels, GatedOutputs};
 use super::layout::DEPTH;
 use super::micro_kernels::{Out, PAIR, PART, Product, decode, in_rows, parts};
 use super::outputs::{MultipliedRows, Outputs, tasks};
 #[cfg(target_arch = "x86_64")]
 use super::pairs::in_pairs;
-#[cfg(target_arch = "x86_64")]
-use super::pairs_amx::{STEPS, TILE};
 use super::panels::Panels;
 use super::product_value::{ProductInput, ProductValue};
 use super::readers::{PanelSource, with_source};
@@ -86,7 +86,8 @@ fn multiplied<O: Outputs>(simd: Simd, x: ProductInput<'_>, outputs: &O) -> Vec<O
             }
             #[cfg(target_arch = "x86_64")]
             PairUnit::Tiles => {
-                let (x, stride) = in_pairs(x, k, (TILE, STEPS));
+                // As many as a tile has, or whole tiles.
+                let (x, stride) = in_pairs(x, k, (m.clamp(1, TILE), STEPS));
                 let rows = MultipliedRows { simd, x: &x, stride, m };
                 // SAFETY: likewise.
                 outputs.of(rows, |product, from, to| unsafe { product.panels_in_tiles(from, to) })

@@ -4,7 +4,11 @@
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
+#[cfg(target_arch = "x86_64")]
+mod amx_tiles;
 mod attend;
+#[cfg(target_arch = "x86_64")]
+mod attend_amx;
 mod attend_pairs;
 #[cfg(target_arch = "x86_64")]
 mod attend_pairs_avx512;
@@ -46,7 +50,7 @@ mod unpack;
 mod vector;
 
 pub(crate) use attend::attend;
-pub(crate) use attend_pairs::attend_in_pairs;
+pub(crate) use attend_pairs::{attend_in_pairs, together_in_pairs};
 pub(crate) use attend_together::TOGETHER;
 pub(crate) use blocks::{BlockType, quantise_q8_0};
 pub(crate) use cache_layout::{components_together, store_key, store_key_in_pairs, store_value, store_value_in_pairs};

@@ -4,10 +4,10 @@
 //! adds the sum of both to the tile. So outputs have other bits than [`pairs_avx512`](super::pairs_avx512) gives them, and
 //! the same in every batch: rows that fill up a tile are zeros, and no row depends on another.
 
-use std::arch::asm;
 use std::arch::x86_64::_mm512_storeu_si512;
 
-use super::layout::DEPTH;
+use super::amx_tiles::{Sums, TILE, configure, multiply, multiply_few, release};
+use super::layout::{DEPTH, LINE};
 use super::micro_kernels::{PAIR, Product, ROWS};
 use super::pair_sources::PairSource;
 use super::pairs::Bf16Pair;
@@ -16,28 +16,33 @@ use super::readers::with_source;
 use super::simd::LANES;
 use super::vector::{Avx512, Vector};
 
-/// Rows of a tile: of `x`, or pairs of steps of a panel.
-pub(super) const TILE: usize = 16;
-/// Steps that one instruction adds up.
-pub(super) const STEPS: usize = 2 * TILE;
 /// Most steps between two sums that are written. So many of two panels stay in the second-level cache.
 const PART: usize = 1024;
-
-/// Outputs of a tile's rows and two panels.
-type Sums = [[[f32; LANES]; PAIR]; TILE];
+/// Steps that are decoded before they are multiplied by a few rows: so many of two panels stay in the first-level cache.
+const FEW_STEPS: usize = 32;
 
 impl Product<'_, Bf16Pair> {
-    /// The columns of panels `from..to`, all rows. The rows of `x` are whole tiles, and so are their steps.
+    /// The columns of panels `from..to`, all rows. The steps of `x` are whole tiles, and so are its rows if they are more than
+    /// one has.
     ///
     /// # Safety
     /// Tiles [are permitted](super::amx::is_permitted).
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
     pub(super) unsafe fn panels_in_tiles(&self, from: usize, to: usize) {
         // SAFETY (all): the caller's promise.
-        unsafe { configure() };
+        // Fewer rows than a tile has take less.
+        let rows = (self.m.clamp(1, TILE), LINE);
+        unsafe { configure([rows; 4], [rows; 2], [(TILE, LINE); 2]) };
         with_source!(self.weights, W => {
-            let mut buffer = vec![[[0u32; LANES]; PAIR]; self.stride.min(PART / 2)];
             let paired = from + (to - from) / PAIR * PAIR;
+            if (1..=TILE).contains(&self.m) {
+                unsafe {
+                    self.few_rows_in_tiles::<W, PAIR>(from, paired);
+                    self.few_rows_in_tiles::<W, 1>(paired, to);
+                    return release();
+                }
+            }
+            let mut buffer = vec![[[0u32; LANES]; PAIR]; self.stride.min(PART / 2)];
             for top in (0..self.m).step_by(ROWS) {
                 let rows = (top, self.m.min(top + ROWS));
                 unsafe {
@@ -47,6 +52,38 @@ impl Product<'_, Bf16Pair> {
             }
         });
         unsafe { release() };
+    }
+
+    /// Columns of panels `from..to`, `P` at a time, of all rows, which are no more than a tile has.
+    ///
+    /// # Safety
+    /// Tiles are configured for so many rows.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+    unsafe fn few_rows_in_tiles<W: PairSource, const P: usize>(&self, from: usize, to: usize) {
+        let mut buffer = [[[0u32; LANES]; PAIR]; FEW_STEPS / 2];
+        let mut sums = [[[0f32; LANES]; PAIR]; TILE];
+        let blocks = self.weights.inputs().div_ceil(DEPTH);
+        for panel in (from..to).step_by(P) {
+            let mut at = panel;
+            // SAFETY (all): this function has the features; a panel has as many blocks as its inputs; this panel is there,
+            // and is this task's.
+            let mut readers = [(); P].map(|()| {
+                at += 1;
+                unsafe { W::reader::<Avx512>(self.weights, at - 1) }
+            });
+            for part in (0..self.stride).step_by(PART / 2) {
+                sums[..self.m].fill([[0.0; LANES]; PAIR]);
+                let end = self.stride.min(part + PART / 2);
+                for start in (part..end).step_by(FEW_STEPS / 2) {
+                    let buffer = &mut buffer[..(end - start).min(FEW_STEPS / 2)];
+                    unsafe {
+                        decode::<W, P>(&mut readers, blocks - start / (DEPTH / 2), buffer);
+                        multiply_few(buffer, (self.x.as_ptr().add(start), self.stride), &mut sums);
+                    }
+                }
+                unsafe { self.add_tiles::<P>((0, panel), part, &[sums]) };
+            }
+        }
     }
 
     /// Columns of panels `from..to`, `P` at a time, of rows `top..bottom`.
@@ -128,122 +165,4 @@ unsafe fn decode<W: PairSource, const P: usize>(
         }
     }
     behind.as_flattened_mut().fill([[0; LANES]; PAIR]);
-}
-
-/// What a tile configuration consists of: eight tiles of sixteen rows of 64 bytes.
-#[repr(C, align(64))]
-struct TileConfig {
-    palette: u8,
-    start_row: u8,
-    reserved: [u8; 14],
-    row_bytes: [u16; 16],
-    rows: [u8; 16],
-}
-
-static TILES: TileConfig = {
-    let (mut row_bytes, mut rows, mut at) = ([0; 16], [0; 16], 0);
-    while at < 8 {
-        (row_bytes[at], rows[at]) = (64, TILE as u8);
-        at += 1;
-    }
-    TileConfig { palette: 1, start_row: 0, reserved: [0; 14], row_bytes, rows }
-};
-
-/// Has this thread's tiles be of that form.
-///
-/// # Safety
-/// Tiles are permitted.
-unsafe fn configure() {
-    // SAFETY: the caller's promise; 64 bytes are read.
-    unsafe {
-        asm!("ldtilecfg [{tiles}]", tiles = in(reg) &raw const TILES, options(nostack, readonly, preserves_flags));
-    };
-}
-
-/// Gives this thread's tiles back: what is in use, the system saves at every switch of threads.
-///
-/// # Safety
-/// Tiles are permitted.
-unsafe fn release() {
-    // SAFETY: the caller's promise.
-    unsafe { asm!("tilerelease", options(nostack, nomem, preserves_flags)) };
-}
-
-/// Sums over the steps in `weights`, which are whole tiles, of one or two tiles of rows of `x`, which are `stride` pairs
-/// apart.
-///
-/// # Safety
-/// Tiles are configured, and all of that can be read.
-unsafe fn multiply(weights: &PairSteps<PAIR>, (x, stride): (*const Bf16Pair, usize), sums: &mut [Sums]) {
-    let count = weights.len() / TILE;
-    let (next_row, next_step) = (stride * size_of::<Bf16Pair>(), size_of::<[[u32; LANES]; PAIR]>());
-    debug_assert!(weights.len().is_multiple_of(TILE) && count > 0);
-    if let [sums] = sums {
-        // SAFETY: the caller's promise; a tile of sums has as many bytes as two tiles, whose rows alternate.
-        unsafe {
-            asm!(
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "2:",
-                "tileloadd tmm4, [{x} + {next_row}]",
-                "tileloadd tmm6, [{weights} + {next_step}]",
-                "tileloadd tmm7, [{weights} + {next_step} + 64]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "add {x}, 64",
-                "add {weights}, 2048",
-                "dec {count}",
-                "jnz 2b",
-                "tilestored [{sums} + {next_step}], tmm0",
-                "tilestored [{sums} + {next_step} + 64], tmm1",
-                x = inout(reg) x => _,
-                weights = inout(reg) weights.as_ptr() => _,
-                count = inout(reg) count => _,
-                next_row = in(reg) next_row,
-                next_step = in(reg) next_step,
-                sums = in(reg) sums.as_mut_ptr(),
-                out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
-                options(nostack),
-            );
-        }
-    } else {
-        debug_assert_eq!(sums.len(), 2);
-        // SAFETY: likewise.
-        unsafe {
-            asm!(
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "tilezero tmm2",
-                "tilezero tmm3",
-                "2:",
-                "tileloadd tmm4, [{x} + {next_row}]",
-                "tileloadd tmm6, [{weights} + {next_step}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{weights} + {next_step} + 64]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{below} + {next_row}]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "add {x}, 64",
-                "add {below}, 64",
-                "add {weights}, 2048",
-                "dec {count}",
-                "jnz 2b",
-                "tilestored [{sums} + {next_step}], tmm0",
-                "tilestored [{sums} + {next_step} + 64], tmm1",
-                "tilestored [{sums} + {next_step} + 2048], tmm2",
-                "tilestored [{sums} + {next_step} + 2112], tmm3",
-                x = inout(reg) x => _,
-                below = inout(reg) x.add(TILE * stride) => _,
-                weights = inout(reg) weights.as_ptr() => _,
-                count = inout(reg) count => _,
-                next_row = in(reg) next_row,
-                next_step = in(reg) next_step,
-                sums = in(reg) sums.as_mut_ptr(),
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                options(nostack),
-            );
-        }
-    }
 }
