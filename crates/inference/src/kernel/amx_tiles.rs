@@ -56,7 +56,7 @@ pub(super) unsafe fn release() {
 ///
 /// # Safety
 /// Tiles are configured, and all of that can be read.
-pub(super) unsafe fn multiply_few(weights: &PairSteps<PAIR>, (x, stride): (*const Bf16Pair, usize), sums: &mut Sums) {
+pub(super) unsafe fn add_products(weights: &PairSteps<PAIR>, (x, stride): (*const Bf16Pair, usize), sums: &mut Sums) {
     let count = weights.len() / TILE;
     let (next_row, next_step) = (stride * size_of::<Bf16Pair>(), size_of::<[[u32; LANES]; PAIR]>());
     debug_assert!(weights.len().is_multiple_of(TILE) && count > 0);
@@ -89,81 +89,53 @@ pub(super) unsafe fn multiply_few(weights: &PairSteps<PAIR>, (x, stride): (*cons
     }
 }
 
-/// Sums over the steps in `weights`, which are whole tiles, of one or two tiles of rows of `x`, which are `stride` pairs
-/// apart.
+/// Sums over the steps in `weights`, which are whole tiles, of two tiles of rows of `x`, which are `stride` pairs apart.
 ///
 /// # Safety
 /// Tiles are configured, and all of that can be read.
-pub(super) unsafe fn multiply(weights: &PairSteps<PAIR>, (x, stride): (*const Bf16Pair, usize), sums: &mut [Sums]) {
+pub(super) unsafe fn multiply_two(
+    weights: &PairSteps<PAIR>,
+    (x, stride): (*const Bf16Pair, usize),
+    sums: &mut [Sums; 2],
+) {
     let count = weights.len() / TILE;
     let (next_row, next_step) = (stride * size_of::<Bf16Pair>(), size_of::<[[u32; LANES]; PAIR]>());
     debug_assert!(weights.len().is_multiple_of(TILE) && count > 0);
-    if let [sums] = sums {
-        // SAFETY: the caller's promise; a tile of sums has as many bytes as two tiles, whose rows alternate.
-        unsafe {
-            asm!(
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "2:",
-                "tileloadd tmm4, [{x} + {next_row}]",
-                "tileloadd tmm6, [{weights} + {next_step}]",
-                "tileloadd tmm7, [{weights} + {next_step} + 64]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "add {x}, 64",
-                "add {weights}, 2048",
-                "dec {count}",
-                "jnz 2b",
-                "tilestored [{sums} + {next_step}], tmm0",
-                "tilestored [{sums} + {next_step} + 64], tmm1",
-                x = inout(reg) x => _,
-                weights = inout(reg) weights.as_ptr() => _,
-                count = inout(reg) count => _,
-                next_row = in(reg) next_row,
-                next_step = in(reg) next_step,
-                sums = in(reg) sums.as_mut_ptr(),
-                out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
-                options(nostack),
-            );
-        }
-    } else {
-        debug_assert_eq!(sums.len(), 2);
-        // SAFETY: likewise.
-        unsafe {
-            asm!(
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "tilezero tmm2",
-                "tilezero tmm3",
-                "2:",
-                "tileloadd tmm4, [{x} + {next_row}]",
-                "tileloadd tmm6, [{weights} + {next_step}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{weights} + {next_step} + 64]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{below} + {next_row}]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "add {x}, 64",
-                "add {below}, 64",
-                "add {weights}, 2048",
-                "dec {count}",
-                "jnz 2b",
-                "tilestored [{sums} + {next_step}], tmm0",
-                "tilestored [{sums} + {next_step} + 64], tmm1",
-                "tilestored [{sums} + {next_step} + 2048], tmm2",
-                "tilestored [{sums} + {next_step} + 2112], tmm3",
-                x = inout(reg) x => _,
-                below = inout(reg) x.add(TILE * stride) => _,
-                weights = inout(reg) weights.as_ptr() => _,
-                count = inout(reg) count => _,
-                next_row = in(reg) next_row,
-                next_step = in(reg) next_step,
-                sums = in(reg) sums.as_mut_ptr(),
-                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                options(nostack),
-            );
-        }
+    // SAFETY: the caller's promise; a tile of sums has as many bytes as two tiles, whose rows alternate.
+    unsafe {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "2:",
+            "tileloadd tmm4, [{x} + {next_row}]",
+            "tileloadd tmm6, [{weights} + {next_step}]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tileloadd tmm7, [{weights} + {next_step} + 64]",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tileloadd tmm5, [{below} + {next_row}]",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "add {x}, 64",
+            "add {below}, 64",
+            "add {weights}, 2048",
+            "dec {count}",
+            "jnz 2b",
+            "tilestored [{sums} + {next_step}], tmm0",
+            "tilestored [{sums} + {next_step} + 64], tmm1",
+            "tilestored [{sums} + {next_step} + 2048], tmm2",
+            "tilestored [{sums} + {next_step} + 2112], tmm3",
+            x = inout(reg) x => _,
+            below = inout(reg) x.add(TILE * stride) => _,
+            weights = inout(reg) weights.as_ptr() => _,
+            count = inout(reg) count => _,
+            next_row = in(reg) next_row,
+            next_step = in(reg) next_step,
+            sums = in(reg) sums.as_mut_ptr(),
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
     }
 }

@@ -6,7 +6,7 @@
 
 use std::arch::x86_64::_mm512_storeu_si512;
 
-use super::amx_tiles::{Sums, TILE, configure, multiply, multiply_few, release};
+use super::amx_tiles::{Sums, TILE, add_products, configure, multiply_two, release};
 use super::layout::{DEPTH, LINE};
 use super::micro_kernels::{PAIR, Product, ROWS};
 use super::pair_sources::PairSource;
@@ -78,7 +78,7 @@ impl Product<'_, Bf16Pair> {
                     let buffer = &mut buffer[..(end - start).min(FEW_STEPS / 2)];
                     unsafe {
                         decode::<W, P>(&mut readers, blocks - start / (DEPTH / 2), buffer);
-                        multiply_few(buffer, (self.x.as_ptr().add(start), self.stride), &mut sums);
+                        add_products(buffer, (self.x.as_ptr().add(start), self.stride), &mut sums);
                     }
                 }
                 unsafe { self.add_tiles::<P>((0, panel), part, &[sums]) };
@@ -115,7 +115,13 @@ impl Product<'_, Bf16Pair> {
                     let tiles = if bottom - row > TILE { 2 } else { 1 };
                     let x = self.x[row * self.stride..(row + tiles * TILE) * self.stride].as_ptr();
                     unsafe {
-                        multiply(buffer, (x.add(start), self.stride), &mut sums[..tiles]);
+                        let x = (x.add(start), self.stride);
+                        if tiles == 2 {
+                            multiply_two(buffer, x, &mut sums);
+                        } else {
+                            sums[0] = [[[0.0; LANES]; PAIR]; TILE];
+                            add_products(buffer, x, &mut sums[0]);
+                        }
                         self.add_tiles::<P>((row, panel), start, &sums[..tiles]);
                     }
                 }
