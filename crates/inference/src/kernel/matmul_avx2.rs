@@ -5,8 +5,9 @@
 //! from a few rows on. Tiles are six rows by one panel: twelve of sixteen registers are sums.
 
 use super::micro_kernels::{PAIR, PART, Product, decode, in_rows, parts};
-use super::readers::{PanelSource, with_source};
+use super::readers::PanelSource;
 use super::simd::LANES;
+use super::sources::with_source;
 use super::swapped_pairs::InSwappedPairs;
 use super::vector::Avx2;
 use crate::compute_type::ComputeType;

@@ -5,8 +5,9 @@
 //! first-level cache, and tiles of eight rows by two panels go over it.
 
 use super::micro_kernels::{PAIR, PART, Product, ROWS, decode, in_rows, parts};
-use super::readers::{PanelSource, with_source};
+use super::readers::PanelSource;
 use super::simd::LANES;
+use super::sources::with_source;
 use super::vector::Avx512;
 
 /// Rows from which on weights are decoded into a buffer.

@@ -15,6 +15,7 @@ mod attend_pairs_avx512;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod attend_together;
 mod bf12;
+mod bf12_reader;
 mod blocks;
 mod cache_layout;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -45,6 +46,7 @@ mod round;
 mod rows;
 mod scoring;
 mod simd;
+mod sources;
 mod swapped_pairs;
 mod unpack;
 mod vector;

@@ -9,9 +9,10 @@ use std::arch::x86_64::{
     _mm512_slli_epi32, _mm512_srai_epi16, _mm512_srli_epi32,
 };
 
+use super::bf12_reader::{Bf12, Bf12Block};
 use super::blocks::BlockFormat;
 use super::layout::{DEPTH, LINE};
-use super::readers::{Bf12, Bf12Block, Bf16, Blocks, F16, F32, PanelReader, PanelSource};
+use super::readers::{Bf16, Blocks, F16, F32, PanelReader, PanelSource};
 use super::simd::LANES;
 use super::vector::Avx512;
 

@@ -12,8 +12,8 @@ use super::micro_kernels::{PAIR, Product, ROWS};
 use super::pair_sources::PairSource;
 use super::pairs::Bf16Pair;
 use super::pairs_avx512::PairSteps;
-use super::readers::with_source;
 use super::simd::LANES;
+use super::sources::with_source;
 use super::vector::{Avx512, Vector};
 
 /// Most steps between two sums that are written. So many of two panels stay in the second-level cache.

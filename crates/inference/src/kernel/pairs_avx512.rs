@@ -14,8 +14,8 @@ use super::layout::DEPTH;
 use super::micro_kernels::{PAIR, PART, Product, ROWS, in_rows, parts};
 use super::pair_sources::{PairSource, words};
 use super::pairs::Bf16Pair;
-use super::readers::with_source;
 use super::simd::LANES;
+use super::sources::with_source;
 use super::vector::Avx512;
 
 /// The weights of `P` panels side by side, two steps of each lane together.

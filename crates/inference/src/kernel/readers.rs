@@ -4,7 +4,6 @@
 
 use std::marker::PhantomData;
 
-use super::bf12;
 use super::blocks::{BlockCodes, BlockFormat, Codes, GROUP};
 use super::decoded_range::DecodedRange;
 use super::layout::{DEPTH, LINE};
@@ -75,7 +74,7 @@ pub(super) trait PanelSource {
 
 /// Asks for the cache lines of `bytes` bytes that come [`AHEAD`]. (A hint: nothing is read, any address will do.)
 #[inline(always)]
-fn fetch(at: *const u8, bytes: usize) {
+pub(super) fn fetch(at: *const u8, bytes: usize) {
     for line in 0..bytes / LINE {
         prefetch(at.wrapping_add(AHEAD + line * LINE));
     }
@@ -207,7 +206,7 @@ impl Plain for Bf16 {
 /// # Safety
 /// As of [`Vector`]; there is such a block.
 #[inline(always)]
-unsafe fn plain_step<P: Plain, V: Vector>(at: *const u8, step: usize) -> V::Floats {
+pub(super) unsafe fn plain_step<P: Plain, V: Vector>(at: *const u8, step: usize) -> V::Floats {
     // SAFETY: the caller's promise.
     unsafe {
         let at = at.add(step / 2 * P::PAIR);
@@ -338,149 +337,3 @@ impl<F: BlockFormat> PanelSource for Blocks<F> {
         }
     }
 }
-
-/// bfloat16 in twelve bits.
-pub(super) struct Bf12;
-
-pub(super) struct Bf12Reader<'a, V: Vector> {
-    at: *const u8,
-    /// The lowest exponent, in its place in every lane.
-    base: V::Words,
-    /// Blocks read.
-    done: u32,
-    /// The next one that is wide, and those after it.
-    wide: u32,
-    later: std::slice::Iter<'a, u32>,
-}
-
-/// Where a block of weights lies that were bfloat16.
-pub(super) enum Bf12Block {
-    /// Three times sixteen words.
-    Narrow(*const u8),
-    /// Eight times sixteen weights as they were.
-    Wide(*const u8),
-}
-
-impl<V: Vector> Bf12Reader<'_, V> {
-    /// Where the next block lies.
-    #[inline(always)]
-    pub(super) fn next_place(&mut self) -> Bf12Block {
-        let (at, is_wide) = (self.at, self.done == self.wide);
-        self.done += 1;
-        if is_wide {
-            self.wide = self.later.next().copied().unwrap_or(u32::MAX);
-            fetch(at, bf12::WIDE_BLOCK);
-            self.at = at.wrapping_add(bf12::WIDE_BLOCK);
-            return Bf12Block::Wide(at);
-        }
-        fetch(at, bf12::BLOCK);
-        self.at = at.wrapping_add(bf12::BLOCK);
-        Bf12Block::Narrow(at)
-    }
-
-    /// What is added to every weight: the lowest exponent, in its place in a word.
-    #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
-    pub(super) fn base(&self) -> V::Words {
-        self.base
-    }
-}
-
-impl<V: Vector> PanelReader<V> for Bf12Reader<'_, V> {
-    /// Decoded: which way is the same for all steps.
-    type Block = DecodedBlock<V>;
-
-    #[inline(always)]
-    unsafe fn next_block(&mut self) -> DecodedBlock<V> {
-        let at = match self.next_place() {
-            Bf12Block::Narrow(at) => at,
-            Bf12Block::Wide(at) => {
-                // SAFETY (all): the caller's promise.
-                let mut out = unsafe { [V::splat(0.0); DEPTH] };
-                for (step, out) in out.iter_mut().enumerate() {
-                    *out = unsafe { plain_step::<Bf16, V>(at, step) };
-                }
-                return out;
-            }
-        };
-        // SAFETY: the caller's promise: three times sixteen words.
-        unsafe {
-            let a = V::words::<4>(at);
-            let b = V::words::<4>(at.add(LINE));
-            let c = V::words::<4>(at.add(2 * LINE));
-            // The twelve bits of each lane at the upper end.
-            let shorts = [
-                a,
-                V::shift_left(a, 12),
-                V::or(V::shift_left(a, 24), V::shift_right(b, 8)),
-                V::shift_left(b, 4),
-                V::shift_left(b, 16),
-                V::or(V::shift_left(b, 28), V::shift_right(c, 4)),
-                V::shift_left(c, 8),
-                V::shift_left(c, 20),
-            ];
-            // Four bits further down all but the sign, in whose copies the base belongs, are in place.
-            let kept = V::splat_word(0x87ff_0000);
-            let mut out = [V::splat(0.0); DEPTH];
-            for (out, short) in out.iter_mut().zip(shorts) {
-                *out = V::bits(V::add_words(V::and(V::shift_right_signed_4(short), kept), self.base));
-            }
-            out
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn step(block: DecodedBlock<V>, step: usize) -> V::Floats {
-        block[step]
-    }
-}
-
-impl PanelSource for Bf12 {
-    type Reader<'a, V: Vector> = Bf12Reader<'a, V>;
-    type InPlace = Buffered;
-
-    const RANGE: DecodedRange = DecodedRange::Bf16;
-
-    #[inline(always)]
-    unsafe fn reader<V: Vector>(panels: &Panels, panel: usize) -> Bf12Reader<'_, V> {
-        let window = &panels.windows[panel];
-        let mut later = window.wide.iter();
-        Bf12Reader {
-            at: panels.bytes(panel).as_ptr(),
-            // SAFETY: the caller's promise.
-            base: unsafe { V::splat_word(u32::from(window.base) << 23) },
-            done: 0,
-            wide: later.next().copied().unwrap_or(u32::MAX),
-            later,
-        }
-    }
-}
-
-/// Evaluates an expression in which a name is the [`PanelSource`] of a matrix in panels.
-macro_rules! with_source {
-    ($panels:expr, $source:ident => $body:expr) => {
-        match $panels.format {
-            $crate::kernel::panels::Format::F32 => {
-                type $source = $crate::kernel::readers::F32;
-                $body
-            }
-            $crate::kernel::panels::Format::F16 => {
-                type $source = $crate::kernel::readers::F16;
-                $body
-            }
-            $crate::kernel::panels::Format::Bf16 => {
-                type $source = $crate::kernel::readers::Bf16;
-                $body
-            }
-            $crate::kernel::panels::Format::Bf12 => {
-                type $source = $crate::kernel::readers::Bf12;
-                $body
-            }
-            $crate::kernel::panels::Format::Blocks(kind) => $crate::kernel::blocks::with_format!(kind, Of => {
-                type $source = $crate::kernel::readers::Blocks<Of>;
-                $body
-            }),
-        }
-    };
-}
-pub(super) use with_source;

@@ -4,8 +4,9 @@ use rayon::prelude::*;
 
 use super::layout::DEPTH;
 use super::panels::Panels;
-use super::readers::{PanelReader as _, PanelSource, with_source};
+use super::readers::{PanelReader as _, PanelSource};
 use super::simd::LANES;
+use super::sources::with_source;
 use super::vector::Portable;
 
 /// Writes row `output` of the matrix in `panels` to `out`, `(K,)`.
